@@ -1,0 +1,291 @@
+"""The torch modules that stand for layers torch has no module for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cspbench.network.layers import LocalAvgPool, MaxPool, Shortcut
+
+
+class Conv(nn.Conv2d):
+    """A convolution whose arrays stay uninitialised: they come from a weight file, and drawing them takes long."""
+
+    def reset_parameters(self) -> None:
+        """Nothing."""
+
+
+class Linear(nn.Linear):
+    """A connected layer whose arrays stay uninitialised, as in `Conv`."""
+
+    def reset_parameters(self) -> None:
+        """Nothing."""
+
+
+class Activation(nn.Module):
+    """Activations that torch lacks, by Darknet's formula (spec: activations.h); elementwise, or over channels."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape; the channels are dimension 1."""
+        if self.kind == "hard_mish":  # x above 0, x^2/2 + x down to -2, then 0
+            return x * functional.hardtanh(x + 2.0, 0.0, 2.0) / 2.0
+        if self.kind == "normalize_channels":
+            positive = functional.relu(x)
+            return positive / positive.sum(1, keepdim=True).add(1e-4)
+        if self.kind == "normalize_channels_softmax_maxval":
+            x = x - x.amax(1, keepdim=True)
+        raised = torch.exp(x)
+        return raised / raised.sum(1, keepdim=True).add(1e-4)
+
+    def extra_repr(self) -> str:
+        return self.kind
+
+
+def activation(kind: str) -> nn.Module | None:
+    """The module for a named activation, None for `linear`. Darknet's logistic, swish and leaky (slope 0.1)."""
+    match kind:
+        case "linear":
+            return None
+        case "leaky":
+            return nn.LeakyReLU(0.1, inplace=True)
+        case "relie":
+            return nn.LeakyReLU(0.01, inplace=True)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "relu6":
+            return nn.ReLU6(inplace=True)
+        case "logistic":
+            return nn.Sigmoid()
+        case "swish":
+            return nn.SiLU(inplace=True)
+        case "mish":
+            return nn.Mish(inplace=True)
+        case "tanh":
+            return nn.Tanh()
+        case _:
+            return Activation(kind)
+
+
+class WindowPool(nn.Module):
+    """[maxpool] or [local_avgpool]: the first tap lies at -(padding // 2), the rest hangs over right and bottom.
+
+    Taps outside the image are ignored, which no symmetric padding of torch's gives in general.
+    """
+
+    def __init__(self, layer: MaxPool | LocalAvgPool, size: tuple[int, int], output: tuple[int, int]) -> None:
+        super().__init__()
+        self.mean = isinstance(layer, LocalAvgPool)
+        self.size, self.stride = layer.size, layer.stride
+        before = layer.padding // 2
+        # How far the last window reaches beyond the far edge, per axis; negative when it ends inside.
+        over = [
+            (count - 1) * layer.stride + layer.size - before - length
+            for length, count in zip(size, output, strict=True)
+        ]
+        self.symmetric = all(after <= before for after in over) and before <= layer.size // 2
+        self.padding = before
+        self.border = [before, max(0, over[1]), before, max(0, over[0])]  # left, right, top, bottom
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H', W')."""
+        if self.symmetric:
+            padding = self.padding
+        else:
+            padding = 0
+            x = functional.pad(x, self.border, value=0.0 if self.mean else float("-inf"))
+        if not self.mean:
+            return functional.max_pool2d(x, self.size, self.stride, padding)
+        if self.symmetric:
+            return functional.avg_pool2d(x, self.size, self.stride, padding, count_include_pad=False)
+        total = functional.avg_pool2d(x, self.size, self.stride, divisor_override=1)
+        return total / self._inside(x)
+
+    def _inside(self, padded: Tensor) -> Tensor:
+        """Taps inside the image for each window."""
+        left, right, top, bottom = self.border
+        inside = torch.ones(1, 1, padded.shape[2] - top - bottom, padded.shape[3] - left - right, dtype=padded.dtype)
+        inside = functional.pad(inside.to(padded.device), self.border)
+        # unfold rather than a pool, so that a tracer counts the pooling once
+        windows = inside.unfold(2, self.size, self.stride).unfold(3, self.size, self.stride)
+        return windows.sum((4, 5))
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, stride={self.stride}, border={self.border}"
+
+
+class DepthMaxPool(nn.Module):
+    """[maxpool] maxpool_depth=1: the largest of channels g, g + K, g + 2K, ... for each g below K."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, K, H, W)."""
+        return torch.unflatten(x, 1, (x.shape[1] // self.channels, self.channels)).amax(1)
+
+
+class ShortcutSum(nn.Module):
+    """[shortcut] before its activation: the sum of what fits, written without touching the inputs."""
+
+    def __init__(self, layer: Shortcut, inputs: list[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.current = inputs[0]
+        self.steps = [layer.steps(shape, inputs[0]) for shape in inputs[1:]]
+        self.fits = [shape == inputs[0] for shape in inputs[1:]]
+        self.normalization = layer.normalization
+        self.weight: nn.Parameter | None = None
+        if layer.weighting != "none":
+            factors = inputs[0][0] if layer.weighting == "per_channel" else 1
+            self.weight = nn.Parameter(torch.ones(len(inputs), factors))
+
+    def factors(self) -> Tensor:
+        """Factors of the summands, (summands, channels or 1), as `valid` fuses them: relu never below 0.001."""
+        assert self.weight is not None
+        weight: Tensor = self.weight
+        if self.normalization == "relu":
+            weight = weight.clamp(min=0.001)
+        elif self.normalization == "softmax":
+            weight = torch.exp(weight - weight.amax(0, keepdim=True))
+        else:
+            return weight
+        return weight / weight.sum(0, keepdim=True).add(1e-4)
+
+    def _fitted(self, source: Tensor, stride: int, sample: int) -> Tensor:
+        """`source` in the shape of the current map: subsampled or spread out, channels cut or filled with zeros."""
+        channels, height, width = self.current
+        source = source[:, :channels, ::stride, ::stride]
+        if sample > 1:
+            spread = source.new_zeros(source.shape[0], source.shape[1], height, width)
+            spread[:, :, : source.shape[2] * sample : sample, : source.shape[3] * sample : sample] = source
+            return spread
+        source = source[:, :, :height, :width]
+        missing = [0, width - source.shape[3], 0, height - source.shape[2], 0, channels - source.shape[1]]
+        return functional.pad(source, missing) if any(missing) else source
+
+    def forward(self, x: Tensor, *sources: Tensor) -> Tensor:
+        """(N, C, H, W) and the added maps to (N, C, H, W)."""
+        fitted = [
+            source if fits else self._fitted(source, *steps)
+            for source, fits, steps in zip(sources, self.fits, self.steps, strict=True)
+        ]
+        if self.weight is None:
+            for source in fitted:
+                x = x + source
+            return x
+        factors = self.factors()[:, None, :, None, None]
+        x = x * factors[0]
+        for source, factor in zip(fitted, factors[1:], strict=True):
+            x = torch.addcmul(x, source, factor)
+        return x
+
+
+class ReorgPermutation(nn.Module):
+    """[reorg3d], or with `legacy` [reorg]: that one reads the input as if it had the shape of its inverse's output."""
+
+    def __init__(self, stride: int, legacy: bool) -> None:
+        super().__init__()
+        self.stride, self.legacy = stride, legacy
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C s^2, H / s, W / s)."""
+        n, c, h, w = x.shape
+        s = self.stride
+        if self.legacy:
+            cells = x.reshape(n, c // (s * s), h, s, w, s).permute(0, 3, 5, 1, 2, 4)
+        else:
+            cells = x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4)
+        return cells.reshape(n, c * s * s, h // s, w // s)
+
+
+class CentreCrop(nn.Module):
+    """[crop] at inference."""
+
+    def __init__(self, top: int, left: int, height: int, width: int, adjust: bool) -> None:
+        super().__init__()
+        self.box = (top, left, height, width)
+        self.adjust = adjust
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, height, width)."""
+        top, left, height, width = self.box
+        x = x[:, :, top : top + height, left : left + width]
+        return x * 2 - 1 if self.adjust else x
+
+
+class Vector(nn.Module):
+    """[implicit]: a stored vector, whatever the input."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) to (N, size, 1, 1)."""
+        return self.weight.view(1, -1, 1, 1).expand(x.shape[0], -1, 1, 1)
+
+
+class GroupSoftmax(nn.Module):
+    """[softmax] over each of `groups` equal parts of the flattened input, at a temperature."""
+
+    def __init__(self, groups: int, temperature: float) -> None:
+        super().__init__()
+        self.groups, self.temperature = groups, temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape."""
+        flat = x.flatten(1)
+        parts = torch.unflatten(flat, 1, (self.groups, flat.shape[1] // self.groups)) / self.temperature
+        return torch.softmax(parts, 2).reshape(x.shape)
+
+
+class BlockSum(nn.Module):
+    """[upsample] with a negative stride: the sum of each stride x stride block."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
+        s = self.stride
+        n, c, height, width = x.shape
+        return x.reshape(n, c, height // s, s, width // s, s).sum((3, 5))
+
+
+class Blur(nn.Module):
+    """The fixed depthwise kernel of antialiasing: [1 2 1] x [1 2 1] / 16 with padding 1, or a 2x2 mean."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, size: int, stride: tuple[int, int], padding: int) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0] if size == 3 else [1.0, 1.0])
+        kernel = torch.outer(row, row)
+        self.register_buffer(
+            "kernel", (kernel / kernel.sum()).expand(channels, 1, size, size).contiguous(), persistent=False
+        )
+        self.stride, self.padding = stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H', W')."""
+        return functional.conv2d(x, self.kernel, stride=self.stride, padding=self.padding, groups=self.kernel.shape[0])
+
+
+class SharedConv(nn.Module):
+    """A convolution that uses another one's weights (share_index) at its own stride, padding and dilation."""
+
+    def __init__(self, owner: nn.Conv2d, stride: tuple[int, int], padding: int, dilation: int) -> None:
+        super().__init__()
+        self.owner = owner
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, filters, H', W')."""
+        own = self.owner
+        return functional.conv2d(x, own.weight, own.bias, self.stride, self.padding, self.dilation, own.groups)

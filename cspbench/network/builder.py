@@ -1,0 +1,148 @@
+"""The pleasant way to write a network: each method appends one layer and returns its index."""
+
+from __future__ import annotations
+
+from cspbench.errors import DefinitionError
+from cspbench.network.layers import (
+    AvgPool,
+    Convolution,
+    Dropout,
+    GaussianYolo,
+    Layer,
+    LocalAvgPool,
+    MaxPool,
+    Route,
+    Sam,
+    ScaleChannels,
+    Shape,
+    Shortcut,
+    Softmax,
+    Upsample,
+    Yolo,
+)
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+
+
+class Builder:
+    """Collects layers in Darknet's order; a layer reads the one before it unless it names others by index.
+
+        b = Builder("tiny", (3, 64, 64))
+        stem = b.conv(16, 3, stride=2)
+        b.conv(16, 3)
+        b.shortcut(stem)
+        net = b.network()
+
+    Indices are absolute and returned by every method; `b.last` is the newest.
+    """
+
+    def __init__(self, name: str, shape: Shape = (3, 256, 256)) -> None:
+        self.name = name
+        self.input = shape
+        self.layers: list[Layer] = []
+
+    @property
+    def last(self) -> int:
+        """Index of the newest layer; -1, the network input, before the first."""
+        return len(self.layers) - 1
+
+    def add(self, layer: Layer) -> int:
+        """Append a layer made by hand."""
+        self.layers.append(layer)
+        return self.last
+
+    def conv(
+        self,
+        filters: int,
+        size: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str = "leaky",
+        batch_normalize: bool = True,
+        padding: int | None = None,
+    ) -> int:
+        """A convolution with batch normalisation; `padding` defaults to size // 2 (Darknet's pad=1)."""
+        return self.add(
+            Convolution(
+                sources=(self.last,),
+                filters=filters,
+                size=size,
+                stride=(stride, stride),
+                padding=size // 2 if padding is None else padding,
+                groups=groups,
+                activation=activation,
+                batch_normalize=batch_normalize,
+            )
+        )
+
+    def maxpool(self, size: int, stride: int | None = None) -> int:
+        """Max pooling with Darknet's padding of size - 1 in total; the stride defaults to the size."""
+        return self.add(MaxPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
+
+    def local_avgpool(self, size: int, stride: int | None = None) -> int:
+        """Average pooling over a window, in the geometry of `maxpool`."""
+        return self.add(LocalAvgPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
+
+    def avgpool(self) -> int:
+        """The mean of each channel."""
+        return self.add(AvgPool(sources=(self.last,)))
+
+    def route(self, *sources: int, groups: int = 1, group_id: int = 0) -> int:
+        """Concatenate layers, in this order; one source alone makes it the current layer again."""
+        return self.add(Route(sources=sources, groups=groups, group_id=group_id))
+
+    def shortcut(self, *sources: int, activation: str = "linear") -> int:
+        """Add earlier layers to the current one."""
+        return self.add(Shortcut(sources=(self.last, *sources), activation=activation))
+
+    def scale_channels(self, scaled: int, *, activation: str = "linear") -> int:
+        """Scale each channel of an earlier layer by the current vector (squeeze and excitation)."""
+        return self.add(ScaleChannels(sources=(self.last, scaled), activation=activation))
+
+    def sam(self, scaled: int, *, activation: str = "linear") -> int:
+        """Multiply the current layer with an earlier one, value by value."""
+        return self.add(Sam(sources=(self.last, scaled), activation=activation))
+
+    def upsample(self, stride: int = 2) -> int:
+        """Enlarge by repetition."""
+        return self.add(Upsample(sources=(self.last,), stride=stride))
+
+    def dropout(self, probability: float) -> int:
+        """Dropout, which inference skips."""
+        return self.add(Dropout(sources=(self.last,), probability=probability))
+
+    def softmax(self, *, groups: int = 1) -> int:
+        """Softmax over the channels."""
+        return self.add(Softmax(sources=(self.last,), groups=groups))
+
+    def yolo(
+        self,
+        mask: tuple[int, ...],
+        anchors: tuple[Anchor, ...],
+        *,
+        classes: int = 80,
+        scale_x_y: float = 1.0,
+        nms_kind: str = "default",
+        beta_nms: float = 0.6,
+        gaussian: bool = False,
+    ) -> int:
+        """A box layer over the anchors (pixels of the network input) that `mask` names."""
+        kind = GaussianYolo if gaussian else Yolo
+        return self.add(
+            kind(
+                sources=(self.last,),
+                mask=mask,
+                anchors=anchors,
+                classes=classes,
+                scale_x_y=scale_x_y,
+                nms_kind=nms_kind,
+                beta_nms=beta_nms,
+            )
+        )
+
+    def network(self) -> Network:
+        """The finished, validated network."""
+        if not self.layers:
+            raise DefinitionError("the builder holds no layer", where=self.name, remedy="Add layers first")
+        return Network(self.name, self.input, tuple(self.layers))

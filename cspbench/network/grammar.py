@@ -1,0 +1,181 @@
+"""Darknet's cfg grammar: text to sections of keys (spec: read_cfg, option_list.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from cspbench.errors import CspbenchError, DefinitionError
+
+LARGEST_FILE = 16 * 2**20
+"""Bytes. The longest published cfg has 60 kB; the limit keeps a wrong file from being read whole."""
+
+_BLANKS = str.maketrans("", "", " \t\r\n")
+_INT = re.compile(r"[+-]?\d+")
+_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LARGEST_INT = 2**31 - 1
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass
+class Section:
+    """One [section]: its name, where it begins, and its keys, the first of duplicates winning.
+
+    The readers mark every key they use; `unused` are those nobody asked for.
+    """
+
+    name: str
+    file: str
+    line: int
+    keys: dict[str, tuple[str, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    @property
+    def place(self) -> str:
+        """File and line of the section's first line."""
+        return f"{self.file}:{self.line}"
+
+    def _error(self, key: str, expected: str) -> CspbenchError:
+        value, line = self.keys[key]
+        shown = value if len(value) <= 40 else f"{value[:37]}..."
+        return DefinitionError(
+            f"{key} in [{self.name}] cannot be read",
+            where=f"{self.file}:{line}",
+            expected=expected,
+            found=repr(shown),
+            remedy=f"Correct {key}=",
+        )
+
+    def missing(self, key: str, expected: str) -> CspbenchError:
+        """The error for a key that has no default."""
+        return DefinitionError(
+            f"[{self.name}] lacks the key {key}",
+            where=self.place,
+            expected=expected,
+            found="nothing",
+            remedy=f"Add {key}= to this section",
+        )
+
+    def text(self, key: str, default: str) -> str:
+        """A word, such as an activation; a trailing comment is cut off."""
+        self.used.add(key)
+        return self.keys[key][0].partition("#")[0] if key in self.keys else default
+
+    def _number(self, key: str, text: str, pattern: re.Pattern[str], kind: Callable[[str], Number]) -> Number:
+        """What atoi and atof read: the leading number, whatever follows it."""
+        match = pattern.match(text)
+        if match is None:
+            raise self._error(key, "a number")
+        rest = text[match.end() :]
+        if rest and not rest.startswith(("#", ";")) and not (kind is int and _FLOAT.fullmatch(text)):
+            self.notes.append(f"{self.file}:{self.keys[key][1]}: {key}={text}: everything after {match[0]} is ignored")
+        number = kind(match[0]) if len(match[0]) < 32 else kind("9" * 31)
+        if abs(number) > _LARGEST_INT:
+            raise self._error(key, f"a number of at most {_LARGEST_INT}")
+        return number
+
+    def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:
+        """An integer; without a default the key must be there."""
+        self.used.add(key)
+        if key not in self.keys:
+            if default is None:
+                raise self.missing(key, expected)
+            return default
+        return self._number(key, self.keys[key][0], _INT, int)
+
+    def flag(self, key: str) -> bool:
+        """A switch: any integer but 0 is on; off when absent."""
+        return self.integer(key, 0) != 0
+
+    def real(self, key: str, default: float) -> float:
+        """A real number."""
+        self.used.add(key)
+        return self._number(key, self.keys[key][0], _FLOAT, float) if key in self.keys else default
+
+    def _list(self, key: str, expected: str) -> list[str]:
+        self.used.add(key)
+        if key not in self.keys:
+            raise self.missing(key, expected)
+        items = self.keys[key][0].partition("#")[0].split(",")
+        return items[:-1] if items[-1] == "" and len(items) > 1 else items
+
+    def integers(self, key: str, expected: str) -> list[int]:
+        """A list of integers separated by commas."""
+        return [self._number(key, item, _INT, int) for item in self._list(key, expected)]
+
+    def reals(self, key: str, expected: str) -> list[float]:
+        """A list of real numbers separated by commas."""
+        return [self._number(key, item, _FLOAT, float) for item in self._list(key, expected)]
+
+    @property
+    def unused(self) -> list[str]:
+        """Keys that no reader asked for, as Darknet reports them."""
+        return [
+            f"{self.file}:{line}: unknown key {key} in [{self.name}] is ignored, as in Darknet"
+            for key, (_, line) in self.keys.items()
+            if key not in self.used
+        ]
+
+
+def decode(path: Path) -> str:
+    """The text of a cfg file; a binary or absurdly large one is refused before it is read whole."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DefinitionError(
+            "the cfg file cannot be read", where=str(path), found=error.strerror or str(error), remedy="Check the path"
+        ) from None
+    if len(data) > LARGEST_FILE:
+        raise DefinitionError(
+            "too large for a cfg file",
+            where=str(path),
+            expected=f"at most {LARGEST_FILE} bytes",
+            found="more",
+            remedy="Give the .cfg, not the .weights",
+        )
+    if b"\0" in data:
+        raise DefinitionError(
+            "a binary or UTF-16 file, not a cfg",
+            where=str(path),
+            expected="plain text",
+            found=f"a NUL byte at {data.index(0)}",
+            remedy="Give the .cfg, not the .weights, and save it as UTF-8",
+        )
+    return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
+
+
+def sections(text: str, file: str) -> list[Section]:
+    """Split cfg text into sections; blanks vanish everywhere, `#` and `;` begin comment lines."""
+    found: list[Section] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.translate(_BLANKS)
+        if not line or line[0] in "#;":
+            continue
+        if line[0] == "[":
+            found.append(Section(line.partition("]")[0][1:], file, number))
+            continue
+        key, separator, value = line.partition("=")
+        if not separator or not found:
+            raise DefinitionError(
+                "not a line of a cfg file",
+                where=f"{file}:{number}",
+                expected="[section] first, then key=value" if not found else "key=value",
+                found=repr(line[:40]),
+                remedy="Correct or remove the line",
+            )
+        found[-1].keys.setdefault(key, (value, number))
+    if not found:
+        raise DefinitionError(
+            "the cfg is empty",
+            where=file,
+            expected="[net] and at least one layer",
+            found="no section",
+            remedy="Check the file",
+        )
+    return found

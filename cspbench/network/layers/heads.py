@@ -1,0 +1,126 @@
+"""The layers a network ends in. They keep their input's shape; what they compute belongs to the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cspbench.errors import DefinitionError
+from cspbench.network.layers.base import Layer, Shape, positive
+
+Anchor = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax(Layer):
+    """[softmax]: over each of `groups` equal parts of its input."""
+
+    section: ClassVar[str] = "softmax"
+    groups: int = 1
+    temperature: float = 1.0
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        positive("groups", self.groups)
+        if channels * height * width % self.groups:
+            raise DefinitionError(
+                "groups do not divide the softmax input",
+                expected=f"a divisor of {channels * height * width}",
+                found=f"groups={self.groups}",
+                remedy="Correct groups=",
+            )
+        return inputs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(Layer):
+    """[cost], [contrastive]: training only; the identity at inference."""
+
+    section: ClassVar[str] = "cost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection(Layer):
+    """What the box layers share: classes and the network's anchors, `per_anchor` values before the classes."""
+
+    per_anchor: ClassVar[int] = 5
+    classes: int = 80
+    anchors: tuple[Anchor, ...] = ()
+    """Width, height; in pixels of the network input ([region]: in grid cells)."""
+
+    def __post_init__(self) -> None:
+        positive("classes", self.classes, 2**16)
+        if not self.anchors:
+            raise DefinitionError(
+                "a detection layer has no anchors", expected="anchors=w,h, ...", remedy="Add anchors="
+            )
+
+    @property
+    def used(self) -> int:
+        """How many anchors this layer predicts for."""
+        return len(self.anchors)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels = self.used * (self.per_anchor + self.classes)
+        if inputs[0][0] != channels:
+            raise DefinitionError(
+                f"[{self.section}] does not fit the convolution before it",
+                expected=f"{channels} filters ({self.used} anchors x ({self.per_anchor} + {self.classes} classes))",
+                found=f"{inputs[0][0]}",
+                remedy="Correct filters= of the layer before, classes= or mask=",
+            )
+        return inputs[0]
+
+    def describe(self) -> str:
+        return f"{self.used} anchors, {self.classes} classes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yolo(Detection):
+    """[yolo]: x, y, w, h, objectness and independent class scores per anchor (spec: Darknet yolo_layer.c)."""
+
+    section: ClassVar[str] = "yolo"
+    mask: tuple[int, ...] = ()
+    scale_x_y: float = 1.0
+    new_coords: bool = False
+    nms_kind: str = "default"
+    beta_nms: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mask:
+            raise DefinitionError("a [yolo] layer has an empty mask", expected="mask=0,1,2", remedy="Add mask=")
+        beyond = [index for index in self.mask if not 0 <= index < len(self.anchors)]
+        if beyond:
+            raise DefinitionError(
+                "mask names an anchor that does not exist",
+                expected=f"0 to {len(self.anchors) - 1}",
+                found=str(beyond[0]),
+                remedy="Correct mask=, num= or anchors=",
+            )
+
+    @property
+    def used(self) -> int:
+        return len(self.mask)
+
+    def describe(self) -> str:
+        text = f"mask {','.join(map(str, self.mask))}, {self.classes} classes"
+        return text if self.scale_x_y == 1 else f"{text}, scale_x_y {self.scale_x_y:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianYolo(Yolo):
+    """[Gaussian_yolo]: as [yolo] with a standard deviation beside each of x, y, w, h."""
+
+    section: ClassVar[str] = "Gaussian_yolo"
+    per_anchor: ClassVar[int] = 9
+    yolo_point: str = "center"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region(Detection):
+    """[region]: the YOLOv2 head; anchors in grid cells, softmax over classes when `softmax`."""
+
+    section: ClassVar[str] = "region"
+    softmax: bool = False

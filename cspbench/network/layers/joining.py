@@ -1,0 +1,194 @@
+"""Layers that read more than the previous layer: route, shortcut, scale_channels, sam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from cspbench.errors import DefinitionError
+from cspbench.network.layers.base import ACTIVATIONS, Layer, Shape, Weight, known_activation, positive
+from cspbench.network.operations import Operations
+
+GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in ("swish", "mish"))
+"""Darknet refuses swish and mish on [scale_channels] and [sam]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Layer):
+    """[route]: concatenates its sources along channels; with groups, takes slice `group_id` of each source first."""
+
+    section: ClassVar[str] = "route"
+    groups: int = 1
+    group_id: int = 0
+
+    def __post_init__(self) -> None:
+        positive("groups", self.groups)
+        if not self.sources:
+            raise DefinitionError("a route reads no layer", expected="layers=...", remedy="Name the layers it joins")
+        if not 0 <= self.group_id < self.groups:
+            raise DefinitionError(
+                "group_id is out of range",
+                expected=f"0 to {self.groups - 1}",
+                found=str(self.group_id),
+                remedy="Correct group_id= or groups=",
+            )
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        sizes = {shape[1:] for shape in inputs}
+        if len(sizes) > 1:
+            found = ", ".join(
+                f"layer {source}: {shape[1]}x{shape[2]}" for source, shape in zip(self.sources, inputs, strict=True)
+            )
+            raise DefinitionError(
+                "a route joins maps of different size",
+                expected="one height and width",
+                found=found,
+                remedy="Choose a network input at which every stride divides evenly, or correct layers=",
+            )
+        for source, shape in zip(self.sources, inputs, strict=True):
+            if shape[0] % self.groups:
+                raise DefinitionError(
+                    f"groups do not divide the channels of layer {source}",
+                    expected=f"a divisor of {shape[0]}",
+                    found=f"groups={self.groups}",
+                    remedy="Correct groups=",
+                )
+        return sum(shape[0] // self.groups for shape in inputs), inputs[0][1], inputs[0][2]
+
+    def describe(self) -> str:
+        return f"slice {self.group_id + 1}/{self.groups}" if self.groups > 1 else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortcut(Layer):
+    """[shortcut]: adds earlier layers to the previous one (`sources[0]`), whose shape it keeps.
+
+    Only the first min(C_from, C) channels are added. Where the sizes differ, as in the networks of the original
+    engine, a larger source is read at the first pixel of each stride cell and a smaller one is added to every
+    sample-th pixel. `weighting` multiplies every summand by stored factors, one each (`per_feature`) or one per
+    channel (`per_channel`), after `normalization` (`relu` or `softmax`).
+    """
+
+    section: ClassVar[str] = "shortcut"
+    activation: str = "linear"
+    weighting: str = "none"
+    normalization: str = "none"
+
+    def __post_init__(self) -> None:
+        known_activation(self.activation)
+        if len(self.sources) < 2:
+            raise DefinitionError("a shortcut adds no layer", expected="from=...", remedy="Name the layer it adds")
+        for name, value, known in (
+            ("weights_type", self.weighting, ("none", "per_feature", "per_channel")),
+            ("weights_normalization", self.normalization, ("none", "relu", "softmax")),
+        ):
+            if value not in known:
+                raise DefinitionError(
+                    f"unknown {name}",
+                    expected=f"one of {', '.join(known)}",
+                    found=repr(value),
+                    remedy=f"Correct {name}=",
+                )
+
+    @staticmethod
+    def steps(source: Shape, current: Shape) -> tuple[int, int]:
+        """(stride, sample): every stride-th pixel of `source` is added to every sample-th pixel of `current`."""
+        strides = (max(1, source[1] // current[1]), max(1, source[2] // current[2]))
+        samples = (max(1, current[1] // source[1]), max(1, current[2] // source[2]))
+        if strides[0] != strides[1] or samples[0] != samples[1]:
+            raise DefinitionError(
+                "a shortcut joins maps whose sizes do not fit",
+                expected="the same ratio of heights and widths",
+                found=f"{source[1]}x{source[2]} onto {current[1]}x{current[2]}",
+                remedy="Correct from=",
+            )
+        return strides[0], samples[0]
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        for shape in inputs[1:]:
+            self.steps(shape, inputs[0])
+            if self.weighting != "none" and shape[1:] != inputs[0][1:]:
+                raise DefinitionError(
+                    "a weighted shortcut joins maps of different size",
+                    expected=f"{inputs[0][1]}x{inputs[0][2]}",
+                    found=f"{shape[1]}x{shape[2]}",
+                    remedy="Correct from=",
+                )
+        return inputs[0]
+
+    def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
+        if self.weighting == "none":
+            return ()
+        factors = inputs[0][0] if self.weighting == "per_channel" else 1
+        return (Weight("fusion", (len(inputs), factors)),)
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        elements = prod(output)
+        return Operations(
+            shortcut=elements * (len(inputs) - 1) * (1 if self.weighting == "none" else 2),
+            activation=elements if self.activation != "linear" else 0,
+        )
+
+    def describe(self) -> str:
+        return (
+            self.activation if self.weighting == "none" else f"{self.weighting} {self.normalization} {self.activation}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleChannels(Layer):
+    """[scale_channels]: `sources[1]` times the previous layer: one gate per channel, or per pixel with `per_pixel`."""
+
+    section: ClassVar[str] = "scale_channels"
+    activation: str = "linear"
+    per_pixel: bool = False
+
+    def __post_init__(self) -> None:
+        known_activation(self.activation, GATE_ACTIVATIONS)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        gate, scaled = inputs
+        expected = (1, *scaled[1:]) if self.per_pixel else (scaled[0], 1, 1)
+        if gate != expected:
+            raise DefinitionError(
+                "the gate does not fit what it scales",
+                expected="x".join(map(str, expected)),
+                found="x".join(map(str, gate)),
+                remedy="Correct from= or the layer before",
+            )
+        return scaled
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return Operations(activation=prod(output) if self.activation != "linear" else 0)
+
+    def describe(self) -> str:
+        return self.activation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sam(Layer):
+    """[sam]: elementwise product of the previous layer and `sources[1]`."""
+
+    section: ClassVar[str] = "sam"
+    activation: str = "linear"
+
+    def __post_init__(self) -> None:
+        known_activation(self.activation, GATE_ACTIVATIONS)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        if inputs[0] != inputs[1]:
+            raise DefinitionError(
+                "sam multiplies maps of different shape",
+                expected="x".join(map(str, inputs[0])),
+                found="x".join(map(str, inputs[1])),
+                remedy="Correct from=",
+            )
+        return inputs[0]
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return Operations(activation=prod(output) if self.activation != "linear" else 0)
+
+    def describe(self) -> str:
+        return self.activation

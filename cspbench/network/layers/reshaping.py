@@ -1,0 +1,132 @@
+"""Layers without learned weights over one input: upsample, reorg, crop, dropout; and the implicit vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from cspbench.errors import DefinitionError
+from cspbench.network.layers.base import Layer, Shape, Weight, positive
+from cspbench.network.operations import Operations
+
+
+def _divides(stride: int, shape: Shape) -> None:
+    if shape[1] % stride or shape[2] % stride:
+        raise DefinitionError(
+            "stride does not divide the map",
+            expected=f"a divisor of {shape[1]} and {shape[2]}",
+            found=f"stride={stride}",
+            remedy="Correct stride= or the network input",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample(Layer):
+    """[upsample]: nearest-neighbour enlargement by `stride`, times `scale`; `reverse` sums stride x stride blocks."""
+
+    section: ClassVar[str] = "upsample"
+    stride: int = 2
+    scale: float = 1.0
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        positive("stride", self.stride, 1024)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if self.reverse:
+            _divides(self.stride, inputs[0])
+            return channels, height // self.stride, width // self.stride
+        return channels, height * self.stride, width * self.stride
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return Operations(upsample=0 if self.reverse else prod(output))
+
+    def describe(self) -> str:
+        return f"1/{self.stride}" if self.reverse else f"x{self.stride}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reorg(Layer):
+    """[reorg3d]: space to depth by `stride`. [reorg] (`legacy`): the fixed permutation of the YOLOv2 networks."""
+
+    section: ClassVar[str] = "reorg3d"
+    stride: int = 2
+    legacy: bool = False
+
+    def __post_init__(self) -> None:
+        positive("stride", self.stride, 1024)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        _divides(self.stride, inputs[0])
+        if self.legacy and channels % self.stride**2:
+            raise DefinitionError(
+                "stride^2 does not divide the channels",
+                expected=f"a multiple of {self.stride**2}",
+                found=str(channels),
+                remedy="Correct stride=",
+            )
+        return channels * self.stride**2, height // self.stride, width // self.stride
+
+    def describe(self) -> str:
+        return f"/{self.stride}" + (" legacy" if self.legacy else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crop(Layer):
+    """[crop]: at inference the centre crop; values become 2v - 1 unless `noadjust`."""
+
+    section: ClassVar[str] = "crop"
+    height: int = 1
+    width: int = 1
+    noadjust: bool = False
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if not (1 <= self.height <= height and 1 <= self.width <= width):
+            raise DefinitionError(
+                "the crop does not fit its input",
+                expected=f"at most {height}x{width}",
+                found=f"{self.height}x{self.width}",
+                remedy="Correct crop_height= and crop_width=",
+            )
+        return channels, self.height, self.width
+
+    def describe(self) -> str:
+        return f"{self.height}x{self.width}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Layer):
+    """[dropout]: the identity at inference."""
+
+    section: ClassVar[str] = "dropout"
+    probability: float = 0.5
+
+    def describe(self) -> str:
+        return f"p {self.probability:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implicit(Layer):
+    """[implicit]: a learned vector of filters x atoms values, whatever the input."""
+
+    section: ClassVar[str] = "implicit"
+    filters: int
+    atoms: int = 1
+
+    def __post_init__(self) -> None:
+        positive("filters", self.filters, 2**16)
+        positive("atoms", self.atoms, 2**16)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        return self.filters * self.atoms, 1, 1
+
+    def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
+        return (Weight("fusion", (self.filters * self.atoms,)),)
+
+    def describe(self) -> str:
+        return f"{self.filters}x{self.atoms}"

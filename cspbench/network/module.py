@@ -1,0 +1,209 @@
+"""A network as a torch module: an fx graph of plain calls, so that forward is generated code, no interpreter."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from cspbench.network import blocks
+from cspbench.network.layers import (
+    AvgPool,
+    BatchNorm,
+    Connected,
+    Convolution,
+    Crop,
+    Dropout,
+    Implicit,
+    Layer,
+    LocalAvgPool,
+    MaxPool,
+    MaxPoolDepth,
+    Reorg,
+    Route,
+    Sam,
+    ScaleChannels,
+    Shortcut,
+    Softmax,
+    Upsample,
+)
+from cspbench.network.network import Network
+
+BATCH_NORM_EPS = 1e-5
+"""Inside the square root, as Darknet folds it since 2020-02-20 (spec d.3)."""
+
+
+class _Writer:
+    """Appends the calls of one layer to an fx graph; the modules of layer i live at `layers.i.<role>`."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.graph = fx.Graph()
+        self.modules: dict[str, nn.Module] = {}
+        self.input = self.graph.placeholder("x")
+        self.written: list[fx.Node] = []
+        self.index = 0
+
+    def read(self, source: int) -> fx.Node:
+        return self.written[source] if source >= 0 else self.input
+
+    def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
+        """One module call; nothing at all for None."""
+        if module is None:
+            return arguments[0]
+        path = f"layers.{self.index}.{role}"
+        self.modules[path] = module
+        return self.graph.call_module(path, arguments)
+
+    def function(self, target: Callable[..., Any], *arguments: Any) -> fx.Node:
+        return self.graph.call_function(target, arguments)
+
+    def layer(self, index: int, layer: Layer) -> fx.Node:
+        """The node that holds layer `index`'s output."""
+        self.index = index
+        inputs = [self.read(source) for source in layer.sources]
+        shapes = self.network.inputs(index)
+        match layer:
+            case Convolution():
+                return self._convolution(layer, inputs[0], shapes[0][0])
+            case Connected():
+                return self._connected(layer, inputs[0], shapes[0])
+            case BatchNorm():
+                return self.call("bn", _batch_norm(shapes[0][0]), inputs[0])
+            case MaxPool() | LocalAvgPool():
+                output = self.network.shape(index)
+                return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
+            case MaxPoolDepth():
+                return self.call("pool", blocks.DepthMaxPool(layer.channels), inputs[0])
+            case AvgPool():
+                return self.call("pool", nn.AdaptiveAvgPool2d(1), inputs[0])
+            case Route():
+                return self._route(layer, inputs, shapes)
+            case Shortcut():
+                total = self.call("sum", blocks.ShortcutSum(layer, shapes), *inputs)
+                return self.call("activation", blocks.activation(layer.activation), total)
+            case ScaleChannels() | Sam():
+                product = self.function(operator.mul, inputs[1], inputs[0])
+                return self.call("activation", blocks.activation(layer.activation), product)
+            case Upsample():
+                enlarge = blocks.BlockSum(layer.stride) if layer.reverse else nn.Upsample(scale_factor=layer.stride)
+                resized = self.call("resize", enlarge, inputs[0])
+                return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
+            case Reorg():
+                return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
+            case Crop():
+                top, left = (shapes[0][1] - layer.height) // 2, (shapes[0][2] - layer.width) // 2
+                crop = blocks.CentreCrop(top, left, layer.height, layer.width, not layer.noadjust)
+                return self.call("crop", crop, inputs[0])
+            case Softmax():
+                plain = layer.groups == 1 and layer.temperature == 1 and shapes[0][1:] == (1, 1)
+                softmax = nn.Softmax(1) if plain else blocks.GroupSoftmax(layer.groups, layer.temperature)
+                return self.call("softmax", softmax, inputs[0])
+            case Implicit():
+                return self.call("vector", blocks.Vector(layer.filters * layer.atoms), inputs[0])
+            case Dropout():
+                return inputs[0]
+            case _:  # detection and loss layers hand their input on; evaluation decodes it
+                return inputs[0]
+
+    def _convolution(self, layer: Convolution, x: fx.Node, channels: int) -> fx.Node:
+        if layer.share is None:
+            conv: nn.Module = blocks.Conv(
+                channels,
+                layer.filters,
+                layer.size,
+                layer.step,
+                layer.padding * layer.dilation,
+                layer.dilation,
+                layer.groups,
+                bias=not layer.batch_normalize,
+            )
+            bn: nn.Module | None = _batch_norm(layer.filters) if layer.batch_normalize else None
+        else:
+            own = self.modules[f"layers.{layer.share}.conv"]
+            assert isinstance(own, nn.Conv2d)
+            conv = blocks.SharedConv(own, layer.step, layer.padding * layer.dilation, layer.dilation)
+            bn = self.modules[f"layers.{layer.share}.bn"] if layer.batch_normalize else None
+        x = self.call("bn", bn, self.call("conv", conv, x))
+        x = self.call("activation", blocks.activation(layer.activation), x)
+        if layer.antialiasing:
+            blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride, layer.blur_padding)
+            x = self.call("blur", blur, x)
+        return x
+
+    def _connected(self, layer: Connected, x: fx.Node, shape: tuple[int, int, int]) -> fx.Node:
+        size = shape[0] * shape[1] * shape[2]
+        x = self.function(torch.flatten, x, 1)
+        x = self.call("linear", blocks.Linear(size, layer.outputs, bias=not layer.batch_normalize), x)
+        if layer.batch_normalize:
+            x = self.call("bn", nn.BatchNorm1d(layer.outputs, BATCH_NORM_EPS, 0.01), x)
+        x = self.call("activation", blocks.activation(layer.activation), x)
+        return self.function(torch.unflatten, x, 1, (layer.outputs, 1, 1))
+
+    def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[tuple[int, int, int]]) -> fx.Node:
+        if layer.groups > 1:
+            for at, shape in enumerate(shapes):
+                width = shape[0] // layer.groups
+                inputs[at] = self.function(torch.narrow, inputs[at], 1, layer.group_id * width, width)
+        return inputs[0] if len(inputs) == 1 else self.function(torch.cat, inputs, 1)
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, BATCH_NORM_EPS, momentum=0.01)
+
+
+def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.GraphModule:
+    """The network as a module in eval mode: (N, C, H, W) float to the outputs of the layers named.
+
+    `outputs` are layer indices; by default the detection layers' inputs, or else the last layer. One output comes
+    as a tensor, several as a tuple. Convolution and linear arrays are uninitialised until
+    weights are loaded. Every layer is computed, also one that no output needs, as in Darknet.
+    """
+    writer = _Writer(network)
+    for index, layer in enumerate(network.layers):
+        writer.written.append(writer.layer(index, layer))
+    chosen = list(outputs if outputs is not None else network.detections or (len(network.layers) - 1,))
+    nodes = [writer.written[index] for index in chosen]
+    writer.graph.output(nodes[0] if len(nodes) == 1 else tuple(nodes))
+    root: dict[str, Any] = dict(writer.modules)
+    return fx.GraphModule(root, writer.graph, class_name="Darknet").eval()
+
+
+def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
+    """Fold every batch norm that follows a convolution into it, in double as Darknet does (spec d.3); in place.
+
+    Weights become W * gamma / sqrt(var + eps), biases beta - gamma * mean / sqrt(var + eps), each rounded to float
+    once. A convolution whose arrays are shared is folded once, for all that share it.
+    """
+    modules = dict(module.named_modules(remove_duplicate=False))
+    folded: set[int] = set()
+    for node in list(module.graph.nodes):
+        norm = modules.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(norm, nn.BatchNorm2d) or node.args[0].op != "call_module":
+            continue
+        conv = modules[str(node.args[0].target)]
+        if not isinstance(conv, nn.Conv2d | blocks.SharedConv):
+            continue
+        owner = conv.owner if isinstance(conv, blocks.SharedConv) else conv
+        if id(owner) not in folded:
+            folded.add(id(owner))
+            _fold(owner, norm)
+        node.replace_all_uses_with(node.args[0])
+        module.graph.erase_node(node)
+    module.delete_all_unused_submodules()
+    module.recompile()
+    return module
+
+
+@torch.no_grad()
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    bias = norm.bias.double() - norm.running_mean.double() * factor
+    weight: Tensor = conv.weight.double() * factor[:, None, None, None]
+    conv.weight = nn.Parameter(weight.to(conv.weight.dtype))
+    conv.bias = nn.Parameter(bias.to(conv.weight.dtype))

@@ -1,0 +1,184 @@
+"""Detectors with spatial pyramid pooling, a path aggregation neck and three [yolo] heads (YOLOv4's design).
+
+Sources: SPP (arXiv 1406.4729), PANet (arXiv 1803.01534) with concatenation instead of addition, as in YOLOv4 (arXiv
+2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, which these
+networks equal layer by layer. No file was published for the SAM and the giou-optimal detector; their docstrings say
+what their definition rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cspbench.network.builder import Builder
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+from cspbench.zoo.darknet import csdarknet53_trunk
+from cspbench.zoo.resnet import csresnet50_trunk, csresnext50_trunk
+
+Trunk = Callable[[Builder], tuple[int, int, int]]
+"""Appends a backbone; returns the last layers of its stages with strides 8, 16 and 32."""
+
+ANCHORS_416: tuple[Anchor, ...] = (
+    *((10.0, 13.0), (16.0, 30.0), (33.0, 23.0)),
+    *((30.0, 61.0), (62.0, 45.0), (59.0, 119.0)),
+    *((116.0, 90.0), (156.0, 198.0), (373.0, 326.0)),
+)
+"""YOLOv3's nine anchors: k-means over COCO boxes at a 416x416 input."""
+
+ANCHORS_512 = tuple((width * 512 // 416, height * 512 // 416) for width, height in ANCHORS_416)
+"""The same anchors scaled to a 512x512 input and cut to whole pixels: 12,16, 19,36, ..., 459,401."""
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """How the three heads turn values into boxes; the scales run from stride 8 to stride 32."""
+
+    anchors: tuple[Anchor, ...] = ANCHORS_416
+    masks: tuple[tuple[int, ...], ...] = ((0, 1, 2), (3, 4, 5), (6, 7, 8))
+    scale_x_y: tuple[float, ...] = (1.0, 1.0, 1.0)
+    nms_kind: str = "default"
+    classes: int = 80
+
+
+YOLOV3 = Boxes()
+GRID_SENSITIVE = replace(YOLOV3, scale_x_y=(1.2, 1.1, 1.05))
+"""Centres may leave their cell a little, so that they reach its border (YOLOv4's "eliminate grid sensitivity")."""
+OPTIMAL = replace(GRID_SENSITIVE, anchors=ANCHORS_512, nms_kind="greedynms")
+"""The heads of the "optimal" training recipe."""
+
+
+def alternating(b: Builder, filters: int, count: int) -> int:
+    """`count` convolutions in turn: 1x1 to `filters`, 3x3 to twice as many."""
+    for at in range(count):
+        if at % 2:
+            b.conv(2 * filters, 3)
+        else:
+            b.conv(filters)
+    return b.last
+
+
+def spatial_pyramid(b: Builder, sizes: tuple[int, ...] = (5, 9, 13)) -> int:
+    """SPP: the current layer beside its max-poolings at stride 1, the widest window first."""
+    source = b.last
+    pooled = [b.maxpool(sizes[0], 1)]
+    for size in sizes[1:]:
+        b.route(source)
+        pooled.append(b.maxpool(size, 1))
+    return b.route(*reversed(pooled), source)
+
+
+def top_down(b: Builder, filters: int, lateral: int) -> int:
+    """Join the current map, enlarged, to the backbone's next finer one, each through a 1x1."""
+    b.conv(filters)
+    coarse = b.upsample()
+    b.route(lateral)
+    fine = b.conv(filters)
+    b.route(fine, coarse)
+    return alternating(b, filters, 5)
+
+
+def bottom_up(b: Builder, filters: int, finer: int, lateral: int) -> int:
+    """Join a finer map, through a 3x3 of stride 2, to the top-down map of this stride."""
+    b.route(finer)
+    fine = b.conv(filters, 3, stride=2)
+    b.route(fine, lateral)
+    return alternating(b, filters, 5)
+
+
+def point_wise_attention(b: Builder, filters: int) -> int:
+    """YOLOv4's modified SAM: the current map of `filters` channels times its own gate, a 1x1 with logistic."""
+    features = b.last
+    b.conv(filters, activation="logistic")
+    return b.sam(features)
+
+
+def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool = False) -> int:
+    """A 3x3 to `filters`, point-wise attention if asked for, a linear 1x1 to one value per anchor and term, [yolo]."""
+    b.conv(filters, 3)
+    if attention:
+        point_wise_attention(b, filters)
+    mask = boxes.masks[scale]
+    b.conv(len(mask) * (5 + boxes.classes), activation="linear", batch_normalize=False)
+    return b.yolo(
+        mask,
+        boxes.anchors,
+        classes=boxes.classes,
+        scale_x_y=boxes.scale_x_y[scale],
+        nms_kind=boxes.nms_kind,
+    )
+
+
+def panet_spp(b: Builder, trunk: tuple[int, int, int], boxes: Boxes, *, attention: bool = False) -> None:
+    """Append SPP, the two paths and the heads to a trunk whose last layer is that of stride 32.
+
+    Each head follows its map at once, so the first [yolo] is that of stride 8, the reverse of YOLOv3.
+    """
+    c3, c4, _ = trunk
+    alternating(b, 512, 3)
+    spatial_pyramid(b)
+    p5 = alternating(b, 512, 3)
+    p4 = top_down(b, 256, c4)
+    n3 = top_down(b, 128, c3)
+    head(b, 256, boxes, 0, attention=attention)
+    n4 = bottom_up(b, 256, n3, p4)
+    head(b, 512, boxes, 1, attention=attention)
+    bottom_up(b, 512, n4, p5)
+    head(b, 1024, boxes, 2, attention=attention)
+
+
+def detector(name: str, trunk: Trunk, boxes: Boxes, size: int, *, attention: bool = False) -> Network:
+    """A whole detector over a square input."""
+    b = Builder(name, (3, size, size))
+    panet_spp(b, trunk(b), boxes, attention=attention)
+    return b.network()
+
+
+def csresnext50_panet_spp() -> Network:
+    """CSPResNeXt50-PANet-SPP (csresnext50-panet-spp.cfg)."""
+    return detector("csresnext50-panet-spp", csresnext50_trunk, YOLOV3, 416)
+
+
+def csresnext50_panet_spp_giou() -> Network:
+    """CSPResNeXt50-PANet-SPP trained with GIoU loss and other scale_x_y (csresnext50-panet-spp-giou.cfg)."""
+    return detector("csresnext50-panet-spp-giou", csresnext50_trunk, GRID_SENSITIVE, 416)
+
+
+def csresnext50_panet_spp_original_optimal() -> Network:
+    """CSPResNeXt50-PANet-SPP, optimal recipe and CIoU loss (csresnext50-panet-spp-original-optimal.cfg)."""
+    return detector("csresnext50-panet-spp-original-optimal", csresnext50_trunk, OPTIMAL, 512)
+
+
+def csresnext50_panet_spp_giou_optimal() -> Network:
+    """The README's "CSPResNeXt50-PANet-SPP(GIoU)": original-optimal with another loss, so the same layers.
+
+    No cfg was published. The README's rows and YOLOv4's table 4 differ from original-optimal in the loss only;
+    csresnext50-panet-spp-giou.cfg is another, earlier detector.
+    """
+    return csresnext50_panet_spp_original_optimal().renamed("csresnext50-panet-spp-giou-optimal")
+
+
+def csresnext50_panet_spp_sam() -> Network:
+    """The README's "CSPResNeXt50-PANet-SPP(SAM)": original-optimal with point-wise attention in each head.
+
+    No cfg was published. The author names the block (YOLOv4's modified SAM); that it gates the last 3x3 of the three
+    heads, with batch normalisation, follows from the size of the sibling yolov4-sam-mish weights: 1,383,424 floats
+    more than yolov4, the sum of F^2 + 4F over F = 256, 512, 1024.
+    """
+    return detector("csresnext50-panet-spp-sam", csresnext50_trunk, OPTIMAL, 512, attention=True)
+
+
+def csdarknet53_panet_spp() -> Network:
+    """CSPDarkNet53-PANet-SPP (csdarknet53-panet-spp.cfg)."""
+    return detector("csdarknet53-panet-spp", csdarknet53_trunk, YOLOV3, 416)
+
+
+def cd53paspp_gamma() -> Network:
+    """CSPDarkNet53-PANet-SPP, optimal recipe on the `gamma` backbone (cd53paspp-gamma.cfg of AlexeyAB/darknet)."""
+    return detector("cd53paspp-gamma", csdarknet53_trunk, OPTIMAL, 512)
+
+
+def csresnet50_panet_spp() -> Network:
+    """CSPResNet50-PANet-SPP (csresnet50-panet-spp.cfg)."""
+    return detector("csresnet50-panet-spp", csresnet50_trunk, YOLOV3, 416)

@@ -1,0 +1,53 @@
+"""Res2NetLite-72.
+
+Sources: Res2Net (arXiv 1904.01169) and res2netlite72.cfg of WongKinYiu/CrossStagePartialNetworks, which this network
+equals layer by layer. The Lite design has no stage at stride 4, and halves the map in a plain bottleneck without a
+shortcut.
+"""
+
+from __future__ import annotations
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+
+STAGES = ((72, 3), (144, 7), (288, 3))
+"""Width of a slice and number of Res2Net blocks in each stage, at strides 8 to 32."""
+
+
+def res2net_block(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
+    """A bottleneck whose 3x3 works on `scale` slices of `width` channels, one after the other.
+
+    The first slice passes unchanged; every later one has the slice before it, already convolved, added first.
+    """
+    entry = b.last
+    features = b.conv(scale * width)
+    slices = [b.route(features, groups=scale, group_id=0)]
+    for at in range(1, scale):
+        b.route(features, groups=scale, group_id=at)
+        if at > 1:
+            b.shortcut(slices[-1])
+        slices.append(b.conv(width, 3, groups=cardinality))
+    b.route(*slices)
+    b.conv(scale * width)
+    return b.shortcut(entry)
+
+
+def downsample(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
+    """A bottleneck of stride 2 to `scale * width` filters, without a shortcut."""
+    b.conv(width)
+    b.conv(width, 3, stride=2, groups=cardinality)
+    return b.conv(scale * width)
+
+
+def res2netlite72(*, scale: int = 4, cardinality: int = 2) -> Network:
+    """Res2NetLite-72 (res2netlite72.cfg): 72 channels to a slice in the first stage."""
+    b = Builder("res2netlite72", (3, 224, 224))
+    b.conv(32, 3, stride=2)
+    b.maxpool(3, 2)
+    for width, depth in STAGES:
+        downsample(b, width, scale=scale, cardinality=cardinality)
+        for _ in range(depth):
+            res2net_block(b, width, scale=scale, cardinality=cardinality)
+    classifier(b)
+    return b.network()

@@ -1,0 +1,214 @@
+"""ResNet and ResNeXt on ImageNet, and their cross stage partial forms.
+
+Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each in the Darknet spelling of the cfg
+file that its network is named after.
+
+Darknet's shortcut adds the channels and pixels that fit, so no residual connection here has a projection: where a stage
+widens or halves the map, the identity is cropped to its first channels and read at every other pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from cspbench.network.builder import Builder
+from cspbench.network.layers import Loss
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+
+CARDINALITY = 32
+WIDTHS = (64, 128, 256, 512)
+"""ResNet's stage widths; a bottleneck stage is EXPANSION times as wide."""
+EXPANSION = 4
+DEPTHS = (3, 4, 6, 3)
+PARTS = 2
+"""A cross stage gives half of its filters to part 1, which bypasses the blocks, half to part 2."""
+CROSS_DEPTHS = (3, 3, 5, 2)
+"""Blocks per cross stage: from the second stage on, the downsampling convolution stands for the first of DEPTHS."""
+
+Block = Callable[[Builder, int], int]
+"""Appends a residual block with so many output filters and returns its last layer."""
+
+
+class StridedBlock(Protocol):
+    """A `Block` that can also halve the map."""
+
+    def __call__(self, b: Builder, filters: int, *, stride: int = 1) -> int:
+        """Append the block; returns its last layer."""
+
+
+def stem(b: Builder, activation: str, *, pool: int = 2) -> int:
+    """The 7x7/2 convolution and the max pooling that bring an image to stride 4."""
+    b.conv(WIDTHS[0], 7, stride=2, activation=activation)
+    return b.maxpool(pool, 2)
+
+
+def basic(b: Builder, filters: int, *, stride: int = 1, activation: str = "leaky") -> int:
+    """Two 3x3 convolutions and the identity; activation after the addition."""
+    identity = b.last
+    b.conv(filters, 3, stride=stride, activation=activation)
+    b.conv(filters, 3, activation="linear")
+    return b.shortcut(identity, activation=activation)
+
+
+def bottleneck(
+    b: Builder, filters: int, *, expansion: int, stride: int = 1, groups: int = 1, activation: str = "leaky"
+) -> int:
+    """1x1, 3x3, 1x1 and the identity; the 3x3 is filters / expansion wide. Activation after the addition."""
+    identity = b.last
+    squeeze(b, filters, filters // expansion, stride=stride, groups=groups, activation=activation)
+    return b.shortcut(identity, activation=activation)
+
+
+def squeeze(b: Builder, filters: int, width: int, *, stride: int = 1, groups: int, activation: str) -> int:
+    """The three convolutions of a bottleneck: 1x1 and 3x3 to `width`, linear 1x1 to `filters`."""
+    b.conv(width, activation=activation)
+    b.conv(width, 3, stride=stride, groups=groups, activation=activation)
+    return b.conv(filters, activation="linear")
+
+
+def residual_stage(b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int) -> int:
+    """A stage of the original: `depth` blocks, the first with the stride."""
+    block(b, filters, stride=stride)
+    for _ in range(1, depth):
+        block(b, filters)
+    return b.last
+
+
+def cross_stage(
+    b: Builder,
+    block: Block,
+    filters: int,
+    *,
+    depth: int,
+    part2: int,
+    transition: int,
+    part_activation: str,
+    activation: str,
+) -> int:
+    """A cross stage partial stage: part 1 passes by, part 2 goes through the blocks, then both are merged.
+
+    Both parts are 1x1 convolutions of the stage's input with `part_activation`, part 1 to `filters` channels, part 2 to
+    `part2`. A 1x1 closes part 2; the transition after the concatenation has `transition` filters.
+    """
+    start = b.last
+    part1 = b.conv(filters, activation=part_activation)
+    b.route(start)
+    b.conv(part2, activation=part_activation)
+    for _ in range(depth):
+        block(b, filters)
+    b.conv(filters, activation=activation)
+    b.route(b.last, part1)
+    return b.conv(transition, activation=activation)
+
+
+def residual_trunk(
+    b: Builder, block: StridedBlock, activation: str, *, depths: tuple[int, ...] = DEPTHS, expansion: int = EXPANSION
+) -> int:
+    """Stem and four residual stages; all but the first halve the map."""
+    stem(b, activation)
+    for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
+        residual_stage(b, block, expansion * width, depth=depth, stride=2 if stage > 0 else 1)
+    return b.last
+
+
+def cross_trunk(
+    b: Builder, block: Block, activation: str, *, transition_ratio: int, groups: int = 1, first_part2: int = WIDTHS[0]
+) -> tuple[int, int, int]:
+    """Stem and four cross stages; returns the last layers of the stages with stride 8, 16 and 32.
+
+    Each part has half of the filters of the original's stage; the transition has `transition_ratio` times a part's.
+    Between stages a 3x3/2 convolution in `groups`, as wide as the map it reads, halves the map.
+    `first_part2` is the width in which part 2 enters the first stage: the stem's in most published files, so that the
+    first block's identity has half of its filters.
+    """
+    stem(b, activation)
+    ends = []
+    for stage, (width, depth) in enumerate(zip(WIDTHS, CROSS_DEPTHS, strict=True)):
+        filters = EXPANSION * width // PARTS
+        if stage > 0:
+            b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=activation)
+        ends.append(
+            cross_stage(
+                b,
+                block,
+                filters,
+                depth=depth,
+                part2=filters if stage > 0 else first_part2,
+                transition=transition_ratio * filters,
+                # The published files have linear parts in the two middle stages only.
+                part_activation="linear" if stage in (1, 2) else activation,
+                activation=activation,
+            )
+        )
+    return ends[1], ends[2], ends[3]
+
+
+def resnet10() -> Network:
+    """ResNet-10 (resnet10.cfg): one basic block per stage."""
+    b = Builder("resnet10")
+    residual_trunk(b, basic, "leaky", depths=(1, 1, 1, 1), expansion=1)
+    classifier(b)
+    return b.network()
+
+
+def resnet50() -> Network:
+    """ResNet-50 (resnet50.cfg), which classifies every pixel and then averages."""
+    b = Builder("resnet50")
+    residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky")
+    classifier(b, pool_first=False)
+    return b.network()
+
+
+def icfg_resnet50(activation: str = "leaky") -> Network:
+    """ResNet-50 with average pooling before the classifier, under several activations (icfg-resnet50-*.cfg)."""
+    b = Builder(f"icfg-resnet50-{activation}")
+    residual_trunk(b, partial(bottleneck, expansion=EXPANSION, activation=activation), activation)
+    classifier(b)
+    return b.network()
+
+
+def resnet152() -> Network:
+    """ResNet-152 (resnet152.cfg): the older classifier, and the training loss that its file still ends with."""
+    b = Builder("resnet152")
+    residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky", depths=(3, 8, 36, 3))
+    classifier(b, pool_first=False)
+    b.add(Loss(sources=(b.last,)))
+    return b.network()
+
+
+def resnext50() -> Network:
+    """ResNeXt-50 32x4d (resnext50.cfg): ResNet-50 with a 3x3 twice as wide, in 32 groups."""
+    b = Builder("resnext50")
+    residual_trunk(b, partial(bottleneck, expansion=2, groups=CARDINALITY), "leaky")
+    classifier(b)
+    return b.network()
+
+
+def csresnet50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
+    """CSPResNet-50 up to its classifier: ResNet-50's 3x3 widths in stages that end half as wide as ResNet-50's."""
+    return cross_trunk(b, partial(bottleneck, expansion=2, activation=activation), activation, transition_ratio=1)
+
+
+def csresnext50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
+    """CSPResNeXt-50 up to its classifier: ResNeXt-50's 3x3 and stage widths, with blocks that no longer widen."""
+    block = partial(bottleneck, expansion=1, groups=CARDINALITY, activation=activation)
+    return cross_trunk(b, block, activation, transition_ratio=2, groups=CARDINALITY)
+
+
+def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
+    """CSPResNet-50 (csresnet50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
+    b = Builder(name)
+    csresnet50_trunk(b, activation)
+    classifier(b)
+    return b.network()
+
+
+def csresnext50(activation: str = "leaky", name: str = "csresnext50") -> Network:
+    """CSPResNeXt-50 (csresnext50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
+    b = Builder(name)
+    csresnext50_trunk(b, activation)
+    classifier(b)
+    return b.network()

@@ -1,0 +1,54 @@
+"""The elastic forms of CSPResNet-50 and CSPResNeXt-50: blocks that work at two resolutions.
+
+Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after. The input
+must be a multiple of 64, so that every pooled path enlarges back to the size of the other.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+from cspbench.zoo.resnet import CARDINALITY, cross_trunk, squeeze
+
+FIRST_PART2 = 128
+"""Part 2 enters the first stage in full width here, not in the stem's."""
+
+
+def elastic_bottleneck(b: Builder, filters: int, *, expansion: int, groups: int = 1, activation: str = "leaky") -> int:
+    """A bottleneck split in two: half of the channels at full, half at half resolution, concatenated.
+
+    Each path sees its own half of the input (unlike ELASTIC's, which both see all of it) in half of the groups.
+    """
+    identity = b.last
+    half, groups = filters // 2, max(1, groups // 2)
+    b.route(identity, groups=2, group_id=0)
+    full = squeeze(b, half, half // expansion, groups=groups, activation=activation)
+    b.route(identity, groups=2, group_id=1)
+    b.maxpool(2)
+    squeeze(b, half, half // expansion, groups=groups, activation=activation)
+    low = b.upsample()
+    b.route(full, low)
+    return b.shortcut(identity, activation=activation)
+
+
+def csresnet50_elastic() -> Network:
+    """CSPResNet-50-Elastic (csresnet50-elastic.cfg).
+
+    As published, each path has no bottleneck (expansion 1, not CSPResNet-50's 2), hence more weights than CSPResNet-50.
+    """
+    b = Builder("csresnet50-elastic")
+    cross_trunk(b, partial(elastic_bottleneck, expansion=1), "leaky", transition_ratio=1, first_part2=FIRST_PART2)
+    classifier(b)
+    return b.network()
+
+
+def csresnext50_elastic() -> Network:
+    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 of elastic blocks."""
+    b = Builder("csresnext50-elastic")
+    block = partial(elastic_bottleneck, expansion=1, groups=CARDINALITY)
+    cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2)
+    classifier(b)
+    return b.network()

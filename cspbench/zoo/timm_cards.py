@@ -1,0 +1,68 @@
+"""timm's CSPDarkNet-53, CSPResNet-50 and CSPResNeXt-50, which mmpretrain's card describes too.
+
+Source: timm's models/cspnet.py (PyTorch Image Models). CSPDarkNet-53 is the README's graph; the other two only share
+its names: one linear 1x1 expands the map and its halves are the two parts, so that part 2 enters the first stage as
+wide as part 1, where the README's networks have a convolution for each part. The convolutions stand in timm's order.
+timm's LeakyReLU has a slope of 0.01, Darknet's `relie`; its networks end in logits, without softmax.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import CLASSES
+from cspbench.zoo.darknet import csdarknet53_trunk
+from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, Block, bottleneck, stem
+
+ACTIVATION = "relie"
+
+
+def logits(b: Builder) -> Network:
+    """The finished network after global average pooling and a linear classifier."""
+    b.avgpool()
+    b.conv(CLASSES, activation="linear", batch_normalize=False)
+    return b.network()
+
+
+def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transition: int) -> int:
+    """A cross stage partial stage on the halves of one expansion; unlike `cross_stage`, part 1 comes first again."""
+    expansion = b.conv(PARTS * filters, activation="linear")
+    part1 = b.route(expansion, groups=PARTS, group_id=0)
+    b.route(expansion, groups=PARTS, group_id=1)
+    for _ in range(depth):
+        block(b, filters)
+    part2 = b.conv(filters, activation=ACTIVATION)
+    b.route(part1, part2)
+    return b.conv(transition, activation=ACTIVATION)
+
+
+def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int, groups: int = 1) -> Network:
+    """`cross_trunk` on other stages, with a pool that overlaps."""
+    block = partial(bottleneck, expansion=expansion, groups=groups, activation=ACTIVATION)
+    b = Builder(name, (3, size, size))
+    stem(b, ACTIVATION, pool=3)
+    for stage, (width, depth) in enumerate(zip(WIDTHS, CROSS_DEPTHS, strict=True)):
+        filters = EXPANSION * width // PARTS
+        if stage > 0:
+            b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=ACTIVATION)
+        expanded_stage(b, block, filters, depth=depth, transition=transition_ratio * filters)
+    return logits(b)
+
+
+def timm_cspdarknet53() -> Network:
+    """The cspdarknet53 of timm at its 256x256; 27,642,184 learnable parameters."""
+    b = Builder("timm/cspdarknet53")
+    csdarknet53_trunk(b, ACTIVATION)
+    return logits(b)
+
+
+def timm_cspresnet50() -> Network:
+    """The cspresnet50 of timm at its 256x256; 21,616,168 learnable parameters."""
+    return cross_network("timm/cspresnet50", 256, expansion=2, transition_ratio=1)
+
+
+def timm_cspresnext50() -> Network:
+    """The cspresnext50 of timm at its 224x224; 20,569,896 learnable parameters."""
+    return cross_network("timm/cspresnext50", 224, expansion=1, transition_ratio=2, groups=CARDINALITY)

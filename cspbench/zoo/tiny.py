@@ -1,0 +1,62 @@
+"""YOLOv3-tiny.
+
+Sources: YOLOv3 (arXiv 1804.02767) and yolov3-tiny.cfg of WongKinYiu/PartialResidualNetworks, which this network equals
+layer by layer.
+"""
+
+from __future__ import annotations
+
+from cspbench.network.builder import Builder
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+
+ANCHORS: tuple[Anchor, ...] = (
+    *((10.0, 14.0), (23.0, 27.0), (37.0, 58.0)),
+    *((81.0, 82.0), (135.0, 169.0), (344.0, 319.0)),
+)
+"""YOLOv3-tiny's six anchors."""
+
+MASKS = ((3, 4, 5), (1, 2, 3))
+"""Anchors of the heads with strides 32 and 16.
+
+Anchor 3 serves both and anchor 0 neither: a slip that the published weights were trained with, so it is part of the
+network. Other copies of the cfg say 0,1,2, which decodes every box of the finer head with the wrong anchor.
+"""
+
+
+def yolov3_tiny_trunk(b: Builder, filters: int = 1024) -> tuple[int, int, int]:
+    """Append YOLOv3-tiny's backbone: 3x3 convolutions, each twice as wide as the last, with a 2x2 max pool after each.
+
+    Returns the last convolution with stride 16 and both with stride 32; the second has `filters` of its own.
+    """
+    for width in (16, 32, 64, 128):
+        b.conv(width, 3)
+        b.maxpool(2)
+    c4 = b.conv(256, 3)
+    b.maxpool(2)
+    first = b.conv(512, 3)
+    b.maxpool(2, stride=1)
+    return c4, first, b.conv(filters, 3)
+
+
+def predict(b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = ANCHORS, classes: int = 80) -> int:
+    """The 1x1 with one value per anchor and box term, and [yolo]."""
+    b.conv(len(mask) * (5 + classes), activation="linear", batch_normalize=False)
+    return b.yolo(mask, anchors, classes=classes)
+
+
+def yolov3_tiny() -> Network:
+    """YOLOv3-tiny (yolov3-tiny.cfg)."""
+    b = Builder("yolov3-tiny", (3, 416, 416))
+    c4, *_ = yolov3_tiny_trunk(b)
+    coarse, fine = MASKS
+    features = b.conv(256)
+    b.conv(512, 3)
+    predict(b, coarse)
+    b.route(features)
+    b.conv(128)
+    enlarged = b.upsample()
+    b.route(enlarged, c4)
+    b.conv(256, 3)
+    predict(b, fine)
+    return b.network()

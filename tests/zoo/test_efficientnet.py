@@ -1,0 +1,53 @@
+"""EfficientNet-B0 against its published file and the README's counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cspbench.network.builder import Builder
+from cspbench.network.cfg import read
+from cspbench.network.layers import Dropout, ScaleChannels
+from cspbench.network.network import difference
+from cspbench.zoo.efficientnet import enetb0, enetb0_trunk
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+FACTORIES = {"enetb0": enetb0}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    path = SHARED / "reference" / "cfg" / f"{name}.cfg"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    network, published = FACTORIES[name](), read(path).network
+    assert difference(network, published) is None
+    assert (network.name, network.input) == (published.name, published.input)
+
+
+def test_counts() -> None:
+    network = enetb0()
+    arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
+    assert sum(array.size for array in arrays) == 4_890_040
+    assert f"{sum(array.size for array in arrays if array.role == 'weight') / 1e6:.4f}" == "4.8084"
+    assert f"{2 * sum(layer.conv for layer in network.operations) / 1e9:.5f}" == "0.91492"
+    assert not any(layer.pool_taps for layer in network.operations)
+
+
+def test_every_block_is_gated() -> None:
+    assert sum(isinstance(layer, ScaleChannels) for layer in enetb0().layers) == 16
+
+
+def test_trunk_returns_the_last_map_of_each_stride() -> None:
+    b = Builder("trunk", (3, 224, 224))
+    maps = enetb0_trunk(b)
+    network = b.network()
+    assert [network.shape(index) for index in maps] == [(384, 28, 28), (576, 14, 14), (1280, 7, 7)]
+
+
+def test_dropout_is_the_trunk_s_to_choose() -> None:
+    b = Builder("trunk", (3, 224, 224))
+    enetb0_trunk(b, dropout=0.0)
+    assert {layer.probability for layer in b.layers if isinstance(layer, Dropout)} == {0.0}

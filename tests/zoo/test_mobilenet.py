@@ -1,0 +1,45 @@
+"""MobileNet-v2 and CSPMobileNet-v2 against their published files and the README's counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cspbench.network.cfg import read
+from cspbench.network.layers import Shortcut
+from cspbench.network.network import difference
+from cspbench.zoo.mobilenet import csmobilenet_v2, mobilenet_v2
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+FACTORIES = {"mobilenet-v2": mobilenet_v2, "csmobilenet-v2": csmobilenet_v2}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    path = SHARED / "reference" / "cfg" / f"{name}.cfg"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    network, published = FACTORIES[name](), read(path).network
+    assert difference(network, published) is None
+    assert (network.name, network.input) == (published.name, published.input)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "millions", "bflops"),
+    [("mobilenet-v2", 3_540_136, "3.4708", "0.85822"), ("csmobilenet-v2", 2_568_448, "2.5134", "0.76356")],
+)
+def test_counts(name: str, stored: int, millions: str, bflops: str) -> None:
+    network = FACTORIES[name]()
+    arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
+    assert sum(array.size for array in arrays) == stored
+    assert f"{sum(array.size for array in arrays if array.role == 'weight') / 1e6:.4f}" == millions
+    assert f"{2 * sum(layer.conv for layer in network.operations) / 1e9:.5f}" == bflops
+    assert not any(layer.pool_taps for layer in network.operations)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_blocks_are_residual_where_shapes_allow(name: str) -> None:
+    """Of 17 blocks, all but the first of each of the seven runs."""
+    assert sum(isinstance(layer, Shortcut) for layer in FACTORIES[name]().layers) == 10

@@ -1,0 +1,81 @@
+"""The PRN detectors against their published files and counts, and the head on any backbone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cspbench.network.builder import Builder
+from cspbench.network.cfg import read
+from cspbench.network.network import difference
+from cspbench.zoo.prn import enet_coco, prn_head, yolov3_tiny_prn
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+FACTORIES = {"yolov3-tiny-prn": yolov3_tiny_prn, "enet-coco": enet_coco}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    path = SHARED / "reference" / "cfg" / f"{name}.cfg"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    network, published = FACTORIES[name](), read(path).network
+    assert difference(network, published) is None
+    assert (network.name, network.input) == (published.name, published.input)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "convolutions", "with_pools"),
+    [("yolov3-tiny-prn", 4_939_758, "3.461", "3.467"), ("enet-coco", 4_808_270, "3.730", "3.730")],
+)
+def test_counts(name: str, stored: int, convolutions: str, with_pools: str) -> None:
+    network = FACTORIES[name]()
+    arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
+    conv, taps = (sum(getattr(layer, kind) for layer in network.operations) for kind in ("conv", "pool_taps"))
+    assert sum(array.size for array in arrays) == stored
+    assert f"{2 * conv / 1e9:.3f}" == convolutions
+    assert f"{(2 * conv + taps) / 1e9:.3f}" == with_pools
+
+
+def head_on(c4: int, c5: int, *, classes: int = 80) -> tuple[Builder, int]:
+    """The head on two convolutions of strides 16 and 32, and the index of its first layer."""
+    b = Builder("head", (3, 416, 416))
+    fine = b.conv(c4, 16, stride=16, padding=0)
+    coarse = b.conv(c5, 2, stride=2, padding=0)
+    prn_head(b, fine, coarse, classes=classes)
+    return b, coarse + 1
+
+
+def test_head_by_hand() -> None:
+    """704 channels in, as PeleeNet's: 1x1 256, 3x3 256, 1x1 255, 1x1 128, 3x3 128, 1x1 255."""
+    b, start = head_on(512, 704)
+    network = b.network()
+    arrays = [weight for index in range(start, len(network.layers)) for weight in network.weights(index)]
+    conv = sum(layer.conv for layer in network.operations[start:])
+    coarse = 704 * 256 + 256 * 256 * 9 + 256 * 255 + 256 * 128
+    fine = 128 * 128 * 9 + 128 * 255
+    assert sum(array.size for array in arrays if array.role == "weight") == coarse + fine
+    assert conv == 169 * coarse + 676 * fine
+
+
+@pytest.mark.parametrize("channels", [128, 192, 576])
+def test_head_does_not_depend_on_the_lateral_width(channels: int) -> None:
+    (narrow, start), (wide, _) = head_on(128, 320), head_on(channels, 320)
+    assert narrow.layers[start:] == wide.layers[start:]
+
+
+def test_head_of_other_classes() -> None:
+    b, _ = head_on(256, 512, classes=20)
+    network = b.network()
+    assert [network.shape(index) for index in network.detections] == [(75, 13, 13), (75, 26, 26)]
+
+
+def test_head_reads_c5_wherever_it_lies() -> None:
+    b = Builder("head", (3, 416, 416))
+    fine = b.conv(256, 16, stride=16, padding=0)
+    coarse = b.conv(512, 2, stride=2, padding=0)
+    b.conv(64)
+    prn_head(b, fine, coarse)
+    assert b.layers[coarse + 2].sources == (coarse,)

@@ -1,0 +1,48 @@
+"""Res2NetLite-72 against its published file and the README's counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cspbench.network.cfg import read
+from cspbench.network.network import difference
+from cspbench.zoo.res2net import res2netlite72
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+FACTORIES = {"res2netlite72": res2netlite72}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    path = SHARED / "reference" / "cfg" / f"{name}.cfg"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    network, published = FACTORIES[name](), read(path).network
+    assert difference(network, published) is None
+    assert (network.name, network.input) == (published.name, published.input)
+
+
+def test_counts() -> None:
+    network = res2netlite72()
+    arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
+    conv, taps = (sum(getattr(layer, kind) for layer in network.operations) for kind in ("conv", "pool_taps"))
+    assert sum(array.size for array in arrays) == 21_026_856
+    assert f"{sum(array.size for array in arrays if array.role == 'weight') / 1e6:.4f}" == "20.9218"
+    assert f"{2 * conv / 1e9:.5f}" == "5.18378"
+    assert f"{(2 * conv + taps) / 1e9:.5f}" == "5.18468"
+
+
+def test_slices_accumulate() -> None:
+    """In the first block: the slice left alone, the first convolved one, and the two that add the one before."""
+    network = res2netlite72()
+    assert network.layers[15].sources == (6, 8, 11, 14)
+    assert [network.layers[index].sources for index in (10, 13)] == [(9, 8), (12, 11)]
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(1, 288), (2, 576), (6, 1728)])
+def test_scale_widens_the_stages(scale: int, channels: int) -> None:
+    network = res2netlite72(scale=scale)
+    assert network.shape(len(network.layers) - 4) == (channels, 7, 7)

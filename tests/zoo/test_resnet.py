@@ -1,0 +1,135 @@
+"""The ResNet family equals the published files layer by layer, and counts what the README and timm's cards print."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cspbench.network import cfg
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network, difference
+from cspbench.zoo import resnet, resnet_elastic, timm_cards
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+CFGS = SHARED / "reference" / "cfg"
+
+Factory = Callable[[], Network]
+FACTORIES: dict[str, Factory] = {
+    "resnet10": resnet.resnet10,
+    "resnet50": resnet.resnet50,
+    "icfg-resnet50-leaky": resnet.icfg_resnet50,
+    "icfg-resnet50-relu": lambda: resnet.icfg_resnet50("relu"),
+    "icfg-resnet50-mish": lambda: resnet.icfg_resnet50("mish"),
+    "icfg-resnet50-swish": lambda: resnet.icfg_resnet50("swish"),
+    "resnet152": resnet.resnet152,
+    "resnext50": resnet.resnext50,
+    "csresnet50": resnet.csresnet50,
+    "csresnet50-gamma": lambda: resnet.csresnet50(name="csresnet50-gamma"),
+    "csresnet50-omega": lambda: resnet.csresnet50("mish", "csresnet50-omega"),
+    "csresnet50-elastic": resnet_elastic.csresnet50_elastic,
+    "csresnext50": resnet.csresnext50,
+    "csresnext50-gamma": lambda: resnet.csresnext50(name="csresnext50-gamma"),
+    "csresnext50-omega": lambda: resnet.csresnext50("mish", "csresnext50-omega"),
+    "csresnext50-elastic": resnet_elastic.csresnext50_elastic,
+}
+
+
+def published(name: str) -> Network:
+    """The network of a reference cfg; skips the test where the reference is absent."""
+    path = CFGS / f"{name}.cfg"
+    if not path.is_file():
+        pytest.skip(f"no reference file {path.name}: set CSPBENCH_SHARED to the shared folder")
+    return cfg.read(path).network
+
+
+def stored(net: Network, *roles: str) -> int:
+    """Values stored in arrays of these roles."""
+    return sum(w.size for at in range(len(net.layers)) for w in net.weights(at) if w.role in roles)
+
+
+def backbone(net: Network) -> range:
+    """Indices of all layers but timm's last one, the linear classifier."""
+    return range(len(net.layers) - 1)
+
+
+def macs(net: Network) -> int:
+    return sum(net.operations[at].conv for at in backbone(net))
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    theirs = published(name)
+    mine = FACTORIES[name]()
+    assert difference(mine, theirs) is None
+    assert mine.input == theirs.input
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_is_named_after_its_file(name: str) -> None:
+    assert FACTORIES[name]().name == name
+
+
+# Weights of convolutions in millions; two operations per multiply-add of convolutions, in billions.
+@pytest.mark.parametrize(
+    ("name", "weights", "bflops"),
+    [
+        ("resnet10", "5.2400", "2.27224"),
+        ("resnet50", "22.7340", "9.99922"),
+        ("icfg-resnet50-leaky", "22.7340", "9.74117"),
+        ("resnext50", "22.1908", "10.11027"),
+        ("csresnet50", "21.5667", "8.96737"),
+        ("csresnet50-elastic", "29.7955", "9.36164"),
+        ("csresnext50", "20.4991", "7.92923"),
+        ("csresnext50-elastic", "16.8578", "5.44673"),
+    ],
+)
+def test_totals_of_the_readme(name: str, weights: str, bflops: str) -> None:
+    net = FACTORIES[name]()
+    assert f"{stored(net, 'weight') / 1e6:.4f}" == weights
+    assert f"{2 * sum(each.conv for each in net.operations) / 1e9:.5f}" == bflops
+
+
+@pytest.mark.parametrize(
+    ("trunk", "detector"),
+    [
+        (resnet.csresnet50_trunk, "csresnet50-panet-spp"),
+        (resnet.csresnext50_trunk, "csresnext50-panet-spp"),
+    ],
+)
+def test_trunk_begins_its_detector(trunk: Callable[[Builder], tuple[int, int, int]], detector: str) -> None:
+    theirs = published(detector)
+    b = Builder(detector, theirs.input)
+    ends = trunk(b)
+    mine = b.network()
+    prefix = Network(detector, theirs.input, theirs.layers[: len(b.layers)])
+    assert difference(mine, prefix) is None
+    assert [theirs.input[1] // mine.shape(end)[1] for end in ends] == [8, 16, 32]
+    read = {source for layer in theirs.layers[len(b.layers) :] for source in layer.sources}
+    assert {source for source in read if source < len(b.layers)} == set(ends)
+
+
+@pytest.mark.parametrize(
+    ("factory", "learnable", "conv", "mmcv", "card"),
+    [
+        (timm_cards.timm_cspresnet50, 21_616_168, "3.4577", "3.4835", (256, 326, 5_924_992_000)),
+        (timm_cards.timm_cspresnext50, 20_569_896, "3.0724", "3.1082", (224, 285, 3_962_945_536)),
+    ],
+)
+def test_totals_of_the_timm_graphs(
+    factory: Factory, learnable: int, conv: str, mmcv: str, card: tuple[int, int, int]
+) -> None:
+    net = factory()
+    assert stored(net, "bias", "scale", "weight") == learnable
+
+    square = net.resized(224, 224)
+    assert f"{macs(square) / 1e9:.4f}" == conv
+    layers = [square.operations[at] for at in backbone(square)]
+    total = sum(op.conv + 2 * op.batch_norm + op.activation + op.pool_input + op.global_pool_input for op in layers)
+    assert f"{total / 1e9:.4f}" == mmcv
+
+    height, width, flops = card
+    photo = net.resized(height, width)
+    channels, rows, columns = photo.shape(len(photo.layers) - 3)
+    activated = sum(photo.operations[at].activation for at in backbone(photo))
+    assert macs(photo) + activated + channels * (rows * columns + 1) == flops

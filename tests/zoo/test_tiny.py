@@ -1,0 +1,40 @@
+"""YOLOv3-tiny against its published file and counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cspbench.network.cfg import read
+from cspbench.network.layers import Yolo
+from cspbench.network.network import difference
+from cspbench.zoo.tiny import yolov3_tiny
+
+SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+FACTORIES = {"yolov3-tiny": yolov3_tiny}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_equals_the_published_file(name: str) -> None:
+    path = SHARED / "reference" / "cfg" / f"{name}.cfg"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    network, published = FACTORIES[name](), read(path).network
+    assert difference(network, published) is None
+    assert (network.name, network.input) == (published.name, published.input)
+
+
+def test_counts() -> None:
+    network = yolov3_tiny()
+    arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
+    conv, taps = (sum(getattr(layer, kind) for layer in network.operations) for kind in ("conv", "pool_taps"))
+    assert sum(array.size for array in arrays) == 8_858_734
+    assert f"{2 * conv / 1e9:.3f}" == "5.565"
+    assert f"{(2 * conv + taps) / 1e9:.3f}" == "5.571"
+
+
+def test_anchor_3_serves_both_heads() -> None:
+    masks = [layer.mask for layer in yolov3_tiny().layers if isinstance(layer, Yolo)]
+    assert masks == [(3, 4, 5), (1, 2, 3)]
