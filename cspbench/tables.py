@@ -150,6 +150,11 @@ class Row:
     base: str | None
     links: Mapping[str, str]
 
+    @property
+    def label(self) -> str:
+        """The model's name without the README's citation mark, "DarkNet-53" for "DarkNet-53 [1]"."""
+        return re.sub(r" \[[0-9]+\]$", "", self.name)
+
     def render(self, column: Column) -> str:
         """What the document prints for this row in `column`."""
         if column.role == "metric":

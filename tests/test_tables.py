@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -42,13 +42,15 @@ README = tuple(ROWS)[:11]
 NOT_BORNE_OUT: set[tuple[str, str, str]] = set()
 
 
-def document(opening: str) -> list[str]:
-    """The lines of a published document from the folder beside the checkout; skips where it is not there."""
-    shared = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-    found = sorted((shared / "seeds").glob(f"{opening}_*.txt"))
-    if not found:
-        pytest.skip(f"the published document {opening}_*.txt is not in {shared / 'seeds'} (set CSPBENCH_SHARED)")
-    return found[0].read_text(encoding="utf-8").split("\n")
+@pytest.fixture
+def document(shared: Path) -> Callable[[str], list[str]]:
+    """Reads the lines of a published document by the digits its name begins with."""
+
+    def read(opening: str) -> list[str]:
+        (found,) = (shared / "seeds").glob(f"{opening}_*.txt")
+        return found.read_text(encoding="utf-8").split("\n")
+
+    return read
 
 
 def readme_tables(lines: list[str]) -> list[list[str]]:
@@ -61,13 +63,13 @@ def readme_tables(lines: list[str]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("index", "name"), list(enumerate(README)))
-def test_readme_table_is_printed_line_by_line(index: int, name: str) -> None:
+def test_readme_table_is_printed_line_by_line(index: int, name: str, document: Callable[[str], list[str]]) -> None:
     printed = readme_tables(document("004"))
     assert len(printed) == len(README)
     assert tables.load(name).markdown().split("\n") == printed[index]
 
 
-def test_nothing_in_a_readme_table_is_missing() -> None:
+def test_nothing_in_a_readme_table_is_missing(document: Callable[[str], list[str]]) -> None:
     lines = [line for line in document("004") if "|" in line]
     rows = [line for line in lines if not line.startswith(("Model |", "---|"))]
     loaded = [tables.load(name) for name in README]
@@ -96,7 +98,7 @@ def test_nothing_in_a_readme_table_is_missing() -> None:
 
 
 @pytest.mark.parametrize("name", README)
-def test_titles_and_sections_are_the_readmes(name: str) -> None:
+def test_titles_and_sections_are_the_readmes(name: str, document: Callable[[str], list[str]]) -> None:
     text = "\n".join(document("004"))
     table = tables.load(name)
     assert table.title in text
@@ -104,7 +106,7 @@ def test_titles_and_sections_are_the_readmes(name: str) -> None:
     assert all(headings)
 
 
-def test_mmpretrain_is_its_card() -> None:
+def test_mmpretrain_is_its_card(document: Callable[[str], list[str]]) -> None:
     lines = [line for line in document("003") if line]
     opening = lines.index("Model")
     card = lines[opening : next(n for n, line in enumerate(lines) if line.startswith("Models with *"))]
@@ -114,7 +116,7 @@ def test_mmpretrain_is_its_card() -> None:
     assert len(card) == 8 * (1 + 3)
 
 
-def test_timm_is_its_card() -> None:
+def test_timm_is_its_card(document: Callable[[str], list[str]]) -> None:
     lines = document("001")
     card = lines[lines.index("Models:") :]
     scalars = [re.fullmatch(r"\s*(?:- )?([^:]+): '?([^']+)'?", line) for line in card]

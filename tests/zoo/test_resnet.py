@@ -1,18 +1,12 @@
 """The ResNet family equals the published files layer by layer, and counts what the README and timm's cards print."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from cspbench.network import cfg
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network, difference
 from cspbench.zoo import resnet, resnet_elastic, timm_cards
-
-SHARED = Path(os.environ.get("CSPBENCH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-CFGS = SHARED / "reference" / "cfg"
 
 Factory = Callable[[], Network]
 FACTORIES: dict[str, Factory] = {
@@ -35,14 +29,6 @@ FACTORIES: dict[str, Factory] = {
 }
 
 
-def published(name: str) -> Network:
-    """The network of a reference cfg; skips the test where the reference is absent."""
-    path = CFGS / f"{name}.cfg"
-    if not path.is_file():
-        pytest.skip(f"no reference file {path.name}: set CSPBENCH_SHARED to the shared folder")
-    return cfg.read(path).network
-
-
 def stored(net: Network, *roles: str) -> int:
     """Values stored in arrays of these roles."""
     return sum(w.size for at in range(len(net.layers)) for w in net.weights(at) if w.role in roles)
@@ -58,7 +44,7 @@ def macs(net: Network) -> int:
 
 
 @pytest.mark.parametrize("name", FACTORIES)
-def test_equals_the_published_file(name: str) -> None:
+def test_equals_the_published_file(name: str, published: Callable[[str], Network]) -> None:
     theirs = published(name)
     mine = FACTORIES[name]()
     assert difference(mine, theirs) is None
@@ -97,7 +83,9 @@ def test_totals_of_the_readme(name: str, weights: str, bflops: str) -> None:
         (resnet.csresnext50_trunk, "csresnext50-panet-spp"),
     ],
 )
-def test_trunk_begins_its_detector(trunk: Callable[[Builder], tuple[int, int, int]], detector: str) -> None:
+def test_trunk_begins_its_detector(
+    trunk: Callable[[Builder], tuple[int, int, int]], detector: str, published: Callable[[str], Network]
+) -> None:
     theirs = published(detector)
     b = Builder(detector, theirs.input)
     ends = trunk(b)

@@ -1,0 +1,53 @@
+# Everything from nothing: each target makes its own environment first. Needs Python 3.11+, git, make and the network.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: report test lint install bench lock clean
+
+# Count every published row and write the diffed tables to results/.
+report: $(INSTALLED)
+	$(BIN)/cspbench params --all --save
+
+# The whole test suite, with the coverage floor of pyproject.toml.
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --cov
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(INSTALLED)
+
+# Times of the commands, as ratios against importing torch.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/commands.py
+
+# --no-deps: the lock is complete, and with hashes pip would want one for the torch it finds. torch's own pins bring
+# the accelerator libraries where its build needs them.
+$(INSTALLED): pyproject.toml requirements.lock requirements-torch.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cspbench needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
+	$(PIP) install --quiet -r requirements-torch.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) check
+	@touch $@
+
+# Resolve the dependencies again (needs uv). Packages that only torch's accelerator builds need stay out.
+ACCELERATOR := torch torchvision triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl \
+  nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
+  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 \
+  nvidia-nvtx
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --extra plot \
+	  --constraint requirements-torch.txt --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links $(ACCELERATOR:%=--no-emit-package %) --output-file requirements.lock --upgrade
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

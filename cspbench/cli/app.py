@@ -1,0 +1,58 @@
+"""The `cspbench` command: wires the commands and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from cspbench import __version__
+from cspbench.cli.env import env
+from cspbench.cli.list import list_rows
+from cspbench.cli.params import params
+from cspbench.cli.show import show
+from cspbench.errors import CspbenchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Check the published numbers of the Cross Stage Partial Networks tables.\n\n"
+    "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, 130 interrupted.",
+)
+app.command("params")(params)
+app.command("list")(list_rows)
+app.command("show")(show)
+app.command("env")(env)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cspbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except CspbenchError as error:
+        typer.echo(f"cspbench: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("cspbench: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output went away; let Python's shutdown not complain about flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

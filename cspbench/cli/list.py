@@ -1,0 +1,72 @@
+"""`cspbench list`: every published row, the model behind it and where its definition comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cspbench.cli.options import Format, FormatOption
+
+
+def list_rows(
+    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
+    models: Annotated[bool, typer.Option("--models", help="The catalogue's models instead of the rows.")] = False,
+    form: FormatOption = Format.MD,
+) -> None:
+    """List every published row with its model, definition and input size."""
+    lines = _models() if models else _rows(table or [])
+    from cspbench.report.counted import flat_csv, grid, latex
+
+    header = [key.capitalize() for key in lines[0]]
+    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
+    text = {
+        Format.MD: lambda: grid(header, texts) + "\n",
+        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
+        Format.CSV: lambda: flat_csv(list(lines[0]), texts),
+        Format.LATEX: lambda: latex(header, texts),
+    }[form]()
+    typer.echo(text, nl=False)
+
+
+def _rows(names: list[str]) -> list[dict[str, Any]]:
+    from cspbench import tables
+    from cspbench.zoo.catalogue import MODELS, row_model
+
+    lines = []
+    for table in [tables.load(name) for name in names] or tables.load_all():
+        for row in table.rows:
+            entry = row_model(table.name, row.id)
+            model = MODELS[entry.model] if entry.model else None
+            size = row.size or (model.build().input[1:] if model else None)
+            lines.append(
+                {
+                    "table": table.name,
+                    "row": row.label,
+                    "id": row.id,
+                    "model": model.name if model else None,
+                    "definition": model.definition if model else "none",
+                    "input": "×".join(map(str, size)) if size else None,
+                    "source": model.source if model else None,
+                }
+            )
+    return lines
+
+
+def _models() -> list[dict[str, Any]]:
+    from cspbench.zoo.catalogue import MODELS
+
+    lines = []
+    for model in MODELS.values():
+        network = model.build()
+        lines.append(
+            {
+                "model": model.name,
+                "definition": model.definition,
+                "input": "×".join(map(str, network.input[1:])),
+                "layers": len(network.layers),
+                "source": model.source,
+            }
+        )
+    return lines

@@ -1,0 +1,154 @@
+"""`cspbench params`: parameters and operations, counted twice and held against the published numbers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.network.network import Network
+    from cspbench.params import RowCount, Subject
+    from cspbench.zoo.catalogue import Model
+
+
+def params(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models or patterns (csresnet*).")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every row of every published table.")] = False,
+    table: Annotated[list[str] | None, typer.Option("--table", help="Every row of this table.")] = None,
+    cfg: Annotated[Path | None, typer.Option("--cfg", help="A Darknet .cfg file.")] = None,
+    size: SizeOption = None,
+    counting: Annotated[
+        list[str] | None, typer.Option("--counting", help="Count so, instead of as each claim was counted.")
+    ] = None,
+    form: FormatOption = Format.MD,
+    layers: Annotated[bool, typer.Option("--layers", help="The ledger of each layer.")] = False,
+    against: Annotated[Path | None, typer.Option("--against", help="Compare with a .cfg, layer by layer.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Also write params.json and params.md.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
+) -> None:
+    """Count parameters and operations and hold them against the published numbers.
+
+    Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
+    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv. Exit code 1: a cell is off and no network of
+    the same name explains it.
+    """
+    from cspbench.zoo import catalogue
+
+    given = [bool(models), every, bool(table), cfg is not None]
+    if sum(given) != 1:
+        raise UsageError(
+            "say what to count", expected="one of MODEL..., --all, --table, --cfg", remedy="Try `cspbench params --all`"
+        )
+    pixels = parse_size(size)
+    if pixels and not (models or cfg):
+        raise UsageError("--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own")
+    chosen = catalogue.matching(models or [])
+    if cfg is not None:
+        chosen = [_from_file(cfg)]
+    if against is not None:
+        _compare([model.build() for model in chosen], against)
+        return
+    if layers:
+        _print_layers([_sized(model.build(), pixels) for model in chosen], form)
+        return
+    subjects = _subjects(chosen, every, table or [], pixels)
+    results = _measured(subjects, counting or [])
+    _print(results, form, out if save else None)
+    wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
+    if any(result.failed for result in results) or (strict and wrong):
+        raise typer.Exit(1)
+
+
+def _from_file(path: Path) -> Model:
+    from cspbench.network.cfg import read
+    from cspbench.zoo.catalogue import Model
+
+    reading = read(path)
+    for warning in reading.warnings:
+        typer.echo(f"cspbench: warning: {warning}", err=True)
+    return Model(reading.network.name, lambda: reading.network, "cfg", str(path))
+
+
+def _sized(network: Network, size: tuple[int, int] | None) -> Network:
+    return network if size is None else network.resized(*size)
+
+
+def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[int, int] | None) -> list[Subject]:
+    from cspbench import tables
+    from cspbench.params import of_models, published
+
+    if models:
+        return of_models(models, tables.load_all(), size)
+    return published(tables.load_all() if every else [tables.load(name) for name in names])
+
+
+def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
+    from cspbench.cli.progress import Progress
+    from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
+    from cspbench.params import Counter, measure
+
+    overrides = {}
+    for name in countings:
+        if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
+            known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])
+            raise UsageError(f"unknown counting {name!r}", expected=f"one of {known}", remedy="Correct --counting")
+        overrides["params" if name in PARAMETER_COUNTINGS else "bflops"] = name
+    with Progress("counting", len(subjects)) as progress:
+        return measure(subjects, Counter(), overrides, progress.step)
+
+
+def _print(results: list[RowCount], form: Format, out: Path | None) -> None:
+    from cspbench import tables
+    from cspbench.params import as_json
+    from cspbench.report import counted
+    from cspbench.results import provenance, write_json, write_text
+
+    rows = [as_json(result) for result in results]
+    text = {
+        Format.MD: lambda: counted.markdown(rows, tables.load_all()),
+        Format.JSON: lambda: json.dumps(rows, indent=1, ensure_ascii=False) + "\n",
+        Format.CSV: lambda: counted.as_csv(rows),
+        Format.LATEX: lambda: counted.as_latex(rows),
+    }[form]()
+    typer.echo(text, nl=False)
+    if out is not None:
+        made = provenance(["cspbench", *sys.argv[1:]])
+        write_json(out / "params.json", {**made, "rows": rows})
+        by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
+        heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
+        write_text(out / "params.md", heading + counted.markdown(rows, tables.load_all()))
+        typer.echo(f"cspbench: wrote {out / 'params.json'} and {out / 'params.md'}", err=True)
+
+
+def _compare(networks: list[Network], path: Path) -> None:
+    from cspbench.network.cfg import read
+    from cspbench.network.network import difference
+
+    if len(networks) != 1:
+        raise UsageError(
+            "--against compares one model", expected="one MODEL", found=str(len(networks)), remedy="Name a single model"
+        )
+    network = networks[0]
+    found = difference(network, read(path).network, (network.name, path.name))
+    if found:
+        typer.echo(f"different: {found}")
+        raise typer.Exit(1)
+    typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
+
+
+def _print_layers(networks: list[Network], form: Format) -> None:
+    from cspbench.report.ledger import ledger_text
+
+    if not networks:
+        raise UsageError("--layers goes with MODEL or --cfg", remedy="Name the models")
+    typer.echo(ledger_text(networks, form.value), nl=False)

@@ -1,0 +1,60 @@
+"""`cspbench show`: one model, layer by layer; as a Darknet cfg; as a drawing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+
+if TYPE_CHECKING:
+    from cspbench.network.network import Network
+
+
+def show(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the catalogue (`cspbench list --models`).")],
+    size: SizeOption = None,
+    cfg: Annotated[Path | None, typer.Option("--cfg", help="Write it as a Darknet .cfg file (- for stdout).")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the graph: .svg, .png or .pdf.")] = None,
+    form: FormatOption = Format.MD,
+) -> None:
+    """Show a model: where it comes from, its layers, shapes, parameters and operations."""
+    from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
+    from cspbench.report.ledger import ledger_text, totals
+    from cspbench.zoo import catalogue
+
+    entry = catalogue.model(model)
+    network = entry.build()
+    pixels = parse_size(size)
+    if pixels:
+        network = network.resized(*pixels)
+    if cfg is not None or plot is not None:
+        _write(network, cfg, plot)
+        return
+    if form is Format.MD:
+        typer.echo(f"# {entry.name}\n")
+        typer.echo(f"Definition: {entry.definition}, {entry.source}")
+        typer.echo("Parameters: " + ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS))
+        typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
+        typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
+    typer.echo(ledger_text([network], form.value), nl=False)
+
+
+def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
+    from cspbench.network.cfg_text import write
+    from cspbench.results import write_text
+
+    if cfg is not None:
+        text = write(network)
+        if str(cfg) == "-":
+            typer.echo(text, nl=False)
+        else:
+            write_text(cfg, text)
+            typer.echo(f"cspbench: wrote {cfg}", err=True)
+    if plot is not None:
+        from cspbench.report.drawing import draw
+
+        draw(network, plot)
+        typer.echo(f"cspbench: wrote {plot}", err=True)

@@ -1,0 +1,284 @@
+"""Parameters and operations of every published row, measured and held against the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count
+from cspbench.network.layers import Detection
+from cspbench.network.network import Network
+from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, verdict
+from cspbench.tables import Cell, Column, Row, Table
+from cspbench.zoo.catalogue import MODELS, Model, row_model
+
+Size = tuple[int, int]
+"""Height, width in pixels."""
+
+METRICS = ("params", "bflops")
+
+_ABSENT = {
+    "params": Cell.parse("-", Column("#Parameter", "metric", "params", "M", "M", counting="weights")),
+    "bflops": Cell.parse("-", Column("BFLOPs", "metric", "bflops", "G", counting="conv+maxpool", rounding="darknet")),
+}
+"""What a row without the column claims: nothing. The tool's own figure follows the README's countings."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be counted: a network, and the published row it stands for, if any.
+
+    `build` is None for a row without a definition; `size` is the input to count at, None for the network's own.
+    """
+
+    row: Row | None
+    model: str | None
+    definition: str | None
+    build: Callable[[], Network] | None
+    size: Size | None
+    note: str | None = None
+    namesakes: tuple[Model, ...] = ()
+
+
+@dataclass(frozen=True)
+class CellCount:
+    """One counted cell: the claim, the exact integer measured under the claim's counting, and the verdict."""
+
+    cell: Cell
+    measured: int | None
+    verdict: Verdict
+    explanations: tuple[str, ...] = ()
+    """For a cell that is off: which other counting, or which namesake network, gives the published number."""
+    explained: bool = False
+    """Whether a namesake gives the published number exactly under the same counting."""
+    comparison: Derived | None = None
+    """The parenthesised comparison, worked out from the two measurements."""
+    base: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell disagrees with its claim for a reason nobody has found."""
+        return self.verdict.word == Word.OFF and not self.explained
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """One line of the result."""
+
+    subject: Subject
+    size: Size | None
+    cells: Mapping[str, CellCount]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a cell is off without an explanation."""
+        return any(cell.failed for cell in self.cells.values())
+
+
+class Counter:
+    """Counts each graph once per input size, by both counters.
+
+    Box layers compute nothing that is counted, so detectors that differ only in anchors or decoding share a count.
+    """
+
+    def __init__(self) -> None:
+        self._networks: dict[str, Network] = {}
+        self._counts: dict[object, Count] = {}
+
+    def __call__(self, name: str, build: Callable[[], Network], size: Size | None) -> Count:
+        """The count of the network of that name at an input size (None: its own)."""
+        if name not in self._networks:
+            self._networks[name] = build()
+        network = self._networks[name]
+        if size is not None:
+            network = network.resized(*size)
+        graph = (network.input, tuple(layer for layer in network.layers if not isinstance(layer, Detection)))
+        if graph not in self._counts:
+            self._counts[graph] = count(network)
+        return replace(self._counts[graph], network=network)
+
+
+def published(tables: Iterable[Table]) -> list[Subject]:
+    """Every row of the tables, with the model the catalogue has for it."""
+    subjects = []
+    for table in tables:
+        for row in table.rows:
+            entry = row_model(table.name, row.id)
+            model = MODELS[entry.model] if entry.model else None
+            subjects.append(_subject(row, model, entry.note))
+    return subjects
+
+
+def _subject(row: Row | None, model: Model | None, note: str | None = None, size: Size | None = None) -> Subject:
+    if row is not None:
+        size = row.counting_size or row.size
+    if model is None:
+        return Subject(row, None, None, None, size, note)
+    namesakes = tuple(MODELS[name] for name in model.namesakes)
+    return Subject(row, model.name, model.definition, model.build, size, note, namesakes)
+
+
+def of_models(models: Iterable[Model], tables: Iterable[Table], size: Size | None) -> list[Subject]:
+    """The models with the counted claims published for them; a model without any, or at another size, alone."""
+    rows = published(tables)
+    subjects = []
+    for model in models:
+        claims = [
+            each
+            for each in rows
+            if each.model == model.name and each.row and any(_claimed(each.row, metric) for metric in METRICS)
+        ]
+        subjects += claims if claims and size is None else [_subject(None, model, size=size)]
+    return subjects
+
+
+def _claimed(row: Row, metric: str) -> bool:
+    return metric in row.cells and row.cells[metric].published
+
+
+def measure(
+    subjects: list[Subject],
+    counter: Counter,
+    overrides: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[RowCount]:
+    """Count every subject; `overrides` replace a metric's counting. `progress` hears each model before it is counted.
+
+    Raises `CountingError` where the two counters disagree.
+    """
+    results = []
+    for subject in subjects:
+        counted = None
+        if subject.build is not None and subject.model is not None:
+            progress(subject.model)
+            counted = counter(subject.model, subject.build, subject.size)
+        cells = {metric: _cell_count(subject, metric, counted, counter, overrides or {}) for metric in METRICS}
+        size = counted.network.input[1:] if counted else subject.size
+        results.append(RowCount(subject, size, cells))
+    return _compared(results)
+
+
+def _value(counted: Count, metric: str, rule: str) -> int:
+    return counted.parameters[rule] if metric == "params" else counted.total(rule)
+
+
+def _cell_count(
+    subject: Subject, metric: str, counted: Count | None, counter: Counter, overrides: Mapping[str, str]
+) -> CellCount:
+    claimed = subject.row.cells.get(metric) if subject.row else None
+    cell = claimed or _ABSENT[metric]
+    if metric in overrides:
+        cell = replace(cell, counting=overrides[metric])
+    if counted is None:
+        judged = Verdict(Word.UNPUBLISHED, None, None)
+        if cell.published:
+            judged = verdict(cell, None, Reason.NO_DEFINITION)
+        return CellCount(cell, None, judged)
+    assert cell.counting is not None
+    measured = _value(counted, metric, cell.counting)
+    judged = verdict(cell, measured)
+    if judged.word != Word.OFF:
+        return CellCount(cell, measured, judged)
+    fits = _fitting(cell, metric, counted)
+    twins = [
+        twin
+        for twin in subject.namesakes
+        if verdict(cell, _value(counter(twin.name, twin.build, subject.size), metric, cell.counting)).word == Word.EXACT
+    ]
+    texts = [f"exact under {rule}" for rule in fits] + [f"exact for {twin.name}" for twin in twins]
+    return CellCount(cell, measured, judged, tuple(texts), explained=bool(twins))
+
+
+def _fitting(cell: Cell, metric: str, counted: Count) -> list[str]:
+    """The other countings under which the claim holds."""
+    rules = PARAMETER_COUNTINGS if metric == "params" else COUNTINGS
+    return [
+        rule
+        for rule in rules
+        if rule != cell.counting and verdict(cell, _value(counted, metric, rule)).word == Word.EXACT
+    ]
+
+
+def _compared(results: list[RowCount]) -> list[RowCount]:
+    """Add to each cell its comparison with the base row, worked out from both measurements as they would print."""
+    by_row = {(each.subject.row.table, each.subject.row.id): each for each in results if each.subject.row}
+    compared = []
+    for result in results:
+        row = result.subject.row
+        base = by_row.get((row.table, row.base)) if row and row.base else None
+        cells = dict(result.cells)
+        if row and base and base.subject.row:
+            for metric, own in result.cells.items():
+                other = base.cells[metric]
+                numbers = (_printed(own), _printed(other))
+                known = (
+                    derived(row, base.subject.row, metric, numbers) if all(numbers) and own.cell.comparison else None
+                )
+                cells[metric] = replace(own, comparison=known, base=base.subject.row.label)
+        compared.append(replace(result, cells=cells))
+    return compared
+
+
+def _printed(cell: CellCount) -> Decimal:
+    """The measurement as its publisher would have printed it; 0 where there is none."""
+    if cell.measured is None or cell.cell.decimals is None:
+        return Decimal(0)
+    return as_printed(cell.measured, cell.cell.unit, cell.cell.decimals, cell.cell.rounding)
+
+
+def as_json(result: RowCount) -> dict[str, Any]:
+    """One line of the result as JSON objects, the form that reports and comparisons read."""
+    subject = result.subject
+    row = subject.row
+    notes = [subject.note] if subject.note else []
+    for metric, cell in result.cells.items():
+        notes += [f"{metric} {text}" for text in cell.explanations]
+    return {
+        "table": row.table if row else None,
+        "row": row.label if row else None,
+        "id": row.id if row else None,
+        "settings": dict(row.settings) if row else {},
+        "model": subject.model,
+        "definition": subject.definition,
+        "size": list(result.size) if result.size else None,
+        **{metric: _cell_json(cell) for metric, cell in result.cells.items()},
+        "note": "; ".join(notes) or None,
+    }
+
+
+def _number(value: Decimal | None) -> float | int | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+
+
+def _cell_json(cell: CellCount) -> dict[str, Any]:
+    """`measured` is in single parameters, and in billions of operations unless the claim is in single ones."""
+    measured: int | float | None = cell.measured
+    if cell.measured is not None and cell.cell.unit == "G":
+        measured = round(cell.measured / 10**9, 6)
+    data: dict[str, Any] = {
+        "published": _number(cell.cell.value),
+        "printed": cell.cell.text,
+        "unit": cell.cell.unit,
+        "counting": cell.cell.counting,
+        "rounding": cell.cell.rounding,
+        "measured": measured,
+        "count": cell.measured,
+        "verdict": str(cell.verdict.word),
+    }
+    if cell.verdict.reason:
+        data["reason"] = str(cell.verdict.reason)
+    if cell.verdict.word == Word.OFF:
+        data["delta"] = _number(cell.verdict.delta)
+        data["explained"] = cell.explained
+    if cell.cell.comparison:
+        data["comparison"] = {
+            "published": cell.cell.comparison.text,
+            "base": cell.base,
+            "measured": cell.comparison.text if cell.comparison else None,
+            "verdict": "unmeasured" if cell.comparison is None else ("exact" if cell.comparison.equal else "off"),
+        }
+    return data

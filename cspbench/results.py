@@ -1,0 +1,88 @@
+"""Files of results: written whole or not at all, and saying how their numbers were made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cspbench import __version__
+from cspbench.errors import CspbenchError
+
+SCHEMA = 1
+PACKAGES = ("torch", "timm", "torchvision", "fvcore", "pycocotools", "numpy", "pandas", "rich", "typer")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CspbenchError(
+            "cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            remedy="Choose a place that can be written, with space left",
+        ) from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON, keys in the order given, one final newline."""
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def commit() -> str | None:
+    """The git commit the code was run from, "+changes" when the tree differs; None outside a checkout."""
+    home = Path(__file__).parents[1]
+    if not (home / ".git").exists():
+        return None
+    try:
+        head = _git(home, "rev-parse", "HEAD")
+        changed = _git(home, "status", "--porcelain", "--untracked-files=no", "--", "cspbench", "tables")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{head}+changes" if changed else head
+
+
+def _git(home: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    return run.stdout.strip()
+
+
+def installed(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
+    """Versions of packages, None for one that is not installed; nothing is imported."""
+    found: dict[str, str | None] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def provenance(command: list[str]) -> dict[str, Any]:
+    """What must be known to make a number again: command, cspbench version and commit, Python and packages."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "cspbench": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "packages": installed(),
+    }

@@ -1,0 +1,32 @@
+"""What every test may ask for: the folder beside the checkout and its cfg files; and one hypothesis profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from cspbench.network import cfg
+from cspbench.network.network import Network
+
+# The same examples on every machine: a suite that fails now and then tells nobody anything.
+settings.register_profile("cspbench", deadline=None, derandomize=True)
+settings.load_profile("cspbench")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published documents, reference files and golden cases; the test skips where it is not there."""
+    folder = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"the reference files are not in {folder}: set CSPBENCH_SHARED to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(shared: Path) -> Callable[[str], Network]:
+    """Reads a published cfg file by its stem."""
+    return lambda stem: cfg.read(shared / "reference" / "cfg" / f"{stem}.cfg").network
