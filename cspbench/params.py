@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from cspbench.claims import Cell, Column, Row, Table
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count
 from cspbench.network.layers import Detection
 from cspbench.network.network import Network
 from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, verdict
-from cspbench.tables import Cell, Column, Row, Table
 from cspbench.zoo.catalogue import MODELS, Model, row_model
 
 Size = tuple[int, int]
@@ -56,6 +56,8 @@ class CellCount:
     comparison: Derived | None = None
     """The parenthesised comparison, worked out from the two measurements."""
     base: str | None = None
+    """The row compared with, and, where that row's own claim is off, the claim."""
+    rests_on: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -216,7 +218,8 @@ def _compared(results: list[RowCount]) -> list[RowCount]:
                 known = (
                     derived(row, base.subject.row, metric, numbers) if all(numbers) and own.cell.comparison else None
                 )
-                cells[metric] = replace(own, comparison=known, base=base.subject.row.label)
+                rests_on = other.cell.text if other.verdict.word == Word.OFF else None
+                cells[metric] = replace(own, comparison=known, base=base.subject.row.label, rests_on=rests_on)
         compared.append(replace(result, cells=cells))
     return compared
 
@@ -235,6 +238,8 @@ def as_json(result: RowCount) -> dict[str, Any]:
     notes = [subject.note] if subject.note else []
     for metric, cell in result.cells.items():
         notes += [f"{metric} {text}" for text in cell.explanations]
+        if cell.comparison and not cell.comparison.equal and cell.rests_on:
+            notes.append(f"{metric} comparison rests on {cell.base}'s published {cell.rests_on}")
     return {
         "table": row.table if row else None,
         "row": row.label if row else None,

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench import tables
+from cspbench import claims, tables
 from cspbench.errors import TableError, UsageError
 from cspbench.report.verdicts import derived
 
@@ -239,7 +239,7 @@ def test_torch_and_pandas_are_not_imported() -> None:
 def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
     package = tmp_path / "cspbench"
     package.mkdir()
-    for name in ("__init__.py", "errors.py", "tables.py"):
+    for name in ("__init__.py", "claims.py", "errors.py", "tables.py"):
         shutil.copy(PUBLISHED.parent / "cspbench" / name, package)
     shutil.copytree(PUBLISHED, package / "published")
     code = "import cspbench.tables as tables; print(tables.__file__, sum(len(t.rows) for t in tables.load_all()))"
@@ -374,7 +374,7 @@ def test_broken_description(big: Path, old: str, new: str, message: str) -> None
 @pytest.mark.parametrize("text", ["", "(", "(+)", "(1%)", "(+1.5%)", "(+1)", "(+01%)", "(= )", "(−34%)"])
 def test_not_a_comparison(text: str) -> None:
     with pytest.raises(TableError, match="not a comparison"):
-        tables.Comparison.parse(text)
+        claims.Comparison.parse(text)
 
 
 # --- parse, then render
@@ -392,15 +392,15 @@ comparisons = st.one_of(
 
 @given(number=numbers, comparison=st.one_of(st.just(""), comparisons), suffix=st.sampled_from(["", "M", "%"]))
 def test_parse_then_render_is_the_identity(number: str, comparison: str, suffix: str) -> None:
-    column = tables.Column("#Parameter", "metric", "params", "M", suffix)
+    column = claims.Column("#Parameter", "metric", "params", "M", suffix)
     text = f"{number}{suffix}{comparison}"
-    assert tables.Cell.parse(text, column).render() == text
+    assert claims.Cell.parse(text, column).render() == text
 
 
 @given(st.lists(st.tuples(numbers, st.from_regex(r"[0-9A-Za-z]+", fullmatch=True)), min_size=1, max_size=4))
 def test_parse_then_render_is_the_identity_for_frame_rates(readings: list[tuple[str, str]]) -> None:
     text = " ".join(f"{number}({device})" for number, device in readings)
-    cell = tables.Cell.parse(text, tables.Column("fps", "metric", "fps", "fps"))
+    cell = claims.Cell.parse(text, claims.Column("fps", "metric", "fps", "fps"))
     assert cell.render() == text
     assert len(cell.values) == len(readings)
 
@@ -410,7 +410,7 @@ def test_any_text_is_read_faithfully_or_refused(text: str) -> None:
     for column in tables.load("coco-headline").columns:
         if column.role == "metric":
             try:
-                cell = tables.Cell.parse(text, column)
+                cell = claims.Cell.parse(text, column)
             except TableError:
                 continue
             assert cell.render() == text

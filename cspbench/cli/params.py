@@ -76,7 +76,7 @@ def _from_file(path: Path) -> Model:
     reading = read(path)
     for warning in reading.warnings:
         typer.echo(f"cspbench: warning: {warning}", err=True)
-    return Model(reading.network.name, lambda: reading.network, "cfg", str(path))
+    return Model(reading.network.name, lambda: reading.network, "file", str(path))
 
 
 def _sized(network: Network, size: tuple[int, int] | None) -> Network:

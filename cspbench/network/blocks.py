@@ -161,8 +161,9 @@ class ShortcutSum(nn.Module):
         channels, height, width = self.current
         source = source[:, :channels, ::stride, ::stride]
         if sample > 1:
-            spread = source.new_zeros(source.shape[0], source.shape[1], height, width)
-            spread[:, :, : source.shape[2] * sample : sample, : source.shape[3] * sample : sample] = source
+            batch, added, rows, columns = source.shape
+            spread = source.new_zeros(batch, channels, height, width)
+            spread[:, :added, : rows * sample : sample, : columns * sample : sample] = source
             return spread
         source = source[:, :, :height, :width]
         missing = [0, width - source.shape[3], 0, height - source.shape[2], 0, channels - source.shape[1]]
@@ -278,14 +279,30 @@ class Blur(nn.Module):
 
 
 class SharedConv(nn.Module):
-    """A convolution that uses another one's weights (share_index) at its own stride, padding and dilation."""
+    """A convolution that uses another one's weights (share_index) at its own stride, padding and dilation.
+
+    The tuple keeps the owner out of this module's own: its arrays have one name, and its calls are told apart.
+    """
 
     def __init__(self, owner: nn.Conv2d, stride: tuple[int, int], padding: int, dilation: int) -> None:
         super().__init__()
-        self.owner = owner
+        self.owner = (owner,)
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, filters, H', W')."""
-        own = self.owner
+        (own,) = self.owner
         return functional.conv2d(x, own.weight, own.bias, self.stride, self.padding, self.dilation, own.groups)
+
+
+class SharedBatchNorm(nn.Module):
+    """The batch norm of the convolution whose weights are shared, at inference."""
+
+    def __init__(self, owner: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.owner = (owner,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        (own,) = self.owner
+        return functional.batch_norm(x, own.running_mean, own.running_var, own.weight, own.bias, eps=own.eps)

@@ -126,7 +126,8 @@ class _Writer:
             own = self.modules[f"layers.{layer.share}.conv"]
             assert isinstance(own, nn.Conv2d)
             conv = blocks.SharedConv(own, layer.step, layer.padding * layer.dilation, layer.dilation)
-            bn = self.modules[f"layers.{layer.share}.bn"] if layer.batch_normalize else None
+            norm = self.modules.get(f"layers.{layer.share}.bn")
+            bn = blocks.SharedBatchNorm(norm) if isinstance(norm, nn.BatchNorm2d) else None
         x = self.call("bn", bn, self.call("conv", conv, x))
         x = self.call("activation", blocks.activation(layer.activation), x)
         if layer.antialiasing:
@@ -173,24 +174,20 @@ def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.Grap
 
 
 def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
-    """Fold every batch norm that follows a convolution into it, in double as Darknet does (spec d.3); in place.
+    """Fold every convolution's own batch norm into it, in double as Darknet does (spec d.3); in place.
 
     Weights become W * gamma / sqrt(var + eps), biases beta - gamma * mean / sqrt(var + eps), each rounded to float
-    once. A convolution whose arrays are shared is folded once, for all that share it.
+    once. A convolution whose arrays are shared is folded once, for all that share it. A [batchnorm] layer stays: what
+    it normalises may be read by others as it is.
     """
-    modules = dict(module.named_modules(remove_duplicate=False))
-    folded: set[int] = set()
+    modules = dict(module.named_modules())
     for node in list(module.graph.nodes):
-        norm = modules.get(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm2d) or node.args[0].op != "call_module":
+        layer, _, role = str(node.target).rpartition(".")
+        if node.op != "call_module" or role != "bn" or str(node.args[0].target) != f"{layer}.conv":
             continue
-        conv = modules[str(node.args[0].target)]
-        if not isinstance(conv, nn.Conv2d | blocks.SharedConv):
-            continue
-        owner = conv.owner if isinstance(conv, blocks.SharedConv) else conv
-        if id(owner) not in folded:
-            folded.add(id(owner))
-            _fold(owner, norm)
+        norm, conv = modules[f"{layer}.bn"], modules[f"{layer}.conv"]
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d):
+            _fold(conv, norm)
         node.replace_all_uses_with(node.args[0])
         module.graph.erase_node(node)
     module.delete_all_unused_submodules()

@@ -61,8 +61,10 @@ class Network:
         if isinstance(layer, Convolution) and layer.share is not None:
             self._check_shared(index, layer, inputs[0], shapes)
         output = layer.output(inputs)
-        arrays = (weight.size for weight in layer.weights(inputs))
-        largest = max((prod(output), *arrays))
+        sizes = [prod(output), *(weight.size for weight in layer.weights(inputs))]
+        if isinstance(layer, Convolution):
+            sizes.append(prod(layer.convolved(inputs)))
+        largest = max(sizes)
         if largest > LARGEST:
             raise DefinitionError(
                 "a map or weight array is too large",

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cspbench.tables import Table
+from cspbench.claims import Table
 
 HEADER = (
     "Model",
@@ -31,8 +31,9 @@ Legend: **exact** the measurement, rounded as its publisher rounded, is the publ
 unpublished: the document prints no number; unmeasured: no network to measure, with the reason. In parentheses the
 comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
 published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
-evidence. Counted as: parameters, operations (`cspbench params --help` lists the countings); every figure was counted
-twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
+evidence, *file* a cfg of yours. Counted as: parameters, operations (`cspbench params --help` lists the countings);
+every figure was counted twice, by formula over the layer list and by fvcore over the torch module, and both agree to
+the last operation.
 """
 
 
@@ -100,7 +101,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], tables: Iterable[Table]) -> str:
         if mine:
             place = " / ".join(table.section) if table.section[-1] == table.title else table.title
             parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(cells, mine))}")
-    return "\n\n".join([*parts, LEGEND, summary(rows)]) + "\n"
+    return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> str:

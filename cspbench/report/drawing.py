@@ -49,11 +49,9 @@ def arcs(network: Network) -> list[tuple[int, int, int]]:
     lanes: list[list[tuple[int, int]]] = []
     placed = []
     for source, target in sorted(skips, key=lambda skip: (skip[1] - skip[0], skip)):
-        for lane, taken in enumerate(lanes):
-            if all(target <= begin or end <= source for begin, end in taken):
-                break
-        else:
-            lane = len(lanes)
+        free = (at for at, taken in enumerate(lanes) if all(target <= begin or end <= source for begin, end in taken))
+        lane = next(free, len(lanes))
+        if lane == len(lanes):
             lanes.append([])
         lanes[lane].append((source, target))
         placed.append((source, target, lane))
@@ -122,9 +120,8 @@ def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -
             ec="#555555",
         )
         axes.add_patch(box)
-        words = layer.section if isinstance(layer, Convolution) and not layer.describe() else _words(layer)
         axes.text(left + 0.1, -index, str(index), fontsize=7, va="center", color="#777777")
-        axes.text(left + 0.65, -index, words, fontsize=8, va="center")
+        axes.text(left + 0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
         axes.text(right - 0.1, -index, shape, fontsize=7, va="center", ha="right", color="#333333")
         if index - 1 in layer.sources and index > 0:
             axes.add_patch(
@@ -132,9 +129,11 @@ def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -
             )
     for source, target, lane in placed:
         x = right + 0.25 + 0.22 * lane
-        axes.plot([right, x, x], [-source, -source, -target], color="#888888", lw=0.8, solid_joinstyle="round")
+        # an arc leaves below the middle of a box and arrives above it, so that arcs end to end stay apart
+        start, end = -source - 0.17, -target + 0.17
+        axes.plot([right, x, x], [start, start, end], color="#888888", lw=0.8, solid_joinstyle="round")
         axes.add_patch(
-            FancyArrowPatch((x, -target), (right, -target), arrowstyle="-|>", mutation_scale=6, lw=0.8, color="#888888")
+            FancyArrowPatch((x, end), (right, end), arrowstyle="-|>", mutation_scale=6, lw=0.8, color="#888888")
         )
     lanes = 1 + max((lane for *_, lane in placed), default=0)
     axes.set_xlim(-0.2, right + 0.4 + 0.22 * lanes)
@@ -143,7 +142,3 @@ def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -
     handles = [Patch(facecolor=colour, edgecolor="#555555", label=label) for _, colour, label in _COLOURS]
     axes.legend(handles=handles, loc="upper left", ncols=len(handles), fontsize=7, frameon=False, borderaxespad=0)
     axes.axis("off")
-
-
-def _words(layer: Layer) -> str:
-    return f"{layer.section} {layer.describe()}".strip()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 
-from cspbench.tables import Cell, Row
+from cspbench.claims import Cell, Row
 
 # Single parameters or operations in one unit of the printed number, as a power of ten.
 _UNIT_EXPONENTS = {"1": 0, "M": 6, "G": 9}

@@ -24,9 +24,10 @@ from cspbench.zoo import (
     tiny,
 )
 
-Definition = Literal["cfg", "paper", "reconstruction", "stand-in"]
+Definition = Literal["cfg", "paper", "reconstruction", "stand-in", "file"]
 """cfg: equals a published file layer by layer. paper: another complete public definition. reconstruction: forced by
-independent evidence. stand-in: chosen because it carries the published totals, so that agreement proves nothing."""
+independent evidence. stand-in: chosen because it carries the published totals, so that agreement proves nothing.
+file: a cfg the user gave."""
 
 
 @dataclass(frozen=True)

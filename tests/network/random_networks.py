@@ -191,9 +191,8 @@ def _upsample(s: Sketch) -> None:
     if s.switch():
         s.add(Upsample(sources=(s.last,), stride=s.divisor(gcd(*s.shape[1:])), scale=scale, reverse=True))
     else:
-        s.add(
-            Upsample(sources=(s.last,), stride=s.whole(1, max(1, LARGEST_SIDE // max(s.shape[1:])) % 4 + 1), scale=scale)
-        )
+        largest = max(1, min(3, LARGEST_SIDE // max(s.shape[1:])))
+        s.add(Upsample(sources=(s.last,), stride=s.whole(1, largest), scale=scale))
 
 
 def _reorg(s: Sketch) -> None:

@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 
 from cspbench import tables
+from cspbench.claims import Cell
 from cspbench.report.verdicts import Reason, Word, as_printed, derived, round_half_up, verdict
 
 G = 1_000_000_000
 
 
-def claim(table: str, row: str, metric: str) -> tables.Cell:
+def claim(table: str, row: str, metric: str) -> Cell:
     return tables.load(table).row(row).cells[metric]
 
 

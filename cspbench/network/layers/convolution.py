@@ -23,7 +23,8 @@ def batch_norm_weights(channels: int) -> tuple[Weight, ...]:
 class Convolution(Layer):
     """[convolutional]: a grouped 2-D convolution, batch normalisation or bias, activation.
 
-    `padding` is what the output size is computed with; with dilation d the taps see padding * d.
+    `padding` is what the output size is computed with; with dilation d the taps see padding * d, so that only a
+    padding of (size - 1) / 2 fits.
     `antialiasing` 1 runs at stride 1 and then blurs with a 3x3 binomial kernel at the stride asked for, 2 with a
     2x2 mean. `share` names an earlier convolution whose arrays this layer uses instead of its own.
     """
@@ -76,7 +77,8 @@ class Convolution(Layer):
         """Padding of the antialiasing kernel on each side."""
         return 1 if self.antialiasing == 1 else 0
 
-    def _convolved(self, inputs: Sequence[Shape]) -> Shape:
+    def convolved(self, inputs: Sequence[Shape]) -> Shape:
+        """The map that the convolution itself writes, before a blur strides over it."""
         _, height, width = inputs[0]
         # Darknet computes the size without dilation, which a padding of padding * dilation makes true for odd sizes.
         rows = (height + 2 * self.padding - self.size) // self.step[0] + 1
@@ -93,7 +95,15 @@ class Convolution(Layer):
                     found=f"groups={self.groups}",
                     remedy="Correct groups= or filters=",
                 )
-        _, rows, columns = self._convolved(inputs)
+        if self.dilation > 1 and (self.size == 1 or 2 * self.padding != self.size - 1):
+            # Darknet's size rule leaves the dilation out; elsewhere the map it declares is not the map it computes.
+            raise DefinitionError(
+                "dilation does not fit size and padding",
+                expected="an odd size above 1 with a padding of (size - 1) / 2, or dilation=1",
+                found=f"size={self.size}, padding={self.padding}, dilation={self.dilation}",
+                remedy="Use an odd size= with pad=1, or remove dilation=",
+            )
+        _, rows, columns = self.convolved(inputs)
         if self.antialiasing:
             over = 2 * self.blur_padding - self.blur_size
             rows = (rows + over) // self.stride[0] + 1
@@ -115,7 +125,7 @@ class Convolution(Layer):
         return (Weight("bias", (self.filters,)), *statistics, kernel)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        filters, rows, columns = self._convolved(inputs)
+        filters, rows, columns = self.convolved(inputs)
         elements = filters * rows * columns
         return Operations(
             conv=elements * (inputs[0][0] // self.groups) * self.size**2,

@@ -23,6 +23,13 @@ class Softmax(Layer):
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
         positive("groups", self.groups)
+        if not self.temperature > 0:
+            raise DefinitionError(
+                "temperature is out of range",
+                expected="a number above 0",
+                found=f"{self.temperature:g}",
+                remedy="Correct temperature=",
+            )
         if channels * height * width % self.groups:
             raise DefinitionError(
                 "groups do not divide the softmax input",
@@ -53,7 +60,7 @@ class Detection(Layer):
         positive("classes", self.classes, 2**16)
         if not self.anchors:
             raise DefinitionError(
-                "a detection layer has no anchors", expected="anchors=w,h, ...", remedy="Add anchors="
+                "a detection layer has no anchors", expected="anchors=w,h, ...", found="none", remedy="Add anchors="
             )
 
     @property
@@ -90,7 +97,9 @@ class Yolo(Detection):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.mask:
-            raise DefinitionError("a [yolo] layer has an empty mask", expected="mask=0,1,2", remedy="Add mask=")
+            raise DefinitionError(
+                f"a [{self.section}] layer has an empty mask", expected="mask=0,1,2", found="none", remedy="Add mask="
+            )
         beyond = [index for index in self.mask if not 0 <= index < len(self.anchors)]
         if beyond:
             raise DefinitionError(

@@ -26,7 +26,9 @@ class Route(Layer):
     def __post_init__(self) -> None:
         positive("groups", self.groups)
         if not self.sources:
-            raise DefinitionError("a route reads no layer", expected="layers=...", remedy="Name the layers it joins")
+            raise DefinitionError(
+                "a route reads no layer", expected="layers=...", found="none", remedy="Name the layers it joins"
+            )
         if not 0 <= self.group_id < self.groups:
             raise DefinitionError(
                 "group_id is out of range",
@@ -79,7 +81,9 @@ class Shortcut(Layer):
     def __post_init__(self) -> None:
         known_activation(self.activation)
         if len(self.sources) < 2:
-            raise DefinitionError("a shortcut adds no layer", expected="from=...", remedy="Name the layer it adds")
+            raise DefinitionError(
+                "a shortcut adds no layer", expected="from=...", found="none", remedy="Name the layer it adds"
+            )
         for name, value, known in (
             ("weights_type", self.weighting, ("none", "per_feature", "per_channel")),
             ("weights_normalization", self.normalization, ("none", "relu", "softmax")),

@@ -1,0 +1,320 @@
+"""The command line as its users run it: as a process."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cspbench import __version__
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `cspbench` in a new process."""
+    return subprocess.run(
+        [sys.executable, "-c", "from cspbench.cli.app import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "CI": "1", **environment},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], Path]:
+    """The rows of one `params --all --format json --save`, and the folder it saved to."""
+    folder = tmp_path_factory.mktemp("all")
+    done = run("params", "--all", "--format", "json", "--save", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), folder
+
+
+def by_id(rows: list[dict[str, Any]], table: str, row: str) -> dict[str, Any]:
+    return next(each for each in rows if each["table"] == table and each["id"] == row)
+
+
+def test_every_row_of_every_table_is_there(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    rows, _ = everything
+    assert len(rows) == 88 + 4
+    assert len({(row["table"], row["id"]) for row in rows}) == 92
+
+
+def test_the_object_of_a_row(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    row = by_id(everything[0], "imagenet-big", "cspdarknet-53")
+    assert (row["row"], row["model"], row["definition"], row["size"]) == (
+        "CSPDarkNet-53",
+        "csdarknet53",
+        "cfg",
+        [256, 256],
+    )
+    assert row["note"] is None
+    params, bflops = row["params"], row["bflops"]
+    assert (params["published"], params["counting"], params["measured"]) == (27.61, "weights", 27605856)
+    assert (bflops["published"], bflops["counting"], bflops["measured"]) == (13.07, "conv+maxpool", 13.067305)
+    assert params["verdict"] == bflops["verdict"] == "exact"
+    assert bflops["comparison"] == {
+        "published": "(-30%)",
+        "base": "DarkNet-53",
+        "measured": "(-30%)",
+        "verdict": "exact",
+    }
+
+
+# The only published count that the linked file does not bear out, and every cell that has no network yet.
+OFF = {("imagenet-big", "resnet-50", "bflops")}
+UNDEFINED = {
+    "imagenet-big": {
+        "cspresnext-50-plus-elastic",
+        "hardnet-138s",
+        "densenet-264-32",
+        "resnet-152",
+        "densenet-201-plus-elastic",
+        "cspdensenet-201-plus-elastic",
+    },
+    "imagenet-small": {
+        "peleenet",
+        "peleenet-swish",
+        "peleenet-swish-se",
+        "csppeleenet",
+        "csppeleenet-swish",
+        "csppeleenet-swish-se",
+        "sparsepeleenet",
+        "cspdensenet-ref",
+        "csppeleenet-ref",
+        "cspdensenetb-ref",
+        "csppeleenetb-ref",
+        "cspresnet-10",
+        "mixnet-m-gpu",
+    },
+}
+
+
+def test_every_published_count_is_exact_but_one(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    judged = 0
+    for row in everything[0]:
+        for metric in ("params", "bflops"):
+            cell = row[metric]
+            if cell["published"] is None:
+                assert cell["verdict"] == "unpublished"
+            elif row["id"] in UNDEFINED.get(row["table"], ()):
+                assert (cell["verdict"], cell["reason"], row["model"]) == ("unmeasured", "no-definition", None)
+            else:
+                judged += 1
+                expected = "off" if (row["table"], row["id"], metric) in OFF else "exact"
+                assert cell["verdict"] == expected, (row["row"], metric, cell)
+    # 11 parameter and 15 BFLOPs cells of the README's rows with a file, 3 + 3 of mmpretrain's card, 1 + 1 of timm's
+    assert judged == 11 + 15 + 6 + 2
+
+
+def test_resnet50_says_why_it_is_off(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    row = by_id(everything[0], "imagenet-big", "resnet-50")
+    assert row["params"]["verdict"] == "exact"
+    assert (row["bflops"]["count"], row["bflops"]["delta"], row["bflops"]["explained"]) == (10000269312, 0.26, True)
+    assert "pools before the 1000-way convolution" in row["note"]
+    assert "bflops exact for icfg-resnet50-leaky" in row["note"]
+    base = by_id(everything[0], "imagenet-big", "cspresnet-50")
+    assert "comparison rests on ResNet-50's published 9.74" in base["note"]
+
+
+def test_darknet_reference_was_counted_by_convolutions(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    row = by_id(everything[0], "imagenet-small", "darknet-ref")
+    assert (row["bflops"]["counting"], row["bflops"]["verdict"]) == ("conv", "exact")
+    assert row["note"]
+
+
+def test_the_cards_come_out_to_the_last_operation(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    card = by_id(everything[0], "timm", "cspdarknet53")
+    assert (card["bflops"]["published"], card["bflops"]["measured"]) == (8545018880, 8545018880)
+    assert (card["params"]["measured"], card["size"]) == (27642184, [256, 326])
+    for row in ("cspdarknet50", "cspresnet50", "cspresnext50"):
+        card = by_id(everything[0], "mmpretrain", row)
+        assert (card["params"]["verdict"], card["bflops"]["verdict"], card["size"]) == ("exact", "exact", [224, 224])
+
+
+def test_saved_results_say_how_they_were_made(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    rows, folder = everything
+    saved = json.loads((folder / "results" / "params.json").read_text())
+    assert saved["rows"] == rows
+    assert saved["command"] == ["cspbench", "params", "--all", "--format", "json", "--save"]
+    assert saved["cspbench"] == __version__
+    assert saved["packages"]["torch"]
+    text = (folder / "results" / "params.md").read_text()
+    assert "| CSPDarkNet-53 | cfg | 256×256 | 27.61M (-34%) | 27.6059M (-34%) | exact |" in text
+    assert sorted(path.name for path in (folder / "results").iterdir()) == ["params.json", "params.md"]
+
+
+def test_csv_and_latex_of_a_table() -> None:
+    done = run("params", "--table", "timm", "--format", "csv")
+    lines = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(line["row"], line["bflops_count"], line["bflops_verdict"]) for line in lines] == [
+        ("cspdarknet53", "8545018880", "exact")
+    ]
+    done = run("params", "--table", "mmpretrain", "--format", "latex")
+    assert done.returncode == 0
+    assert r"cspdarknet50\_3rdparty\_8xb32\_in1k*" in done.stdout
+    assert done.stdout.startswith(r"\begin{tabular}")
+
+
+def test_another_counting_is_judged_as_such() -> None:
+    done = run("params", "darknet", "--counting", "conv+maxpool", "--format", "json")
+    (row,) = json.loads(done.stdout)
+    # convolutions 964,640,768; six 2x2 pools of 4 taps on 262144, 131072, 65536, 32768, 16384, 8192 outputs
+    assert (row["bflops"]["count"], row["bflops"]["verdict"]) == (964_640_768 + 4 * 516_096, "off")
+    assert "bflops exact under conv" in row["note"]
+    assert done.returncode == 1
+
+
+def test_strict_fails_on_an_explained_difference() -> None:
+    assert run("params", "resnet50").returncode == 0
+    assert run("params", "resnet50", "--strict").returncode == 1
+
+
+def test_patterns_sizes_and_files(tmp_path: Path) -> None:
+    done = run("params", "csresnet50-[go]*", "--size", "224x288", "--format", "json")
+    assert [(row["model"], row["size"]) for row in json.loads(done.stdout)] == [
+        ("csresnet50-gamma", [224, 288]),
+        ("csresnet50-omega", [224, 288]),
+    ]
+    cfg = tmp_path / "mine.cfg"
+    cfg.write_text("[net]\nwidth=8\nheight=8\nchannels=3\nsurprise=1\n[convolutional]\nfilters=4\nsize=3\npad=1\n")
+    done = run("params", "--cfg", str(cfg), "--format", "json")
+    (row,) = json.loads(done.stdout)
+    # 4 filters x 3 channels x 9 taps; times 64 pixels, 2 operations each
+    assert (row["params"]["count"], row["bflops"]["count"], row["definition"]) == (108, 13824, "file")
+    assert f"{cfg}:5: unknown key surprise in [net] is ignored" in done.stderr
+
+
+def test_layers_and_against(tmp_path: Path) -> None:
+    (one,) = json.loads(run("params", "resnet10", "--layers", "--format", "json").stdout)
+    assert len(one["layers"]) == 17
+    assert sum(layer["operations"]["conv+maxpool"] for layer in one["layers"]) == one["operations"]["conv+maxpool"]
+    text = run("show", "resnet10", "--cfg", "-").stdout
+    cfg = tmp_path / "resnet10.cfg"
+    cfg.write_text(text)
+    same = run("params", "resnet10", "--against", str(cfg))
+    assert (same.returncode, same.stdout) == (0, "equal: resnet10 and resnet10.cfg, all 17 layers\n")
+    cfg.write_text(text.replace("filters=512", "filters=256", 1))
+    other = run("params", "resnet10", "--against", str(cfg))
+    assert other.returncode == 1
+    assert other.stdout == "different: layer 11 [convolutional] filters: resnet10 has 512, resnet10.cfg has 256\n"
+
+
+def test_list_names_every_row_with_its_definition() -> None:
+    lines = json.loads(run("list", "--format", "json").stdout)
+    assert len(lines) == 92
+    assert {line["definition"] for line in lines} <= {"cfg", "paper", "reconstruction", "none"}
+    named = next(line for line in lines if line["id"] == "cspdarknet-53")
+    assert (named["model"], named["input"], named["definition"]) == ("csdarknet53", "256×256", "cfg")
+    assert "| imagenet-small | PeleeNet |" in run("list", "--table", "imagenet-small").stdout
+    assert "csresnext50-panet-spp-sam" in run("list", "--models", "--format", "csv").stdout
+
+
+def test_show_prints_totals_and_layers() -> None:
+    shown = run("show", "darknet53").stdout
+    assert "41,573,216 weights, 41,609,928 learnable, 41,645,640 stored" in shown
+    assert "Weight file: 166,582,580 bytes" in shown
+    assert "| 77 | softmax |" in shown
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_plot_draws_the_graph(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    files = [tmp_path / f"{name}.{suffix}" for name in ("one", "two")]
+    for file in files:
+        assert run("show", "resnet10", "--plot", str(file)).returncode == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].stat().st_size > 10_000
+    if suffix == "svg":
+        assert "shortcut" in files[0].read_text()
+
+
+def test_env_names_versions_and_folders(tmp_path: Path) -> None:
+    facts = json.loads(run("env", "--json", CSPBENCH_COCO=str(tmp_path / "none")).stdout)
+    assert facts["cspbench"] == __version__
+    assert facts["torch"].startswith("2.")
+    assert facts["CSPBENCH_COCO"].endswith("none (does not exist)")
+    assert "fvcore" in run("env").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["params", "csresnxt50"], 2, "unknown model 'csresnxt50'. Did you mean csresnext50"),
+        (["params", "qqqqqqq"], 2, "`cspbench list"),
+        (["params"], 2, "say what to count"),
+        (["params", "--all", "darknet"], 2, "say what to count"),
+        (["params", "--all", "--size", "416"], 2, "--size goes with MODEL or --cfg"),
+        (["params", "darknet", "--size", "0"], 2, "--size cannot be read"),
+        (["params", "darknet", "--size", "99999"], 3, "2147483647 values"),
+        (["params", "--table", "imagenet"], 2, "Did you mean imagenet-big?"),
+        (["params", "darknet", "--counting", "flops"], 2, "unknown counting 'flops'"),
+        (["params", "--all", "--layers"], 2, "--layers goes with MODEL or --cfg"),
+        (["params", "darknet", "darknet53", "--against", "x.cfg"], 2, "--against compares one model"),
+        (["params", "--cfg", "missing.cfg"], 3, "missing.cfg: the cfg file cannot be read"),
+        (["show", "darknet", "--plot", "graph.bmp"], 2, "unknown kind of drawing"),
+        (["show", "csresnext50-panet-spp", "--size", "400"], 3, "a route joins maps of different size"),
+    ],
+)
+def test_mistakes_get_one_line_and_the_right_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stderr.startswith("cspbench: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    done = run("params", "darknet", "--save", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    assert done.stdout.startswith("## ImageNet / Small Models")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -c 'from cspbench.cli.app import main; main()' list --models | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["params", "--help"], ["show", "darknet"]])
+def test_nothing_heavy_is_imported_where_nothing_is_counted(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom cspbench.cli.app import app\n"
+        f"try:\n    app({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"cspbench {__version__}\n"
+
+
+def test_the_readme_shows_what_was_printed(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    home = Path(__file__).parents[2]
+    printed = (everything[1] / "results" / "params.md").read_text().splitlines()
+    shown = [line for line in (home / "README.md").read_text().splitlines() if "| exact |" in line]
+    assert len(shown) >= 5
+    assert set(shown) <= set(printed)
+    committed = (home / "results" / "params.md").read_text().splitlines()
+    assert committed[3:] == printed[3:]
+
+
+def test_the_readme_names_every_counting() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    for name in (*COUNTINGS, *PARAMETER_COUNTINGS):
+        assert f"`{name}`" in text
