@@ -40,6 +40,12 @@ class CspbenchError(Exception):
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
+def brief(text: str, length: int = 40) -> str:
+    """Text from a file for a message: cut to `length` characters, those that cannot be printed escaped."""
+    cut = text if len(text) <= length else f"{text[: length - 3]}..."
+    return cut if cut.isprintable() else repr(cut)[1:-1]
+
+
 class UsageError(CspbenchError):
     """The command was asked for something that does not exist or makes no sense."""
 

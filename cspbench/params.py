@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cspbench.claims import Cell, Column, Row, Table
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count
-from cspbench.network.layers import Detection
+from cspbench.network.layers import Detection, Layer
 from cspbench.network.network import Network
-from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, verdict
+from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, percent_off, verdict
 from cspbench.zoo.catalogue import MODELS, Model, row_model
+
+if TYPE_CHECKING:
+    from cspbench.network.tracing import Known
 
 Size = tuple[int, int]
 """Height, width in pixels."""
@@ -40,6 +43,8 @@ class Subject:
     size: Size | None
     note: str | None = None
     namesakes: tuple[Model, ...] = ()
+    confidence: str | None = None
+    unknown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class CellCount:
     explanations: tuple[str, ...] = ()
     """For a cell that is off: which other counting, or which namesake network, gives the published number."""
     explained: bool = False
-    """Whether a namesake gives the published number exactly under the same counting."""
+    """Whether a namesake gives the published number exactly under the same counting, or the network is a stand-in: one
+    of ours, so that its miss is no fault of the claim."""
     comparison: Derived | None = None
     """The parenthesised comparison, worked out from the two measurements."""
     base: str | None = None
@@ -82,12 +88,14 @@ class RowCount:
 class Counter:
     """Counts each graph once per input size, by both counters.
 
-    Box layers compute nothing that is counted, so detectors that differ only in anchors or decoding share a count.
+    Box layers compute nothing that is counted, and one activation counts like another, so networks that differ only in
+    anchors, decoding or the kind of their activations share a count.
     """
 
     def __init__(self) -> None:
         self._networks: dict[str, Network] = {}
         self._counts: dict[object, Count] = {}
+        self._known: Known = {}
 
     def __call__(self, name: str, build: Callable[[], Network], size: Size | None) -> Count:
         """The count of the network of that name at an input size (None: its own)."""
@@ -96,10 +104,18 @@ class Counter:
         network = self._networks[name]
         if size is not None:
             network = network.resized(*size)
-        graph = (network.input, tuple(layer for layer in network.layers if not isinstance(layer, Detection)))
+        graph = (network.input, tuple(_counted(layer) for layer in network.layers))
         if graph not in self._counts:
-            self._counts[graph] = count(network)
+            self._counts[graph] = count(network, self._known)
         return replace(self._counts[graph], network=network)
+
+
+def _counted(layer: Layer) -> Layer | None:
+    """What of a layer the counts depend on."""
+    if isinstance(layer, Detection):
+        return None
+    kind = getattr(layer, "activation", "linear")
+    return replace(layer, activation="leaky") if kind in ("swish", "mish", "relu") else layer  # type: ignore[call-arg]
 
 
 def published(tables: Iterable[Table]) -> list[Subject]:
@@ -119,7 +135,9 @@ def _subject(row: Row | None, model: Model | None, note: str | None = None, size
     if model is None:
         return Subject(row, None, None, None, size, note)
     namesakes = tuple(MODELS[name] for name in model.namesakes)
-    return Subject(row, model.name, model.definition, model.build, size, note, namesakes)
+    return Subject(
+        row, model.name, model.definition, model.build, size, note, namesakes, model.confidence, model.unknown
+    )
 
 
 def of_models(models: Iterable[Model], tables: Iterable[Table], size: Size | None) -> list[Subject]:
@@ -180,9 +198,13 @@ def _cell_count(
         return CellCount(cell, None, judged)
     assert cell.counting is not None
     measured = _value(counted, metric, cell.counting)
-    judged = verdict(cell, measured)
+    stand_in = subject.definition == "stand-in"
+    judged = verdict(cell, measured, stand_in=stand_in)
     if judged.word != Word.OFF:
         return CellCount(cell, measured, judged)
+    if stand_in:
+        # which other rule or network would fit says nothing either
+        return CellCount(cell, measured, judged, ("is our stand-in's, and no fault of the claim",), explained=True)
     fits = _fitting(cell, metric, counted)
     twins = [
         twin
@@ -235,7 +257,7 @@ def as_json(result: RowCount) -> dict[str, Any]:
     """One line of the result as JSON objects, the form that reports and comparisons read."""
     subject = result.subject
     row = subject.row
-    notes = [subject.note] if subject.note else []
+    notes = [text for text in (subject.note, subject.unknown) if text]
     for metric, cell in result.cells.items():
         notes += [f"{metric} {text}" for text in cell.explanations]
         if cell.comparison and not cell.comparison.equal and cell.rests_on:
@@ -247,6 +269,8 @@ def as_json(result: RowCount) -> dict[str, Any]:
         "settings": dict(row.settings) if row else {},
         "model": subject.model,
         "definition": subject.definition,
+        "confidence": subject.confidence,
+        "unknown": subject.unknown,
         "size": list(result.size) if result.size else None,
         **{metric: _cell_json(cell) for metric, cell in result.cells.items()},
         "note": "; ".join(notes) or None,
@@ -278,6 +302,7 @@ def _cell_json(cell: CellCount) -> dict[str, Any]:
         data["reason"] = str(cell.verdict.reason)
     if cell.verdict.word == Word.OFF:
         data["delta"] = _number(cell.verdict.delta)
+        data["percent"] = _number(percent_off(cell.measured, cell.cell)) if cell.measured is not None else None
         data["explained"] = cell.explained
     if cell.cell.comparison:
         data["comparison"] = {

@@ -16,17 +16,17 @@ from cspbench import __version__
 from cspbench.errors import CspbenchError
 
 SCHEMA = 1
-PACKAGES = ("torch", "timm", "torchvision", "fvcore", "pycocotools", "numpy", "pandas", "rich", "typer")
+PACKAGES = ("torch", "timm", "torchvision", "fvcore", "pycocotools", "pillow", "safetensors", "numpy", "pandas", "rich", "typer")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
@@ -39,6 +39,11 @@ def write_text(path: Path, text: str) -> None:
             found=error.strerror or str(error),
             remedy="Choose a place that can be written, with space left",
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -26,7 +26,7 @@ def detector(name: str, anchor: float) -> Network:
 def test_networks_that_differ_in_boxes_only_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = []
 
-    def spy(network: Network) -> Count:
+    def spy(network: Network, known: object) -> Count:
         counted.append(network.name)
         return ledger(network)
 

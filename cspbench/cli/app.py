@@ -8,10 +8,14 @@ import sys
 import typer
 
 from cspbench import __version__
+from cspbench.cli.data import data
 from cspbench.cli.env import env
+from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
+from cspbench.cli.score import compare, score
 from cspbench.cli.show import show
+from cspbench.cli.weights import weights
 from cspbench.errors import CspbenchError
 
 app = typer.Typer(
@@ -21,12 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Check the published numbers of the Cross Stage Partial Networks tables.\n\n"
-    "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, 130 interrupted.",
+    "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
+    "4 incomplete, 130 interrupted.",
 )
 app.command("params")(params)
+app.command("eval-imagenet")(eval_imagenet)
+app.command("score")(score)
+app.command("compare")(compare)
 app.command("list")(list_rows)
 app.command("show")(show)
 app.command("env")(env)
+app.add_typer(weights, name="weights")
+app.add_typer(data, name="data")
 
 
 def _version(asked: bool) -> None:

@@ -47,6 +47,7 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
                     "id": row.id,
                     "model": model.name if model else None,
                     "definition": model.definition if model else "none",
+                    "confidence": model.confidence if model else None,
                     "input": "×".join(map(str, size)) if size else None,
                     "source": model.source if model else None,
                 }
@@ -64,6 +65,7 @@ def _models() -> list[dict[str, Any]]:
             {
                 "model": model.name,
                 "definition": model.definition,
+                "confidence": model.confidence,
                 "input": "×".join(map(str, network.input[1:])),
                 "layers": len(network.layers),
                 "source": model.source,

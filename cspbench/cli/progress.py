@@ -28,6 +28,11 @@ class Progress:
             self._task = self._bar.add_task(self.what, total=self.total)
         return self
 
+    def reach(self, done: int, detail: str = "") -> None:
+        """So many steps are done; `detail` stands beside the name."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=f"{self.what} {detail}".strip())
+
     def step(self, name: str) -> None:
         """One step begins, on `name`."""
         if self._bar is not None:

@@ -11,6 +11,7 @@ from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
+    from cspbench.zoo.model import Model
 
 
 def show(
@@ -18,6 +19,7 @@ def show(
     size: SizeOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", help="Write it as a Darknet .cfg file (- for stdout).")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the graph: .svg, .png or .pdf.")] = None,
+    why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     form: FormatOption = Format.MD,
 ) -> None:
     """Show a model: where it comes from, its layers, shapes, parameters and operations."""
@@ -26,6 +28,9 @@ def show(
     from cspbench.zoo import catalogue
 
     entry = catalogue.model(model)
+    if why:
+        typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.why}")
+        return
     network = entry.build()
     pixels = parse_size(size)
     if pixels:
@@ -35,11 +40,16 @@ def show(
         return
     if form is Format.MD:
         typer.echo(f"# {entry.name}\n")
-        typer.echo(f"Definition: {entry.definition}, {entry.source}")
+        typer.echo(_origin(entry))
         typer.echo("Parameters: " + ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS))
         typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
         typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
     typer.echo(ledger_text([network], form.value), nl=False)
+
+
+def _origin(entry: Model) -> str:
+    lines = [f"Definition: {entry.definition}, {entry.source}", f"Confidence: {entry.confidence}"]
+    return "\n".join([*lines, f"Unknown: {entry.unknown}"] if entry.unknown else lines)
 
 
 def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:

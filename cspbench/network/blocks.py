@@ -46,25 +46,28 @@ class Activation(nn.Module):
         return self.kind
 
 
-def activation(kind: str) -> nn.Module | None:
-    """The module for a named activation, None for `linear`. Darknet's logistic, swish and leaky (slope 0.1)."""
+def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
+    """The module for a named activation, None for `linear`. Darknet's logistic, swish and leaky (slope 0.1).
+
+    `inplace` may overwrite what it reads, which must then be read by nothing else.
+    """
     match kind:
         case "linear":
             return None
         case "leaky":
-            return nn.LeakyReLU(0.1, inplace=True)
+            return nn.LeakyReLU(0.1, inplace=inplace)
         case "relie":
-            return nn.LeakyReLU(0.01, inplace=True)
+            return nn.LeakyReLU(0.01, inplace=inplace)
         case "relu":
-            return nn.ReLU(inplace=True)
+            return nn.ReLU(inplace=inplace)
         case "relu6":
-            return nn.ReLU6(inplace=True)
+            return nn.ReLU6(inplace=inplace)
         case "logistic":
             return nn.Sigmoid()
         case "swish":
-            return nn.SiLU(inplace=True)
+            return nn.SiLU(inplace=inplace)
         case "mish":
-            return nn.Mish(inplace=True)
+            return nn.Mish(inplace=inplace)
         case "tanh":
             return nn.Tanh()
         case _:

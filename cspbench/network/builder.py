@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cspbench.errors import DefinitionError
 from cspbench.network.layers import (
+    Activation,
     AvgPool,
+    BatchNorm,
     Convolution,
     Dropout,
     GaussianYolo,
@@ -60,9 +62,13 @@ class Builder:
         groups: int = 1,
         activation: str = "leaky",
         batch_normalize: bool = True,
+        bias: bool = True,
         padding: int | None = None,
     ) -> int:
-        """A convolution with batch normalisation; `padding` defaults to size // 2 (Darknet's pad=1)."""
+        """A convolution with batch normalisation; `padding` defaults to size // 2 (Darknet's pad=1).
+
+        Without batch normalisation it has a bias, unless `bias` is False.
+        """
         return self.add(
             Convolution(
                 sources=(self.last,),
@@ -73,8 +79,17 @@ class Builder:
                 groups=groups,
                 activation=activation,
                 batch_normalize=batch_normalize,
+                bias=bias,
             )
         )
+
+    def batchnorm(self) -> int:
+        """Batch normalisation on its own."""
+        return self.add(BatchNorm(sources=(self.last,)))
+
+    def activation(self, kind: str) -> int:
+        """A non-linearity on its own."""
+        return self.add(Activation(sources=(self.last,), activation=kind))
 
     def maxpool(self, size: int, stride: int | None = None) -> int:
         """Max pooling with Darknet's padding of size - 1 in total; the stride defaults to the size."""
@@ -104,9 +119,9 @@ class Builder:
         """Multiply the current layer with an earlier one, value by value."""
         return self.add(Sam(sources=(self.last, scaled), activation=activation))
 
-    def upsample(self, stride: int = 2) -> int:
-        """Enlarge by repetition."""
-        return self.add(Upsample(sources=(self.last,), stride=stride))
+    def upsample(self, stride: int = 2, *, bilinear: bool = False) -> int:
+        """Enlarge by repetition, or by bilinear interpolation."""
+        return self.add(Upsample(sources=(self.last,), stride=stride, bilinear=bilinear))
 
     def dropout(self, probability: float) -> int:
         """Dropout, which inference skips."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from cspbench.errors import DefinitionError
 from cspbench.network.grammar import Section, decode, sections
 from cspbench.network.layers import (
+    Activation,
     AvgPool,
     BatchNorm,
     Connected,
@@ -78,7 +79,7 @@ def _relative(section: Section, key: str, index: int, default: list[int] | None 
         if not 0 <= target < index:
             raise DefinitionError(
                 f"{key} names a layer that does not lie before this one",
-                where=f"{section.place}, layer {index} [{section.name}]",
+                where=section.at(key),
                 expected=f"-{index} to -1, or 0 to {index - 1}" if index else "nothing: this is the first layer",
                 found=str(value),
                 remedy=f"Correct {key}=",
@@ -104,7 +105,7 @@ def _convolutional(section: Section, index: int) -> Layer:
         if section.flag(key):
             raise DefinitionError(
                 f"[convolutional] {key}=1 is not supported",
-                where=f"{section.place}, layer {index}",
+                where=section.at(key),
                 expected="an ordinary convolution",
                 found=f"{key}=1",
                 remedy="No published table uses it; remove the key to count the network without it",
@@ -113,6 +114,7 @@ def _convolutional(section: Section, index: int) -> Layer:
     stride = section.integer("stride", 1)
     pad = section.flag("pad")
     padding = section.integer("padding", 0)
+    dilation = section.integer("dilation", 1)
     share = _relative(section, "share_index", index)[0] if "share_index" in section.keys else None
     return Convolution(
         sources=(index - 1,),
@@ -121,7 +123,7 @@ def _convolutional(section: Section, index: int) -> Layer:
         stride=(section.integer("stride_y", stride), section.integer("stride_x", stride)),
         padding=size // 2 if pad else padding,
         groups=section.integer("groups", 1),
-        dilation=1 if size == 1 else section.integer("dilation", 1),
+        dilation=1 if size == 1 else dilation,
         batch_normalize=section.flag("batch_normalize"),
         activation=section.text("activation", "logistic"),
         antialiasing=section.integer("antialiasing", 0),
@@ -151,7 +153,7 @@ def _window(section: Section) -> dict[str, int]:
         if section.integer(axis, stride) != stride:
             raise DefinitionError(
                 f"[{section.name}] with different strides is not supported",
-                where=section.place,
+                where=section.at(axis),
                 expected=f"{axis}={stride}",
                 found=str(section.integer(axis, stride)),
                 remedy="Use one stride",
@@ -163,11 +165,13 @@ def _window(section: Section) -> dict[str, int]:
 def _shortcut(section: Section, index: int) -> Layer:
     kind = section.text("weights_type", "none")
     spelled = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
+    normalization = section.text(spelled, "none")
     return Shortcut(
         sources=(index - 1, *_relative(section, "from", index)),
         activation=section.text("activation", "linear"),
         weighting="per_feature" if kind == "per_layer" else kind,
-        normalization={"avg_relu": "relu"}.get(text := section.text(spelled, "none"), text),
+        # without weights there is nothing to normalise, whatever the key says
+        normalization="none" if kind == "none" else {"avg_relu": "relu"}.get(normalization, normalization),
     )
 
 
@@ -211,15 +215,24 @@ def _crop(section: Section, index: int) -> Layer:
     )
 
 
-def _anchors(section: Section, count: int) -> tuple[Anchor, ...]:
-    """The first `count` anchor pairs; Darknet's default is .5, .5 each."""
+def _anchors(section: Section) -> tuple[Anchor, ...]:
+    """The first `num` anchor pairs; Darknet's default is one, and .5, .5 each."""
+    count = section.integer("num", 1)
+    if not 1 <= count <= 1024:
+        raise DefinitionError(
+            "num is out of range",
+            where=section.at("num"),
+            expected="1 to 1024",
+            found=str(count),
+            remedy="Correct num=",
+        )
     if "anchors" not in section.keys:
         return ((0.5, 0.5),) * count
     values = section.reals("anchors", "w,h, w,h, ...")
     if len(values) < 2 * count:
         raise DefinitionError(
             f"[{section.name}] has fewer anchors than num says",
-            where=section.place,
+            where=section.at("anchors"),
             expected=f"{2 * count} numbers",
             found=str(len(values)),
             remedy="Correct anchors= or num=",
@@ -228,19 +241,15 @@ def _anchors(section: Section, count: int) -> tuple[Anchor, ...]:
 
 
 def _yolo(section: Section, index: int) -> Layer:
-    count = section.integer("num", 1)
-    if not 1 <= count <= 1024:
-        raise DefinitionError(
-            "num is out of range", where=section.place, expected="1 to 1024", found=str(count), remedy="Correct num="
-        )
+    anchors = _anchors(section)
     kind, extra = Yolo, {}
     if section.name == "Gaussian_yolo":
         kind, extra = GaussianYolo, {"yolo_point": section.text("yolo_point", "center")}
-    mask = section.integers("mask", "indices of anchors") if "mask" in section.keys else list(range(count))
+    mask = section.integers("mask", "indices of anchors") if "mask" in section.keys else list(range(len(anchors)))
     return kind(
         sources=(index - 1,),
         classes=section.integer("classes", 20),
-        anchors=_anchors(section, count),
+        anchors=anchors,
         mask=tuple(mask),
         scale_x_y=section.real("scale_x_y", 1.0),
         new_coords=section.flag("new_coords"),
@@ -254,7 +263,7 @@ def _region(section: Section, index: int) -> Layer:
     return Region(
         sources=(index - 1,),
         classes=section.integer("classes", 20),
-        anchors=_anchors(section, max(1, min(1024, section.integer("num", 1)))),
+        anchors=_anchors(section),
         softmax=section.flag("softmax"),
     )
 
@@ -273,6 +282,9 @@ _READERS: dict[str, Callable[[Section, int], Layer]] = {
     "convolutional": _convolutional,
     "connected": _connected,
     "batchnorm": lambda _, index: BatchNorm(sources=(index - 1,)),
+    "activation": lambda section, index: Activation(
+        sources=(index - 1,), activation=section.text("activation", "linear")
+    ),
     "maxpool": _maxpool,
     "local_avgpool": lambda section, index: LocalAvgPool(sources=(index - 1,), **_window(section)),
     "avgpool": lambda _, index: AvgPool(sources=(index - 1,)),
@@ -311,7 +323,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
             "the first section is not [net]",
             where=net.place,
             expected="[net] or [network]",
-            found=f"[{net.name}]",
+            found=net.title,
             remedy="Begin the file with [net]",
         )
     channels, height, width = (net.integer(key, expected="the input size") for key in ("channels", "height", "width"))
@@ -322,23 +334,31 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
         reader = _READERS.get(section.name)
         if reader is None:
             raise DefinitionError(
-                f"unknown layer type [{section.name[:40]}]",
-                where=f"{section.place}, layer {index}",
+                "unknown layer type",
+                where=f"{section.place}, layer {index} {section.title}",
                 expected=f"one of {', '.join(sorted(_READERS))}",
-                found=f"[{section.name[:40]}]",
+                found=section.title,
                 remedy="Only layers with a specified inference are read",
             )
         try:
             layers.append(reader(section, index))
         except DefinitionError as error:
-            raise error if error.where else error.at(f"{section.place}, layer {index} [{section.name}]") from None
+            raise DefinitionError(
+                error.what,
+                where=f"{error.where or section.place}, layer {index} {section.title}",
+                expected=error.expected,
+                found=error.found,
+                remedy=error.remedy,
+            ) from None
     warnings = [note for section in (net, *rest) for note in section.notes]
     net.used |= _NET_TRAINING
     for section in rest:
         section.used |= _LAYER_TRAINING
     warnings += [note for section in (net, *rest) for note in section.unused]
     places = tuple(section.place for section in rest)
-    network = Network(name, (channels, height, width), tuple(layers), letter_box=letter_box, places=places)
+    network = Network(
+        name, (channels, height, width), tuple(layers), letter_box=letter_box, origin=net.place, places=places
+    )
     return Reading(network, tuple(warnings))
 
 

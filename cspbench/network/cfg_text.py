@@ -7,6 +7,7 @@ from typing import Any
 
 from cspbench.errors import DefinitionError
 from cspbench.network.layers import (
+    Activation,
     AvgPool,
     BatchNorm,
     Connected,
@@ -154,6 +155,7 @@ def _region(layer: Region, index: int) -> Pairs:
 
 
 _WRITERS: dict[type[Layer], Callable[[Any, int], Pairs]] = {
+    Activation: lambda layer, _: [("activation", layer.activation)],
     AvgPool: lambda *_: (),
     BatchNorm: lambda *_: (),
     Connected: _connected,
@@ -178,16 +180,27 @@ _WRITERS: dict[type[Layer], Callable[[Any, int], Pairs]] = {
 }
 
 
+def _foreign(layer: Layer) -> str:
+    """What this layer does that Darknet has no key for; empty for nothing."""
+    if isinstance(layer, Convolution) and not layer.shifts:
+        return "a convolution with neither batch norm nor bias"
+    if isinstance(layer, Upsample) and layer.bilinear:
+        return "a bilinear enlargement"
+    return ""
+
+
 def write(network: Network) -> str:
     """The network as cfg text, for inference: it carries no training settings.
 
-    Raises `DefinitionError` for a layer that reads something else than the layer before it, which only [route] can.
+    Raises `DefinitionError` for a layer that reads something else than the layer before it, which only [route] can,
+    for one that names the network's input, for which Darknet has no index, and for what Darknet cannot compute: a
+    convolution with neither batch norm nor bias, bilinear enlargement.
     """
     channels, height, width = network.input
     net = [("batch", 1), ("subdivisions", 1), ("width", width), ("height", height), ("channels", channels)]
     if network.letter_box:
         net.append(("letter_box", 1))
-    blocks = [f"# {network.name}, written by cspbench", _block("net", net)]
+    blocks = [f"# {' '.join(network.name.split())}, written by cspbench", _block("net", net)]
     for index, layer in enumerate(network.layers):
         if not isinstance(layer, Route) and layer.sources[0] != index - 1:
             raise DefinitionError(
@@ -196,6 +209,23 @@ def write(network: Network) -> str:
                 expected=f"a layer that reads layer {index - 1}, the one before it",
                 found=f"layer {layer.sources[0]}",
                 remedy="Put a route to that layer before it",
+            )
+        if -1 in (layer.sources if isinstance(layer, Route) else layer.sources[1:]):
+            raise DefinitionError(
+                "cannot be written as a cfg",
+                where=network.place(index),
+                expected="an earlier layer",
+                found="the network input",
+                remedy="Put a layer that hands the input on, such as [dropout], before it",
+            )
+        foreign = _foreign(layer)
+        if foreign:
+            raise DefinitionError(
+                "cannot be written as a cfg",
+                where=network.place(index),
+                expected="what Darknet can compute",
+                found=foreign,
+                remedy="`cspbench show MODEL` prints the layers; only Darknet's own networks have a cfg",
             )
         section = "reorg" if isinstance(layer, Reorg) and layer.legacy else layer.section
         blocks.append(_block(section, _WRITERS[type(layer)](layer, index)))

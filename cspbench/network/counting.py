@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cspbench.errors import CountingError, UsageError
-from cspbench.network.layers import Connected, Convolution, Layer, Shortcut
+from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
+
+if TYPE_CHECKING:
+    from cspbench.network.tracing import Known
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def classifier(network: Network) -> int | None:
 
 
 def _activation(layer: Layer) -> str:
-    return layer.activation if isinstance(layer, Convolution | Connected | Shortcut) else "linear"
+    return layer.activation if isinstance(layer, Activation | Connected | Convolution | Shortcut) else "linear"
 
 
 def _thop(network: Network, operations: Sequence[Operations]) -> int:
@@ -62,6 +66,17 @@ def _mmcv(network: Network, operations: Sequence[Operations]) -> int:
         for index, each in enumerate(operations)
         if index != head
     )
+
+
+def _elastic(network: Network, operations: Sequence[Operations]) -> int:
+    # their hooks see modules, and the ReLU ahead of the global pooling is a function there
+    pooled = {source for layer in network.layers if isinstance(layer, AvgPool) for source in layer.sources}
+    functions = {index for index in pooled if isinstance(network.layers[index], Activation)}
+    single = sum(
+        each.conv + each.linear + 2 * each.batch_norm + each.pool_input + (0 if index in functions else each.activation)
+        for index, each in enumerate(operations)
+    )
+    return 2 * single
 
 
 COUNTINGS: dict[str, Counting] = {
@@ -88,7 +103,8 @@ COUNTINGS: dict[str, Counting] = {
         Counting(
             "fvcore",
             "flop",
-            "fvcore's total: multiply-adds, 2 per batch-norm element, 1 per global pooling input and upsampled element",
+            "fvcore's total: multiply-adds, 2 per batch-norm element, 1 per global pooling input and per element "
+            "that an upsampling reads",
             _weighed(conv=1, blur=1, linear=1, batch_norm=2, global_pool_input=1, upsample=1),
         ),
         Counting(
@@ -104,6 +120,20 @@ COUNTINGS: dict[str, Counting] = {
             "mmcv's get_model_complexity_info: convolution multiply-adds, 2 per batch-norm element, 1 per activation "
             "and pooling input element; not the classifier",
             _mmcv,
+        ),
+        Counting(
+            "sparsenet",
+            "operation",
+            "2 per multiply-add of convolution and connected layers, 2 per batch-norm element, 1 per pooling input "
+            "element: the DenseNets of the SparseNet paper",
+            _weighed(conv=2, linear=2, batch_norm=2, pool_input=1, global_pool_input=1),
+        ),
+        Counting(
+            "elastic",
+            "operation",
+            "twice the ELASTIC authors' counter: a multiply-add, an activation and an element read by a pooling "
+            "window as 1, a batch-norm element as 2; not the global pooling and the activation ahead of it",
+            _elastic,
         ),
     )
 }
@@ -155,12 +185,15 @@ def ledger(network: Network) -> Count:
     return Count(network, network.operations, {rule: parameters(network, rule) for rule in PARAMETER_COUNTINGS})
 
 
-def count(network: Network) -> Count:
-    """Count a network twice, by ledger and by fvcore; raises `CountingError` at the first disagreement."""
+def count(network: Network, known: Known | None = None) -> Count:
+    """Count a network twice, by ledger and by fvcore; raises `CountingError` at the first disagreement.
+
+    `known` carries what fvcore counted in layers of other networks from one call to the next.
+    """
     from cspbench.network.tracing import trace
 
     mine = ledger(network)
-    traced, fvcore_total, traced_parameters = trace(network)
+    traced, fvcore_total, traced_parameters = trace(network, known)
     for index, (formula, measured) in enumerate(zip(mine.operations, traced, strict=True)):
         for name in NAMES:
             _agree(f"{network.place(index)}, {name}", getattr(formula, name), getattr(measured, name))

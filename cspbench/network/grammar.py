@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from cspbench.errors import CspbenchError, DefinitionError
+from cspbench.errors import CspbenchError, DefinitionError, brief
 
 LARGEST_FILE = 16 * 2**20
 """Bytes. The longest published cfg has 60 kB; the limit keeps a wrong file from being read whole."""
+LARGEST_LIST = 4096
+"""Values in one list. Published ones have a few dozen, the anchors of a head; no network needs thousands."""
 
 _BLANKS = str.maketrans("", "", " \t\r\n")
-_INT = re.compile(r"[+-]?\d+")
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_INT = re.compile(r"[+-]?[0-9]+")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_INT = 2**31 - 1
 
 Number = TypeVar("Number", int, float)
@@ -40,21 +42,28 @@ class Section:
         """File and line of the section's first line."""
         return f"{self.file}:{self.line}"
 
+    @property
+    def title(self) -> str:
+        """The name in brackets, for messages."""
+        return f"[{brief(self.name)}]"
+
+    def at(self, key: str) -> str:
+        """File and line of a key; of the section where it has none."""
+        return f"{self.file}:{self.keys[key][1]}" if key in self.keys else self.place
+
     def _error(self, key: str, expected: str) -> CspbenchError:
-        value, line = self.keys[key]
-        shown = value if len(value) <= 40 else f"{value[:37]}..."
         return DefinitionError(
-            f"{key} in [{self.name}] cannot be read",
-            where=f"{self.file}:{line}",
+            f"{key} in {self.title} cannot be read",
+            where=self.at(key),
             expected=expected,
-            found=repr(shown),
+            found=repr(brief(self.keys[key][0])),
             remedy=f"Correct {key}=",
         )
 
     def missing(self, key: str, expected: str) -> CspbenchError:
         """The error for a key that has no default."""
         return DefinitionError(
-            f"[{self.name}] lacks the key {key}",
+            f"{self.title} lacks the key {key}",
             where=self.place,
             expected=expected,
             found="nothing",
@@ -73,8 +82,11 @@ class Section:
             raise self._error(key, "a number")
         rest = text[match.end() :]
         if rest and not rest.startswith(("#", ";")) and not (kind is int and _FLOAT.fullmatch(text)):
-            self.notes.append(f"{self.file}:{self.keys[key][1]}: {key}={text}: everything after {match[0]} is ignored")
-        number = kind(match[0]) if len(match[0]) < 32 else kind("9" * 31)
+            note = f"{self.at(key)}: {key}={brief(text)}: everything after {brief(match[0])} is ignored"
+            if self.notes[-1:] != [note]:
+                self.notes.append(note)
+        # Python refuses to convert thousands of digits to an int, and none of them would be in range
+        number = kind(match[0] if kind is float or len(match[0]) < 32 else "9" * 31)
         if abs(number) > _LARGEST_INT:
             raise self._error(key, f"a number of at most {_LARGEST_INT}")
         return number
@@ -101,7 +113,15 @@ class Section:
         self.used.add(key)
         if key not in self.keys:
             raise self.missing(key, expected)
-        items = self.keys[key][0].partition("#")[0].split(",")
+        items = self.keys[key][0].partition("#")[0].split(",", LARGEST_LIST + 1)
+        if len(items) > LARGEST_LIST + 1:
+            raise DefinitionError(
+                f"{key} in {self.title} lists more than {LARGEST_LIST} values",
+                where=self.at(key),
+                expected=expected,
+                found="more",
+                remedy=f"Correct {key}=",
+            )
         return items[:-1] if items[-1] == "" and len(items) > 1 else items
 
     def integers(self, key: str, expected: str) -> list[int]:
@@ -116,7 +136,7 @@ class Section:
     def unused(self) -> list[str]:
         """Keys that no reader asked for, as Darknet reports them."""
         return [
-            f"{self.file}:{line}: unknown key {key} in [{self.name}] is ignored, as in Darknet"
+            f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
             for key, (_, line) in self.keys.items()
             if key not in self.used
         ]
@@ -129,7 +149,11 @@ def decode(path: Path) -> str:
             data = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise DefinitionError(
-            "the cfg file cannot be read", where=str(path), found=error.strerror or str(error), remedy="Check the path"
+            "the cfg file cannot be read",
+            where=str(path),
+            expected="a readable file",
+            found=error.strerror or str(error),
+            remedy="Check the path",
         ) from None
     if len(data) > LARGEST_FILE:
         raise DefinitionError(
@@ -153,7 +177,7 @@ def decode(path: Path) -> str:
 def sections(text: str, file: str) -> list[Section]:
     """Split cfg text into sections; blanks vanish everywhere, `#` and `;` begin comment lines."""
     found: list[Section] = []
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.translate(_BLANKS)
         if not line or line[0] in "#;":
             continue
@@ -166,7 +190,7 @@ def sections(text: str, file: str) -> list[Section]:
                 "not a line of a cfg file",
                 where=f"{file}:{number}",
                 expected="[section] first, then key=value" if not found else "key=value",
-                found=repr(line[:40]),
+                found=repr(brief(line)),
                 remedy="Correct or remove the line",
             )
         found[-1].keys.setdefault(key, (value, number))

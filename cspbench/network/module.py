@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from cspbench.network import blocks
 from cspbench.network.layers import (
+    Activation,
     AvgPool,
     BatchNorm,
     Connected,
@@ -73,6 +74,8 @@ class _Writer:
                 return self._connected(layer, inputs[0], shapes[0])
             case BatchNorm():
                 return self.call("bn", _batch_norm(shapes[0][0]), inputs[0])
+            case Activation():
+                return self.call("activation", blocks.activation(layer.activation, inplace=False), inputs[0])
             case MaxPool() | LocalAvgPool():
                 output = self.network.shape(index)
                 return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
@@ -89,8 +92,9 @@ class _Writer:
                 product = self.function(operator.mul, inputs[1], inputs[0])
                 return self.call("activation", blocks.activation(layer.activation), product)
             case Upsample():
-                enlarge = blocks.BlockSum(layer.stride) if layer.reverse else nn.Upsample(scale_factor=layer.stride)
-                resized = self.call("resize", enlarge, inputs[0])
+                mode = "bilinear" if layer.bilinear else "nearest"
+                enlarge = nn.Upsample(scale_factor=layer.stride, mode=mode)
+                resized = self.call("resize", blocks.BlockSum(layer.stride) if layer.reverse else enlarge, inputs[0])
                 return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
             case Reorg():
                 return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
@@ -119,7 +123,7 @@ class _Writer:
                 layer.padding * layer.dilation,
                 layer.dilation,
                 layer.groups,
-                bias=not layer.batch_normalize,
+                bias=not layer.batch_normalize and layer.bias,
             )
             bn: nn.Module | None = _batch_norm(layer.filters) if layer.batch_normalize else None
         else:

@@ -10,7 +10,7 @@ from cspbench.errors import DefinitionError
 from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, Shape, Weight
 from cspbench.network.operations import Operations
 
-SHARED = ("filters", "size", "groups", "batch_normalize")
+SHARED = ("filters", "size", "groups", "batch_normalize", "bias")
 """What two convolutions must have in common to share their arrays."""
 
 
@@ -20,22 +20,30 @@ class Network:
 
     Every layer's sources lie before it, every shape fits, and no map or array is larger than Darknet can index.
     Nothing is allocated: a network knows shapes, not values. Raises `DefinitionError` naming the first bad layer.
-    `places` says where each layer was written ("net.cfg:12"), for messages only.
+    `origin` says where the network was written ("net.cfg:1") and `places` where each layer was, for messages only.
     """
 
     name: str
     input: Shape
     layers: tuple[Layer, ...]
     letter_box: bool = False
+    origin: str | None = field(default=None, compare=False, repr=False)
     places: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        origin = self.origin or self.name
         if not self.layers:
-            raise DefinitionError("a network needs at least one layer", where=self.name, remedy="Add a layer")
+            raise DefinitionError(
+                "a network needs at least one layer",
+                where=origin,
+                expected="layers",
+                found="none",
+                remedy="Add a layer",
+            )
         if min(self.input) < 1 or prod(self.input) > LARGEST:
             raise DefinitionError(
                 "the network input is out of range",
-                where=self.name,
+                where=origin,
                 expected=f"channels, height and width of at least 1 and at most {LARGEST} values together",
                 found="x".join(map(str, self.input)),
                 remedy="Correct channels, height and width",

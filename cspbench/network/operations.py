@@ -35,7 +35,7 @@ class Operations:
     activation: int = 0
     """Elements that pass through a non-linear activation."""
     upsample: int = 0
-    """Elements written by an upsampling."""
+    """Elements that an upsampling reads: one for each element written, four where it interpolates."""
 
     def __add__(self, other: Operations) -> Operations:
         return Operations(*(getattr(self, name) + getattr(other, name) for name in NAMES))

@@ -7,8 +7,10 @@ The trace runs on a batch of zero images: torch then checks every shape but mult
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -16,6 +18,7 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
 from fvcore.nn.jit_handles import get_shape
+from torch import Tensor, fx, nn
 
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
@@ -28,6 +31,11 @@ FVCORE = "fvcore"
 """The key of fvcore's own total, by its own handles."""
 
 
+def _of_images(values: Values) -> bool:
+    """Whether any value belongs to the images: what depends on arrays alone is no operation on an image."""
+    return any(sizes and sizes[0] == 0 for sizes in map(get_shape, values))
+
+
 def _one_image(values: Values) -> None:
     for value in values:
         sizes = get_shape(value)
@@ -37,10 +45,6 @@ def _one_image(values: Values) -> None:
 
 def _elements(value: Any) -> int:
     return prod(get_shape(value) or [])
-
-
-def _is_tensor(value: Any) -> bool:
-    return bool(value.isCompleteTensor())
 
 
 def _integers(value: Any) -> list[int]:
@@ -66,8 +70,7 @@ def _window(inputs: Values, outputs: Values) -> Counter[str]:
 
 
 def _depth(inputs: Values, outputs: Values) -> Counter[str]:
-    read = _elements(inputs[0])
-    return Counter(pool_taps=read, pool_input=read, pool_output=_elements(outputs[0]))
+    return Counter(depth_input=_elements(inputs[0]), depth_output=_elements(outputs[0]))
 
 
 def _global(inputs: Values, outputs: Values) -> Counter[str]:
@@ -75,8 +78,8 @@ def _global(inputs: Values, outputs: Values) -> Counter[str]:
 
 
 def _addition(inputs: Values, outputs: Values) -> Counter[str]:
-    # adding a constant is part of an activation, adding a map is a shortcut
-    return Counter(shortcut=_elements(outputs[0])) if _is_tensor(inputs[1]) else Counter()
+    # adding a constant, which has no dimensions, is part of an activation; adding a map is a shortcut
+    return Counter(shortcut=_elements(outputs[0])) if get_shape(inputs[1]) else Counter()
 
 
 def _weighted(inputs: Values, outputs: Values) -> Counter[str]:
@@ -100,6 +103,7 @@ _HANDLES: dict[str, Handle] = {
     "aten::pad": _padding,
     "aten::batch_norm": _per_output("batch_norm"),
     "aten::upsample_nearest2d": _per_output("upsample"),
+    "aten::upsample_bilinear2d": lambda _, outputs: Counter(upsample=4 * _elements(outputs[0])),
 }
 for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mish", "tanh", "exp"):
     _HANDLES[f"aten::{_name}"] = _HANDLES[f"aten::{_name}_"] = _per_output("activation")
@@ -109,8 +113,9 @@ def _both(ours: Handle | None, default: Any) -> Handle:
     """One handle that counts single operations beside what fvcore itself counts for the call."""
 
     def handle(inputs: Values, outputs: Values) -> Counter[str]:
+        counted = ours if _of_images(outputs) else None
         _one_image([*inputs, *outputs])
-        counts = ours(inputs, outputs) if ours else Counter[str]()
+        counts = counted(inputs, outputs) if counted else Counter[str]()
         if default is not None:
             theirs = default(inputs, outputs)
             counts[FVCORE] = int(sum(theirs.values()) if isinstance(theirs, Counter) else theirs)
@@ -119,32 +124,140 @@ def _both(ours: Handle | None, default: Any) -> Handle:
     return handle
 
 
-def _layer(by_module: dict[str, Counter[str]], path: str) -> Operations:
+def _layer(roles: Mapping[str, Counter[str]]) -> Operations:
+    """The operations of a layer from those of its modules, by role."""
     nothing: Counter[str] = Counter()
-    counts = Counter(by_module.get(path, nothing))
-    blur = by_module.get(f"{path}.blur", nothing)["conv"]
+    counts: Counter[str] = Counter()
+    for each in roles.values():
+        counts.update(each)
+    blur = roles.get("blur", nothing)["conv"]
     counts.update(conv=-blur, blur=blur)
+    pool = roles.get("pool", nothing)
     # a border laid around the map so that windows may hang over it is not read from the map
-    counts["pool_input"] -= by_module.get(f"{path}.pool", nothing)["padding"]
+    counts["pool_input"] -= pool["padding"]
+    # the largest of all channels is a pool here, and part of the activation where channels are normalised
+    counts.update(pool_taps=pool["depth_input"], pool_input=pool["depth_input"], pool_output=pool["depth_output"])
     return Operations(**{name: counts[name] for name in NAMES})
 
 
-def trace(network: Network) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
-    """Trace the network's module: operations of every layer, fvcore's own total, parameters by array role.
+Known = dict[Hashable, tuple[Operations, int]]
+"""Operations and fvcore's own total of each layer traced so far, by the layer and the shapes it reads."""
 
-    The roles are those the module has itself: `weight` for convolution and linear kernels, `learnable` for all.
+
+@dataclass(frozen=True)
+class _Part:
+    """What a network's module computes for one layer: calls, and what they read from other layers."""
+
+    index: int
+    key: Hashable
+    calls: tuple[fx.Node, ...]
+    reads: tuple[fx.Node, ...]
+
+
+class _Parts(nn.Module):
+    """Layers of a network's module side by side, each on inputs of its own.
+
+    They are called from a loop: the module's generated forward is a single function of up to a thousand lines, and for
+    every operation the tracer has Python search it from its beginning for the line.
     """
-    module = to_module(network)
+
+    def __init__(self, module: fx.GraphModule, parts: Sequence[_Part]) -> None:
+        super().__init__()
+        for name, child in module.named_children():
+            self.add_module(name, child)
+        self.parts = tuple(parts)
+
+    def forward(self, *maps: Tensor) -> list[Tensor]:
+        """The inputs of all parts in turn to the output of each."""
+        outputs, given = [], iter(maps)
+        for part in self.parts:
+            done = {node: next(given) for node in part.reads}
+            for node in part.calls:
+                call: Any = self.get_submodule(str(node.target)) if node.op == "call_module" else node.target
+                done[node] = call(*fx.node.map_arg(node.args, done.__getitem__))
+            outputs.append(done[part.calls[-1]])
+        return outputs
+
+
+def _parts(
+    network: Network, calls: Iterator[fx.Node], written: Sequence[fx.Node], sizes: Mapping[fx.Node, torch.Size]
+) -> list[_Part]:
+    """The calls of a network's module, layer by layer.
+
+    `written` holds each layer's output and `sizes` the real size of each.
+    """
+    parts: list[_Part] = []
+    begun: set[fx.Node] = set()
+    for index, (layer, last) in enumerate(zip(network.layers, written, strict=True)):
+        if last in begun or last.op == "placeholder":  # the layer hands on what another one computed
+            continue
+        own = []
+        for node in calls:
+            own.append(node)
+            if node is last:
+                break
+        begun.update(own)
+        reads = tuple(dict.fromkeys(read for node in own for read in node.all_input_nodes if read not in own))
+        alone = replace(layer, sources=tuple(range(len(layer.sources))))
+        parts.append(_Part(index, (alone, *(sizes[node] for node in reads)), tuple(own), reads))
+    return parts
+
+
+def _analyse(module: nn.Module, sizes: Sequence[torch.Size]) -> dict[str, Counter[str]]:
+    """What fvcore counts in each module that is called; the whole is called ''."""
     with torch.no_grad():
-        analysis = FlopCountAnalysis(module, torch.empty(0, *network.input))
+        analysis = FlopCountAnalysis(module, tuple(torch.empty(size) for size in sizes))
         analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
+        # what a module's children do is added up here: fvcore would add it to every ancestor, call by call
+        analysis.ancestor_mode("caller")
         for name in {*_HANDLES, *_DEFAULT_SUPPORTED_OPS}:
             analysis.set_op_handle(name, _both(_HANDLES.get(name), _DEFAULT_SUPPORTED_OPS.get(name)))
-        by_module = analysis.by_module_and_operator()
-    layers = tuple(_layer(by_module, f"layers.{index}") for index in range(len(network.layers)))
-    kernels = sum(value.numel() for value in module.parameters() if value.dim() > 1)
+        by_module: dict[str, Counter[str]] = analysis.by_module_and_operator()
+    return by_module
+
+
+def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Node, torch.Size], known: Known) -> None:
+    """Trace these parts, and remember what fvcore counted."""
+    # on a thread of its own, because for every operation the tracer walks all callers
+    with ThreadPoolExecutor(1) as thread:
+        read = [sizes[node] for part in parts for node in part.reads]
+        by_module = thread.submit(_analyse, _Parts(module, parts), read).result()
+    roles: dict[str, dict[str, Counter[str]]] = defaultdict(dict)
+    for path, counts in by_module.items():
+        layer, _, role = path.rpartition(".")
+        roles[layer][role] = counts
+    for part in parts:
+        own = roles[f"layers.{part.index}"]
+        known[part.key] = _layer(own), sum(counts[FVCORE] for counts in own.values())
+
+
+def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
+    """Trace the network's module: operations of every layer, fvcore's own total, parameters by array role.
+
+    The whole module runs once, on no images, so that every layer is given what it really reads. What fvcore counts in
+    a layer depends on nothing else: of layers that are alike only the first is traced, and none that is `known`, to
+    which the others are added. The roles are those the module has itself: `weight` for convolution and linear kernels,
+    `learnable` for all.
+    """
+    known = {} if known is None else known
+    module = to_module(network, range(len(network.layers)))
+    image = torch.empty(0, *network.input)
+    with torch.no_grad():
+        maps = module(image)
+    placeholder, *calls, output = module.graph.nodes
+    written: Any = output.args[0]
+    if len(network.layers) == 1:
+        maps, written = (maps,), (written,)
+    sizes = {placeholder: image.shape, **{node: each.shape for node, each in zip(written, maps, strict=True)}}
+    parts = _parts(network, iter(calls), written, sizes)
+    unknown = {part.key: part for part in parts if part.key not in known}
+    if unknown:
+        _learn(module, list(unknown.values()), sizes, known)
+    found = {part.index: known[part.key] for part in parts}
+    layers = tuple(found[index][0] if index in found else Operations() for index in range(len(network.layers)))
+    kernels = sum(each.weight.numel() for each in module.modules() if isinstance(each, nn.Conv2d | nn.Linear))
     parameters = {"weights": kernels, "learnable": sum(value.numel() for value in module.parameters())}
-    return layers, by_module[""][FVCORE], parameters
+    return layers, sum(total for _, total in found.values()), parameters
 
 
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)

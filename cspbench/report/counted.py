@@ -27,11 +27,13 @@ HEADER = (
 )
 
 LEGEND = """\
-Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not;
-unpublished: the document prints no number; unmeasured: no network to measure, with the reason. In parentheses the
-comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
-published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
-evidence, *file* a cfg of yours. Counted as: parameters, operations (`cspbench params --help` lists the countings);
+Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and by
+how much; **fitted** it is, but the network was chosen for that, so it proves nothing; unpublished: the document prints
+no number; unmeasured: no network to measure, with the reason. In parentheses the comparison with the base model, as
+published and as it follows from the measurements. Definition: *cfg* equals the published file layer by layer, *paper*
+another complete public definition, *reconstruction* forced by independent evidence, *stand-in* ours, chosen for the
+published totals, *file* a cfg of yours; and where it is less than certain, how confident we are that the network is the
+one behind the numbers. Counted as: parameters, operations (`cspbench params --help` lists the countings);
 every figure was counted twice, by formula over the layer list and by fvcore over the torch module, and both agree to
 the last operation.
 """
@@ -53,12 +55,23 @@ def _measured(cell: Mapping[str, Any]) -> str:
     return f"{text} {comparison['measured']}" if comparison.get("measured") else text
 
 
-def _verdict(cell: Mapping[str, Any]) -> str:
+def _definition(row: Mapping[str, Any]) -> str:
+    known = row["definition"] or "-"
+    return known if row["confidence"] in (None, "certain") else f"{known}, {row['confidence']}"
+
+
+def _word(cell: Mapping[str, Any]) -> str:
+    """The verdict without figures."""
     word = str(cell["verdict"])
     if word == "off" and cell.get("explained"):
         word = "off, explained"
-    if "reason" in cell:
-        word = f"{word}: {cell['reason']}"
+    return f"{word}: {cell['reason']}" if "reason" in cell else word
+
+
+def _verdict(cell: Mapping[str, Any]) -> str:
+    word = _word(cell)
+    if cell["verdict"] == "off" and cell.get("percent") is not None:
+        word = word.replace("off", f"off {cell['percent']:+.1f} %", 1)
     comparison = cell.get("comparison") or {}
     return f"{word}; comparison off" if comparison.get("verdict") == "off" else word
 
@@ -71,7 +84,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     params, bflops = row["params"], row["bflops"]
     return [
         name,
-        row["definition"] or "-",
+        _definition(row),
         _size(row["size"]),
         params["printed"],
         _measured(params),
@@ -109,7 +122,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     words: dict[str, int] = {}
     for row in rows:
         for metric in ("params", "bflops"):
-            word = _verdict(row[metric]).partition(";")[0]
+            word = _word(row[metric])
             words[word] = words.get(word, 0) + 1
     counted = ", ".join(
         f"{count} {word}" for word, count in sorted(words.items(), key=lambda item: (-item[1], item[0]))
@@ -117,7 +130,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{len(rows)} rows, {2 * len(rows)} cells: {counted}."
 
 
-_FLAT = ("table", "row", "id", "model", "definition", "size")
+_FLAT = ("table", "row", "id", "model", "definition", "confidence", "size")
 _FLAT_CELL = ("published", "counting", "count", "verdict")
 
 

@@ -87,8 +87,13 @@ def as_printed(measured: Decimal | int, unit: str, decimals: int, rounding: str)
     raise ValueError(f"no such rounding: {rounding}")
 
 
-def verdict(cell: Cell, measured: Decimal | int | None, reason: Reason | None = None) -> Verdict:
-    """The verdict on a counted cell; `measured` in single parameters or operations, or None with the reason."""
+def verdict(
+    cell: Cell, measured: Decimal | int | None, reason: Reason | None = None, *, stand_in: bool = False
+) -> Verdict:
+    """The verdict on a counted cell; `measured` in single parameters or operations, or None with the reason.
+
+    A `stand_in` was chosen for its totals: where they are the published ones, that is `fitted`, not `exact`.
+    """
     if (measured is None) == (reason is None):
         raise ValueError("a cell is either measured, or unmeasured for a reason")
     if cell.value is None or cell.decimals is None:
@@ -96,8 +101,16 @@ def verdict(cell: Cell, measured: Decimal | int | None, reason: Reason | None = 
     if measured is None:
         return Verdict(Word.UNMEASURED, cell.value, None, reason=reason)
     printed = as_printed(measured, cell.unit, cell.decimals, cell.rounding)
-    word = Word.EXACT if printed == cell.value else Word.OFF
+    equal = Word.FITTED if stand_in else Word.EXACT
+    word = equal if printed == cell.value else Word.OFF
     return Verdict(word, cell.value, printed, printed - cell.value)
+
+
+def percent_off(measured: Decimal | int, cell: Cell) -> Decimal | None:
+    """How far a measurement lies from the claim, in percent to one decimal; None without a claim."""
+    if not cell.value:
+        return None
+    return round_half_up((_in_unit(measured, cell.unit) / cell.value - 1) * 100, 1)
 
 
 def derived(

@@ -1,4 +1,4 @@
-"""The ImageNet classifier that Darknet's classification networks end in."""
+"""The ImageNet classifiers that the networks end in."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ def classifier(b: Builder, *, classes: int = CLASSES, pool_first: bool = True) -
     if not pool_first:
         b.avgpool()
     return b.softmax()
+
+
+def logits(b: Builder, *, classes: int = CLASSES) -> int:
+    """Append the mean of each channel and a linear 1x1 with bias: a head without softmax, as torch's networks have."""
+    b.avgpool()
+    return b.conv(classes, activation="linear", batch_normalize=False)

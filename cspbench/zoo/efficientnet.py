@@ -1,8 +1,9 @@
-"""EfficientNet-B0 as Darknet has it.
+"""EfficientNet-B0 as Darknet has it, and the official one as timm has it.
 
-Sources: EfficientNet (arXiv 1905.11946) and enetb0.cfg of WongKinYiu/CrossStagePartialNetworks, which this network
-equals layer by layer. The file takes filters, depths and kernel sizes from EfficientNet-B0, but the expanded widths
-(6 x 16, 24, 32, 64, 96, 160) and the places of the strides are those of the MobileNet-v2 published beside it.
+Sources: EfficientNet (arXiv 1905.11946); enetb0.cfg of WongKinYiu/CrossStagePartialNetworks and timm's efficientnet_b0
+(PyTorch Image Models), which these networks equal layer by layer. The file takes filters, depths and kernel sizes from
+EfficientNet-B0, but the expanded widths (6 x 16, 24, 32, 64, 96, 160) and the places of the strides are those of the
+MobileNet-v2 published beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
+from cspbench.zoo.classifier import logits
 
 STEM = 32
 """Filters of the first convolution."""
@@ -59,6 +61,10 @@ that reads 16 channels and 64 instead of 48 in those that read 192: the publishe
 """
 
 
+EXPANSION = 6
+"""Of the official network; enetb0.cfg's is in INNER."""
+
+
 def squeeze_excite(b: Builder, filters: int, squeeze: int) -> int:
     """Scale each of `filters` channels by a gate computed from the means of all of them (arXiv 1709.01507)."""
     scaled = b.last
@@ -68,19 +74,32 @@ def squeeze_excite(b: Builder, filters: int, squeeze: int) -> int:
     return b.scale_channels(scaled)
 
 
-def mobile_block(b: Builder, width: int, filters: int, *, size: int, stride: int, dropout: float) -> int:
+def mobile_block(
+    b: Builder,
+    width: int,
+    filters: int,
+    *,
+    size: int,
+    stride: int,
+    inner: Inner | None = None,
+    dropout: float | None = None,
+) -> int:
     """MBConv: from `width` channels wide, a depthwise convolution, squeeze and excitation, down to `filters`.
 
-    It is added to its entry, after dropout, wherever the two have the same shape. Returns the expanded map, the last
-    one before the stride.
+    Widths inside come from the file's table unless given; given and no wider than the entry, they need no 1x1. The
+    block is added to its entry, after the dropout layer, if it has one, wherever the two have the same shape. Returns
+    the expanded map, the last one before the stride.
     """
-    entry, inner = b.last, INNER[width]
-    expanded = b.conv(inner.expanded, activation="swish")
+    entry = b.last
+    needs_none = inner is not None and inner.expanded == width
+    inner = inner or INNER[width]
+    expanded = entry if needs_none else b.conv(inner.expanded, activation="swish")
     b.conv(inner.expanded, size, stride=stride, groups=inner.expanded, activation="swish")
     squeeze_excite(b, inner.expanded, inner.squeeze)
     b.conv(filters, activation="linear")
     if stride == 1 and filters == width:
-        b.dropout(dropout)
+        if dropout is not None:
+            b.dropout(dropout)
         b.shortcut(entry)
     return expanded
 
@@ -111,4 +130,25 @@ def enetb0() -> Network:
     b.dropout(0.2)
     b.conv(1000, activation="linear", batch_normalize=False)
     b.softmax()
+    return b.network()
+
+
+OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
+"""Of the official network's stages."""
+
+
+def timm_efficientnet_b0() -> Network:
+    """The efficientnet_b0 of timm at its 224x224; 5,288,548 learnable parameters."""
+    b = Builder("timm/efficientnet_b0", (3, 224, 224))
+    b.conv(STEM, 3, stride=2, activation="swish")
+    width = STEM
+    for stage, stride in zip(STAGES, OFFICIAL_STRIDES, strict=True):
+        for at in range(stage.depth):
+            expanded = width if width == STEM else EXPANSION * width
+            inner = Inner(expanded, squeeze=width // 4)
+            step = 1 if at else stride
+            mobile_block(b, width, stage.filters, size=stage.size, stride=step, inner=inner)
+            width = stage.filters
+    b.conv(1280, activation="swish")
+    logits(b)
     return b.network()

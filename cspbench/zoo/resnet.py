@@ -3,8 +3,9 @@
 Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each in the Darknet spelling of the cfg
 file that its network is named after.
 
-Darknet's shortcut adds the channels and pixels that fit, so no residual connection here has a projection: where a stage
-widens or halves the map, the identity is cropped to its first channels and read at every other pixel.
+Darknet's shortcut adds the channels and pixels that fit, so no residual connection of its files has a projection: where
+a stage widens or halves the map, the identity is cropped to its first channels and read at every other pixel. The
+ResNet-152 quoted from another paper has projections, and so another name than the file's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Protocol
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
 from cspbench.network.network import Network
-from cspbench.zoo.classifier import classifier
+from cspbench.zoo.classifier import classifier, logits
 
 CARDINALITY = 32
 WIDTHS = (64, 128, 256, 512)
@@ -69,9 +70,25 @@ def squeeze(b: Builder, filters: int, width: int, *, stride: int = 1, groups: in
     return b.conv(filters, activation="linear")
 
 
-def residual_stage(b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int) -> int:
-    """A stage of the original: `depth` blocks, the first with the stride."""
-    block(b, filters, stride=stride)
+def projected(b: Builder, filters: int, *, stride: int = 1, activation: str = "relu") -> int:
+    """The bottleneck that opens a stage of the paper's ResNet: its identity is a linear 1x1 of its entry.
+
+    The stride is on the first 1x1, as in the paper; later implementations have it on the 3x3.
+    """
+    entry, width = b.last, filters // EXPANSION
+    b.conv(width, stride=stride, activation=activation)
+    b.conv(width, 3, activation=activation)
+    residual = b.conv(filters, activation="linear")
+    b.route(entry)
+    b.conv(filters, stride=stride, activation="linear")
+    return b.shortcut(residual, activation=activation)
+
+
+def residual_stage(
+    b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int, opening: StridedBlock | None = None
+) -> int:
+    """A stage of the original: `depth` blocks, the first with the stride and, if given, of the kind `opening`."""
+    (opening or block)(b, filters, stride=stride)
     for _ in range(1, depth):
         block(b, filters)
     return b.last
@@ -105,17 +122,32 @@ def cross_stage(
 
 
 def residual_trunk(
-    b: Builder, block: StridedBlock, activation: str, *, depths: tuple[int, ...] = DEPTHS, expansion: int = EXPANSION
+    b: Builder,
+    block: StridedBlock,
+    activation: str,
+    *,
+    depths: tuple[int, ...] = DEPTHS,
+    expansion: int = EXPANSION,
+    opening: StridedBlock | None = None,
+    pool: int = 2,
 ) -> int:
     """Stem and four residual stages; all but the first halve the map."""
-    stem(b, activation)
+    stem(b, activation, pool=pool)
     for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
-        residual_stage(b, block, expansion * width, depth=depth, stride=2 if stage > 0 else 1)
+        stride = 2 if stage > 0 else 1
+        residual_stage(b, block, expansion * width, depth=depth, stride=stride, opening=opening)
     return b.last
 
 
 def cross_trunk(
-    b: Builder, block: Block, activation: str, *, transition_ratio: int, groups: int = 1, first_part2: int = WIDTHS[0]
+    b: Builder,
+    block: Block,
+    activation: str,
+    *,
+    transition_ratio: int,
+    groups: int = 1,
+    first_part2: int = WIDTHS[0],
+    depths: tuple[int, ...] = CROSS_DEPTHS,
 ) -> tuple[int, int, int]:
     """Stem and four cross stages; returns the last layers of the stages with stride 8, 16 and 32.
 
@@ -126,7 +158,7 @@ def cross_trunk(
     """
     stem(b, activation)
     ends = []
-    for stage, (width, depth) in enumerate(zip(WIDTHS, CROSS_DEPTHS, strict=True)):
+    for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
         filters = EXPANSION * width // PARTS
         if stage > 0:
             b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=activation)
@@ -170,12 +202,24 @@ def icfg_resnet50(activation: str = "leaky") -> Network:
     return b.network()
 
 
+DEPTHS_152 = (3, 8, 36, 3)
+
+
 def resnet152() -> Network:
     """ResNet-152 (resnet152.cfg): the older classifier, and the training loss that its file still ends with."""
     b = Builder("resnet152")
-    residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky", depths=(3, 8, 36, 3))
+    residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky", depths=DEPTHS_152)
     classifier(b, pool_first=False)
     b.add(Loss(sources=(b.last,)))
+    return b.network()
+
+
+def resnet152_v1() -> Network:
+    """ResNet-152 as its paper has it: ReLU, projections, an overlapping max pool, and the stride on the first 1x1."""
+    b = Builder("resnet152-v1", (3, 224, 224))
+    block = partial(bottleneck, expansion=EXPANSION, activation="relu")
+    residual_trunk(b, block, "relu", depths=DEPTHS_152, opening=projected, pool=3)
+    logits(b)
     return b.network()
 
 

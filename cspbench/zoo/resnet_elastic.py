@@ -1,7 +1,8 @@
 """The elastic forms of CSPResNet-50 and CSPResNeXt-50: blocks that work at two resolutions.
 
-Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after. The input
-must be a multiple of 64, so that every pooled path enlarges back to the size of the other.
+Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after; "-Elastic"
+is its authors' own split form, "+Elastic" ELASTIC's, of which no file is known. The input must be a multiple of 64, so
+that every pooled path enlarges back to the size of the other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import partial
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
-from cspbench.zoo.resnet import CARDINALITY, cross_trunk, squeeze
+from cspbench.zoo.resnet import CARDINALITY, EXPANSION, PARTS, WIDTHS, bottleneck, cross_trunk, squeeze
 
 FIRST_PART2 = 128
 """Part 2 enters the first stage in full width here, not in the stem's."""
@@ -50,5 +51,43 @@ def csresnext50_elastic() -> Network:
     b = Builder("csresnext50-elastic")
     block = partial(elastic_bottleneck, expansion=1, groups=CARDINALITY)
     cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2)
+    classifier(b)
+    return b.network()
+
+
+PLUS_DEPTHS = (6, 8, 5, 3)
+"""Blocks per stage of ELASTIC's ResNeXt-50."""
+
+
+def plus_elastic_bottleneck(b: Builder, filters: int) -> int:
+    """A bottleneck whose two paths, at full and half resolution, both see all channels and each give half of them.
+
+    As in ELASTIC the last stage stays whole.
+    """
+    if filters == EXPANSION * WIDTHS[-1] // PARTS:
+        return bottleneck(b, filters, expansion=1, groups=CARDINALITY)
+    identity = b.last
+    half, groups = filters // 2, CARDINALITY // 2
+    full = squeeze(b, half, half, groups=groups, activation="leaky")
+    b.route(identity)
+    b.local_avgpool(2)
+    squeeze(b, half, half, groups=groups, activation="leaky")
+    low = b.upsample()
+    b.route(full, low)
+    return b.shortcut(identity, activation="leaky")
+
+
+def csresnext50_plus_elastic() -> Network:
+    """A stand-in for CSPResNeXt-50+Elastic: CSPResNeXt-50 with ELASTIC's blocks and block counts."""
+    b = Builder("csresnext50-plus-elastic")
+    cross_trunk(
+        b,
+        plus_elastic_bottleneck,
+        "leaky",
+        transition_ratio=2,
+        groups=CARDINALITY,
+        first_part2=FIRST_PART2,
+        depths=PLUS_DEPTHS,
+    )
     classifier(b)
     return b.network()

@@ -12,18 +12,11 @@ from functools import partial
 
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
-from cspbench.zoo.classifier import CLASSES
+from cspbench.zoo.classifier import logits
 from cspbench.zoo.darknet import csdarknet53_trunk
 from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, Block, bottleneck, stem
 
 ACTIVATION = "relie"
-
-
-def logits(b: Builder) -> Network:
-    """The finished network after global average pooling and a linear classifier."""
-    b.avgpool()
-    b.conv(CLASSES, activation="linear", batch_normalize=False)
-    return b.network()
 
 
 def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transition: int) -> int:
@@ -48,14 +41,16 @@ def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int
         if stage > 0:
             b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=ACTIVATION)
         expanded_stage(b, block, filters, depth=depth, transition=transition_ratio * filters)
-    return logits(b)
+    logits(b)
+    return b.network()
 
 
 def timm_cspdarknet53() -> Network:
     """The cspdarknet53 of timm at its 256x256; 27,642,184 learnable parameters."""
     b = Builder("timm/cspdarknet53")
     csdarknet53_trunk(b, ACTIVATION)
-    return logits(b)
+    logits(b)
+    return b.network()
 
 
 def timm_cspresnet50() -> Network:

@@ -12,6 +12,7 @@ from torch import nn
 from cspbench.errors import DefinitionError
 from cspbench.network.layers import (
     ACTIVATIONS,
+    Activation,
     AvgPool,
     BatchNorm,
     Connected,
@@ -44,10 +45,14 @@ LARGEST_SIDE = 24
 
 
 class Sketch:
-    """A network being drawn: the layers so far and the shape that each of them writes."""
+    """A network being drawn: the layers so far and the shape that each of them writes.
 
-    def __init__(self, draw: Draw, shape: Shape) -> None:
+    `foreign` draws what no cfg can say as well.
+    """
+
+    def __init__(self, draw: Draw, shape: Shape, foreign: bool) -> None:
         self.draw = draw
+        self.foreign = foreign
         self.input = shape
         self.layers: list[Layer] = []
         self.shapes: list[Shape] = []
@@ -87,6 +92,7 @@ def _convolution(s: Sketch) -> None:
     filters = s.whole(1, 6)
     size = s.whole(1, 5)
     dilation = s.whole(1, 3) if size % 2 and size > 1 else 1
+    normalized = s.switch()
     layer = Convolution(
         sources=(s.last,),
         filters=filters,
@@ -95,7 +101,8 @@ def _convolution(s: Sketch) -> None:
         padding=size // 2 if dilation > 1 else s.whole(0, 3),
         groups=s.divisor(gcd(s.shape[0], filters)),
         dilation=dilation,
-        batch_normalize=s.switch(),
+        batch_normalize=normalized,
+        bias=normalized or not s.foreign or s.switch(),
         activation=s.one_of(ACTIVATIONS),
         antialiasing=s.draw(st.sampled_from([0, 0, 0, 1, 2])),
     )
@@ -192,7 +199,8 @@ def _upsample(s: Sketch) -> None:
         s.add(Upsample(sources=(s.last,), stride=s.divisor(gcd(*s.shape[1:])), scale=scale, reverse=True))
     else:
         largest = max(1, min(3, LARGEST_SIDE // max(s.shape[1:])))
-        s.add(Upsample(sources=(s.last,), stride=s.whole(1, largest), scale=scale))
+        bilinear = s.foreign and s.switch()
+        s.add(Upsample(sources=(s.last,), stride=s.whole(1, largest), scale=scale, bilinear=bilinear))
 
 
 def _reorg(s: Sketch) -> None:
@@ -263,6 +271,7 @@ KINDS: dict[str, Callable[[Sketch], None]] = {
     "Convolution": _convolution,
     "share": _shared,
     "Connected": _connected,
+    "Activation": _plain(lambda s: Activation(sources=(s.last,), activation=s.one_of(ACTIVATIONS))),
     "BatchNorm": _plain(lambda s: BatchNorm(sources=(s.last,))),
     "MaxPool": _window(MaxPool),
     "LocalAvgPool": _window(LocalAvgPool),
@@ -287,9 +296,9 @@ KINDS: dict[str, Callable[[Sketch], None]] = {
 
 
 @st.composite
-def networks(draw: Draw, kind: str | None = None, most: int = 8) -> Network:
+def networks(draw: Draw, kind: str | None = None, most: int = 8, *, foreign: bool = False) -> Network:
     """A valid network of up to `most` random steps, with a layer of `kind` between two of them."""
-    sketch = Sketch(draw, (draw(st.integers(1, 4)), draw(st.integers(3, 12)), draw(st.integers(3, 12))))
+    sketch = Sketch(draw, (draw(st.integers(1, 4)), draw(st.integers(3, 12)), draw(st.integers(3, 12))), foreign)
     steps = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=0 if kind else 1, max_size=most))
     if kind:
         steps.insert(draw(st.integers(0, len(steps))), kind)

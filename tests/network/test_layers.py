@@ -8,6 +8,7 @@ import pytest
 
 from cspbench.errors import DefinitionError
 from cspbench.network.layers import (
+    Activation,
     AvgPool,
     BatchNorm,
     Connected,
@@ -153,6 +154,8 @@ CASES: dict[str, tuple[Layer, list[Shape], Shape, Operations]] = {
         Operations(linear=35),
     ),
     "batchnorm": (BatchNorm(sources=LAST), [(3, 4, 5)], (3, 4, 5), Operations(batch_norm=60)),
+    "activation": (Activation(sources=LAST, activation="mish"), [(3, 4, 5)], (3, 4, 5), Operations(activation=60)),
+    "activation linear": (Activation(sources=LAST, activation="linear"), [(3, 4, 5)], (3, 4, 5), Operations()),
     # Appendix B.6 of the specification
     "maxpool 2/1": (pool(2, 1), [(1, 2, 2)], (1, 2, 2), windows(16, 4, 4)),  # (2 + 1 - 2) / 1 + 1; 4 * 4 taps
     "maxpool 2/2 odd": (pool(2, 2), [(1, 3, 3)], (1, 2, 2), windows(16, 9, 4)),  # (3 + 1 - 2) // 2 + 1
@@ -220,6 +223,8 @@ CASES: dict[str, tuple[Layer, list[Shape], Shape, Operations]] = {
     ),
     "sam": (Sam(sources=(1, 0), activation="relu"), [(4, 3, 3)] * 2, (4, 3, 3), Operations(activation=36)),
     "upsample": (Upsample(sources=LAST, stride=3), [(2, 3, 4)], (2, 9, 12), Operations(upsample=216)),
+    # every one of the 24 values read from 4
+    "upsample bilinear": (Upsample(sources=LAST, bilinear=True), [(1, 2, 3)], (1, 4, 6), Operations(upsample=96)),
     "upsample negative": (Upsample(sources=LAST, stride=2, reverse=True), [(2, 4, 6)], (2, 2, 3), Operations()),
     "reorg3d": (Reorg(sources=LAST, stride=2), [(3, 4, 6)], (12, 2, 3), Operations()),
     "reorg": (Reorg(sources=LAST, stride=2, legacy=True), [(8, 4, 6)], (32, 2, 3), Operations()),
@@ -277,6 +282,11 @@ def test_every_layer_type_is_covered() -> None:
         (conv(8, 3, bn=False), [(6, 9, 9)], [("bias", (8,)), ("weight", (8, 6, 3, 3))]),
         (conv(8, 3, (2, 2), antialiasing=1, bn=False), [(6, 9, 9)], [("bias", (8,)), ("weight", (8, 6, 3, 3))]),
         (conv(8, 3, share=0), [(6, 9, 9)], []),
+        (
+            Convolution(sources=LAST, filters=8, batch_normalize=False, bias=False),
+            [(6, 9, 9)],
+            [("weight", (8, 6, 1, 1))],
+        ),
         # the statistics of a connected layer follow its weights
         (
             Connected(sources=LAST, outputs=4, batch_normalize=True),
@@ -359,6 +369,12 @@ REFUSED: dict[str, tuple[Callable[[], Layer], list[Shape], str]] = {
     "sam": (lambda: Sam(sources=(1, 0)), [(4, 3, 3), (4, 3, 2)], "different shape"),
     "sam activation": (lambda: Sam(sources=(1, 0), activation="swish"), [(4, 3, 3)] * 2, "unknown activation"),
     "upsample": (lambda: Upsample(sources=LAST, stride=0), [(1, 2, 2)], "stride is out of range"),
+    "bilinear reverse": (
+        lambda: Upsample(sources=LAST, reverse=True, bilinear=True),
+        [(1, 4, 4)],
+        "bilinear and reverse at once",
+    ),
+    "alone": (lambda: Activation(sources=LAST, activation="selu"), [(1, 4, 4)], "unknown activation"),
     "reverse upsample": (lambda: Upsample(sources=LAST, stride=2, reverse=True), [(1, 4, 5)], "stride does not divide"),
     "reorg3d": (lambda: Reorg(sources=LAST, stride=2), [(1, 3, 4)], "stride does not divide"),
     "reorg": (lambda: Reorg(sources=LAST, stride=2, legacy=True), [(2, 4, 4)], "does not divide the channels"),

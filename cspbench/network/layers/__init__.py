@@ -1,7 +1,7 @@
 """The layer vocabulary: every Darknet layer that inference or counting needs, as pure functions of shapes."""
 
 from cspbench.network.layers.base import ACTIVATIONS, LARGEST, Layer, Shape, Weight
-from cspbench.network.layers.convolution import BatchNorm, Connected, Convolution
+from cspbench.network.layers.convolution import Activation, BatchNorm, Connected, Convolution
 from cspbench.network.layers.heads import Detection, GaussianYolo, Loss, Region, Softmax, Yolo
 from cspbench.network.layers.joining import Route, Sam, ScaleChannels, Shortcut
 from cspbench.network.layers.pooling import AvgPool, LocalAvgPool, MaxPool, MaxPoolDepth
@@ -10,6 +10,7 @@ from cspbench.network.layers.reshaping import Crop, Dropout, Implicit, Reorg, Up
 __all__ = [
     "ACTIVATIONS",
     "LARGEST",
+    "Activation",
     "AvgPool",
     "BatchNorm",
     "Connected",

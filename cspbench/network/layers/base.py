@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, brief
 from cspbench.network.operations import Operations
 
 Shape = tuple[int, int, int]
@@ -92,6 +92,6 @@ def known_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> N
         raise DefinitionError(
             "unknown activation",
             expected=f"one of {', '.join(allowed)}",
-            found=repr(activation),
+            found=repr(brief(activation)),
             remedy="Correct activation=",
         )

@@ -1,4 +1,4 @@
-"""Layers with learned weights over their whole input: convolution, connected, batch normalisation."""
+"""Convolution, connected, batch normalisation, and an activation on its own."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Convolution(Layer):
     padding of (size - 1) / 2 fits.
     `antialiasing` 1 runs at stride 1 and then blurs with a 3x3 binomial kernel at the stride asked for, 2 with a
     2x2 mean. `share` names an earlier convolution whose arrays this layer uses instead of its own.
+    Without batch normalisation Darknet always adds a bias; `bias` False leaves it out, as networks do that normalise
+    later, after a concatenation. It changes nothing where `batch_normalize` is set, and no cfg can say it.
     """
 
     section: ClassVar[str] = "convolutional"
@@ -38,6 +40,7 @@ class Convolution(Layer):
     groups: int = 1
     dilation: int = 1
     batch_normalize: bool = True
+    bias: bool = True
     activation: str = "leaky"
     antialiasing: int = 0
     share: int | None = None
@@ -66,6 +69,11 @@ class Convolution(Layer):
     def step(self) -> tuple[int, int]:
         """The stride the convolution itself runs at: 1 when a blur does the striding."""
         return (1, 1) if self.antialiasing else self.stride
+
+    @property
+    def shifts(self) -> bool:
+        """Whether something is added to each channel: the batch normalisation's beta or a bias."""
+        return self.batch_normalize or self.bias
 
     @property
     def blur_size(self) -> int:
@@ -122,7 +130,8 @@ class Convolution(Layer):
             return ()
         kernel = Weight("weight", (self.filters, inputs[0][0] // self.groups, self.size, self.size))
         statistics = batch_norm_weights(self.filters) if self.batch_normalize else ()
-        return (Weight("bias", (self.filters,)), *statistics, kernel)
+        shift = (Weight("bias", (self.filters,)),) if self.shifts else ()
+        return (*shift, *statistics, kernel)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         filters, rows, columns = self.convolved(inputs)
@@ -143,7 +152,7 @@ class Convolution(Layer):
         if self.dilation > 1:
             words.append(f"dilation {self.dilation}")
         if not self.batch_normalize:
-            words.append("bias")
+            words.append("bias" if self.bias else "bare")
         if self.antialiasing:
             words.append(f"blur {self.blur_size}x{self.blur_size}")
         if self.share is not None:
@@ -196,3 +205,21 @@ class BatchNorm(Layer):
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         return Operations(batch_norm=output[0] * output[1] * output[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation(Layer):
+    """[activation]: a non-linearity on its own, for networks that activate before they convolve."""
+
+    section: ClassVar[str] = "activation"
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        known_activation(self.activation)
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        elements = output[0] * output[1] * output[2]
+        return Operations(activation=elements if self.activation != "linear" else 0)
+
+    def describe(self) -> str:
+        return self.activation

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, brief
 from cspbench.network.layers.base import ACTIVATIONS, Layer, Shape, Weight, known_activation, positive
 from cspbench.network.operations import Operations
 
@@ -92,7 +92,7 @@ class Shortcut(Layer):
                 raise DefinitionError(
                     f"unknown {name}",
                     expected=f"one of {', '.join(known)}",
-                    found=repr(value),
+                    found=repr(brief(value)),
                     remedy=f"Correct {name}=",
                 )
 

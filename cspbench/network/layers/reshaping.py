@@ -24,15 +24,26 @@ def _divides(stride: int, shape: Shape) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Upsample(Layer):
-    """[upsample]: nearest-neighbour enlargement by `stride`, times `scale`; `reverse` sums stride x stride blocks."""
+    """[upsample]: nearest-neighbour enlargement by `stride`, times `scale`; `reverse` sums stride x stride blocks.
+
+    `bilinear` interpolates between the four nearest instead (corners not aligned), which no cfg can say.
+    """
 
     section: ClassVar[str] = "upsample"
     stride: int = 2
     scale: float = 1.0
     reverse: bool = False
+    bilinear: bool = False
 
     def __post_init__(self) -> None:
         positive("stride", self.stride, 1024)
+        if self.bilinear and self.reverse:
+            raise DefinitionError(
+                "an upsample is bilinear and reverse at once",
+                expected="one of them",
+                found="both",
+                remedy="A reverse upsample sums blocks, so leave bilinear out",
+            )
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
@@ -42,10 +53,10 @@ class Upsample(Layer):
         return channels, height * self.stride, width * self.stride
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        return Operations(upsample=0 if self.reverse else prod(output))
+        return Operations(upsample=0 if self.reverse else prod(output) * (4 if self.bilinear else 1))
 
     def describe(self) -> str:
-        return f"1/{self.stride}" if self.reverse else f"x{self.stride}"
+        return f"1/{self.stride}" if self.reverse else f"x{self.stride}" + (" bilinear" if self.bilinear else "")
 
 
 @dataclass(frozen=True, kw_only=True)

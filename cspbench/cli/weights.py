@@ -1,0 +1,155 @@
+"""`cspbench weights`: which weight files there are, whether a file is whole, whose it is, and other formats."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cspbench.cli.options import Format, FormatOption
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.network.network import Network
+
+weights = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, check, identify and convert weight files. Exit code 3: the file cannot be used.",
+)
+
+
+class Target(StrEnum):
+    """A format to convert to."""
+
+    SAFETENSORS = "safetensors"
+    DARKNET = "darknet"
+
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model the file belongs to.")]
+CfgOption = Annotated[Path | None, typer.Option("--cfg", help="The Darknet .cfg that it belongs to, instead.")]
+
+
+@weights.command("list")
+def list_files(
+    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
+    form: FormatOption = Format.MD,
+) -> None:
+    """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
+
+    The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
+    less. A sha256 of 8 digits is the beginning of one.
+    """
+    from cspbench.report.counted import flat_csv, grid, latex
+    from cspbench.weights.catalogue import weight_files
+
+    lines: list[dict[str, Any]] = [
+        {
+            "table": each.table,
+            "row": each.row,
+            "id": each.id,
+            "model": each.model,
+            "file": each.file,
+            "bytes": each.size,
+            "sha256": each.sha256,
+            "status": each.status,
+            "note": each.note,
+        }
+        for each in weight_files(table)
+    ]
+    header = [key.capitalize() for key in lines[0]]
+    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
+    text = {
+        Format.MD: lambda: grid(header, texts) + "\n",
+        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
+        Format.CSV: lambda: flat_csv(list(lines[0]), texts),
+        Format.LATEX: lambda: latex(header, texts),
+    }[form]()
+    typer.echo(text, nl=False)
+
+
+@weights.command()
+def verify(
+    file: FileArgument,
+    model: ModelOption = None,
+    cfg: CfgOption = None,
+    partial: Annotated[bool, typer.Option("--partial", help="The file may end after any layer (*.conv.N).")] = False,
+) -> None:
+    """Read a file to its last byte and say what is in it: header, layers, ranges, digest."""
+    from cspbench.weights.catalogue import known_digest
+    from cspbench.weights.opening import open_weights
+    from cspbench.weights.summary import summary
+
+    network, alike = _network(file, model, cfg, partial)
+    read = open_weights(file, network, partial)
+    for name, value in summary(read, network, alike, known_digest(network.name)).items():
+        typer.echo(f"{name:<10} {value}")
+
+
+@weights.command()
+def identify(file: FileArgument) -> None:
+    """Name the models whose weight file has exactly this size, or begins with a file of this size."""
+    from cspbench.weights import catalogue
+    from cspbench.weights.arrays import WeightsError
+
+    matches = catalogue.identify(file)
+    if not matches:
+        raise WeightsError(
+            "no model of the catalogue has a weight file of this size",
+            where=str(file),
+            expected="a size that `cspbench weights list` shows",
+            found=f"{file.stat().st_size} bytes",
+            remedy="Check it against its cfg: `cspbench weights verify FILE --cfg CFG`",
+        )
+    for match in matches:
+        typer.echo(
+            match.model if match.complete else f"{match.model}: its first {match.layers} of {match.total} layers"
+        )
+
+
+@weights.command()
+def convert(
+    file: FileArgument,
+    to: Annotated[Target, typer.Option("--to", help="The format to write.")],
+    model: ModelOption = None,
+    cfg: CfgOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; beside FILE by default.")] = None,
+) -> None:
+    """Write the same arrays in another format. A checkpoint (.pth) is read without running code from it."""
+    from cspbench.weights import darknet, safetensors_file
+    from cspbench.weights.opening import open_weights
+
+    target = out or file.with_suffix({Target.SAFETENSORS: ".safetensors", Target.DARKNET: ".weights"}[to])
+    network, _ = _network(file, model, cfg)
+    if target.exists():
+        raise UsageError("there is a file already", where=str(target), remedy="Remove it, or name another with --out")
+    read = open_weights(file, network)
+    write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
+    write(target, network, read.arrays, read.header)
+    typer.echo(f"cspbench: wrote {target}", err=True)
+
+
+def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
+    """The network a file belongs to, as asked for or by its size, and the models whose files look the same."""
+    from cspbench.weights import catalogue
+    from cspbench.zoo.catalogue import model
+
+    if name is not None and cfg is not None:
+        raise UsageError("--model and --cfg name two networks", remedy="Give one of them")
+    if cfg is not None:
+        from cspbench.network.cfg import read
+
+        reading = read(cfg)
+        for warning in reading.warnings:
+            typer.echo(f"cspbench: warning: {warning}", err=True)
+        return reading.network, []
+    if name is not None:
+        return model(name).build(), []
+    if partial:
+        raise UsageError("--partial needs the network", expected="--model or --cfg", remedy="Name the file's model")
+    found, alike = catalogue.model_of(file)
+    return found.build(), alike

@@ -1,0 +1,1 @@
+"""Images as each evaluation loads and resizes them; ImageNet's readers, class orders and integrity checks."""

@@ -1,0 +1,68 @@
+"""Does a network number its classes as we think? A wrong class order looks like a network that knows nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cspbench.data.classes import ORDERS, order
+
+Verdict = Literal["as declared", "swapped", "chance", "undecided"]
+
+CHANCE = 0.01
+"""Share of hits that is no evidence of knowledge: ten times that of a guess, for networks that favour some classes."""
+ENOUGH = 50
+"""Images below which a network that hits nothing may only be a weak one."""
+
+
+@dataclass(frozen=True)
+class OrderProbe:
+    """Top-1 hits of the same predictions under every class order, and what they say about the declared one."""
+
+    images: int
+    declared: str
+    hits: dict[str, int]
+    verdict: Verdict
+    better: str
+    """The order with the most hits."""
+
+    def accuracy(self, name: str) -> float:
+        """Share of hits under an order."""
+        return self.hits[name] / self.images if self.images else 0.0
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{self.accuracy(name):.1%} in the {name} order" for name in self.hits)
+        advice = {
+            "as declared": f"the classes are in the {self.declared} order",
+            "swapped": f"the classes are in the {self.better} order, not in the {self.declared} one",
+            "chance": "no better than guessing in either order: other weights, other preprocessing or another data set",
+            "undecided": "too few images to tell the class order",
+        }[self.verdict]
+        return f"{advice} (top-1 of {self.images} images: {rates})"
+
+
+def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = "darknet") -> OrderProbe:
+    """Hold top-1 class numbers against the images' WordNet ids, under every class order."""
+    hits = {
+        name: sum(
+            0 <= number < 1000 and order(name)[number] == wnid for number, wnid in zip(predicted, wnids, strict=True)
+        )
+        for name in ORDERS
+    }
+    count = len(wnids)
+    better = max(ORDERS, key=lambda name: (hits[name], name == declared))
+    verdict: Verdict
+    if better != declared and _beyond_chance(hits[better], count) and hits[better] > 2 * hits[declared]:
+        verdict = "swapped"
+    elif _beyond_chance(hits[declared], count):
+        verdict = "as declared"
+    else:
+        verdict = "chance" if count >= ENOUGH else "undecided"
+    return OrderProbe(count, declared, hits, verdict, better)
+
+
+def _beyond_chance(hits: int, count: int) -> bool:
+    """Whether so many hits are too many for guessing: four standard deviations and three images above CHANCE."""
+    return hits > CHANCE * count + 4 * math.sqrt(CHANCE * count) + 3

@@ -1,0 +1,1 @@
+"""Predictions in resumable shards, and the metrics computed from them."""

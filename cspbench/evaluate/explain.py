@@ -1,0 +1,116 @@
+"""Which step between the image file and the network moves the accuracy: each taken alone, and every preset whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from cspbench.data.classes import order
+from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
+from cspbench.data.source import Source
+from cspbench.evaluate.accuracy import Array, top_k
+from cspbench.evaluate.classification import PreparedImages, load
+from cspbench.evaluate.engine import Engine, choose_device, prepare
+from cspbench.evaluate.imagenet import Subject
+from cspbench.network.module import to_module
+from cspbench.weights.loading import Epsilon
+from cspbench.weights.loading import load as load_weights
+from cspbench.weights.opening import open_weights
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """Top-1 in percent under one change, and how many images it gained and lost against `base` percent."""
+
+    preset: str
+    label: str
+    top1: float
+    base: float | None
+    gained: int
+    lost: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+
+def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationPreset]]:
+    """(preset, change, preset with that change) for every step in which another preset differs from the base.
+
+    A change that two presets share appears once; then every other preset whole.
+    """
+    single: dict[ClassificationPreset, tuple[str, str]] = {}
+    for other in PRESETS.values():
+        for label, names in STEPS.items():
+            changes = {name: getattr(other, name) for name in names}
+            changed = replace(base, name="", **changes)
+            if changed != replace(base, name=""):
+                single.setdefault(changed, (other.name, label))
+    alone = [(name, label, preset) for preset, (name, label) in single.items()]
+    whole = [
+        (other.name, "everything", other)
+        for other in PRESETS.values()
+        if replace(other, name="") != replace(base, name="")
+    ]
+    return alone + whole
+
+
+def explain(
+    subject: Subject, source: Source, device: str | None, progress: Callable[[str], None] = lambda name: None
+) -> list[Step]:
+    """Top-1 of a classifier on every image of the source under its own preset, then under each change from it."""
+    own = PRESETS["timm" if subject.classes == "sorted" else "readme"]
+    engines: dict[str, Engine] = {}
+    progress(own.name)
+    predicted, wnids = _predict(subject, source, own, device, engines)
+    base = _hits(predicted, wnids, subject.classes)
+    steps = [Step(own.name, "nothing", _percent(base), None, 0, 0)]
+    other = "darknet" if subject.classes == "sorted" else "sorted"
+    steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
+    for name, label, preset in variants(own):
+        progress(f"{name} {label}")
+        found, _ = _predict(subject, source, preset, device, engines)
+        steps.append(_step(name, label, _hits(found, wnids, subject.classes), base))
+    return steps
+
+
+def _step(preset: str, label: str, hits: Array, base: Array) -> Step:
+    return Step(preset, label, _percent(hits), _percent(base), int((hits & ~base).sum()), int((base & ~hits).sum()))
+
+
+def _percent(hits: Array) -> float:
+    return 100 * float(hits.mean())
+
+
+def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
+    numbers = {wnid: number for number, wnid in enumerate(order(classes))}
+    hits: Array = predicted == np.array([numbers.get(wnid, -1) for wnid in wnids])
+    return hits
+
+
+def _predict(
+    subject: Subject, source: Source, preset: ClassificationPreset, device: str | None, engines: dict[str, Engine]
+) -> tuple[Array, list[str]]:
+    """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids."""
+    network = subject.network
+    if preset.epsilon not in engines:
+        module = load_weights(
+            to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon)
+        )
+        engines[preset.epsilon] = prepare(module, choose_device(device))
+    images = PreparedImages(source, preset, network.input[1:])
+    blocks = [list(range(at, min(at + BATCH, len(source)))) for at in range(0, len(source), BATCH)]
+    found: list[int] = []
+    wnids: list[str] = []
+    for batch in load(images, blocks, 1 if source.random_access else 0):
+        (scores,) = engines[preset.epsilon](batch.pixels)
+        best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
+        found += [int(number) if ok else -2 for number, ok in zip(best, batch.ok, strict=True)]
+        wnids += batch.wnid
+    return np.array(found), wnids

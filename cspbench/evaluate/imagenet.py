@@ -1,0 +1,176 @@
+"""A classifier on ImageNet: its weights into its network, the network over the images, the result beside the claims."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cspbench import tables
+from cspbench.claims import Row
+from cspbench.data.classes import order
+from cspbench.data.label_order import probe_order
+from cspbench.data.presets import ClassificationPreset
+from cspbench.data.source import Sample, Source
+from cspbench.errors import UsageError
+from cspbench.evaluate import accuracy
+from cspbench.evaluate.run import Run
+from cspbench.network.cfg_text import write
+from cspbench.network.network import Network
+from cspbench.report.verdicts import Verdict
+
+TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
+CARDS = ("timm", "mmpretrain")
+METRICS = {"top1": "Top-1", "top5": "Top-5"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier to evaluate: a network, its weight file, and the order in which it numbers the classes."""
+
+    name: str
+    network: Network
+    weights: Path
+    classes: str
+    """`darknet` or `sorted`."""
+
+
+class Subset(Source):
+    """`count` samples of a source, evenly spread, so that every part of it is there."""
+
+    def __init__(self, source: Source, count: int) -> None:
+        self.source, self.count = source, min(count, len(source))
+        self.kind, self.random_access = source.kind, source.random_access
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sample(self, index: int) -> Sample:
+        return self.source.sample(index * len(self.source) // self.count)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.source.as_json(), "limit": self.count}
+
+
+def limited(source: Source, limit: str | None) -> Source:
+    """The source, or the part of it that `limit` ("100" or "5%") asks for."""
+    if limit is None:
+        return source
+    number = limit.removesuffix("%")
+    try:
+        count = float(number)
+        if not 0 < count < 1e9 or (limit == number and count != int(count)):
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            "--limit cannot be read", expected="a number of images or a percentage", found=repr(limit), remedy="Try 5%"
+        ) from None
+    return Subset(source, max(1, int(len(source) * count / 100) if limit.endswith("%") else int(count)))
+
+
+def class_order(model: str) -> str:
+    """The order in which a catalogue model numbers the classes: timm's sort the WordNet ids, Darknet's do not."""
+    return "sorted" if model.startswith("timm/") else "darknet"
+
+
+def identity(
+    subject: Subject, digest: str, source: Source, preset: ClassificationPreset, size: tuple[int, int], precision: str
+) -> dict[str, Any]:
+    """Everything that changes a prediction; what a run is told apart by."""
+    definition = hashlib.sha256(write(subject.network.renamed("network")).encode()).hexdigest()
+    return {
+        "task": "imagenet",
+        "model": subject.name,
+        "definition": definition,
+        "weights": digest,
+        "data": source.as_json(),
+        "preset": preset.as_json(),
+        "size": list(size),
+        "precision": precision,
+        "classes": subject.classes,
+    }
+
+
+def directory(root: Path, subject: Mapping[str, Any]) -> Path:
+    """Where a run of that identity is kept below `root`."""
+    digest = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()[:8]
+    return root / f"{subject['model'].replace('/', '-')}-{subject['preset']['name']}-{digest}"
+
+
+def claims(model: str, preset: str) -> list[Row]:
+    """The published rows that the model's own weights are claimed to reach under a preset.
+
+    A card's accuracy belongs to that card's preprocessing, the README's to Darknet's.
+    """
+    from cspbench.weights.catalogue import weight_files
+
+    wanted = [preset] if preset in CARDS else list(TABLES)
+    return [
+        tables.load(file.table).row(file.id)
+        for file in weight_files(wanted)
+        if file.model == model and file.status == "published"
+    ]
+
+
+def verdicts(row: Row, result: Mapping[str, Any]) -> dict[str, Verdict]:
+    """The verdict on each accuracy that a row claims."""
+    partial = "limit" in result["identity"]["data"]
+    measured = {name: accuracy.Accuracy(result[name]["correct"], result[name]["total"]) for name in METRICS}
+    return {name: accuracy.verdict(row.cells.get(name), measured[name], partial) for name in METRICS}
+
+
+def result(run: Run) -> dict[str, Any]:
+    """The metrics of a complete run: computed from its predictions, the same bytes whoever made them."""
+    from cspbench.evaluate.classification import score
+
+    name = run.identity["classes"]
+    scored = score(run, order(name))
+    readable = [index for index, key in enumerate(scored.keys) if key not in set(scored.bad)]
+    probe = probe_order(
+        [int(scored.predicted[index]) for index in readable], [scored.wnids[index] for index in readable], name
+    )
+    return {
+        "identity": dict(run.identity),
+        "images": run.samples,
+        "top1": scored.top1.as_json(),
+        "top5": scored.top5.as_json(),
+        "bad": list(scored.bad),
+        "pixels": scored.pixels,
+        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": str(probe)},
+    }
+
+
+def evaluate(
+    subject: Subject,
+    source: Source,
+    preset: ClassificationPreset,
+    run: Run,
+    *,
+    batch: int,
+    workers: int,
+    device: str | None,
+    precision: str,
+    compiled: bool,
+    share: tuple[int, int],
+    progress: Callable[[Any], None],
+) -> Any:
+    """Make the shards of a run that are still missing, those of process `share` = (rank, processes); the timing."""
+    from cspbench.evaluate import classification, engine
+    from cspbench.network.module import to_module
+    from cspbench.weights.loading import Epsilon, load
+    from cspbench.weights.opening import open_weights
+
+    mine = [shard for shard in range(run.shards) if shard % share[1] == share[0]]
+    missing = run.missing(mine)
+    if not missing:
+        return classification.Timing()
+    network = subject.network
+    module = load(to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon))
+    ready = engine.prepare(module, engine.choose_device(device), precision, compiled=compiled)  # type: ignore[arg-type]
+    images = classification.PreparedImages(source, preset, network.input[1:])
+    return classification.predict(
+        run, missing, images, ready, network, batch, workers if source.random_access else 0, progress
+    )

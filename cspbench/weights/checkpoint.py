@@ -1,0 +1,186 @@
+"""Checkpoints of timm and mmpretrain (.pth or safetensors) for the `timm/*` models, by their keys.
+
+mmpretrain's weights are timm's under other names, so a checkpoint is first put into timm's names. timm makes both
+parts of a stage with one convolution and joins part 1 before part 2; where the layer list has a convolution for each
+and joins them the other way round (CSPDarkNet-53), its arrays are cut and put in that order.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cspbench.errors import UsageError, brief
+from cspbench.network.layers import Convolution
+from cspbench.network.network import Network
+from cspbench.weights.arrays import Array, Weights, WeightsError, check, some
+from cspbench.weights.filekind import Kind, examine
+from cspbench.zoo.darknet import STAGES
+from cspbench.zoo.resnet import CROSS_DEPTHS
+
+NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Where training scripts keep the arrays, in the order in which timm looks; averaged ones before the last step's."""
+
+BLOCK_CONVOLUTIONS = {"timm/cspdarknet53": 2, "timm/cspresnet50": 3, "timm/cspresnext50": 3}
+"""The models that can be read, and the convolutions of their residual blocks."""
+
+NORMALIZED = {
+    "weight": "conv.weight",
+    "bias": "bn.bias",
+    "scale": "bn.weight",
+    "mean": "bn.running_mean",
+    "variance": "bn.running_var",
+}
+"""timm's names of the arrays of a convolution with batch norm, within its unit."""
+
+RENAMED = (
+    (r"module\.", ""),  # from DataParallel
+    (r"backbone\.", ""),
+    (r"stem\.(?:0\.)?(conv|bn)\.", r"stem.conv1.\1."),
+    (r"(stages\.\d+)\.downsample_conv\.", r"\1.conv_down."),
+    (r"(stages\.\d+)\.expand_conv\.", r"\1.conv_exp."),
+    (r"(stages\.\d+)\.atfer_blocks_conv\.", r"\1.conv_transition_b."),  # mmpretrain's spelling
+    (r"(stages\.\d+)\.final_conv\.", r"\1.conv_transition."),
+    (r"(stages\.\d+\.blocks\.\d+)\.conv(\d)\.weight$", r"\1.conv\2.conv.weight"),
+    (r"(stages\.\d+\.blocks\.\d+)\.bn(\d)\.", r"\1.conv\2.bn."),
+)
+"""mmpretrain's names, anchored at the beginning, and timm's."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A convolution and its norm, as timm names them, for one of our convolutions.
+
+    `half` is the half of its filters that is ours. With `swapped` the two halves of its input come in another order.
+    """
+
+    name: str
+    half: int | None = None
+    swapped: bool = False
+
+
+def units(model: str) -> Iterator[Unit]:
+    """The convolutions of timm in the order of the layer list."""
+    partitioned = model == "timm/cspdarknet53"
+    yield Unit("stem.conv1")
+    for stage, depth in enumerate([depth for _, depth in STAGES] if partitioned else CROSS_DEPTHS):
+        name = f"stages.{stage}"
+        if partitioned or stage > 0:
+            yield Unit(f"{name}.conv_down")
+        yield from [Unit(f"{name}.conv_exp", half) for half in ((0, 1) if partitioned else (None,))]
+        for block in range(depth):
+            yield from (Unit(f"{name}.blocks.{block}.conv{at + 1}") for at in range(BLOCK_CONVOLUTIONS[model]))
+        yield Unit(f"{name}.conv_transition_b")
+        yield Unit(f"{name}.conv_transition", swapped=partitioned)
+    yield Unit("head.fc")
+
+
+def read(path: Path, network: Network) -> Weights:
+    """The arrays of a checkpoint; every tensor must fit, and none may be left over."""
+    if network.name not in BLOCK_CONVOLUTIONS:
+        raise UsageError(
+            f"{network.name} is not a model of timm or mmpretrain",
+            where=str(path),
+            expected=f"one of {', '.join(BLOCK_CONVOLUTIONS)} for a checkpoint",
+            remedy="Choose one with --model, or give a .weights file",
+        )
+    tensors = _in_timms_names(_tensors(path))
+    arrays: list[dict[str, Array]] = [{} for _ in network.layers]
+    used: set[str] = set()
+    ours = [index for index, layer in enumerate(network.layers) if isinstance(layer, Convolution)]
+    for index, unit in zip(ours, units(network.name), strict=True):
+        normalized = len(network.weights(index)) > 2
+        for weight in network.weights(index):
+            role = weight.role if not normalized else NORMALIZED[weight.role]
+            name = f"{unit.name}.{role}"
+            used.add(name)
+            arrays[index][weight.role] = _array(path, tensors, name, weight.shape, unit)
+    left = sorted(tensors.keys() - used)
+    if left:
+        raise _unfit(path, f"the tensors of {network.name} only", f"also {some(left)}")
+    check(network, arrays, str(path))
+    return Weights(path, tuple(arrays), len(arrays))
+
+
+def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, ...], unit: Unit) -> Array:
+    theirs = shape if unit.half is None else (2 * shape[0], *shape[1:])
+    if name not in tensors:
+        raise _unfit(path, f"a tensor {name} of {theirs}", f"none; it has {some(sorted(tensors))}")
+    value = tensors[name]
+    linear = name == "head.fc.weight" and tuple(value.shape) == shape[:2]  # the same numbers as a 1x1 convolution
+    if tuple(value.shape) != theirs and not linear:
+        raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
+    array: Array = np.asarray(value.detach().float() if hasattr(value, "detach") else value, np.float32)
+    if unit.half is not None:
+        array = array[unit.half * shape[0] : (unit.half + 1) * shape[0]]
+    if unit.swapped and array.ndim == 4:
+        array = np.concatenate(np.split(array, 2, axis=1)[::-1], axis=1)
+    return np.ascontiguousarray(array.reshape(shape))
+
+
+def _in_timms_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = {}
+    for name, value in tensors.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        for theirs, timms in RENAMED:
+            name = re.sub(f"^{theirs}", timms, name)
+        renamed[name] = value
+    return renamed
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    kind = examine(path).kind
+    if kind is Kind.SAFETENSORS:
+        from cspbench.weights.safetensors_file import opened
+
+        with opened(path) as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no iterator)
+            odd = [name for name, type_ in types.items() if type_ not in ("F16", "F32", "F64", "I64")]
+            if odd:  # bfloat16, which NumPy lacks, or integers
+                raise _unfit(path, "tensors of F16, F32 or F64", f"{types[odd[0]]} in {some(odd)}")
+            return {name: file.get_tensor(name) for name in types}
+    if kind not in (Kind.ZIP, Kind.PICKLE):
+        raise examine(path).refused(Kind.ZIP)
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of pickle protocols and the like
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file can fail anywhere
+        # torch advises to read it with weights_only=False, which would run what is in it; the culprit is what matters
+        culprit = re.search(r"unsupported [^\n]*", str(error), re.IGNORECASE)
+        raise WeightsError(
+            "the checkpoint is damaged, or cannot be read without running code from it",
+            where=str(path),
+            expected="tensors only, as torch.load(..., weights_only=True) accepts",
+            found=brief(culprit[0] if culprit else str(error).partition("\n")[0] or type(error).__name__, 120),
+            remedy="Download it again; or load it where you trust it and save its state_dict alone, as safetensors",
+        ) from error
+    for key in NESTED:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+            break
+    if not isinstance(found, dict) or not found or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        held = f"a {type(found).__name__}"
+        if isinstance(found, dict):
+            held = some([str(key) for key, value in found.items() if not isinstance(value, torch.Tensor)])
+        raise _unfit(path, f"tensors by name, or such under {', '.join(NESTED)}", held or "nothing")
+    return {str(name): value for name, value in found.items()}
+
+
+def _unfit(path: Path, expected: str, found: str) -> WeightsError:
+    return WeightsError(
+        "the checkpoint does not fit",
+        where=str(path),
+        expected=expected,
+        found=found,
+        remedy="Choose its model with --model: timm/cspdarknet53, timm/cspresnet50 or timm/cspresnext50",
+    )

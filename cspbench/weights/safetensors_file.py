@@ -1,0 +1,104 @@
+"""Weights as safetensors: one tensor `layers.{i}.{role}` an array, network and Darknet header as metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from cspbench.errors import brief
+from cspbench.network.network import Network
+from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, some
+from cspbench.weights.header import Header
+from cspbench.weights.replacing import replacing
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """An open safetensors file; its own errors become `WeightsError`."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            "the safetensors file cannot be read",
+            where=str(path),
+            found=brief(str(error), 120),
+            remedy="Download it again",
+        ) from error
+
+
+def network_name(path: Path) -> str | None:
+    """The network a file says to belong to; None for a safetensors file that cspbench did not write."""
+    with opened(path) as file:
+        return (file.metadata() or {}).get("network")
+
+
+def read(path: Path, network: Network) -> Weights:
+    """The arrays of a safetensors file that cspbench wrote; every tensor must fit, and none may be left over."""
+    arrays: list[dict[str, Array]] = [{} for _ in network.layers]
+    with opened(path) as file:
+        header = _header(file.metadata() or {})
+        names = dict.fromkeys(file.keys())
+        for index in range(len(network.layers)):
+            for weight in network.weights(index):
+                name = f"layers.{index}.{weight.role}"
+                if name not in names:
+                    raise _unfit(path, network, f"a tensor {name}", "none")
+                del names[name]
+                form = file.get_slice(name)
+                if (form.get_dtype(), tuple(form.get_shape())) != ("F32", weight.shape):
+                    found = f"{form.get_dtype()} of {tuple(form.get_shape())}"
+                    raise _unfit(path, network, f"{name} as F32 of {weight.shape}", found)
+                arrays[index][weight.role] = file.get_tensor(name)
+    if names:
+        raise _unfit(path, network, "no more tensors", some(list(names)))
+    check(network, arrays, str(path))
+    return Weights(path, tuple(arrays), len(arrays), header)
+
+
+def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:
+    """Write a safetensors file, whole or not at all."""
+    check(network, arrays, f"arrays for {path}")
+    tensors = {
+        f"layers.{index}.{role}": np.ascontiguousarray(array)
+        for index, layer in enumerate(arrays)
+        for role, array in layer.items()
+    }
+    metadata = {"network": network.name}
+    if header is not None:
+        metadata |= {"darknet_version": header.version, "images_seen": str(header.seen)}
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            raise WeightsError(
+                "cannot be written",
+                where=str(path),
+                found=str(error),
+                remedy="Choose a place that can be written, with space left",
+            ) from error
+
+
+def _header(metadata: dict[str, str]) -> Header | None:
+    version = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", metadata.get("darknet_version", ""))
+    seen = re.fullmatch(r"\d{1,19}", metadata.get("images_seen", ""))
+    if not version or not seen:
+        return None
+    return Header(int(version[1]), int(version[2]), int(version[3]), int(seen[0]))
+
+
+def _unfit(path: Path, network: Network, expected: str, found: str) -> WeightsError:
+    return WeightsError(
+        f"the tensors are not those of {network.name}",
+        where=str(path),
+        expected=expected,
+        found=found,
+        remedy="Name the network that it was converted for with --model",
+    )

@@ -1,0 +1,40 @@
+"""What a weight file holds, in a few lines."""
+
+from __future__ import annotations
+
+from cspbench.network.network import Network
+from cspbench.weights.arrays import Array, Weights
+
+SMALL_VARIANCE = 1e-3
+"""Below it the place and size of the batch norm's epsilon show in the outputs (spec of Darknet, section 0)."""
+
+
+def summary(weights: Weights, network: Network, alike: list[str], published: str | None = None) -> dict[str, str]:
+    """Lines by label.
+
+    `alike` are models that store the same arrays in the same order, `published` the digest of the authors' file.
+    """
+    by_role: dict[str, list[Array]] = {}
+    for arrays in weights.arrays:
+        for role, array in arrays.items():
+            by_role.setdefault(role, []).append(array)
+    numbers = sum(array.size for arrays in by_role.values() for array in arrays)
+    with_arrays = sum(bool(arrays) for arrays in weights.arrays)
+    lines = {"file": str(weights.path), "bytes": str(weights.path.stat().st_size)}
+    if weights.header is not None:
+        header = weights.header
+        lines["header"] = f"version {header.version}, {header.size} bytes, {header.seen} images seen in training"
+    lines["network"] = network.name + (f" (as well as {', '.join(alike)}: the same arrays)" if alike else "")
+    lines["layers"] = f"{weights.layers} of {len(weights.arrays)}, {with_arrays} of them with arrays"
+    lines["numbers"] = f"{numbers}, all finite"
+    for role, found in by_role.items():
+        low, high = min(float(array.min()) for array in found), max(float(array.max()) for array in found)
+        lines[role] = f"{low:.6g} to {high:.6g}"
+    if "variance" in by_role:
+        small = sum(int((array < SMALL_VARIANCE).sum()) for array in by_role["variance"])
+        total = sum(array.size for array in by_role["variance"])
+        lines["variance"] += f"; {small} of {total} below {SMALL_VARIANCE:g}, where the epsilon rule shows"
+    lines["sha256"] = weights.sha256
+    if published is not None:
+        lines["sha256"] += ", the published file" if weights.sha256 == published else ", not the published file"
+    return lines

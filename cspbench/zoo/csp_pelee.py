@@ -1,0 +1,91 @@
+"""PeleeNet made cross stage partial.
+
+Sources: CSPNet (arXiv 1911.11929), whose Figure 7 draws the operations of every layer of this network beside
+PeleeNet's; each layer below is the one of Pelee's that fits its bar. The base is 64 wide, not Pelee's 32, so that every
+stage doubles the width, and the stages have other depths.
+"""
+
+from __future__ import annotations
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+from cspbench.zoo.pelee import GROWTH, STEM, DenseLayer, Stage, dense_block, stem, two_way, two_way_se
+
+BASE = 64
+"""Channels after the stem."""
+
+STAGES = (Stage(2, 16), Stage(4, 32), Stage(8, 64), Stage(4, 64))
+
+GAMMA = 0.5
+"""The share of a stage's channels that pass by its dense block."""
+
+
+def partial_split(b: Builder, part1: int, part2: int, *, activation: str) -> int:
+    """Two 1x1 of one map: `part1` channels for the end of the stage, and `part2`, left current, for the dense block.
+
+    The paper slices the map; its authors' networks have convolutions instead, which they call equivalent.
+    """
+    entry = b.last
+    bypass = b.conv(part1, activation=activation)
+    b.route(entry)
+    b.conv(part2, activation=activation)
+    return bypass
+
+
+def csp_stage(
+    b: Builder,
+    width: int,
+    stage: Stage,
+    *,
+    gamma: float = GAMMA,
+    activation: str,
+    layer: DenseLayer = two_way,
+) -> tuple[int, int]:
+    """A stage over `width` channels up to its concatenation; returns that and how many channels it has.
+
+    Only part 2 enters the dense block, so the block's gradients never repeat part 1's. The first transition mixes what
+    the block gathered; the second one, after the concatenation (`transition2`), mixes both parts.
+    """
+    part1 = round(gamma * width)
+    part2 = width - part1
+    bypass = partial_split(b, part1, part2, activation=activation)
+    dense_block(b, stage.depth, stage.bottleneck, activation=activation, layer=layer)
+    gathered = part2 + stage.depth * GROWTH
+    transition1 = b.conv(gathered, activation=activation)
+    return b.route(bypass, transition1), part1 + gathered
+
+
+def csppelee_trunk(
+    b: Builder, *, gamma: float = GAMMA, activation: str = "leaky", layer: DenseLayer = two_way
+) -> tuple[int, int, int]:
+    """Append CSPPeleeNet without its classifier; the last maps with strides 8, 16 and 32.
+
+    The second transition stands behind the pool, where it costs a quarter; the last stage has no pool.
+    """
+    stem(b, activation=activation, pooled=STEM)
+    width, ends = BASE, []
+    for at, stage in enumerate(STAGES):
+        if at:
+            b.maxpool(2)
+            b.conv(width, activation=activation)
+        end, width = csp_stage(b, width, stage, gamma=gamma, activation=activation, layer=layer)
+        ends.append(end)
+    return ends[1], ends[2], b.conv(width, activation=activation)
+
+
+def _network(name: str, *, activation: str, layer: DenseLayer = two_way, gamma: float = GAMMA) -> Network:
+    b = Builder(name, (3, 224, 224))
+    csppelee_trunk(b, gamma=gamma, activation=activation, layer=layer)
+    classifier(b)
+    return b.network()
+
+
+def csppeleenet(activation: str = "leaky", name: str = "csppeleenet", *, gamma: float = GAMMA) -> Network:
+    """CSPPeleeNet."""
+    return _network(name, activation=activation, gamma=gamma)
+
+
+def csppeleenet_swish_se() -> Network:
+    """CSPPeleeNet with swish and squeeze and excitation in every dense layer."""
+    return _network("csppeleenet-swish-se", activation="swish", layer=two_way_se)

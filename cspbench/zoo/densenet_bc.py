@@ -1,0 +1,139 @@
+"""DenseNets that normalise and activate before they convolve: DenseNet-264-32, and the ELASTIC ones.
+
+Sources: DenseNet (arXiv 1608.06993) and SparseNet (1801.05895) for the first, ELASTIC (1812.05262, allenai/elastic) for
+DenseNet-201+Elastic; CSPDenseNet-201+Elastic was never described and is a stand-in. They were published as torch and
+TensorFlow networks: a convolution has neither bias nor a batch normalisation of its own, since every later layer
+normalises the whole concatenation again.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import logits
+
+GROWTH = 32
+STEM = 64
+
+
+class DenseLayer(Protocol):
+    """A layer of a dense block."""
+
+    def __call__(self, b: Builder, *, low: bool) -> int:
+        """Append it, with a path at half resolution if it has one and `low` asks for it; returns the new channels."""
+
+
+def normalised(b: Builder) -> int:
+    """Batch normalisation and ReLU, ahead of a convolution."""
+    b.batchnorm()
+    return b.activation("relu")
+
+
+def bare(b: Builder, filters: int, size: int = 1) -> int:
+    """A convolution and nothing else."""
+    return b.conv(filters, size, activation="linear", batch_normalize=False, bias=False)
+
+
+def plain_layer(b: Builder, *, low: bool = False) -> int:
+    """DenseNet-BC's layer: a 1x1 to four times the growth and a 3x3 to the growth, each on a normalised map."""
+    normalised(b)
+    b.conv(4 * GROWTH, activation="relu")  # its batch norm and ReLU are those ahead of the 3x3
+    return bare(b, GROWTH, 3)
+
+
+def elastic_layer(b: Builder, *, low: bool) -> int:
+    """ELASTIC's layer: two half-wide ones on one normalised map, the second at half resolution; their sum is new."""
+    entry = normalised(b)
+    b.conv(2 * GROWTH, activation="relu")
+    full = bare(b, GROWTH, 3)
+    b.route(entry)
+    if low:
+        b.local_avgpool(2)
+    b.conv(2 * GROWTH, activation="relu")
+    bare(b, GROWTH, 3)
+    if low:
+        b.upsample(bilinear=True)
+    return b.shortcut(full)
+
+
+def dense_block(b: Builder, depth: int, layer: DenseLayer, *, low: bool) -> int:
+    """`depth` layers, each reading all before it and the block's input."""
+    for _ in range(depth):
+        entry = b.last
+        b.route(entry, layer(b, low=low))
+    return b.last
+
+
+def stem(b: Builder) -> int:
+    """The 7x7/2 convolution and the overlapping max pool that bring an image to stride 4."""
+    b.conv(STEM, 7, stride=2, activation="relu")
+    return b.maxpool(3, 2)
+
+
+def transition(b: Builder, filters: int) -> int:
+    """A 1x1 on a normalised map; the pools between the blocks are averages."""
+    normalised(b)
+    return bare(b, filters)
+
+
+def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
+    """DenseNet-BC: transitions halve what their block gathered; the layers of the last block have no low path."""
+    b = Builder(name, (3, 224, 224))
+    stem(b)
+    width = STEM
+    for at, depth in enumerate(depths):
+        if at:
+            width //= 2
+            transition(b, width)
+            b.local_avgpool(2)
+        dense_block(b, depth, layer, low=at < len(depths) - 1)
+        width += depth * GROWTH
+    normalised(b)
+    logits(b)
+    return b.network()
+
+
+def densenet264_32() -> Network:
+    """DenseNet-264-32: DenseNet-264's third block with a fourth of 32 layers, where DenseNet-264 has 48."""
+    return densenet("densenet264-32", (6, 12, 64, 32), plain_layer)
+
+
+ELASTIC_DEPTHS = (10, 20, 40, 30)
+"""Dense layers of the ELASTIC authors' DenseNet-201."""
+
+
+def densenet201_plus_elastic() -> Network:
+    """DenseNet-201+Elastic (densenet201_elastic of allenai/elastic)."""
+    return densenet("densenet201-plus-elastic", ELASTIC_DEPTHS, elastic_layer)
+
+
+def cspdensenet201_plus_elastic() -> Network:
+    """A stand-in for CSPDenseNet-201+Elastic: the same layers on half of each stage's channels, fused last.
+
+    A stage's map is sliced: the first half bypasses the dense block. Behind the pool a transition of the block alone
+    (there is none after the concatenation) brings both parts together to half of what they had.
+    """
+    b = Builder("cspdensenet201-plus-elastic", (3, 224, 224))
+    stem(b)
+    width = STEM
+    for at, depth in enumerate(ELASTIC_DEPTHS):
+        last = at == len(ELASTIC_DEPTHS) - 1
+        entry, part1 = b.last, width // 2
+        bypass = b.route(entry, groups=2, group_id=0)
+        b.route(entry, groups=2, group_id=1)
+        dense_block(b, depth, elastic_layer, low=not last)
+        gathered = width - part1 + depth * GROWTH
+        fused = gathered if last else (part1 + gathered) // 2
+        if not last:
+            block = b.last
+            b.route(bypass)
+            bypass = b.local_avgpool(2)
+            b.route(block)
+            b.local_avgpool(2)
+        b.route(bypass, transition(b, fused))
+        width = part1 + fused
+    normalised(b)
+    logits(b)
+    return b.network()

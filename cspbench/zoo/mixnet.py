@@ -1,0 +1,89 @@
+"""A stand-in for MixNet-M-GPU.
+
+Sources: MixNet (arXiv 1907.09595). AlexeyAB made the network for Darknet from MixNet-M by "decreasing groups" in its
+mixed depthwise convolutions; its cfg was not found. A log of it shows the number of layers, the last blocks and squeezed
+widths that are a share of the expanded ones; how many groups each convolution has is chosen here to carry the total.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.efficientnet import squeeze_excite
+
+STEM = 24
+HEAD = 1536
+LARGEST_GROUP = 5
+"""Channels of a group in the mixed convolutions with swish: the largest divisor of a branch up to this."""
+
+
+class Stage(NamedTuple):
+    """A run of blocks; the first takes the stride. `squeeze` is the divisor of the expanded width, 0 for no gate."""
+
+    depth: int
+    kernels: tuple[int, ...]
+    stride: int
+    expansion: int
+    filters: int
+    squeeze: int
+    expand_groups: int
+    project_groups: int
+    activation: str = "swish"
+
+
+STAGES = (
+    Stage(1, (3,), 1, 1, 24, 0, 1, 1, "relu"),
+    Stage(1, (3, 5, 7), 2, 6, 32, 0, 2, 2, "relu"),
+    Stage(1, (3,), 1, 3, 32, 0, 2, 2, "relu"),
+    Stage(1, (3, 5, 7, 9), 2, 6, 40, 2, 1, 1),
+    Stage(3, (3, 5), 1, 6, 40, 2, 2, 2),
+    Stage(1, (3, 5, 7), 2, 6, 80, 4, 1, 1),
+    Stage(3, (3, 5, 7, 9), 1, 6, 80, 4, 2, 2),
+    Stage(1, (3,), 1, 6, 120, 2, 1, 1),
+    Stage(3, (3, 5, 7, 9), 1, 3, 120, 2, 2, 2),
+    Stage(1, (3, 5, 7, 9), 2, 6, 200, 2, 1, 1),
+    Stage(3, (3, 5, 7, 9), 1, 6, 200, 2, 1, 2),
+)
+
+
+def mixed(b: Builder, width: int, kernels: tuple[int, ...], *, stride: int, activation: str) -> int:
+    """MixConv: equal slices of `width` channels, each through grouped convolutions of its own kernel size."""
+    entry, branch = b.last, width // len(kernels)
+    largest = LARGEST_GROUP if activation == "swish" else 1
+    group = max(size for size in range(1, largest + 1) if branch % size == 0)
+    outputs = []
+    for at, size in enumerate(kernels):
+        if len(kernels) > 1:
+            b.route(entry, groups=len(kernels), group_id=at)
+        outputs.append(b.conv(branch, size, stride=stride, groups=branch // group, activation=activation))
+    return b.route(*reversed(outputs)) if len(outputs) > 1 else b.last
+
+
+def mix_block(b: Builder, width: int, stage: Stage, *, stride: int) -> int:
+    """An inverted residual with mixed convolutions; the first block keeps a 1x1 although it widens nothing."""
+    entry, expanded = b.last, width * stage.expansion
+    b.conv(expanded, groups=stage.expand_groups, activation=stage.activation)
+    mixed(b, expanded, stage.kernels, stride=stride, activation=stage.activation)
+    if stage.squeeze:
+        squeeze_excite(b, expanded, expanded // stage.squeeze)
+    b.conv(stage.filters, groups=stage.project_groups, activation="linear")
+    return b.shortcut(entry) if stride == 1 and stage.filters == width else b.last
+
+
+def mixnet_m_gpu() -> Network:
+    """A stand-in for MixNet-M-GPU."""
+    b = Builder("mixnet-m-gpu", (3, 224, 224))
+    b.conv(STEM, 3, stride=2, activation="relu")
+    width = STEM
+    for stage in STAGES:
+        for at in range(stage.depth):
+            mix_block(b, width, stage, stride=1 if at else stage.stride)
+            width = stage.filters
+    b.conv(HEAD, activation="swish")
+    b.avgpool()
+    b.dropout(0.25)
+    b.conv(1000, activation="linear", batch_normalize=False)
+    b.softmax()
+    return b.network()

@@ -1,0 +1,80 @@
+"""Stand-ins for the four networks that CSPNet compares with the Darknet Reference model.
+
+Nothing but their totals was published. These are plain networks in their authors' habits that carry the totals; they
+are ours, and no evidence for what the authors built. What the numbers do say: the input is 224x224, and the "b" form
+has a 1x1 for a last 3x3 of 512 channels at stride 32.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+from cspbench.zoo.csp_pelee import BASE, partial_split
+from cspbench.zoo.pelee import STEM, Stage, dense_block, stem, two_way
+
+DENSE_WIDTHS = (64, 128, 256)
+"""Channels that each stage of the Dense form reads; it ends in twice as many."""
+
+PELEE_STAGES = (Stage(2, 16), Stage(2, 32), Stage(2, 256))
+"""The bottleneck of 256 is odd: it is a chance hit of a search for the totals."""
+
+PELEE_PARTS = (32, 64, 128)
+"""Width of either part, and growth of the layers, in each stage of the Pelee form."""
+
+LAST = 512
+
+
+def dense_stage(b: Builder, width: int) -> int:
+    """One dense layer as wide as the stage on half of its channels; a transition; and the other half again."""
+    entry, half = b.last, width // 2
+    part1 = b.route(entry, groups=2, group_id=0)
+    part2 = b.route(entry, groups=2, group_id=1)
+    b.conv(half)
+    b.route(part2, b.conv(width, 3))
+    return b.route(part1, b.conv(half + width))
+
+
+def cspdensenet_ref_trunk(b: Builder, last: int) -> tuple[int, int]:
+    """Append the Dense form without its classifier; the last maps with strides 16 and 32.
+
+    `last` is the size of the final convolution: 3, or 1 in the "b" form.
+    """
+    stem(b, activation="leaky")
+    ends = []
+    for width in DENSE_WIDTHS:
+        ends.append(dense_stage(b, width))
+        b.maxpool(2)
+    return ends[-1], b.conv(LAST, last)
+
+
+def csppeleenet_ref_trunk(b: Builder, last: int) -> tuple[int, int, int]:
+    """Append the Pelee form without its classifier; the last maps with strides 8, 16 and 32."""
+    stem(b, activation="leaky", pooled=STEM)
+    ends = []
+    for (depth, bottleneck), part in zip(PELEE_STAGES, PELEE_PARTS, strict=True):
+        bypass = partial_split(b, part, part, activation="leaky")
+        dense_block(b, depth, bottleneck, activation="leaky", layer=partial(two_way, growth=part))
+        transition = b.conv(part + depth * part)
+        ends.append(b.route(bypass, transition))
+        b.maxpool(2)
+    _, c3, c4 = ends
+    return c3, c4, b.conv(LAST, last)
+
+
+def cspdensenet_ref(last: int = 3, name: str = "cspdensenet-ref") -> Network:
+    """A stand-in for CSPDenseNet Ref. (`last` 3) and CSPDenseNetb Ref. (1)."""
+    b = Builder(name, (3, 224, 224))
+    cspdensenet_ref_trunk(b, last)
+    classifier(b)
+    return b.network()
+
+
+def csppeleenet_ref(last: int = 3, name: str = "csppeleenet-ref") -> Network:
+    """A stand-in for CSPPeleeNet Ref. (`last` 3) and CSPPeleeNetb Ref. (1)."""
+    b = Builder(name, (3, 224, 224))
+    csppeleenet_ref_trunk(b, last)
+    classifier(b)
+    return b.network()

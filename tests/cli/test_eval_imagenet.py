@@ -1,0 +1,287 @@
+"""eval-imagenet, score and compare as processes, on drawn images and on real ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cspbench.network.builder import Builder
+from cspbench.network.cfg_text import write as cfg_text
+from cspbench.weights.darknet import write as write_weights
+
+WNIDS = ("n01440764", "n01443537", "n01484850", "n03000684")
+MAIN = [sys.executable, "-m", "cspbench"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn data set of `count` images and a random classifier for it."""
+
+    data: Path
+    cfg: Path
+    weights: Path
+    count: int
+
+    def arguments(self, *more: str) -> list[str]:
+        return ["eval-imagenet", str(self.data), "--cfg", str(self.cfg), "--weights", str(self.weights), *more]
+
+
+def run(arguments: list[str], cwd: Path, command: list[str] | None = None, **environment: str) -> Any:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
+    return subprocess.run(
+        [*(command or MAIN), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
+        timeout=180,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    folder = tmp_path_factory.mktemp("sample")
+    rng = np.random.default_rng(0)
+    count = 600
+    for index in range(count):
+        path = folder / "val" / WNIDS[index % 4] / f"{index:04d} é.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20 + index % 9, 3), np.uint8)).save(path)
+    b = Builder("small", (3, 16, 16))
+    b.conv(8, 3, stride=2)
+    b.avgpool()
+    b.conv(1000, activation="linear", batch_normalize=False)
+    b.softmax()
+    network = b.network()
+    arrays = []
+    for index in range(len(network.layers)):
+        arrays.append(
+            {
+                array.role: rng.uniform(0.5, 1.5, array.shape).astype(np.float32)
+                * (np.float32(1) if array.role == "variance" else rng.choice([-1, 1], array.shape).astype(np.float32))
+                for array in network.weights(index)
+            }
+        )
+    (folder / "small.cfg").write_text(cfg_text(network))
+    write_weights(folder / "small.weights", network, arrays)
+    return Sample(folder / "val", folder / "small.cfg", folder / "small.weights", count)
+
+
+def metrics(folder: Path) -> bytes:
+    (path,) = folder.glob("*/metrics.json")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def finished(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one undisturbed run."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run(sample.arguments("--run", "runs", "--format", "json"), folder)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert result["images"] == 600
+    assert result["identity"]["preset"]["name"] == "readme"
+    assert result["top1"]["total"] == 600
+    return folder / "runs"
+
+
+def test_predictions_are_those_of_the_network_alone(sample: Sample, finished: Path) -> None:
+    import torch
+
+    from cspbench.data.classes import places
+    from cspbench.data.presets import preset
+    from cspbench.network.cfg import read
+    from cspbench.network.module import to_module
+    from cspbench.weights.darknet import read as read_weights
+    from cspbench.weights.loading import load
+
+    network = read(sample.cfg).network
+    module = load(to_module(network), network, read_weights(sample.weights, network))
+    right = 0
+    for path in sorted(sample.data.glob("*/*.png")):
+        pixels = preset("readme").load(path.read_bytes(), (16, 16), path.name)
+        with torch.no_grad():
+            best = int(module(torch.from_numpy(pixels)[None]).flatten().argmax())
+        right += best == places("darknet")[path.parent.name]
+    assert json.loads(metrics(finished))["top1"]["correct"] == right
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_any_number_of_processes_makes_the_same_bytes(
+    sample: Sample, finished: Path, tmp_path: Path, processes: int
+) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = run(sample.arguments("--run-dir", "runs", "-j", "0"), tmp_path, [*launcher, "-m", "cspbench"])
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path / "runs") == metrics(finished)
+    assert done.stdout.count("| small |") == 1
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(sample: Sample, finished: Path, tmp_path: Path) -> None:
+    arguments = sample.arguments("--run", "runs", "-b", "1", "-j", "0")
+    process = subprocess.Popen(
+        [*MAIN, *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "CI": "1"},
+    )
+    shards = tmp_path / "runs"
+    deadline = time.monotonic() + 60
+    while not list(shards.glob("*/predictions/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    kept = sorted(shards.glob("*/predictions/*.npz"))
+    assert kept
+    times = [path.stat().st_mtime_ns for path in kept]
+    done = run(sample.arguments("--run", "runs", "-j", "2"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert metrics(shards) == metrics(finished)
+    assert [path.stat().st_mtime_ns for path in kept] == times
+
+
+def test_an_interrupted_run_says_how_to_go_on(sample: Sample, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*MAIN, *sample.arguments("--run", "runs", "-b", "1", "-j", "0", "--fresh")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CI": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*/predictions/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130, words
+    assert "finished shards are kept" in words
+    assert "--fresh" not in words.splitlines()[2]
+    assert "Traceback" not in words
+
+
+def test_score_needs_no_network(finished: Path, tmp_path: Path) -> None:
+    before = metrics(finished)
+    (path,) = finished.glob("*/metrics.json")
+    path.unlink()
+    code = (
+        "import sys\nfrom cspbench.cli.app import app\n"
+        f"try:\n    app(['score', {str(finished)!r}])\nexcept SystemExit:\n    pass\n"
+    )
+    done = run(["-c", code], tmp_path, [sys.executable])
+    assert "| small |" in done.stdout, done.stderr
+    assert metrics(finished) == before
+
+
+def test_compare_is_paired(sample: Sample, finished: Path, tmp_path: Path) -> None:
+    done = run(sample.arguments("--run", "runs", "--preset", "pjreddie"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    (first,) = finished.glob("*/")
+    (second,) = (tmp_path / "runs").glob("*/")
+    done = run(["compare", str(first), str(second), "--json"], tmp_path)
+    found = json.loads(done.stdout)
+    assert found["both"] + found["only_first"] + found["only_second"] + found["neither"] == 600
+    assert len(found["flipped"]) == found["only_first"] + found["only_second"]
+    assert found["both"] + found["only_first"] == found["top1"][0]["correct"]
+    part = run(sample.arguments("--run", "part", "--limit", "10%"), tmp_path)
+    assert part.returncode == 0, part.stderr
+    (third,) = (tmp_path / "part").glob("*/")
+    done = run(["compare", str(first), str(third)], tmp_path)
+    assert done.returncode == 2
+    assert "not of the same images" in done.stderr
+    assert "McNemar p = 1" in run(["compare", str(first), str(first)], tmp_path).stdout
+
+
+def test_unreadable_images_count_as_wrong_and_are_named(sample: Sample, tmp_path: Path) -> None:
+    data = tmp_path / "val"
+    for number, path in enumerate(sorted(sample.data.glob("n01440764/*"))[:6]):
+        target = data / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes() if number > 1 else path.read_bytes()[: 60 * number])
+    arguments = ["eval-imagenet", str(data), "--cfg", str(sample.cfg), "--weights", str(sample.weights)]
+    done = run([*arguments, "--format", "json"], tmp_path)
+    assert done.returncode == 4, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert (result["top1"]["total"], len(result["bad"])) == (6, 2)
+    assert done.stderr.count("could not be read and counts as wrong") == 2
+    assert run([*arguments, "--allow-bad", "2"], tmp_path).returncode == 0
+
+
+def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
+    done = run(sample.arguments("--explain", "--limit", "16"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    for step in ("resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
+        assert f"| {step} |" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "set $CSPBENCH_IMAGENET"),
+        (["DATA"], 2, "no weights to evaluate"),
+        (["DATA", "--cfg", "CFG"], 2, "--cfg needs --weights"),
+        (["DATA", "-m", "csresnext50*", "--weights", "WEIGHTS"], 2, "--weights is one model's"),
+        (["DATA", "-m", "csresnxt"], 2, "Did you mean"),
+        (["DATA", "-m", "csresnext50", "--weights", "WEIGHTS"], 3, "WEIGHTS"),
+        (["DATA", "-m", "yolov3-tiny", "--weights", "WEIGHTS"], 2, "is a detector"),
+        (["DATA", "--cfg", "CFG", "--weights", "missing.weights"], 3, "missing.weights"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--preset", "caffe"], 2, "no preset 'caffe'"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "-b", "none"], 2, "-b cannot be read"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--limit", "0"], 2, "--limit cannot be read"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--device", "tpu"], 2, "device 'tpu' cannot be used"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--precision", "int8"], 2, "unknown precision"),
+        (["nowhere", "--cfg", "CFG", "--weights", "WEIGHTS"], 3, "nowhere"),
+    ],
+)
+def test_mistakes_get_one_line(sample: Sample, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    places = {"DATA": str(sample.data), "CFG": str(sample.cfg), "WEIGHTS": str(sample.weights)}
+    done = run(["eval-imagenet", *(places.get(each, each) for each in arguments)], tmp_path)
+    assert done.returncode == code, done.stderr
+    assert places.get(words, words) in done.stderr
+    assert (done.stderr.count("\n"), done.stdout) == (1, "")
+
+
+def test_weights_are_found_by_name(sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    done = run(["eval-imagenet", str(sample.data)], tmp_path, CSPBENCH_WEIGHTS=str(tmp_path / "weights"))
+    assert (done.returncode, done.stdout) == (2, "")
+    (tmp_path / "weights" / "darknet.weights").write_bytes(b"<!DOCTYPE html><html>quota exceeded</html>")
+    done = run(["eval-imagenet", str(sample.data)], tmp_path, CSPBENCH_WEIGHTS=str(tmp_path / "weights"))
+    assert done.returncode == 3
+    assert "HTML" in done.stderr
+
+
+def test_real_weights_on_real_images(shared: Path, tmp_path: Path) -> None:
+    """The trained net of the shared folder: exactly what the original binary counts, image by image."""
+    weights, cfg = shared / "weights" / "tiny.weights", shared / "weights" / "tiny.cfg"
+    data = shared / "data" / "imagenet-mini" / "val"
+    done = run(
+        ["eval-imagenet", str(data), "--cfg", str(cfg), "--weights", str(weights), "--format", "json"],
+        tmp_path,
+        OMP_NUM_THREADS="2",
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert (result["top1"]["correct"], result["top5"]["correct"], result["images"]) == (139, 179, 200)
+    assert result["class_order"]["verdict"] == "as declared"
+    with (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").open() as lines:
+        golden = {line["file"]: int(line["top1"]) for line in csv.DictReader(lines)}
+    (shard,) = (tmp_path / "runs").glob("*/predictions/*.npz")
+    with np.load(shard) as arrays:
+        same = sum(golden[key] == best for key, best in zip(arrays["key"], arrays["classes"][:, 0], strict=True))
+    assert same >= 199

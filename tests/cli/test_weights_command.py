@@ -1,0 +1,200 @@
+"""`cspbench weights` as its users run it: as a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cspbench.network.network import Network
+from cspbench.weights import darknet
+from cspbench.weights.header import Header
+from cspbench.zoo.catalogue import model
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `cspbench weights` in a new process."""
+    return subprocess.run(
+        [sys.executable, "-c", "from cspbench.cli.app import main; main()", "weights", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "CI": "1"},
+        timeout=120,
+        check=False,
+    )
+
+
+def write(path: Path, network: Network) -> Path:
+    """A weight file that fits the network."""
+    arrays = [
+        {weight.role: np.full(weight.shape, 0.5, np.float32) for weight in network.weights(index)}
+        for index in range(len(network.layers))
+    ]
+    darknet.write(path, network, arrays, Header(0, 2, 0, 32_000))
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("weights") / "some.weights", model("csmobilenet-v2").build())
+
+
+def test_list_shows_every_row() -> None:
+    done = run("list", "--format", "json")
+    rows = json.loads(done.stdout)
+    assert len(rows) == 92
+    row = next(each for each in rows if each["id"] == "cspresnext-50-elastic")
+    assert row == {
+        "table": "imagenet-big",
+        "row": "CSPResNeXt-50-Elastic",
+        "id": "cspresnext-50-elastic",
+        "model": "csresnext50-elastic",
+        "file": "csresnext50-elastic.weights",
+        "bytes": 67894964,
+        "sha256": None,
+        "status": "published",
+        "note": None,
+    }
+    assert {each["status"] for each in rows} == {"published", "gone", "never released"}
+
+
+def test_list_in_other_forms() -> None:
+    done = run("list", "--table", "imagenet-small", "--table", "timm")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "| Table | Row | Id | Model | File | Bytes | Sha256 | Status | Note |"
+    assert any("| resnet10_final.weights | 20995764 | - | published |" in line for line in lines)
+    assert lines[-1].startswith("| timm |")
+    assert run("list", "--format", "csv").stdout.startswith("table,row,id,model,file,bytes,sha256,status,note\n")
+    assert "csresnext50.weights" in run("list", "--format", "latex").stdout
+
+
+def test_verify_says_what_is_in_the_file(file: Path) -> None:
+    done = run("verify", file)
+    assert done.returncode == 0, done.stderr
+    lines = dict(line.split(None, 1) for line in done.stdout.splitlines())
+    convolutions = [layer.section for layer in model("csmobilenet-v2").build().layers].count("convolutional")
+    assert lines == {
+        "file": str(file),
+        "bytes": "10273812",
+        "header": "version 0.2.0, 20 bytes, 32000 images seen in training",
+        "network": "csmobilenet-v2",
+        "layers": f"81 of 81, {convolutions} of them with arrays",
+        "numbers": "2568448, all finite",
+        "bias": "0.5 to 0.5",
+        "scale": "0.5 to 0.5",
+        "mean": "0.5 to 0.5",
+        "variance": f"0.5 to 0.5; 0 of {lines['variance'].split()[5]} below 0.001, where the epsilon rule shows",
+        "weight": "0.5 to 0.5",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+
+
+def test_verify_names_models_of_the_same_layout_and_published_digests(tmp_path: Path) -> None:
+    done = run("verify", write(tmp_path / "a", model("csresnet50-omega").build()))
+    assert "network    csresnet50 (as well as csresnet50-gamma, csresnet50-omega: the same arrays)" in done.stdout
+    done = run("verify", write(tmp_path / "b", model("yolov3-tiny").build()))
+    assert done.stdout.endswith(", not the published file\n")
+
+
+def test_verify_trained_files(shared: Path) -> None:
+    tiny = shared / "weights" / "tiny.weights"
+    done = run("verify", tiny, "--cfg", tiny.with_suffix(".cfg"))
+    assert done.returncode == 0, done.stderr
+    assert "version 0.1.0, 16 bytes, 204800000 images seen" in done.stdout
+    assert run("verify", tiny).returncode == 3
+
+
+def test_verify_partial_files(file: Path, tmp_path: Path) -> None:
+    network = model("csmobilenet-v2").build()
+    ends = 20 + 4 * sum(weight.size for index in range(30) for weight in network.weights(index))
+    part = tmp_path / "csmobilenet-v2.conv.30"
+    part.write_bytes(file.read_bytes()[:ends])
+    done = run("verify", part, "--model", "csmobilenet-v2")
+    assert done.returncode == 3
+    assert "It ends exactly after layer 29: --partial reads its 30 layers" in done.stderr
+    done = run("verify", part, "--model", "csmobilenet-v2", "--partial")
+    assert done.returncode == 0, done.stderr
+    assert "layers     30 of 81" in done.stdout
+    assert "csmobilenet-v2: its first 30 of 81 layers" in run("identify", part).stdout
+
+
+@pytest.mark.parametrize("command", [["verify"], ["identify"], ["convert", "--to", "safetensors"]])
+def test_no_torch_for_darknet_files(command: list[str], file: Path, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "x")] if command[0] == "convert" else []
+    code = (
+        "import sys\nfrom cspbench.cli.app import app\n"
+        f"try:\n    app({['weights', *command, str(file), *out]!r})\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "assert not {'torch', 'timm', 'pandas', 'matplotlib'} & set(sys.modules), 'heavy'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_identify(file: Path) -> None:
+    done = run("identify", file)
+    assert (done.returncode, done.stdout) == (0, "csmobilenet-v2\n")
+
+
+def test_convert_there_and_back(file: Path, tmp_path: Path) -> None:
+    done = run("convert", file, "--to", "safetensors", "--out", tmp_path / "a.safetensors")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "wrote" in done.stderr
+    done = run("convert", tmp_path / "a.safetensors", "--to", "darknet")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.weights").read_bytes() == file.read_bytes()
+    done = run("convert", tmp_path / "a.safetensors", "--to", "darknet")
+    assert done.returncode == 2
+    assert "there is a file already" in done.stderr
+    assert "numbers    2568448, all finite" in run("verify", tmp_path / "a.safetensors").stdout
+
+
+def test_mistakes_get_one_line_and_the_right_code(file: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.weights"
+    page.write_bytes(b"<!DOCTYPE html><title>Google Drive</title>")
+    cut = tmp_path / "cut.weights"
+    cut.write_bytes(file.read_bytes()[:-4])
+    bad = tmp_path / "bad.weights"
+    bad.write_bytes(file.read_bytes()[:20] + struct.pack("<f", float("nan")) + file.read_bytes()[24:])
+    pickle = tmp_path / "x.pth"
+    pickle.write_bytes(b"\x80\x04N.")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    for arguments, code, words in (
+        (["verify", page], 3, "found an HTML page"),
+        (["verify", cut], 3, "cannot tell which model the file belongs to"),
+        (
+            ["verify", cut, "-m", "csmobilenet-v2"],
+            3,
+            "[convolutional], weight: 4 of its ",
+        ),
+        (["verify", cut, "-m", "csmobilenet-v"], 2, "Did you mean csmobilenet-v2"),
+        (["verify", bad], 3, "layer 0 [convolutional], bias: not a finite number"),
+        (["verify", tmp_path], 3, "found a folder"),
+        (["verify", tmp_path / "pipe"], 3, "found a pipe"),
+        (["verify", tmp_path / "none"], 3, "No such file"),
+        (["verify", pickle], 3, "found a Python pickle"),
+        (["verify", pickle, "-m", "timm/cspdarknet53"], 3, "the checkpoint is damaged"),
+        (["verify", pickle, "-m", "darknet"], 2, "darknet is not a model of timm or mmpretrain"),
+        (["verify", file, "--partial"], 2, "--partial needs the network"),
+        (["verify", file, "-m", "darknet", "--cfg", "x.cfg"], 2, "--model and --cfg name two networks"),
+        (["identify", cut], 3, "no model of the catalogue has a weight file of this size"),
+        (["identify", page], 3, "HTML page"),
+        (["convert", bad, "--to", "safetensors"], 3, "not a finite number"),
+        (["convert", cut, "--to", "safetensors", "-m", "csmobilenet-v2"], 3, "bytes are missing"),
+        (["list", "--table", "imagenet"], 2, "Did you mean imagenet-big?"),
+    ):
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert words in done.stderr
+        assert done.stderr.startswith("cspbench: ")
+        assert done.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,178 @@
+"""Image files of every kind, and files that are none."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from cspbench.data import decode as module
+from cspbench.data.decode import BadImageError, decode
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def noise(*shape: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_rgb_is_as_it_is() -> None:
+    rgb = noise(5, 7, 3)
+    found = decode(encoded(Image.fromarray(rgb)))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, rgb)
+
+
+def test_a_jpeg_is_what_pillow_decodes() -> None:
+    data = encoded(Image.fromarray(noise(40, 30, 3)), "JPEG")
+    np.testing.assert_array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_grey_is_repeated(form: str) -> None:
+    found = decode(encoded(Image.fromarray(noise(5, 7)), form))
+    assert found.shape == (5, 7, 3)
+    np.testing.assert_array_equal(found[..., 0], found[..., 1])
+    np.testing.assert_array_equal(found[..., 0], found[..., 2])
+
+
+def test_bilevel_is_black_and_white() -> None:
+    found = decode(encoded(Image.fromarray(noise(5, 7)).convert("1")))
+    assert set(np.unique(found)) == {0, 255}
+
+
+def test_alpha_is_dropped_without_blending() -> None:
+    rgba = noise(5, 7, 4)
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(rgba))), rgba[..., :3])
+    grey = Image.merge("LA", [Image.fromarray(noise(5, 7)), Image.fromarray(noise(5, 7)[::-1].copy())])
+    np.testing.assert_array_equal(decode(encoded(grey))[..., 0], noise(5, 7))
+
+
+def test_a_palette_with_transparency_is_looked_up() -> None:
+    image = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3), "L").convert("P")
+    colours = noise(256, 3)
+    image.putpalette(colours.tobytes())
+    for transparency in (3, bytes([0, 100, 200, 255])):
+        found = decode(encoded(image, transparency=transparency))
+        np.testing.assert_array_equal(found, colours[np.arange(6).reshape(2, 3)])
+
+
+def test_16_bit_grey_loses_its_low_byte() -> None:
+    values = np.array([[0, 255, 256, 65535]], np.uint16)
+    found = decode(encoded(Image.fromarray(values)))
+    np.testing.assert_array_equal(found[0, :, 1], [0, 0, 1, 255])
+
+
+def test_cmyk_is_multiplied_with_black() -> None:
+    inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [100, 50, 0, 100]]], np.uint8)
+    found = decode(encoded(Image.fromarray(inks, "CMYK"), "TIFF")).astype(int)
+    expected = np.round((255 - inks[..., :3].astype(float)) * (255 - inks[..., 3:].astype(float)) / 255)
+    assert np.abs(found - expected).max() <= 1
+    assert decode(encoded(Image.fromarray(inks, "CMYK"), "JPEG")).shape == (1, 4, 3)
+
+
+def test_exif_turns_only_when_asked() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(noise(4, 9, 3)), "JPEG", exif=exif, quality=100, subsampling=0)
+    assert decode(data).shape == (4, 9, 3)
+    np.testing.assert_array_equal(decode(data, exif=True), np.rot90(decode(data), -1))
+
+
+def test_of_an_animation_the_first_frame() -> None:
+    frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode(data), np.broadcast_to([255, 0, 0], (2, 3, 3)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 1), (1, 20000)])
+def test_extreme_sizes(size: tuple[int, int]) -> None:
+    assert decode(encoded(Image.new("RGB", size))).shape == (size[1], size[0], 3)
+
+
+JPEG = encoded(Image.fromarray(noise(60, 60, 3)), "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "empty"),
+        (bytes(5000), "no JPEG"),
+        (b"<html><body>404 Not Found</body></html>", "no JPEG"),
+        (JPEG[: len(JPEG) // 2], "truncated"),
+        (JPEG[:30], "JPEG|truncated|size"),
+        (png(60, 60), "truncated"),
+        (png(100_000, 100_000), "pixels"),
+        (png(10_000, 9_000), "90,000,000 pixels|10000x9000 pixels"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no JPEG"),
+        (encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "floating point"),
+    ],
+    ids=["empty", "zeros", "html", "half", "header", "no-data", "bomb", "large", "program", "float"],
+)
+def test_what_is_no_usable_image_is_named(data: bytes, found: str) -> None:
+    with pytest.raises(BadImageError, match=found) as raised:
+        decode(data, "n01440764/x.JPEG")
+    assert raised.value.where == "n01440764/x.JPEG"
+    assert raised.value.exit_code == 3
+    assert "\n" not in str(raised.value)
+
+
+def test_a_message_is_one_line_whatever_the_name() -> None:
+    with pytest.raises(BadImageError) as raised:
+        decode(b"", "two\nlines" + 5000 * "x")
+    assert str(raised.value).startswith("two\\nlinesx")
+    assert len(str(raised.value)) < 400
+
+
+def test_a_file_that_is_not_there_and_one_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadImageError, match="No such file"):
+        decode(tmp_path / "missing.jpg")
+    with pytest.raises(BadImageError, match=r"directory|denied"):
+        decode(tmp_path)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(JPEG) - 1))
+def test_damaged_bytes_give_pixels_or_a_bad_image(junk: bytes, at: int) -> None:
+    with contextlib.suppress(BadImageError):
+        assert decode(JPEG[:at] + junk + JPEG[at + len(junk) :]).dtype == np.uint8
+
+
+def test_pillow_warns_nobody_also_from_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A directory of one EXIF entry whose value lies outside of the file: Pillow warns of that.
+    broken = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x010F, 2, 100, 9999) + bytes(4)
+    data = encoded(Image.fromarray(noise(20, 20, 3)), "JPEG", exif=broken)
+    with pytest.warns(UserWarning, match="Tag data larger than file"):
+        Image.open(io.BytesIO(data)).getexif().get(0x010F)
+    before = list(warnings.filters)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: decode(data, exif=True), range(400)):
+            assert found.shape == (20, 20, 3)
+    assert list(warnings.filters) == before
+    assert module._quiet._inside == 0

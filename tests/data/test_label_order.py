@@ -1,0 +1,87 @@
+"""The class orders, and the probe that tells them apart from predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cspbench.data.classes import ORDERS, order, places
+from cspbench.data.label_order import probe_order
+from cspbench.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_has_the_1000_classes(name: str) -> None:
+    assert len(set(order(name))) == 1000
+    assert set(order("darknet")) == set(order("sorted"))
+    assert all(order(name)[place] == wnid for wnid, place in places(name).items())
+
+
+def test_the_orders_known_places() -> None:
+    # timm, torchvision: tench is 0. The devkit's ground truth of validation images 1 to 4 is 490, 361, 171, 822.
+    assert order("sorted")[0] == "n01440764"
+    assert [order("darknet")[number - 1] for number in (490, 361, 171, 822)] == [
+        "n01751748",
+        "n09193705",
+        "n02105855",
+        "n04263257",
+    ]
+    with pytest.raises(UsageError, match="no class order 'alphabetic'"):
+        order("alphabetic")
+
+
+def test_the_darknet_order_is_the_reference_s(shared: Path) -> None:
+    assert list(order("darknet")) == (shared / "reference" / "imagenet-darknet-order.txt").read_text().split()
+
+
+def predictions(name: str, share: float, count: int) -> tuple[list[int], list[str]]:
+    """Top-1 numbers of a network in an order that is right in a share of the images, and the classes."""
+    rng = np.random.default_rng(0)
+    wnids = [order("sorted")[number] for number in rng.integers(0, 1000, count)]
+    right = rng.random(count) < share
+    guesses = rng.integers(0, 1000, count)
+    return [
+        places(name)[wnid] if good else int(guess) for wnid, good, guess in zip(wnids, right, guesses, strict=True)
+    ], wnids
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "count", "verdict"),
+    [
+        ("darknet", 0.7, 200, "as declared"),
+        ("darknet", 0.2, 50_000, "as declared"),
+        ("darknet", 1.0, 5, "as declared"),
+        ("sorted", 0.7, 200, "swapped"),
+        ("sorted", 0.5, 50_000, "swapped"),
+        ("sorted", 0.7, 20, "swapped"),
+        ("darknet", 0.0, 200, "chance"),
+        ("darknet", 0.0, 50_000, "chance"),
+        ("darknet", 0.0, 10, "undecided"),
+        ("sorted", 0.7, 3, "undecided"),
+        ("sorted", 0.7, 0, "undecided"),
+    ],
+)
+def test_the_probe(name: str, share: float, count: int, verdict: str) -> None:
+    probe = probe_order(*predictions(name, share, count), declared="darknet")
+    assert probe.verdict == verdict
+    assert probe.images == count
+    if verdict == "swapped":
+        assert probe.better == "sorted"
+        assert "are in the sorted order, not in the darknet one" in str(probe)
+    assert f"{probe.accuracy('darknet'):.1%} in the darknet order" in str(probe)
+
+
+def test_numbers_outside_of_the_classes_are_misses() -> None:
+    assert probe_order([1000, -1], ["n01440764", "n01440764"]).hits == {"darknet": 0, "sorted": 0}
+
+
+def test_the_probe_on_the_binary_s_predictions(shared: Path) -> None:
+    lines = (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").read_text().splitlines()
+    columns = [line.split(",") for line in lines[1:]]
+    predicted, wnids = [int(line[3]) for line in columns], [line[1] for line in columns]
+    assert probe_order(predicted, wnids, "darknet").verdict == "as declared"
+    probe = probe_order(predicted, wnids, "sorted")
+    assert probe.verdict == "swapped"
+    assert probe.hits["darknet"] == 139

@@ -1,0 +1,438 @@
+"""The cfg grammar and reader as the specification words them, and text that reads back as the same network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import KINDS, networks
+
+from cspbench.errors import DefinitionError
+from cspbench.network import cfg, cfg_text
+from cspbench.network.grammar import sections
+from cspbench.network.layers import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Connected,
+    Convolution,
+    Crop,
+    Dropout,
+    GaussianYolo,
+    Implicit,
+    Layer,
+    LocalAvgPool,
+    Loss,
+    MaxPool,
+    MaxPoolDepth,
+    Region,
+    Reorg,
+    Route,
+    Sam,
+    ScaleChannels,
+    Shortcut,
+    Softmax,
+    Upsample,
+    Yolo,
+)
+from cspbench.network.network import Network, difference
+from cspbench.zoo import catalogue
+
+NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
+
+
+def parsed(body: str) -> cfg.Reading:
+    return cfg.parse(NET + body, "small", "small.cfg")
+
+
+def layers(body: str) -> tuple[Layer, ...]:
+    reading = parsed(body)
+    assert reading.warnings == ()
+    return reading.network.layers
+
+
+# --- grammar
+
+
+def test_blanks_vanish_anywhere_and_comment_lines_are_skipped() -> None:
+    text = "# one\n; two\n\n [ n e t ] \r\n\tw i d t h = 1 2\t3 \n  #three\nheight =\t4\n;=\n"
+    (net,) = sections(text, "x.cfg")
+    assert (net.name, net.line) == ("net", 4)
+    assert net.keys == {"width": ("123", 5), "height": ("4", 7)}
+
+
+def test_only_line_feeds_end_a_line() -> None:
+    """Darknet knows no other line end: what editors take for one stays inside the value."""
+    (net,) = sections("[net]\nname=a\x0cb\x85c\u2028d\nwidth=5", "x.cfg")
+    assert net.keys == {"name": ("a\x0cb\x85c\u2028d", 2), "width": ("5", 3)}
+
+
+def test_the_first_of_duplicate_keys_wins() -> None:
+    (layer,) = layers("[convolutional]\nfilters=3\nfilters=5\nactivation=relu\nactivation=mish\n")
+    assert isinstance(layer, Convolution)
+    assert (layer.filters, layer.activation) == (3, "relu")
+
+
+def test_a_value_is_split_at_the_first_equals_sign() -> None:
+    (net,) = sections("[net]\na=b=c", "x.cfg")
+    assert net.keys == {"a": ("b=c", 2)}
+
+
+@pytest.mark.parametrize("tail", ["#note", " # note", ";note", " ; note"])
+def test_a_comment_behind_a_number_is_no_part_of_it(tail: str) -> None:
+    (layer,) = layers(f"[maxpool]\nsize=3{tail}\nstride=2{tail}\n")
+    assert layer == MaxPool(sources=(-1,), size=3, stride=2, padding=2)
+
+
+def test_a_comment_behind_a_word_or_a_list() -> None:
+    body = "[convolutional]\nfilters=18\nactivation=linear # no more\n[yolo]\nclasses=1\nnum=3\nmask=0,1,2#all\n"
+    _, head = layers(body + "anchors=1,2, 3,4, 5,6 # pixels\n")
+    assert isinstance(head, Yolo)
+    assert (head.mask, head.anchors) == ((0, 1, 2), ((1, 2), (3, 4), (5, 6)))
+
+
+def test_what_atoi_ignores_is_warned_about() -> None:
+    reading = parsed("[maxpool]\nsize=2x\nstride=2.0\n")
+    assert reading.warnings == ("small.cfg:6: size=2x: everything after 2 is ignored",)
+    assert reading.network.layers == (MaxPool(sources=(-1,), size=2, stride=2, padding=1),)
+
+
+def test_a_list_of_leftovers_is_warned_about_once() -> None:
+    body = "[avgpool]\n[route]\nlayers=" + ",".join(["-1x"] * 1000) + "\n"
+    (warning,) = parsed(body).warnings
+    assert "layers" in warning
+    assert len(warning) < 200
+
+
+def test_digits_are_ascii() -> None:
+    with pytest.raises(DefinitionError, match=r"size in .maxpool. cannot be read"):
+        parsed("[maxpool]\nsize=\u0663\n")
+
+
+def test_a_real_may_have_many_digits() -> None:
+    (layer,) = layers(f"[dropout]\nprobability=0.2{'0' * 60}1\n")
+    assert layer == Dropout(sources=(-1,), probability=0.2)
+
+
+# --- reader
+
+
+def test_relative_and_absolute_references() -> None:
+    body = "[convolutional]\nfilters=4\n" * 3 + "[route]\nlayers=-1, 0 ,-3\n[route]\nlayers=2\n"
+    *_, first, second = layers(body)
+    # layer 3: -1 is 2, -3 is 0
+    assert first.sources == (2, 0, 0)
+    assert second.sources == (2,)
+
+
+def test_shortcut_reads_several_and_either_spelling_of_its_normalisation() -> None:
+    body = "[convolutional]\nfilters=4\n" * 3
+    for key in ("weights_normalization", "weights_normalizion"):
+        layer = layers(f"{body}[shortcut]\nfrom=-2,0\nweights_type=per_layer\n{key}=avg_relu\n")[-1]
+        assert layer == Shortcut(sources=(2, 1, 0), weighting="per_feature", normalization="relu")
+
+
+def test_normalisation_without_weights_is_none() -> None:
+    layer = layers("[dropout]\n[dropout]\n[shortcut]\nfrom=-2\nweights_normalization=relu\n")[-1]
+    assert layer == Shortcut(sources=(1, 0))
+
+
+def test_section_aliases() -> None:
+    body = "[conv]\nfilters=4\n[max]\n[local_avg]\n[avg]\n[conn]\n[soft]\n"
+    kinds = [type(layer) for layer in layers(body)]
+    assert kinds == [Convolution, MaxPool, LocalAvgPool, AvgPool, Connected, Softmax]
+    assert cfg.parse(NET.replace("[net]", "[network]") + "[avg]\n", "x").network.layers == (AvgPool(sources=(-1,)),)
+
+
+def test_unknown_keys_are_warned_about_with_file_and_line() -> None:
+    reading = parsed("center_crop=1\n[maxpool]\nsize=2\nbeta1=0.6\n")
+    assert reading.warnings == (
+        "small.cfg:5: unknown key center_crop in [net] is ignored, as in Darknet",
+        "small.cfg:8: unknown key beta1 in [maxpool] is ignored, as in Darknet",
+    )
+
+
+def test_training_keys_are_silent() -> None:
+    net = "batch=64\nsubdivisions=8\nmomentum=0.9\ndecay=.0005\nlearning_rate=0.1\npolicy=poly\npower=4\nmosaic=1\n"
+    body = "[convolutional]\nfilters=6\nactivation=linear\nstopbackward=1\n"
+    assert (
+        len(layers(f"{net}{body}[yolo]\nmask=0\nanchors=1,2\nclasses=1\njitter=.3\nignore_thresh=.7\nrandom=1\n")) == 2
+    )
+
+
+def test_letter_box_is_kept() -> None:
+    assert parsed("letter_box=1\n[avgpool]\n").network.letter_box
+    assert not parsed("[avgpool]\n").network.letter_box
+
+
+def test_defaults_are_darknets() -> None:
+    conv, pool, *_ = layers("[convolutional]\nactivation=linear\n[maxpool]\nstride=2\n[local_avgpool]\n[upsample]\n")
+    assert conv == Convolution(sources=(-1,), filters=1, size=1, batch_normalize=False, activation="linear")
+    assert pool == MaxPool(sources=(0,), size=2, stride=2, padding=1)
+    (bare,) = layers("[convolutional]\n")
+    assert isinstance(bare, Convolution)
+    assert bare.activation == "logistic"
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("size=3\npad=1", {"size": 3, "padding": 1}),
+        ("size=4\npad=1", {"size": 4, "padding": 2}),
+        ("size=3\npadding=2", {"size": 3, "padding": 2}),
+        ("size=5\npad=1\npadding=0", {"size": 5, "padding": 2}),
+        ("size=3\nstride=2", {"size": 3, "stride": (2, 2)}),
+        ("size=3\nstride=2\nstride_x=1", {"size": 3, "stride": (2, 1)}),
+        ("size=3\nstride_y=3", {"size": 3, "stride": (3, 1)}),
+        ("size=3\npad=1\ndilation=2", {"size": 3, "padding": 1, "dilation": 2}),
+        ("size=1\ndilation=2", {"size": 1}),
+        ("size=3\npad=1\nstride=2\nantialiasing=1", {"size": 3, "padding": 1, "stride": (2, 2), "antialiasing": 1}),
+        ("groups=2", {"groups": 2}),
+        ("batch_normalize=1", {"batch_normalize": True}),
+    ],
+)
+def test_convolution_keys(keys: str, expected: dict[str, object]) -> None:
+    (layer,) = layers(f"[convolutional]\nfilters=4\nactivation=leaky\n{keys}\n")
+    whole = {"batch_normalize": False, **expected}
+    assert layer == Convolution(sources=(-1,), filters=4, **whole)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reference", ["0", "-2"])
+def test_share_index(reference: str) -> None:
+    body = "[convolutional]\nfilters=4\n" * 2 + f"[convolutional]\nfilters=4\nshare_index={reference}\n"
+    last = layers(body)[-1]
+    assert isinstance(last, Convolution)
+    assert last.share == 0
+
+
+def test_yolo_keys() -> None:
+    body = "[convolutional]\nfilters=14\nactivation=logistic\n[yolo]\nmask=2,0\nnum=3\nclasses=2\n"
+    body += "anchors=10,13, 16,30, 33.5,23\nscale_x_y=1.05\nnew_coords=1\nnms_kind=greedynms\nbeta_nms=0.7\n"
+    assert layers(body)[-1] == Yolo(
+        sources=(0,),
+        classes=2,
+        anchors=((10, 13), (16, 30), (33.5, 23)),
+        mask=(2, 0),
+        scale_x_y=1.05,
+        new_coords=True,
+        nms_kind="greedynms",
+        beta_nms=0.7,
+    )
+    (_, bare) = layers("[convolutional]\nfilters=25\n[yolo]\n")
+    assert bare == Yolo(sources=(0,), classes=20, anchors=((0.5, 0.5),), mask=(0,))
+
+
+def test_gaussian_yolo_keys() -> None:
+    body = "[convolutional]\nfilters=10\n[Gaussian_yolo]\nmask=0\nanchors=1,2\nclasses=1\nyolo_point=left_top\n"
+    assert layers(body)[-1] == GaussianYolo(
+        sources=(0,), classes=1, anchors=((1, 2),), mask=(0,), yolo_point="left_top"
+    )
+
+
+def test_the_other_layers() -> None:
+    body = """
+        [convolutional]
+        filters=8
+        [sam]
+        from=-1
+        activation=linear
+        [batchnorm]
+        [reorg]
+        stride=2
+        [reorg3d]
+        stride=2
+        [upsample]
+        stride=-2
+        scale=0.5
+        [upsample]
+        stride=3
+        [crop]
+        crop_height=2
+        crop_width=3
+        noadjust=1
+        [maxpool]
+        maxpool_depth=1
+        out_channels=16
+        size=1
+        [convolutional]
+        filters=1
+        [scale_channels]
+        from=-2
+        scale_wh=1
+        activation=relu
+        [avgpool]
+        [scale_channels]
+        from=-2
+        [dropout]
+        probability=.2
+        [convolutional]
+        filters=12
+        [region]
+        classes=1
+        num=2
+        anchors=1,2,3,4
+        softmax=1
+        [connected]
+        output=6
+        activation=linear
+        batch_normalize=1
+        [softmax]
+        groups=2
+        temperature=3
+        [implicit]
+        filters=2
+        atoms=3
+        [cost]
+        type=sse
+        [contrastive]
+        [activation]
+        activation=mish
+    """
+    found = layers(body)
+    assert [type(layer).__name__ for layer in found] == [
+        "Convolution",
+        "Sam",
+        "BatchNorm",
+        "Reorg",
+        "Reorg",
+        "Upsample",
+        "Upsample",
+        "Crop",
+        "MaxPoolDepth",
+        "Convolution",
+        "ScaleChannels",
+        "AvgPool",
+        "ScaleChannels",
+        "Dropout",
+        "Convolution",
+        "Region",
+        "Connected",
+        "Softmax",
+        "Implicit",
+        "Loss",
+        "Loss",
+        "Activation",
+    ]
+    assert found[1] == Sam(sources=(0, 0))
+    assert found[2] == BatchNorm(sources=(1,))
+    assert found[3:5] == (Reorg(sources=(2,), stride=2, legacy=True), Reorg(sources=(3,), stride=2))
+    assert found[5] == Upsample(sources=(4,), stride=2, scale=0.5, reverse=True)
+    assert found[7] == Crop(sources=(6,), height=2, width=3, noadjust=True)
+    assert found[8] == MaxPoolDepth(sources=(7,), channels=16)
+    assert found[10] == ScaleChannels(sources=(9, 8), activation="relu", per_pixel=True)
+    assert found[12] == ScaleChannels(sources=(11, 10))
+    assert found[15] == Region(sources=(14,), classes=1, anchors=((1, 2), (3, 4)), softmax=True)
+    assert found[16] == Connected(sources=(15,), outputs=6, batch_normalize=True, activation="linear")
+    assert found[17] == Softmax(sources=(16,), groups=2, temperature=3)
+    assert found[18] == Implicit(sources=(17,), filters=2, atoms=3)
+    assert found[20] == Loss(sources=(19,))
+    assert found[21] == Activation(sources=(20,), activation="mish")
+
+
+@pytest.mark.parametrize("key", ["xnor", "binary", "flipped", "rotate", "deform", "reverse", "coordconv"])
+def test_convolutions_of_another_kind_are_refused(key: str) -> None:
+    with pytest.raises(DefinitionError, match=rf"small.cfg:7, layer 0 .convolutional.: .*{key}=1 is not supported"):
+        parsed(f"[convolutional]\nfilters=1\n{key}=1\n")
+    assert layers(f"[convolutional]\nfilters=1\n{key}=0\n")
+
+
+def test_read_names_the_network_after_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "some-net.cfg"
+    path.write_bytes("\ufeff# caf\u00e9\n".encode() + b"# caf\xe9\n" + (NET + "[avgpool]\nwhat=1\n").encode())
+    reading = cfg.read(path)
+    assert reading.network.name == "some-net"
+    assert reading.warnings == (f"{path}:8: unknown key what in [avgpool] is ignored, as in Darknet",)
+
+
+# --- round trip
+
+LINE = re.compile(r"\[[A-Za-z_0-9]+\]|[a-z_A-Z0-9]+=[^\s=#;]+|#.*")
+
+
+def roundtrip(network: Network) -> None:
+    """The text reads back as the network, without a warning, and has only lines of Darknet's grammar."""
+    text = cfg_text.write(network)
+    assert text.endswith("\n")
+    seen: set[str] = set()
+    for line in filter(None, text.split("\n")):
+        assert LINE.fullmatch(line), line
+        if line.startswith("["):
+            seen = set()
+        key = line.partition("=")[0]
+        assert key not in seen
+        seen.add(key)
+    reading = cfg.parse(text, network.name)
+    assert reading.warnings == ()
+    assert difference(reading.network, network) is None
+    assert reading.network == network
+
+
+@pytest.mark.parametrize("name", catalogue.MODELS)
+def test_every_catalogue_model_reads_back_or_is_refused_for_its_first_foreign_layer(name: str) -> None:
+    model = catalogue.model(name)
+    network = model.build()
+    foreign = [
+        index
+        for index, layer in enumerate(network.layers)
+        if (isinstance(layer, Convolution) and not layer.batch_normalize and not layer.bias)
+        or (isinstance(layer, Upsample) and layer.bilinear)
+    ]
+    if not foreign:
+        roundtrip(network)
+        return
+    assert model.definition != "cfg"
+    with pytest.raises(DefinitionError, match=f"layer {foreign[0]} .*cannot be written as a cfg"):
+        cfg_text.write(network)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=25)
+@given(data=st.data())
+def test_random_networks_read_back(kind: str, data: st.DataObject) -> None:
+    roundtrip(data.draw(networks(kind), label="network"))
+
+
+def test_text_begins_with_the_input_for_inference() -> None:
+    text = cfg_text.write(Network("small", (4, 6, 8), (AvgPool(sources=(-1,)),), letter_box=True))
+    assert text.splitlines() == [
+        "# small, written by cspbench",
+        "[net]",
+        "batch=1",
+        "subdivisions=1",
+        "width=8",
+        "height=6",
+        "channels=4",
+        "letter_box=1",
+        "",
+        "[avgpool]",
+    ]
+
+
+def test_a_name_with_line_ends_stays_on_the_comment_line() -> None:
+    network = Network("a\n[route]\rb", (4, 6, 8), (AvgPool(sources=(-1,)),))
+    assert cfg_text.write(network).splitlines()[0] == "# a [route] b, written by cspbench"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        AvgPool(sources=(-1,)),
+        Shortcut(sources=(-1, 0)),
+        # Darknet has no name for the network input
+        Route(sources=(0, -1)),
+        Shortcut(sources=(0, -1)),
+        # nor a key for these
+        Convolution(sources=(0,), filters=2, batch_normalize=False, bias=False),
+        Upsample(sources=(0,), bilinear=True),
+    ],
+)
+def test_what_a_cfg_cannot_say_is_refused(second: Layer) -> None:
+    network = Network("small", (4, 6, 8), (Dropout(sources=(-1,)), second))
+    with pytest.raises(DefinitionError, match=r"small, layer 1 .*cannot be written as a cfg") as caught:
+        cfg_text.write(network)
+    assert caught.value.expected
+    assert caught.value.found
+    assert caught.value.remedy

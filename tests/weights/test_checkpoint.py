@@ -1,0 +1,194 @@
+"""Checkpoints of timm and mmpretrain: the same logits from our layers, and no code run to read them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from timm_cspnet import SHAPES, constants, tensors
+from torch import Tensor
+from weight_files import random_arrays, same, save
+
+from cspbench.errors import UsageError
+from cspbench.network.module import to_module
+from cspbench.weights import checkpoint, darknet, safetensors_file
+from cspbench.weights.arrays import Weights, WeightsError
+from cspbench.weights.loading import load
+from cspbench.weights.opening import open_weights
+from cspbench.zoo.catalogue import model
+from cspbench.zoo.timm_import import import_timm
+
+SMALLEST = "timm/cspresnext50"
+
+
+def logits(name: str, weights: Weights, x: Tensor) -> Tensor:
+    network = model(name).build().resized(*x.shape[2:])
+    with torch.inference_mode():
+        found: Tensor = load(to_module(network), network, weights)(x)
+    return found.flatten(1)
+
+
+def image() -> Tensor:
+    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_logits_are_timms(name: str, tmp_path: Path) -> None:
+    timms = import_timm().create_model(name.removeprefix("timm/")).eval()
+    assert list(timms.state_dict()) == list(tensors(name))
+    timms.load_state_dict(tensors(name))
+    save_file(tensors(name), tmp_path / "model.safetensors")
+    torch.save({"meta": {"epoch": 1}, "state_dict": tensors(name, mmpretrain=True)}, tmp_path / "mm.pth")
+    with torch.inference_mode():
+        expected = timms(image())
+    for file in ("model.safetensors", "mm.pth"):
+        weights = open_weights(tmp_path / file, model(name).build())
+        found = logits(name, weights, image())
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() < 3e-6 * expected.abs().max()
+        assert (weights.complete, weights.header) == (True, None)
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    return constants(SMALLEST)
+
+
+def read(path: Path) -> Weights:
+    return checkpoint.read(path, model(SMALLEST).build())
+
+
+@pytest.mark.parametrize("key", checkpoint.NESTED)
+def test_nested_tensors_and_data_parallel_names(key: str, state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "plain.pth")
+    wrapped = {f"module.{name}": value.double() for name, value in state.items()}
+    torch.save({"epoch": 3, "arch": "cspresnext50", key: wrapped}, tmp_path / "nested.pth")
+    assert same(read(tmp_path / "nested.pth").arrays, read(tmp_path / "plain.pth").arrays)
+
+
+def test_averaged_weights_come_first(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save({"state_dict": constants(SMALLEST, 0.5), "state_dict_ema": state}, tmp_path / "both.pth")
+    torch.save(state, tmp_path / "plain.pth")
+    assert same(read(tmp_path / "both.pth").arrays, read(tmp_path / "plain.pth").arrays)
+
+
+def test_old_pickles_and_convolutional_classifiers(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "new.pth")
+    fc = {"head.fc.weight": state["head.fc.weight"][:, :, None, None]}
+    torch.save({**state, **fc}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert (tmp_path / "old.pth").read_bytes()[0] == 0x80
+    assert same(read(tmp_path / "old.pth").arrays, read(tmp_path / "new.pth").arrays)
+
+
+def _without(name: str) -> Callable[[dict[str, Tensor]], Any]:
+    return lambda state: {each: value for each, value in state.items() if each != name}
+
+
+def _with(name: str, value: Tensor) -> Callable[[dict[str, Tensor]], Any]:
+    return lambda state: {**state, name: value}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            _without("stem.conv1.bn.bias"),
+            r"a tensor stem\.conv1\.bn\.bias of \(64,\), found none; it has head",
+        ),
+        (_without("head.fc.bias"), "head.fc.bias"),
+        (_with("stages.9.conv.weight", torch.zeros(1)), r"found also stages\.9\.conv\.weight"),
+        (_with("head.fc.weight", torch.zeros(21841, 2048)), r"head\.fc\.weight of \(1000, 2048, 1, 1\), found \(21841"),
+        (_with("stem.conv1.conv.weight", torch.zeros(64, 3, 3, 3)), r"of \(64, 3, 7, 7\), found \(64, 3, 3, 3\)"),
+        (_with("stem.conv1.bn.bias", torch.full((64,), torch.nan)), r"layer 0 \[convolutional\], bias: not a finite"),
+        (_with("stem.conv1.bn.running_var", -torch.ones(64)), "variance: a negative variance"),
+        (_with("stem.conv1.bn.bias", "text"), "found stem.conv1.bn.bias"),  # type: ignore[arg-type]
+        (lambda state: {"model": {}}, "expected tensors by name, or such under state_dict_ema"),
+        (lambda state: [1, 2], "found a list"),
+        (lambda state: constants("timm/cspresnet50"), r"the checkpoint does not fit.*Choose its model with --model"),
+    ],
+)
+def test_checkpoints_that_do_not_fit(
+    change: Callable[[dict[str, Tensor]], Any], words: str, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save(change(state), tmp_path / "bad.pth")
+    with pytest.raises(WeightsError, match=words):
+        read(tmp_path / "bad.pth")
+
+
+def test_number_formats_of_safetensors(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "plain.pth")
+    for kind in (torch.float64, torch.bfloat16):
+        save_file(
+            {name: (value.to(kind) if value.ndim else value).contiguous() for name, value in state.items()},
+            tmp_path / "other.safetensors",
+        )
+        if kind is torch.float64:
+            assert same(read(tmp_path / "other.safetensors").arrays, read(tmp_path / "plain.pth").arrays)
+        else:
+            with pytest.raises(WeightsError, match=r"tensors of F16, F32 or F64, found BF16 in head\.fc\.bias"):
+                read(tmp_path / "other.safetensors")
+
+
+class _Hostile:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "pickle"])
+def test_a_hostile_pickle_runs_no_code(tmp_path: Path, kind: str, protocol: int) -> None:
+    target, path = tmp_path / "made", tmp_path / "evil.pth"
+    evil = {"state_dict": _Hostile(target)}
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps(evil, protocol))
+    else:
+        torch.save(evil, path, pickle_protocol=protocol, _use_new_zipfile_serialization=kind == "zip")
+    words = "cannot be read without running code from it .*expected tensors only"
+    if protocol == 2 and kind != "pickle":  # the one that torch writes, so that it gets as far as the name
+        words += r".*found unsupported.*\.mkdir"
+    with pytest.raises(WeightsError, match=words):
+        read(path)
+    with pytest.raises(WeightsError, match=r"a Python pickle|a zip archive"):
+        darknet.read(path, model("darknet").build())
+    assert not target.exists()
+    pickle.loads(pickle.dumps(evil))
+    assert target.exists()  # it would have
+
+
+def test_archives_that_are_no_checkpoint(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("a.jpg", "x")
+    torch.save(state, tmp_path / "good.pth")
+    cut = save(tmp_path, (tmp_path / "good.pth").read_bytes()[:-1000], "cut.pth")
+    for path in (tmp_path / "photos.zip", cut):
+        with pytest.raises(WeightsError, match=r"(photos\.zip|cut\.pth): the checkpoint is damaged"):
+            read(path)
+    with pytest.raises(WeightsError, match=r"expected a zip archive.*found text"):
+        read(save(tmp_path, b"text, not a checkpoint", "text.pth"))
+
+
+def test_only_timms_models_are_read_from_checkpoints(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(UsageError, match="csresnext50 is not a model of timm or mmpretrain"):
+        open_weights(tmp_path / "x.pth", model("csresnext50").build())
+
+
+def test_any_kind_of_file_is_opened_by_its_contents(tmp_path: Path) -> None:
+    network = model("csmobilenet-v2").build()
+    arrays = random_arrays(network)
+    darknet.write(tmp_path / "one.bin", network, arrays)
+    safetensors_file.write(tmp_path / "other.bin", network, arrays)
+    assert same(open_weights(tmp_path / "one.bin", network).arrays, arrays)
+    assert same(open_weights(tmp_path / "other.bin", network).arrays, arrays)

@@ -1,0 +1,109 @@
+"""Weights as safetensors: the same arrays there and back, and nothing that does not fit."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from weight_files import networks, random_arrays, same, save
+
+from cspbench.network.layers import AvgPool, Convolution
+from cspbench.network.network import Network
+from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.arrays import WeightsError
+from cspbench.weights.header import Header
+
+NET = Network("two", (3, 4, 4), (Convolution(sources=(-1,), filters=2), AvgPool(sources=(0,))))
+
+
+@given(networks(), st.integers(0, 2**32 - 1))
+def test_there_and_back(tmp_path_factory: pytest.TempPathFactory, network: Network, seed: int) -> None:
+    folder = tmp_path_factory.mktemp("round")
+    arrays, header = random_arrays(network, seed), Header(0, 2, 0, seed)
+    darknet.write(folder / "a.weights", network, arrays, header)
+    read = darknet.read(folder / "a.weights", network)
+    safetensors_file.write(folder / "a.safetensors", network, read.arrays, read.header)
+    again = safetensors_file.read(folder / "a.safetensors", network)
+    assert same(again.arrays, arrays)
+    assert (again.header, again.complete) == (header, True)
+    darknet.write(folder / "b.weights", network, again.arrays, again.header)
+    assert (folder / "b.weights").read_bytes() == (folder / "a.weights").read_bytes()
+
+
+def test_names_and_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "two.safetensors"
+    safetensors_file.write(path, NET, random_arrays(NET), Header(0, 1, 0, 5))
+    assert {name: array.shape for name, array in load_file(path).items()} == {
+        "layers.0.bias": (2,),
+        "layers.0.scale": (2,),
+        "layers.0.mean": (2,),
+        "layers.0.variance": (2,),
+        "layers.0.weight": (2, 3, 1, 1),
+    }
+    assert safetensors_file.network_name(path) == "two"
+    with safetensors_file.opened(path) as file:
+        assert file.metadata() == {"network": "two", "darknet_version": "0.1.0", "images_seen": "5"}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_transposed_view_is_written_as_it_reads(tmp_path: Path) -> None:
+    arrays = random_arrays(NET)
+    turned = ({**arrays[0], "weight": np.asfortranarray(arrays[0]["weight"])}, arrays[1])
+    safetensors_file.write(tmp_path / "a", NET, turned)
+    assert same(safetensors_file.read(tmp_path / "a", NET).arrays, arrays)
+    assert safetensors_file.read(tmp_path / "a", NET).header is None
+
+
+def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
+    good = {f"layers.0.{role}": array for role, array in random_arrays(NET)[0].items()}
+    missing = {name: array for name, array in good.items() if name != "layers.0.mean"}
+    path = tmp_path / "x.safetensors"
+    cases: list[tuple[dict[str, NDArray[Any]], str]] = [
+        (missing, r"tensors are not those of two \(expected a tensor layers\.0\.mean, found none\)"),
+        ({**good, "layers.1.weight": np.zeros(1, np.float32)}, "expected no more tensors, found layers.1.weight"),
+        (
+            {**good, "layers.0.mean": np.zeros(3, np.float32)},
+            r"expected layers\.0\.mean as F32 of \(2,\)",
+        ),
+        ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, r"found x\\n0, .* and 4 more"),
+        ({**good, "layers.0.mean": np.zeros(2, np.float16)}, "found F16 of"),
+        ({**good, "layers.0.variance": np.full(2, -1, np.float32)}, "layer 0 .*, variance: a negative variance"),
+        ({**good, "layers.0.weight": np.full((2, 3, 1, 1), np.nan, np.float32)}, "weight: not a finite number"),
+    ]
+    for tensors, words in cases:
+        save_file(tensors, path)
+        with pytest.raises(WeightsError, match=words):
+            safetensors_file.read(path, NET)
+
+
+def test_files_that_are_damaged(tmp_path: Path) -> None:
+    safetensors_file.write(tmp_path / "good", NET, random_arrays(NET))
+    data = (tmp_path / "good").read_bytes()
+    lying = struct.pack("<Q", 2**62) + data[8:]
+    for damaged in (data[:-4], data[:20], lying, data + b"more", data.replace(b"F32", b"F99")):
+        path = save(tmp_path, damaged, "bad.safetensors")
+        with pytest.raises(WeightsError, match=r"bad\.safetensors: the safetensors file cannot be read"):
+            safetensors_file.read(path, NET)
+
+
+def test_arrays_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="found none"):
+        safetensors_file.write(tmp_path / "x", NET, ({}, {}))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        safetensors_file.write(tmp_path / "file" / "x", NET, random_arrays(NET))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"darknet_version": "0.2.5"}, {"darknet_version": "x", "images_seen": "-1"}])
+def test_metadata_is_not_trusted(tmp_path: Path, metadata: dict[str, str]) -> None:
+    save_file({f"layers.0.{role}": array for role, array in random_arrays(NET)[0].items()}, tmp_path / "x", metadata)
+    assert safetensors_file.read(tmp_path / "x", NET).header is None
+    assert safetensors_file.network_name(tmp_path / "x") is None

@@ -1,0 +1,192 @@
+"""The catalogue of weight files: exact sizes, what can be had, and finding a file in a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from weight_files import V010, V025, random_arrays, save
+
+from cspbench.network.counting import stored_bytes
+from cspbench.weights import catalogue, darknet, safetensors_file
+from cspbench.weights.arrays import WeightsError, layout
+from cspbench.weights.header import Header
+from cspbench.zoo.catalogue import MODELS, model
+
+
+def sized(folder: Path, name: str, size: int, head: bytes = V025) -> Path:
+    """A sparse file of that size."""
+    path = save(folder, head, name)
+    os.truncate(path, size)
+    return path
+
+
+def by_id(table: str, row: str) -> catalogue.WeightFile:
+    return next(each for each in catalogue.weight_files([table]) if each.id == row)
+
+
+def test_every_row_has_an_entry() -> None:
+    files = catalogue.weight_files()
+    assert len(files) == 88 + 4
+    for each in files:
+        assert (each.file is None) == (each.status == "never released")
+        assert each.model or (each.file, each.size, each.sha256, each.status) == (None, None, None, "never released")
+        if each.model and each.file and each.file.endswith(".weights"):
+            assert each.size == stored_bytes(MODELS[each.model].build())
+            assert each.short_size == each.size - 4
+
+
+def test_sizes_are_the_appendixs(shared: Path) -> None:
+    """Bytes of every cfg in the specification, for the models of the catalogue that are named after one."""
+    text = (shared / "spec" / "models.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (?:cfg|prn/cfg|ab/cfg)/(\S+)\.cfg \|.*\| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    checked = {name for name, *_ in lines} & set(MODELS)
+    assert len(checked) >= 30
+    for name, numbers, size in lines:
+        if name in checked:
+            assert stored_bytes(MODELS[name].build()) == int(size) == 20 + 4 * int(numbers)
+            assert catalogue.fitting(int(size), Header())[0].complete
+            assert name in [match.model for match in catalogue.fitting(int(size), Header())]
+            assert name in [match.model for match in catalogue.fitting(int(size) - 4, Header(0, 1, 0))]
+
+
+PANET = "csresnext50-panet-spp"
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "file", "size", "status"),
+    [
+        ("imagenet-big", "darknet-53", "darknet53.weights", 166582580, "published"),
+        ("imagenet-small", "resnet-10", "resnet10_final.weights", 20995764, "published"),
+        ("imagenet-activation", "cspresnext-50-mish", None, 82459316, "never released"),
+        ("imagenet-activation", "cspresnext-50-lrelu", "csresnext50.weights", 82459316, "published"),
+        ("imagenet-augmentation", "cspresnext-50-mixup", None, 82459316, "never released"),
+        ("coco-cpu", "yolov3-tiny-416", "yolov3-tiny.weights", 35434956, "published"),
+        ("coco-headline", "cspresnext50-panet-spp-sam-512", None, 233657096, "never released"),
+        (
+            "coco-nms",
+            "cspresnext50-panet-spp-512-nms0.45",
+            "csresnext50-panet-spp_final.weights",
+            228123400,
+            "published",
+        ),
+        (
+            "coco-nms",
+            "cspresnext50-panet-spp-giou-512-nms-aware",
+            "csresnext50-panet-spp-giou.weights",
+            228123400,
+            "gone",
+        ),
+        ("timm", "cspdarknet53", "cspdarknet53_ra_256-d05c7c21.pth", 110775135, "published"),
+        ("mmpretrain", "cspresnet50", "cspresnet50_3rdparty_8xb32_in1k_20220322-6c68ac06.pth", None, "published"),
+    ],
+)
+def test_rows(table: str, row: str, file: str | None, size: int | None, status: str) -> None:
+    found = by_id(table, row)
+    assert (found.file, found.size, found.status) == (file, size, status)
+
+
+def test_digests() -> None:
+    assert len(by_id("coco-cpu", "yolov3-tiny-416").sha256 or "") == 64
+    assert by_id("timm", "cspdarknet53").sha256 == "d05c7c21"
+    assert by_id("mmpretrain", "cspresnext50").sha256 == "1dab4810"
+    assert by_id("imagenet-big", "cspresnext-50").sha256 is None
+
+
+def test_files_of_one_layout_are_alike() -> None:
+    assert layout(model("csresnext50").build()) == layout(model("csresnext50-omega").build())
+    assert layout(model("csresnext50").build()) != layout(model("csresnet50").build())
+
+
+def test_identify_by_size_and_header(tmp_path: Path) -> None:
+    complete = [each.model for each in catalogue.identify(sized(tmp_path, "a", 20995764)) if each.complete]
+    assert complete == ["resnet10"]
+    old = sized(tmp_path, "b", 20995760, V010)
+    assert [each.model for each in catalogue.identify(old) if each.complete] == ["resnet10"]
+    assert not [each for each in catalogue.identify(sized(tmp_path, "c", 20995760)) if each.complete]
+    assert catalogue.identify(sized(tmp_path, "d", 20995764 + 1)) == []
+    with pytest.raises(WeightsError, match="an HTML page"):
+        catalogue.identify(save(tmp_path, b"<html>", "e"))
+
+
+def test_identify_partial_files(tmp_path: Path) -> None:
+    """darknet53.conv.74: the layers before the classifier."""
+    network = model("darknet53").build()
+    missing = sum(weight.size for weight in network.weights(76))
+    assert len(network.weights(76)) == 2
+    found = catalogue.identify(sized(tmp_path, "x", stored_bytes(network) - 4 * missing))
+    assert catalogue.Match("darknet53", 76, 78) in found
+    assert not [each for each in found if each.complete]
+
+
+def test_found_by_name(tmp_path: Path) -> None:
+    assert catalogue.find(model("csresnext50"), tmp_path) is None
+    final = save(tmp_path, b"x", "csresnext50_final.weights")
+    assert catalogue.find(model("csresnext50"), tmp_path) == final
+    plain = save(tmp_path, b"x", "csresnext50.weights")
+    assert catalogue.find(model("csresnext50"), tmp_path) == plain
+    assert catalogue.find(model("csresnext50-omega"), tmp_path) is None
+    prn = save(tmp_path, b"x", "enetb0-coco_final.weights")
+    assert catalogue.find(model("enet-coco"), tmp_path) == prn
+    card = save(tmp_path, b"x", "cspresnet50_3rdparty_8xb32_in1k_20220322-6c68ac06.pth")
+    assert catalogue.find(model("timm/cspresnet50"), tmp_path) == card
+
+
+def test_found_by_size(tmp_path: Path) -> None:
+    path = sized(tmp_path, "mine.weights", 20995764)
+    assert catalogue.find(model("resnet10"), tmp_path) == path
+    assert catalogue.find(model("enetb0"), tmp_path) is None
+    path.unlink()
+    old = sized(tmp_path, "old.weights", 20995760, V010)
+    assert catalogue.find(model("resnet10"), tmp_path) == old
+    sized(tmp_path, "second.weights", 20995764)
+    with pytest.raises(WeightsError, match=r"found old\.weights, second\.weights, of a size that resnet10 have"):
+        catalogue.find(model("resnet10"), tmp_path)
+
+
+def test_a_size_of_several_models_is_ambiguous(tmp_path: Path) -> None:
+    sized(tmp_path, "mine.weights", 82459316)
+    words = r"expected one file called csresnext50-omega\.weights, found mine\.weights.*csresnext50, .*--weights"
+    with pytest.raises(WeightsError, match=words):
+        catalogue.find(model("csresnext50-omega"), tmp_path)
+    (tmp_path / "mine.weights").rename(tmp_path / "csresnext50.weights")
+    assert catalogue.find(model("csresnext50-omega"), tmp_path) is None  # it says whose it is
+
+
+def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(catalogue.VARIABLE, raising=False)
+    assert catalogue.find(model("darknet")) is None
+    path = save(tmp_path, b"x", "darknet.weights")
+    monkeypatch.setenv(catalogue.VARIABLE, str(tmp_path))
+    assert catalogue.find(model("darknet")) == path
+    monkeypatch.setenv(catalogue.VARIABLE, str(path))
+    with pytest.raises(WeightsError, match=r"\$CSPBENCH_WEIGHTS is not a folder"):
+        catalogue.find(model("darknet"))
+
+
+def test_the_model_of_a_file(tmp_path: Path) -> None:
+    found, alike = catalogue.model_of(sized(tmp_path, "a", 86592180))
+    assert (found.name, alike) == ("csresnet50", ["csresnet50-gamma", "csresnet50-omega"])
+    network = model("csmobilenet-v2").build()
+    darknet.write(tmp_path / "b", network, random_arrays(network))
+    assert catalogue.model_of(tmp_path / "b")[0].name == "csmobilenet-v2"
+    safetensors_file.write(tmp_path / "c", network, random_arrays(network))
+    assert catalogue.model_of(tmp_path / "c")[0].name == "csmobilenet-v2"
+    safetensors_file.write(tmp_path / "d", network.renamed("mine"), random_arrays(network))
+    for path, words in (
+        (tmp_path / "d", "no name of the catalogue"),
+        (save(tmp_path, b"PK\x03\x04", "e"), "a zip archive"),
+        (save(tmp_path, V025 + b"1234", "f"), "24 bytes, which no model of the catalogue has"),
+    ):
+        with pytest.raises(WeightsError, match=f"cannot tell which model.*{words}"):
+            catalogue.model_of(path)
+
+
+def test_models_of_one_size_and_another_layout_are_not_confused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "layout", lambda network: network.name)
+    with pytest.raises(WeightsError, match="found a size that csresnet50, csresnet50-gamma, csresnet50-omega have"):
+        catalogue.model_of(sized(tmp_path, "a", 86592180))
