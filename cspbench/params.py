@@ -204,7 +204,7 @@ def _cell_count(
         return CellCount(cell, measured, judged)
     if stand_in:
         # which other rule or network would fit says nothing either
-        return CellCount(cell, measured, judged, ("is our stand-in's, and no fault of the claim",), explained=True)
+        return CellCount(cell, measured, judged, ("of our stand-in, which is no fault of the claim",), explained=True)
     fits = _fitting(cell, metric, counted)
     twins = [
         twin
@@ -257,7 +257,7 @@ def as_json(result: RowCount) -> dict[str, Any]:
     """One line of the result as JSON objects, the form that reports and comparisons read."""
     subject = result.subject
     row = subject.row
-    notes = [text for text in (subject.note, subject.unknown) if text]
+    notes = [text.removesuffix(".") for text in (subject.note, subject.unknown) if text]
     for metric, cell in result.cells.items():
         notes += [f"{metric} {text}" for text in cell.explanations]
         if cell.comparison and not cell.comparison.equal and cell.rests_on:

@@ -16,7 +16,19 @@ from cspbench import __version__
 from cspbench.errors import CspbenchError
 
 SCHEMA = 1
-PACKAGES = ("torch", "timm", "torchvision", "fvcore", "pycocotools", "pillow", "safetensors", "numpy", "pandas", "rich", "typer")
+PACKAGES = (
+    "torch",
+    "timm",
+    "torchvision",
+    "fvcore",
+    "pycocotools",
+    "pillow",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "rich",
+    "typer",
+)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

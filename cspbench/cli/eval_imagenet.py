@@ -170,13 +170,14 @@ def _one(
     from cspbench.evaluate.processes import rank, together
     from cspbench.evaluate.run import open_run
     from cspbench.results import provenance, write_json
-    from cspbench.weights.arrays import digest
+    from cspbench.weights.opening import open_weights
 
     preset = named(wanted or ("timm" if subject.name.startswith("timm/") else "readme"))
     chosen = choose_device(device)
     accelerated = chosen.type != "cpu"
     size = subject.network.input[1:]
-    identity = imagenet.identity(subject, digest(subject.weights), source, preset, size, precision)
+    weights = open_weights(subject.weights, subject.network)
+    identity = imagenet.identity(subject, weights.sha256, source, preset, size, precision)
     path = imagenet.directory(root, identity)
     share = rank()
     made = {**provenance(["cspbench", *sys.argv[1:]]), "device": str(chosen)}
@@ -190,6 +191,7 @@ def _one(
         try:
             timing = imagenet.evaluate(
                 subject,
+                weights,
                 source,
                 preset,
                 run,

@@ -15,7 +15,9 @@ PACKAGES = {"hfds": "datasets", "tfds": "tensorflow tensorflow-datasets"}
 def open_timm(kind: str, name: str, split: str) -> Source:
     """The source of a data set that timm names `kind`/`name`."""
     try:
-        from timm.data.dataset_factory import create_dataset
+        from cspbench.zoo.timm_import import import_timm
+
+        create_dataset = import_timm().data.create_dataset
     except Exception as error:
         # Not only ImportError: a torchvision that was built for another torch breaks timm with RuntimeError.
         raise DatasetError(

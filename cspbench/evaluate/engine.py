@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from cspbench.errors import UsageError
+from cspbench.evaluate.memory import keep_freed_memory
 from cspbench.evaluate.onednn import fuse
 from cspbench.network.module import fold_batch_norm
 
@@ -102,6 +103,8 @@ def prepare(
     `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and deterministic.
     """
     exact_arithmetic()
+    if device.type == "cpu":
+        keep_freed_memory()
     fold_batch_norm(module)
     module.requires_grad_(False)
     module.to(device, DTYPES[precision])

@@ -21,6 +21,7 @@ from cspbench.evaluate.run import Run
 from cspbench.network.cfg_text import write
 from cspbench.network.network import Network
 from cspbench.report.verdicts import Verdict
+from cspbench.weights.arrays import Weights
 
 TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
 CARDS = ("timm", "mmpretrain")
@@ -145,6 +146,7 @@ def result(run: Run) -> dict[str, Any]:
 
 def evaluate(
     subject: Subject,
+    weights: Weights,
     source: Source,
     preset: ClassificationPreset,
     run: Run,
@@ -161,14 +163,13 @@ def evaluate(
     from cspbench.evaluate import classification, engine
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
-    from cspbench.weights.opening import open_weights
 
     mine = [shard for shard in range(run.shards) if shard % share[1] == share[0]]
     missing = run.missing(mine)
     if not missing:
         return classification.Timing()
     network = subject.network
-    module = load(to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon))
+    module = load(to_module(network), network, weights, Epsilon(preset.epsilon))
     ready = engine.prepare(module, engine.choose_device(device), precision, compiled=compiled)  # type: ignore[arg-type]
     images = classification.PreparedImages(source, preset, network.input[1:])
     return classification.predict(

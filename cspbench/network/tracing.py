@@ -20,6 +20,7 @@ from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
 from fvcore.nn.jit_handles import get_shape
 from torch import Tensor, fx, nn
 
+from cspbench.errors import CountingError
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
@@ -226,6 +227,14 @@ def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Nod
     for path, counts in by_module.items():
         layer, _, role = path.rpartition(".")
         roles[layer][role] = counts
+    inside = sum(counts[FVCORE] for path, counts in by_module.items() if path)
+    if inside != by_module[""][FVCORE]:
+        raise CountingError(
+            "fvcore counts a call outside of the layers' modules",
+            expected=f"{inside}, the sum over the modules",
+            found=str(by_module[""][FVCORE]),
+            remedy="This is a defect of cspbench, please report it",
+        )
     for part in parts:
         own = roles[f"layers.{part.index}"]
         known[part.key] = _layer(own), sum(counts[FVCORE] for counts in own.values())

@@ -45,7 +45,7 @@ def csp_stage(
     """A stage over `width` channels up to its concatenation; returns that and how many channels it has.
 
     Only part 2 enters the dense block, so the block's gradients never repeat part 1's. The first transition mixes what
-    the block gathered; the second one, after the concatenation (`transition2`), mixes both parts.
+    the block gathered; the second one, which mixes both parts, is the trunk's to place.
     """
     part1 = round(gamma * width)
     part2 = width - part1
@@ -68,10 +68,11 @@ def csppelee_trunk(
     for at, stage in enumerate(STAGES):
         if at:
             b.maxpool(2)
-            b.conv(width, activation=activation)
+            b.conv(width, activation=activation)  # transition 2 of the stage before
         end, width = csp_stage(b, width, stage, gamma=gamma, activation=activation, layer=layer)
         ends.append(end)
-    return ends[1], ends[2], b.conv(width, activation=activation)
+    transition2 = b.conv(width, activation=activation)
+    return ends[1], ends[2], transition2
 
 
 def _network(name: str, *, activation: str, layer: DenseLayer = two_way, gamma: float = GAMMA) -> Network:

@@ -1,8 +1,8 @@
 """HarDNet-138s, a DenseNet that keeps only the connections of a harmonic pattern.
 
-Source: HarDNet (arXiv 1909.00948), text and Table 1; its authors published code for other sizes only. Two of the paper's
-three roundings are not written down; those below give its parameters, multiply-adds and traffic for 96s, 117s and 138s
-in eight figures of nine.
+Source: HarDNet (arXiv 1909.00948), text and Table 1; its authors published code for other sizes only. Two of its
+roundings are not written down; those below give its parameters, multiply-adds and traffic for 96s, 117s and 138s in
+eight figures of nine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A stand-in for MixNet-M-GPU.
 
 Sources: MixNet (arXiv 1907.09595). AlexeyAB made the network for Darknet from MixNet-M by "decreasing groups" in its
-mixed depthwise convolutions; its cfg was not found. A log of it shows the number of layers, the last blocks and squeezed
-widths that are a share of the expanded ones; how many groups each convolution has is chosen here to carry the total.
+mixed depthwise convolutions; its cfg was not found. A log of it shows the number of layers, the last blocks and
+squeezed widths that are a share of the expanded ones; how many groups each convolution has is chosen here to carry the
+total.
 """
 
 from __future__ import annotations

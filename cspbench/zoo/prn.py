@@ -1,9 +1,10 @@
 """Detectors with the Partial Residual Network head: additions where YOLOv3-tiny concatenates.
 
 Sources: the PRN paper ("Enriching Variety of Layer-wise Learning Information by Gradient Combination", ICCV 2019
-workshops), yolov3-tiny-prn.cfg of WongKinYiu/PartialResidualNetworks and enet-coco.cfg of AlexeyAB/darknet, which these
-networks equal layer by layer; of the Pelee detectors no file was published, but their operations and sizes are, and come
-out. A partial residual is a shortcut between maps of different width: only as many channels are added as both have.
+workshops), yolov3-tiny-prn.cfg of WongKinYiu/PartialResidualNetworks and enet-coco.cfg of AlexeyAB/darknet, which
+these networks equal layer by layer; of the Pelee detectors no file was published, but their operations and sizes are,
+and come out. A partial residual is a shortcut between maps of different width: only as many channels are added as both
+have.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def prn_head(
 def prn3_head(b: Builder, c3: int, c4: int, c5: int, *, classes: int = 80, tap_sum: bool = False) -> int:
     """Append the three-scale PRN head ("3l"): the same with a third scale, from the map with stride 8.
 
-    What the third scale enlarges is not known: the second one's bare 3x3, as in the step before, or, with `tap_sum`, its
-    sum with the map it enlarged, which a reference copied from that step would give. Both have the same size and cost.
+    What the third scale enlarges is not known: the second one's bare 3x3, as in the step before, or, with `tap_sum`,
+    its sum with the map it enlarged, which a reference copied from that step would give. Both have the same size and
+    cost.
     """
     features = coarsest_scale(b, c5)
     predict(b, MASKS_3L[0], anchors=ANCHORS_416, classes=classes)

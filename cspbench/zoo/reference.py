@@ -12,7 +12,7 @@ from functools import partial
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
-from cspbench.zoo.csp_pelee import BASE, partial_split
+from cspbench.zoo.csp_pelee import partial_split
 from cspbench.zoo.pelee import STEM, Stage, dense_block, stem, two_way
 
 DENSE_WIDTHS = (64, 128, 256)

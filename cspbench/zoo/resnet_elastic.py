@@ -1,8 +1,8 @@
 """The elastic forms of CSPResNet-50 and CSPResNeXt-50: blocks that work at two resolutions.
 
-Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after; "-Elastic"
-is its authors' own split form, "+Elastic" ELASTIC's, of which no file is known. The input must be a multiple of 64, so
-that every pooled path enlarges back to the size of the other.
+Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after;
+"-Elastic" is its authors' own split form, "+Elastic" ELASTIC's, of which no file is known. The input must be a multiple
+of 64, so that every pooled path enlarges back to the size of the other.
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
-"""EfficientNet-B0 against its published file and the README's counts."""
+"""EfficientNet-B0 against its published file and the README's counts, and the official one against timm's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
+from torch_arrays import assert_same_outputs
 
 from cspbench.network.builder import Builder
+from cspbench.network.counting import ledger
 from cspbench.network.layers import Dropout, ScaleChannels
+from cspbench.network.module import to_module
 from cspbench.network.network import Network, difference
-from cspbench.zoo.efficientnet import enetb0, enetb0_trunk
+from cspbench.zoo.efficientnet import enetb0, enetb0_trunk, timm_efficientnet_b0
+from cspbench.zoo.timm_import import import_timm
 
 FACTORIES = {"enetb0": enetb0}
 
@@ -45,3 +49,10 @@ def test_dropout_is_the_trunk_s_to_choose() -> None:
     b = Builder("trunk", (3, 224, 224))
     enetb0_trunk(b, dropout=0.0)
     assert {layer.probability for layer in b.layers if isinstance(layer, Dropout)} == {0.0}
+
+
+def test_the_official_network_is_timms() -> None:
+    theirs = import_timm().create_model("efficientnet_b0")
+    network = timm_efficientnet_b0()
+    assert sum(value.numel() for value in theirs.parameters()) == ledger(network).parameters["learnable"]
+    assert_same_outputs(to_module(network.resized(64, 64)), theirs, 64)

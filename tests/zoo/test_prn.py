@@ -7,8 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from cspbench.network.builder import Builder
+from cspbench.network.counting import ledger
+from cspbench.network.layers import Convolution
 from cspbench.network.network import Network, difference
-from cspbench.zoo.prn import enet_coco, prn_head, yolov3_tiny_prn
+from cspbench.zoo.prn import (
+    csppeleenet_prn,
+    enet_coco,
+    pelee_prn,
+    pelee_prn_3l,
+    prn3_head,
+    prn_head,
+    yolov3_tiny_prn,
+)
 
 FACTORIES = {"yolov3-tiny-prn": yolov3_tiny_prn, "enet-coco": enet_coco}
 
@@ -73,3 +83,38 @@ def test_head_reads_c5_wherever_it_lies() -> None:
     b.conv(64)
     prn_head(b, fine, coarse)
     assert b.layers[coarse + 2].sources == (coarse,)
+
+
+# The PRN repository's own table: billions of operations at 320 and 416, millions of numbers stored.
+@pytest.mark.parametrize(
+    ("factory", "at_320", "at_416", "stored"),
+    [(pelee_prn, "2.3896", "4.0383", 3_158_750), (pelee_prn_3l, "2.9790", "5.0345", 3_356_509)],
+)
+def test_published_totals_of_the_heads(
+    factory: Callable[[int], Network], at_320: str, at_416: str, stored: int
+) -> None:
+    for size, printed in ((320, at_320), (416, at_416)):
+        counted = ledger(factory(size))
+        assert f"{counted.total('conv+maxpool') / 1e9:.4f}" == printed
+        assert counted.parameters["stored"] == stored
+
+
+def test_third_scale_enlarges_the_bare_convolution_or_its_sum() -> None:
+    heads = []
+    for tap_sum in (False, True):
+        b = Builder("head", (3, 416, 416))
+        maps = [b.conv(128, 8, stride=8, padding=0), b.conv(128, 2, stride=2), b.conv(256, 2, stride=2, padding=0)]
+        prn3_head(b, *maps, tap_sum=tap_sum)
+        heads.append(b.layers)
+    bare, added = heads
+    (differing,) = [at for at, layer in enumerate(bare) if layer != added[at]]
+    (tapped,), (summed,) = bare[differing].sources, added[differing].sources
+    assert (bare[tapped].section, bare[summed].section, summed) == ("convolutional", "shortcut", tapped + 1)
+
+
+@pytest.mark.parametrize("activation", ["leaky", "swish"])
+def test_the_head_stays_leaky(activation: str) -> None:
+    network = csppeleenet_prn(activation)
+    kinds = [layer.activation for layer in network.layers if isinstance(layer, Convolution)]
+    assert kinds[:-6] == [activation] * (len(kinds) - 6)
+    assert kinds[-6:] == ["leaky", "leaky", "linear", "leaky", "leaky", "linear"]

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from torch_arrays import assert_same_outputs
 
 from cspbench.network.builder import Builder
+from cspbench.network.module import to_module
 from cspbench.network.network import Network, difference
 from cspbench.zoo import resnet, resnet_elastic, timm_cards
+from cspbench.zoo.timm_import import import_timm
 
 Factory = Callable[[], Network]
 FACTORIES: dict[str, Factory] = {
@@ -121,3 +124,25 @@ def test_totals_of_the_timm_graphs(
     channels, rows, columns = photo.shape(len(photo.layers) - 3)
     activated = sum(photo.operations[at].activation for at in backbone(photo))
     assert macs(photo) + activated + channels * (rows * columns + 1) == flops
+
+
+def test_resnet152_computes_what_torchvisions_does_with_its_stride_on_the_first_1x1() -> None:
+    import_timm()  # which makes torchvision importable beside any torch
+    from torchvision.models.resnet import resnet152
+
+    theirs = resnet152(weights=None)
+    for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+    assert_same_outputs(to_module(resnet.resnet152_v1().resized(64, 64)), theirs, 64)
+
+
+def test_plus_elastic_paths_see_all_channels_and_the_last_stage_is_whole() -> None:
+    net = resnet_elastic.csresnext50_plus_elastic()
+    pools = [at for at, layer in enumerate(net.layers) if layer.section == "local_avgpool"]
+    assert [net.inputs(at)[0][0] for at in pools] == [128] * 6 + [256] * 8 + [512] * 5
+    # each path gives half; with the identity's addition the block keeps its width
+    enlarged = [at for at, layer in enumerate(net.layers) if layer.section == "upsample"]
+    assert [net.shape(at)[0] for at in enlarged] == [64] * 6 + [128] * 8 + [256] * 5
+    shortcuts = [net.shape(at) for at, layer in enumerate(net.layers) if layer.section == "shortcut"]
+    assert shortcuts[-3:] == [(1024, 8, 8)] * 3
+    assert len(shortcuts) == 6 + 8 + 5 + 3

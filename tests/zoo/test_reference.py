@@ -1,0 +1,35 @@
+"""The stand-ins for the four reference networks, and what the published numbers do force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cspbench.network.builder import Builder
+from cspbench.network.network import Network
+from cspbench.zoo.reference import cspdensenet_ref, cspdensenet_ref_trunk, csppeleenet_ref, csppeleenet_ref_trunk
+
+
+@pytest.mark.parametrize("factory", [cspdensenet_ref, csppeleenet_ref])
+def test_the_b_form_has_a_1x1_for_the_last_3x3(factory: Callable[..., Network]) -> None:
+    whole, b = factory(), factory(1, "b")
+    assert len(whole.layers) == len(b.layers)
+    (differing,) = [at for at, layer in enumerate(whole.layers) if layer != b.layers[at]]
+    assert whole.inputs(differing) == [(512, 7, 7)]
+    assert whole.weights(differing)[-1].shape == (512, 512, 3, 3)
+    assert b.weights(differing)[-1].shape == (512, 512, 1, 1)
+    # 8 x 512 x 512 weights, at 7 x 7 places 0.2055 G: the published pair's 2.09M and 0.206 (Pelee)
+    macs = sum(each.conv for each in whole.operations) - sum(each.conv for each in b.operations)
+    assert macs == 8 * 512 * 512 * 49
+
+
+def test_stage_widths() -> None:
+    b = Builder("dense", (3, 224, 224))
+    dense = cspdensenet_ref_trunk(b, 3)
+    network = b.network()
+    assert [network.shape(index) for index in dense] == [(512, 14, 14), (512, 7, 7)]
+    b = Builder("pelee", (3, 224, 224))
+    pelee = csppeleenet_ref_trunk(b, 3)
+    network = b.network()
+    assert [network.shape(index) for index in pelee] == [(256, 28, 28), (512, 14, 14), (512, 7, 7)]
