@@ -109,6 +109,7 @@ def our_side(folder: str, batch: int, workers: int) -> None:
                 "seconds": seconds,
                 "waiting": timing.waiting,
                 "forward": timing.forward,
+                "interpreting": timing.interpreting,
                 "writing": timing.writing,
                 "prepare_ms": 1000 * prepared,
                 "threads": torch.get_num_threads(),
@@ -159,7 +160,7 @@ def main() -> None:
         print(f"| {label} | {middle[side]:.2f} | {middle[side] / middle['timm']:.2f} | {each} |")
     spent = {
         part: statistics.median(run[part] / run["seconds"] for run in ours)
-        for part in ("waiting", "forward", "writing")
+        for part in ("waiting", "forward", "interpreting", "writing")
     }
     print("\ncspbench's time: " + ", ".join(f"{part} {100 * share:.1f} %" for part, share in spent.items()), end="; ")
     print(f"decoding and preparing one image takes {statistics.median(run['prepare_ms'] for run in ours):.1f} ms")

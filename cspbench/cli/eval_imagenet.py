@@ -185,8 +185,7 @@ def _one(
     with Progress(subject.name, len(source) // share[1]) as progress:
 
         def heard(timing: Any) -> None:
-            rate = timing.images / max(1e-9, timing.waiting + timing.forward + timing.writing)
-            progress.reach(timing.images, f"{rate:.1f} images/s")
+            progress.reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
 
         try:
             timing = imagenet.evaluate(

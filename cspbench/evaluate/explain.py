@@ -13,9 +13,10 @@ from cspbench.data.classes import order
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.evaluate.accuracy import Array, top_k
-from cspbench.evaluate.classification import PreparedImages, load
+from cspbench.evaluate.classification import PreparedImages
 from cspbench.evaluate.engine import Engine, choose_device, prepare
 from cspbench.evaluate.imagenet import Subject
+from cspbench.evaluate.predicting import load
 from cspbench.network.module import to_module
 from cspbench.weights.loading import Epsilon
 from cspbench.weights.loading import load as load_weights
@@ -111,6 +112,6 @@ def _predict(
     for batch in load(images, blocks, 1 if source.random_access else 0):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
-        found += [int(number) if ok else -2 for number, ok in zip(best, batch.ok, strict=True)]
-        wnids += batch.wnid
+        found += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
+        wnids += batch.columns["wnid"]
     return np.array(found), wnids

@@ -160,14 +160,14 @@ def evaluate(
     progress: Callable[[Any], None],
 ) -> Any:
     """Make the shards of a run that are still missing, those of process `share` = (rank, processes); the timing."""
-    from cspbench.evaluate import classification, engine
+    from cspbench.evaluate import classification, engine, predicting
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
     mine = [shard for shard in range(run.shards) if shard % share[1] == share[0]]
     missing = run.missing(mine)
     if not missing:
-        return classification.Timing()
+        return predicting.Timing()
     network = subject.network
     module = load(to_module(network), network, weights, Epsilon(preset.epsilon))
     ready = engine.prepare(module, engine.choose_device(device), precision, compiled=compiled)  # type: ignore[arg-type]

@@ -1,0 +1,297 @@
+"""COCO's annotation files: strictly typed, as plain arrays, with every contradiction named.
+
+What breaks the structure (JSON, types, missing keys) is an error at once. What contradicts itself (double ids, boxes
+of unknown images, NaN) is a list of faults: a check reports them all, an evaluation refuses the first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cspbench.data.source import DatasetError
+from cspbench.errors import brief
+
+Array = np.ndarray[Any, Any]
+
+LARGEST_ID = 2**53
+"""Above it floats skip integers, and readers of JSON in other languages see another number."""
+LARGEST_LENGTH = 1e9
+"""Pixels; the product of two is still far from infinity."""
+CATEGORIES = (
+    *"person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant".split(","),
+    *",stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe".split(","),
+    *",backpack,umbrella,,,handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat".split(","),
+    *"baseball glove,skateboard,surfboard,tennis racket,bottle,,wine glass,cup,fork,knife,spoon".split(","),
+    *"bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch".split(","),
+    *"potted plant,bed,,dining table,,,toilet,,tv,laptop,mouse,remote,keyboard,cell phone".split(","),
+    *"microwave,oven,toaster,sink,refrigerator,,book,clock,vase,scissors,teddy bear,hair drier,toothbrush".split(","),
+)
+"""The names of COCO's categories 1 to 90; the ten ids that no image uses are empty (COCO 2014 and 2017, instances)."""
+COCO_CATEGORIES = {place: name for place, name in enumerate(CATEGORIES, 1) if name}
+"""The 80 categories by their ids."""
+
+
+class Picture(NamedTuple):
+    """One image as the annotations list it; sizes in pixels."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class Fault(NamedTuple):
+    """A contradiction in an annotation file."""
+
+    kind: str
+    where: str
+    expected: str
+    found: str
+
+    def error(self, path: Path) -> DatasetError:
+        """As what is raised when the file is to be used."""
+        return DatasetError(
+            self.kind,
+            where=f"{path.name}, {self.where}",
+            expected=self.expected,
+            found=self.found,
+            remedy="Correct the annotations, or restore the published file",
+        )
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What is to be found in some images: I images, K categories, N objects in the order of the file.
+
+    `categories` maps id to name. `image_ids` (I,) is sorted; `images` (N,) and `category_ids` (N,) are ids, `boxes`
+    (N, 4) left, top, width, height in pixels, `areas` (N,) the segments' areas in pixels, which decide what is small,
+    `crowd` (N,) whether the object is a group that any number of detections may hit.
+    """
+
+    image_ids: Array
+    categories: dict[int, str]
+    images: Array
+    category_ids: Array
+    boxes: Array
+    areas: Array
+    crowd: Array
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def only(self, image_ids: Sequence[int] | Array) -> GroundTruth:
+        """The part that lies in some of the images."""
+        kept = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))
+        inside = np.isin(self.images, kept)
+        columns = {name: getattr(self, name)[inside] for name in ("images", "category_ids", "boxes", "areas", "crowd")}
+        return replace(self, image_ids=kept, **columns)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """An annotation file: images sorted by id; `truth` is None where the file only lists images (test sets)."""
+
+    path: Path
+    images: tuple[Picture, ...]
+    categories: dict[int, str]
+    truth: GroundTruth | None
+    faults: tuple[Fault, ...]
+
+
+def read(path: Path) -> Annotations:
+    """Read an annotation file; `DatasetError` when it is no such thing."""
+    data = _parsed(path)
+    where = path.name
+    listed = _records(data, "images", where)
+    if not listed:
+        raise _broken("lists no image", where, "at least one", "none")
+    ids = _column(listed, "id", "images", where, _is_id, f"an integer from 0 to {LARGEST_ID}")
+    names = _column(listed, "file_name", "images", where, _is_name, "a file name inside the image folder")
+    sides = [
+        _column(listed, side, "images", where, _is_side, "a whole number of pixels") for side in ("width", "height")
+    ]
+    images = [Picture(*each) for each in zip(ids, names, *sides, strict=True)]
+    kinds = _records(data, "categories", where)
+    category_ids = _column(kinds, "id", "categories", where, _is_id, "an integer id")
+    labels = _column(kinds, "name", "categories", where, _is_text, "a name")
+    categories = dict(sorted(zip(category_ids, labels, strict=True)))
+    faults = [*_repeated("image id", ids), *_repeated("category id", category_ids)]
+    if "annotations" not in data and path.name.startswith("image_info"):
+        truth = None
+    else:
+        truth, more = _truth(_records(data, "annotations", where), images, categories, where)
+        faults += more
+    return Annotations(path, tuple(sorted(images)), categories, truth, tuple(faults))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(2, "no such file")
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _broken("cannot be read", str(path), "an annotation file", error.strerror or str(error)) from error
+    except RecursionError as error:
+        raise _broken("is no COCO annotation file", path.name, "JSON", "brackets nested too deep") from error
+    except ValueError as error:
+        # bad JSON, bad UTF-8, integers of thousands of digits
+        raise _broken("is no COCO annotation file", path.name, "JSON", brief(str(error), 120)) from error
+    if not isinstance(data, dict):
+        raise _broken("is no COCO annotation file", path.name, "an object with images and categories", _kind(data))
+    return data
+
+
+def _truth(
+    records: list[dict[str, Any]], images: list[Picture], categories: dict[int, str], where: str
+) -> tuple[GroundTruth, list[Fault]]:
+    number = "a number"
+    ids = _column(records, "id", "annotations", where, _is_id, "an integer id")
+    image_ids = _column(records, "image_id", "annotations", where, _is_id, "an integer id")
+    category_ids = _column(records, "category_id", "annotations", where, _is_id, "an integer id")
+    boxes = _column(records, "bbox", "annotations", where, _is_box, "four numbers: left, top, width, height")
+    areas = _column(records, "area", "annotations", where, _is_number, f"{number}: the object's pixels")
+    crowd = _column(records, "iscrowd", "annotations", where, lambda value: value in (0, 1), "0 or 1", default=0)
+    known = np.unique(np.array([image.id for image in images], np.int64))
+    truth = GroundTruth(
+        image_ids=known,
+        categories=categories,
+        images=np.array(image_ids, np.int64),
+        category_ids=np.array(category_ids, np.int64),
+        boxes=_floats(list(chain.from_iterable(boxes))).reshape(-1, 4),
+        areas=_floats(areas),
+        crowd=np.array(crowd, bool),
+    )
+    faults = _repeated("annotation id", ids)
+    with np.errstate(invalid="ignore"):
+        wrong = (
+            ("annotation of an unknown image", ~np.isin(truth.images, known), "an image id of the list", image_ids),
+            (
+                "annotation of an unknown category",
+                ~np.isin(truth.category_ids, list(categories)),
+                "a category id of the list",
+                category_ids,
+            ),
+            (
+                "unusable box",
+                ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1)),
+                "finite numbers, no negative size",
+                boxes,
+            ),
+            (
+                "unusable area",
+                ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2)),
+                "a finite number of pixels",
+                areas,
+            ),
+        )
+    for kind, bad, expected, values in wrong:
+        faults += [
+            Fault(kind, f"annotation {ids[index]}", expected, brief(str(values[index])))
+            for index in np.flatnonzero(bad).tolist()
+        ]
+    return truth, faults
+
+
+def _floats(values: list[Any]) -> Array:
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:  # an integer beyond the largest float
+        return np.array([float("inf") if abs(value) > LARGEST_LENGTH**2 else value for value in values], np.float64)
+
+
+def _repeated(kind: str, ids: list[int]) -> list[Fault]:
+    if len(set(ids)) == len(ids):
+        return []
+    values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
+    return [
+        Fault(f"{kind} used twice", f"{kind} {value}", "an id of its own", f"{count} times")
+        for value, count in zip(values[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True)
+    ]
+
+
+def _records(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    if key not in data:
+        raise _broken(f'has no "{key}"', where, f'a list "{key}"', ", ".join(map(brief, list(data)[:8])) or "nothing")
+    records = data[key]
+    if not isinstance(records, list):
+        raise _broken(f'"{key}" is no list', where, "a list of objects", _kind(records))
+    if set(map(type, records)) - {dict}:
+        index = next(index for index, record in enumerate(records) if not isinstance(record, dict))
+        raise _broken(f'"{key}" holds something else', f"{where}, {key}[{index}]", "an object", _kind(records[index]))
+    return records
+
+
+def _column(
+    records: list[dict[str, Any]],
+    key: str,
+    group: str,
+    where: str,
+    valid: Callable[[Any], bool],
+    expected: str,
+    default: Any = None,
+) -> list[Any]:
+    """One value of every record, each checked."""
+    values = [record.get(key, default) for record in records]
+    for index in _invalid(values, valid):
+        place = f"{where}, {group}[{index}]"
+        if key not in records[index]:
+            raise _broken(f'lacks "{key}"', place, expected, ", ".join(map(brief, list(records[index])[:8])))
+        raise _broken(f'"{key}" is not usable', place, expected, brief(_shown(values[index])))
+    return values
+
+
+def _invalid(values: list[Any], valid: Callable[[Any], bool]) -> Iterator[int]:
+    return (index for index, value in enumerate(values) if not valid(value))
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST_ID
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 1_000_000
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written: JSON can name halves of characters, which no file can."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(type(number) in (int, float) for number in value)
+
+
+def _is_name(value: Any) -> bool:
+    """A relative path that stays inside its folder."""
+    if not _is_text(value) or not value or "\0" in value or "\\" in value:
+        return False
+    path = PurePosixPath(value)
+    return not path.is_absolute() and ".." not in path.parts and path.name not in ("", ".")
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "a truth value"}
+    return names.get(type(value), "null")
+
+
+def _shown(value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        return _kind(value)
+
+
+def _broken(what: str, where: str, expected: str, found: str) -> DatasetError:
+    remedy = "Give COCO's annotation file, or one in its format"
+    return DatasetError(what, where=where, expected=expected, found=found, remedy=remedy)

@@ -1,0 +1,150 @@
+"""From images to kept shards: prepared ahead by other processes, through the network, interpreted, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cspbench.errors import CspbenchError
+from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.run import Arrays, Run
+
+Columns = dict[str, list[Any]]
+"""One entry per image under each name."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image ready for the network. `ok` is False, and the pixels zero, when it could not be decoded."""
+
+    index: int
+    pixels: Tensor
+    ok: bool
+    about: Mapping[str, Any]
+    """What else is kept of the image: its key, the checksum of its file, its class or its size."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prepared images together: (N, 3, H, W) pixels, and `about` as columns."""
+
+    pixels: Tensor
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass
+class Timing:
+    """Seconds by where they went, and images done."""
+
+    images: int = 0
+    waiting: float = 0.0
+    """For images to be decoded and prepared."""
+    forward: float = 0.0
+    """In the network."""
+    interpreting: float = 0.0
+    """From its outputs to what is kept."""
+    writing: float = 0.0
+    clock: float = field(default_factory=time.perf_counter)
+
+    def spend(self, part: str) -> None:
+        """What has passed since the last call was spent on `part`."""
+        now = time.perf_counter()
+        setattr(self, part, getattr(self, part) + now - self.clock)
+        self.clock = now
+
+    @property
+    def seconds(self) -> float:
+        """All together."""
+        return self.waiting + self.forward + self.interpreting + self.writing
+
+    def __str__(self) -> str:
+        parts = ("waiting", "forward", "interpreting", "writing")
+        return f"{self.images} images, " + ", ".join(f"{part} {getattr(self, part):.1f} s" for part in parts)
+
+
+def batches(run: Run, shards: Sequence[int], size: int) -> list[list[int]]:
+    """Sample indices of every batch; none spans two shards, so that batches do not depend on who makes them."""
+    return [
+        list(block[at : at + size])
+        for block in (run.block(shard) for shard in shards)
+        for at in range(0, len(block), size)
+    ]
+
+
+def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Iterator[Batch]:
+    """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0."""
+    loader: DataLoader[Prepared] = DataLoader(
+        images,
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=_together,
+        prefetch_factor=2 if workers else None,
+        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+    )
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise CspbenchError(
+            "a process that prepares images died",
+            found=str(error).splitlines()[0],
+            remedy="Run the command again to resume, with fewer of them (-j) if memory is short",
+        ) from error
+
+
+def _together(images: list[Prepared]) -> Batch:
+    columns: Columns = {name: [each.about[name] for each in images] for name in images[0].about}
+    columns["index"] = [each.index for each in images]
+    columns["ok"] = [each.ok for each in images]
+    return Batch(torch.stack([each.pixels for each in images]), columns)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def predict(
+    run: Run,
+    shards: Sequence[int],
+    images: Dataset[Prepared],
+    engine: Engine,
+    batch: int,
+    workers: int,
+    interpret: Callable[[Batch, tuple[Tensor, ...]], Columns],
+    arrays: Callable[[Columns], Arrays],
+    progress: Callable[[Timing], None],
+) -> Timing:
+    """Make the shards. `interpret` turns a batch's outputs into columns, `arrays` a shard's columns into what is kept.
+
+    `progress` hears every batch.
+    """
+    timing = Timing()
+    pending: Columns = {}
+    waiting = iter(shards)
+    shard = next(waiting, None)
+    for ready in load(images, batches(run, shards, batch), workers):
+        timing.spend("waiting")
+        outputs = engine(ready.pixels)
+        timing.spend("forward")
+        for name, values in {**ready.columns, **interpret(ready, outputs)}.items():
+            pending.setdefault(name, []).extend(values)
+        timing.images += len(ready)
+        timing.spend("interpreting")
+        assert shard is not None
+        if len(pending["index"]) == len(run.block(shard)):
+            run.write(shard, arrays(pending))
+            pending, shard = {}, next(waiting, None)
+            timing.spend("writing")
+        progress(timing)
+    return timing
