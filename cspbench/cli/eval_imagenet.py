@@ -207,10 +207,7 @@ def _one(
             typer.echo(f"\ncspbench: interrupted; finished shards are kept in {path}. To go on:\n{again}", err=True)
             raise
     if timing.images:
-        spent = (
-            f"waiting for images {timing.waiting:.1f} s, forward {timing.forward:.1f} s, writing {timing.writing:.1f} s"
-        )
-        typer.echo(f"cspbench: {subject.name}: {timing.images} images, {spent}", err=True)
+        typer.echo(f"cspbench: {subject.name}: {timing}", err=True)
     together(share)
     if share[0] != 0:
         return None

@@ -167,9 +167,9 @@ def find(path: Path, split: str | None = None) -> Layout:
         if path.suffix.lower() == ".json":
             return Layout(path, root)
         return Layout(_needed(path.parent, PUBLISHED["val2014-5k"][0]), path.parent, path)
-    root = path
-    if not _files(path) and _files(path.parent):
-        root = path.parent  # the image folder or annotations/ itself was named
+    root = path.parent if path.name == "annotations" else path
+    if not _files(root) and _files(path.parent):
+        root = path.parent  # the image folder itself was named
         split = split or next((name for name in PUBLISHED if name == path.name), None)
     for name, (file, _) in PUBLISHED.items():
         listed = _first(root / each for each in LISTS) if name == "val2014-5k" else None

@@ -31,6 +31,9 @@ GREEDY_BETA = 0.6
 BLOCK = 1 << 15
 """Candidates that are sorted and compared together, so that their arrays stay in the processor's cache."""
 
+PAIRS = 1 << 20
+"""Pairs that are compared at once where few candidates have many neighbours."""
+
 _TINY = np.float32(1e-30)
 """Below it, products of float32 lose digits."""
 
@@ -72,7 +75,9 @@ def nms(image: Candidates, threshold: float, by: Criterion = Criterion()) -> Mas
 
 
 def nms_many(
-    images: Sequence[Candidates], thresholds: Sequence[float], by: Criterion = Criterion()  # noqa: B008
+    images: Sequence[Candidates],
+    thresholds: Sequence[float],
+    by: Criterion = Criterion(),  # noqa: B008
 ) -> list[list[Mask]]:
     """For each threshold, which candidates of each image stay: masks (K,)."""
     kept: list[list[Mask]] = [[] for _ in thresholds]
@@ -262,3 +267,44 @@ def _touching(at: _Sorted, threshold: np.float32) -> tuple[Indices, Indices, Flo
         found.append((rows, rows + step, w[rows]))
     first, second, shared = zip(*found, strict=True) if found else ((), (), ())
     return tuple(map(np.concatenate, (first, second, shared)))
+
+
+def _limits(at: _Sorted, share: float) -> NDArray[np.uint64]:
+    """The key up to which a candidate's partners reach: further right, their IoU cannot exceed the threshold.
+
+    Of a partner j whose left edge is not left of i's, the intersection I is at most (right_i - left_j) * height_i, and
+    at most j's own area, so that I > share * (A_i + A_j) leaves no choice but I > t * A_i. An area comes from a box's
+    size and an intersection from its edges; where edges are too coarse for the size, `excess` says by how much.
+    """
+    left, top, right, bottom = at.edges
+    height = bottom - top
+    spanned = (right - left) * height
+    excess = max(1.0, float(np.max(np.where(spanned > 0, spanned / at.area, 1))))
+    least = share / (1 - share / excess) * (1 - 1e-5)
+    area = np.where(at.area * share > _TINY, at.area, 0).astype(np.float64)
+    limit = np.where(height > 0, right - least * area / height, -np.inf).astype(np.float32)
+    limit = np.nextafter(limit, np.float32(np.inf))
+    return (at.group << np.uint64(32)) | _ordered(limit)
+
+
+def _rest(
+    at: _Sorted, rows: Indices, step: int, limit: NDArray[np.uint64], least: Floats
+) -> Iterator[tuple[Indices, Indices, Floats]]:
+    """What `_touching` finds for some rows from their partner number `step` on, where few rows have so many."""
+    left, top, right, bottom = at.edges
+    counts = np.searchsorted(at.key, limit[rows], "right") - rows - step
+    ends = np.cumsum(counts)
+    begin = 0
+    while begin < len(rows):
+        done = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, done + PAIRS)))
+        part = counts[begin:end]
+        first = np.repeat(rows[begin:end], part)
+        second = np.arange(len(first)) + np.repeat(rows[begin:end] + step - (np.cumsum(part) - part), part)
+        begin = end
+        height = np.minimum(bottom[first], bottom[second]) - np.maximum(top[first], top[second])
+        near = height > 0
+        first, second = first[near], second[near]
+        shared = (np.minimum(right[first], right[second]) - left[second]) * height[near]
+        over = shared > least[first] + least[second]
+        yield first[over], second[over], shared[over]

@@ -1,0 +1,86 @@
+"""A detector's candidates over a set of images, kept shard by shard before any suppression."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cspbench.data.coco import CocoSource
+from cspbench.data.decode import BadImageError
+from cspbench.data.detection_presets import DetectionPreset
+from cspbench.evaluate import predicting
+from cspbench.evaluate.boxes import decode
+from cspbench.evaluate.candidates import no_candidates, pack
+from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.predicting import Batch, Columns, Prepared, Timing
+from cspbench.evaluate.run import Arrays, Run
+from cspbench.network.layers import Detection
+from cspbench.network.network import Network
+
+
+class PreparedImages(Dataset[Prepared]):
+    """Images of a COCO set, decoded and prepared under a preset for an input of (height, width)."""
+
+    def __init__(self, source: CocoSource, preset: DetectionPreset, size: tuple[int, int]) -> None:
+        self.source, self.preset, self.size = source, preset, size
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Prepared:
+        image = self.source.images[index]
+        about: dict[str, Any] = {"key": image.file_name, "extent": (image.width, image.height), "checksum": 0}
+        pixels = torch.zeros(3, *self.size)
+        try:
+            sample = self.source.sample(index)
+            about["checksum"] = zlib.crc32(sample.data)
+            _, about["extent"] = self.preset.load(sample.data, self.size, sample.key, pixels.numpy())
+        except BadImageError:
+            return Prepared(index, pixels.zero_(), False, about)
+        return Prepared(index, pixels, True, about)
+
+
+def predict(
+    run: Run,
+    shards: list[int],
+    images: PreparedImages,
+    engine: Engine,
+    network: Network,
+    batch: int,
+    workers: int,
+    progress: Callable[[Timing], None],
+) -> Timing:
+    """Make the shards: all candidates of each image with a score above the preset's. Raises `DetectorOutputError`."""
+    layers = [layer for layer in network.layers if isinstance(layer, Detection)]
+
+    def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+        found = decode(
+            [output.numpy() for output in outputs],
+            layers,
+            network.input[1:],
+            ready.columns["extent"],
+            images.preset.conf,
+            ready.columns["key"],
+            letterbox=images.preset.letterbox,
+        )
+        usable = zip(found, ready.columns["ok"], strict=True)
+        return {"candidates": [each if ok else no_candidates() for each, ok in usable]}
+
+    return predicting.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
+
+
+def _arrays(columns: Columns) -> Arrays:
+    return {
+        "index": np.array(columns["index"], np.int64),
+        "key": np.array(columns["key"], np.str_),
+        "extent": np.array(columns["extent"], np.int32),
+        "checksum": np.array(columns["checksum"], np.uint32),
+        "ok": np.array(columns["ok"], np.bool_),
+        **pack(columns["candidates"]),
+    }
