@@ -12,6 +12,7 @@ from cspbench.errors import brief
 
 if TYPE_CHECKING:
     from cspbench.data.check import Report
+    from cspbench.data.coco_check import CocoReport
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
 check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
@@ -54,6 +55,63 @@ def imagenet(
     typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else _text(report))
     if not report.usable:
         raise typer.Exit(3)
+
+
+@check.command()
+def coco(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="The folder that holds annotations/ and the images, or an annotation file.",
+            envvar="CSPBENCH_COCO",
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; where there are several."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every name.")] = False,
+) -> None:
+    """Compare COCO's annotations with the images, and with themselves.
+
+    Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
+    """
+    from cspbench.cli.progress import Progress
+    from cspbench.data.coco import scan_coco
+    from cspbench.data.coco_check import check as check_coco
+
+    source = scan_coco(path, split)
+    with Progress("checking", len(source)) as progress:
+        report = check_coco(source, step=progress.step)
+    typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else _coco_text(report))
+    if not report.usable:
+        raise typer.Exit(3)
+
+
+def _coco_text(report: CocoReport) -> str:
+    objects = "none are public" if report.objects is None else f"{report.objects:,}, of them {report.crowd} crowds"
+    differ = report.categories_differ
+    lines = [
+        ("split", report.split),
+        ("images", f"{report.images:,}, {report.others} other images in the folder"),
+        ("objects", objects),
+        ("no object", f"{report.empty:,} images"),
+        ("no extent", f"{report.tiny} objects"),
+        ("outside", f"{report.outside} objects reach more than a pixel out of their image"),
+        ("formats", ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none"),
+        ("categories", f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80")),
+    ]
+    for name, found in (
+        ("missing", report.missing),
+        ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        ("other size", report.other_size),
+        ("listed twice", report.listed_twice),
+        ("faults", report.faults),
+    ):
+        lines.append((name, _some(found) if found else "none"))
+    lines.append(("verdict", "usable" if report.usable else "not usable as it is"))
+    return "\n".join(f"{name:<13} {text}" for name, text in lines)
 
 
 def _text(report: Report) -> str:

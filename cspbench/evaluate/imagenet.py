@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from cspbench.evaluate.run import Run
 from cspbench.network.cfg_text import write
 from cspbench.network.network import Network
 from cspbench.report.verdicts import Verdict
-from cspbench.weights.arrays import Weights
 
 TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
 CARDS = ("timm", "mmpretrain")
@@ -142,36 +141,3 @@ def result(run: Run) -> dict[str, Any]:
         "pixels": scored.pixels,
         "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": str(probe)},
     }
-
-
-def evaluate(
-    subject: Subject,
-    weights: Weights,
-    source: Source,
-    preset: ClassificationPreset,
-    run: Run,
-    *,
-    batch: int,
-    workers: int,
-    device: str | None,
-    precision: str,
-    compiled: bool,
-    share: tuple[int, int],
-    progress: Callable[[Any], None],
-) -> Any:
-    """Make the shards of a run that are still missing, those of process `share` = (rank, processes); the timing."""
-    from cspbench.evaluate import classification, engine, predicting
-    from cspbench.network.module import to_module
-    from cspbench.weights.loading import Epsilon, load
-
-    mine = [shard for shard in range(run.shards) if shard % share[1] == share[0]]
-    missing = run.missing(mine)
-    if not missing:
-        return predicting.Timing()
-    network = subject.network
-    module = load(to_module(network), network, weights, Epsilon(preset.epsilon))
-    ready = engine.prepare(module, engine.choose_device(device), precision, compiled=compiled)  # type: ignore[arg-type]
-    images = classification.PreparedImages(source, preset, network.input[1:])
-    return classification.predict(
-        run, missing, images, ready, network, batch, workers if source.random_access else 0, progress
-    )

@@ -12,12 +12,11 @@ blocks of (image, category) pairs with about as many objects; all others are fal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco_annotations import LARGEST_LENGTH, GroundTruth
 from cspbench.errors import CspbenchError
 
 Array = np.ndarray[Any, Any]
@@ -91,9 +90,11 @@ def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
     categories, unknown = _places(np.array(sorted(truth.categories), np.int64), kinds)
     if unknown.any():
         raise _bad("detection of an unknown category", unknown, "a category of the data set", kinds)
-    if (wrong := ~(np.abs(boxes) <= 1e9).all(1)).any():
+    wrong: Array = ~(np.abs(boxes) <= LARGEST_LENGTH).all(1)
+    if wrong.any():
         raise _bad("detection without a usable box", wrong, "finite numbers", boxes)
-    if (wrong := ~np.isfinite(scores)).any():
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
         raise _bad("detection without a usable score", wrong, "a finite number", scores)
     return Indexed(images, categories, boxes, scores)
 
@@ -226,7 +227,7 @@ def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
         overlap = table[begin : begin + count, None, None, :]
         possible = free[:count] & (overlap >= THRESHOLDS[:, None])
         counting = possible & ~ignore[:count, :, None, :]
-        hit = counting.any(3)
+        hit: Array = counting.any(3)
         possible = np.where(hit[..., None], counting, possible)
         best = np.where(possible, overlap, -1.0).argmax(3)
         taken = possible.any(3)

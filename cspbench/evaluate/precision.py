@@ -98,7 +98,7 @@ def precision(found: AreaEvents, weights: Array, kinds: int) -> Array:
     holder = np.repeat(np.arange(len(own)), own)
     last = np.minimum(before[:, None] + needed - 1, max(len(holder) - 1, 0))
     reader = np.where(reached, holder[last] if len(holder) else 0, end[:, None])
-    best = np.maximum.reduceat(np.append(ratio, 0.0), reader.ravel()).reshape(reader.shape)
+    best: Array = np.maximum.reduceat(np.append(ratio, 0.0), reader.ravel()).reshape(reader.shape)
     best[~reached] = 0.0
     best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1].reshape(len(THRESHOLDS), kinds, len(RECALLS))
     best[:, objects == 0] = -1.0

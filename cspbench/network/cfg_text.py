@@ -182,6 +182,8 @@ _WRITERS: dict[type[Layer], Callable[[Any, int], Pairs]] = {
 
 def _foreign(layer: Layer) -> str:
     """What this layer does that Darknet has no key for; empty for nothing."""
+    if type(layer) not in _WRITERS:
+        return f"a layer [{layer.section}]"
     if isinstance(layer, Convolution) and not layer.shifts:
         return "a convolution with neither batch norm nor bias"
     if isinstance(layer, Upsample) and layer.bilinear:
@@ -194,7 +196,7 @@ def write(network: Network) -> str:
 
     Raises `DefinitionError` for a layer that reads something else than the layer before it, which only [route] can,
     for one that names the network's input, for which Darknet has no index, and for what Darknet cannot compute: a
-    convolution with neither batch norm nor bias, bilinear enlargement.
+    convolution with neither batch norm nor bias, bilinear enlargement, layers of networks that are not its own.
     """
     channels, height, width = network.input
     net = [("batch", 1), ("subdivisions", 1), ("width", width), ("height", height), ("channels", channels)]
@@ -202,6 +204,15 @@ def write(network: Network) -> str:
         net.append(("letter_box", 1))
     blocks = [f"# {' '.join(network.name.split())}, written by cspbench", _block("net", net)]
     for index, layer in enumerate(network.layers):
+        foreign = _foreign(layer)
+        if foreign:
+            raise DefinitionError(
+                "cannot be written as a cfg",
+                where=network.place(index),
+                expected="what Darknet can compute",
+                found=foreign,
+                remedy="`cspbench show MODEL` prints the layers; only Darknet's own networks have a cfg",
+            )
         if not isinstance(layer, Route) and layer.sources[0] != index - 1:
             raise DefinitionError(
                 "cannot be written as a cfg",
@@ -217,15 +228,6 @@ def write(network: Network) -> str:
                 expected="an earlier layer",
                 found="the network input",
                 remedy="Put a layer that hands the input on, such as [dropout], before it",
-            )
-        foreign = _foreign(layer)
-        if foreign:
-            raise DefinitionError(
-                "cannot be written as a cfg",
-                where=network.place(index),
-                expected="what Darknet can compute",
-                found=foreign,
-                remedy="`cspbench show MODEL` prints the layers; only Darknet's own networks have a cfg",
             )
         section = "reorg" if isinstance(layer, Reorg) and layer.legacy else layer.section
         blocks.append(_block(section, _WRITERS[type(layer)](layer, index)))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cspbench.network import blocks
+from cspbench.network import blocks, regions
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -23,11 +23,15 @@ from cspbench.network.layers import (
     LocalAvgPool,
     MaxPool,
     MaxPoolDepth,
+    Proposals,
     Reorg,
+    Resize,
+    RoiAlign,
     Route,
     Sam,
     ScaleChannels,
     Shortcut,
+    Shuffle,
     Softmax,
     Upsample,
 )
@@ -96,6 +100,16 @@ class _Writer:
                 enlarge = nn.Upsample(scale_factor=layer.stride, mode=mode)
                 resized = self.call("resize", blocks.BlockSum(layer.stride) if layer.reverse else enlarge, inputs[0])
                 return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
+            case Resize():
+                aligned = True if layer.bilinear else None
+                mode = "bilinear" if layer.bilinear else "nearest"
+                return self.call("resize", nn.Upsample(shapes[1][1:], mode=mode, align_corners=aligned), inputs[0])
+            case Shuffle():
+                return self.call("shuffle", regions.Dealt(layer.groups), inputs[0])
+            case Proposals():
+                return self.call("regions", regions.ProposalBoxes(layer, shapes[0][1:]), *inputs)
+            case RoiAlign():
+                return self.call("regions", regions.PsRoiAlign(layer), *inputs)
             case Reorg():
                 return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
             case Crop():

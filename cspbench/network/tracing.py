@@ -129,8 +129,9 @@ def _layer(roles: Mapping[str, Counter[str]]) -> Operations:
     """The operations of a layer from those of its modules, by role."""
     nothing: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    for each in roles.values():
-        counts.update(each)
+    for role, each in roles.items():
+        if role != "regions":  # reckoning with boxes and coordinates is no operation on a map
+            counts.update(each)
     blur = roles.get("blur", nothing)["conv"]
     counts.update(conv=-blur, blur=blur)
     pool = roles.get("pool", nothing)

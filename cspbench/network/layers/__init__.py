@@ -1,11 +1,15 @@
-"""The layer vocabulary: every Darknet layer that inference or counting needs, as pure functions of shapes."""
+"""The layer vocabulary, as pure functions of shapes: every Darknet layer that inference or counting needs.
+
+And what networks quoted from other papers need beyond them.
+"""
 
 from cspbench.network.layers.base import ACTIVATIONS, LARGEST, Layer, Shape, Weight
 from cspbench.network.layers.convolution import Activation, BatchNorm, Connected, Convolution
-from cspbench.network.layers.heads import Detection, GaussianYolo, Loss, Region, Softmax, Yolo
+from cspbench.network.layers.heads import Detection, GaussianYolo, Loss, MultiBox, RefineBox, Region, RoiBox, Softmax, Yolo
 from cspbench.network.layers.joining import Route, Sam, ScaleChannels, Shortcut
 from cspbench.network.layers.pooling import AvgPool, LocalAvgPool, MaxPool, MaxPoolDepth
-from cspbench.network.layers.reshaping import Crop, Dropout, Implicit, Reorg, Upsample
+from cspbench.network.layers.regions import Proposals, RoiAlign
+from cspbench.network.layers.reshaping import Crop, Dropout, Implicit, Reorg, Resize, Shuffle, Upsample
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,13 +29,20 @@ __all__ = [
     "Loss",
     "MaxPool",
     "MaxPoolDepth",
+    "MultiBox",
+    "Proposals",
+    "RefineBox",
     "Region",
     "Reorg",
+    "Resize",
+    "RoiAlign",
+    "RoiBox",
     "Route",
     "Sam",
     "ScaleChannels",
     "Shape",
     "Shortcut",
+    "Shuffle",
     "Softmax",
     "Upsample",
     "Weight",

@@ -133,3 +133,64 @@ class Region(Detection):
 
     section: ClassVar[str] = "region"
     softmax: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiBox(Detection):
+    """[multibox]: the head of SSD (arXiv 1512.02325), which no cfg can say; anchors in pixels of the network input.
+
+    Channels: 4 offsets from each anchor, then the scores of each anchor's classes, the background's first. Offsets are
+    divided by `variances` (of the centre, of the size) when they are learned. The centre of an anchor is the middle of
+    its cell; cells are `step` pixels wide, None: the input's side over the map's. `clip` keeps anchors' centres and
+    sizes within the input's.
+    """
+
+    section: ClassVar[str] = "multibox"
+    step: float | None = None
+    variances: tuple[float, float] = (0.1, 0.2)
+    clip: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineBox(MultiBox):
+    """[refinebox]: the two heads of RefineDet (arXiv 1711.06897) on one scale.
+
+    Channels: 4 offsets from each anchor and 2 scores of each (nothing, something), which make the refined anchors; then
+    as in [multibox], from these.
+    """
+
+    section: ClassVar[str] = "refinebox"
+    per_anchor: ClassVar[int] = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoiBox(Detection):
+    """[roibox]: the second stage of Faster R-CNN: rows of the map are proposals, and there are no anchors.
+
+    Channels: the scores of the classes, the background's last; 4 offsets for each class, divided by `variances`; the
+    proposal itself (left, top, right, bottom in pixels of the network input).
+    """
+
+    section: ClassVar[str] = "roibox"
+    variances: tuple[float, float] = (0.1, 0.2)
+
+    def __post_init__(self) -> None:
+        positive("classes", self.classes, 2**16)
+
+    @property
+    def used(self) -> int:
+        return 1
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels = 5 * self.classes + 5
+        if inputs[0][0] != channels:
+            raise DefinitionError(
+                "[roibox] does not fit the layer before it",
+                expected=f"{channels} channels (5 x {self.classes} classes, the background, 4 of the proposal)",
+                found=f"{inputs[0][0]}",
+                remedy="Correct classes=",
+            )
+        return inputs[0]
+
+    def describe(self) -> str:
+        return f"{self.classes} classes"

@@ -1,4 +1,7 @@
-"""Layers without learned weights over one input: upsample, reorg, crop, dropout; and the implicit vector."""
+"""Layers without learned weights that move values about: upsample, reorg, crop, dropout; and the implicit vector.
+
+[shuffle] and [resize] are none of Darknet's: networks quoted from other papers need them, and no cfg can say them.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,45 @@ class Upsample(Layer):
 
     def describe(self) -> str:
         return f"1/{self.stride}" if self.reverse else f"x{self.stride}" + (" bilinear" if self.bilinear else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resize(Layer):
+    """[resize]: `sources[0]` in the height and width of `sources[1]`, by repetition, or `bilinear` (aligned corners)."""
+
+    section: ClassVar[str] = "resize"
+    bilinear: bool = False
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        return inputs[0][0], *inputs[1][1:]
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return Operations(upsample=prod(output) * (4 if self.bilinear else 1))
+
+    def describe(self) -> str:
+        return "bilinear" if self.bilinear else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shuffle(Layer):
+    """[shuffle]: channels dealt out in turn to `groups` hands, the hands one after the other: 0 2 4 .. 1 3 5 .. for 2."""
+
+    section: ClassVar[str] = "shuffle"
+    groups: int = 2
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        positive("groups", self.groups)
+        if inputs[0][0] % self.groups:
+            raise DefinitionError(
+                "groups do not divide the channels",
+                expected=f"a divisor of {inputs[0][0]}",
+                found=str(self.groups),
+                remedy="Correct groups=",
+            )
+        return inputs[0]
+
+    def describe(self) -> str:
+        return f"{self.groups} hands"
 
 
 @dataclass(frozen=True, kw_only=True)

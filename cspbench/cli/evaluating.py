@@ -1,0 +1,197 @@
+"""What the evaluating commands share: options, and a run made or resumed with its progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.evaluate.engine import Engine
+    from cspbench.evaluate.predicting import Timing
+    from cspbench.evaluate.run import Run
+    from cspbench.network.network import Network
+    from cspbench.weights.arrays import Weights
+
+WEIGHTS = "CSPBENCH_WEIGHTS"
+
+CfgOption = Annotated[Path | None, typer.Option("--cfg", help="A Darknet .cfg of yours; needs --weights.")]
+ModelsOption = Annotated[
+    list[str] | None, typer.Option("-m", "--model", help="Models or patterns; every row if absent.")
+]
+WeightsOption = Annotated[Path | None, typer.Option("--weights", help=f"The weight file; ${WEIGHTS} if absent.")]
+BatchOption = Annotated[str, typer.Option("-b", "--batch-size", help="Images per forward, or auto.")]
+WorkersOption = Annotated[str, typer.Option("-j", "--workers", help="Processes that prepare images, or auto.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:N, mps; the first GPU if there is one.")
+]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16.")]
+CompileOption = Annotated[bool, typer.Option("--compile", help="torch.compile the network.")]
+LimitOption = Annotated[str | None, typer.Option("--limit", help="N or N% of the images, evenly spread.")]
+RunOption = Annotated[Path, typer.Option("--run", "--run-dir", help="Where runs are kept and resumed.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away what the run directory holds.")]
+BadOption = Annotated[int, typer.Option("--allow-bad", help="Unreadable images that are no failure.")]
+LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; always on.", hidden=True)]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is made; nothing of it but the precision changes a prediction."""
+
+    batch: str
+    workers: str
+    device: str | None
+    precision: str
+    compiled: bool
+    root: Path
+    fresh: bool
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise UsageError(
+                "unknown precision",
+                expected="fp32, bf16 or fp16",
+                found=self.precision,
+                remedy="Correct --precision",
+            )
+        _number("-b", self.batch, 1)
+        _number("-j", self.workers, 1)
+
+
+Predict = Callable[["Run", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
+"""Makes shards: (run, shards, engine, batch, workers, progress)."""
+
+
+def made(
+    name: str,
+    network: Network,
+    weights: Weights,
+    epsilon: str,
+    identity: Mapping[str, Any],
+    path: Path,
+    samples: int,
+    options: Options,
+    predict: Predict,
+    **provenance: Any,
+) -> Run | None:
+    """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
+    from cspbench import results
+    from cspbench.cli.progress import Progress
+    from cspbench.evaluate.engine import choose_device, prepare
+    from cspbench.evaluate.processes import rank, together
+    from cspbench.evaluate.run import open_run
+    from cspbench.network.module import to_module
+    from cspbench.weights.loading import Epsilon, load
+
+    device = choose_device(options.device)
+    accelerated = device.type != "cpu"
+    about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
+    run = open_run(path, identity, samples, about, options.fresh)
+    rank_here, processes = rank()
+    missing = run.missing([shard for shard in range(run.shards) if shard % processes == rank_here])
+    if missing:
+        module = load(to_module(network), network, weights, Epsilon(epsilon))
+        engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
+        with Progress(name, sum(len(run.block(shard)) for shard in missing)) as progress:
+            try:
+                timing = predict(
+                    run,
+                    missing,
+                    engine,
+                    _number("-b", options.batch, 128 if accelerated else 8),
+                    _number("-j", options.workers, min(16, os.cpu_count() or 1) if accelerated else 1),
+                    lambda timing: progress.reach(
+                        timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s"
+                    ),
+                )
+            except KeyboardInterrupt:
+                again = shlex.join(["cspbench", *(each for each in sys.argv[1:] if each != "--fresh")])
+                typer.echo(f"\ncspbench: interrupted; finished shards are kept in {path}. To go on:\n{again}", err=True)
+                raise
+        typer.echo(f"cspbench: {name}: {timing}", err=True)
+    together((rank_here, processes))
+    return run if rank_here == 0 else None
+
+
+def _number(name: str, text: str, automatic: int) -> int:
+    if text == "auto":
+        return automatic
+    if not text.isdecimal() or not (0 if name == "-j" else 1) <= int(text) <= 65536:
+        raise UsageError(
+            f"{name} cannot be read", expected="a number or auto", found=repr(text), remedy=f"Try {name} auto"
+        )
+    return int(text)
+
+
+def chosen(
+    patterns: list[str],
+    cfg: Path | None,
+    weights: Path | None,
+    tables: tuple[str, ...],
+    detectors: bool,
+) -> tuple[list[tuple[str, Network, Path]], list[str]]:
+    """(name, network, weight file) of what can be evaluated, and the models of those tables that lack weights.
+
+    A classifier among detectors, or the reverse, is an error where it was asked for, and passed over where not.
+    """
+    from cspbench.weights.catalogue import find
+    from cspbench.zoo import catalogue
+
+    if cfg is not None:
+        from cspbench.network.cfg import read
+
+        if weights is None:
+            raise UsageError("--cfg needs --weights", expected="both files", remedy="Name the .weights of this .cfg")
+        network = read(cfg).network
+        _fitting(network, detectors)
+        return [(network.name, network, weights)], []
+    if patterns:
+        models = catalogue.matching(patterns)
+    else:
+        rows = catalogue.ROWS
+        named = {entry.model for table in tables for entry in rows.get(table, {}).values()}
+        models = [model for name, model in catalogue.MODELS.items() if name in named]
+    if weights is not None and len(models) != 1:
+        raise UsageError(
+            "--weights is one model's", expected="-m MODEL", found=f"{len(models)} models", remedy="Name the model"
+        )
+    found, without = [], []
+    for model in models:
+        file = weights or find(model)
+        if file is None:
+            without.append(model.name)
+            continue
+        network = model.build()
+        _fitting(network, detectors)
+        found.append((model.name, network, file))
+    return found, without
+
+
+def _fitting(network: Network, detectors: bool) -> None:
+    if bool(network.detections) != detectors:
+        kinds = ("a classifier", "a detector")
+        command = ("eval-imagenet", "eval-coco")[not detectors]
+        raise UsageError(
+            f"{network.name} is {kinds[not detectors]}",
+            expected=kinds[detectors],
+            remedy=f"Evaluate it with `cspbench {command}`",
+        )
+
+
+def nothing(without: list[str], example: str) -> UsageError:
+    """The error where no weights were found at all."""
+    return UsageError(
+        "no weights to evaluate",
+        expected=f"weight files in ${WEIGHTS}, or --weights FILE with -m MODEL or --cfg FILE",
+        found=os.environ.get(WEIGHTS) or f"${WEIGHTS} not set",
+        remedy=f"Put for instance {without[0] if len(without) == 1 else example}.weights there; "
+        "`cspbench weights list` names every file and its size",
+    )

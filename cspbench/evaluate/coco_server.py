@@ -1,0 +1,206 @@
+"""COCO's evaluation server: the file it takes for its test set, and the numbers it gives back.
+
+The ground truth of test-dev2017 is not public. The server takes a zip of one JSON file by an agreed name and answers
+with pycocotools' twelve lines, or with the same numbers by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.evaluate.average_precision import METRICS
+from cspbench.evaluate.matching import Detections
+
+CHUNK = 1 << 16
+"""Detections written at a time: a whole test set's are gigabytes of text."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can name: the same detections give the same bytes."""
+LARGEST = 1 << 20
+"""Bytes of a server's answer."""
+
+_AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
+_LINE = re.compile(
+    r"Average (?:Precision|Recall)\s*\((A[PR])\)\s*@\[\s*IoU=\s*(0\.50:0\.95|0\.50|0\.75)\s*\|\s*area=\s*(\w+)\s*\|"
+    r"\s*maxDets=\s*(\d+)\s*\]\s*=\s*(\S+)"
+)
+_PAIR = re.compile(r"^\s*[\"']?([A-Za-z][\w@. ]*?)[\"']?\s*[:=]\s*(-?[0-9.]+(?:[eE]-?[0-9]+)?)\s*,?\s*$", re.MULTILINE)
+_NAMES = {
+    **{name: name for name in METRICS},
+    **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in ("small", "medium", "large")},
+    **{f"armax{cap}": f"ar{cap}" for cap in (1, 10, 100)},
+    **{f"ardets{cap}": f"ar{cap}" for cap in (1, 10, 100)},
+}
+"""Ways to write the metrics, in lower case without signs: AP_50, APs, AP_small, AR@100, AR_max_100."""
+
+
+class ServerError(CspbenchError):
+    """A server's answer cannot be read."""
+
+
+def write_submission(detections: Detections, name: str, folder: Path, split: str = "test-dev2017") -> Path:
+    """Write the server's zip for detections in the order given, and say where: detections_SPLIT_NAME_results.zip.
+
+    `name` is the algorithm's on the leaderboard.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,79}", name):
+        raise UsageError(
+            "not a name for the evaluation server",
+            expected="letters, digits, dots, pluses and hyphens, at most 80",
+            found=repr(brief(name)),
+            remedy="Choose another name",
+        )
+    stem = f"detections_{split}_{name}_results"
+    path = folder / f"{stem}.zip"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{stem}.")
+        try:
+            with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+                entry = zipfile.ZipInfo(f"{stem}.json", EPOCH)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                with archive.open(entry, "w", force_zip64=True) as output:
+                    for part in lines(detections):
+                        output.write(part.encode("ascii"))
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CspbenchError(
+            "cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            remedy="Choose a place that can be written, with space left",
+        ) from error
+    return path
+
+
+def lines(detections: Detections) -> Iterator[str]:
+    """COCO's result file in parts: six decimals, one detection per line, as Darknet prints them (spec b.4)."""
+    boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
+    count = len(boxes)
+    yield "[\n"
+    for begin in range(0, count, CHUNK):
+        part = slice(begin, begin + CHUNK)
+        rows = zip(
+            np.asarray(detections.image_ids)[part].tolist(),
+            np.asarray(detections.category_ids)[part].tolist(),
+            boxes[part].tolist(),
+            np.asarray(detections.scores)[part].tolist(),
+            strict=True,
+        )
+        text = ",\n".join(
+            f'{{"image_id":{image}, "category_id":{kind}, '
+            f'"bbox":[{box[0]:f}, {box[1]:f}, {box[2]:f}, {box[3]:f}], "score":{score:f}}}'
+            for image, kind, box, score in rows
+        )
+        yield text + (",\n" if begin + CHUNK < count else "\n")
+    yield "]\n"
+
+
+def import_server(file: Path) -> dict[str, Decimal | None]:
+    """The server's numbers by metric, in percent with the decimals that it gave; None for its -1.
+
+    Reads pycocotools' lines, JSON and `name: number` lines, shares or percent. A metric that is not named is left out;
+    without an AP, or with two different ones, it is a `ServerError`.
+    """
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(LARGEST + 1).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(file, "text", str(error)) from error
+    if len(text) > LARGEST:
+        raise _unreadable(file, f"at most {LARGEST:,} bytes", "more; this may be a result file")
+    values: dict[str, Decimal] = {}
+    for name, number in _named(text, file):
+        value = _number(number, name, file)
+        if values.setdefault(name, value) != value:
+            raise _unreadable(file, "the numbers of one result", f"{name.upper()} {values[name]} and {value}")
+    if "ap" not in values:
+        raise _unreadable(file, "AP, AP_50 and so on, or pycocotools' lines", "no AP")
+    percent = max(values.values()) > 1
+    if max(values.values()) > (100 if percent else 1) or min(values.values()) < -1:
+        raise _unreadable(file, "shares or percent", f"{min(values.values())} to {max(values.values())}")
+    return {
+        name: None if values[name] < 0 else values[name] if percent else 100 * values[name]
+        for name in METRICS
+        if name in values
+    }
+
+
+def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
+    """(metric, number) of everything that looks like one."""
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            # NaN and Infinity are no JSON, but Python reads them
+            data = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
+        except (ValueError, RecursionError, InvalidOperation) as error:
+            raise _unreadable(file, "JSON", brief(str(error), 120)) from error
+        yield from _in(data)
+        return
+    for kind, overlap, area, cap, number in _LINE.findall(text):
+        name = _line_name(kind, overlap, area, cap)
+        if name:
+            yield name, number
+    for label, number in _PAIR.findall(text):
+        if name := _name(label):
+            yield name, number
+
+
+def _in(data: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, list):
+        for each in data:
+            yield from _in(each)
+    elif isinstance(data, dict):
+        for label, value in data.items():
+            if isinstance(value, dict | list):
+                yield from _in(value)
+            elif name := _name(label):
+                yield name, value
+
+
+def _name(label: str) -> str | None:
+    return _NAMES.get(re.sub(r"[^a-z0-9]", "", label.lower()))
+
+
+def _line_name(kind: str, overlap: str, area: str, cap: str) -> str | None:
+    """The metric of one of pycocotools' lines; those that are none of the twelve are nobody's."""
+    if area not in _AREAS:
+        return None
+    if overlap == "0.50:0.95":
+        name = f"{kind.lower()}{_AREAS[area]}"
+        name = f"ar{cap}" if name == "ar" else name
+    else:
+        name = f"{kind.lower()}{overlap[2:]}{_AREAS[area]}"
+    capped = kind == "AP" or area != "all"
+    return name if name in METRICS and (cap == "100" or not capped) else None
+
+
+def _number(value: Any, name: str, file: Path) -> Decimal:
+    try:
+        number = Decimal(value) if isinstance(value, str | Decimal) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise _unreadable(file, f"a number for {name.upper()}", brief(repr(value)))
+    return number
+
+
+def _unreadable(file: Path, expected: str, found: str) -> ServerError:
+    remedy = "Give what the evaluation server printed, or its scores as JSON"
+    return ServerError(
+        "is no answer of COCO's server", where=str(file), expected=expected, found=brief(found, 120), remedy=remedy
+    )

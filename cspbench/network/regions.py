@@ -1,0 +1,120 @@
+"""The torch modules that choose regions of a map and read them (spec: `cspbench.network.layers.regions`)."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from torch import Tensor, nn
+
+from cspbench.network.layers import Proposals, RoiAlign
+
+LARGEST_GROWTH = log(1000 / 16)
+"""A box grows to 1000/16 times its anchor at most, as in Detectron: exp of anything overflows."""
+
+SMALLEST = 0.1
+"""Width and height of a region at least, in pixels of the map."""
+
+
+class ProposalBoxes(nn.Module):
+    """[proposals] on a map of `grid` (height, width)."""
+
+    anchors: Tensor
+
+    def __init__(self, layer: Proposals, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.considered, self.count, self.overlap = layer.considered, layer.count, layer.overlap
+        self.limit = [grid[1] * layer.stride, grid[0] * layer.stride]
+        rows, columns = torch.meshgrid(*(torch.arange(side) * float(layer.stride) for side in grid), indexing="ij")
+        corners = torch.stack((columns, rows), 2)[:, :, None].expand(-1, -1, len(layer.anchors), -1)
+        sizes = torch.tensor(layer.anchors).expand(*grid, -1, -1)
+        self.register_buffer("anchors", torch.cat((corners, sizes), 3).reshape(-1, 4), persistent=False)
+
+    def forward(self, scores: Tensor, offsets: Tensor) -> Tensor:
+        """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes (N, 4, count, 1)."""
+        images = scores.shape[0]
+        ranked = scores.float().permute(0, 2, 3, 1).reshape(images, -1)
+        moved = offsets.float().unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).reshape(images, -1, 4)
+        found = moved.new_zeros(images, self.count, 4)
+        for at in range(images):
+            best = ranked[at].argsort(descending=True, stable=True)[: self.considered]
+            boxes = self._boxes(self.anchors[best].float(), moved[at, best])
+            boxes = boxes[self._kept(boxes)][: self.count]
+            found[at, : len(boxes)] = boxes
+        return found.transpose(1, 2)[..., None].to(scores.dtype)
+
+    def _boxes(self, anchors: Tensor, offsets: Tensor) -> Tensor:
+        """Anchors (K, 4: centre, size) moved by offsets (K, 4) to corners (K, 4)."""
+        centre = anchors[:, :2] + offsets[:, :2] * anchors[:, 2:]
+        half = anchors[:, 2:] * offsets[:, 2:].clamp(-LARGEST_GROWTH, LARGEST_GROWTH).exp() / 2
+        limit = torch.tensor(self.limit, device=anchors.device)
+        corners = torch.stack((centre - half, centre + half), 1)
+        return torch.minimum(corners.clamp(min=0), limit).flatten(1)
+
+    def _kept(self, boxes: Tensor) -> Tensor:
+        """Which boxes (K, 4), best first, stay: those that have an area and that no better one that stays overlaps."""
+        size = boxes[:, 2:] - boxes[:, :2]
+        area = size.prod(1)
+        shared = torch.minimum(boxes[:, None, 2:], boxes[:, 2:]) - torch.maximum(boxes[:, None, :2], boxes[:, :2])
+        common = shared.clamp(min=0).prod(2)
+        over = (common > self.overlap * (area[:, None] + area - common)).triu(1)
+        valid = keep = (size > 0).all(1)
+        # Any guess becomes right by applying the rule again and again: the best box after one time, the next after two.
+        while True:
+            guess, keep = keep, valid & ~(over & keep[:, None]).any(0)
+            if torch.equal(guess, keep):
+                return keep
+
+
+class PsRoiAlign(nn.Module):
+    """[roialign]: position-sensitive, the largest of the samples of a part."""
+
+    def __init__(self, layer: RoiAlign) -> None:
+        super().__init__()
+        self.bins, self.stride, self.samples = layer.bins, layer.stride, layer.samples
+
+    def forward(self, x: Tensor, regions: Tensor) -> Tensor:
+        """(N, C, H, W) and (N, 4, R, 1) to (N, C, R, 1)."""
+        images, channels, height, width = x.shape
+        left, top, right, bottom = (regions[..., 0].float() / self.stride).unbind(1)
+        upper, lower, down = self._taps(top, bottom, height)
+        # rows vary along the bins' rows and the samples', columns along the others: (N, row, column, R, sample, sample)
+        upper, lower, down = (each[:, :, None, :, :, None] for each in (upper, lower, down))
+        first, second, across = (each[:, None, :, :, None, :] for each in self._taps(left, right, width))
+        parts = x.reshape(images, -1, self.bins**2, height * width).float()
+
+        def read(rows: Tensor, columns: Tensor) -> Tensor:
+            places = (rows * width + columns).reshape(images, 1, self.bins**2, -1)
+            return parts.gather(3, places.expand(-1, parts.shape[1], -1, -1))
+
+        shape = (images, 1, self.bins**2, -1)
+        ones = torch.ones_like(down * across)
+        down, across = (down * ones).reshape(shape), (across * ones).reshape(shape)
+        above = torch.lerp(read(upper, first), read(upper, second), across)
+        below = torch.lerp(read(lower, first), read(lower, second), across)
+        values = torch.lerp(above, below, down).unflatten(3, (-1, self.samples**2)).amax(4)
+        return values.reshape(images, channels, -1, 1).to(x.dtype)
+
+    def _taps(self, start: Tensor, end: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Along one axis, from edges (N, R): the two pixels of each sample and the second one's share.
+
+        Each (N, bins, R, samples).
+        """
+        count = self.bins * self.samples
+        shares = (torch.arange(count, device=start.device) + 0.5) / count
+        places = start[..., None] + (end - start).clamp(min=SMALLEST)[..., None] * shares
+        places = places.clamp(0, length - 1).unflatten(2, (self.bins, self.samples)).transpose(1, 2)
+        low = places.floor()
+        return low.long(), (low.long() + 1).clamp(max=length - 1), places - low
+
+
+class Dealt(nn.Module):
+    """[shuffle]: channels dealt out in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x.unflatten(1, (x.shape[1] // self.groups, self.groups)).transpose(1, 2).flatten(1, 2)
