@@ -10,6 +10,7 @@ import typer
 from cspbench import __version__
 from cspbench.cli.data import data
 from cspbench.cli.env import env
+from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("params")(params)
 app.command("eval-imagenet")(eval_imagenet)
+app.command("eval-coco")(eval_coco)
 app.command("score")(score)
 app.command("compare")(compare)
 app.command("list")(list_rows)

@@ -69,6 +69,7 @@ def write_submission(detections: Detections, name: str, folder: Path, split: str
             with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
                 entry = zipfile.ZipInfo(f"{stem}.json", EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.create_system = 3  # Unix, wherever this runs
                 entry.external_attr = 0o644 << 16
                 with archive.open(entry, "w", force_zip64=True) as output:
                     for part in lines(detections):

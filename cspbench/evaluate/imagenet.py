@@ -55,20 +55,23 @@ class Subset(Source):
         return {**self.source.as_json(), "limit": self.count}
 
 
-def limited(source: Source, limit: str | None) -> Source:
-    """The source, or the part of it that `limit` ("100" or "5%") asks for."""
-    if limit is None:
-        return source
-    number = limit.removesuffix("%")
+def limit_of(text: str, total: int) -> int:
+    """How many of `total` images "100" or "5%" asks for, one at least."""
+    number = text.removesuffix("%")
     try:
         count = float(number)
-        if not 0 < count < 1e9 or (limit == number and count != int(count)):
+        if not 0 < count < 1e9 or (text == number and count != int(count)):
             raise ValueError
     except ValueError:
         raise UsageError(
-            "--limit cannot be read", expected="a number of images or a percentage", found=repr(limit), remedy="Try 5%"
+            "--limit cannot be read", expected="a number of images or a percentage", found=repr(text), remedy="Try 5%"
         ) from None
-    return Subset(source, max(1, int(len(source) * count / 100) if limit.endswith("%") else int(count)))
+    return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
+
+
+def limited(source: Source, limit: str | None) -> Source:
+    """The source, or the part of it that `limit` asks for."""
+    return source if limit is None else Subset(source, limit_of(limit, len(source)))
 
 
 def class_order(model: str) -> str:

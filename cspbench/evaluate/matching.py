@@ -90,7 +90,7 @@ def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
     categories, unknown = _places(np.array(sorted(truth.categories), np.int64), kinds)
     if unknown.any():
         raise _bad("detection of an unknown category", unknown, "a category of the data set", kinds)
-    wrong: Array = ~(np.abs(boxes) <= LARGEST_LENGTH).all(1)
+    wrong: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
     if wrong.any():
         raise _bad("detection without a usable box", wrong, "finite numbers", boxes)
     wrong = ~np.isfinite(scores)
@@ -227,7 +227,7 @@ def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
         overlap = table[begin : begin + count, None, None, :]
         possible = free[:count] & (overlap >= THRESHOLDS[:, None])
         counting = possible & ~ignore[:count, :, None, :]
-        hit: Array = counting.any(3)
+        hit: Array = np.any(counting, axis=3)
         possible = np.where(hit[..., None], counting, possible)
         best = np.where(possible, overlap, -1.0).argmax(3)
         taken = possible.any(3)

@@ -178,6 +178,13 @@ def load_run(path: Path) -> Run:
     return Run(path, identity, samples)
 
 
+def record(path: Path) -> dict[str, Any]:
+    """All of a run's run.json, its provenance included."""
+    load_run(path)
+    data: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    return data
+
+
 def find_runs(paths: list[Path]) -> list[Path]:
     """Run directories among the paths themselves and one level below; raises `RunError` if a path has none."""
     found: list[Path] = []

@@ -33,8 +33,8 @@ class ProposalBoxes(nn.Module):
     def forward(self, scores: Tensor, offsets: Tensor) -> Tensor:
         """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes (N, 4, count, 1)."""
         images = scores.shape[0]
-        ranked = scores.float().permute(0, 2, 3, 1).reshape(images, -1)
-        moved = offsets.float().unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).reshape(images, -1, 4)
+        ranked = scores.float().permute(0, 2, 3, 1).flatten(1)
+        moved = offsets.float().unflatten(1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
         found = moved.new_zeros(images, self.count, 4)
         for at in range(images):
             best = ranked[at].argsort(descending=True, stable=True)[: self.considered]
@@ -81,19 +81,19 @@ class PsRoiAlign(nn.Module):
         # rows vary along the bins' rows and the samples', columns along the others: (N, row, column, R, sample, sample)
         upper, lower, down = (each[:, :, None, :, :, None] for each in (upper, lower, down))
         first, second, across = (each[:, None, :, :, None, :] for each in self._taps(left, right, width))
-        parts = x.reshape(images, -1, self.bins**2, height * width).float()
+        cells, values = self.bins**2, channels // self.bins**2
+        parts = x.float().reshape(images, values, cells, height * width)
+        shape = (images, 1, cells, regions.shape[2] * self.samples**2)
 
         def read(rows: Tensor, columns: Tensor) -> Tensor:
-            places = (rows * width + columns).reshape(images, 1, self.bins**2, -1)
-            return parts.gather(3, places.expand(-1, parts.shape[1], -1, -1))
+            return parts.gather(3, (rows * width + columns).reshape(shape).expand(-1, values, -1, -1))
 
-        shape = (images, 1, self.bins**2, -1)
         ones = torch.ones_like(down * across)
         down, across = (down * ones).reshape(shape), (across * ones).reshape(shape)
         above = torch.lerp(read(upper, first), read(upper, second), across)
         below = torch.lerp(read(lower, first), read(lower, second), across)
-        values = torch.lerp(above, below, down).unflatten(3, (-1, self.samples**2)).amax(4)
-        return values.reshape(images, channels, -1, 1).to(x.dtype)
+        best = torch.lerp(above, below, down).unflatten(3, (regions.shape[2], self.samples**2)).amax(4)
+        return best.flatten(1, 2)[..., None].to(x.dtype)
 
     def _taps(self, start: Tensor, end: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """Along one axis, from edges (N, R): the two pixels of each sample and the second one's share.

@@ -19,10 +19,11 @@ NO_EPSILON = torch.finfo(torch.float32).tiny
 class Epsilon(Enum):
     """How batch normalisation keeps from dividing by zero; it shows where a variance is below about 1e-3.
 
-    Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5). Outside: sqrt(var) + e,
+    Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5), Pelee's Caffe (1e-3). Outside: sqrt(var) + e,
     the original engine.
     """
 
+    INSIDE_1E3 = "inside-1e-3"
     INSIDE_1E5 = "inside-1e-5"
     INSIDE_1E6 = "inside-1e-6"
     OUTSIDE_1E6 = "outside-1e-6"
@@ -56,7 +57,7 @@ def load(
     _none_left(tensors, network)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            part.eps = {Epsilon.INSIDE_1E5: 1e-5, Epsilon.INSIDE_1E6: 1e-6, Epsilon.OUTSIDE_1E6: NO_EPSILON}[epsilon]
+            part.eps = NO_EPSILON if epsilon is Epsilon.OUTSIDE_1E6 else float(epsilon.value.removeprefix("inside-"))
     return module
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cspbench.network.network import Network
+from cspbench.zoo.recipe import Recipe
 
 Definition = Literal["cfg", "paper", "reconstruction", "stand-in", "file"]
 """cfg: equals a published file layer by layer. paper: another complete public definition. reconstruction: forced by
@@ -33,3 +34,5 @@ class Model:
     unknown: str | None = None
     why: str = ""
     namesakes: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+    """How a detector is used that is none of Darknet's."""

@@ -109,15 +109,23 @@ def dense_block(
 
 
 def pelee_trunk(
-    b: Builder, *, activation: str = "leaky", layer: DenseLayer = two_way, fetch: Fetch = everything
+    b: Builder,
+    *,
+    activation: str = "leaky",
+    layer: DenseLayer = two_way,
+    fetch: Fetch = everything,
+    pool: Callable[[Builder, int], int] = Builder.maxpool,
 ) -> tuple[int, int, int]:
-    """Append PeleeNet without its classifier; the transitions with strides 8, 16 and 32, before their pools."""
+    """Append PeleeNet without its classifier; the transitions with strides 8, 16 and 32, before their pools.
+
+    `pool` halves a map between two stages.
+    """
     stem(b, activation=activation)
     b.conv(STEM, activation=activation)
     width, ends = STEM, []
     for at, (depth, bottleneck) in enumerate(STAGES):
         if at:
-            b.maxpool(2)
+            pool(b, 2)
         dense_block(b, depth, bottleneck, activation=activation, layer=layer, fetch=fetch)
         width += depth * GROWTH
         ends.append(b.conv(width, activation=activation))

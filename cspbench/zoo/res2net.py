@@ -14,6 +14,12 @@ from cspbench.zoo.classifier import classifier
 STAGES = ((72, 3), (144, 7), (288, 3))
 """Width of a slice and number of Res2Net blocks in each stage, at strides 8 to 32."""
 
+SCALE = 4
+"""Slices of a block."""
+
+CARDINALITY = 2
+"""Groups of a 3x3."""
+
 
 def res2net_block(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
     """A bottleneck whose 3x3 works on `scale` slices of `width` channels, one after the other.
@@ -40,14 +46,22 @@ def downsample(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
     return b.conv(scale * width)
 
 
-def res2netlite72(*, scale: int = 4, cardinality: int = 2) -> Network:
-    """Res2NetLite-72 (res2netlite72.cfg): 72 channels to a slice in the first stage."""
-    b = Builder("res2netlite72", (3, 224, 224))
+def res2netlite72_trunk(b: Builder, *, scale: int = SCALE, cardinality: int = CARDINALITY) -> tuple[int, int, int]:
+    """Append Res2NetLite-72 without its classifier; the ends of its stages, at strides 8, 16 and 32."""
     b.conv(32, 3, stride=2)
     b.maxpool(3, 2)
+    ends = []
     for width, depth in STAGES:
         downsample(b, width, scale=scale, cardinality=cardinality)
         for _ in range(depth):
             res2net_block(b, width, scale=scale, cardinality=cardinality)
+        ends.append(b.last)
+    return ends[0], ends[1], ends[2]
+
+
+def res2netlite72(*, scale: int = SCALE, cardinality: int = CARDINALITY) -> Network:
+    """Res2NetLite-72 (res2netlite72.cfg): 72 channels to a slice in the first stage."""
+    b = Builder("res2netlite72", (3, 224, 224))
+    res2netlite72_trunk(b, scale=scale, cardinality=cardinality)
     classifier(b)
     return b.network()

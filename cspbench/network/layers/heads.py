@@ -167,11 +167,12 @@ class RefineBox(MultiBox):
 class RoiBox(Detection):
     """[roibox]: the second stage of Faster R-CNN: rows of the map are proposals, and there are no anchors.
 
-    Channels: the scores of the classes, the background's last; 4 offsets for each class, divided by `variances`; the
-    proposal itself (left, top, right, bottom in pixels of the network input).
+    Channels: the scores of the classes, the background's last; 4 offsets from the proposal, the same for all classes,
+    divided by `variances`; the proposal itself (left, top, right, bottom in pixels of the network input).
     """
 
     section: ClassVar[str] = "roibox"
+    per_anchor: ClassVar[int] = 9
     variances: tuple[float, float] = (0.1, 0.2)
 
     def __post_init__(self) -> None:
@@ -180,17 +181,6 @@ class RoiBox(Detection):
     @property
     def used(self) -> int:
         return 1
-
-    def output(self, inputs: Sequence[Shape]) -> Shape:
-        channels = 5 * self.classes + 5
-        if inputs[0][0] != channels:
-            raise DefinitionError(
-                "[roibox] does not fit the layer before it",
-                expected=f"{channels} channels (5 x {self.classes} classes, the background, 4 of the proposal)",
-                found=f"{inputs[0][0]}",
-                remedy="Correct classes=",
-            )
-        return inputs[0]
 
     def describe(self) -> str:
         return f"{self.classes} classes"

@@ -1,0 +1,213 @@
+"""A detector on COCO: from kept candidates to AP at any NMS threshold, beside the claims of the same split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from cspbench import tables
+from cspbench.claims import Cell, Row
+from cspbench.data.coco import CocoSource
+from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.detection_presets import DetectionPreset
+from cspbench.data.source import DatasetError
+from cspbench.errors import UsageError
+from cspbench.evaluate.average_precision import METRICS, AveragePrecision, average_precision, verdict
+from cspbench.evaluate.candidates import Candidates, shards
+from cspbench.evaluate.detections import from_candidates
+from cspbench.evaluate.matching import Detections
+from cspbench.evaluate.nms import criterion, nms_many
+from cspbench.evaluate.run import Run
+from cspbench.network.cfg_text import write
+from cspbench.network.layers import Detection, Yolo
+from cspbench.network.network import Network
+from cspbench.report.verdicts import Reason, Verdict
+
+TABLES = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
+PUBLISHED_METRICS = METRICS[:6]
+"""AP, AP50, AP75, APS, APM, APL: what the tables print."""
+
+
+def limited(source: CocoSource, count: int) -> CocoSource:
+    """`count` images of a set, evenly spread; no published split any more."""
+    images = [source.images[index * len(source) // count] for index in range(count)]
+    return CocoSource(source.annotations, images, source.folder, "custom")
+
+
+def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
+    """Class numbers of a network to COCO's category ids: both in ascending order, 80 of 91 for COCO itself."""
+    truth = source.ground_truth
+    known = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
+    if len(known) != classes:
+        raise DatasetError(
+            "the network and the data set have different numbers of classes",
+            where=str(source.annotations.path),
+            expected=f"{classes} categories, as the network",
+            found=str(len(known)),
+            remedy="Evaluate on the data set that the network was trained for",
+        )
+    return dict(enumerate(known))
+
+
+def identity(
+    name: str, network: Network, digest: str, source: CocoSource, preset: DetectionPreset, precision: str
+) -> dict[str, Any]:
+    """Everything that changes a candidate; the suppression comes later and is not part of it."""
+    layers = [layer for layer in network.layers if isinstance(layer, Detection)]
+    return {
+        "task": "coco",
+        "model": name,
+        "definition": hashlib.sha256(write(network.renamed("network")).encode()).hexdigest(),
+        "weights": digest,
+        "data": source.as_json(),
+        "preset": preset.forward_json(),
+        "size": list(network.input[1:]),
+        "precision": precision,
+        "last": {
+            "classes": layers[-1].classes,
+            "nms_kind": getattr(layers[-1], "nms_kind", "default"),
+            "beta_nms": getattr(layers[-1], "beta_nms", 0.6),
+        },
+    }
+
+
+def last_layer(run: Run) -> Detection:
+    """What suppression asks of a network's last box layer, from the run's record: classes and kind of NMS."""
+    return Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **run.identity["last"])
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholded:
+    """What is left of a run at one NMS threshold."""
+
+    nms: float
+    detections: Detections
+    measured: AveragePrecision | None
+    """None without ground truth."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A run read back: what is detected at each threshold, and the images that could not be read."""
+
+    detections: tuple[Detections, ...]
+    bad: tuple[str, ...]
+    pixels: str
+    """Digest of the image files' checksums."""
+
+
+def collect(
+    run: Run,
+    image_ids: Sequence[int],
+    names: Mapping[int, int],
+    thresholds: Sequence[float],
+    kind: str,
+    last: Detection,
+) -> Collected:
+    """Suppress a run's candidates at every threshold, a shard at a time; `names` maps class numbers to category ids."""
+    by = criterion(kind, last)
+    parts: list[list[Detections]] = [[] for _ in thresholds]
+    bad: list[str] = []
+    digest = hashlib.sha256()
+    for arrays, images in shards(run):
+        masks = nms_many(images, thresholds, by)
+        ids = [image_ids[index] for index in arrays["index"].tolist()]
+        extents = arrays["extent"].tolist()
+        for kept, mask in zip(parts, masks, strict=True):
+            kept.append(from_candidates(images, mask, ids, extents, names))
+        bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
+        digest.update(arrays["checksum"].astype("<u4").tobytes())
+    merged = (Detections(*(np.concatenate(column) for column in zip(*kept, strict=True))) for kept in parts)
+    return Collected(tuple(merged), tuple(bad), digest.hexdigest())
+
+
+def evaluated(
+    collected: Collected, thresholds: Sequence[float], truth: GroundTruth | None, engine: str
+) -> list[Thresholded]:
+    """AP at every threshold, by that engine."""
+    return [
+        Thresholded(nms, found, average_precision(truth, found, engine) if truth is not None else None)
+        for nms, found in zip(thresholds, collected.detections, strict=True)
+    ]
+
+
+def claims(model: str, size: tuple[int, int], nms: float) -> list[Row]:
+    """The published rows that the model's own weights are claimed to reach at a size.
+
+    The rows of the NMS table hold at their threshold alone; "aware" is no threshold of Darknet's.
+    """
+    from cspbench.weights.catalogue import weight_files
+
+    rows = []
+    for file in weight_files(list(TABLES)):
+        if file.model != model or file.status == "never released":
+            continue
+        row = tables.load(file.table).row(file.id)
+        threshold = row.settings.get("Threshold")
+        at = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
+        if row.size == size and at:
+            rows.append(row)
+    return rows
+
+
+def verdicts(
+    row: Row,
+    percent: Mapping[str, Decimal | None],
+    intervals: Mapping[str, tuple[float, float] | None],
+    split: str,
+    partial: bool,
+) -> dict[str, Verdict]:
+    """The verdict on each AP that a row claims."""
+    claimed = tables.load(row.table).split
+    judged = {}
+    for metric in PUBLISHED_METRICS:
+        cell: Cell | None = row.cells.get(metric)
+        if cell is not None and cell.published:
+            reason = None if split.startswith("test") else Reason.NO_DATA
+            judged[metric] = verdict(
+                cell,
+                percent.get(metric),
+                intervals.get(metric),
+                split,
+                claimed,
+                partial=partial,
+                reason=reason,
+            )
+    return judged
+
+
+def parse_thresholds(text: str | None, preset: DetectionPreset) -> list[float]:
+    """Read "0.6" or "0.45,0.50,..." as numbers between 0 and 1; the preset's own without a text."""
+    if text is None:
+        return [preset.nms]
+    try:
+        found = [float(part) for part in text.split(",")]
+        if not found or not all(0 <= value <= 1 for value in found):
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            "--nms cannot be read",
+            expected="an IoU between 0 and 1, or several with commas",
+            found=repr(text),
+            remedy="Try --nms 0.6",
+        ) from None
+    return list(dict.fromkeys(found))
+
+
+def boxes(image: Candidates, mask: Any) -> Any:
+    """Kept (left, top, width, height, category number, score) of one image, for pictures."""
+    kept = image.boxes[image.box[mask]]
+    left_top = kept[:, :2] - kept[:, 2:] / 2
+    return list(
+        zip(
+            np.concatenate((left_top, kept[:, 2:]), 1).tolist(),
+            image.category[mask].tolist(),
+            image.score[mask].tolist(),
+            strict=True,
+        )
+    )

@@ -1,0 +1,82 @@
+"""Measured AP as tables: one line per NMS threshold, then the claims of the same network with their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cspbench.report.counted import flat_csv, grid, latex
+
+HEADER = ("Model", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
+CLAIMS = ("Model", "Row", "NMS", "Metric", "claim", "measured", "delta", "verdict")
+METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
+
+
+def _number(value: float | None, interval: Sequence[float] | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
+    identity = result["identity"]
+    numbers = [_number(at["ap"].get(metric), (at["intervals"] or {}).get(metric)) for metric in METRICS]
+    if at["ap"] == {}:
+        numbers = ["awaiting-server"] + ["-"] * 5
+    size = "×".join(map(str, identity["size"]))
+    return [
+        identity["model"],
+        f"{at['nms']:g} {at['kind']}",
+        *numbers,
+        str(result["images"]),
+        identity["data"]["split"],
+        size,
+        result["preset"],
+    ]
+
+
+def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str) -> str:
+    """Results as md, csv or latex; in md the claims follow, and the models that lack weights."""
+    lines = [_line(result, at) for result in results for at in result["thresholds"]]
+    if form == "csv":
+        return flat_csv(HEADER, lines)
+    if form == "latex":
+        return latex(HEADER, lines)
+    parts = [grid(HEADER, lines)]
+    if any(at["intervals"] for result in results for at in result["thresholds"]):
+        parts.append("In brackets the 95 % interval (bootstrap over images).")
+    claimed = [
+        [
+            result["identity"]["model"],
+            f"{claim['table']}: {claim['row']}",
+            f"{at['nms']:g}",
+            claim["metric"],
+            claim["published"],
+            claim["measured"] or "-",
+            claim["delta"] or "-",
+            f"{claim['verdict']}: {claim['reason']}" if claim["reason"] else claim["verdict"],
+        ]
+        for result in results
+        for at in result["thresholds"]
+        for claim in at["claims"]
+    ]
+    if claimed:
+        parts.append(grid(CLAIMS, claimed))
+    for result in results:
+        for at in result["thresholds"]:
+            if at["per_class"]:
+                rows = [
+                    [name, *(_number(values.get(metric), None) for metric in METRICS)]
+                    for name, values in at["per_class"].items()
+                ]
+                parts.append(
+                    f"{result['identity']['model']}, NMS {at['nms']:g}\n\n" + grid(("Class", *HEADER[2:8]), rows)
+                )
+    if without:
+        parts.append(f"unmeasured, no-weights: {', '.join(without)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def failed(results: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an AP is off."""
+    return any(claim["verdict"] == "off" for result in results for at in result["thresholds"] for claim in at["claims"])

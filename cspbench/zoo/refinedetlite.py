@@ -1,0 +1,92 @@
+"""RefineDetLite, as far as it is known: no code of its authors is public.
+
+Sources: RefineDetLite (arXiv 1911.08855) and RefineDet (arXiv 1711.06897); res2netlite72.cfg of
+WongKinYiu/CrossStagePartialNetworks for the trunk, which that paper introduced; DayBreak-u/RefinedetLite.pytorch, a third
+party's, for how the pieces go together. That port uses another trunk, and its anchors do not fit its heads.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from cspbench.network.builder import Builder
+from cspbench.network.layers import RefineBox, Resize
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe
+from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
+
+EXTRA = 128
+"""A quarter of the channels of the two maps beyond the trunk."""
+
+WIDTH = 256
+
+STEPS = (16.0, 32.0, 64.0, 107.0)
+SIZES = (32.0, 64.0, 128.0, 256.0)
+RATIOS = (2.0, 3.0)
+
+RECIPE = Recipe(
+    bgr=False,
+    mean=IMAGENET_MEAN,
+    deviation=(1.0, 1.0, 1.0),
+    epsilon="inside-1e-5",
+    conf=0.01,
+    nms=HardNms(0.45, considered=1000, kept=500),
+    objectness=0.01,
+)
+"""RefineDet's thresholds and the port's pixels; the authors' are not known."""
+
+
+def anchors(size: float) -> tuple[Anchor, ...]:
+    """A square, and what RATIOS and one over them make of it: five, where the port's heads have room for six."""
+    found = [(size, size)]
+    for ratio in RATIOS:
+        root = sqrt(ratio)
+        found += [(size * root, size / root), (size / root, size * root)]
+    return tuple(found)
+
+
+def light_head(b: Builder, entry: int, filters: int) -> int:
+    """A 1x1 beside a bottleneck, added; a 1x1 predicts from the sum."""
+    b.route(entry)
+    straight = b.conv(WIDTH, activation="relu")
+    b.route(entry)
+    b.conv(WIDTH // 2, activation="relu")
+    b.conv(WIDTH // 2, 3, activation="relu")
+    b.conv(WIDTH, activation="relu")
+    b.shortcut(straight)
+    return b.conv(filters, activation="linear", batch_normalize=False)
+
+
+def transfer_connection(b: Builder, entry: int, deeper: int | None) -> int:
+    """RefineDet's transfer connection: two 3x3, and the deeper one's result enlarged and added."""
+    b.route(entry)
+    b.conv(WIDTH, 3, activation="relu", batch_normalize=False)
+    features = b.conv(WIDTH, 3, activation="linear" if deeper is not None else "relu", batch_normalize=False)
+    if deeper is None:
+        return features
+    b.add(Resize(sources=(deeper, features), bilinear=True))
+    return b.shortcut(features, activation="relu")
+
+
+def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...], step: float, classes: int) -> int:
+    """Anchors refined from the trunk's map, and boxes from these and the connection's map."""
+    count = len(boxes)
+    parts = [light_head(b, entry, 4 * count), light_head(b, entry, 2 * count)]
+    parts += [light_head(b, refined, 4 * count), light_head(b, refined, (classes + 1) * count)]
+    joined = b.route(*parts)
+    return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
+
+
+def refinedetlite(*, classes: int = 80) -> Network:
+    """RefineDetLite at 320x320 on maps of 20, 10, 5 and 3."""
+    b = Builder("refinedetlite", (3, 320, 320))
+    _, *maps = res2netlite72_trunk(b)
+    for _ in range(2):
+        maps.append(downsample(b, EXTRA, scale=SCALE, cardinality=CARDINALITY))
+    connected: list[int] = []
+    for entry in reversed(maps):
+        connected.append(transfer_connection(b, entry, connected[-1] if connected else None))
+    for entry, refined, step, size in zip(maps, reversed(connected), STEPS, SIZES, strict=True):
+        refined_head(b, entry, refined, anchors(size), step, classes)
+    return b.network()
