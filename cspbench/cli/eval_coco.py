@@ -346,9 +346,9 @@ def _submit(found: list[Thresholded], model: str, split: str, path: Path) -> lis
 
 def _pictures(source: CocoSource, asked: Asked, found: list[Thresholded]) -> None:
     if asked.save_json is not None:
-        from cspbench.evaluate.detections import write_darknet
+        from cspbench.evaluate.detections import write
 
-        write_darknet(asked.save_json, found[0].detections)
+        write(found[0].detections, asked.save_json)
         typer.echo(f"cspbench: wrote {asked.save_json}, NMS {found[0].nms:g}", err=True)
     if asked.draw is not None:
         from cspbench.report.samples import draw_samples

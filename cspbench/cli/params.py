@@ -33,7 +33,9 @@ def params(
     form: FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="The ledger of each layer.")] = False,
     against: Annotated[Path | None, typer.Option("--against", help="Compare with a .cfg, layer by layer.")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Also write params.json and params.md.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Also write params.json, params.md and, with --all, the figure.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
 ) -> None:
@@ -65,6 +67,8 @@ def params(
     subjects = _subjects(chosen, every, table or [], pixels)
     results = _measured(subjects, counting or [])
     _print(results, form, out if save else None)
+    if save and every:
+        _draw(out)
     wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
     if any(result.failed for result in results) or (strict and wrong):
         raise typer.Exit(1)
@@ -131,6 +135,19 @@ def _print(results: list[RowCount], form: Format, out: Path | None) -> None:
         heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
         write_text(out / "params.md", heading + counted.markdown(rows, tables.load_all()))
         typer.echo(f"cspbench: wrote {out / 'params.json'} and {out / 'params.md'}", err=True)
+
+
+def _draw(out: Path) -> None:
+    from importlib.util import find_spec
+
+    from cspbench import tables
+    from cspbench.report import tradeoff
+
+    if find_spec("matplotlib") is None:
+        typer.echo(f"cspbench: no {tradeoff.NAME}: it needs matplotlib, install cspbench[plot]", err=True)
+        return
+    tradeoff.draw(tables.load_all(), out / tradeoff.NAME)
+    typer.echo(f"cspbench: wrote {out / tradeoff.NAME}", err=True)
 
 
 def _compare(networks: list[Network], path: Path) -> None:

@@ -83,9 +83,7 @@ def _found(raw: Floats, layer: Detection, size: tuple[int, int], conf: float, ob
     return Candidates(boxes[kept], row.astype(np.int32), category.astype(np.int16), scores[box, category])
 
 
-def _refined(
-    raw: Floats, layer: RefineBox, size: tuple[int, int], objectness: float
-) -> tuple[Floats, Floats]:
+def _refined(raw: Floats, layer: RefineBox, size: tuple[int, int], objectness: float) -> tuple[Floats, Floats]:
     """[refinebox]: boxes (M, 4) and class probabilities (M, classes), 0 where there is nothing."""
     count = layer.used
     first, something, second, classes = (

@@ -19,7 +19,7 @@ from cspbench.data.source import DatasetError
 from cspbench.errors import UsageError
 from cspbench.evaluate.average_precision import METRICS, AveragePrecision, average_precision, verdict
 from cspbench.evaluate.candidates import Candidates, shards
-from cspbench.evaluate.detections import from_candidates
+from cspbench.evaluate.detections import detections, joined
 from cspbench.evaluate.matching import Detections
 from cspbench.evaluate.nms import criterion, nms_many
 from cspbench.evaluate.run import Run
@@ -119,11 +119,10 @@ def collect(
         ids = [image_ids[index] for index in arrays["index"].tolist()]
         extents = arrays["extent"].tolist()
         for kept, mask in zip(parts, masks, strict=True):
-            kept.append(from_candidates(images, mask, ids, extents, names))
+            kept.append(detections(images, mask, extents, ids, list(names.values())))
         bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
         digest.update(arrays["checksum"].astype("<u4").tobytes())
-    merged = (Detections(*(np.concatenate(column) for column in zip(*kept, strict=True))) for kept in parts)
-    return Collected(tuple(merged), tuple(bad), digest.hexdigest())
+    return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest())
 
 
 def evaluated(

@@ -83,9 +83,7 @@ class DarknetDetector:
     ) -> list[Candidates]:
         """See `Detector`."""
         size, letterbox = self.network.input[1:], self.preset.letterbox
-        return boxes.decode(
-            outputs, heads(self.network), size, extents, self.preset.conf, names, letterbox=letterbox
-        )
+        return boxes.decode(outputs, heads(self.network), size, extents, self.preset.conf, names, letterbox=letterbox)
 
     def suppress(self, image: Candidates) -> Candidates:
         """See `Detector`."""

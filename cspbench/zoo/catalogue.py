@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from cspbench.errors import UsageError
-from cspbench.zoo import published, unpublished
+from cspbench.zoo import published, quoted, unpublished
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.rows import ROWS, RowModel, row_model
 
@@ -20,6 +20,7 @@ MODELS: dict[str, Model] = {
         *unpublished.CLASSIFIERS,
         *published.DETECTORS,
         *unpublished.DETECTORS,
+        *quoted.DETECTORS,
         *published.CARDS,
     )
 }

@@ -100,8 +100,12 @@ ROWS: dict[str, dict[str, RowModel]] = {
     "coco-cpu": {
         "yolov3-tiny-416": RowModel("yolov3-tiny"),
         "yolov3-tiny-prn-416": RowModel("yolov3-tiny-prn"),
+        "snet49-thundernet-320": RowModel("snet49-thundernet"),
         "ours-102fps": RowModel("cspdensenetb-ref-prn", "the paper calls it CSPDenseNetb Ref.-PRN"),
+        "snet146-thundernet-320": RowModel("snet146-thundernet"),
         "ours-52fps": RowModel("csppeleenet-ref-prn-3l", "the paper calls it CSPPeleeNet Ref.-PRN(3l)"),
+        "pelee-304": RowModel("pelee-304"),
+        "refinedetlite-320": RowModel("refinedetlite"),
     },
     "coco-activation": {
         "csppeleenet-prn-416-leaky-relu": RowModel("csppeleenet-prn"),

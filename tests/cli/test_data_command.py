@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `cspbench data check imagenet` in a new process."""
+def run(*arguments: str, dataset: str = "imagenet", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `cspbench data check DATASET` in a new process."""
     return subprocess.run(
-        [sys.executable, "-c", "from cspbench.cli.app import main; main()", "data", "check", "imagenet", *arguments],
+        [sys.executable, "-c", "from cspbench.cli.app import main; main()", "data", "check", dataset, *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "CI": "1", **environment},
@@ -78,6 +78,59 @@ def test_json_and_the_exit_code_of_bad_images(folder: Path) -> None:
     assert lines(done)["verdict"].startswith("not usable as it is")
 
 
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    """Two images and an object."""
+    for name in ("1.jpg", "2.jpg"):
+        picture(tmp_path / "val2017" / name, "red")
+    data = {
+        "images": [{"id": key, "file_name": f"{key}.jpg", "width": 60, "height": 50} for key in (1, 2)],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}],
+    }
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(data))
+    return tmp_path
+
+
+def test_a_coco_folder(coco: Path) -> None:
+    done = run(str(coco), dataset="coco")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = lines(done)
+    assert report["split"] == "custom"
+    assert report["images"] == "2, 0 other images in the folder"
+    assert report["objects"] == "1, of them 0 crowds"
+    assert report["categories"].startswith("1, not COCO's 80: 79: 2: none instead of bicycle, ")
+    assert report["verdict"] == "usable"
+    assert run(dataset="coco", CSPBENCH_COCO=str(coco)).stdout == done.stdout
+
+
+def test_a_broken_coco_folder(coco: Path) -> None:
+    (coco / "val2017" / "2.jpg").unlink()
+    picture(coco / "val2017" / "1.jpg", "blue")
+    text = (coco / "annotations" / "instances_val2017.json").read_text()
+    (coco / "annotations" / "instances_val2017.json").write_text(text.replace('"height": 50', '"height": 51'))
+    done = run(str(coco), "--json", dataset="coco")
+    assert done.returncode == 3
+    facts = json.loads(done.stdout)
+    assert (facts["usable"], facts["missing"]) == (False, ["2.jpg"])
+    assert facts["other_size"] == ["1.jpg: 60x50 instead of 60x51"]
+    done = run(str(coco), dataset="coco")
+    assert lines(done)["missing"] == "1: 2.jpg"
+    assert lines(done)["verdict"] == "not usable as it is"
+
+
+def test_no_coco_folder(coco: Path) -> None:
+    done = run(str(coco), "--split", "val2017", dataset="coco")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "is not the split val2017" in done.stderr
+    assert run(str(coco), "--split", "x", dataset="coco").returncode == 2
+    (coco / "annotations" / "instances_val2017.json").write_text("[" * 10_000)
+    done = run(str(coco), dataset="coco")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [(), ("--full",)])
 def test_nothing_there(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = run(str(tmp_path / "missing"), *arguments)
@@ -107,9 +160,12 @@ def test_the_commands_show_themselves() -> None:
     assert "--full" in done.stdout
 
 
-def test_the_check_needs_no_torch(folder: Path) -> None:
+@pytest.mark.parametrize("dataset", ["imagenet", "coco"])
+def test_the_check_needs_no_torch(request: pytest.FixtureRequest, dataset: str) -> None:
     code = (
-        "import sys; from cspbench.cli.app import app; app(['data', 'check', 'imagenet', sys.argv[1]], "
-        "standalone_mode=False); assert 'torch' not in sys.modules and 'timm' not in sys.modules"
+        "import sys; from cspbench.cli.app import app; app(['data', 'check', *sys.argv[1:]], standalone_mode=False); "
+        "assert 'torch' not in sys.modules and 'timm' not in sys.modules"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, check=False).returncode == 0
+    place = request.getfixturevalue("coco" if dataset == "coco" else "folder")
+    command = [sys.executable, "-c", code, dataset, str(place)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
