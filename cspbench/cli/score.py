@@ -38,7 +38,7 @@ def score(
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli import eval_coco, eval_imagenet
+    from cspbench.cli import coco_results, eval_imagenet
     from cspbench.evaluate import imagenet
     from cspbench.evaluate.run import find_runs, load_run
     from cspbench.results import write_json
@@ -63,12 +63,12 @@ def score(
     scored = []
     for run in found:
         source = _coco(run, data)
-        asked = eval_coco.again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
+        asked = coco_results.again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
         if server is not None:
-            scored.append(eval_coco.imported(run, asked, server))
+            scored.append(coco_results.imported(run, asked, server))
         else:
-            scored.append(eval_coco.result(run, source, asked))
-    eval_coco.finish(scored, [], form, allow_bad)
+            scored.append(coco_results.result(run, source, asked))
+    coco_results.finish(scored, [], form, allow_bad)
 
 
 def _coco(run: Run, place: Path | None) -> CocoSource:
@@ -164,7 +164,7 @@ def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
 
 
 def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_json: bool) -> None:
-    from cspbench.cli import eval_coco
+    from cspbench.cli import coco_results
     from cspbench.cli.progress import Progress
     from cspbench.evaluate import bootstrap
     from cspbench.report.counted import grid
@@ -173,8 +173,8 @@ def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_js
         raise UsageError("compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one")
     found = []
     for run in runs:
-        asked = eval_coco.again(run, nms)
-        (each,) = eval_coco.at_thresholds(run, _coco(run, place), asked)[1]
+        asked = coco_results.again(run, nms)
+        (each,) = coco_results.at_thresholds(run, _coco(run, place), asked)[1]
         if each.measured is None:
             raise UsageError(
                 "there is no ground truth", where=str(run.path), remedy="Compare runs on a set with annotations"

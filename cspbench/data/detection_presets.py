@@ -99,9 +99,7 @@ class DetectionPreset:
 
 def _share(option: str, value: float) -> None:
     if not 0 <= value <= 1:  # also false for NaN
-        raise UsageError(
-            f"{option} is out of range", expected="0 to 1", found=f"{value:g}", remedy=f"Correct {option}"
-        )
+        raise UsageError(f"{option} is out of range", expected="0 to 1", found=f"{value:g}", remedy=f"Correct {option}")
 
 
 PRESETS = {
@@ -111,9 +109,7 @@ PRESETS = {
         DetectionPreset("readme", conf=0.005, nms=0.45, nms_kind="default"),
         DetectionPreset("head", conf=0.001, nms=0.6, nms_kind="cfg", image_id="basename"),
         DetectionPreset("letterbox", conf=0.005, nms=0.45, nms_kind="default", letterbox=True),
-        DetectionPreset(
-            "pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon="outside-1e-6"
-        ),
+        DetectionPreset("pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon="outside-1e-6"),
     )
 }
 

@@ -120,7 +120,8 @@ def placed(
             faults += 1000 * (box.left < frame.left or box.right > frame.right)
             faults += 1000 * (box.bottom < frame.bottom or box.top > frame.top)
             faults += 300 * any(
-                boxes[index].crossed(near, points[at]) or box.crossed(points[index], _nearest(boxes[index], points[index]))
+                boxes[index].crossed(near, points[at])
+                or box.crossed(points[index], _nearest(boxes[index], points[index]))
                 for index in boxes
             )
             faults += 40 * sum(box.crossed(*line) for line in lines)

@@ -97,9 +97,30 @@ def test_every_published_count_is_exact_but_one(everything: tuple[list[dict[str,
     assert judged == 11 + 15 + 17 + 19 + 6 + 2
 
 
-def test_no_imagenet_row_lacks_a_network(everything: tuple[list[dict[str, Any]], Path]) -> None:
-    without = {row["id"] for row in everything[0] if row["model"] is None}
-    assert without <= {"snet49-thundernet-320", "snet146-thundernet-320", "pelee-304", "refinedetlite-320"}
+def test_no_row_lacks_a_network(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    for row in everything[0]:
+        assert row["model"], row["id"]
+        for metric in ("params", "bflops"):
+            assert "reason" not in row[metric]
+            assert row[metric]["count"] > 0
+
+
+@pytest.mark.parametrize(
+    ("row", "definition", "params", "bflops"),
+    [
+        ("snet49-thundernet-320", "paper", 1135969, 0.52329),
+        ("snet146-thundernet-320", "paper", 1854329, 1.006472),
+        ("pelee-304", "paper", 5959264, 2.569953),
+        ("refinedetlite-320", "reconstruction", 35210656, 14.583068),
+    ],
+)
+def test_quoted_detectors_claim_no_counts(
+    everything: tuple[list[dict[str, Any]], Path], row: str, definition: str, params: int, bflops: float
+) -> None:
+    found = by_id(everything[0], "coco-cpu", row)
+    assert found["definition"] == definition
+    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "unpublished")
+    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "unpublished")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +209,26 @@ def test_saved_results_say_how_they_were_made(everything: tuple[list[dict[str, A
     assert saved["packages"]["torch"]
     text = (folder / "results" / "params.md").read_text()
     assert "| CSPDarkNet-53 | cfg | 256×256 | 27.61M (-34%) | 27.6059M (-34%) | exact |" in text
-    assert sorted(path.name for path in (folder / "results").iterdir()) == ["params.json", "params.md"]
+    written = {path.name for path in (folder / "results").iterdir()}
+    assert written - {"accuracy-vs-bflops.png"} == {"params.json", "params.md"}
+
+
+def test_saving_everything_draws_the_figure(everything: tuple[list[dict[str, Any]], Path]) -> None:
+    pytest.importorskip("matplotlib")
+    assert (everything[1] / "results" / "accuracy-vs-bflops.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_saving_says_what_is_missing(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['matplotlib'] = None; from cspbench.cli import params; from pathlib import Path; "
+    done = subprocess.run(
+        [sys.executable, "-c", hidden + "params._draw(Path('results'))"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert "install cspbench[plot]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_csv_and_latex_of_a_table() -> None:
@@ -250,7 +290,7 @@ def test_layers_and_against(tmp_path: Path) -> None:
 def test_list_names_every_row_with_its_definition() -> None:
     lines = json.loads(run("list", "--format", "json").stdout)
     assert len(lines) == 92
-    assert {line["definition"] for line in lines} == {"cfg", "paper", "reconstruction", "stand-in", "none"}
+    assert {line["definition"] for line in lines} == {"cfg", "paper", "reconstruction", "stand-in"}
     assert {line["confidence"] for line in lines if line["definition"] == "stand-in"} == {"low"}
     named = next(line for line in lines if line["id"] == "cspdarknet-53")
     assert (named["model"], named["input"], named["definition"]) == ("csdarknet53", "256×256", "cfg")

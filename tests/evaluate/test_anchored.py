@@ -111,7 +111,7 @@ def test_roibox_by_its_definition() -> None:
         moved = in_image(((left + right) / 2, (top + bottom) / 2, right - left, bottom - top))
         shares = probabilities(raw[0, :4, at, 0])
         expected += [(moved, category, shares[category]) for category in range(3) if shares[category] > 0.2]
-    assert {len(expected) > 4, raw[0, 6, 4] == 1000} == {True}
+    assert len(expected) > 4
     assert_same(decode([raw], [layer], SIZE, [EXTENT], 0.2, ["one"])[0], expected)
 
 

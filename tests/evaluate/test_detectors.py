@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_arrays import computing, draw
 
 from cspbench.data.detection_presets import detection_preset
@@ -47,6 +47,14 @@ def valid(image: Candidates) -> None:
     assert ((image.box >= 0) & (image.box < len(image.boxes))).all()
 
 
+@torch.no_grad()
+def _decided(module: nn.Module) -> None:
+    """Second stages that do not find all classes alike: 1/81 is below ThunderNet's threshold."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d) and conv.out_channels == 81:
+            conv.weight.mul_(50)
+
+
 @pytest.mark.parametrize("name", [*QUOTED, "yolov3-tiny-prn"])
 def test_detections_of_random_weights_are_valid(name: str) -> None:
     found = detector(catalogue.model(name), README)
@@ -54,10 +62,13 @@ def test_detections_of_random_weights_are_valid(name: str) -> None:
     pixels = found.prepare(drawn)
     assert pixels.shape == found.network.input
     module = draw(to_module(found.network))
+    _decided(module)
     with computing():
         outputs: tuple[Tensor, ...] | Tensor = module(torch.from_numpy(pixels)[None])
     each = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    assert [tuple(output.shape) for output in each] == [(1, *found.network.shape(at)) for at in found.network.detections]
+    assert [tuple(output.shape) for output in each] == [
+        (1, *found.network.shape(at)) for at in found.network.detections
+    ]
     assert all(bool(output.isfinite().all()) for output in each)
     (candidates,) = found.candidates([output.numpy() for output in each], [(260, 180)], ["drawn"])
     valid(candidates)
@@ -121,7 +132,9 @@ def test_pixels_by_hand() -> None:
     recipe = catalogue.model("pelee-304").recipe
     assert recipe is not None
     found = QuotedDetector(flat(2), recipe).prepare(image)
-    blue, green, red = (cast("float", (value - mean) * 0.017) for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
+    blue, green, red = (
+        cast("float", (value - mean) * 0.017) for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68))
+    )
     np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
     assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
     assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)

@@ -93,9 +93,7 @@ def iou(one: Array, other: Array) -> float:
 def proposed(scores: Array, offsets: Array, layer: Proposals) -> list[Array]:
     """Proposals of one image from (A, H, W) and (4 A, H, W)."""
     anchors, height, width = scores.shape
-    places = sorted(
-        product(range(height), range(width), range(anchors)), key=lambda at: -scores[at[2], at[0], at[1]]
-    )
+    places = sorted(product(range(height), range(width), range(anchors)), key=lambda at: -scores[at[2], at[0], at[1]])
     kept: list[Array] = []
     for row, column, anchor in places[: layer.considered]:
         dx, dy, dw, dh = offsets[4 * anchor : 4 * anchor + 4, row, column]

@@ -5,7 +5,17 @@ And what networks quoted from other papers need beyond them.
 
 from cspbench.network.layers.base import ACTIVATIONS, LARGEST, Layer, Shape, Weight
 from cspbench.network.layers.convolution import Activation, BatchNorm, Connected, Convolution
-from cspbench.network.layers.heads import Detection, GaussianYolo, Loss, MultiBox, RefineBox, Region, RoiBox, Softmax, Yolo
+from cspbench.network.layers.heads import (
+    Detection,
+    GaussianYolo,
+    Loss,
+    MultiBox,
+    RefineBox,
+    Region,
+    RoiBox,
+    Softmax,
+    Yolo,
+)
 from cspbench.network.layers.joining import Route, Sam, ScaleChannels, Shortcut
 from cspbench.network.layers.pooling import AvgPool, LocalAvgPool, MaxPool, MaxPoolDepth
 from cspbench.network.layers.regions import Proposals, RoiAlign

@@ -1,0 +1,284 @@
+"""eval-coco, score and compare on detectors, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.network.builder import Builder
+from cspbench.network.cfg_text import write as cfg_text
+from cspbench.weights.darknet import write as write_weights
+
+METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
+
+
+def run(arguments: list[str], cwd: Path, command: list[str] | None = None, **environment: str) -> Any:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
+    return subprocess.run(
+        [*(command or [sys.executable, "-m", "cspbench"]), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
+        timeout=180,
+        check=False,
+    )
+
+
+def annotate(folder: Path, count: int, stem: str = "instances_val2017") -> None:
+    """Drawn images with one to three boxes each, in COCO's own layout."""
+    rng = np.random.default_rng(0)
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    (folder / "test2017").mkdir()
+    images: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
+    for number in range(1, count + 1):
+        width, height = int(rng.integers(40, 80)), int(rng.integers(40, 80))
+        name = f"{number:012d}.jpg"
+        where = "test2017" if "test" in stem else "val2017"
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).save(folder / where / name)
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        for _ in range(int(rng.integers(1, 4))):
+            w, h = rng.uniform(8, 36, 2).tolist()
+            x, y = rng.uniform(0, 3, 2).tolist()
+            objects.append(
+                {
+                    "id": len(objects) + 1,
+                    "image_id": number,
+                    "category_id": int(rng.choice([1, 3, 90])),
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                }
+            )
+    data: dict[str, Any] = {
+        "images": images,
+        "categories": [{"id": key, "name": name} for key, name in COCO_CATEGORIES.items()],
+    }
+    if "test" not in stem:
+        data["annotations"] = objects
+    (folder / "annotations" / f"{stem}.json").write_text(json.dumps(data))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with coco/, small.cfg and small.weights: a random detector over 300 drawn images."""
+    folder = tmp_path_factory.mktemp("coco")
+    annotate(folder / "coco", 300)
+    b = Builder("small", (3, 32, 32))
+    b.conv(8, 3, stride=4)
+    b.conv(16, 3, stride=2)
+    b.conv(2 * 85, activation="linear", batch_normalize=False)
+    b.yolo((0, 1), ((10.0, 12.0), (18.0, 20.0)), nms_kind="greedynms")
+    network = b.network()
+    rng = np.random.default_rng(1)
+    arrays = [
+        {
+            array.role: (
+                rng.uniform(0.5, 1.5, array.shape) if array.role == "variance" else rng.normal(0, 1, array.shape)
+            ).astype(np.float32)
+            for array in network.weights(index)
+        }
+        for index in range(len(network.layers))
+    ]
+    (folder / "small.cfg").write_text(cfg_text(network))
+    write_weights(folder / "small.weights", network, arrays)
+    return folder
+
+
+def arguments(sample: Path, *more: str) -> list[str]:
+    files = ["--cfg", str(sample / "small.cfg"), "--weights", str(sample / "small.weights")]
+    return ["eval-coco", str(sample / "coco"), *files, *more]
+
+
+def results(done: Any) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    return dict(result)
+
+
+@pytest.fixture(scope="module")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("finished")
+    done = run(arguments(sample, "--nms", "0.45,0.6", "--format", "json"), folder)
+    return folder / "runs", results(done)
+
+
+def test_one_pass_serves_every_threshold(sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    runs, both = finished
+    assert [each["nms"] for each in both["thresholds"]] == [0.45, 0.6]
+    assert both["thresholds"][0]["detections"] < both["thresholds"][1]["detections"]
+    alone = results(run(arguments(sample, "--nms", "0.6", "--format", "json"), tmp_path))
+    assert alone["thresholds"][0]["ap"] == both["thresholds"][1]["ap"]
+    (path,) = runs.glob("*/")
+    again = results(run(["score", str(path), "--nms", "0.6", "--format", "json"], tmp_path))
+    assert again["thresholds"] == alone["thresholds"]
+    assert both["thresholds"][0]["ap"]["ap"] > 0
+
+
+def test_engines_agree(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    runs, both = finished
+    (path,) = runs.glob("*/")
+    for engine in ("pycocotools", "faster-coco-eval"):
+        other = results(run(["score", str(path), "--nms", "0.45", "--engine", engine, "--format", "json"], tmp_path))
+        assert other["thresholds"][0]["engine"] == engine
+        assert other["thresholds"][0]["ap"] == both["thresholds"][0]["ap"]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_any_number_of_processes_makes_the_same_bytes(
+    sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path, processes: int
+) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    more = ["--nms", "0.45,0.6", "--run-dir", "runs", "-j", "0"]
+    done = run(arguments(sample, *more), tmp_path, [*launcher, "-m", "cspbench"])
+    assert done.returncode == 0, done.stderr
+    (made,) = (tmp_path / "runs").glob("*/predictions")
+    (known,) = finished[0].glob("*/predictions")
+    for shard in sorted(known.iterdir()):
+        assert (made / shard.name).read_bytes() == shard.read_bytes()
+
+
+def test_presets_and_overrides_are_recorded(sample: Path, tmp_path: Path) -> None:
+    done = run(
+        arguments(sample, "--preset", "head", "--nms-kind", "diou", "--conf", "0.2", "--format", "json"), tmp_path
+    )
+    result = results(done)
+    assert (result["preset"], result["identity"]["preset"]["conf"]) == ("head", 0.2)
+    assert (result["thresholds"][0]["nms"], result["thresholds"][0]["kind"]) == (0.6, "diou")
+    record = json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())
+    assert record["preset"]["nms_kind"] == "diou"
+
+
+def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    more = ["--bootstrap", "--per-class", "--draw", "3", "drawn", "--plots", "plots", "--save-json", "found.json"]
+    done = run(arguments(sample, "--nms", "0.45,0.6", *more, "--limit", "60"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "In brackets the 95 % interval" in done.stdout
+    assert "| person |" in done.stdout
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 3
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
+        "ap-by-size.png",
+        "ap-over-nms.png",
+        "precision-recall.png",
+    ]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert set(found[0]) == {"image_id", "category_id", "bbox", "score"}
+
+
+def test_compare_is_a_paired_bootstrap(sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    other = run(arguments(sample, "--preset", "letterbox"), tmp_path)
+    assert other.returncode == 0, other.stderr
+    (first,), (second,) = finished[0].glob("*/"), (tmp_path / "runs").glob("*/")
+    found = json.loads(run(["compare", str(first), str(second), "--nms", "0.45", "--json"], tmp_path).stdout)
+    delta = found["difference"]["ap"]["delta"]
+    assert delta == pytest.approx(found["ap"][1]["ap"] - found["ap"][0]["ap"], abs=2e-4)
+    assert "paired bootstrap over 300 images" in run(["compare", str(first), str(first)], tmp_path).stdout
+
+
+def test_a_test_split_waits_for_the_server(sample: Path, tmp_path: Path) -> None:
+    annotate(tmp_path / "test", 20, "image_info_test-dev2017")
+    files = ["--cfg", str(sample / "small.cfg"), "--weights", str(sample / "small.weights")]
+    done = run(["eval-coco", str(tmp_path / "test"), *files], tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "awaiting-server" in done.stdout
+    (path,) = (tmp_path / "runs").glob("*/")
+    (submission,) = path.glob("*.zip")
+    with zipfile.ZipFile(submission) as archive:
+        (name,) = archive.namelist()
+        assert name.startswith("detections_test-dev2017_small-nms0.45")
+        assert name.endswith("_results.json")
+        assert isinstance(json.loads(archive.read(name)), list)
+    answer = tmp_path / "answer.txt"
+    answer.write_text(
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.380\n"
+        " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.600\n"
+    )
+    done = run(["score", str(path), "--import-server", str(answer), "--format", "json"], tmp_path)
+    (result,) = json.loads(done.stdout)
+    assert (result["thresholds"][0]["ap"]["ap"], result["thresholds"][0]["engine"]) == (38.0, "server")
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--nms", "1.5"], 2, "--nms cannot be read"),
+        (["--nms", "x"], 2, "--nms cannot be read"),
+        (["--preset", "yolov5"], 2, "no preset 'yolov5'"),
+        (["--engine", "best"], 2, "no such engine"),
+        (["--split", "val2017"], 3, "is not the split val2017"),
+        (["--split", "train"], 2, "no such split"),
+        (["--size", "64"], 0, ""),
+        (["--engine", "pycocotools", "--bootstrap"], 2, "--bootstrap needs"),
+    ],
+)
+def test_options(sample: Path, tmp_path: Path, more: list[str], code: int, words: str) -> None:
+    done = run(arguments(sample, *more), tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_wrong_kind_of_network_data_or_weights(sample: Path, tmp_path: Path) -> None:
+    done = run(
+        ["eval-coco", str(sample / "coco"), "-m", "darknet53", "--weights", str(sample / "small.weights")], tmp_path
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is a classifier" in done.stderr
+    done = run(["eval-imagenet", str(sample / "coco"), *arguments(sample)[2:]], tmp_path)
+    assert "is a detector" in done.stderr
+    done = run(["eval-coco"], tmp_path)
+    assert (done.returncode, "set $CSPBENCH_COCO" in done.stderr) == (2, True)
+    done = run(["eval-coco", "--nms", "0.6"], tmp_path, CSPBENCH_COCO=str(sample / "coco"))
+    assert (done.returncode, "csresnext50-panet-spp.weights" in done.stderr) == (2, True)
+    done = run(["eval-coco", str(tmp_path), *arguments(sample)[2:]], tmp_path)
+    assert (done.returncode, "is no COCO data set" in done.stderr) == (3, True)
+
+
+def test_nan_outputs_are_told(sample: Path, tmp_path: Path) -> None:
+    from cspbench.network.cfg import read
+    from cspbench.weights.darknet import read as read_weights
+
+    network = read(sample / "small.cfg").network
+    arrays = [
+        {role: np.array(value) for role, value in layer.items()}
+        for layer in read_weights(sample / "small.weights", network).arrays
+    ]
+    arrays[2]["weight"][:] = 3e38
+    write_weights(tmp_path / "huge.weights", network, arrays)
+    files = ["--cfg", str(sample / "small.cfg"), "--weights", str(tmp_path / "huge.weights")]
+    done = run(["eval-coco", str(sample / "coco"), *files], tmp_path)
+    assert done.returncode == 3
+    assert "not finite" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+GOLDEN = {
+    ("head",): (15.324, 32.755, 11.650, 3.861, 14.117, 26.420),
+    ("readme",): (15.480, 35.100, 11.201, 3.570, 13.264, 27.121),
+    ("readme", "--nms", "0.60"): (15.578, 33.893, 11.683, 3.378, 14.051, 26.943),
+    ("letterbox",): (13.909, 31.481, 10.900, 4.370, 9.969, 27.403),
+}
+
+
+@pytest.mark.parametrize("preset", list(GOLDEN))
+def test_the_original_binarys_ap(shared: Path, tmp_path: Path, preset: tuple[str, ...]) -> None:
+    """A really trained detector on real images: AP as from the C binary's own detections, within 0.05 points."""
+    weights = shared / "weights" / "yolo-fastest-1.1.weights"
+    files = ["--cfg", str(weights.with_suffix(".cfg")), "--weights", str(weights)]
+    more = ["--preset", *preset, "--format", "json"]
+    done = run(["eval-coco", str(shared / "data" / "coco-mini"), *files, *more], tmp_path)
+    measured = results(done)["thresholds"][0]["ap"]
+    assert [measured[name] for name in METRICS] == pytest.approx(GOLDEN[preset], abs=0.05)

@@ -1,0 +1,73 @@
+"""The figure of accuracy over operations: which points and lines it has, and that its labels can be read."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from cspbench import tables
+from cspbench.report import tradeoff
+from cspbench.report.tradeoff import MARKER, Box, placed, published
+
+
+@pytest.mark.parametrize("name", tradeoff.TABLES)
+def test_every_csp_model_is_joined_to_its_base(name: str) -> None:
+    rows = published(tables.load(name))
+    for row in rows:
+        assert (row.base is not None) == row.label.startswith("CSP")
+        if row.base is not None:
+            assert rows[row.base].base is None
+
+
+def test_the_points_are_the_published_numbers() -> None:
+    small, big = (published(tables.load(name)) for name in ("imagenet-small", "imagenet-big"))
+    # all rows but the one that prints no BFLOPs
+    assert (len(small), len(big)) == (18, 16)
+    found = {
+        row.label: (row.bflops, row.top1, rows[row.base].label if row.base is not None else None)
+        for rows in (small, big)
+        for row in rows
+    }
+    assert found["CSPResNet-10"] == (1.905, 65.3, "ResNet-10")
+    assert found["CSPResNeXt-50"] == (7.93, 77.9, "ResNeXt-50")
+    assert found["CSPDenseNetb Ref."] == (0.631, 64.2, "Darknet Ref.")
+    assert found["ResNet-152"] == (22.6, 77.8, None)
+
+
+def test_labels_keep_apart_where_points_crowd() -> None:
+    points = [(100.0 + 9 * (at % 4), 100.0 + 7 * (at // 4)) for at in range(12)]
+    sizes = [(60.0, 12.0)] * len(points)
+    boxes = placed(points, sizes, [(points[0], points[11])], Box(0, 0, 300, 300))
+    for one, other in combinations(boxes, 2):
+        assert not one.meets(other)
+    for box in boxes:
+        assert all(not box.meets(Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER)) for x, y in points)
+        assert (box.right - box.left, box.top - box.bottom) == (60, 12)
+        assert box.left >= 0
+        assert box.top <= 300
+
+
+def test_a_lonely_label_stands_right_of_its_point() -> None:
+    (box,) = placed([(50.0, 50.0)], [(40.0, 10.0)], [], Box(0, 0, 200, 100))
+    assert box == (59, 45, 99, 55)
+    (box,) = placed([(190.0, 50.0)], [(40.0, 10.0)], [], Box(0, 0, 200, 100))
+    assert box.right <= 200
+
+
+def test_lines_cross_boxes() -> None:
+    box = Box(10, 10, 20, 20)
+    assert box.crossed((0, 0), (30, 30))
+    assert not box.crossed((0, 0), (30, 5))
+    assert box.crossed((15, 15), (15, 15))
+
+
+def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    files = [tmp_path / "deep" / name for name in ("one.png", "two.png")]
+    for file in files:
+        tradeoff.draw(tables.load_all(), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+    assert files[0].stat().st_size > 50_000
