@@ -198,7 +198,7 @@ def test_a_test_split_waits_for_the_server(sample: Path, tmp_path: Path) -> None
     (submission,) = path.glob("*.zip")
     with zipfile.ZipFile(submission) as archive:
         (name,) = archive.namelist()
-        assert name.startswith("detections_test-dev2017_small-nms0.45")
+        assert name.startswith("detections_custom_small-nms0.45")
         assert name.endswith("_results.json")
         assert isinstance(json.loads(archive.read(name)), list)
     answer = tmp_path / "answer.txt"

@@ -86,7 +86,7 @@ def images(draw: st.DrawFn) -> Candidates:
     )
 
 
-@settings(max_examples=3000)
+@settings(max_examples=300)
 @given(st.lists(images(), max_size=4), st.lists(THRESHOLDS, min_size=1, max_size=4), st.sampled_from(KINDS))
 def test_as_the_specification_says(some: list[Candidates], thresholds: list[float], by: Criterion) -> None:
     kept = nms_many(some, thresholds, by)
