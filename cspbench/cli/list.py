@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption
+from cspbench.cli.options import Format, FormatOption, print_table
 
 
 def list_rows(
@@ -16,18 +15,7 @@ def list_rows(
     form: FormatOption = Format.MD,
 ) -> None:
     """List every published row with its model, definition and input size."""
-    lines = _models() if models else _rows(table or [])
-    from cspbench.report.counted import flat_csv, grid, latex
-
-    header = [key.capitalize() for key in lines[0]]
-    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    text = {
-        Format.MD: lambda: grid(header, texts) + "\n",
-        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
-        Format.CSV: lambda: flat_csv(list(lines[0]), texts),
-        Format.LATEX: lambda: latex(header, texts),
-    }[form]()
-    typer.echo(text, nl=False)
+    print_table(_models() if models else _rows(table or []), form)
 
 
 def _rows(names: list[str]) -> list[dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,22 @@ SizeOption = Annotated[
     str | None,
     typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
 ]
+
+
+def print_table(lines: list[dict[str, Any]], form: Format) -> None:
+    """Objects with the same keys, one a line of a table on stdout; None prints as a dash."""
+    from cspbench.report.counted import flat_csv, grid, latex
+
+    keys = list(lines[0])
+    header = [key.capitalize() for key in keys]
+    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
+    text = {
+        Format.MD: lambda: grid(header, texts) + "\n",
+        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
+        Format.CSV: lambda: flat_csv(keys, texts),
+        Format.LATEX: lambda: latex(header, texts),
+    }[form]()
+    typer.echo(text, nl=False)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

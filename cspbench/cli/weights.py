@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption
+from cspbench.cli.options import Format, FormatOption, print_table
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def list_files(
     The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
     less. A sha256 of 8 digits is the beginning of one.
     """
-    from cspbench.report.counted import flat_csv, grid, latex
     from cspbench.weights.catalogue import weight_files
 
     lines: list[dict[str, Any]] = [
@@ -61,15 +59,7 @@ def list_files(
         }
         for each in weight_files(table)
     ]
-    header = [key.capitalize() for key in lines[0]]
-    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    text = {
-        Format.MD: lambda: grid(header, texts) + "\n",
-        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
-        Format.CSV: lambda: flat_csv(list(lines[0]), texts),
-        Format.LATEX: lambda: latex(header, texts),
-    }[form]()
-    typer.echo(text, nl=False)
+    print_table(lines, form)
 
 
 @weights.command()

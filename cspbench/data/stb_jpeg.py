@@ -1,42 +1,52 @@
 """JPEG files to the very pixels that Darknet built without OpenCV sees: those of stb_image's decoder.
 
-JPEG leaves rounding to the decoder. libjpeg, which Pillow and OpenCV use, and stb_image differ in a level here and
-there: in the inverse cosine transform, in chroma upsampling, and most in green. That moves a detector's scores by 1e-4
-to 1e-2. Here libjpeg does the entropy decoding, the coefficients are recovered from its samples, and the rest is done
-as stb_image does it.
+JPEG leaves rounding to the decoder. libjpeg, which Pillow and OpenCV use, and stb_image differ by a level here and
+there: in the inverse cosine transform, in chroma upsampling and in green. That moves a detector's scores by 1e-4 to
+1e-2. Here libjpeg does the entropy decoding, the coefficients are recovered from its samples, and all else is done as
+stb_image does it.
 
-A coefficient is recovered by transforming the samples back, which their rounding blurs where a quantisation step is
-small. So the file is decoded again with larger steps in its tables, and without the constant term, which alone would
-take the samples out of range. A block counts as recovered when libjpeg's own transform gives its samples again; others,
-few, keep those.
+A coefficient is recovered by transforming the samples back. Their rounding blurs it where a quantisation step is small,
+so the file is decoded again with larger steps in its tables, some frequencies at a time, as strong ones take the
+samples out of range. A block counts as recovered when libjpeg's own transform of its coefficients gives its samples;
+the others, few, keep those.
 
-Source: stb_image.h 2.x, stbi__idct_block, stbi__resample_row_hv_2, stbi__YCbCr_to_RGB_row; libjpeg's jidctint.c.
+Source: stb_image.h 2.x (stbi__idct_block, stbi__resample_row_hv_2, stbi__YCbCr_to_RGB_row), libjpeg's jidctint.c.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes8 = NDArray[np.uint8]
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float64]
+from cspbench.data.decode import BadImageError, opened
 
+Samples = NDArray[np.uint8]
+Integers = NDArray[np.int32]
+Steps = dict[int, Integers]
+"""Quantisation tables by number, (8, 8) each, vertical frequency first."""
+
+FREQUENCY = np.add.outer(np.arange(8), np.arange(8))
 _AMPLITUDES = np.sqrt(np.array([1] + [2] * 7) / 8)
-COSINES: Floats = _AMPLITUDES[:, None] * np.cos(np.outer(np.arange(8), 2 * np.arange(8) + 1) * np.pi / 16)
+COSINES = _AMPLITUDES[:, None] * np.cos(np.outer(np.arange(8), 2 * np.arange(8) + 1) * np.pi / 16)
 """The orthonormal 8-point transform, frequency by place."""
 
-ZIGZAG = np.array(sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8)))
+ZIGZAG = sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8))
 """The place, 8 * vertical + horizontal frequency, of each number of a table in a file."""
 
-CLEAR_STEP = 4
-"""From this quantisation step on, a rounded sample leaves no doubt about a coefficient."""
+PASSES = (
+    ((4, 1, 14),),
+    tuple((least, low, high) for least in (2, 3) for low, high in ((1, 1), (2, 2), (3, 4), (5, 14))),
+)
+"""Of each further decoding: the smallest quantisation step, and the frequencies from and to. Larger steps leave less
+doubt but more samples out of range; where several apply the last one counts.
+"""
+
+STB, LIBJPEG = 12, 13
+"""Bits behind the point of the constants in the inverse transforms of the two."""
 
 
 @dataclass(frozen=True)
@@ -44,59 +54,266 @@ class _Frame:
     """What a JPEG file's header says, and where."""
 
     data: bytes
-    size_at: int
+    extent_at: int
     """Of the two bytes of height, before the two of width."""
     height: int
     width: int
-    sampling: tuple[int, int]
-    """Of the luma per chroma sample, horizontally and vertically."""
+    whole: int
+    """Pixels, a multiple of which the extent can be said to be without changing what the file's blocks are."""
+    halved: bool
+    """Chroma has half the height and width."""
     table_of: tuple[int, ...]
     """Quantisation table of each component."""
-    tables: dict[int, tuple[int, int]]
-    """Where each table's 64 numbers are, and the bytes of a number."""
+    tables: dict[int, tuple[int, str]]
+    """Where each table is, and the type of its numbers."""
 
-    def steps(self, table: int) -> NDArray[np.int64]:
-        """A quantisation table, (8, 8), vertical frequency first."""
-        at, width = self.tables[table]
-        values = np.frombuffer(self.data, ">u2" if width == 2 else np.uint8, 64, at)
-        found = np.empty(64, np.int64)
-        found[ZIGZAG] = values
-        return found.reshape(8, 8)
+    def steps(self) -> Steps:
+        found = {}
+        for table in set(self.table_of):
+            at, kind = self.tables[table]
+            found[table] = np.empty(64, np.int32)
+            found[table][ZIGZAG] = np.frombuffer(self.data, kind, 64, at)
+        return {table: values.reshape(8, 8) for table, values in found.items()}
 
-    def with_steps(self, steps: dict[int, NDArray[np.int64]]) -> bytes:
-        """The file with other tables, and with an extent in whole blocks, so that those at the edge can be seen whole."""
+    def decoded(self, steps: Steps) -> list[Samples]:
+        """Libjpeg's samples of each component, before any upsampling, with these tables; whole blocks at the edges."""
         changed = bytearray(self.data)
-        blocks = 8 * self.sampling[0], 8 * self.sampling[1]
-        height, width = (-(-self.height // blocks[1]) * blocks[1], -(-self.width // blocks[0]) * blocks[0])
-        struct.pack_into(">HH", changed, self.size_at, height, width)
+        extent = (-(-self.height // self.whole) * self.whole, -(-self.width // self.whole) * self.whole)
+        struct.pack_into(">HH", changed, self.extent_at, *extent)
         for table, values in steps.items():
-            at, size = self.tables[table]
-            numbers = values.reshape(64)[ZIGZAG].astype(">u2" if size == 2 else np.uint8)
-            changed[at : at + 64 * size] = numbers.tobytes()
-        return bytes(changed)
+            at, kind = self.tables[table]
+            numbers = values.reshape(64)[ZIGZAG].astype(kind).tobytes()
+            changed[at : at + len(numbers)] = numbers
+        full = _libjpeg(bytes(changed), 1)
+        if full.ndim == 2:
+            return [full]
+        # at half its size an image's halved chroma comes as it is
+        chroma = _libjpeg(bytes(changed), 2) if self.halved else full
+        return [full[..., 0], chroma[..., 1], chroma[..., 2]]
 
 
-def decode(data: bytes) -> Bytes8 | None:
-    """The pixels, uint8 (H, W, 3), of a JPEG file; None for one that this does not know how to read.
+def decode(data: bytes) -> Samples | None:
+    """The pixels, uint8 (H, W, 3), of a JPEG file; None for one that this cannot read so.
 
-    Grey, 4:4:4 and 4:2:0 files are known, baseline or progressive; not those with RGB or CMYK inside, with other
+    It can read grey, 4:4:4 and 4:2:0 files, baseline or progressive; not those with RGB or CMYK inside, with other
     subsampling, or broken ones.
     """
-    frame = _frame(data)
-    if frame is None:
+    try:
+        frame = _frame(data)
+    except (struct.error, ValueError, IndexError):
+        return None  # it ends within its header
+    try:
+        planes = _planes(frame) if frame else []
+    except BadImageError:
         return None
-    tables = {table: frame.steps(table) for table in set(frame.table_of)}
-    decoded = _components(frame, tables)
-    again = [_components(frame, {key: _clearer(steps, half) for key, steps in tables.items()}) for half in range(3)]
-    planes = [
-        _as_stb(plane, [other[at] for other in again], tables[table])
-        for at, (plane, table) in enumerate(zip(decoded, frame.table_of, strict=True))
-    ]
-    luma = planes[0][: frame.height, : frame.width]
+    if not frame or not planes:
+        return None
+    height, width = frame.height, frame.width
+    luma = planes[0][:height, :width]
     if len(planes) == 1:
         return np.repeat(luma[:, :, None], 3, 2)
-    if frame.sampling == (2, 2):
-        chroma = [_doubled(plane, frame.height, frame.width) for plane in planes[1:]]
+    if frame.halved:
+        return _rgb(luma, *(_doubled(plane, height, width) for plane in planes[1:]))
+    return _rgb(luma, *(plane[:height, :width].astype(np.int32) for plane in planes[1:]))
+
+
+def _frame(data: bytes) -> _Frame | None:
+    """The header, if it is of a kind that can be read here."""
+    at = 2
+    tables: dict[int, tuple[int, str]] = {}
+    components: list[tuple[int, int, int]] = []
+    extent_at = height = width = 0
+    progressive = False
+    while data[at] == 0xFF:
+        marker, length = struct.unpack_from(">xBH", data, at)
+        here, at = at + 4, at + 2 + length
+        if marker == 0xDB:  # quantisation tables
+            while here < at:
+                kind = ">u2" if data[here] >> 4 else "u1"
+                tables[data[here] & 15] = (here + 1, kind)
+                here += 1 + 64 * np.dtype(kind).itemsize
+        elif marker in (0xC0, 0xC1, 0xC2):  # the frame: baseline, extended or progressive
+            precision, height, width, count = struct.unpack_from(">BHHB", data, here)
+            extent_at, progressive = here + 1, marker == 0xC2
+            components = [struct.unpack_from("BBB", data, here + 6 + 3 * each) for each in range(count)]
+            if precision != 8 or not height or not width:
+                return None
+        elif marker == 0xEE and data[here : here + 5] == b"Adobe" and data[here + 11] != 1:
+            return None  # no YCbCr
+        elif marker == 0xDA:  # the first scan
+            interleaved = data[here] == len(components) and not progressive
+            break
     else:
-        chroma = [plane[: frame.height, : frame.width] for plane in planes[1:]]
-    return _rgb(luma, *chroma)
+        return None
+    sampling = [each for _, each, _ in components]
+    if len(components) not in (1, 3) or bytes(each for each, _, _ in components) == b"RGB":
+        return None
+    halved = len(components) == 3 and sampling == [0x22, 0x11, 0x11]
+    if b"\xff\xdb" in data[at:] or not (halved or set(sampling) == {0x11} or len(components) == 1):
+        return None
+    return _Frame(
+        data,
+        extent_at,
+        height,
+        width,
+        16 if halved and interleaved else 8,
+        halved,
+        tuple(table for _, _, table in components),
+        tables,
+    )
+
+
+def _libjpeg(data: bytes, scale: int) -> Samples:
+    with opened(data, "JPEG") as image:
+        image.draft("YCbCr" if image.mode == "RGB" else None, (image.width // scale, image.height // scale))
+        return np.asarray(image)
+
+
+def _planes(frame: _Frame) -> list[Samples]:
+    """Each component's samples as stb_image has them."""
+    steps = frame.steps()
+    planes = [plane.copy() for plane in frame.decoded(steps)]
+    parts = [_Component(_blocks(plane), steps[table]) for plane, table in zip(planes, frame.table_of, strict=True)]
+    for bands in PASSES:
+        if all(part.known.all() for part in parts):
+            break
+        others = [_clearer(steps, *band) for band in bands]
+        decoded = [frame.decoded(other) for other in others]
+        for at, part in enumerate(parts):
+            part.retry(
+                [(_blocks(each[at]), other[frame.table_of[at]]) for each, other in zip(decoded, others, strict=True)]
+            )
+    for plane, part in zip(planes, parts, strict=True):
+        rows, columns = (side // 8 for side in plane.shape)
+        whole = part.as_stb().reshape(rows, columns, 8, 8).transpose(0, 2, 1, 3)
+        plane[: 8 * rows, : 8 * columns] = whole.reshape(8 * rows, 8 * columns)
+    return planes
+
+
+def _clearer(steps: Steps, least: int, low: int, high: int) -> Steps:
+    """Tables with steps of at least that for some frequencies, and nothing of the others."""
+    within = (low <= FREQUENCY) & (high >= FREQUENCY)
+    return {table: np.where(within, np.maximum(values, least), 0).astype(np.int32) for table, values in steps.items()}
+
+
+class _Component:
+    """The N blocks of a component, with what is known of their coefficients."""
+
+    def __init__(self, blocks: Samples, steps: Integers) -> None:
+        self.blocks, self.steps = blocks, steps
+        self.coefficients = np.rint(_forward(blocks) / steps).astype(np.int32)
+        self.known = self._right(self.coefficients, slice(None))
+
+    def _right(self, coefficients: Integers, where: slice | NDArray[np.intp]) -> NDArray[np.bool_]:
+        right: NDArray[np.bool_] = (_inverse(coefficients * self.steps, LIBJPEG) == self.blocks[where]).all((1, 2))
+        return right
+
+    def retry(self, views: Sequence[tuple[Samples, Integers]]) -> None:
+        """Look again at the blocks not known, as other steps, without the constant term, show them."""
+        left = np.flatnonzero(~self.known)
+        trial = self.coefficients[left]
+        for seen, steps in views:
+            samples = seen[left]
+            inside = np.flatnonzero(((samples > 0) & (samples < 255)).all((1, 2)))
+            clear = steps > 0
+            exact = np.rint(_forward(samples[inside]) / np.maximum(steps, 1)).astype(np.int32)
+            trial[inside] = np.where(clear, exact, trial[inside])
+        self._level(trial, self.blocks[left])
+        for change in (0, 1, -2):  # the constant term may be off by one
+            trial[:, 0, 0] += change
+            right = self._right(trial, left)
+            self.coefficients[left[right]] = trial[right]
+            self.known[left[right]] = True
+
+    def _level(self, coefficients: Integers, blocks: Samples) -> None:
+        """Set the constant terms by the samples within their range, given all others."""
+        others = (coefficients * self.steps).astype(np.float64)
+        others[:, 0, 0] = 0
+        offset = blocks - 128.0 - COSINES.T @ others @ COSINES
+        inside = (blocks > 0) & (blocks < 255)
+        mean = np.where(inside, offset, 0).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1)
+        coefficients[:, 0, 0] = np.rint(8 * mean / self.steps[0, 0])
+
+    def as_stb(self) -> Samples:
+        """The samples (N, 8, 8)."""
+        return np.where(self.known[:, None, None], _inverse(self.coefficients * self.steps, STB), self.blocks)
+
+
+def _blocks(plane: Samples) -> Samples:
+    """The whole blocks of a plane, (N, 8, 8), row by row."""
+    rows, columns = (side // 8 for side in plane.shape)
+    whole = plane[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8)
+    return np.ascontiguousarray(whole.transpose(0, 2, 1, 3)).reshape(-1, 8, 8)
+
+
+def _forward(blocks: Samples) -> NDArray[np.float64]:
+    """The cosine transform of blocks (N, 8, 8)."""
+    return COSINES @ (blocks - 128.0) @ COSINES.T
+
+
+def _inverse(coefficients: Integers, bits: int) -> Samples:
+    """Samples (N, 8, 8) of coefficients, in the integers of stb_image or libjpeg.
+
+    Both compute the same, after Loeffler, Ligtenberg and Moschytz, columns first; two bits are kept in between.
+    """
+    columns = [np.ascontiguousarray(coefficients[:, row]).T for row in range(8)]  # (8, N) each
+    rows = _one_way(columns, bits, bits - 2, 0)
+    across = [np.stack([row[column] for row in rows]) for column in range(8)]
+    found = np.stack(_one_way(across, bits, bits + 5, 128), 2)  # (vertical, N, horizontal)
+    return found.clip(0, 255).astype(np.uint8).transpose(1, 0, 2)
+
+
+def _one_way(values: Sequence[Integers], bits: int, shift: int, level: int) -> list[Integers]:
+    """The transform of eight numbers, rounded to `shift` bits less."""
+
+    def fixed(number: float) -> np.int32:
+        # stb_image cuts negative constants towards zero; libjpeg rounds them all, and subtracts
+        scaled = number * (1 << bits)
+        return np.int32(int(scaled + 0.5) if number > 0 or bits == STB else -int(0.5 - scaled))
+
+    s0, s1, s2, s3, s4, s5, s6, s7 = values
+    shared = (s2 + s6) * fixed(0.5411961)
+    t2, t3 = shared + s6 * fixed(-1.847759065), shared + s2 * fixed(0.765366865)
+    t0, t1 = (s0 + s4) << bits, (s0 - s4) << bits
+    bias = (1 << (shift - 1)) + (level << shift)
+    even = [each + np.int32(bias) for each in (t0 + t3, t1 + t2, t1 - t2, t0 - t3)]
+    shared = (s7 + s3 + s5 + s1) * fixed(1.175875602)
+    p1 = shared + (s7 + s1) * fixed(-0.899976223)
+    p2 = shared + (s5 + s3) * fixed(-2.562915447)
+    p3, p4 = (s7 + s3) * fixed(-1.961570560), (s5 + s1) * fixed(-0.390180644)
+    odd = [
+        s1 * fixed(1.501321110) + p1 + p4,
+        s3 * fixed(3.072711026) + p2 + p3,
+        s5 * fixed(2.053119869) + p2 + p4,
+        s7 * fixed(0.298631336) + p1 + p3,
+    ]
+    first = [(a + b) >> shift for a, b in zip(even, odd, strict=True)]
+    return first + [(a - b) >> shift for a, b in zip(reversed(even), reversed(odd), strict=True)]
+
+
+def _doubled(plane: Samples, height: int, width: int) -> Integers:
+    """Chroma of half the height and width, (height, width): three parts of the nearer sample to one of the other."""
+    near = np.arange(height) // 2
+    low = plane[: near[-1] + 1, : (width + 1) // 2].astype(np.int32)
+    far = (near + np.where(np.arange(height) % 2, 1, -1)).clip(0, len(low) - 1)
+    mixed = 3 * low[near] + low[far]
+    found = np.empty((height, 2 * low.shape[1]), np.int32)
+    found[:, 0], found[:, -1] = (mixed[:, 0] + 2) >> 2, (mixed[:, -1] + 2) >> 2
+    found[:, 1:-1:2] = (3 * mixed[:, :-1] + mixed[:, 1:] + 8) >> 4
+    found[:, 2::2] = (3 * mixed[:, 1:] + mixed[:, :-1] + 8) >> 4
+    return found[:, :width]
+
+
+def _rgb(luma: Samples, blue: Integers, red: Integers) -> Samples:
+    """Pixels (H, W, 3) of luma and chroma; green loses the lower bits of one product on the way."""
+    level, blue, red = (luma.astype(np.int32) << 20) + (1 << 19), blue - 128, red - 128
+    green = (blue * -_color(0.34414)) & ~0xFFFF
+    channels = (level + red * _color(1.402), level - red * _color(0.71414) + green, level + blue * _color(1.772))
+    found = np.empty((*luma.shape, 3), np.uint8)
+    for at, channel in enumerate(channels):
+        found[..., at] = (channel >> 20).clip(0, 255)
+    return found
+
+
+def _color(factor: float) -> int:
+    return int(np.float32(factor) * np.float32(4096) + np.float32(0.5)) << 8

@@ -7,9 +7,7 @@ with pycocotools' twelve lines, or with the same numbers by name.
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -21,6 +19,7 @@ import numpy as np
 from cspbench.errors import CspbenchError, UsageError, brief
 from cspbench.evaluate.average_precision import METRICS
 from cspbench.evaluate.matching import Detections
+from cspbench.results import replacing
 
 CHUNK = 1 << 16
 """Detections written at a time: a whole test set's are gigabytes of text."""
@@ -62,30 +61,14 @@ def write_submission(detections: Detections, name: str, folder: Path, split: str
         )
     stem = f"detections_{split}_{name}_results"
     path = folder / f"{stem}.zip"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{stem}.")
-        try:
-            with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-                entry = zipfile.ZipInfo(f"{stem}.json", EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = 3  # Unix, wherever this runs
-                entry.external_attr = 0o644 << 16
-                with archive.open(entry, "w", force_zip64=True) as output:
-                    for part in lines(detections):
-                        output.write(part.encode("ascii"))
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CspbenchError(
-            "cannot be written",
-            where=str(path),
-            found=error.strerror or str(error),
-            remedy="Choose a place that can be written, with space left",
-        ) from error
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(f"{stem}.json", EPOCH)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        entry.create_system = 3  # Unix, wherever this runs
+        entry.external_attr = 0o644 << 16
+        with archive.open(entry, "w", force_zip64=True) as output:
+            for part in lines(detections):
+                output.write(part.encode("ascii"))
     return path
 
 

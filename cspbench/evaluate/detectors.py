@@ -53,7 +53,7 @@ class Detector(Protocol):
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        """Before any suppression, of each image: from the module's outputs and the images' (width, height) and names."""
+        """Of each image, before any suppression; from the module's outputs, the images' (width, height) and names."""
 
     def suppress(self, image: Candidates) -> Candidates:
         """What stays of an image's candidates, in their order: its detections."""

@@ -46,9 +46,8 @@ def _chosen(image: Candidates, some: Indices, scores: Floats) -> Candidates:
 def _lowered(image: Candidates, rule: SoftNms) -> Floats:
     """Scores after linear soft-NMS; 0 for what fell below the floor and so no longer lowers others."""
     scores = image.score.copy()
-    corners = np.concatenate(
-        (image.boxes[:, :2] - image.boxes[:, 2:] / 2, image.boxes[:, :2] + image.boxes[:, 2:] / 2), 1
-    )
+    half = image.boxes[:, 2:] / np.float32(2)
+    corners: Floats = np.concatenate((image.boxes[:, :2] - half, image.boxes[:, :2] + half), 1)
     for mine in _by_category(image):
         boxes, mark = corners[image.box[mine]], scores[mine]
         waiting = mark >= np.float32(rule.floor)

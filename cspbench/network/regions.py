@@ -34,7 +34,7 @@ class ProposalBoxes(nn.Module):
         """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes (N, 4, count, 1)."""
         images = scores.shape[0]
         ranked = scores.float().permute(0, 2, 3, 1).flatten(1)
-        moved = offsets.float().unflatten(1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
+        moved = torch.unflatten(offsets.float(), 1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
         found = moved.new_zeros(images, self.count, 4)
         for at in range(images):
             best = ranked[at].argsort(descending=True, stable=True)[: self.considered]
@@ -92,7 +92,7 @@ class PsRoiAlign(nn.Module):
         down, across = (down * ones).reshape(shape), (across * ones).reshape(shape)
         above = torch.lerp(read(upper, first), read(upper, second), across)
         below = torch.lerp(read(lower, first), read(lower, second), across)
-        best = torch.lerp(above, below, down).unflatten(3, (regions.shape[2], self.samples**2)).amax(4)
+        best = torch.unflatten(torch.lerp(above, below, down), 3, (regions.shape[2], self.samples**2)).amax(4)
         return best.flatten(1, 2)[..., None].to(x.dtype)
 
     def _taps(self, start: Tensor, end: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,7 +103,7 @@ class PsRoiAlign(nn.Module):
         count = self.bins * self.samples
         shares = (torch.arange(count, device=start.device) + 0.5) / count
         places = start[..., None] + (end - start).clamp(min=SMALLEST)[..., None] * shares
-        places = places.clamp(0, length - 1).unflatten(2, (self.bins, self.samples)).transpose(1, 2)
+        places = torch.unflatten(places.clamp(0, length - 1), 2, (self.bins, self.samples)).transpose(1, 2)
         low = places.floor()
         return low.long(), (low.long() + 1).clamp(max=length - 1), places - low
 
@@ -117,4 +117,4 @@ class Dealt(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        return x.unflatten(1, (x.shape[1] // self.groups, self.groups)).transpose(1, 2).flatten(1, 2)
+        return torch.unflatten(x, 1, (x.shape[1] // self.groups, self.groups)).transpose(1, 2).flatten(1, 2)

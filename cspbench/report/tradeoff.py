@@ -190,7 +190,7 @@ def _within(axes: Axes, value: float) -> bool:
 def _label(figure: Figure, axes: Axes, rows: Sequence[Published]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     to_pixels = axes.transData.transform
     points = [tuple(map(float, to_pixels((row.bflops, row.top1)))) for row in rows]
     texts = [axes.text(row.bflops, row.top1, row.label, fontsize=9, va="bottom", ha="left", zorder=4) for row in rows]
@@ -201,7 +201,8 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Published]) -> None:
     frame = Box(area.x0 + 4, area.y0 + 4, area.x1 - 4, area.y1 - 4)
     boxes = placed(points, sizes, lines, frame)  # type: ignore[arg-type]
     for row, text, point, box in zip(rows, texts, points, boxes, strict=True):
-        text.set_position(axes.transData.inverted().transform((box.left + 2, box.bottom + 1)))
+        x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
+        text.set_position((x, y))
         text.set_color(OTHER if row.base is None else CSP)
         end = _nearest(box, point)  # type: ignore[arg-type]
         if hypot(end[0] - point[0], end[1] - point[1]) > DISTANCES[1]:

@@ -13,10 +13,10 @@ import numpy as np
 
 from cspbench.network.layers import Connected
 from cspbench.network.network import Network
+from cspbench.results import replacing
 from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, numbers_after
 from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header
-from cspbench.weights.replacing import replacing
 
 STORED = np.dtype("<f4")
 """What every number of the file is, on any machine."""

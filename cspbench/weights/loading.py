@@ -19,8 +19,8 @@ NO_EPSILON = torch.finfo(torch.float32).tiny
 class Epsilon(Enum):
     """How batch normalisation keeps from dividing by zero; it shows where a variance is below about 1e-3.
 
-    Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5), Pelee's Caffe (1e-3). Outside: sqrt(var) + e,
-    the original engine.
+    Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5), Pelee's Caffe (1e-3).
+    Outside: sqrt(var) + e, the original engine.
     """
 
     INSIDE_1E3 = "inside-1e-3"

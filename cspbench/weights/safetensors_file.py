@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 
 from cspbench.errors import brief
 from cspbench.network.network import Network
+from cspbench.results import replacing
 from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, some
 from cspbench.weights.header import Header
-from cspbench.weights.replacing import replacing
 
 
 @contextmanager

@@ -56,7 +56,7 @@ multiply-adds and 5.98 M parameters; this has 1,284 M and 5,981,012, all of them
         "reconstruction",
         "res2netlite72.cfg as the trunk, RefineDet's two heads, the light head of a third party's port",
         "low",
-        "Source maps, anchors, widths of the heads and pixels are not known: the authors published no code and no totals.",
+        "Source maps, anchors, widths of the heads and pixels are not known: no code and no totals were published.",
         """\
 The paper names the parts: a residual trunk, RefineDet's two steps, light heads. The trunk is the one that the authors
 of CSPNet wrote from it. DayBreak-u/RefinedetLite.pytorch shows how the parts go together, but has another trunk, and

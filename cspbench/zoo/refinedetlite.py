@@ -1,8 +1,8 @@
 """RefineDetLite, as far as it is known: no code of its authors is public.
 
 Sources: RefineDetLite (arXiv 1911.08855) and RefineDet (arXiv 1711.06897); res2netlite72.cfg of
-WongKinYiu/CrossStagePartialNetworks for the trunk, which that paper introduced; DayBreak-u/RefinedetLite.pytorch, a third
-party's, for how the pieces go together. That port uses another trunk, and its anchors do not fit its heads.
+WongKinYiu/CrossStagePartialNetworks for the trunk, which that paper introduced; DayBreak-u/RefinedetLite.pytorch, by a
+third party, for how the pieces go together. That port uses another trunk, and its anchors do not fit its heads.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def snet(b: Builder, widths: tuple[int, int, int], last: int | None = None) -> t
 
 
 def context_enhancement(b: Builder, c4: int, c5: int) -> int:
-    """The sum of two maps and of the mean over the second, each brought to the same channels and to the first's size."""
+    """The sum of two maps and of the second one's mean, each brought to the same channels and the first one's size."""
     b.route(c4)
     near = b.conv(CONTEXT, activation="linear", batch_normalize=False)
     b.route(c5)

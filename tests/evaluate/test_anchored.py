@@ -180,7 +180,7 @@ THREE = [(50.0, 50.0, 20.0, 20.0), (55.0, 50.0, 20.0, 20.0), (60.0, 50.0, 20.0, 
 def test_hard_suppression_goes_class_by_class_and_keeps_the_best() -> None:
     rule = HardNms(0.5, considered=400, kept=200)
     kept = suppress(image(THREE, [0, 0, 0], [0.9, 0.8, 0.7]), rule)
-    assert pairs(kept) == [(THREE[0], 0, pytest.approx(0.9)), (THREE[2], 0, pytest.approx(0.7))]
+    assert_same(kept, [(THREE[0], 0, 0.9), (THREE[2], 0, 0.7)])
     assert len(suppress(image(THREE, [0, 1, 2], [0.9, 0.8, 0.7]), rule)) == 3
     # only the best of a class is considered, so that the one after it cannot come back
     assert len(suppress(image(THREE, [0, 0, 0], [0.9, 0.8, 0.7]), HardNms(0.5, considered=2, kept=200))) == 1
@@ -192,7 +192,7 @@ def test_soft_suppression_by_hand() -> None:
     rule = SoftNms(0.5, floor=0.25, kept=100)
     # 0.9 stays; 0.8 becomes 0.8 * 2/5 = 0.32, 0.7 stays; then 0.7 lowers 0.32 to 0.128, below the floor
     kept = suppress(image(THREE, [0, 0, 0], [0.9, 0.8, 0.7]), rule)
-    assert pairs(kept) == [(THREE[0], 0, pytest.approx(0.9)), (THREE[2], 0, pytest.approx(0.7))]
+    assert_same(kept, [(THREE[0], 0, 0.9), (THREE[2], 0, 0.7)])
     low = suppress(image(THREE, [0, 0, 0], [0.9, 0.8, 0.7]), SoftNms(0.5, floor=1e-3, kept=100))
     assert [pair[2] for pair in pairs(low)] == [pytest.approx(each) for each in (0.9, 0.128, 0.7)]
     assert len(suppress(image(THREE, [0, 1, 2], [0.9, 0.8, 0.7]), SoftNms(0.5, floor=1e-3, kept=2))) == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pytest
 import torch
@@ -38,7 +36,7 @@ def picture(height: int = 180, width: int = 260) -> np.ndarray[tuple[int, int, i
 def valid(image: Candidates) -> None:
     """What every stage of the evaluation relies on."""
     assert image.boxes.dtype == np.float32
-    assert (image.box.dtype, image.category.dtype, image.score.dtype) == (np.int32, np.int16, np.float32)
+    assert [str(each.dtype) for each in (image.box, image.category, image.score)] == ["int32", "int16", "float32"]
     assert np.isfinite(image.boxes).all()
     assert (image.boxes[:, 2:] >= 0).all()
     assert ((image.category >= 0) & (image.category < 80)).all()
@@ -132,9 +130,7 @@ def test_pixels_by_hand() -> None:
     recipe = catalogue.model("pelee-304").recipe
     assert recipe is not None
     found = QuotedDetector(flat(2), recipe).prepare(image)
-    blue, green, red = (
-        cast("float", (value - mean) * 0.017) for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68))
-    )
+    blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
     np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
     assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
     assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)

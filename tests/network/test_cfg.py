@@ -28,12 +28,18 @@ from cspbench.network.layers import (
     Loss,
     MaxPool,
     MaxPoolDepth,
+    MultiBox,
+    Proposals,
     Region,
     Reorg,
+    Resize,
+    RoiAlign,
+    RoiBox,
     Route,
     Sam,
     ScaleChannels,
     Shortcut,
+    Shuffle,
     Softmax,
     Upsample,
     Yolo,
@@ -379,6 +385,7 @@ def test_every_catalogue_model_reads_back_or_is_refused_for_its_first_foreign_la
         for index, layer in enumerate(network.layers)
         if (isinstance(layer, Convolution) and not layer.batch_normalize and not layer.bias)
         or (isinstance(layer, Upsample) and layer.bilinear)
+        or isinstance(layer, Resize | Shuffle | Proposals | RoiAlign | MultiBox | RoiBox)
     ]
     if not foreign:
         roundtrip(network)

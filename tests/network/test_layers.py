@@ -22,13 +22,20 @@ from cspbench.network.layers import (
     Loss,
     MaxPool,
     MaxPoolDepth,
+    MultiBox,
+    Proposals,
+    RefineBox,
     Region,
     Reorg,
+    Resize,
+    RoiAlign,
+    RoiBox,
     Route,
     Sam,
     ScaleChannels,
     Shape,
     Shortcut,
+    Shuffle,
     Softmax,
     Upsample,
     Yolo,
@@ -251,6 +258,34 @@ CASES: dict[str, tuple[Layer, list[Shape], Shape, Operations]] = {
         (75, 4, 4),
         Operations(),
     ),
+    "resize": (Resize(sources=(0, 1)), [(2, 3, 4), (7, 5, 9)], (2, 5, 9), Operations(upsample=90)),
+    "resize bilinear": (
+        Resize(sources=(0, 1), bilinear=True),
+        [(2, 3, 4), (7, 5, 9)],
+        (2, 5, 9),
+        Operations(upsample=360),
+    ),
+    "shuffle": (Shuffle(sources=LAST), [(6, 3, 4)], (6, 3, 4), Operations()),
+    "proposals": (
+        Proposals(sources=(0, 1), anchors=ANCHORS, count=50),
+        [(3, 5, 6), (12, 5, 6)],
+        (4, 50, 1),
+        Operations(),
+    ),
+    "roialign": (RoiAlign(sources=(0, 1)), [(98, 5, 6), (4, 50, 1)], (98, 50, 1), Operations()),
+    "multibox": (
+        MultiBox(sources=LAST, classes=80, anchors=ANCHORS),
+        [(255, 4, 4)],  # 3 * (4 + 1 + 80)
+        (255, 4, 4),
+        Operations(),
+    ),
+    "refinebox": (
+        RefineBox(sources=LAST, classes=80, anchors=ANCHORS),
+        [(273, 4, 4)],  # 3 * (4 + 2 + 4 + 1 + 80)
+        (273, 4, 4),
+        Operations(),
+    ),
+    "roibox": (RoiBox(sources=LAST, classes=20), [(29, 50, 1)], (29, 50, 1), Operations()),  # 20 + 1 + 4 + 4
 }
 
 

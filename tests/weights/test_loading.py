@@ -79,6 +79,7 @@ def test_every_kind_of_layer_has_its_arrays() -> None:
 
 
 DEVIATION = {
+    Epsilon.INSIDE_1E3: lambda variance: np.sqrt(variance + 1e-3),
     Epsilon.INSIDE_1E5: lambda variance: np.sqrt(variance + 1e-5),
     Epsilon.INSIDE_1E6: lambda variance: np.sqrt(variance + 1e-6),
     Epsilon.OUTSIDE_1E6: lambda variance: np.sqrt(variance) + 1e-6,

@@ -64,7 +64,7 @@ class Upsample(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Resize(Layer):
-    """[resize]: `sources[0]` in the height and width of `sources[1]`, by repetition, or `bilinear` (aligned corners)."""
+    """[resize]: `sources[0]` in the size of `sources[1]`, by repetition or `bilinear`, with aligned corners."""
 
     section: ClassVar[str] = "resize"
     bilinear: bool = False
@@ -81,7 +81,7 @@ class Resize(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Shuffle(Layer):
-    """[shuffle]: channels dealt out in turn to `groups` hands, the hands one after the other: 0 2 4 .. 1 3 5 .. for 2."""
+    """[shuffle]: channels dealt out in turn to `groups` hands, one hand after the other: 0 2 4 .. 1 3 5 .. for 2."""
 
     section: ClassVar[str] = "shuffle"
     groups: int = 2
