@@ -41,6 +41,10 @@ def eval_coco(
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option("--decoder", help="Whose JPEG rounding: stb (Darknet without OpenCV) or libjpeg (with)."),
+    ] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; asserted.")
     ] = None,
@@ -73,12 +77,14 @@ def eval_coco(
     measured on val2017. Exit code 1: an AP is off; 4: images could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
-    from cspbench.data.detection_presets import detection_preset
+    from cspbench.data.detection_presets import detection_preset, with_decoder
     from cspbench.evaluate.coco import TABLES, limited, parse_thresholds
     from cspbench.evaluate.imagenet import limit_of
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     own = detection_preset(preset).overridden(conf=conf, nms_kind=nms_kind)
+    if decoder is not None:
+        own = with_decoder(own, decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
     if place is None:

@@ -38,6 +38,7 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
                     "confidence": model.confidence if model else None,
                     "input": "×".join(map(str, size)) if size else None,
                     "source": model.source if model else None,
+                    "unknown": model.unknown if model else None,
                 }
             )
     return lines
@@ -57,6 +58,7 @@ def _models() -> list[dict[str, Any]]:
                 "input": "×".join(map(str, network.input[1:])),
                 "layers": len(network.layers),
                 "source": model.source,
+                "unknown": model.unknown,
             }
         )
     return lines

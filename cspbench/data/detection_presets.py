@@ -7,7 +7,7 @@ Source: the specification's section 0 (what changed and when), b.1 (resizing), b
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +46,8 @@ class DetectionPreset:
     exif: bool = False
     """Turn the image as its EXIF data says."""
     decoder: Decoder = "stb"
-    """Whose rounding of JPEG files: `stb` as Darknet built without OpenCV, `libjpeg` as with it. Other formats, and JPEG
-    files of rare kinds, are the same or nearly so in both.
+    """Whose rounding of JPEG files: `stb` as Darknet built without OpenCV, `libjpeg` as with it. Other formats are the
+    same in both; JPEG files of rare kinds are always libjpeg's.
     """
     epsilon: Epsilon = "inside-1e-5"
     """Batch norm's divisor: sqrt(variance + 1e-5), or sqrt(variance) + 1e-6 (`outside`)."""
@@ -89,7 +89,7 @@ class DetectionPreset:
     def overridden(
         self, conf: float | None = None, nms: float | None = None, nms_kind: str | None = None
     ) -> DetectionPreset:
-        """This preset with what a user asked for instead; it keeps its name. Raises `UsageError`."""
+        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`."""
         given = {"conf": conf, "nms": nms, "nms_kind": nms_kind}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(self, **changes)
@@ -119,6 +119,18 @@ PRESETS = {
         DetectionPreset("pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon="outside-1e-6"),
     )
 }
+
+
+def with_decoder(preset: DetectionPreset, name: str) -> DetectionPreset:
+    """The preset with another JPEG decoder."""
+    if name not in get_args(Decoder):
+        raise UsageError(
+            "no such decoder",
+            expected=f"one of {', '.join(get_args(Decoder))}",
+            found=repr(name),
+            remedy="Correct --decoder",
+        )
+    return replace(preset, decoder=cast("Decoder", name))
 
 
 def detection_preset(name: str) -> DetectionPreset:

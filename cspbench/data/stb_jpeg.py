@@ -5,37 +5,31 @@ there: in the inverse cosine transform, in chroma upsampling and in green. That 
 1e-2. Here libjpeg does the entropy decoding, the coefficients are recovered from its samples, and all else is done as
 stb_image does it.
 
-A coefficient is recovered by transforming the samples back. Their rounding blurs it where a quantisation step is small,
-so the file is decoded again with larger steps in its tables, some frequencies at a time, as strong ones take the
-samples out of range. A block counts as recovered when libjpeg's own transform of its coefficients gives its samples;
-the others, few, keep those.
-
-Source: stb_image.h 2.x (stbi__idct_block, stbi__resample_row_hv_2, stbi__YCbCr_to_RGB_row), libjpeg's jidctint.c.
+Source: stb_image.h 2.x (stbi__resample_row_hv_2, stbi__YCbCr_to_RGB_row).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cspbench.data.decode import BadImageError, opened
+from cspbench.data.jpeg_blocks import Component, Integers, Samples, blocks
 
-Samples = NDArray[np.uint8]
-Integers = NDArray[np.int32]
 Steps = dict[int, Integers]
 """Quantisation tables by number, (8, 8) each, vertical frequency first."""
 
 FREQUENCY = np.add.outer(np.arange(8), np.arange(8))
-_AMPLITUDES = np.sqrt(np.array([1] + [2] * 7) / 8)
-COSINES = _AMPLITUDES[:, None] * np.cos(np.outer(np.arange(8), 2 * np.arange(8) + 1) * np.pi / 16)
-"""The orthonormal 8-point transform, frequency by place."""
-
 ZIGZAG = sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8))
 """The place, 8 * vertical + horizontal frequency, of each number of a table in a file."""
+
+LARGEST = 1 << 24
+"""Pixels; larger images would take gigabytes on the way."""
+
+FEW = 0.002
+"""Share of a component's blocks for which the file is not decoded again."""
 
 PASSES = (
     ((4, 1, 14),),
@@ -44,9 +38,6 @@ PASSES = (
 """Of each further decoding: the smallest quantisation step, and the frequencies from and to. Larger steps leave less
 doubt but more samples out of range; where several apply the last one counts.
 """
-
-STB, LIBJPEG = 12, 13
-"""Bits behind the point of the constants in the inverse transforms of the two."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,7 @@ def decode(data: bytes) -> Samples | None:
     """The pixels, uint8 (H, W, 3), of a JPEG file; None for one that this cannot read so.
 
     It can read grey, 4:4:4 and 4:2:0 files, baseline or progressive; not those with RGB or CMYK inside, with other
-    subsampling, or broken ones.
+    subsampling, of more than 16 million pixels, or broken.
     """
     try:
         frame = _frame(data)
@@ -132,11 +123,13 @@ def _frame(data: bytes) -> _Frame | None:
                 kind = ">u2" if data[here] >> 4 else "u1"
                 tables[data[here] & 15] = (here + 1, kind)
                 here += 1 + 64 * np.dtype(kind).itemsize
+            if here != at:
+                return None
         elif marker in (0xC0, 0xC1, 0xC2):  # the frame: baseline, extended or progressive
             precision, height, width, count = struct.unpack_from(">BHHB", data, here)
             extent_at, progressive = here + 1, marker == 0xC2
             components = [struct.unpack_from("BBB", data, here + 6 + 3 * each) for each in range(count)]
-            if precision != 8 or not height or not width:
+            if precision != 8 or not 0 < height * width <= LARGEST:
                 return None
         elif marker == 0xEE and data[here : here + 5] == b"Adobe" and data[here + 11] != 1:
             return None  # no YCbCr
@@ -151,16 +144,11 @@ def _frame(data: bytes) -> _Frame | None:
     halved = len(components) == 3 and sampling == [0x22, 0x11, 0x11]
     if b"\xff\xdb" in data[at:] or not (halved or set(sampling) == {0x11} or len(components) == 1):
         return None
-    return _Frame(
-        data,
-        extent_at,
-        height,
-        width,
-        16 if halved and interleaved else 8,
-        halved,
-        tuple(table for _, _, table in components),
-        tables,
-    )
+    used = tuple(table for _, _, table in components)
+    if not tables.keys() >= set(used):
+        return None
+    frame = _Frame(data, extent_at, height, width, 16 if halved and interleaved else 8, halved, used, tables)
+    return frame if all(table.all() for table in frame.steps().values()) else None
 
 
 def _libjpeg(data: bytes, scale: int) -> Samples:
@@ -173,15 +161,15 @@ def _planes(frame: _Frame) -> list[Samples]:
     """Each component's samples as stb_image has them."""
     steps = frame.steps()
     planes = [plane.copy() for plane in frame.decoded(steps)]
-    parts = [_Component(_blocks(plane), steps[table]) for plane, table in zip(planes, frame.table_of, strict=True)]
+    parts = [Component(blocks(plane), steps[table]) for plane, table in zip(planes, frame.table_of, strict=True)]
     for bands in PASSES:
-        if all(part.known.all() for part in parts):
+        if all(np.count_nonzero(~part.known) <= FEW * len(part.known) for part in parts):
             break
         others = [_clearer(steps, *band) for band in bands]
         decoded = [frame.decoded(other) for other in others]
         for at, part in enumerate(parts):
             part.retry(
-                [(_blocks(each[at]), other[frame.table_of[at]]) for each, other in zip(decoded, others, strict=True)]
+                [(blocks(each[at]), other[frame.table_of[at]]) for each, other in zip(decoded, others, strict=True)]
             )
     for plane, part in zip(planes, parts, strict=True):
         rows, columns = (side // 8 for side in plane.shape)
@@ -194,101 +182,6 @@ def _clearer(steps: Steps, least: int, low: int, high: int) -> Steps:
     """Tables with steps of at least that for some frequencies, and nothing of the others."""
     within = (low <= FREQUENCY) & (high >= FREQUENCY)
     return {table: np.where(within, np.maximum(values, least), 0).astype(np.int32) for table, values in steps.items()}
-
-
-class _Component:
-    """The N blocks of a component, with what is known of their coefficients."""
-
-    def __init__(self, blocks: Samples, steps: Integers) -> None:
-        self.blocks, self.steps = blocks, steps
-        self.coefficients = np.rint(_forward(blocks) / steps).astype(np.int32)
-        self.known = self._right(self.coefficients, slice(None))
-
-    def _right(self, coefficients: Integers, where: slice | NDArray[np.intp]) -> NDArray[np.bool_]:
-        right: NDArray[np.bool_] = (_inverse(coefficients * self.steps, LIBJPEG) == self.blocks[where]).all((1, 2))
-        return right
-
-    def retry(self, views: Sequence[tuple[Samples, Integers]]) -> None:
-        """Look again at the blocks not known, as other steps, without the constant term, show them."""
-        left = np.flatnonzero(~self.known)
-        trial = self.coefficients[left]
-        for seen, steps in views:
-            samples = seen[left]
-            inside = np.flatnonzero(((samples > 0) & (samples < 255)).all((1, 2)))
-            clear = steps > 0
-            exact = np.rint(_forward(samples[inside]) / np.maximum(steps, 1)).astype(np.int32)
-            trial[inside] = np.where(clear, exact, trial[inside])
-        self._level(trial, self.blocks[left])
-        for change in (0, 1, -2):  # the constant term may be off by one
-            trial[:, 0, 0] += change
-            right = self._right(trial, left)
-            self.coefficients[left[right]] = trial[right]
-            self.known[left[right]] = True
-
-    def _level(self, coefficients: Integers, blocks: Samples) -> None:
-        """Set the constant terms by the samples within their range, given all others."""
-        others = (coefficients * self.steps).astype(np.float64)
-        others[:, 0, 0] = 0
-        offset = blocks - 128.0 - COSINES.T @ others @ COSINES
-        inside = (blocks > 0) & (blocks < 255)
-        mean = np.where(inside, offset, 0).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1)
-        coefficients[:, 0, 0] = np.rint(8 * mean / self.steps[0, 0])
-
-    def as_stb(self) -> Samples:
-        """The samples (N, 8, 8)."""
-        return np.where(self.known[:, None, None], _inverse(self.coefficients * self.steps, STB), self.blocks)
-
-
-def _blocks(plane: Samples) -> Samples:
-    """The whole blocks of a plane, (N, 8, 8), row by row."""
-    rows, columns = (side // 8 for side in plane.shape)
-    whole = plane[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8)
-    return np.ascontiguousarray(whole.transpose(0, 2, 1, 3)).reshape(-1, 8, 8)
-
-
-def _forward(blocks: Samples) -> NDArray[np.float64]:
-    """The cosine transform of blocks (N, 8, 8)."""
-    return COSINES @ (blocks - 128.0) @ COSINES.T
-
-
-def _inverse(coefficients: Integers, bits: int) -> Samples:
-    """Samples (N, 8, 8) of coefficients, in the integers of stb_image or libjpeg.
-
-    Both compute the same, after Loeffler, Ligtenberg and Moschytz, columns first; two bits are kept in between.
-    """
-    columns = [np.ascontiguousarray(coefficients[:, row]).T for row in range(8)]  # (8, N) each
-    rows = _one_way(columns, bits, bits - 2, 0)
-    across = [np.stack([row[column] for row in rows]) for column in range(8)]
-    found = np.stack(_one_way(across, bits, bits + 5, 128), 2)  # (vertical, N, horizontal)
-    return found.clip(0, 255).astype(np.uint8).transpose(1, 0, 2)
-
-
-def _one_way(values: Sequence[Integers], bits: int, shift: int, level: int) -> list[Integers]:
-    """The transform of eight numbers, rounded to `shift` bits less."""
-
-    def fixed(number: float) -> np.int32:
-        # stb_image cuts negative constants towards zero; libjpeg rounds them all, and subtracts
-        scaled = number * (1 << bits)
-        return np.int32(int(scaled + 0.5) if number > 0 or bits == STB else -int(0.5 - scaled))
-
-    s0, s1, s2, s3, s4, s5, s6, s7 = values
-    shared = (s2 + s6) * fixed(0.5411961)
-    t2, t3 = shared + s6 * fixed(-1.847759065), shared + s2 * fixed(0.765366865)
-    t0, t1 = (s0 + s4) << bits, (s0 - s4) << bits
-    bias = (1 << (shift - 1)) + (level << shift)
-    even = [each + np.int32(bias) for each in (t0 + t3, t1 + t2, t1 - t2, t0 - t3)]
-    shared = (s7 + s3 + s5 + s1) * fixed(1.175875602)
-    p1 = shared + (s7 + s1) * fixed(-0.899976223)
-    p2 = shared + (s5 + s3) * fixed(-2.562915447)
-    p3, p4 = (s7 + s3) * fixed(-1.961570560), (s5 + s1) * fixed(-0.390180644)
-    odd = [
-        s1 * fixed(1.501321110) + p1 + p4,
-        s3 * fixed(3.072711026) + p2 + p3,
-        s5 * fixed(2.053119869) + p2 + p4,
-        s7 * fixed(0.298631336) + p1 + p3,
-    ]
-    first = [(a + b) >> shift for a, b in zip(even, odd, strict=True)]
-    return first + [(a - b) >> shift for a, b in zip(reversed(even), reversed(odd), strict=True)]
 
 
 def _doubled(plane: Samples, height: int, width: int) -> Integers:

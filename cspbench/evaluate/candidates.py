@@ -1,7 +1,7 @@
 """What a detector proposes for an image before any suppression, and how a shard of predictions keeps it.
 
-An image has any number of boxes, and a box any number of categories: Darknet's scores are independent per category. Both
-are kept once, and without loss, so that every kind and threshold of suppression can follow from one forward pass.
+An image has any number of boxes, and a box any number of categories, whose scores do not exclude each other. Both are
+kept once and without loss, so that every kind and threshold of suppression can follow from one forward pass.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def pack(images: Sequence[Candidates]) -> Arrays:
 
 
 def unpack(arrays: Arrays) -> list[Candidates]:
-    """The images' candidates out of what `pack` made, as views; raises ValueError or KeyError if it is no such thing."""
+    """The images' candidates out of what `pack` made, as views; ValueError or KeyError if it is no such thing."""
     counts = [arrays["box_count"], arrays["candidate_count"]]
     if len(counts[0]) != len(counts[1]) or any((count < 0).any() for count in counts):
         raise ValueError("counts that do not belong together")

@@ -111,7 +111,7 @@ def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criteri
     rank[falling] = np.arange(len(falling))
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         at = overlaps.sort(images)
-        rank = rank.take(at.index)
+        rank = rank.take(at.given)
         try:
             pairs = overlaps.overlapping(at, np.float32(min(thresholds)), by, MOST_PAIRS)
         except TooManyPairsError:
@@ -139,9 +139,9 @@ def _nested(
     levels = sorted(set(thresholds))
     ends = np.array([len(value)])
     if len(levels) > 1:
-        below = np.zeros(len(value), np.uint8 if len(levels) < 256 else np.uint16)
+        below = np.zeros(len(value), np.uint16)
         for level in levels:
-            below += value <= np.float32(level)
+            below += (value <= np.float32(level)).view(np.uint8)
         order = np.argsort(below, kind="stable")
         better, worse = better.take(order), worse.take(order)
         ends = np.cumsum(np.bincount(below, minlength=len(levels)))

@@ -55,7 +55,7 @@ PLAIN = Criterion()
 class Sorted(NamedTuple):
     """N candidates of several images by group (image and class), larger groups first, then by left edge."""
 
-    index: Indices
+    given: Indices
     """Place among the candidates as they were given."""
     key: NDArray[np.uint64]
     """Group in the upper half, left edge in the lower: ascending."""
@@ -88,8 +88,9 @@ def sort(images: Sequence[Candidates]) -> Sorted:
     starts = np.cumsum([0] + [len(image.boxes) for image in images])
     box = np.concatenate([image.box + start for image, start in zip(images, starts, strict=False)])
     columns = np.ascontiguousarray(np.concatenate([image.boxes for image in images]).T)
+    area: Floats = columns[2] * columns[3]
     half = columns[2:] / np.float32(2)
-    edges = np.concatenate((columns[:2] - half, columns[:2] + half))
+    edges: Floats = np.concatenate((columns[:2] - half, columns[:2] + half))
     group = np.concatenate([image.category + np.int64(classes * at) for at, image in enumerate(images)])
     sizes = np.bincount(group)
     by_size = order((sizes.max() - sizes).astype(np.uint32))
@@ -107,7 +108,7 @@ def sort(images: Sequence[Candidates]) -> Sorted:
         sizes,
         columns[:2].take(box, 1),
         edges.take(box, 1),
-        (columns[2] * columns[3]).take(box),
+        area.take(box),
     )
 
 

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from cspbench.claims import Row
     from cspbench.evaluate.explain import Step
 
-HEADER = ("Model", "Row", "n", "Top-1", "claim", "delta", "verdict", "Top-5", "claim", "delta", "verdict", "Preset")
+HEADER = (
+    *("Model", "Definition", "Row", "n"),
+    *("Top-1", "claim", "delta", "verdict", "Top-5", "claim", "delta", "verdict", "Preset"),
+)
 
 
 def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One object per published row that the result stands against, or one without a claim."""
     from cspbench.evaluate.imagenet import METRICS, claims, verdicts
+    from cspbench.zoo.catalogue import provenance
 
     identity = result["identity"]
     rows: list[Row | None] = [*claims(identity["model"], identity["preset"]["name"])]
@@ -25,6 +29,7 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         judged = verdicts(row, result) if row else {}
         line = {
             "model": identity["model"],
+            "definition": provenance(identity["model"]),
             "table": row.table if row else None,
             "row": row.label if row else None,
             "images": result["images"],
@@ -49,7 +54,12 @@ def failed(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _texts(row: Mapping[str, Any]) -> list[str]:
-    texts = [row["model"], f"{row['table']}: {row['row']}" if row["row"] else "-", str(row["images"])]
+    texts = [
+        row["model"],
+        row["definition"],
+        f"{row['table']}: {row['row']}" if row["row"] else "-",
+        str(row["images"]),
+    ]
     for metric in ("top1", "top5"):
         cell = row[metric]
         low, high = cell["interval"]

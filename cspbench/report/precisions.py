@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cspbench.report.counted import flat_csv, grid, latex
+from cspbench.zoo.catalogue import provenance
 
-HEADER = ("Model", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
+HEADER = ("Model", "Definition", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
 CLAIMS = ("Model", "Row", "NMS", "Metric", "claim", "measured", "delta", "verdict")
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
 
@@ -26,6 +27,7 @@ def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
     size = "×".join(map(str, identity["size"]))
     return [
         identity["model"],
+        provenance(identity["model"]),
         f"{at['nms']:g} {at['kind']}",
         *numbers,
         str(result["images"]),
@@ -70,7 +72,7 @@ def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str
                     for name, values in at["per_class"].items()
                 ]
                 parts.append(
-                    f"{result['identity']['model']}, NMS {at['nms']:g}\n\n" + grid(("Class", *HEADER[2:8]), rows)
+                    f"{result['identity']['model']}, NMS {at['nms']:g}\n\n" + grid(("Class", *HEADER[3:9]), rows)
                 )
     if without:
         parts.append(f"unmeasured, no-weights: {', '.join(without)}")

@@ -11,7 +11,18 @@ from cspbench.zoo import published, quoted, unpublished
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.rows import ROWS, RowModel, row_model
 
-__all__ = ["MODELS", "ROWS", "Confidence", "Definition", "Model", "RowModel", "matching", "model", "row_model"]
+__all__ = [
+    "MODELS",
+    "ROWS",
+    "Confidence",
+    "Definition",
+    "Model",
+    "RowModel",
+    "matching",
+    "model",
+    "provenance",
+    "row_model",
+]
 
 MODELS: dict[str, Model] = {
     entry.name: entry
@@ -36,6 +47,17 @@ def model(name: str) -> Model:
             remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench list` names every model",
         )
     return MODELS[name]
+
+
+def provenance(name: str) -> str:
+    """Where the definition of that name comes from, and how sure it is where it is not certain: "paper, high".
+
+    "file" for a name that is not in the catalogue.
+    """
+    if name not in MODELS:
+        return "file"
+    entry = MODELS[name]
+    return entry.definition if entry.confidence == "certain" else f"{entry.definition}, {entry.confidence}"
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:

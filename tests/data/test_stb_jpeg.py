@@ -11,6 +11,7 @@ from PIL import Image
 
 from cspbench.data import stb_jpeg
 from cspbench.data.decode import decode
+from cspbench.data.jpeg_blocks import Component, blocks
 from cspbench.data.resize import letterbox, resize_image, resized_center
 
 
@@ -56,7 +57,8 @@ def test_close_to_libjpeg(quality: int, subsampling: int, progressive: bool, ext
     data = file(picture(*extent), quality=quality, subsampling=subsampling, progressive=progressive)
     found, pillow = stb_jpeg.decode(data), decode(data)
     assert found is not None
-    assert (found.shape, found.dtype) == (pillow.shape, np.uint8)
+    assert found.shape == pillow.shape
+    assert found.dtype == np.uint8
     difference = np.abs(found.astype(int) - pillow)
     assert difference.max() <= 4
     assert difference.mean() < 0.5
@@ -67,7 +69,7 @@ def test_blocks_are_recovered() -> None:
     assert frame is not None
     steps = frame.steps()
     for plane, table in zip(frame.decoded(steps), frame.table_of, strict=True):
-        assert stb_jpeg._Component(stb_jpeg._blocks(plane), steps[table]).known.mean() > 0.95
+        assert Component(blocks(plane), steps[table]).known.mean() > 0.95
 
 
 def test_grey() -> None:

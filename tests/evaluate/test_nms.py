@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,12 +31,12 @@ def candidates(boxes: Sequence[Sequence[float]], category: Sequence[int], score:
     )
 
 
-def edges(box: np.ndarray) -> tuple[F, F, F, F]:  # type: ignore[type-arg]
+def edges(box: np.ndarray[Any, Any]) -> tuple[F, F, F, F]:
     x, y, w, h = (F(value) for value in box)
     return x - w / F(2), y - h / F(2), x + w / F(2), y + h / F(2)
 
 
-def value(a: np.ndarray, b: np.ndarray, by: Criterion) -> F:  # type: ignore[type-arg]
+def value(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], by: Criterion) -> F:
     """What is held against the threshold: the specification's b.3, every operation rounded to float32."""
     (al, at, ar, ab), (bl, bt, br, bb) = edges(a), edges(b)
     width, height = min(ar, br) - max(al, bl), min(ab, bb) - max(at, bt)

@@ -1,0 +1,24 @@
+"""Every classifier with a published file or card, forward at its own size; the others have tests beside theirs."""
+
+from __future__ import annotations
+
+import pytest
+from torch_arrays import computing, draw, image
+
+from cspbench.network.module import to_module
+from cspbench.zoo import published
+from cspbench.zoo.model import Model
+
+
+@pytest.mark.parametrize("model", [*published.CLASSIFIERS, *published.CARDS], ids=lambda model: str(model.name))
+def test_outputs_are_finite_and_of_the_right_shape(model: Model) -> None:
+    network = model.build()
+    assert network.input[1] == network.input[2]
+    module = draw(to_module(network))
+    with computing():
+        found = module(image(network.input[1]))
+    assert found.shape == (1, 1000, 1, 1)
+    assert bool(found.isfinite().all())
+    assert found.std() > 0
+    if network.layers[-1].section == "softmax":
+        assert found.sum() == pytest.approx(1, abs=1e-5)
