@@ -80,11 +80,10 @@ def _overridden(kept: dict[str, Any], made: DetectionPreset) -> str | None:
 def at_thresholds(run: Run, source: CocoSource, asked: Asked) -> tuple[Collected, list[Thresholded]]:
     """A run's detections and their AP at every threshold asked for."""
     from cspbench.evaluate import coco
+    from cspbench.evaluate.memory import keep_freed_memory
 
-    last = coco.last_layer(run)
-    ids = [image.id for image in source.images]
-    numbers = coco.category_ids(source, last.classes)
-    collected = coco.collect(run, ids, numbers, asked.thresholds, asked.preset.nms_kind, last)
+    keep_freed_memory()  # large arrays come and go in the suppression, too
+    collected = coco.collect(run, source, asked.thresholds, asked.preset.nms_kind)
     return collected, coco.evaluated(collected, asked.thresholds, source.ground_truth, asked.engine)
 
 
@@ -96,7 +95,7 @@ def result(run: Run, source: CocoSource, asked: Asked) -> dict[str, Any]:
     split = run.identity["data"]["split"]
     data: dict[str, Any] = {
         "identity": dict(run.identity),
-        "preset": asked.preset.name,
+        "preset": "its own recipe" if run.identity["quoted"] else asked.preset.name,
         "images": run.samples,
         "bad": list(collected.bad),
         "pixels": collected.pixels,
@@ -127,6 +126,8 @@ def result(run: Run, source: CocoSource, asked: Asked) -> dict[str, Any]:
 
 
 def _kind(run: Run, asked: Asked) -> str:
+    if run.identity["quoted"]:
+        return str(run.identity["preset"]["nms_kind"])
     kind = asked.preset.nms_kind
     return str(run.identity["last"]["nms_kind"]) if kind == "cfg" else kind
 

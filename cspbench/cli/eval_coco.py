@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,24 +135,30 @@ def _one(
 ) -> dict[str, Any] | None:
     """Evaluate one detector; its result, or None in a process that only helped."""
     from cspbench.evaluate import coco, detection, imagenet
-    from cspbench.network.layers import Detection
+    from cspbench.evaluate.detectors import heads, of_network
     from cspbench.weights.opening import open_weights
+    from cspbench.zoo.catalogue import MODELS
 
-    heads = [layer for layer in network.layers if isinstance(layer, Detection)]
-    coco.category_ids(source, heads[-1].classes)
+    entry = MODELS.get(name)
+    # a user's own cfg may bear a catalogue name; only the catalogue's own networks have recipes
+    recipe = entry.recipe if entry is not None and not network.places else None
+    detector = of_network(network, recipe, asked.preset)
+    if recipe is not None:
+        asked = replace(asked, thresholds=[recipe.nms.overlap])
+    coco.category_ids(source, heads(network)[-1].classes)
     weights = open_weights(file, network)
-    identity = coco.identity(name, network, weights.sha256, source, asked.preset, options.precision)
+    identity = coco.identity(name, detector, weights.sha256, source, options.precision)
     path = imagenet.directory(options.root, {**identity, "preset": {"name": asked.preset.name, **identity["preset"]}})
-    images = detection.PreparedImages(source, asked.preset, network.input[1:])
+    images = detection.PreparedImages(source, detector)
 
     def predict(run: Any, shards: list[int], engine: Any, batch: int, workers: int, progress: Any) -> Any:
-        return detection.predict(run, shards, images, engine, network, batch, workers, progress)
+        return detection.predict(run, shards, images, engine, batch, workers, progress)
 
     run = shared.made(
         name,
         network,
         weights,
-        asked.preset.epsilon,
+        detector.epsilon,
         identity,
         path,
         len(source),

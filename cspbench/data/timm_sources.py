@@ -17,7 +17,8 @@ def open_timm(kind: str, name: str, split: str) -> Source:
     try:
         from cspbench.zoo.timm_import import import_timm
 
-        create_dataset = import_timm().data.create_dataset
+        import_timm()
+        from timm.data.dataset_factory import create_dataset
     except Exception as error:
         # Not only ImportError: a torchvision that was built for another torch breaks timm with RuntimeError.
         raise DatasetError(

@@ -18,15 +18,17 @@ from cspbench.data.detection_presets import DetectionPreset
 from cspbench.data.source import DatasetError
 from cspbench.errors import UsageError
 from cspbench.evaluate.average_precision import METRICS, AveragePrecision, average_precision, verdict
-from cspbench.evaluate.candidates import Candidates, shards
+from cspbench.evaluate.candidates import shards
 from cspbench.evaluate.detections import detections, joined
+from cspbench.evaluate.detectors import DarknetDetector, Detector, QuotedDetector, heads
 from cspbench.evaluate.matching import Detections
 from cspbench.evaluate.nms import criterion, nms_many
 from cspbench.evaluate.run import Run
-from cspbench.network.cfg_text import write
+from cspbench.evaluate.suppression import suppress
 from cspbench.network.layers import Detection, Yolo
-from cspbench.network.network import Network
+from cspbench.network.network import digest as network_digest
 from cspbench.report.verdicts import Reason, Verdict
+from cspbench.zoo.catalogue import MODELS
 
 TABLES = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
 PUBLISHED_METRICS = METRICS[:6]
@@ -54,26 +56,36 @@ def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
     return dict(enumerate(known))
 
 
-def identity(
-    name: str, network: Network, digest: str, source: CocoSource, preset: DetectionPreset, precision: str
-) -> dict[str, Any]:
-    """Everything that changes a candidate; the suppression comes later and is not part of it."""
-    layers = [layer for layer in network.layers if isinstance(layer, Detection)]
+def identity(name: str, detector: Detector, digest: str, source: CocoSource, precision: str) -> dict[str, Any]:
+    """Everything that changes a candidate; the suppression comes later and is not part of it.
+
+    A quoted detector's suppression is part of its recipe and cannot be chosen, so its whole recipe stands here.
+    """
+    network = detector.network
+    last = heads(network)[-1]
+    quoted = isinstance(detector, QuotedDetector)
     return {
         "task": "coco",
         "model": name,
-        "definition": hashlib.sha256(write(network.renamed("network")).encode()).hexdigest(),
+        "definition": network_digest(network),
         "weights": digest,
         "data": source.as_json(),
-        "preset": preset.forward_json(),
+        "preset": detector.as_json() if isinstance(detector, QuotedDetector) else detector_preset(detector),
         "size": list(network.input[1:]),
         "precision": precision,
+        "quoted": quoted,
         "last": {
-            "classes": layers[-1].classes,
-            "nms_kind": getattr(layers[-1], "nms_kind", "default"),
-            "beta_nms": getattr(layers[-1], "beta_nms", 0.6),
+            "classes": last.classes,
+            "nms_kind": getattr(last, "nms_kind", "default"),
+            "beta_nms": getattr(last, "beta_nms", 0.6),
         },
     }
+
+
+def detector_preset(detector: Detector) -> dict[str, Any]:
+    """What of a Darknet detector's preset decides its candidates."""
+    assert isinstance(detector, DarknetDetector)
+    return detector.preset.forward_json()
 
 
 def last_layer(run: Run) -> Detection:
@@ -101,25 +113,28 @@ class Collected:
     """Digest of the image files' checksums."""
 
 
-def collect(
-    run: Run,
-    image_ids: Sequence[int],
-    names: Mapping[int, int],
-    thresholds: Sequence[float],
-    kind: str,
-    last: Detection,
-) -> Collected:
-    """Suppress a run's candidates at every threshold, a shard at a time; `names` maps class numbers to category ids."""
+def collect(run: Run, source: CocoSource, thresholds: Sequence[float], kind: str) -> Collected:
+    """Suppress a run's candidates at every threshold, a shard at a time, as its detector does.
+
+    A quoted detector has one suppression of its own; its `thresholds` has one entry, for the record.
+    """
+    last = last_layer(run)
     by = criterion(kind, last)
+    recipe = MODELS[run.identity["model"]].recipe if run.identity["quoted"] else None
+    categories = list(category_ids(source, last.classes).values())
     parts: list[list[Detections]] = [[] for _ in thresholds]
     bad: list[str] = []
     digest = hashlib.sha256()
     for arrays, images in shards(run):
-        masks = nms_many(images, thresholds, by)
-        ids = [image_ids[index] for index in arrays["index"].tolist()]
+        if recipe is not None:
+            images = [suppress(image, recipe.nms) for image in images]
+            masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
+        else:
+            masks = nms_many(images, thresholds, by)
+        ids = [source.images[index].id for index in arrays["index"].tolist()]
         extents = arrays["extent"].tolist()
         for kept, mask in zip(parts, masks, strict=True):
-            kept.append(detections(images, mask, extents, ids, list(names.values())))
+            kept.append(detections(images, mask, extents, ids, categories))
         bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
         digest.update(arrays["checksum"].astype("<u4").tobytes())
     return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest())
@@ -196,17 +211,3 @@ def parse_thresholds(text: str | None, preset: DetectionPreset) -> list[float]:
             remedy="Try --nms 0.6",
         ) from None
     return list(dict.fromkeys(found))
-
-
-def boxes(image: Candidates, mask: Any) -> Any:
-    """Kept (left, top, width, height, category number, score) of one image, for pictures."""
-    kept = image.boxes[image.box[mask]]
-    left_top = kept[:, :2] - kept[:, 2:] / 2
-    return list(
-        zip(
-            np.concatenate((left_top, kept[:, 2:]), 1).tolist(),
-            image.category[mask].tolist(),
-            image.score[mask].tolist(),
-            strict=True,
-        )
-    )

@@ -13,22 +13,19 @@ from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.decode import BadImageError
-from cspbench.data.detection_presets import DetectionPreset
 from cspbench.evaluate import predicting
-from cspbench.evaluate.boxes import decode
 from cspbench.evaluate.candidates import no_candidates, pack
+from cspbench.evaluate.detectors import Detector
 from cspbench.evaluate.engine import Engine
 from cspbench.evaluate.predicting import Batch, Columns, Prepared, Timing
 from cspbench.evaluate.run import Arrays, Run
-from cspbench.network.layers import Detection
-from cspbench.network.network import Network
 
 
 class PreparedImages(Dataset[Prepared]):
-    """Images of a COCO set, decoded and prepared under a preset for an input of (height, width)."""
+    """Images of a COCO set, decoded and prepared as a detector is fed."""
 
-    def __init__(self, source: CocoSource, preset: DetectionPreset, size: tuple[int, int]) -> None:
-        self.source, self.preset, self.size = source, preset, size
+    def __init__(self, source: CocoSource, detector: Detector) -> None:
+        self.source, self.detector = source, detector
 
     def __len__(self) -> int:
         return len(self.source)
@@ -36,11 +33,11 @@ class PreparedImages(Dataset[Prepared]):
     def __getitem__(self, index: int) -> Prepared:
         image = self.source.images[index]
         about: dict[str, Any] = {"key": image.file_name, "extent": (image.width, image.height), "checksum": 0}
-        pixels = torch.zeros(3, *self.size)
+        pixels = torch.zeros(self.detector.network.input)
         try:
             sample = self.source.sample(index)
             about["checksum"] = zlib.crc32(sample.data)
-            _, about["extent"] = self.preset.load(sample.data, self.size, sample.key, pixels.numpy())
+            _, about["extent"] = self.detector.load(sample.data, sample.key, pixels.numpy())
         except BadImageError:
             return Prepared(index, pixels.zero_(), False, about)
         return Prepared(index, pixels, True, about)
@@ -51,24 +48,15 @@ def predict(
     shards: list[int],
     images: PreparedImages,
     engine: Engine,
-    network: Network,
     batch: int,
     workers: int,
     progress: Callable[[Timing], None],
 ) -> Timing:
-    """Make the shards: all candidates of each image with a score above the preset's. Raises `DetectorOutputError`."""
-    layers = [layer for layer in network.layers if isinstance(layer, Detection)]
+    """Make the shards: all candidates of each image before any suppression. Raises `DetectorOutputError`."""
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
-        found = decode(
-            [output.numpy() for output in outputs],
-            layers,
-            network.input[1:],
-            ready.columns["extent"],
-            images.preset.conf,
-            ready.columns["key"],
-            letterbox=images.preset.letterbox,
-        )
+        values = [output.numpy() for output in outputs]
+        found = images.detector.candidates(values, ready.columns["extent"], ready.columns["key"])
         usable = zip(found, ready.columns["ok"], strict=True)
         return {"candidates": [each if ok else no_candidates() for each, ok in usable]}
 

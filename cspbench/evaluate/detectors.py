@@ -21,7 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from cspbench.data.decode import decode
 from cspbench.data.detection_presets import DetectionPreset
+from cspbench.data.resize import extent
 from cspbench.errors import UsageError
 from cspbench.evaluate import anchored, boxes
 from cspbench.evaluate.candidates import Candidates
@@ -46,6 +48,9 @@ class Detector(Protocol):
     @property
     def epsilon(self) -> str:
         """Rule of the batch norm's epsilon, a `cspbench.weights.loading.Epsilon`."""
+
+    def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
+        """The network's input from an image file's bytes, and the image's (width, height). Raises `BadImageError`."""
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         """The network's input, float32 (3, height, width), from uint8 (H, W, 3) in RGB; written to `out` if given."""
@@ -73,6 +78,10 @@ class DarknetDetector:
     def epsilon(self) -> str:
         """See `Detector`."""
         return self.preset.epsilon
+
+    def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
+        """See `Detector`."""
+        return self.preset.load(data, self.network.input[1:], name, out)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         """See `Detector`."""
@@ -107,9 +116,14 @@ class QuotedDetector:
         """See `Detector`."""
         return self.recipe.epsilon
 
+    def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
+        """See `Detector`."""
+        image = decode(data, name)
+        return self.prepare(image, out), extent(image)
+
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         """See `Detector`."""
-        planes = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+        planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = functional.interpolate(planes, self.network.input[1:], mode="bilinear", align_corners=False)[0]
         values = stretched.round().numpy()
         mean, deviation = (
@@ -147,14 +161,20 @@ def detector(model: Model, preset: DetectionPreset, size: tuple[int, int] | None
 
     A quoted detector has a recipe and heeds no preset. Raises `UsageError` for a classifier.
     """
-    network = model.build()
+    return of_network(model.build(), model.recipe, preset, size)
+
+
+def of_network(
+    network: Network, recipe: Recipe | None, preset: DetectionPreset, size: tuple[int, int] | None = None
+) -> Detector:
+    """The same for a network that is in no catalogue; without a recipe it is one of Darknet's."""
     if not network.detections:
         raise UsageError(
-            f"{model.name} is no detector",
+            f"{network.name} is no detector",
             expected="a network with box layers",
             found="a classifier",
             remedy="Use `cspbench eval-imagenet`",
         )
     if size is not None:
         network = network.resized(*size)
-    return DarknetDetector(network, preset) if model.recipe is None else QuotedDetector(network, model.recipe)
+    return DarknetDetector(network, preset) if recipe is None else QuotedDetector(network, recipe)

@@ -18,8 +18,8 @@ from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
 from cspbench.evaluate import accuracy
 from cspbench.evaluate.run import Run
-from cspbench.network.cfg_text import write
 from cspbench.network.network import Network
+from cspbench.network.network import digest as network_digest
 from cspbench.report.verdicts import Verdict
 
 TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
@@ -83,11 +83,10 @@ def identity(
     subject: Subject, digest: str, source: Source, preset: ClassificationPreset, size: tuple[int, int], precision: str
 ) -> dict[str, Any]:
     """Everything that changes a prediction; what a run is told apart by."""
-    definition = hashlib.sha256(write(subject.network.renamed("network")).encode()).hexdigest()
     return {
         "task": "imagenet",
         "model": subject.name,
-        "definition": definition,
+        "definition": network_digest(subject.network),
         "weights": digest,
         "data": source.as_json(),
         "preset": preset.as_json(),

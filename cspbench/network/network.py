@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import prod
@@ -141,6 +142,11 @@ class Network:
     def renamed(self, name: str) -> Network:
         """The same network under another name."""
         return replace(self, name=name)
+
+
+def digest(network: Network) -> str:
+    """sha256 of a network's input and layers, in hexadecimal: the same for equal networks, whatever their names."""
+    return hashlib.sha256(repr((network.input, network.letter_box, network.layers)).encode()).hexdigest()
 
 
 def difference(one: Network, other: Network, labels: tuple[str, str] | None = None) -> str | None:

@@ -127,13 +127,21 @@ def test_one_pass_serves_every_threshold(sample: Path, finished: tuple[Path, dic
     assert both["thresholds"][0]["ap"]["ap"] > 0
 
 
-def test_engines_agree(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    runs, both = finished
-    (path,) = runs.glob("*/")
+@pytest.fixture(scope="module")
+def part(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A run over 40 of the images."""
+    folder = tmp_path_factory.mktemp("part")
+    done = run(arguments(sample, "--nms", "0.45", "--limit", "40", "--format", "json"), folder)
+    (path,) = (folder / "runs").glob("*/")
+    return path, results(done)
+
+
+def test_engines_agree(part: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, ours = part
     for engine in ("pycocotools", "faster-coco-eval"):
         other = results(run(["score", str(path), "--nms", "0.45", "--engine", engine, "--format", "json"], tmp_path))
         assert other["thresholds"][0]["engine"] == engine
-        assert other["thresholds"][0]["ap"] == both["thresholds"][0]["ap"]
+        assert other["thresholds"][0]["ap"] == ours["thresholds"][0]["ap"]
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -164,7 +172,7 @@ def test_presets_and_overrides_are_recorded(sample: Path, tmp_path: Path) -> Non
 def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     more = ["--bootstrap", "--per-class", "--draw", "3", "drawn", "--plots", "plots", "--save-json", "found.json"]
-    done = run(arguments(sample, "--nms", "0.45,0.6", *more, "--limit", "60"), tmp_path)
+    done = run(arguments(sample, "--nms", "0.45,0.6", *more, "--limit", "30"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "In brackets the 95 % interval" in done.stdout
     assert "| person |" in done.stdout
@@ -178,14 +186,20 @@ def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> No
     assert set(found[0]) == {"image_id", "category_id", "bbox", "score"}
 
 
-def test_compare_is_a_paired_bootstrap(sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    other = run(arguments(sample, "--preset", "letterbox"), tmp_path)
+def test_compare_is_a_paired_bootstrap(
+    sample: Path, part: tuple[Path, dict[str, Any]], finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    other = run(arguments(sample, "--preset", "letterbox", "--limit", "40"), tmp_path)
     assert other.returncode == 0, other.stderr
-    (first,), (second,) = finished[0].glob("*/"), (tmp_path / "runs").glob("*/")
+    first, (second,) = part[0], (tmp_path / "runs").glob("*/")
     found = json.loads(run(["compare", str(first), str(second), "--nms", "0.45", "--json"], tmp_path).stdout)
     delta = found["difference"]["ap"]["delta"]
     assert delta == pytest.approx(found["ap"][1]["ap"] - found["ap"][0]["ap"], abs=2e-4)
-    assert "paired bootstrap over 300 images" in run(["compare", str(first), str(first)], tmp_path).stdout
+    assert "paired bootstrap over 40 images" in run(["compare", str(first), str(first)], tmp_path).stdout
+    (whole,) = finished[0].glob("*/")
+    refused = run(["compare", str(first), str(whole)], tmp_path)
+    assert refused.returncode == 3
+    assert "not of the same images" in refused.stderr
 
 
 def test_a_test_split_waits_for_the_server(sample: Path, tmp_path: Path) -> None:

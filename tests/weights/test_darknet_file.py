@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weight_files import V010, V025, count_up, floats, networks, random_arrays, same, save
 
+from cspbench.errors import CspbenchError
 from cspbench.network import cfg
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.network import Network
@@ -351,7 +352,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(WeightsError, match=r"net\.weights: cannot be written \(found No space left on device\)"):
+    with pytest.raises(CspbenchError, match=r"net\.weights: cannot be written \(found No space left on device\)"):
         darknet.write(path, THREE, random_arrays(THREE))
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"old"]
 
