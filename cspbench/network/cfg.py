@@ -5,38 +5,13 @@ Keys that only training uses are known and skipped; keys nobody knows are warned
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cspbench.errors import DefinitionError
-from cspbench.network.grammar import Section, decode, sections
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Connected,
-    Convolution,
-    Crop,
-    Dropout,
-    GaussianYolo,
-    Implicit,
-    Layer,
-    LocalAvgPool,
-    Loss,
-    MaxPool,
-    MaxPoolDepth,
-    Region,
-    Reorg,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shortcut,
-    Softmax,
-    Upsample,
-    Yolo,
-)
-from cspbench.network.layers.heads import Anchor
+from cspbench.network.cfg_sections import READERS, SHORT
+from cspbench.network.grammar import decode, sections
+from cspbench.network.layers import Layer
 from cspbench.network.network import Network
 
 # Keys that change training only. Darknet reads them, so they are no mistake; inference does not need them.
@@ -69,252 +44,6 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def _relative(section: Section, key: str, index: int, default: list[int] | None = None) -> tuple[int, ...]:
-    """Layer references of `key` as absolute indices; negative ones count back from layer `index`."""
-    if default is not None and key not in section.keys:
-        return tuple(default)
-    found = []
-    for value in section.integers(key, "the index of an earlier layer, such as -1"):
-        target = value + index if value < 0 else value
-        if not 0 <= target < index:
-            raise DefinitionError(
-                f"{key} names a layer that does not lie before this one",
-                where=section.at(key),
-                expected=f"-{index} to -1, or 0 to {index - 1}" if index else "nothing: this is the first layer",
-                found=str(value),
-                remedy=f"Correct {key}=",
-            )
-        found.append(target)
-    return tuple(found)
-
-
-def _convolutional(section: Section, index: int) -> Layer:
-    for key in (
-        "xnor",
-        "binary",
-        "flipped",
-        "rotate",
-        "sway",
-        "stretch",
-        "stretch_sway",
-        "deform",
-        "dot",
-        "coordconv",
-        "reverse",
-    ):
-        if section.flag(key):
-            raise DefinitionError(
-                f"[convolutional] {key}=1 is not supported",
-                where=section.at(key),
-                expected="an ordinary convolution",
-                found=f"{key}=1",
-                remedy="No published table uses it; remove the key to count the network without it",
-            )
-    size = section.integer("size", 1)
-    stride = section.integer("stride", 1)
-    pad = section.flag("pad")
-    padding = section.integer("padding", 0)
-    dilation = section.integer("dilation", 1)
-    share = _relative(section, "share_index", index)[0] if "share_index" in section.keys else None
-    return Convolution(
-        sources=(index - 1,),
-        filters=section.integer("filters", 1),
-        size=size,
-        stride=(section.integer("stride_y", stride), section.integer("stride_x", stride)),
-        padding=size // 2 if pad else padding,
-        groups=section.integer("groups", 1),
-        dilation=1 if size == 1 else dilation,
-        batch_normalize=section.flag("batch_normalize"),
-        activation=section.text("activation", "logistic"),
-        antialiasing=section.integer("antialiasing", 0),
-        share=share,
-    )
-
-
-def _connected(section: Section, index: int) -> Layer:
-    return Connected(
-        sources=(index - 1,),
-        outputs=section.integer("output", 1),
-        batch_normalize=section.flag("batch_normalize"),
-        activation=section.text("activation", "logistic"),
-    )
-
-
-def _maxpool(section: Section, index: int) -> Layer:
-    if section.flag("maxpool_depth"):
-        section.used |= {"size", "stride"}
-        return MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
-    return MaxPool(sources=(index - 1,), **_window(section))
-
-
-def _window(section: Section) -> dict[str, int]:
-    stride = section.integer("stride", 1)
-    for axis in ("stride_x", "stride_y"):
-        if section.integer(axis, stride) != stride:
-            raise DefinitionError(
-                f"[{section.name}] with different strides is not supported",
-                where=section.at(axis),
-                expected=f"{axis}={stride}",
-                found=str(section.integer(axis, stride)),
-                remedy="Use one stride",
-            )
-    size = section.integer("size", stride)
-    return {"size": size, "stride": stride, "padding": section.integer("padding", size - 1)}
-
-
-def _shortcut(section: Section, index: int) -> Layer:
-    kind = section.text("weights_type", "none")
-    spelled = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
-    normalization = section.text(spelled, "none")
-    return Shortcut(
-        sources=(index - 1, *_relative(section, "from", index)),
-        activation=section.text("activation", "linear"),
-        weighting="per_feature" if kind == "per_layer" else kind,
-        # without weights there is nothing to normalise, whatever the key says
-        normalization="none" if kind == "none" else {"avg_relu": "relu"}.get(normalization, normalization),
-    )
-
-
-def _route(section: Section, index: int) -> Layer:
-    return Route(
-        sources=_relative(section, "layers", index),
-        groups=section.integer("groups", 1),
-        group_id=section.integer("group_id", 0),
-    )
-
-
-def _scale_channels(section: Section, index: int) -> Layer:
-    return ScaleChannels(
-        sources=(index - 1, _relative(section, "from", index)[0]),
-        activation=section.text("activation", "linear"),
-        per_pixel=section.flag("scale_wh"),
-    )
-
-
-def _sam(section: Section, index: int) -> Layer:
-    return Sam(
-        sources=(index - 1, _relative(section, "from", index)[0]), activation=section.text("activation", "linear")
-    )
-
-
-def _upsample(section: Section, index: int) -> Layer:
-    stride = section.integer("stride", 2)
-    return Upsample(sources=(index - 1,), stride=abs(stride), scale=section.real("scale", 1.0), reverse=stride < 0)
-
-
-def _reorg(section: Section, index: int) -> Layer:
-    return Reorg(sources=(index - 1,), stride=section.integer("stride", 1), legacy=section.name == "reorg")
-
-
-def _crop(section: Section, index: int) -> Layer:
-    return Crop(
-        sources=(index - 1,),
-        height=section.integer("crop_height", 1),
-        width=section.integer("crop_width", 1),
-        noadjust=section.flag("noadjust"),
-    )
-
-
-def _anchors(section: Section) -> tuple[Anchor, ...]:
-    """The first `num` anchor pairs; Darknet's default is one, and .5, .5 each."""
-    count = section.integer("num", 1)
-    if not 1 <= count <= 1024:
-        raise DefinitionError(
-            "num is out of range",
-            where=section.at("num"),
-            expected="1 to 1024",
-            found=str(count),
-            remedy="Correct num=",
-        )
-    if "anchors" not in section.keys:
-        return ((0.5, 0.5),) * count
-    values = section.reals("anchors", "w,h, w,h, ...")
-    if len(values) < 2 * count:
-        raise DefinitionError(
-            f"[{section.name}] has fewer anchors than num says",
-            where=section.at("anchors"),
-            expected=f"{2 * count} numbers",
-            found=str(len(values)),
-            remedy="Correct anchors= or num=",
-        )
-    return tuple((values[2 * at], values[2 * at + 1]) for at in range(count))
-
-
-def _yolo(section: Section, index: int) -> Layer:
-    anchors = _anchors(section)
-    kind, extra = Yolo, {}
-    if section.name == "Gaussian_yolo":
-        kind, extra = GaussianYolo, {"yolo_point": section.text("yolo_point", "center")}
-    mask = section.integers("mask", "indices of anchors") if "mask" in section.keys else list(range(len(anchors)))
-    return kind(
-        sources=(index - 1,),
-        classes=section.integer("classes", 20),
-        anchors=anchors,
-        mask=tuple(mask),
-        scale_x_y=section.real("scale_x_y", 1.0),
-        new_coords=section.flag("new_coords"),
-        nms_kind=section.text("nms_kind", "default"),
-        beta_nms=section.real("beta_nms", 0.6),
-        **extra,
-    )
-
-
-def _region(section: Section, index: int) -> Layer:
-    return Region(
-        sources=(index - 1,),
-        classes=section.integer("classes", 20),
-        anchors=_anchors(section),
-        softmax=section.flag("softmax"),
-    )
-
-
-def _softmax(section: Section, index: int) -> Layer:
-    return Softmax(
-        sources=(index - 1,), groups=section.integer("groups", 1), temperature=section.real("temperature", 1.0)
-    )
-
-
-def _implicit(section: Section, index: int) -> Layer:
-    return Implicit(sources=(index - 1,), filters=section.integer("filters", 128), atoms=section.integer("atoms", 1))
-
-
-_READERS: dict[str, Callable[[Section, int], Layer]] = {
-    "convolutional": _convolutional,
-    "connected": _connected,
-    "batchnorm": lambda _, index: BatchNorm(sources=(index - 1,)),
-    "activation": lambda section, index: Activation(
-        sources=(index - 1,), activation=section.text("activation", "linear")
-    ),
-    "maxpool": _maxpool,
-    "local_avgpool": lambda section, index: LocalAvgPool(sources=(index - 1,), **_window(section)),
-    "avgpool": lambda _, index: AvgPool(sources=(index - 1,)),
-    "route": _route,
-    "shortcut": _shortcut,
-    "scale_channels": _scale_channels,
-    "sam": _sam,
-    "upsample": _upsample,
-    "reorg": _reorg,
-    "reorg3d": _reorg,
-    "crop": _crop,
-    "dropout": lambda section, index: Dropout(sources=(index - 1,), probability=section.real("probability", 0.5)),
-    "softmax": _softmax,
-    "cost": lambda _, index: Loss(sources=(index - 1,)),
-    "contrastive": lambda _, index: Loss(sources=(index - 1,)),
-    "implicit": _implicit,
-    "yolo": _yolo,
-    "Gaussian_yolo": _yolo,
-    "region": _region,
-}
-_SHORT = {
-    "conv": "convolutional",
-    "conn": "connected",
-    "max": "maxpool",
-    "local_avg": "local_avgpool",
-    "avg": "avgpool",
-    "soft": "softmax",
-}
-
-
 def parse(text: str, name: str, file: str | None = None) -> Reading:
     """Read cfg text; `name` becomes the network's, `file` stands in messages. Raises `DefinitionError`."""
     net, *rest = sections(text, file or name)
@@ -330,13 +59,13 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     letter_box = net.flag("letter_box")
     layers: list[Layer] = []
     for index, section in enumerate(rest):
-        section.name = _SHORT.get(section.name, section.name)
-        reader = _READERS.get(section.name)
+        section.name = SHORT.get(section.name, section.name)
+        reader = READERS.get(section.name)
         if reader is None:
             raise DefinitionError(
                 "unknown layer type",
                 where=f"{section.place}, layer {index} {section.title}",
-                expected=f"one of {', '.join(sorted(_READERS))}",
+                expected=f"one of {', '.join(sorted(READERS))}",
                 found=section.title,
                 remedy="Only layers with a specified inference are read",
             )

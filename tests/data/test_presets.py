@@ -20,6 +20,7 @@ from cspbench.data.decode import BadImageError, decode
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset, preset, steps
 from cspbench.data.resize import resize_image, resize_min, resized_center
 from cspbench.errors import UsageError
+from cspbench.zoo.timm_import import import_timm
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -80,10 +81,9 @@ def test_timm_with_its_card(width: int, height: int) -> None:
 
 
 def test_timm_itself_agrees() -> None:
-    try:
-        from timm.data.transforms_factory import create_transform
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"timm cannot be imported: {error}")
+    import_timm()
+    from timm.data.transforms_factory import create_transform
+
     transform = create_transform(
         (3, 256, 256), crop_pct=0.887, interpolation="bilinear", mean=tuple(MEAN.tolist()), std=tuple(STD.tolist())
     )
