@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cspbench.claims import Cell, Column, Row, Table
-from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count
-from cspbench.network.layers import Detection, Layer
+from cspbench.counter import Counter, Size
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.network import Network
 from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, percent_off, verdict
 from cspbench.zoo.catalogue import MODELS, Model, row_model
-
-if TYPE_CHECKING:
-    from cspbench.network.tracing import Known
-
-Size = tuple[int, int]
-"""Height, width in pixels."""
 
 METRICS = ("params", "bflops")
 
@@ -85,39 +79,6 @@ class RowCount:
         return any(cell.failed for cell in self.cells.values())
 
 
-class Counter:
-    """Counts each graph once per input size, by both counters.
-
-    Box layers compute nothing that is counted, and one activation counts like another, so networks that differ only in
-    anchors, decoding or the kind of their activations share a count.
-    """
-
-    def __init__(self) -> None:
-        self._networks: dict[str, Network] = {}
-        self._counts: dict[object, Count] = {}
-        self._known: Known = {}
-
-    def __call__(self, name: str, build: Callable[[], Network], size: Size | None) -> Count:
-        """The count of the network of that name at an input size (None: its own)."""
-        if name not in self._networks:
-            self._networks[name] = build()
-        network = self._networks[name]
-        if size is not None:
-            network = network.resized(*size)
-        graph = (network.input, tuple(_counted(layer) for layer in network.layers))
-        if graph not in self._counts:
-            self._counts[graph] = count(network, self._known)
-        return replace(self._counts[graph], network=network)
-
-
-def _counted(layer: Layer) -> Layer | None:
-    """What of a layer the counts depend on."""
-    if isinstance(layer, Detection):
-        return None
-    kind = getattr(layer, "activation", "linear")
-    return replace(layer, activation="leaky") if kind in ("swish", "mish", "relu") else layer  # type: ignore[call-arg]
-
-
 def published(tables: Iterable[Table]) -> list[Subject]:
     """Every row of the tables, with the model the catalogue has for it."""
     subjects = []
@@ -164,15 +125,18 @@ def measure(
     overrides: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[RowCount]:
-    """Count every subject; `overrides` replace a metric's counting. `progress` hears each model before it is counted.
+    """Count every subject; `overrides` replace a metric's counting. `progress` hears of every graph counted ahead.
 
     Raises `CountingError` where the two counters disagree.
     """
+    counter.ahead(
+        [(each.model, each.build, each.size) for each in subjects if each.build is not None and each.model is not None],
+        progress,
+    )
     results = []
     for subject in subjects:
         counted = None
         if subject.build is not None and subject.model is not None:
-            progress(subject.model)
             counted = counter(subject.model, subject.build, subject.size)
         cells = {metric: _cell_count(subject, metric, counted, counter, overrides or {}) for metric in METRICS}
         size = counted.network.input[1:] if counted else subject.size

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from cspbench import counter as counter_module
 from cspbench import params, tables
-from cspbench.errors import UsageError
+from cspbench.errors import CountingError, UsageError
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
 from cspbench.network.network import Network, difference
@@ -30,8 +31,8 @@ def test_networks_that_differ_in_boxes_only_are_counted_once(monkeypatch: pytest
         counted.append(network.name)
         return ledger(network)
 
-    monkeypatch.setattr(params, "count", spy)
-    counter = params.Counter()
+    monkeypatch.setattr(counter_module, "count", spy)
+    counter = counter_module.Counter()
     first = counter("a", lambda: detector("a", 10), None)
     second = counter("b", lambda: detector("b", 20), (32, 32))
     other = counter("b", lambda: detector("b", 20), (64, 64))
@@ -51,7 +52,7 @@ def test_a_broken_definition_is_off_and_unexplained() -> None:
         return replace(network, layers=tuple(layers))
 
     subject = params.Subject(row, "csdarknet53", "cfg", broken, None)
-    (result,) = params.measure([subject], params.Counter())
+    (result,) = params.measure([subject], counter_module.Counter())
     # a 3x3 from 32 to 64 made 1x1 loses 8/9 of its 18432 weights: 27.59M
     assert result.cells["params"].measured == 27605856 - 16384
     assert [cell.verdict.word for cell in result.cells.values()] == [Word.OFF, Word.OFF]
@@ -97,3 +98,35 @@ def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
         assert difference(built[base], built[f"{base}-gamma"]) is None
         found = difference(built[base], built[f"{base}-omega"])
         assert found == f"layer 0 [convolutional] activation: {base} has leaky, {base}-omega has mish"
+
+
+def test_counting_in_several_processes_gives_the_same() -> None:
+    names = ["darknet", "resnet10", "mobilenet-v2", "csmobilenet-v2", "yolov3-tiny", "enetb0"]
+    wanted: list[counter_module.Wanted] = [
+        (name, catalogue.MODELS[name].build, (64 * size, 64 * size)) for name in names for size in (1, 2, 3)
+    ]
+    heard: list[str] = []
+    ahead, alone = counter_module.Counter(), counter_module.Counter()
+    ahead.ahead(wanted, heard.append)
+    for each in wanted:
+        assert ahead(*each).operations == alone(*each).operations
+        assert ahead(*each).parameters == alone(*each).parameters
+    assert len(heard) in (0, len(wanted))  # none where there is one processor, or no fork
+
+
+def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(network: Network, known: object) -> Count:
+        raise CountingError("the analytic ledger and fvcore disagree", where=network.name, expected="1", found="2")
+
+    monkeypatch.setattr(counter_module, "count", wrong)
+    wanted: list[counter_module.Wanted] = [
+        ("darknet", catalogue.MODELS["darknet"].build, (32 * size, 32 * size)) for size in range(1, 20)
+    ]
+    counter = counter_module.Counter()
+
+    def everything() -> None:
+        counter.ahead(wanted, lambda name: None)
+        counter(*wanted[0])  # where there is one processor, or no fork
+
+    with pytest.raises(CountingError, match=r"darknet: .*disagree \(expected 1, found 2\)"):
+        everything()

@@ -99,8 +99,9 @@ def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[in
 
 def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
     from cspbench.cli.progress import Progress
+    from cspbench.counter import Counter
     from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
-    from cspbench.params import Counter, measure
+    from cspbench.params import measure
 
     overrides = {}
     for name in countings:
