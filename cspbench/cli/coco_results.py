@@ -67,10 +67,45 @@ def again(
     from cspbench.evaluate.run import record
 
     kept = record(run.path)
+    if run.identity["quoted"]:
+        return _quoted(run, nms, engine, bootstrap, per_class, save_json, kept["data"]["limit"] is not None)
+    last = _last(run)
+    if nms is None and last:
+        nms = ",".join(str(each["nms"]) for each in last)
+        nms_kind = nms_kind or last[0]["asked"]
     made = detection_preset(kept["preset"]["name"])
     own = made.overridden(conf=kept["preset"]["conf"], nms_kind=nms_kind or _overridden(kept["preset"], made))
     partial = kept["data"]["limit"] is not None
     return Asked(own, parse_thresholds(nms, own), engine, bootstrap, per_class, save_json, partial=partial)
+
+
+def _last(run: Run) -> list[dict[str, Any]]:
+    """The thresholds of the run's last metrics; empty without any that can be read."""
+    try:
+        found = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))["thresholds"]
+        return [{"nms": float(each["nms"]), "asked": str(each["asked"])} for each in found]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _quoted(
+    run: Run, nms: str | None, engine: str, bootstrap: bool, per_class: bool, save_json: Path | None, partial: bool
+) -> Asked:
+    """A quoted detector has one suppression, its authors'."""
+    from cspbench.data.detection_presets import detection_preset
+    from cspbench.zoo.catalogue import MODELS
+
+    recipe = MODELS[run.identity["model"]].recipe
+    assert recipe is not None
+    if nms is not None:
+        raise UsageError(
+            f"{run.identity['model']} has its authors' own suppression",
+            expected="no --nms",
+            found=nms,
+            remedy="Leave out --nms",
+        )
+    own = detection_preset("readme")
+    return Asked(own, [recipe.nms.overlap], engine, bootstrap, per_class, save_json, partial=partial)
 
 
 def _overridden(kept: dict[str, Any], made: DetectionPreset) -> str | None:
@@ -110,6 +145,7 @@ def result(run: Run, source: CocoSource, asked: Asked) -> dict[str, Any]:
             {
                 "nms": each.nms,
                 "kind": _kind(run, asked),
+                "asked": asked.preset.nms_kind,
                 "detections": len(each.detections.scores),
                 "engine": numbers.pop("engine", None),
                 "ap": numbers,
@@ -151,7 +187,7 @@ def _claims(
             "verdict": str(verdict.word),
             "reason": str(verdict.reason) if verdict.reason else None,
         }
-        for row in coco.claims(run.identity["model"], size, nms)
+        for row in ([] if run.identity["file"] else coco.claims(run.identity["model"], size, nms))
         for metric, verdict in coco.verdicts(row, percent, intervals, run.identity["data"]["split"], partial).items()
     ]
 
@@ -162,6 +198,15 @@ def imported(run: Run, asked: Asked, server: Path) -> dict[str, Any]:
     from cspbench.report.verdicts import round_half_up
     from cspbench.results import write_json
 
+    split = run.identity["data"]["split"]
+    if not split.startswith("test") or asked.partial or run.missing():
+        raise UsageError(
+            "the server's numbers are of a whole test split",
+            where=str(run.path),
+            expected="a complete run on test-dev2017",
+            found=f"a run on {split}",
+            remedy="Name the run whose zip the server was given",
+        )
     if len(asked.thresholds) != 1:
         raise UsageError(
             "the server's numbers are of one threshold",
@@ -179,6 +224,7 @@ def imported(run: Run, asked: Asked, server: Path) -> dict[str, Any]:
             {
                 "nms": asked.thresholds[0],
                 "kind": _kind(run, asked),
+                "asked": asked.preset.nms_kind,
                 "engine": "server",
                 "ap": {
                     name: None if value is None else float(round_half_up(value, 4)) for name, value in percent.items()

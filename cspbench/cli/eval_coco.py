@@ -104,9 +104,17 @@ def eval_coco(
         source = limited(source, limit_of(limit, len(source)))
     asked = Asked(own, thresholds, engine, bootstrap, per_class, save_json, draw, plots, partial)
     kept = {"place": str(place.resolve()), "split": split, "limit": len(source) if partial else None}
+    shapes = sum(1 if pixels else len(_sizes(name, network)) for name, network, _ in found)
+    if shapes > 1 and (save_json or draw or plots):
+        raise UsageError(
+            "--save-json, --draw and --plots are of one evaluation",
+            expected="one model at one size",
+            found=f"{shapes} evaluations",
+            remedy="Name one with -m and --size",
+        )
     results = []
     for name, network, file in found:
-        for shape in [pixels] if pixels else _sizes(name):
+        for shape in [pixels] if pixels else _sizes(name, network):
             ready = network.resized(*shape) if shape else network
             results.append(_one(name, ready, file, source, asked, options, kept))
     finished = [result for result in results if result is not None]
@@ -114,8 +122,13 @@ def eval_coco(
         finish(finished, without, form, allow_bad)
 
 
-def _sizes(model: str) -> list[tuple[int, int] | None]:
-    """The input sizes that the published rows of a model have; [None], the network's own, without any."""
+def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
+    """The input sizes that the published rows of a model have; [None], the network's own, without any.
+
+    A user's own file keeps its size, whatever it is called.
+    """
+    if network.places:
+        return [None]
     from cspbench import tables
     from cspbench.evaluate.coco import TABLES
     from cspbench.zoo.catalogue import row_model

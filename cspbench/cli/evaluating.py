@@ -94,8 +94,12 @@ def made(
     device = choose_device(options.device)
     accelerated = device.type != "cpu"
     about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
-    run = open_run(path, identity, samples, about, options.fresh)
     rank_here, processes = rank()
+    if options.fresh and rank_here:
+        together((rank_here, processes))  # until the first process has thrown away what was there
+    run = open_run(path, identity, samples, about, options.fresh and rank_here == 0)
+    if options.fresh and rank_here == 0:
+        together((rank_here, processes))
     missing = run.missing([shard for shard in range(run.shards) if shard % processes == rank_here])
     if missing:
         module = load(to_module(network), network, weights, Epsilon(epsilon))
@@ -142,6 +146,7 @@ def chosen(
 
     A classifier among detectors, or the reverse, is an error where it was asked for, and passed over where not.
     """
+    from cspbench.weights.arrays import WeightsError
     from cspbench.weights.catalogue import find
     from cspbench.zoo import catalogue
 
@@ -150,9 +155,15 @@ def chosen(
 
         if weights is None:
             raise UsageError("--cfg needs --weights", expected="both files", remedy="Name the .weights of this .cfg")
-        network = read(cfg).network
-        _fitting(network, detectors)
-        return [(network.name, network, weights)], []
+        if patterns:
+            raise UsageError(
+                "--cfg and -m name different networks", expected="one of them", found="both", remedy="Leave out -m"
+            )
+        reading = read(cfg)
+        for warning in reading.warnings:
+            typer.echo(f"cspbench: warning: {warning}", err=True)
+        _fitting(reading.network, detectors)
+        return [(reading.network.name, reading.network, weights)], []
     if patterns:
         models = catalogue.matching(patterns)
     else:
@@ -165,7 +176,14 @@ def chosen(
         )
     found, without = [], []
     for model in models:
-        file = weights or find(model)
+        try:
+            file = weights or find(model)
+        except WeightsError as error:
+            if patterns:
+                raise
+            # one odd file must not keep the other rows from being evaluated
+            typer.echo(f"cspbench: {model.name} is left out: {error}", err=True)
+            file = None
         if file is None:
             without.append(model.name)
             continue

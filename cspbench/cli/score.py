@@ -45,6 +45,16 @@ def score(
 
     found = [load_run(path) for path in find_runs(runs)]
     tasks = {run.identity.get("task") for run in found}
+    if server is not None and len(found) != 1:
+        raise UsageError(
+            "--import-server is of one run", expected="one RUN", found=f"{len(found)} runs", remedy="Name the one"
+        )
+    if tasks == {"imagenet"} and any((nms, nms_kind, bootstrap, per_class, save_json, data, server)):
+        raise UsageError(
+            "options of detectors do not go with classifiers",
+            expected="RUN, --allow-bad and --format alone",
+            remedy="Leave out the others",
+        )
     if tasks == {"imagenet"}:
         results = []
         for run in found:
@@ -62,12 +72,11 @@ def score(
         )
     scored = []
     for run in found:
-        source = _coco(run, data)
         asked = coco_results.again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
         if server is not None:
             scored.append(coco_results.imported(run, asked, server))
         else:
-            scored.append(coco_results.result(run, source, asked))
+            scored.append(coco_results.result(run, _coco(run, data), asked))
     coco_results.finish(scored, [], form, allow_bad)
 
 

@@ -42,7 +42,8 @@ def open_timm(kind: str, name: str, split: str) -> Source:
             found=" ".join(f"{type(error).__name__}: {error}".split())[:300],
             remedy="Check the name and the split, and that the data set can be downloaded",
         ) from error
-    return Records(dataset.reader) if kind == "hfds" else Stream(dataset)
+    about = {"name": f"{kind}/{name}", "split": split}
+    return Records(dataset.reader, about) if kind == "hfds" else Stream(dataset, about)
 
 
 class Records(Source):
@@ -50,12 +51,16 @@ class Records(Source):
 
     kind = "hfds"
 
-    def __init__(self, reader: Any) -> None:
-        self.reader = reader
+    def __init__(self, reader: Any, about: dict[str, str]) -> None:
+        self.reader, self.about = reader, about
         self.classes = _classes(reader)
 
     def __len__(self) -> int:
         return len(self.reader)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a result says about its data: name and split tell sets of one size apart."""
+        return {**super().as_json(), **self.about}
 
     def sample(self, index: int) -> Sample:
         """One image file's bytes and class."""
@@ -75,8 +80,8 @@ class Stream(Source):
     kind = "tfds"
     random_access = False
 
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Any, about: dict[str, str]) -> None:
+        self.dataset, self.about = dataset, about
         self.classes = _classes(dataset.reader)
         # Its reader would give each process of a group, and each loader process, a part of the data.
         dataset.reader.dist_rank, dataset.reader.dist_num_replicas = 0, 1
@@ -85,6 +90,10 @@ class Stream(Source):
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a result says about its data: name and split tell sets of one size apart."""
+        return {**super().as_json(), **self.about}
 
     def sample(self, index: int) -> Sample:
         """One image as a PPM file, and its class."""

@@ -74,6 +74,7 @@ def identity(name: str, detector: Detector, digest: str, source: CocoSource, pre
         "size": list(network.input[1:]),
         "precision": precision,
         "quoted": quoted,
+        "file": bool(network.places),
         "last": {
             "classes": last.classes,
             "nms_kind": getattr(last, "nms_kind", "default"),

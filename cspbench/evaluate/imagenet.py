@@ -24,6 +24,8 @@ from cspbench.report.verdicts import Verdict
 
 TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
 CARDS = ("timm", "mmpretrain")
+DARKNET = ("readme", "head")
+"""Presets under which the README's accuracies are claimed."""
 METRICS = {"top1": "Top-1", "top5": "Top-5"}
 
 
@@ -93,6 +95,7 @@ def identity(
         "size": list(size),
         "precision": precision,
         "classes": subject.classes,
+        "file": bool(subject.network.places),
     }
 
 
@@ -102,13 +105,19 @@ def directory(root: Path, subject: Mapping[str, Any]) -> Path:
     return root / f"{subject['model'].replace('/', '-')}-{subject['preset']['name']}-{digest}"
 
 
-def claims(model: str, preset: str) -> list[Row]:
-    """The published rows that the model's own weights are claimed to reach under a preset.
+def claims(identity: Mapping[str, Any]) -> list[Row]:
+    """The published rows that a run stands against: its model's, with their own weights, size and preprocessing.
 
-    A card's accuracy belongs to that card's preprocessing, the README's to Darknet's.
+    A card's accuracy belongs to that card's preset, the README's to Darknet's. A user's own file has none.
     """
     from cspbench.weights.catalogue import weight_files
+    from cspbench.zoo.catalogue import MODELS
 
+    model, preset = identity["model"], identity["preset"]["name"]
+    if identity["file"] or preset not in (*CARDS, *DARKNET) or model not in MODELS:
+        return []
+    if tuple(identity["size"]) != MODELS[model].build().input[1:]:
+        return []
     wanted = [preset] if preset in CARDS else list(TABLES)
     return [
         tables.load(file.table).row(file.id)

@@ -27,6 +27,7 @@ SHARD = 256
 """Samples per shard."""
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+_FINE = np.ones(0, np.bool_)
 
 
 class RunError(CspbenchError):
@@ -61,14 +62,19 @@ class Run:
         return self.path / "predictions" / f"{shard:06d}.npz"
 
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
-        """Those of the shards that are not there, or not whole: a broken one is deleted, to be made again."""
+        """Those of the shards that are not there, not whole, or hold an image that could not be read.
+
+        They are deleted, to be made again: the file may have been repaired since.
+        """
         wanted = []
         for shard in range(self.shards) if shards is None else shards:
             try:
-                self.read(shard)
+                if bool(self.read(shard).get("ok", _FINE).all()):
+                    continue
             except (RunError, IncompleteRunError):
-                self.shard_path(shard).unlink(missing_ok=True)
-                wanted.append(shard)
+                pass
+            self.shard_path(shard).unlink(missing_ok=True)
+            wanted.append(shard)
         return wanted
 
     def write(self, shard: int, arrays: Arrays) -> None:

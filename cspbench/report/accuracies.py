@@ -23,13 +23,13 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     from cspbench.zoo.catalogue import provenance
 
     identity = result["identity"]
-    rows: list[Row | None] = [*claims(identity["model"], identity["preset"]["name"])]
+    rows: list[Row | None] = [*claims(identity)]
     made = []
     for row in rows or [None]:
         judged = verdicts(row, result) if row else {}
         line = {
             "model": identity["model"],
-            "definition": provenance(identity["model"]),
+            "definition": "file" if identity["file"] else provenance(identity["model"]),
             "table": row.table if row else None,
             "row": row.label if row else None,
             "images": result["images"],

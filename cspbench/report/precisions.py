@@ -27,7 +27,7 @@ def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
     size = "×".join(map(str, identity["size"]))
     return [
         identity["model"],
-        provenance(identity["model"]),
+        "file" if identity["file"] else provenance(identity["model"]),
         f"{at['nms']:g} {at['kind']}",
         *numbers,
         str(result["images"]),

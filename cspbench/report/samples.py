@@ -8,7 +8,7 @@ import numpy as np
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.decode import decode
+from cspbench.data.decode import BadImageError, decode
 from cspbench.evaluate.matching import Detections
 from cspbench.report.pictures import Box, draw
 
@@ -34,6 +34,10 @@ def draw_samples(source: CocoSource, detections: Detections, count: int, folder:
             objects = np.flatnonzero(truth.images == sample.image_id)
             there = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in objects]
         path = folder / f"{Path(sample.key).stem}.png"
-        draw(decode(sample.data, sample.key), found, there, path)
+        try:
+            pixels = decode(sample.data, sample.key)
+        except BadImageError:
+            continue  # the evaluation names it
+        draw(pixels, found, there, path)
         files.append(path)
     return files

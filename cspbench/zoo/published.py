@@ -68,6 +68,14 @@ CLASSIFIERS: tuple[Model, ...] = (
         why="The row compares activations of one network, and the authors' own mish file of that network, "
         "csresnext50-omega.cfg, has these layers.",
     ),
+    Model(
+        "csresnext50-swish",
+        lambda: resnet.csresnext50("swish", "csresnext50-swish"),
+        "paper",
+        "csresnext50.cfg with swish for leaky",
+        "very high",
+        why="The README names it only to say that swish does not suit ResNeXt (Mish paper); no row gives its accuracy.",
+    ),
     _cfg(resnet_elastic.csresnext50_elastic, "csresnext50-elastic"),
     _cfg(resnet.resnet152, "resnet152", _ALEXEY),
     _cfg(densenet.densenet201, "densenet201", _ALEXEY),

@@ -220,6 +220,11 @@ def test_a_test_split_waits_for_the_server(sample: Path, tmp_path: Path) -> None
         " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.380\n"
         " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.600\n"
     )
+    refused = run(["score", str(path), "--import-server", str(answer)], tmp_path)
+    assert (refused.returncode, "of a whole test split" in refused.stderr) == (2, True)
+    record = json.loads((path / "run.json").read_text())
+    record["identity"]["data"]["split"] = "test-dev2017"  # 20 images stand in for its 20,288
+    (path / "run.json").write_text(json.dumps(record))
     done = run(["score", str(path), "--import-server", str(answer), "--format", "json"], tmp_path)
     (result,) = json.loads(done.stdout)
     assert (result["thresholds"][0]["ap"]["ap"], result["thresholds"][0]["engine"]) == (38.0, "server")
@@ -259,6 +264,23 @@ def test_the_wrong_kind_of_network_data_or_weights(sample: Path, tmp_path: Path)
     assert (done.returncode, "csresnext50-panet-spp.weights" in done.stderr) == (2, True)
     done = run(["eval-coco", str(tmp_path), *arguments(sample)[2:]], tmp_path)
     assert (done.returncode, "is no COCO data set" in done.stderr) == (3, True)
+
+
+def test_score_repeats_what_was_asked_for(sample: Path, tmp_path: Path) -> None:
+    made = results(run(arguments(sample, "--nms", "0.6", "--nms-kind", "greedy", "--format", "json"), tmp_path))
+    (path,) = (tmp_path / "runs").glob("*/")
+    again = results(run(["score", str(path), "--format", "json"], tmp_path))
+    assert again["thresholds"] == made["thresholds"]
+
+
+def test_a_cfg_called_like_a_catalogue_model_is_still_a_file(sample: Path, tmp_path: Path) -> None:
+    named = tmp_path / "yolov3-tiny.cfg"
+    named.write_text((sample / "small.cfg").read_text())
+    files = ["--cfg", str(named), "--weights", str(sample / "small.weights"), "--limit", "8", "--format", "json"]
+    result = results(run(["eval-coco", str(sample / "coco"), *files], tmp_path))
+    assert (result["identity"]["size"], result["thresholds"][0]["claims"]) == ([32, 32], [])
+    both = run(["eval-coco", str(sample / "coco"), *files, "-m", "yolov3-tiny"], tmp_path)
+    assert (both.returncode, "name different networks" in both.stderr) == (2, True)
 
 
 def test_nan_outputs_are_told(sample: Path, tmp_path: Path) -> None:

@@ -82,3 +82,18 @@ def test_verdicts(correct: int, total: int, partial: bool, word: Word, reason: R
 
 def test_without_a_claim_nothing_is_judged() -> None:
     assert verdict(None, Accuracy(1, 2), False).word == Word.UNPUBLISHED
+
+
+def test_claims_are_of_the_models_own_size_and_preprocessing() -> None:
+    from cspbench.evaluate.imagenet import claims
+
+    def rows(model: str, preset: str, size: list[int], file: bool = False) -> list[str]:
+        identity = {"model": model, "preset": {"name": preset}, "size": size, "file": file}
+        return [f"{row.table}/{row.id}" for row in claims(identity)]
+
+    assert rows("csdarknet53", "readme", [256, 256]) == ["imagenet-big/cspdarknet-53"]
+    assert rows("csdarknet53", "readme", [224, 224]) == []
+    assert rows("csdarknet53", "pjreddie", [256, 256]) == []
+    assert rows("csdarknet53", "readme", [256, 256], file=True) == []
+    assert rows("timm/cspdarknet53", "timm", [256, 256]) == ["timm/cspdarknet53"]
+    assert rows("timm/cspdarknet53", "mmpretrain", [256, 256]) == ["mmpretrain/cspdarknet50"]
