@@ -343,7 +343,9 @@ def test_hfds(timm_gives: Callable[[Callable[..., Any]], None]) -> None:
     assert source.sample(0) == Sample("00000000", jpeg(0), TENCH, 0)
     assert source.sample(1) == Sample("00000001/1.JPEG", jpeg(1), GOLDFISH, 1)
     assert source.random_access
-    assert source.as_json() == {"kind": "hfds", "images": 3}
+    # name and split tell sets of one size apart
+    about = {"kind": "hfds", "images": 3, "name": "hfds/ILSVRC/imagenet-1k", "split": "test"}
+    assert source.as_json() == about
 
 
 def test_classes_by_name(timm_gives: Callable[[Callable[..., Any]], None]) -> None:
