@@ -63,7 +63,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("cspbench: interrupted", err=True)
-        sys.exit(130)
+        sys.stdout.flush()
+        # at once: a library's thread that is busy would hold up an orderly exit, and all that is kept is on disk
+        os._exit(130)
     except BrokenPipeError:
         # the reader of our output went away; let Python's shutdown not complain about flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

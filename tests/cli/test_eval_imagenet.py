@@ -166,8 +166,13 @@ def test_an_interrupted_run_says_how_to_go_on(sample: Sample, tmp_path: Path) ->
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/predictions/*.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert list(tmp_path.glob("runs/*/predictions/*.npz"))
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    try:
+        _, words = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)  # as a person would
+        _, words = process.communicate(timeout=30)
     assert process.returncode == 130, words
     assert "finished shards are kept" in words
     assert "--fresh" not in words.splitlines()[2]
