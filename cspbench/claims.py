@@ -162,7 +162,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One published table: what the document says about it, its columns in printed order and its rows."""
+    """One table: what the document says about it, its columns in printed order and its rows."""
 
     name: str
     title: str
@@ -172,6 +172,10 @@ class Table:
     split: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    kind: Literal["published", "sample"] = "published"
+    """sample: what cspbench itself claims of the nets and images that it brings along."""
+    data: str | None = None
+    """The digest of the images, where only these will do; None where the split's name says it."""
 
     def row(self, row_id: str) -> Row:
         """The row of that id."""

@@ -10,6 +10,7 @@ import io
 import re
 import tomllib
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from cspbench.claims import Cell, Column, Row, Table, fault, unknown
 from cspbench.errors import TableError
 
 
-def names(directory: Path | None = None) -> tuple[str, ...]:
-    """The tables' names in the README's order, then the model cards'."""
-    return tuple(_descriptions(directory or _published())["tables"])
+def names(directory: Path | None = None, kind: str = "published") -> tuple[str, ...]:
+    """The tables' names in the README's order, then the model cards'; or those of the sample."""
+    described = _descriptions(directory or _published())["tables"]
+    return tuple(name for name, each in described.items() if each.get("kind", "published") == kind)
 
 
-def load_all(directory: Path | None = None) -> tuple[Table, ...]:
-    """Every published table."""
-    return tuple(load(name, directory) for name in names(directory))
+def load_all(directory: Path | None = None, kind: str = "published") -> tuple[Table, ...]:
+    """Every published table, or the sample's."""
+    return tuple(load(name, directory) for name in names(directory, kind))
 
 
 def load(name: str, directory: Path | None = None) -> Table:
@@ -66,8 +68,13 @@ def _text(path: Path) -> str:
 
 
 def _descriptions(directory: Path) -> dict[str, Any]:
+    return _described(_text(directory / "tables.toml"))
+
+
+@lru_cache(maxsize=4)
+def _described(text: str) -> dict[str, Any]:
     try:
-        return {"columns": {}, "tables": {}} | tomllib.loads(_text(directory / "tables.toml"))
+        return {"columns": {}, "tables": {}} | tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TableError("not TOML", where="tables.toml", found=str(error), remedy="Correct that line.") from error
 

@@ -172,9 +172,8 @@ def _claims(
     run: Run, nms: float, percent: dict[str, Any], intervals: dict[str, Any], partial: bool
 ) -> list[dict[str, Any]]:
     """Every published number that this one stands against, with its verdict."""
-    from cspbench.evaluate import coco
+    from cspbench.evaluate import claimed
 
-    size = (run.identity["size"][0], run.identity["size"][1])
     return [
         {
             "table": row.table,
@@ -187,8 +186,8 @@ def _claims(
             "verdict": str(verdict.word),
             "reason": str(verdict.reason) if verdict.reason else None,
         }
-        for row in ([] if run.identity["file"] else coco.claims(run.identity["model"], size, nms))
-        for metric, verdict in coco.verdicts(row, percent, intervals, run.identity["data"]["split"], partial).items()
+        for row in claimed.of_detector(run.identity, nms)
+        for metric, verdict in claimed.precisions(row, run.identity, percent, intervals, partial).items()
     ]
 
 

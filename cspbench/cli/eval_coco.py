@@ -79,7 +79,8 @@ def eval_coco(
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder
-    from cspbench.evaluate.coco import TABLES, limited, parse_thresholds
+    from cspbench.evaluate.claimed import COCO
+    from cspbench.evaluate.coco import limited, parse_thresholds
     from cspbench.evaluate.imagenet import limit_of
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
@@ -95,7 +96,7 @@ def eval_coco(
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, TABLES, detectors=True)
+    found, without = shared.chosen(models or [], cfg, weights, COCO, detectors=True)
     if not found:
         raise shared.nothing(without, "csresnext50-panet-spp")
     source = open_coco(place, split)
@@ -130,10 +131,10 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     if network.places:
         return [None]
     from cspbench import tables
-    from cspbench.evaluate.coco import TABLES
+    from cspbench.evaluate.claimed import COCO
     from cspbench.zoo.catalogue import row_model
 
-    sizes = {row.size for table in TABLES for row in tables.load(table).rows if row_model(table, row.id).model == model}
+    sizes = {row.size for table in COCO for row in tables.load(table).rows if row_model(table, row.id).model == model}
     return [*sorted(size for size in sizes if size)] or [None]
 
 

@@ -53,7 +53,8 @@ def eval_imagenet(
     could not be read.
     """
     from cspbench.data.imagenet import open_imagenet
-    from cspbench.evaluate.imagenet import CARDS, TABLES, Subject, class_order, limited
+    from cspbench.evaluate.claimed import CARDS, IMAGENET
+    from cspbench.evaluate.imagenet import Subject, class_order, limited
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
@@ -64,7 +65,7 @@ def eval_imagenet(
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, (*TABLES, *CARDS), detectors=False)
+    found, without = shared.chosen(models or [], cfg, weights, (*IMAGENET, *CARDS), detectors=False)
     if not found:
         raise shared.nothing(without, "csdarknet53")
     source = limited(open_imagenet(place, labels), limit)

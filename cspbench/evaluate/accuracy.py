@@ -74,15 +74,16 @@ def accuracies(predicted: Array, labels: Array) -> tuple[Accuracy, Accuracy]:
     return Accuracy(int(hits[:, 0].sum()), len(labels)), Accuracy(int(hits.any(1).sum()), len(labels))
 
 
-def verdict(cell: Cell | None, accuracy: Accuracy, partial: bool) -> Verdict:
+def verdict(cell: Cell | None, accuracy: Accuracy, partial: bool, whole: bool | None = None) -> Verdict:
     """The verdict on a published accuracy: exact as printed, within sampling noise of the claim, or off.
 
-    Only the whole validation set is compared: a part of it is `partial`, another set `other-split`.
+    Only the whole set that the claim is of is compared: a part of it is `partial`, another set `other-split`. `whole`
+    says whether it is that set; by default that it has as many images as ImageNet's validation set.
     """
     measured = accuracy.percent
     if cell is None or cell.value is None or cell.decimals is None:
         return Verdict(Word.UNPUBLISHED, None, measured)
-    if partial or accuracy.total != FULL:
+    if partial or not (accuracy.total == FULL if whole is None else whole):
         return Verdict(Word.UNMEASURED, cell.value, measured, reason=Reason.PARTIAL if partial else Reason.OTHER_SPLIT)
     printed = round_half_up(measured, cell.decimals)
     low, high = accuracy.interval

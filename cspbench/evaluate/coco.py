@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from cspbench import tables
-from cspbench.claims import Cell, Row
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.detection_presets import DetectionPreset
 from cspbench.data.source import DatasetError
 from cspbench.errors import UsageError
-from cspbench.evaluate.average_precision import METRICS, AveragePrecision, average_precision, verdict
+from cspbench.evaluate.average_precision import AveragePrecision, average_precision
 from cspbench.evaluate.candidates import shards
 from cspbench.evaluate.detections import detections, joined
 from cspbench.evaluate.detectors import DarknetDetector, Detector, QuotedDetector, heads
@@ -27,12 +24,7 @@ from cspbench.evaluate.run import Run
 from cspbench.evaluate.suppression import suppress
 from cspbench.network.layers import Detection, Yolo
 from cspbench.network.network import digest as network_digest
-from cspbench.report.verdicts import Reason, Verdict
 from cspbench.zoo.catalogue import MODELS
-
-TABLES = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
-PUBLISHED_METRICS = METRICS[:6]
-"""AP, AP50, AP75, APS, APM, APL: what the tables print."""
 
 
 def limited(source: CocoSource, count: int) -> CocoSource:
@@ -149,51 +141,6 @@ def evaluated(
         Thresholded(nms, found, average_precision(truth, found, engine) if truth is not None else None)
         for nms, found in zip(thresholds, collected.detections, strict=True)
     ]
-
-
-def claims(model: str, size: tuple[int, int], nms: float) -> list[Row]:
-    """The published rows that the model's own weights are claimed to reach at a size.
-
-    The rows of the NMS table hold at their threshold alone; "aware" is no threshold of Darknet's.
-    """
-    from cspbench.weights.catalogue import weight_files
-
-    rows = []
-    for file in weight_files(list(TABLES)):
-        if file.model != model or file.status == "never released":
-            continue
-        row = tables.load(file.table).row(file.id)
-        threshold = row.settings.get("Threshold")
-        at = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
-        if row.size == size and at:
-            rows.append(row)
-    return rows
-
-
-def verdicts(
-    row: Row,
-    percent: Mapping[str, Decimal | None],
-    intervals: Mapping[str, tuple[float, float] | None],
-    split: str,
-    partial: bool,
-) -> dict[str, Verdict]:
-    """The verdict on each AP that a row claims."""
-    claimed = tables.load(row.table).split
-    judged = {}
-    for metric in PUBLISHED_METRICS:
-        cell: Cell | None = row.cells.get(metric)
-        if cell is not None and cell.published:
-            reason = None if split.startswith("test") else Reason.NO_DATA
-            judged[metric] = verdict(
-                cell,
-                percent.get(metric),
-                intervals.get(metric),
-                split,
-                claimed,
-                partial=partial,
-                reason=reason,
-            )
-    return judged
 
 
 def parse_thresholds(text: str | None, preset: DetectionPreset) -> list[float]:

@@ -9,24 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cspbench import tables
-from cspbench.claims import Row
 from cspbench.data.classes import order
 from cspbench.data.label_order import probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
-from cspbench.evaluate import accuracy
 from cspbench.evaluate.run import Run
 from cspbench.network.network import Network
 from cspbench.network.network import digest as network_digest
-from cspbench.report.verdicts import Verdict
-
-TABLES = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
-CARDS = ("timm", "mmpretrain")
-DARKNET = ("readme", "head")
-"""Presets under which the README's accuracies are claimed."""
-METRICS = {"top1": "Top-1", "top5": "Top-5"}
 
 
 @dataclass(frozen=True)
@@ -103,34 +93,6 @@ def directory(root: Path, subject: Mapping[str, Any]) -> Path:
     """Where a run of that identity is kept below `root`."""
     digest = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()[:8]
     return root / f"{subject['model'].replace('/', '-')}-{subject['preset']['name']}-{digest}"
-
-
-def claims(identity: Mapping[str, Any]) -> list[Row]:
-    """The published rows that a run stands against: its model's, with their own weights, size and preprocessing.
-
-    A card's accuracy belongs to that card's preset, the README's to Darknet's. A user's own file has none.
-    """
-    from cspbench.weights.catalogue import weight_files
-    from cspbench.zoo.catalogue import MODELS
-
-    model, preset = identity["model"], identity["preset"]["name"]
-    if identity["file"] or preset not in (*CARDS, *DARKNET) or model not in MODELS:
-        return []
-    if tuple(identity["size"]) != MODELS[model].build().input[1:]:
-        return []
-    wanted = [preset] if preset in CARDS else list(TABLES)
-    return [
-        tables.load(file.table).row(file.id)
-        for file in weight_files(wanted)
-        if file.model == model and file.status == "published"
-    ]
-
-
-def verdicts(row: Row, result: Mapping[str, Any]) -> dict[str, Verdict]:
-    """The verdict on each accuracy that a row claims."""
-    partial = "limit" in result["identity"]["data"]
-    measured = {name: accuracy.Accuracy(result[name]["correct"], result[name]["total"]) for name in METRICS}
-    return {name: accuracy.verdict(row.cells.get(name), measured[name], partial) for name in METRICS}
 
 
 def result(run: Run) -> dict[str, Any]:

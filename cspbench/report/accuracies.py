@@ -19,14 +19,14 @@ HEADER = (
 
 def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One object per published row that the result stands against, or one without a claim."""
-    from cspbench.evaluate.imagenet import METRICS, claims, verdicts
+    from cspbench.evaluate.claimed import ACCURACIES, accuracies, of_classifier
     from cspbench.zoo.catalogue import provenance
 
     identity = result["identity"]
-    rows: list[Row | None] = [*claims(identity)]
+    rows: list[Row | None] = [*of_classifier(identity)]
     made = []
     for row in rows or [None]:
-        judged = verdicts(row, result) if row else {}
+        judged = accuracies(row, result) if row else {}
         line = {
             "model": identity["model"],
             "definition": "file" if identity["file"] else provenance(identity["model"]),
@@ -35,7 +35,7 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
             "images": result["images"],
             "preset": identity["preset"]["name"],
         }
-        for metric in METRICS:
+        for metric in ACCURACIES:
             verdict = judged.get(metric)
             line[metric] = {
                 **result[metric],

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     PARTIAL = "partial"
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
+    NOT_RUN = "not-run"  # it could be measured here, and nobody has
 
 
 @dataclass(frozen=True)

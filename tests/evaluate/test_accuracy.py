@@ -85,11 +85,11 @@ def test_without_a_claim_nothing_is_judged() -> None:
 
 
 def test_claims_are_of_the_models_own_size_and_preprocessing() -> None:
-    from cspbench.evaluate.imagenet import claims
+    from cspbench.evaluate.claimed import of_classifier
 
     def rows(model: str, preset: str, size: list[int], file: bool = False) -> list[str]:
         identity = {"model": model, "preset": {"name": preset}, "size": size, "file": file}
-        return [f"{row.table}/{row.id}" for row in claims(identity)]
+        return [f"{row.table}/{row.id}" for row in of_classifier(identity)]
 
     assert rows("csdarknet53", "readme", [256, 256]) == ["imagenet-big/cspdarknet-53"]
     assert rows("csdarknet53", "readme", [224, 224]) == []

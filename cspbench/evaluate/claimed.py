@@ -1,0 +1,125 @@
+"""The published rows that an evaluation stands against, and the verdict on each number they claim.
+
+Works on what a run wrote about itself; torch is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from cspbench import tables
+from cspbench.claims import Row
+from cspbench.evaluate import accuracy, average_precision
+from cspbench.report.verdicts import Reason, Verdict
+from cspbench.weights.catalogue import WeightFile, weight_files
+from cspbench.zoo.catalogue import MODELS
+
+IMAGENET = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
+"""Tables of accuracies that Darknet's networks reach on Darknet's pixels."""
+CARDS = ("timm", "mmpretrain")
+"""Tables whose accuracies belong to the preset of that name."""
+DARKNET = ("readme", "head")
+"""Presets under which the accuracies of `IMAGENET` are claimed."""
+COCO = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
+ACCURACIES = ("top1", "top5")
+PRECISIONS = average_precision.METRICS[:6]
+"""AP, AP50, AP75, APS, APM, APL: what the tables print."""
+
+
+@cache
+def of_sample(dataset: str) -> tuple[str, ...]:
+    """The sample's tables of accuracies ("imagenet") or of AP ("coco"), named after whose layout the images have."""
+    return tuple(table.name for table in tables.load_all(kind="sample") if table.dataset == dataset)
+
+
+@cache
+def _files(names: tuple[str, ...]) -> tuple[WeightFile, ...]:
+    return tuple(weight_files(list(names)))
+
+
+@cache
+def _input(model: str) -> tuple[int, int]:
+    return MODELS[model].build().input[1:]
+
+
+def of_classifier(identity: Mapping[str, Any]) -> list[Row]:
+    """The rows that a classifier's run stands against: its model's, with their own weights, size and preprocessing.
+
+    A card's accuracy belongs to that card's preset, the README's to Darknet's. A user's own file has none.
+    """
+    model, preset = identity["model"], identity["preset"]["name"]
+    if identity["file"] or preset not in (*CARDS, *DARKNET) or model not in MODELS:
+        return []
+    if tuple(identity["size"]) != _input(model):
+        return []
+    wanted = (preset,) if preset in CARDS else (*IMAGENET, *of_sample("imagenet"))
+    return [
+        tables.load(file.table).row(file.id)
+        for file in _files(wanted)
+        if file.model == model and file.status == "published"
+    ]
+
+
+def of_detector(identity: Mapping[str, Any], nms: float) -> list[Row]:
+    """The rows that a detector's own weights are claimed to reach at its size and NMS threshold.
+
+    The rows of the NMS tables hold at their threshold alone; "aware" is no threshold of Darknet's. A user's own file
+    has none.
+    """
+    rows = []
+    for file in _files((*COCO, *of_sample("coco"))):
+        if file.model != identity["model"] or file.status == "never released":
+            continue
+        row = tables.load(file.table).row(file.id)
+        threshold = row.settings.get("Threshold")
+        at = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
+        if row.size == tuple(identity["size"]) and at:
+            rows.append(row)
+    return [] if identity["file"] else rows
+
+
+def on_claimed_data(row: Row, identity: Mapping[str, Any]) -> bool | None:
+    """Whether a run's data is that of a sample's table, told by its digest; None for a published table."""
+    digest = tables.load(row.table).data
+    return None if digest is None else identity["data"].get("sha256") == digest
+
+
+def accuracies(row: Row, result: Mapping[str, Any]) -> dict[str, Verdict]:
+    """The verdict on each accuracy that a row claims, from a run's metrics."""
+    identity = result["identity"]
+    partial, whole = "limit" in identity["data"], on_claimed_data(row, identity)
+    judged = {}
+    for metric in ACCURACIES:
+        measured = accuracy.Accuracy(result[metric]["correct"], result[metric]["total"])
+        judged[metric] = accuracy.verdict(row.cells.get(metric), measured, partial, whole)
+    return judged
+
+
+def precisions(
+    row: Row,
+    identity: Mapping[str, Any],
+    percent: Mapping[str, Decimal | None],
+    intervals: Mapping[str, tuple[float, float] | None],
+    partial: bool,
+) -> dict[str, Verdict]:
+    """The verdict on each AP that a row claims; `percent` and `intervals` are what was measured, by metric."""
+    claimed, split = tables.load(row.table).split, identity["data"]["split"]
+    if on_claimed_data(row, identity):
+        split = claimed
+    judged = {}
+    for metric in PRECISIONS:
+        cell = row.cells.get(metric)
+        if cell is not None and cell.published:
+            judged[metric] = average_precision.verdict(
+                cell,
+                percent.get(metric),
+                intervals.get(metric),
+                split,
+                claimed,
+                partial=partial,
+                reason=None if split.startswith("test") else Reason.NO_DATA,
+            )
+    return judged

@@ -1,0 +1,161 @@
+"""Where measurements are read from: counts and evaluations in a results directory, and run directories.
+
+RESULTS/params.json, sample-params.json   what `cspbench params --save` wrote
+RESULTS/evaluations/NAME.json             what is kept of a run: its run.json and its metrics.json
+RUN/run.json, metrics.json                a run itself; without metrics it is incomplete
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cspbench.errors import CspbenchError, brief
+from cspbench.results import write_json
+
+COUNTS = ("params.json", "sample-params.json")
+KEPT = "evaluations"
+LARGEST = 64 * 2**20
+"""Bytes of one file; ours have less than one million."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluation as its files describe it; `metrics` is None while it is incomplete."""
+
+    name: str
+    where: str
+    run: Mapping[str, Any]
+    metrics: Mapping[str, Any] | None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the run is told apart by."""
+        found: Mapping[str, Any] = self.run["identity"]
+        return found
+
+    @property
+    def when(self) -> str:
+        """When it began; "" where nobody wrote that down."""
+        return str(self.run.get("when") or "")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A file of counted rows."""
+
+    where: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that was measured."""
+
+    counts: tuple[Counts, ...]
+    evaluations: tuple[Evaluation, ...]
+
+
+def parsed(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object; raises `CspbenchError` for anything else."""
+    try:
+        if len(data) > LARGEST:
+            raise ValueError(f"{len(data)} bytes")
+        found = json.loads(data)
+        if not isinstance(found, dict):
+            raise TypeError(f"{type(found).__name__} instead of an object")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _unusable(where, str(error) or "nested too deep") from None
+    return found
+
+
+def _unusable(where: str, found: str) -> CspbenchError:
+    return CspbenchError(
+        "not a file of results",
+        where=where,
+        expected="what `cspbench params --save` or an evaluation wrote",
+        found=brief(found),
+        remedy="Make it again, or remove it",
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise _unusable(str(path), error.strerror or str(error)) from None
+
+
+def files_of(results: Path) -> dict[str, bytes]:
+    """The files of a results directory that hold measurements, by their path in it."""
+    if not results.is_dir():
+        raise CspbenchError(
+            "no results here",
+            where=str(results),
+            expected="a folder that `cspbench params --all --save` or `cspbench report --save` wrote",
+            remedy="Make it, or name another with --results",
+        )
+    paths = [*(results / name for name in COUNTS), *sorted((results / KEPT).glob("*.json"))]
+    return {path.relative_to(results).as_posix(): _bytes(path) for path in paths if path.exists()}
+
+
+def of_files(files: Mapping[str, bytes], where: str) -> Sources:
+    """The measurements in a results directory's files, given as their bytes by their path in it."""
+    counts, evaluations = [], []
+    for name in sorted(files):
+        place = f"{where}/{name}"
+        data = parsed(files[name], place)
+        if name in COUNTS:
+            counts.append(checked_counts(data, place))
+        elif name.startswith(f"{KEPT}/"):
+            evaluations.append(_checked(Path(name).stem, place, data.get("run"), data.get("metrics")))
+    return Sources(tuple(counts), tuple(evaluations))
+
+
+def checked_counts(data: Mapping[str, Any], where: str) -> Counts:
+    """A params.json's content, its shape verified."""
+    rows = data.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _unusable(where, "no list of rows in it")
+    return Counts(where, data)
+
+
+def of_run(path: Path) -> Evaluation:
+    """A run directory's evaluation."""
+    metrics = path / "metrics.json"
+    data = parsed(_bytes(metrics), str(metrics)) if metrics.exists() else None
+    return _checked(path.name, str(path), parsed(_bytes(path / "run.json"), str(path / "run.json")), data)
+
+
+def _checked(name: str, where: str, run: Any, metrics: Any) -> Evaluation:
+    try:
+        identity = run["identity"]
+        if identity["task"] not in ("imagenet", "coco"):
+            raise ValueError(f"task {identity['task']!r}")
+        if not isinstance(identity["data"], dict) or not isinstance(identity["preset"], dict):
+            raise TypeError("data and preset of other types")
+        if metrics is not None and metrics["identity"] != identity:
+            raise ValueError("metrics of another run")
+        for key in ("model", "size", "weights", "precision", "file"):
+            identity[key]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unusable(where, f"{type(error).__name__}: {error}") from None
+    return Evaluation(name, where, run, metrics)
+
+
+def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
+    """Copy what reports need of complete runs into a results directory, without the places of their data."""
+    written = []
+    for path in runs:
+        found = of_run(path)
+        if found.metrics is not None:
+            kept = dict(found.run)
+            if isinstance(kept.get("data"), dict):
+                kept["data"] = {key: value for key, value in kept["data"].items() if key != "place"}
+            written.append(results / KEPT / f"{found.name}.json")
+            write_json(written[-1], {"run": kept, "metrics": found.metrics})
+    return written
