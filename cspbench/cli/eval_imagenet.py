@@ -27,6 +27,7 @@ def eval_imagenet(
     models: shared.ModelsOption = None,
     cfg: shared.CfgOption = None,
     weights: shared.WeightsOption = None,
+    sample: shared.SampleOption = False,
     labels: Annotated[Path | None, typer.Option("--labels", help="Label file of a flat folder or tar.")] = None,
     preset: Annotated[
         str | None,
@@ -48,24 +49,31 @@ def eval_imagenet(
 ) -> None:
     """Evaluate ImageNet classifiers as their own framework did, and hold top-1 and top-5 against the claims.
 
+    With nothing configured and nothing named it runs on the bundled sample.
+
     Killed runs resume; `torchrun --nproc-per-node N -m cspbench eval-imagenet ...` shares the work (name the run
     directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 4: images
     could not be read.
     """
     from cspbench.data.imagenet import open_imagenet
-    from cspbench.evaluate.claimed import CARDS, IMAGENET
+    from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
     from cspbench.evaluate.imagenet import Subject, class_order, limited
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
+    if sample or not (place or models or cfg or weights):
+        shared.without_data(data)
+        place, of_tables = str(shared.drawn("classification")), of_sample("imagenet")
+    else:
+        of_tables = (*IMAGENET, *CARDS)
     if place is None:
         raise UsageError(
             "no images to evaluate on",
-            expected=f"DATA or ${DATA}",
+            expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, (*IMAGENET, *CARDS), detectors=False)
+    found, without = shared.chosen(models or [], cfg, weights, of_tables, detectors=False)
     if not found:
         raise shared.nothing(without, "csdarknet53")
     source = limited(open_imagenet(place, labels), limit)
@@ -89,6 +97,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     from cspbench.results import write_json
     from cspbench.weights.opening import open_weights
 
+    imagenet.check_classes(subject, source)
     preset = named(wanted or ("timm" if subject.classes == "sorted" else "readme"))
     network = subject.network
     weights = open_weights(subject.weights, network)

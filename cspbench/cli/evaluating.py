@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cspbench.evaluate.predicting import Timing
     from cspbench.evaluate.run import Run
     from cspbench.network.network import Network
+    from cspbench.sample.place import Kind
     from cspbench.weights.arrays import Weights
 
 WEIGHTS = "CSPBENCH_WEIGHTS"
@@ -39,6 +40,9 @@ LimitOption = Annotated[str | None, typer.Option("--limit", help="N or N% of the
 RunOption = Annotated[Path, typer.Option("--run", "--run-dir", help="Where runs are kept and resumed.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away what the run directory holds.")]
 BadOption = Annotated[int, typer.Option("--allow-bad", help="Unreadable images that are no failure.")]
+SampleOption = Annotated[
+    bool, typer.Option("--sample", help="On the drawn sample with its own net; so too if nothing is configured.")
+]
 LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; always on.", hidden=True)]
 
 
@@ -204,6 +208,30 @@ def _fitting(network: Network, detectors: bool) -> None:
         )
 
 
+def without_data(data: str | Path | None) -> None:
+    """Raise `UsageError` where both the sample and other images were asked for."""
+    if data is not None:
+        raise UsageError(
+            "--sample brings its own images", expected="--sample or DATA", found=str(data), remedy="Leave out one"
+        )
+
+
+def drawn(kind: Kind) -> Path:
+    """The folder of the bundled sample's images, drawn now if they are not there yet; says what they are."""
+    from cspbench.cli.progress import Progress
+    from cspbench.sample import classification, detection
+    from cspbench.sample.place import ensure
+
+    images = classification.IMAGES if kind == "classification" else detection.IMAGES
+    typer.echo(
+        f"cspbench: the bundled sample: {images} drawn images and a small net of our own, none of the published ones; "
+        f"for those name the data and set ${WEIGHTS}",
+        err=True,
+    )
+    with Progress("drawing the sample", images) as progress:
+        return ensure(kind, progress.reach)
+
+
 def nothing(without: list[str], example: str) -> UsageError:
     """The error where no weights were found at all."""
     return UsageError(
@@ -211,5 +239,5 @@ def nothing(without: list[str], example: str) -> UsageError:
         expected=f"weight files in ${WEIGHTS}, or --weights FILE with -m MODEL or --cfg FILE",
         found=os.environ.get(WEIGHTS) or f"${WEIGHTS} not set",
         remedy=f"Put for instance {without[0] if len(without) == 1 else example}.weights there; "
-        "`cspbench weights list` names every file and its size",
+        "`cspbench weights list` names every file and its size, and --sample needs none",
     )

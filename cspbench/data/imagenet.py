@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from cspbench.data import labels as label_files
-from cspbench.data.classes import order, places
+from cspbench.data.classes import known, order
 from cspbench.data.labels import Labels
 from cspbench.data.source import DatasetError, Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
@@ -83,12 +83,12 @@ def scan(place: str | Path, labels: Path | None = None) -> FileSource:
 
 def _folder(path: Path, labels: Path | None, inside: Sequence[str] = INSIDE) -> FileSource:
     folders, images, others = _list(path)
-    if images and not any(folder.name in places("sorted") for folder in folders):
+    if images and not any(known(folder.name) for folder in folders):
         found = labels or label_files.find(path)
         return _listed("list", path, images, [Region(str(path / name)) for name in images], found, others)
     entries, regions = [], []
     for folder in folders:
-        wnid = folder.name if folder.name in places("sorted") else None
+        wnid = folder.name if known(folder.name) else None
         _, names, ignored = _list(folder)
         others += ignored
         entries += [Entry(_text(f"{folder.name}/{name}"), wnid) for name in names]
@@ -130,9 +130,9 @@ def _archive(path: Path, labels: Path | None) -> FileSource:
     regions = [found[name] for name in names]
     others = len(found) - len(names)
     folders = [PurePosixPath(name).parent.name for name in names]
-    if labels is None and any(folder in places("sorted") for folder in folders):
+    if labels is None and any(map(known, folders)):
         entries = [
-            Entry(_text(f"{folder}/{PurePosixPath(name).name}"), folder if folder in places("sorted") else None)
+            Entry(_text(f"{folder}/{PurePosixPath(name).name}"), folder if known(folder) else None)
             for name, folder in zip(names, folders, strict=True)
         ]
         return FileSource("folders", entries, regions, others)

@@ -11,8 +11,8 @@ from cspbench.data.classes import ORDERS, order
 
 Verdict = Literal["as declared", "swapped", "chance", "undecided"]
 
-CHANCE = 0.01
-"""Share of hits that is no evidence of knowledge: ten times that of a guess, for networks that favour some classes."""
+GUESSES = 10
+"""So many times the share that a guess hits is no evidence of knowledge: networks favour some classes."""
 ENOUGH = 50
 """Images below which a network that hits nothing may only be a weak one."""
 
@@ -45,24 +45,27 @@ class OrderProbe:
 
 def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = "darknet") -> OrderProbe:
     """Hold top-1 class numbers against the images' WordNet ids, under every class order."""
+    orders = ORDERS if declared in ORDERS else (declared,)
+    classes = len(order(declared))
     hits = {
         name: sum(
-            0 <= number < 1000 and order(name)[number] == wnid for number, wnid in zip(predicted, wnids, strict=True)
+            0 <= number < classes and order(name)[number] == wnid
+            for number, wnid in zip(predicted, wnids, strict=True)
         )
-        for name in ORDERS
+        for name in orders
     }
-    count = len(wnids)
-    better = max(ORDERS, key=lambda name: (hits[name], name == declared))
+    count, chance = len(wnids), min(0.5, GUESSES / classes)
+    better = max(orders, key=lambda name: (hits[name], name == declared))
     verdict: Verdict
-    if better != declared and _beyond_chance(hits[better], count) and hits[better] > 2 * hits[declared]:
+    if better != declared and _beyond_chance(hits[better], count, chance) and hits[better] > 2 * hits[declared]:
         verdict = "swapped"
-    elif _beyond_chance(hits[declared], count):
+    elif _beyond_chance(hits[declared], count, chance):
         verdict = "as declared"
     else:
         verdict = "chance" if count >= ENOUGH else "undecided"
     return OrderProbe(count, declared, hits, verdict, better)
 
 
-def _beyond_chance(hits: int, count: int) -> bool:
-    """Whether so many hits are too many for guessing: four standard deviations and three images above CHANCE."""
-    return hits > CHANCE * count + 4 * math.sqrt(CHANCE * count) + 3
+def _beyond_chance(hits: int, count: int, chance: float) -> bool:
+    """Whether so many hits are too many for guessing: four standard deviations and three images above `chance`."""
+    return hits > chance * count + 4 * math.sqrt(chance * count) + 3

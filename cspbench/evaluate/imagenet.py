@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cspbench.data.classes import order
+from cspbench.data.classes import SAMPLE, order, places
 from cspbench.data.label_order import probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
@@ -17,6 +17,9 @@ from cspbench.errors import UsageError
 from cspbench.evaluate.run import Run
 from cspbench.network.network import Network
 from cspbench.network.network import digest as network_digest
+from cspbench.zoo import sample
+
+SAMPLE_CLASSIFIERS = frozenset(model.name for model in sample.CLASSIFIERS)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Subject:
     network: Network
     weights: Path
     classes: str
-    """`darknet` or `sorted`."""
+    """`darknet`, `sorted` or, of the bundled sample, `sample`."""
 
 
 class Subset(Source):
@@ -68,7 +71,22 @@ def limited(source: Source, limit: str | None) -> Source:
 
 def class_order(model: str) -> str:
     """The order in which a catalogue model numbers the classes: timm's sort the WordNet ids, Darknet's do not."""
+    if model in SAMPLE_CLASSIFIERS:
+        return SAMPLE
     return "sorted" if model.startswith("timm/") else "darknet"
+
+
+def check_classes(subject: Subject, source: Source) -> None:
+    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
+    wnid = source.sample(0).wnid
+    if wnid and wnid not in places(subject.classes):
+        kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
+        raise UsageError(
+            f"{subject.name} does not know these classes",
+            expected=f"images of {kinds[subject.classes == SAMPLE]}",
+            found=f"images of {kinds[subject.classes != SAMPLE]}, the first of {wnid}",
+            remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
+        )
 
 
 def identity(

@@ -168,6 +168,8 @@ def _accuracies(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
     for row in claimed.of_classifier(identity):
         judged = claimed.accuracies(row, metrics) if metrics is not None else {}
         for metric in claimed.ACCURACIES:
+            if metric not in row.cells:
+                continue
             if metrics is None:
                 yield (row.table, row.id, metric), _missing(evaluation, row.cells[metric], preset)
                 continue
@@ -195,7 +197,7 @@ def _precisions(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
     name = str(run["preset"]["name"])
     if evaluation.metrics is None:
         for row in claimed.of_detector(identity, float(run["preset"]["nms"])):
-            for metric in claimed.PRECISIONS:
+            for metric in row.cells.keys() & claimed.PRECISIONS:
                 yield (row.table, row.id, metric), _missing(evaluation, row.cells[metric], name)
         return
     for at in evaluation.metrics["thresholds"]:

@@ -20,6 +20,8 @@ from cspbench.zoo.catalogue import MODELS, Model, row_model
 VARIABLE = "CSPBENCH_WEIGHTS"
 """The folder where weight files are looked for."""
 
+SHIPPED = Path(__file__).parents[1] / "sample"
+
 Status = Literal["published", "gone", "never released"]
 """published: the document links the file. gone: only an earlier version of the document linked it. never released: the
 document has never linked one, whatever the authors of a quoted network may offer. A link that is printed may be dead
@@ -129,6 +131,8 @@ def _of_row(table: Table, row: Row) -> WeightFile:
 def _status(table: Table, row: Row) -> tuple[Status, str | None]:
     if table.name in _CARDS:
         return "published", None
+    if table.kind == "sample":
+        return "published", "part of this package"
     if "weight" in row.links:
         return ("published" if row.links["weight"] != "-" else "never released"), None
     model = row_model(table.name, row.id).model
@@ -169,15 +173,21 @@ def folder_of_weights() -> Path | None:
     return Path(folder)
 
 
+def shipped(model: str) -> Path | None:
+    """The weight file that is part of this package: of the sample's models."""
+    path = SHIPPED / f"{model}.weights"
+    return path if path.is_file() else None
+
+
 def find(model: Model, folder: Path | None = None) -> Path | None:
     """The weight file of a model in a folder, by default `$CSPBENCH_WEIGHTS`: by name, else by its exact size.
 
-    A file that bears another model's name is not taken for its size. Raises `WeightsError` where the size alone
+    Where there is none, the one that this package brings along, if any. A file that bears another model's name is not taken for its size. Raises `WeightsError` where the size alone
     leaves it open which file, or which model's file, it is.
     """
     folder = folder or folder_of_weights()
     if folder is None:
-        return None
+        return shipped(model.name)
     for name in known_names(model.name):
         if (folder / name).is_file():
             return folder / name
@@ -188,7 +198,7 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
         if path.name not in foreign and path.is_file() and path.stat().st_size in _sizes(model.name)
     ]
     if not fits:
-        return None
+        return shipped(model.name)
     models = [match.model for match in identify(fits[0]) if match.complete]
     if len(fits) == 1 and models == [model.name]:
         return fits[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from cspbench.errors import UsageError
-from cspbench.zoo import published, quoted, unpublished
+from cspbench.zoo import published, quoted, sample, unpublished
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.rows import ROWS, RowModel, row_model
 
@@ -33,9 +33,11 @@ MODELS: dict[str, Model] = {
         *unpublished.DETECTORS,
         *quoted.DETECTORS,
         *published.CARDS,
+        *sample.CLASSIFIERS,
+        *sample.DETECTORS,
     )
 }
-"""Every model by name: classifiers, detectors, the models of the cards; those with a published file first."""
+"""Every model by name: classifiers, detectors, the models of the cards, the sample's; those with a published file first."""
 
 
 def model(name: str) -> Model:

@@ -133,6 +133,12 @@ ROWS: dict[str, dict[str, RowModel]] = {
         "cspresnext50": RowModel("timm/cspresnext50"),
     },
     "timm": {"cspdarknet53": RowModel("timm/cspdarknet53", "counted on a 256x326 photo")},
+    "sample-classification": {"sample-csp-classifier": RowModel("sample-csp-classifier")},
+    "sample-detection": {"sample-csp-detector": RowModel("sample-csp-detector")},
+    "sample-nms": {
+        f"sample-csp-detector-nms{threshold}": RowModel("sample-csp-detector")
+        for threshold in ("0.45", "0.50", "0.55", "0.60", "0.65", "0.70")
+    },
 }
 """The model of each published row by table and row id; rows without one have no definition yet."""
 

@@ -1,0 +1,191 @@
+"""The sample for detectors: many things of all sizes, some behind others, some in crowds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cspbench.results import write_bytes, write_text
+from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
+from cspbench.sample.seeds import HELD_OUT, between, chance, choice, direction, generator
+from cspbench.sample.shapes import Mask, Outline
+from cspbench.sample.textures import drawn
+
+CATEGORIES: dict[int, str] = dict(
+    enumerate(("disc", "ring", "square", "board", "triangle", "star", "cross", "crescent", "bar", "arrow"), 1)
+)
+"""The names by their ids. A board is a checked square; a square has any other texture."""
+IMAGES = 160
+PATTERNS = ("plain", "striped", "dotted", "checked")
+SMALL, MEDIUM, LARGE = (8.0, 15.0), (18.0, 45.0), (62.0, 95.0)
+"""Ranges of radii in pixels."""
+SHARES = (40, 38, 22)
+LEAST_SHOWN = 0.4
+"""A thing of which less is seen is not annotated."""
+NARROW, WIDE = 240, 320
+"""Pixels of a picture's sides."""
+
+
+class Object(NamedTuple):
+    """A thing that a picture shows, or a crowd of them."""
+
+    category: int
+    visible: Mask
+    """The pixels (H, W) that show it."""
+    crowd: bool = False
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height of what is visible."""
+        rows, columns = (np.flatnonzero(self.visible.any(axis)) for axis in (1, 0))
+        left, top = int(columns[0]), int(rows[0])
+        return left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1
+
+    @property
+    def area(self) -> int:
+        """Pixels that are visible."""
+        return int(self.visible.sum())
+
+
+class Scene(NamedTuple):
+    """A picture, uint8 (H, W, 3), and what it shows."""
+
+    pixels: Pixels
+    objects: list[Object]
+
+
+def write(
+    folder: Path, images: int = IMAGES, seed: int = HELD_OUT, step: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write FOLDER/annotations/instances_val2017.json and FOLDER/val2017/%012d.jpg.
+
+    Picture n is drawn from seed + n; `step` is told how many were written, after each.
+    """
+    _annotate(folder, (write_one(folder, seed, each) for each in range(images)), step)
+
+
+def write_one(folder: Path, seed: int, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write picture `index` of the set that begins with `seed`; its record and those of its objects, without ids."""
+    scene = draw(seed + index)
+    name = f"{index + 1:012d}.jpg"
+    write_bytes(folder / "val2017" / name, jpeg(scene.pixels))
+    height, width = scene.pixels.shape[:2]
+    return (
+        {"id": index + 1, "file_name": name, "width": width, "height": height, "license": 1},
+        [_record(each, index + 1) for each in scene.objects],
+    )
+
+
+def _annotate(
+    folder: Path, written: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], step: Callable[[int], None]
+) -> None:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image, objects in written:
+        images.append(image)
+        annotations += [{"id": len(annotations) + place, **each} for place, each in enumerate(objects, 1)]
+        step(len(images))
+    data = {
+        "info": {"description": "Drawn shapes", "version": "1.0", "contributor": "cspbench"},
+        "licenses": [{"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}],
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"supercategory": "shape", "id": key, "name": name} for key, name in CATEGORIES.items()],
+    }
+    write_text(folder / "annotations" / "instances_val2017.json", json.dumps(data, separators=(",", ":")) + "\n")
+
+
+def _record(each: Object, image: int) -> dict[str, Any]:
+    return {
+        "image_id": image,
+        "category_id": each.category,
+        "bbox": list(each.box),
+        "area": each.area,
+        "iscrowd": int(each.crowd),
+        "segmentation": {"counts": run_lengths(each.visible), "size": list(each.visible.shape)},
+    }
+
+
+def run_lengths(mask: Mask) -> list[int]:
+    """COCO's uncompressed run lengths, column by column, the first of pixels outside."""
+    flat = np.concatenate(([False], mask.ravel(order="F"), [False]))
+    changes: NDArray[np.int64] = np.flatnonzero(flat[1:] != flat[:-1])
+    return [int(length) for length in np.diff(np.concatenate(([0], changes, [mask.size])))]
+
+
+def draw(seed: int) -> Scene:
+    """The picture with that seed."""
+    random = generator(seed)
+    width, height = (int(side) for side in random.integers(NARROW, WIDE + 1, 2))
+    canvas = Canvas(width, height)
+    canvas.background(random, int(random.integers(10, 60)))
+    drawn_things: list[tuple[int, int, bool]] = []
+    crowded = chance(random, 0.2)
+    for _ in range(int(random.integers(3, 10)) - 2 * crowded):
+        category = int(random.integers(1, len(CATEGORIES) + 1))
+        number = len(drawn_things) + 1
+        drawn_things.append((category, _thing(canvas, random, category, number), False))
+    if crowded:
+        category = int(random.integers(1, len(CATEGORIES) + 1))
+        number = len(drawn_things) + 1
+        drawn_things.append((category, _crowd(canvas, random, category, number), True))
+    objects = [
+        Object(category, canvas.shown == number, crowd)
+        for number, (category, whole, crowd) in enumerate(drawn_things, 1)
+        if int((canvas.shown == number).sum()) >= max(1, LEAST_SHOWN * whole)
+    ]
+    if chance(random, 0.2):
+        canvas.blur()
+    canvas.light(random, 70)
+    return Scene(canvas.finished(random, int(random.integers(2, 20))), objects)
+
+
+def _thing(canvas: Canvas, random: Generator, category: int, number: int) -> int:
+    """Draw one thing where it hides little, or sometimes more; how many pixels showed it then."""
+    radius = between(random, *(SMALL, MEDIUM, LARGE)[choice(random, SHARES)])
+    hides = 0.45 if chance(random, 0.3) else 0.03
+    for _ in range(8):
+        place = between(random, 0.04, 0.96) * canvas.width, between(random, 0.04, 0.96) * canvas.height
+        outline = _outline(random, category, place, radius)
+        mask = canvas.mask(outline)
+        if (mask & (canvas.shown > 0)).sum() <= hides * mask.sum():
+            break
+    return _paint(canvas, random, category, outline, number)
+
+
+def _crowd(canvas: Canvas, random: Generator, category: int, number: int) -> int:
+    """Draw many tiny things of one category close together; how many pixels show them all."""
+    columns, rows = (int(count) for count in random.integers(3, 7, 2))
+    pitch = between(random, 11, 17)
+    left = between(random, 0, max(1.0, canvas.width - columns * pitch))
+    top = between(random, 0, max(1.0, canvas.height - rows * pitch))
+    for row in range(rows):
+        for column in range(columns):
+            place = (
+                left + (column + between(random, 0.3, 0.7)) * pitch,
+                top + (row + between(random, 0.3, 0.7)) * pitch,
+            )
+            _paint(
+                canvas, random, category, _outline(random, category, place, pitch * between(random, 0.4, 0.55)), number
+            )
+    return int((canvas.shown == number).sum())
+
+
+def _outline(random: Generator, category: int, place: tuple[float, float], radius: float) -> Outline:
+    name = CATEGORIES[category]
+    shape = "square" if name == "board" else name
+    return Outline(shape, *place, radius, between(random, 0.75, 1), direction(random))
+
+
+def _paint(canvas: Canvas, random: Generator, category: int, outline: Outline, number: int) -> int:
+    pattern = PATTERNS[int(random.integers(3 if CATEGORIES[category] == "square" else 4))]
+    if CATEGORIES[category] == "board":
+        pattern = "checked"
+    texture = drawn(random, pattern, max(6.0, outline.radius * 0.35), max(8.0, outline.radius * 0.8))
+    return canvas.paint(outline, texture, colours(random, canvas.around(outline), 36, 40), number)

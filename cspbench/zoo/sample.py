@@ -1,0 +1,87 @@
+"""The two networks of the bundled sample, small ones: cross stage partial as CSPDarkNet-53 is, with fewer filters.
+
+Both were trained by training/ on drawn pictures; their cfg and weight files are part of the package.
+"""
+
+from __future__ import annotations
+
+from cspbench.network.builder import Builder
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+from cspbench.zoo.darknet import csp_stage
+from cspbench.zoo.model import Model
+
+CLASSES = 16
+CATEGORIES = 10
+
+ANCHORS: tuple[Anchor, ...] = (
+    *((12.0, 12.0), (19.0, 19.0), (31.0, 33.0)),
+    *((52.0, 52.0), (77.0, 84.0), (128.0, 117.0)),
+)
+"""k-means over the boxes of 10,000 pictures to train on, in pixels of the network's input."""
+
+MASKS = ((3, 4, 5), (0, 1, 2))
+"""Anchors of the heads with strides 16 and 8."""
+
+SPREAD = 2.0
+"""scale_x_y: a centre may lie half a cell beyond its cell, so that three cells learn to find one thing."""
+
+
+def sample_csp_classifier() -> Network:
+    """Three cross stage partial stages, at strides 2 to 8."""
+    b = Builder("sample-csp-classifier", (3, 64, 64))
+    b.conv(16, 3)
+    csp_stage(b, 32, 1, partial=16)
+    csp_stage(b, 64, 2, partial=32)
+    csp_stage(b, 112, 2, partial=56)
+    classifier(b, classes=CLASSES)
+    return b.network()
+
+
+def sample_csp_detector() -> Network:
+    """Four cross stage partial stages, at strides 4 to 32, and two [yolo] heads on the joined maps of strides 16 and 8."""
+    b = Builder("sample-csp-detector", (3, 224, 224))
+    b.conv(16, 3, stride=2)
+    csp_stage(b, 32, 1, partial=16)
+    c3 = csp_stage(b, 64, 2, partial=32)
+    c4 = csp_stage(b, 96, 2, partial=48)
+    csp_stage(b, 112, 1, partial=56)
+    b.conv(64)
+    coarse = b.upsample()
+    b.route(coarse, c4)
+    joined = b.conv(64)
+    _head(b, 80, 0)
+    b.route(joined)
+    b.conv(32)
+    coarse = b.upsample()
+    b.route(coarse, c3)
+    b.conv(48)
+    _head(b, 64, 1)
+    return b.network()
+
+
+def _head(b: Builder, filters: int, scale: int) -> int:
+    """A 3x3, a linear 1x1 to one value per anchor and term, [yolo]."""
+    b.conv(filters, 3)
+    mask = MASKS[scale]
+    b.conv(len(mask) * (5 + CATEGORIES), activation="linear", batch_normalize=False)
+    return b.yolo(mask, ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
+
+
+CLASSIFIERS = (
+    Model(
+        "sample-csp-classifier",
+        sample_csp_classifier,
+        "cfg",
+        "cspbench/sample/sample-csp-classifier.cfg, part of this package",
+    ),
+)
+DETECTORS = (
+    Model(
+        "sample-csp-detector",
+        sample_csp_detector,
+        "cfg",
+        "cspbench/sample/sample-csp-detector.cfg, part of this package",
+    ),
+)
