@@ -8,13 +8,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: report test lint install bench lock clean
 
-# Count every published row and write the diffed tables to results/.
+# Count every published row, evaluate the bundled nets on drawn images, and write the diffed tables to results/.
 report: $(INSTALLED)
-	$(BIN)/cspbench params --all --save
+	$(BIN)/cspbench demo
 
-# The whole test suite, with the coverage floor of pyproject.toml.
+# The whole test suite on every processor, with the coverage floor of pyproject.toml.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

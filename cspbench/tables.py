@@ -20,7 +20,7 @@ from cspbench.errors import TableError
 
 def names(directory: Path | None = None, kind: str = "published") -> tuple[str, ...]:
     """The tables' names in the README's order, then the model cards'; or those of the sample."""
-    described = _descriptions(directory or _published())["tables"]
+    described = _descriptions(directory or where_published())["tables"]
     return tuple(name for name, each in described.items() if each.get("kind", "published") == kind)
 
 
@@ -31,7 +31,7 @@ def load_all(directory: Path | None = None, kind: str = "published") -> tuple[Ta
 
 def load(name: str, directory: Path | None = None) -> Table:
     """The published table of that name; `directory` holds tables.toml and the CSV files."""
-    directory = directory or _published()
+    directory = directory or where_published()
     descriptions = _descriptions(directory)
     if name not in descriptions["tables"]:
         raise unknown("no such table", name, list(descriptions["tables"]))
@@ -48,7 +48,7 @@ def load(name: str, directory: Path | None = None) -> Table:
     return replace(table, rows=_rows(directory / f"{name}.csv", table, counting_size))
 
 
-def _published() -> Path:
+def where_published() -> Path:
     """Where the tables are: inside an installed package, else beside the package in a checkout."""
     installed = Path(__file__).parent / "published"
     return installed if installed.is_dir() else Path(__file__).parents[1] / "tables"

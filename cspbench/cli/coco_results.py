@@ -285,8 +285,13 @@ def _pictures(source: CocoSource, asked: Asked, found: list[Thresholded]) -> Non
             pictures.thresholds(lines, asked.plots / "ap-over-nms.png")
 
 
-def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int) -> None:
-    """Print results and leave with their exit code: 1 an AP is off, 4 unreadable images or a server to wait for."""
+def finish(
+    results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, unusable: bool = False
+) -> None:
+    """Print results and leave with their exit code.
+
+    1 an AP is off, 3 a weight file was `unusable`, 4 unreadable images or a server to wait for.
+    """
     from cspbench.report.precisions import failed, text
 
     shown = json.dumps(results, indent=1) + "\n" if form is Format.JSON else text(results, without, form.value)
@@ -294,6 +299,8 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
     for result in results:
         for key in result["bad"]:
             typer.echo(f"cspbench: could not be read, nothing detected: {key}", err=True)
+    if unusable:
+        raise typer.Exit(3)
     if any(len(result["bad"]) > allow_bad or "submissions" in result for result in results):
         raise typer.Exit(4)
     if failed(results):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,11 +109,11 @@ def eval_coco(
     if not found:
         raise shared.nothing(without, "csresnext50-panet-spp")
     source = open_coco(place, split)
-    partial = limit is not None
+    part = limit is not None
     if limit is not None:
         source = limited(source, limit_of(limit, len(source)))
-    asked = Asked(own, thresholds, engine, bootstrap, per_class, save_json, draw, plots, partial)
-    kept = {"place": str(place.resolve()), "split": split, "limit": len(source) if partial else None}
+    asked = Asked(own, thresholds, engine, bootstrap, per_class, save_json, draw, plots, part)
+    kept = {"place": str(place.resolve()), "split": split, "limit": len(source) if part else None}
     shapes = sum(1 if pixels else len(_sizes(name, network)) for name, network, _ in found)
     if shapes > 1 and (save_json or draw or plots):
         raise UsageError(
@@ -121,14 +122,15 @@ def eval_coco(
             found=f"{shapes} evaluations",
             remedy="Name one with -m and --size",
         )
-    results = []
+    evaluations = []
     for name, network, file in found:
         for shape in [pixels] if pixels else _sizes(name, network):
             ready = network.resized(*shape) if shape else network
-            results.append(_one(name, ready, file, source, asked, options, kept))
+            evaluations.append((name, partial(_one, name, ready, file, source, asked, options, kept)))
+    results, unusable = shared.each(evaluations)
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad)
+        finish(finished, without, form, allow_bad, unusable)
 
 
 def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from cspbench.data.presets import ClassificationPreset
     from cspbench.data.source import Source
     from cspbench.evaluate.imagenet import Subject
 
@@ -82,23 +84,24 @@ def eval_imagenet(
         for name, network, file in found
     ]
     if explain:
-        _explain(subjects, source, device, form)
+        _explain(subjects, source, preset, options, form)
         return
-    results = [_one(subject, source, preset, options) for subject in subjects]
+    results, unusable = shared.each(
+        [(subject.name, partial(_one, subject, source, preset, options)) for subject in subjects]
+    )
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad)
+        finish(finished, without, form, allow_bad, unusable)
 
 
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
     """Evaluate one subject; its result, or None in a process that only helped."""
-    from cspbench.data.presets import preset as named
     from cspbench.evaluate import classification, imagenet
     from cspbench.results import write_json
     from cspbench.weights.opening import open_weights
 
     imagenet.check_classes(subject, source)
-    preset = named(wanted or ("timm" if subject.classes == "sorted" else "readme"))
+    preset = _preset(subject, wanted)
     network = subject.network
     weights = open_weights(subject.weights, network)
     identity = imagenet.identity(subject, weights.sha256, source, preset, network.input[1:], options.precision)
@@ -117,8 +120,13 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     return {**result, "run": str(path)}
 
 
-def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int) -> None:
-    """Print results and leave with their exit code: 1 where an accuracy is off, 4 where images could not be read."""
+def finish(
+    results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, unusable: bool = False
+) -> None:
+    """Print results and leave with their exit code.
+
+    1 where an accuracy is off, 3 where a weight file was `unusable`, 4 where images could not be read.
+    """
     from cspbench.report.accuracies import failed, lines, text
 
     rows = [line for result in results for line in lines(result)]
@@ -129,23 +137,38 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
             typer.echo(f"cspbench: {result['identity']['model']}: {result['class_order']['words']}", err=True)
         for key in result["bad"]:
             typer.echo(f"cspbench: could not be read and counts as wrong: {key}", err=True)
+    if unusable:
+        raise typer.Exit(3)
     if any(len(result["bad"]) > allow_bad for result in results):
         raise typer.Exit(4)
     if failed(rows):
         raise typer.Exit(1)
 
 
-def _explain(subjects: list[Subject], source: Source, device: str | None, form: Format) -> None:
+def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
+    """The preset asked for, else the one that the network's framework had."""
+    from cspbench.data.presets import preset
+
+    return preset(wanted or ("timm" if subject.classes == "sorted" else "readme"))
+
+
+def _explain(
+    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format
+) -> None:
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate.explain import explain
+    from cspbench.evaluate.engine import choose_device
+    from cspbench.evaluate.explain import Means, explain
     from cspbench.evaluate.imagenet import Subset
     from cspbench.report.accuracies import explanation
 
     subset = source if len(source) <= 1000 else Subset(source, 1000)
+    device = choose_device(options.device)
+    means = Means(device, options.precision, *shared.batch_and_workers(options, device))  # type: ignore[arg-type]
     for subject in subjects:
         with Progress(f"explaining {subject.name}", 0) as progress:
-            steps = explain(subject, subset, device, progress.step)
+            steps = explain(subject, subset, _preset(subject, wanted), means, progress.step)
         if form is Format.JSON:
             typer.echo(json.dumps([step.as_json() for step in steps], indent=1))
         else:
-            typer.echo(f"# {subject.name}, {len(subset)} images\n\n{explanation(steps)}")
+            heading = f"# {subject.name}, {len(subset)} images\n\n" if form is Format.MD else ""
+            typer.echo(heading + explanation(steps, form.value), nl=form is Format.MD)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,8 @@ import typer
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from cspbench.evaluate.engine import Engine
     from cspbench.evaluate.predicting import Timing
     from cspbench.evaluate.run import Run
@@ -90,43 +93,61 @@ def made(
     from cspbench import results
     from cspbench.cli.progress import Progress
     from cspbench.evaluate.engine import choose_device, prepare
-    from cspbench.evaluate.processes import rank, together
+    from cspbench.evaluate.lock import alone
+    from cspbench.evaluate.processes import meet, rank, together
     from cspbench.evaluate.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
     device = choose_device(options.device)
-    accelerated = device.type != "cpu"
     about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
-    rank_here, processes = rank()
-    if options.fresh and rank_here:
-        together((rank_here, processes))  # until the first process has thrown away what was there
-    run = open_run(path, identity, samples, about, options.fresh and rank_here == 0)
-    if options.fresh and rank_here == 0:
-        together((rank_here, processes))
-    missing = run.missing([shard for shard in range(run.shards) if shard % processes == rank_here])
-    if missing:
-        module = load(to_module(network), network, weights, Epsilon(epsilon))
-        engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
-        with Progress(name, sum(len(run.block(shard)) for shard in missing)) as progress:
-            try:
+    share = rank()
+    first = share[0] == 0
+    with _resumable(path, first), alone(path) if first else nullcontext():
+        meet(share)
+        if options.fresh and not first:
+            together(share)  # until the first process has thrown away what was there
+        run = open_run(path, identity, samples, about, options.fresh and first)
+        if options.fresh and first:
+            together(share)
+        missing = run.missing([shard for shard in range(run.shards) if shard % share[1] == share[0]])
+        if missing:
+            module = load(to_module(network), network, weights, Epsilon(epsilon))
+            engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
+            with Progress(name, sum(len(run.block(shard)) for shard in missing)) as progress:
                 timing = predict(
                     run,
                     missing,
                     engine,
-                    _number("-b", options.batch, 128 if accelerated else 8),
-                    _number("-j", options.workers, min(16, os.cpu_count() or 1) if accelerated else 1),
+                    *batch_and_workers(options, device),
                     lambda timing: progress.reach(
                         timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s"
                     ),
                 )
-            except KeyboardInterrupt:
-                again = shlex.join(["cspbench", *(each for each in sys.argv[1:] if each != "--fresh")])
-                typer.echo(f"\ncspbench: interrupted; finished shards are kept in {path}. To go on:\n{again}", err=True)
-                raise
-        typer.echo(f"cspbench: {name}: {timing}", err=True)
-    together((rank_here, processes))
-    return run if rank_here == 0 else None
+            typer.echo(f"cspbench: {name}: {timing}", err=True)
+        together(share)
+        if first:
+            run.tidy()
+    return run if first else None
+
+
+@contextmanager
+def _resumable(path: Path, told: bool) -> Iterator[None]:
+    """Say how to go on when interrupted, if this process is the one to say so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if told:
+            again = shlex.join(["cspbench", *(each for each in sys.argv[1:] if each != "--fresh")])
+            typer.echo(f"\ncspbench: interrupted; finished shards are kept in {path}. To go on:\n{again}", err=True)
+        raise
+
+
+def batch_and_workers(options: Options, device: torch.device) -> tuple[int, int]:
+    """Images per forward and processes that prepare them, as asked for or as suits the device."""
+    accelerated = device.type != "cpu"
+    batch = _number("-b", options.batch, 128 if accelerated else 8)
+    return batch, _number("-j", options.workers, min(16, os.cpu_count() or 1) if accelerated else 1)
 
 
 def _number(name: str, text: str, automatic: int) -> int:
@@ -197,6 +218,25 @@ def chosen(
     return found, without
 
 
+def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], bool]:
+    """Evaluate one after the other: the results, and whether a weight file was unusable.
+
+    One odd file must not keep the others from being evaluated; where it is the only one, its error is raised.
+    """
+    from cspbench.weights.arrays import WeightsError
+
+    results, unusable = [], False
+    for name, evaluate in named:
+        try:
+            results.append(evaluate())
+        except WeightsError as error:
+            if len(named) == 1:
+                raise
+            typer.echo(f"cspbench: {name} is left out: {error}", err=True)
+            unusable = True
+    return results, unusable
+
+
 def _fitting(network: Network, detectors: bool) -> None:
     if bool(network.detections) != detectors:
         kinds = ("a classifier", "a detector")
@@ -239,5 +279,5 @@ def nothing(without: list[str], example: str) -> UsageError:
         expected=f"weight files in ${WEIGHTS}, or --weights FILE with -m MODEL or --cfg FILE",
         found=os.environ.get(WEIGHTS) or f"${WEIGHTS} not set",
         remedy=f"Put for instance {without[0] if len(without) == 1 else example}.weights there; "
-        "`cspbench weights list` names every file and its size, and --sample needs none",
+        "`cspbench weights fetch` gets it, `cspbench weights list` names every file, and --sample needs none",
     )

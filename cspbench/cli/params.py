@@ -14,6 +14,7 @@ from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from cspbench.claims import Table
     from cspbench.network.network import Network
     from cspbench.params import RowCount, Subject
     from cspbench.zoo.catalogue import Model
@@ -45,6 +46,7 @@ def params(
     README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. Exit code 1: a cell is off,
     no network of the same name explains it, and the network is no stand-in of ours.
     """
+    from cspbench import tables
     from cspbench.zoo import catalogue
 
     given = [bool(models), every, bool(table), cfg is not None]
@@ -66,7 +68,9 @@ def params(
         return
     subjects = _subjects(chosen, every, table or [], pixels)
     results = _measured(subjects, counting or [])
-    _print(results, form, out if save else None)
+    _print(results, form)
+    if save:
+        _save(results, out, "params", tables.load_all())
     if save and every:
         _draw(out)
     wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
@@ -115,27 +119,50 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
         return measure(subjects, Counter(), overrides, progress.step)
 
 
-def _print(results: list[RowCount], form: Format, out: Path | None) -> None:
+def _print(results: list[RowCount], form: Format) -> None:
     from cspbench import tables
     from cspbench.params import as_json
     from cspbench.report import counted
-    from cspbench.results import provenance, write_json, write_text
 
     rows = [as_json(result) for result in results]
+    known = (*tables.load_all(), *tables.load_all(kind="sample"))
     text = {
-        Format.MD: lambda: counted.markdown(rows, tables.load_all()),
+        Format.MD: lambda: counted.markdown(rows, known),
         Format.JSON: lambda: json.dumps(rows, indent=1, ensure_ascii=False) + "\n",
         Format.CSV: lambda: counted.as_csv(rows),
         Format.LATEX: lambda: counted.as_latex(rows),
     }[form]()
     typer.echo(text, nl=False)
-    if out is not None:
-        made = provenance(["cspbench", *sys.argv[1:]])
-        write_json(out / "params.json", {**made, "rows": rows})
-        by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
-        heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
-        write_text(out / "params.md", heading + counted.markdown(rows, tables.load_all()))
-        typer.echo(f"cspbench: wrote {out / 'params.json'} and {out / 'params.md'}", err=True)
+
+
+def _save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
+    """Write NAME.json, and NAME.md with the tables' rows."""
+    from cspbench.params import as_json
+    from cspbench.report import counted
+    from cspbench.results import provenance, write_json, write_text
+
+    rows = [as_json(result) for result in results]
+    made = provenance(["cspbench", *sys.argv[1:]])
+    write_json(out / f"{name}.json", {**made, "rows": rows})
+    by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
+    heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
+    write_text(out / f"{name}.md", heading + counted.markdown(rows, of_tables))
+    typer.echo(f"cspbench: wrote {out / name}.json and .md", err=True)
+
+
+def count_all(out: Path) -> str:
+    """Count every row of the published tables and of the sample's, save the counts to `out` and sum them up."""
+    from cspbench import tables
+    from cspbench.params import as_json, published
+    from cspbench.report.counted import summary
+
+    lines = []
+    for kind, name in (("published", "params"), ("sample", "sample-params")):
+        chosen = tables.load_all(kind=kind)
+        results = _measured(published(chosen), [])
+        _save(results, out, name, chosen)
+        lines.append(f"{kind}: {summary([as_json(result) for result in results])}")
+    return "\n".join(lines)
 
 
 def _draw(out: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format, FormatOption, print_table
 from cspbench.errors import UsageError
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 weights = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, check, identify and convert weight files. Exit code 3: the file cannot be used.",
+    help="List, fetch, check, identify and convert weight files. Exit code 3: the file cannot be had or used.",
 )
+weights.command("fetch")(fetch_files)
 
 
 class Target(StrEnum):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from cspbench.data.classes import order
+from cspbench.data.classes import ORDERS, order
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.evaluate.accuracy import Array, top_k
 from cspbench.evaluate.classification import PreparedImages
-from cspbench.evaluate.engine import Engine, choose_device, prepare
+from cspbench.evaluate.engine import Engine, Precision, prepare
 from cspbench.evaluate.imagenet import Subject
 from cspbench.evaluate.predicting import load
 from cspbench.network.module import to_module
@@ -22,7 +22,15 @@ from cspbench.weights.loading import Epsilon
 from cspbench.weights.loading import load as load_weights
 from cspbench.weights.opening import open_weights
 
-BATCH = 8
+
+@dataclass(frozen=True)
+class Means:
+    """How the predictions are made: device, precision, images per forward, processes that prepare them."""
+
+    device: torch.device
+    precision: Precision = "fp32"
+    batch: int = 8
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,20 +71,24 @@ def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationP
 
 
 def explain(
-    subject: Subject, source: Source, device: str | None, progress: Callable[[str], None] = lambda name: None
+    subject: Subject,
+    source: Source,
+    own: ClassificationPreset,
+    means: Means,
+    progress: Callable[[str], None] = lambda name: None,
 ) -> list[Step]:
-    """Top-1 of a classifier on every image of the source under its own preset, then under each change from it."""
-    own = PRESETS["timm" if subject.classes == "sorted" else "readme"]
+    """Top-1 of a classifier on every image of the source under a preset, then under each change from it."""
     engines: dict[str, Engine] = {}
     progress(own.name)
-    predicted, wnids = _predict(subject, source, own, device, engines)
+    predicted, wnids = _predict(subject, source, own, means, engines)
     base = _hits(predicted, wnids, subject.classes)
     steps = [Step(own.name, "nothing", _percent(base), None, 0, 0)]
-    other = "darknet" if subject.classes == "sorted" else "sorted"
-    steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
+    for other in ORDERS:
+        if other != subject.classes and subject.classes in ORDERS:
+            steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
     for name, label, preset in variants(own):
         progress(f"{name} {label}")
-        found, _ = _predict(subject, source, preset, device, engines)
+        found, _ = _predict(subject, source, preset, means, engines)
         steps.append(_step(name, label, _hits(found, wnids, subject.classes), base))
     return steps
 
@@ -96,7 +108,7 @@ def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
 
 
 def _predict(
-    subject: Subject, source: Source, preset: ClassificationPreset, device: str | None, engines: dict[str, Engine]
+    subject: Subject, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
 ) -> tuple[Array, list[str]]:
     """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids."""
     network = subject.network
@@ -104,12 +116,12 @@ def _predict(
         module = load_weights(
             to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon)
         )
-        engines[preset.epsilon] = prepare(module, choose_device(device))
+        engines[preset.epsilon] = prepare(module, means.device, means.precision)
     images = PreparedImages(source, preset, network.input[1:])
-    blocks = [list(range(at, min(at + BATCH, len(source)))) for at in range(0, len(source), BATCH)]
+    blocks = [list(range(at, min(at + means.batch, len(source)))) for at in range(0, len(source), means.batch)]
     found: list[int] = []
     wnids: list[str] = []
-    for batch in load(images, blocks, 1 if source.random_access else 0):
+    for batch in load(images, blocks, means.workers if source.random_access else 0):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
         found += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cspbench.errors import CspbenchError
 from cspbench.evaluate.engine import Engine
-from cspbench.evaluate.run import Arrays, Run
+from cspbench.evaluate.npz import Arrays
+from cspbench.evaluate.run import IncompleteRunError, Run
 
 Columns = dict[str, list[Any]]
 """One entry per image under each name."""
@@ -80,8 +82,11 @@ def batches(run: Run, shards: Sequence[int], size: int) -> list[list[int]]:
     ]
 
 
-def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Iterator[Batch]:
-    """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0."""
+def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Generator[Batch, None, None]:
+    """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0.
+
+    Close it to end the processes, or exhaust it.
+    """
     loader: DataLoader[Prepared] = DataLoader(
         images,
         batch_sampler=order,
@@ -91,16 +96,45 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Ite
         worker_init_fn=_one_thread,
         pin_memory=torch.cuda.is_available(),
     )
+    with _unheard(signal.SIGINT):
+        batches = iter(loader)
     try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise CspbenchError(
-            "a process that prepares images died",
-            found=str(error).splitlines()[0],
-            remedy="Run the command again to resume, with fewer of them (-j) if memory is short",
-        ) from error
+        yield from batches
+    finally:
+        _end(getattr(batches, "_workers", ()))
+
+
+@contextmanager
+def _unheard(number: signal.Signals) -> Iterator[None]:
+    """Leave a signal pending meanwhile; processes started meanwhile never hear it.
+
+    A terminal interrupts all processes at once, and workers would answer with tracebacks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(workers: Sequence[Any]) -> None:
+    """Kill processes that are still at work: asked to stop, they complain about what they can no longer send."""
+    living = [worker for worker in workers if worker.is_alive()]
+    if not living:
+        return
+    # torch raises an error, wherever this process is, when a worker dies
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if hasattr(signal, "SIGCHLD") else None
+    try:
+        for worker in living:
+            worker.kill()
+        for worker in living:
+            worker.join()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGCHLD, before)
 
 
 def _together(images: list[Prepared]) -> Batch:
@@ -127,13 +161,39 @@ def predict(
 ) -> Timing:
     """Make the shards. `interpret` turns a batch's outputs into columns, `arrays` a shard's columns into what is kept.
 
-    `progress` hears every batch.
+    `progress` hears every batch. Raises `IncompleteRunError` when a process that prepares images dies.
     """
     timing = Timing()
+    try:
+        with closing(load(images, batches(run, shards, batch), workers)) as ready:
+            _keep(run, shards, ready, engine, interpret, arrays, progress, timing)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise IncompleteRunError(
+            "a process that prepares images died",
+            where=str(run.path),
+            found=str(error).splitlines()[0],
+            remedy="Finished shards are kept: run the command again to resume, with fewer processes (-j) if memory is "
+            "short",
+        ) from error
+    return timing
+
+
+def _keep(
+    run: Run,
+    shards: Sequence[int],
+    prepared: Iterator[Batch],
+    engine: Engine,
+    interpret: Callable[[Batch, tuple[Tensor, ...]], Columns],
+    arrays: Callable[[Columns], Arrays],
+    progress: Callable[[Timing], None],
+    timing: Timing,
+) -> None:
     pending: Columns = {}
     waiting = iter(shards)
     shard = next(waiting, None)
-    for ready in load(images, batches(run, shards, batch), workers):
+    for ready in prepared:
         timing.spend("waiting")
         outputs = engine(ready.pixels)
         timing.spend("forward")
@@ -147,4 +207,3 @@ def predict(
             pending, shard = {}, next(waiting, None)
             timing.spend("writing")
         progress(timing)
-    return timing

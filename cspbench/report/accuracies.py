@@ -82,8 +82,8 @@ def text(rows: Sequence[Mapping[str, Any]], without: Sequence[str], form: str) -
     return "\n\n".join(parts) + "\n"
 
 
-def explanation(steps: Sequence[Step]) -> str:
-    """What each step of preprocessing does to the accuracy, as markdown."""
+def explanation(steps: Sequence[Step], form: str) -> str:
+    """What each step of preprocessing does to the accuracy, as md, csv or latex."""
     header = ("Preset", "Changed", "Top-1", "change", "images gained", "images lost")
     texts = [
         [
@@ -96,4 +96,6 @@ def explanation(steps: Sequence[Step]) -> str:
         ]
         for step in steps
     ]
-    return grid(header, texts) + "\n"
+    if form == "csv":
+        return flat_csv(header, texts)
+    return latex(header, texts) if form == "latex" else grid(header, texts) + "\n"

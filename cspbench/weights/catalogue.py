@@ -32,9 +32,9 @@ _CARDS: dict[str, dict[str, tuple[str, int | None]]] = {
         "cspdarknet53": ("cspdarknet53_ra_256-d05c7c21.pth", 110_775_135),
     },
     "mmpretrain": {
-        "cspdarknet50": ("cspdarknet50_3rdparty_8xb32_in1k_20220322-f45add06.pth", None),
-        "cspresnet50": ("cspresnet50_3rdparty_8xb32_in1k_20220322-6c68ac06.pth", None),
-        "cspresnext50": ("cspresnext50_3rdparty_8xb32_in1k_20220322-1dab4810.pth", None),
+        "cspdarknet50": ("cspdarknet50_3rdparty_8xb32_in1k_20220329-bd275287.pth", None),
+        "cspresnet50": ("cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth", None),
+        "cspresnext50": ("cspresnext50_3rdparty_8xb32_in1k_20220329-2cc84d21.pth", None),
     },
 }
 """Files of the cards' rows and the size where a card prints it; both projects end a name with its sha256's beginning.
@@ -182,8 +182,9 @@ def shipped(model: str) -> Path | None:
 def find(model: Model, folder: Path | None = None) -> Path | None:
     """The weight file of a model in a folder, by default `$CSPBENCH_WEIGHTS`: by name, else by its exact size.
 
-    Where there is none, the one that this package brings along, if any. A file that bears another model's name is not taken for its size. Raises `WeightsError` where the size alone
-    leaves it open which file, or which model's file, it is.
+    Where there is none, the one that this package brings along, if any. A file that bears another model's name is not
+    taken for its size. Raises `WeightsError` where the size alone leaves it open which file, or which model's file, it
+    is.
     """
     folder = folder or folder_of_weights()
     if folder is None:

@@ -8,7 +8,6 @@ and joins them the other way round (CSPDarkNet-53), its arrays are cut and put i
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from cspbench.errors import UsageError, brief
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
+from cspbench.weights import pickled
 from cspbench.weights.arrays import Array, Weights, WeightsError, check, some
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.darknet import STAGES
@@ -116,7 +116,9 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
     linear = name == "head.fc.weight" and tuple(value.shape) == shape[:2]  # the same numbers as a 1x1 convolution
     if tuple(value.shape) != theirs and not linear:
         raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
-    array: Array = np.asarray(value.detach().float() if hasattr(value, "detach") else value, np.float32)
+    array = np.asarray(value, np.float32) if isinstance(value, np.ndarray) else pickled.numbers(value)
+    if array is None:
+        raise _unfit(path, f"{name} as plain floating-point numbers", brief(str(value.type()), 80))
     if unit.half is not None:
         array = array[unit.half * shape[0] : (unit.half + 1) * shape[0]]
     if unit.swapped and array.ndim == 4:
@@ -148,30 +150,17 @@ def _tensors(path: Path) -> dict[str, Any]:
             return {name: file.get_tensor(name) for name in types}
     if kind not in (Kind.ZIP, Kind.PICKLE):
         raise examine(path).refused(Kind.ZIP)
-    import torch
+    from torch import Tensor
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of pickle protocols and the like
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file can fail anywhere
-        # torch advises to read it with weights_only=False, which would run what is in it; the culprit is what matters
-        culprit = re.search(r"unsupported [^\n]*", str(error), re.IGNORECASE)
-        raise WeightsError(
-            "the checkpoint is damaged, or cannot be read without running code from it",
-            where=str(path),
-            expected="tensors only, as torch.load(..., weights_only=True) accepts",
-            found=brief(culprit[0] if culprit else str(error).partition("\n")[0] or type(error).__name__, 120),
-            remedy="Download it again; or load it where you trust it and save its state_dict alone, as safetensors",
-        ) from error
+    found = pickled.load(path, kind)
     for key in NESTED:
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
             break
-    if not isinstance(found, dict) or not found or not all(isinstance(value, torch.Tensor) for value in found.values()):
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         held = f"a {type(found).__name__}"
         if isinstance(found, dict):
-            held = some([str(key) for key, value in found.items() if not isinstance(value, torch.Tensor)])
+            held = some([str(key) for key, value in found.items() if not isinstance(value, Tensor)])
         raise _unfit(path, f"tensors by name, or such under {', '.join(NESTED)}", held or "nothing")
     return {str(name): value for name, value in found.items()}
 

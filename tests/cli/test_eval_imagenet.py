@@ -231,17 +231,21 @@ def test_unreadable_images_count_as_wrong_and_are_named(sample: Sample, tmp_path
 
 
 def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
-    done = run(sample.arguments("--explain", "--limit", "16"), tmp_path)
+    arguments = sample.arguments("--explain", "--limit", "16", "--preset", "head", "-b", "5", "--format", "csv")
+    done = run(arguments, tmp_path)
     assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("head,nothing,")
     for step in ("resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
-        assert f"| {step} |" in done.stdout
+        assert any(f",{step}," in line for line in lines)
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "set $CSPBENCH_IMAGENET"),
+        (["-m", "csdarknet53"], 2, "set $CSPBENCH_IMAGENET"),
+        (["--sample", "DATA"], 2, "--sample brings its own images"),
         (["DATA"], 2, "no weights to evaluate"),
         (["DATA", "--cfg", "CFG"], 2, "--cfg needs --weights"),
         (["DATA", "-m", "csresnext50*", "--weights", "WEIGHTS"], 2, "--weights is one model's"),
@@ -273,6 +277,11 @@ def test_weights_are_found_by_name(sample: Sample, tmp_path: Path) -> None:
     done = run(["eval-imagenet", str(sample.data)], tmp_path, CSPBENCH_WEIGHTS=str(tmp_path / "weights"))
     assert done.returncode == 3
     assert "HTML" in done.stderr
+    # with two rows neither odd file keeps the other from its turn
+    (tmp_path / "weights" / "csdarknet53.weights").write_bytes(b"truncated")
+    done = run(["eval-imagenet", str(sample.data)], tmp_path, CSPBENCH_WEIGHTS=str(tmp_path / "weights"))
+    assert done.returncode == 3
+    assert [f"cspbench: {name} is left out" in done.stderr for name in ("darknet", "csdarknet53")] == [True, True]
 
 
 def test_real_weights_on_real_images(shared: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ PANET = "csresnext50-panet-spp"
             "gone",
         ),
         ("timm", "cspdarknet53", "cspdarknet53_ra_256-d05c7c21.pth", 110775135, "published"),
-        ("mmpretrain", "cspresnet50", "cspresnet50_3rdparty_8xb32_in1k_20220322-6c68ac06.pth", None, "published"),
+        ("mmpretrain", "cspresnet50", "cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth", None, "published"),
     ],
 )
 def test_rows(table: str, row: str, file: str | None, size: int | None, status: str) -> None:
@@ -91,7 +91,7 @@ def test_rows(table: str, row: str, file: str | None, size: int | None, status: 
 def test_digests() -> None:
     assert len(by_id("coco-cpu", "yolov3-tiny-416").sha256 or "") == 64
     assert by_id("timm", "cspdarknet53").sha256 == "d05c7c21"
-    assert by_id("mmpretrain", "cspresnext50").sha256 == "1dab4810"
+    assert by_id("mmpretrain", "cspresnext50").sha256 == "2cc84d21"
     assert by_id("imagenet-big", "cspresnext-50").sha256 is None
 
 
@@ -130,7 +130,7 @@ def test_found_by_name(tmp_path: Path) -> None:
     assert catalogue.find(model("csresnext50-omega"), tmp_path) is None
     prn = save(tmp_path, b"x", "enetb0-coco_final.weights")
     assert catalogue.find(model("enet-coco"), tmp_path) == prn
-    card = save(tmp_path, b"x", "cspresnet50_3rdparty_8xb32_in1k_20220322-6c68ac06.pth")
+    card = save(tmp_path, b"x", "cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth")
     assert catalogue.find(model("timm/cspresnet50"), tmp_path) == card
 
 

@@ -1,0 +1,338 @@
+"""Fetching from a server that breaks off, lies and stalls: the file that gets its name is whole, or there is none."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from weight_server import (  # noqa: F401 (found by their names)
+    DATA,
+    PAGE,
+    QUICK,
+    SHA,
+    SIZE,
+    SIZED,
+    Site,
+    beside,
+    drips,
+    fixture_site,
+    fixture_target,
+    sends,
+    serving,
+    status,
+)
+
+from cspbench.weights import fetch as fetching
+from cspbench.weights.fetch import ExistingError, Expected, Fetched, Patience, fetch
+from cspbench.weights.partial import PlaceError
+from cspbench.weights.transport import BrokenError, DeadError
+
+
+def started(target: Path, url: str, data: bytes, validator: str | None = '"one"', size: int | None = SIZE) -> None:
+    """What a killed process leaves."""
+    target.with_name("net.weights.part").write_bytes(data)
+    record = {"url": url, "validator": validator, "size": size}
+    target.with_name("net.weights.part.json").write_text(json.dumps(record))
+
+
+# --- whole files
+
+
+def test_a_whole_file_gets_its_name(site: Site, target: Path) -> None:
+    done = fetch([site.on("/x", sends(DATA))], target, Expected((SIZE,), SHA))
+    assert done == Fetched(target, site.url("/x"), SIZE, SHA, "exact size, sha256")
+    assert target.read_bytes() == DATA
+    assert beside(target) == ["net.weights"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (Expected((), SHA[:8]), f"sha256 begins {SHA[:8]}"),
+        (Expected((SIZE + 4, SIZE)), "exact size, no digest is known"),
+        (Expected((), None, lambda path: None, "every number read"), "every number read, no digest is known"),
+    ],
+)
+def test_it_is_said_what_was_checked(site: Site, target: Path, expected: Expected, words: str) -> None:
+    assert fetch([site.on("/x", sends(DATA, etag=None))], target, expected).checked == words
+
+
+def test_progress_ends_at_the_size(site: Site, target: Path) -> None:
+    heard: list[tuple[int, int | None]] = []
+    fetch([site.on("/x", sends(DATA))], target, SIZED, progress=lambda done, total: heard.append((done, total)))
+    assert heard[-1] == (SIZE, SIZE)
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+
+
+def test_a_file_without_a_length_ends_with_the_connection(site: Site, target: Path) -> None:
+    def reply(handler: object) -> None:
+        handler.begin(200)  # type: ignore[attr-defined]
+        handler.wfile.write(DATA)  # type: ignore[attr-defined]
+
+    fetch([site.on("/x", reply)], target, SIZED)
+    assert target.read_bytes() == DATA
+
+
+def test_redirections_are_followed(site: Site, target: Path) -> None:
+    site.on("/x", status(302, Location="/a b"))
+    site.on("/a%20b", status(308, Location=site.url("/z")))
+    site.on("/z", sends(DATA))
+    fetch([site.url("/x")], target, SIZED)
+    assert target.read_bytes() == DATA
+
+
+# --- resumed
+
+
+def test_two_breaks_are_resumed_where_they_were(site: Site, target: Path) -> None:
+    url = site.on("/x", sends(DATA, stop=100_000), sends(DATA, stop=50_000), sends(DATA))
+    fetch([url], target, SIZED, QUICK)
+    assert site.ranges == [None, "bytes=100000-", "bytes=150000-"]
+    assert [each.if_range for each in site.asked] == [None, '"one"', '"one"']
+    assert target.read_bytes() == DATA
+    assert beside(target) == ["net.weights"]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stops=st.lists(st.integers(0, 60_000), max_size=6), ranges=st.booleans(), identified=st.booleans())
+def test_any_breaks_give_the_same_bytes(
+    site: Site, target: Path, stops: list[int], ranges: bool, identified: bool
+) -> None:
+    target.unlink(missing_ok=True)
+    replies = [sends(DATA, stop=stop, ranges=ranges, etag='"one"' if identified else None) for stop in stops]
+    fetch([site.on("/x", *replies, sends(DATA))], target, SIZED, Patience(5.0, 6, 0.0))
+    assert target.read_bytes() == DATA
+    assert beside(target) == ["net.weights"]
+
+
+def test_a_server_without_ranges_starts_over(site: Site, target: Path) -> None:
+    url = site.on("/x", sends(DATA, stop=200_000), sends(DATA, ranges=False))
+    fetch([url], target, SIZED, QUICK)
+    assert site.ranges == [None, "bytes=200000-"]
+    assert target.read_bytes() == DATA
+
+
+def test_another_version_starts_over(site: Site, target: Path) -> None:
+    old = bytes([DATA[0] ^ 1]) + DATA[1:]
+    url = site.on("/x", sends(old, stop=200_000, etag='"old"'), sends(DATA, etag='"new"'))
+    fetch([url], target, SIZED, QUICK)
+    assert site.ranges == [None, "bytes=200000-"]
+    assert target.read_bytes() == DATA
+
+
+def test_another_version_from_a_server_that_overlooks_if_range(site: Site, target: Path) -> None:
+    rest = status(206, DATA[9:], ETag='"new"', Content_Range=f"bytes 9-{SIZE - 1}/{SIZE}")
+    url = site.on("/x", sends(b"x" * SIZE, stop=9, etag='"old"'), rest, sends(DATA, etag='"new"'))
+    fetch([url], target, SIZED, QUICK)
+    assert site.ranges == [None, "bytes=9-", None]
+    assert target.read_bytes() == DATA
+
+
+def test_a_weak_version_is_none_and_a_date_is_one(site: Site, target: Path) -> None:
+    date = "Wed, 01 Jan 2020 00:00:00 GMT"
+    cut = status(200, DATA, ETag='W/"one"', Last_Modified=date, cut=1000)
+    fetch([site.on("/x", cut, sends(DATA, etag=date))], target, SIZED, QUICK)
+    assert [(each.range, each.if_range) for each in site.asked] == [(None, None), ("bytes=1000-", date)]
+    assert target.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(("sha256", "asked"), [(None, [None]), (SHA[:8], ["bytes=1000-"])])
+def test_without_a_version_only_a_digest_allows_to_go_on(
+    site: Site, target: Path, sha256: str | None, asked: list[str | None]
+) -> None:
+    url = site.on("/x", sends(DATA, etag=None))
+    started(target, url, DATA[:1000], None)
+    fetch([url], target, Expected((SIZE,), sha256), QUICK)
+    assert site.ranges == asked
+    assert target.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"url": 3}',
+        '{"url": "x", "other": 1}',
+        '{"url": "URL", "validator": "a\\r\\nb"}',
+        "[" * 9999,
+    ],
+)
+def test_a_record_that_says_nothing_starts_over(site: Site, target: Path, record: str) -> None:
+    url = site.on("/x", sends(DATA))
+    started(target, url, b"x" * 1000)
+    target.with_name("net.weights.part.json").write_text(record.replace("URL", url))
+    fetch([url], target, SIZED)
+    assert site.ranges == [None]
+    assert target.read_bytes() == DATA
+
+
+def test_another_address_starts_over(site: Site, target: Path) -> None:
+    started(target, site.url("/other"), b"x" * 1000)
+    fetch([site.on("/x", sends(DATA))], target, SIZED)
+    assert site.ranges == [None]
+
+
+def test_a_part_that_was_complete_is_only_checked(site: Site, target: Path) -> None:
+    started(target, site.url("/x"), DATA)
+    assert fetch([], target, SIZED).source == site.url("/x")
+    assert beside(target) == ["net.weights"]
+
+
+@pytest.mark.parametrize("there", [b"x" * SIZE, b"x" * (SIZE + 9)])
+def test_a_part_that_is_complete_and_wrong_is_fetched_again(site: Site, target: Path, there: bytes) -> None:
+    url = site.on("/x", sends(DATA))
+    started(target, url, there)
+    fetch([url], target, Expected((SIZE,), SHA))
+    assert target.read_bytes() == DATA
+
+
+def test_416_starts_over(site: Site, target: Path) -> None:
+    url = site.on("/x", status(416), sends(DATA))
+    started(target, url, b"x" * 1000)
+    fetch([url], target, SIZED)
+    assert site.ranges == ["bytes=1000-", None]
+    assert target.read_bytes() == DATA
+
+
+def test_a_stall_is_resumed(site: Site, target: Path) -> None:
+    heard: list[str] = []
+    url = site.on("/x", sends(DATA, stop=1000, hold=True), sends(DATA))
+    fetch([url], target, SIZED, Patience(timeout=0.5, first=0.001), say=heard.append)
+    assert site.ranges[:2] == [None, "bytes=1000-"]
+    assert heard[0] == f"{url}: the transfer stalled (found no byte within the time-out); attempt 2 of 6 in 0.001 s"
+    assert target.read_bytes() == DATA
+
+
+def test_slow_is_no_stall(site: Site, target: Path) -> None:
+    fetch([site.on("/x", drips(DATA, 12, 0.1))], target, SIZED, Patience(timeout=1.0, retries=0))
+    assert target.read_bytes() == DATA
+
+
+def test_retries_come_to_an_end_and_keep_what_came(site: Site, target: Path) -> None:
+    url = site.on("/x", sends(DATA, stop=1000))
+    with pytest.raises(
+        BrokenError, match=r"broke off, at attempt 4 of 4; 4000 bytes are kept .* The same command goes"
+    ):
+        fetch([url], target, SIZED, QUICK)
+    assert target.with_name("net.weights.part").read_bytes() == DATA[:4000]
+    fetch([site.on("/x", sends(DATA))], target, SIZED, QUICK)
+    assert site.ranges[-1] == "bytes=4000-"
+    assert target.read_bytes() == DATA
+
+
+def test_attempts_that_bring_much_do_not_count(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "ENOUGH", 20_000)
+    fetch([site.on("/x", sends(DATA, stop=20_000))], target, SIZED, Patience(1.0, 1, 0.0))
+    assert len(site.asked) == 15
+    site.asked.clear()
+    target.unlink()
+    with pytest.raises(BrokenError, match="attempt 2 of 2"):  # and never more than that for the same bytes
+        fetch([site.on("/x", sends(DATA, stop=25_000, ranges=False))], target, SIZED, Patience(1.0, 1, 0.0))
+    assert len(site.asked) == 2
+
+
+def test_a_busy_server_is_asked_again(site: Site, target: Path) -> None:
+    fetch([site.on("/x", status(503), status(429), sends(DATA))], target, SIZED, QUICK)
+    assert len(site.asked) == 3
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    patience = Patience(first=0.5, longest=3.0)
+    assert [patience.pause(failures) for failures in (1, 2, 3, 4, 10_000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+# --- local files
+
+
+def test_a_local_file(target: Path, tmp_path: Path) -> None:
+    (tmp_path / "some where.weights").write_bytes(DATA)
+    fetch([(tmp_path / "some where.weights").as_uri()], target, SIZED)
+    assert target.read_bytes() == DATA
+
+
+def test_local_paths_without_a_file(target: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "page").write_bytes(PAGE)
+    for name, words in (("none", "No such file"), ("pipe", "not a file"), (".", "not a file"), ("page", "HTML page")):
+        with pytest.raises(DeadError, match=words):
+            fetch([(tmp_path / name).as_uri()], target, SIZED)
+
+
+# --- the place
+
+
+def test_a_good_file_is_only_checked(site: Site, target: Path) -> None:
+    target.write_bytes(DATA)
+    target.parent.chmod(0o555)
+    try:
+        done = fetch([site.on("/x", sends(DATA))], target, Expected((SIZE,), SHA))
+    finally:
+        target.parent.chmod(0o755)
+    assert done == Fetched(target, None, SIZE, SHA, "exact size, sha256")
+    assert site.asked == []
+
+
+def test_another_file_is_replaced_only_by_force(site: Site, target: Path) -> None:
+    target.write_bytes(b"mine")
+    url = site.on("/x", sends(DATA))
+    with pytest.raises(ExistingError, match=f"there: not the size .*expected {SIZE} bytes, found 4 bytes"):
+        fetch([url], target, SIZED)
+    assert (target.read_bytes(), site.asked) == (b"mine", [])
+    with pytest.raises(DeadError):
+        fetch([site.url("/none")], target, SIZED, force=True)
+    assert target.read_bytes() == b"mine"
+    fetch([url], target, SIZED, force=True)
+    assert target.read_bytes() == DATA
+
+
+def test_a_link_at_the_part_is_not_followed(site: Site, target: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    target.with_name("net.weights.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(PlaceError, match="cannot be written"):
+        fetch([site.on("/x", sends(DATA))], target, SIZED)
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_a_folder_that_cannot_be(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PlaceError, match="cannot be written"):
+        fetch([site.on("/x", sends(DATA))], tmp_path / "file" / "net.weights", SIZED)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_read_only_folder(site: Site, target: Path) -> None:
+    target.parent.chmod(0o555)
+    try:
+        with pytest.raises(PlaceError, match=r"cannot be written \(found Permission denied\)"):
+            fetch([site.on("/x", sends(DATA))], target, SIZED)
+    finally:
+        target.parent.chmod(0o755)
+
+
+def test_a_full_disk_keeps_what_fitted(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write: Callable[[int, memoryview], int] = os.write
+
+    def full(handle: int, data: memoryview) -> int:
+        room = 100_000 - os.fstat(handle).st_size
+        if room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, data[:room])
+
+    url = site.on("/x", sends(DATA))
+    with monkeypatch.context() as patch:
+        patch.setattr("cspbench.weights.partial.os.write", full)
+        with pytest.raises(PlaceError, match=r"the disk is full .*No space left on device.* goes on from what is kept"):
+            fetch([url], target, SIZED)
+    assert target.with_name("net.weights.part").read_bytes() == DATA[:100_000]
+    fetch([url], target, SIZED)
+    assert site.ranges == [None, "bytes=100000-"]
+    assert target.read_bytes() == DATA

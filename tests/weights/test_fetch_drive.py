@@ -1,0 +1,86 @@
+"""Fetching through Google Drive's pages, played by a server on this machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from weight_server import (  # noqa: F401 (found by their names)
+    DATA,
+    PAGE,
+    QUICK,
+    SIZED,
+    Site,
+    fixture_site,
+    fixture_target,
+    sends,
+    serving,
+    status,
+)
+
+from cspbench.weights.fetch import fetch
+from cspbench.weights.transport import DeadError
+
+FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
+<form id="download-form" action="{action}" method="get">
+<input type="submit" value="Download anyway"/>
+<input type="hidden" name="id" value="ID"><input type="hidden" name="export" value="download">
+<input type="hidden" name="confirm" value="t"><input type="hidden" name="uuid" value="a&amp;b c"></form>
+</body></html>"""
+
+
+def here(host: str) -> bool:
+    """Stands for the hosts of Google."""
+    return host == "127.0.0.1"
+
+
+def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> None:
+    url = site.on("/uc", status(200, FORM.format(action="/download").encode()))
+    site.on("/download", sends(DATA, stop=1000), sends(DATA))
+    fetch([url + "?id=ID"], target, SIZED, QUICK, google=here)
+    assert target.read_bytes() == DATA
+    answers = [each for each in site.asked if each.path.startswith("/download")]
+    assert [each.path for each in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
+    assert [each.range for each in answers] == [None, "bytes=1000-"]
+
+
+def test_the_old_cookie_is_answered(site: Site, target: Path) -> None:
+    page = status(200, PAGE, Set_Cookie="download_warning_123_ID=Xy_z; path=/")
+    fetch([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED, google=here)
+    assert [each.path for each in site.asked] == ["/uc?id=ID", "/uc?id=ID&confirm=Xy_z"]
+    assert target.read_bytes() == DATA
+
+
+def test_the_question_is_answered_once(site: Site, target: Path) -> None:
+    url = site.on("/uc", status(200, FORM.format(action="/uc").encode()))
+    with pytest.raises(DeadError, match='an HTML page, "Google Drive - Virus scan warning"'):
+        fetch([url], target, SIZED, google=here)
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize("action", ["http://localhost:1/steal", "file:///etc/hostname", "javascript:x"])
+def test_the_question_leads_to_google_only(site: Site, target: Path, action: str) -> None:
+    url = site.on("/uc", status(200, FORM.format(action=action).encode()))
+    with pytest.raises(DeadError, match="Virus scan warning"):
+        fetch([url], target, SIZED, google=here)
+    with pytest.raises(DeadError, match="Virus scan warning"):  # nor from elsewhere
+        fetch([url], target, SIZED)
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "title", "text", "meaning"),
+    [
+        (200, "Google Drive - Quota exceeded", "Too many users have viewed", "quota for the file is used up"),
+        (200, "Google Drive", "Sorry, too many users have viewed or downloaded this file", "quota .* is used up"),
+        (404, "Google Drive - Page Not Found", "the file you have requested does not exist", "not there any more"),
+        (200, "Google Drive: Sign-in", "to continue", "not open to everybody"),
+    ],
+)
+def test_what_google_drive_says_instead(
+    site: Site, target: Path, code: int, title: str, text: str, meaning: str
+) -> None:
+    page = f"<html><head><title>{title}</title></head><body>{text}</body></html>".encode()
+    with pytest.raises(DeadError, match=f'{meaning}: an HTML page, "{re.escape(title)}"'):
+        fetch([site.on("/uc", status(code, page))], target, SIZED, google=here)

@@ -1,0 +1,195 @@
+"""The published links, mirrors, and the pages that come instead of files."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cspbench import tables
+from cspbench.errors import TableError, UsageError
+from cspbench.weights.catalogue import weight_files
+from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
+from cspbench.weights.pages import Page, confirmation, is_page, read_page
+
+ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
+UC = f"https://drive.google.com/uc?export=download&id={ID}"
+
+
+def test_links_are_of_published_files() -> None:
+    files = {each.file for each in weight_files() if each.status == "published"}
+    assert "cspdarknet53_ra_256-d05c7c21.pth" in links()
+    for file, link in links().items():
+        assert (file, link.file) == (file, file)
+        assert file in files
+        assert urlsplit(link.url).scheme == "https"
+
+
+def test_links_stand_in_the_documents_they_are_said_to_be_from(shared: Path) -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((shared / "seeds").glob("*.txt")))
+    documents = {table.source for table in tables.load_all()}
+    checked = [link for link in links().values() if link.source in documents]
+    assert checked
+    for link in checked:
+        assert f"Weights: {link.url}\n" in text
+
+
+def test_a_row_without_a_link_has_none() -> None:
+    assert link_of("nobody.weights") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,url\na,https://h/a\n", r"links.csv, line 2: not a table of links"),
+        ("file,url,source\na,https://h/a,\n", "line 2"),
+        ("file,url,source\na,https://h/a,b,c\n", "line 2"),
+        ("file,url,source\na,ftp://h/a,b\n", r"line 2.*found ftp://h/a"),
+        ("file,url,source\na,https://h/a,b\na,https://h/b,b\n", "line 3.*every file name once"),
+        ("file,url,source\n../a,https://h/a,b\n", "line 2.*without a folder"),
+        ('file,url,source\n"a', "not a table of links"),
+    ],
+)
+def test_broken_links(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "links.csv").write_text(text)
+    with pytest.raises(TableError, match=words):
+        links(tmp_path)
+
+
+def test_missing_links(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="No such file"):
+        links(tmp_path)
+    (tmp_path / "links.csv").write_text("file,url,source\na.pth,https://h/a.pth,card\n")
+    assert links(tmp_path) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
+
+
+# --- addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        (f"https://drive.google.com/open?id={ID}", UC),
+        (f"https://drive.google.com/file/d/{ID}/view?usp=sharing", UC),
+        (f"https://drive.google.com/file/d/{ID}", UC),
+        (f"https://drive.google.com/uc?id={ID}", UC),
+        (f"https://docs.google.com/uc?export=download&id={ID}", UC),
+        (f"http://drive.google.com/open?id={ID}", UC),
+        ("https://drive.google.com/drive/folders/abc", "https://drive.google.com/drive/folders/abc"),
+        ("https://drive.google.com/uc?id=../../x", "https://drive.google.com/uc?id=../../x"),
+        (f"https://drive.google.com.example.org/uc?id={ID}", f"https://drive.google.com.example.org/uc?id={ID}"),
+        ("https://github.com/o/r/blob/master/w/a.weights", "https://github.com/o/r/raw/master/w/a.weights"),
+        ("https://github.com/o/r/releases/download/v1/a.pth", "https://github.com/o/r/releases/download/v1/a.pth"),
+    ],
+)
+def test_the_address_behind_a_link(url: str, address: str) -> None:
+    assert direct(url) == address
+    assert drive_id(address) == (ID if address == UC else None)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "address"),
+    [
+        ("http://h/w/", "http://h/w/a%20b.weights"),
+        ("http://h", "http://h/a%20b.weights"),
+        ("http://h:80/x.weights", "http://h:80/x.weights"),
+        ("http://h/get?file=7", "http://h/get?file=7"),
+        (f"https://drive.google.com/file/d/{ID}/view", f"https://drive.google.com/file/d/{ID}/view"),
+        ("file:///srv/w", "file:///srv/w/a%20b.weights"),
+    ],
+)
+def test_a_mirror_is_a_folder_or_the_file(mirror: str, address: str) -> None:
+    assert mirrored(mirror, "a b.weights", only=True) == address
+    if "a%20b" in address:
+        assert mirrored(mirror, "a b.weights", only=False) == address
+    else:
+        with pytest.raises(UsageError, match="a mirror's address of one file, for several files"):
+            mirrored(mirror, "a b.weights", only=False)
+
+
+def test_a_local_file_is_a_mirror_of_one(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"x")
+    assert mirrored((tmp_path / "mine").as_uri(), "a.weights", only=True) == (tmp_path / "mine").as_uri()
+    assert mirrored(tmp_path.as_uri(), "a.weights", only=False) == f"{tmp_path.as_uri()}/a.weights"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "h/w", "/srv/w", "ftp://h/w", "data:,x", "javascript:x", "http://", "http:///w", "http://h:x/", "http://[/",
+     "file://host/w", "file:", "http://h/a b", "http://h/\n", "http://h/ü"],
+)  # fmt: skip
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(UsageError, match="not an address"):
+        split(url)
+
+
+def test_a_password_is_not_repeated() -> None:
+    with pytest.raises(UsageError, match="name or password") as caught:
+        split("https://me:secret@h/w")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_path_is_answered_with_its_address(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"Write {tmp_path.as_uri()}"):
+        split(str(tmp_path))
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_told_not_to_be(text: str) -> None:
+    for url in (text, f"http://{text}", f"file://{text}"):
+        with suppress(UsageError):
+            assert split(url).scheme in ("http", "https", "file")
+
+
+# --- pages
+
+
+def test_pages_are_told_by_their_beginning() -> None:
+    assert is_page(b"\xef\xbb\xbf\r\n <HTML>")
+    assert not is_page(b"\0\0\0\0<html>")
+    assert not is_page(b"PK\3\4")
+    assert not is_page(b"")
+
+
+def test_what_a_page_holds() -> None:
+    page = read_page(
+        b"<title>A &amp;\n B</title><style>x{}</style><script>sign in</script><p>Hello <b>there</b>"
+        b"<form action=/go><input type=HIDDEN name=confirm value='&lt;'><input type=text name=other value=1></form>"
+    )
+    assert page == Page("A & B", "Hello there", (("/go", {"confirm": "<"}),))
+    assert page.meaning() == 'an HTML page, "A & B"'
+    assert len(Page("x" * 1000).meaning()) < 120
+
+
+def test_a_title_cannot_garble_the_terminal() -> None:
+    assert read_page(b"<title>a\x1b[31mred</title>").meaning() == 'an HTML page, "a\\x1b[31mred"'
+
+
+_MARKUP = st.lists(
+    st.sampled_from(
+        ["<form action='", "http://[", "//evil.example/x", "https://x.google.com", "'>", "<!--", "&#0;",
+         "<input type=hidden name=confirm", " value=", "\"a'b\"", "t>", "</form>", "<title>", "é", "script:1", "?a#c"]
+    )
+).map("".join)  # fmt: skip
+
+
+@given(_MARKUP, st.dictionaries(st.sampled_from(["download_warning_1", "other"]), st.text(max_size=5)))
+def test_no_page_leads_away_from_google(markup: str, cookies: dict[str, str]) -> None:
+    page = read_page(markup.encode())
+    found = confirmation(page, UC, cookies, google_host)
+    if found is not None:
+        parts = split(found)
+        assert parts.scheme == "https"
+        assert google_host(parts.hostname or "")
+        assert "confirm=" in parts.query
+    assert confirmation(page, "https://elsewhere.example/", cookies, google_host) is None
+    assert "\n" not in page.meaning()
+
+
+def test_hosts_of_google() -> None:
+    assert all(map(google_host, ("google.com", "drive.google.com", "doc-0k.googleusercontent.com")))
+    assert not any(map(google_host, ("", "evilgoogle.com", "google.com.evil.example", "googleusercontent.com.x")))
