@@ -8,12 +8,16 @@ import sys
 import typer
 
 from cspbench import __version__
+from cspbench.cli import interrupt
+from cspbench.cli.ci import ci
 from cspbench.cli.data import data
+from cspbench.cli.demo import demo
 from cspbench.cli.env import env
 from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
+from cspbench.cli.report import report
 from cspbench.cli.score import compare, score
 from cspbench.cli.show import show
 from cspbench.cli.weights import weights
@@ -32,6 +36,9 @@ app = typer.Typer(
 app.command("params")(params)
 app.command("eval-imagenet")(eval_imagenet)
 app.command("eval-coco")(eval_coco)
+app.command("report")(report)
+app.command("ci")(ci)
+app.command("demo")(demo)
 app.command("score")(score)
 app.command("compare")(compare)
 app.command("list")(list_rows)
@@ -57,15 +64,17 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     try:
-        app()
+        with interrupt.watched():
+            app()
     except CspbenchError as error:
         typer.echo(f"cspbench: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:
+        # typer makes an exit of an interrupt
+        if isinstance(left, SystemExit) and left.code != interrupt.CODE:
+            raise
         typer.echo("cspbench: interrupted", err=True)
-        sys.stdout.flush()
-        # at once: a library's thread that is busy would hold up an orderly exit, and all that is kept is on disk
-        os._exit(130)
+        interrupt.leave()
     except BrokenPipeError:
         # the reader of our output went away; let Python's shutdown not complain about flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -35,7 +35,7 @@ def params(
     layers: Annotated[bool, typer.Option("--layers", help="The ledger of each layer.")] = False,
     against: Annotated[Path | None, typer.Option("--against", help="Compare with a .cfg, layer by layer.")] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Also write params.json, params.md and, with --all, the figure.")
+        bool, typer.Option("--save", help="Also write params.json and params.md.")
     ] = False,
     out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
@@ -71,8 +71,6 @@ def params(
     _print(results, form)
     if save:
         _save(results, out, "params", tables.load_all())
-    if save and every:
-        _draw(out)
     wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
     if any(result.failed for result in results) or (strict and wrong):
         raise typer.Exit(1)
@@ -163,19 +161,6 @@ def count_all(out: Path) -> str:
         _save(results, out, name, chosen)
         lines.append(f"{kind}: {summary([as_json(result) for result in results])}")
     return "\n".join(lines)
-
-
-def _draw(out: Path) -> None:
-    from importlib.util import find_spec
-
-    from cspbench import tables
-    from cspbench.report import tradeoff
-
-    if find_spec("matplotlib") is None:
-        typer.echo(f"cspbench: no {tradeoff.NAME}: it needs matplotlib, install cspbench[plot]", err=True)
-        return
-    tradeoff.draw(tables.load_all(), out / tradeoff.NAME)
-    typer.echo(f"cspbench: wrote {out / tradeoff.NAME}", err=True)
 
 
 def _compare(networks: list[Network], path: Path) -> None:

@@ -139,7 +139,7 @@ def read(data: Any, where: str) -> list[Line]:
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}")
         return [_line(each) for each in data["lines"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CspbenchError(
             "not a report",
             where=where,

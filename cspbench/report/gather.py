@@ -131,11 +131,14 @@ def _compared(table: Table, made: list[Line]) -> list[Line]:
             printed = row.cells[metric].comparison
             if base is None or printed is None:
                 continue
-            own, other = _compares(cell), _compares(by_row[base.id].cells[metric])
+            against = by_row[base.id].cells[metric]
+            own, other = _compares(cell), _compares(against)
             known = None if own is None or other is None else derived(row, base, metric, (own, other))
-            cells[metric] = replace(
-                cell, comparison=Compared(printed.text, known.text if known else None, by_row[base.id].label)
-            )
+            comparison = Compared(printed.text, known.text if known else None, base.label)
+            notes = [cell.note] if cell.note else []
+            if comparison.verdict == Word.OFF and against.verdict == Word.OFF:
+                notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
+            cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
         compared.append(replace(line, cells=cells))
     return compared
 

@@ -63,7 +63,7 @@ def _reading(where: str, found: Iterator[tuple[Key, Measured]]) -> Iterator[tupl
     """What a file's reader finds; whatever it stumbles over is that file's fault."""
     try:
         yield from found
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
         raise CspbenchError(
             "not a file of results",
             where=where,

@@ -1,185 +1,185 @@
-"""Published accuracy over published operations, every CSP model joined to the model it was made from.
+"""Accuracy over operations or parameters: every CSP model joined to the model it was made from, claimed and measured.
 
-Reads the tables alone, so the figure shows what is claimed. The same tables give the same bytes.
+The tables alone give the claims. The same tables and lines give the same bytes.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, pi, sin
-from pathlib import Path
+from functools import partial
+from math import hypot
 from typing import TYPE_CHECKING, NamedTuple
 
 from cspbench.claims import Table
-from cspbench.errors import UsageError
-from cspbench.results import write_bytes
+from cspbench.report.cells import Line, ReportedCell
+from cspbench.report.labels import DISTANCES, Box, Point, placed
+from cspbench.report.painting import CSP, DASHES, GRID, INK, OTHER, PAPER
+from cspbench.report.verdicts import Word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-NAME = "accuracy-vs-bflops.png"
 TABLES = {"imagenet-small": "Small models", "imagenet-big": "Big models"}
 
-CSP, OTHER = "#c0392b", "#34495e"
-DISTANCES = (9, 15, 24, 36, 50, 66, 84, 104)
-"""Pixels from a point to its label, the nearest first."""
-DIRECTIONS = 16
-MARKER = 6
-"""Pixels around a point where no label may be."""
 
-TICKS = (0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 5, 6, 7, 8, 9, 10, 12, 15, 20)
-"""Billions of operations."""
+class Cost(NamedTuple):
+    """What accuracy is drawn over."""
 
-Point = tuple[float, float]
+    metric: str
+    title: str
+    axis: str
+    ticks: tuple[float, ...]
+
+
+OPERATIONS = Cost(
+    "bflops",
+    "operations",
+    "operations in billions (BFLOPs), logarithmic",
+    (0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 5, 6, 7, 8, 9, 10, 12, 15, 20),
+)
+PARAMETERS = Cost(
+    "params",
+    "parameters",
+    "parameters in millions, logarithmic",
+    (1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 50, 60),
+)
 
 
 @dataclass(frozen=True)
-class Published:
-    """A row that prints both numbers; `base` is the place of the row it is compared with, None for a base itself."""
+class Model:
+    """A row as (cost, top-1 in percent); `base` is the place of the row it is compared with, None for a base itself.
+
+    How operations and parameters were counted differs from row to row.
+    """
 
     label: str
-    bflops: float
-    """Billions of operations, as published: how they were counted differs from row to row."""
-    top1: float
-    """Percent."""
+    claim: Point | None
+    measured: Point | None
+    interval: Point | None
+    """95 %, of the measured accuracy."""
     base: int | None
 
-
-def published(table: Table) -> list[Published]:
-    """The rows of a table with operations and top-1, in its order."""
-    rows = [row for row in table.rows if all(row.cells[name].value is not None for name in ("bflops", "top1"))]
-    places = {row.id: at for at, row in enumerate(rows)}
-    found = []
-    for row in rows:
-        bflops, top1 = (float(row.cells[name].value or 0) for name in ("bflops", "top1"))
-        found.append(Published(row.label, bflops, top1, places.get(row.base) if row.base else None))
-    return found
+    @property
+    def place(self) -> Point:
+        """Where its label belongs."""
+        place = self.claim or self.measured
+        assert place is not None
+        return place
 
 
-class Box(NamedTuple):
-    """A rectangle in pixels."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    def meets(self, other: Box) -> bool:
-        """Whether both have a place in common."""
-        return (
-            self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
-        )
-
-    def crossed(self, one: Point, other: Point) -> bool:
-        """Whether a line passes through it; looked at in steps of at most 3 pixels."""
-        steps = max(1, round(hypot(one[0] - other[0], one[1] - other[1]) / 3))
-        for step in range(steps + 1):
-            x, y = (a + (b - a) * step / steps for a, b in zip(one, other, strict=True))
-            if self.left <= x <= self.right and self.bottom <= y <= self.top:
-                return True
-        return False
+def models(table: Table, lines: Iterable[Line], cost: Cost = OPERATIONS) -> list[Model]:
+    """The rows of a table that have both numbers, published or measured, in its order."""
+    found = {line.row: line for line in lines if line.table == table.name}
+    rows = []
+    for row in table.rows:
+        claims = [row.cells[name].value for name in (cost.metric, "top1")]
+        claim = (float(claims[0]), float(claims[1])) if claims[0] is not None and claims[1] is not None else None
+        measured, interval = _measured(found.get(row.id), cost)
+        if claim or measured:
+            rows.append((row, claim, measured, interval))
+    places = {row.id: at for at, (row, *_) in enumerate(rows)}
+    return [
+        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None)
+        for row, claim, measured, interval in rows
+    ]
 
 
-def _around(point: Point, size: Point) -> Iterable[tuple[float, Box]]:
-    """Places for a label of that (width, height) around a point, with how far it is."""
-    width, height = size
-    for distance in DISTANCES:
-        for step in range(DIRECTIONS):
-            # from the right side on, which reads best
-            angle = 2 * pi * step / DIRECTIONS
-            x = point[0] + distance * cos(angle) + width / 2 * (cos(angle) - 1)
-            y = point[1] + distance * sin(angle) + height / 2 * (sin(angle) - 1)
-            yield distance, Box(x, y, x + width, y + height)
+def _measured(line: Line | None, cost: Cost) -> tuple[Point | None, Point | None]:
+    """Where a row was measured, and the interval of its accuracy."""
+    pair = [line.cells.get(name) for name in (cost.metric, "top1")] if line else [None, None]
+    x, y = map(_comparable, pair)
+    if x is None or y is None:
+        return None, None
+    interval = pair[1].interval if pair[1] else None
+    return (x, y), (float(interval[0]), float(interval[1])) if interval else None
 
 
-def _nearest(box: Box, point: Point) -> Point:
-    return min(max(point[0], box.left), box.right), min(max(point[1], box.bottom), box.top)
+def _comparable(cell: ReportedCell | None) -> float | None:
+    if cell is None or cell.measured is None or cell.verdict == Word.UNMEASURED:
+        return None
+    return float(cell.measured)
 
 
-def placed(
-    points: Sequence[Point], sizes: Sequence[Point], lines: Sequence[tuple[Point, Point]], frame: Box
-) -> list[Box]:
-    """A place for each label, in pixels: within the frame, on no other label and no point, and rarely on a line.
+def figure(tables: Iterable[Table], lines: Sequence[Line], cost: Cost = OPERATIONS) -> Figure:
+    """Both tables of ImageNet models, small and big; to be called when `styled`."""
+    from matplotlib.figure import Figure
 
-    The labels with the nearest neighbours choose first. Lines from a label to its point avoid other labels, too.
-    """
-    markers = [Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in points]
-    crowd = [sorted(hypot(x - other[0], y - other[1]) for other in points)[1:4] for x, y in points]
-    boxes: dict[int, Box] = {}
-    for at in sorted(range(len(points)), key=lambda index: (sum(crowd[index]), index)):
-        best: tuple[float, Box] | None = None
-        for distance, box in _around(points[at], sizes[at]):
-            if best is not None and best[0] <= distance:
-                break  # nothing further away can be better
-            near = _nearest(box, points[at])
-            faults = 1000 * any(box.meets(other) for other in boxes.values())
-            faults += 1000 * any(box.meets(marker) for marker in markers)
-            faults += 1000 * (box.left < frame.left or box.right > frame.right)
-            faults += 1000 * (box.bottom < frame.bottom or box.top > frame.top)
-            faults += 300 * any(
-                boxes[index].crossed(near, points[at])
-                or box.crossed(points[index], _nearest(boxes[index], points[index]))
-                for index in boxes
-            )
-            faults += 40 * sum(box.crossed(*line) for line in lines)
-            if best is None or faults + distance < best[0]:
-                best = (faults + distance, box)
-        assert best is not None
-        boxes[at] = best[1]
-    return [boxes[at] for at in range(len(points))]
-
-
-def draw(tables: Iterable[Table], path: Path) -> None:
-    """Write the figure as PNG. Needs matplotlib."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("plots need matplotlib", found="not installed", remedy="Install cspbench[plot]") from None
     given = {table.name: table for table in tables}
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 10}):
-        figure = Figure(figsize=(11, 14), dpi=100)
-        figure.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
-        figure.suptitle("ImageNet top-1 accuracy over operations, as published", fontsize=14, y=0.98)
-        for at, (name, title) in enumerate(TABLES.items(), 1):
-            _paint(figure, figure.add_subplot(len(TABLES), 1, at), published(given[name]), title)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+    shown = {title: models(given[name], lines, cost) for name, title in TABLES.items() if name in given}
+    shown = {title: rows for title, rows in shown.items() if rows}
+    drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
+    drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
+    how = "claimed and measured" if any(row.measured for rows in shown.values() for row in rows) else "as published"
+    drawn.suptitle(f"ImageNet top-1 accuracy over {cost.title}, {how}", fontsize=14, y=0.98)
+    for at, (title, rows) in enumerate(shown.items(), 1):
+        _paint(drawn, drawn.add_subplot(len(shown), 1, at), rows, title, cost)
+    return drawn
 
 
-def _paint(figure: Figure, axes: Axes, rows: Sequence[Published], title: str) -> None:
-    from matplotlib.lines import Line2D
+def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xscale("log")
-    axes.set_xlabel("operations in billions (BFLOPs), logarithmic")
+    axes.set_xlabel(cost.axis)
     axes.set_ylabel("top-1 accuracy in percent")
-    axes.grid(visible=True, which="both", color="#eeeeee")
+    axes.grid(visible=True, which="both", color=GRID)
     axes.set_axisbelow(True)
-    operations, accuracies = [row.bflops for row in rows], [row.top1 for row in rows]
-    axes.set_xlim(min(operations) * 0.86, max(operations) * 1.16)
-    margin = 0.09 * (max(accuracies) - min(accuracies))
+    places = [place for row in rows for place in (row.claim, row.measured) if place]
+    costs, accuracies = [place[0] for place in places], [place[1] for place in places]
+    axes.set_xlim(min(costs) * 0.86, max(costs) * 1.16)
+    margin = 0.09 * (max(accuracies) - min(accuracies)) or 1
     axes.set_ylim(min(accuracies) - margin, max(accuracies) + margin)
-    ticks = [value for value in TICKS if _within(axes, value)]
-    axes.set_xticks(ticks)
+    axes.set_xticks([value for value in cost.ticks if _within(axes, value)])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     for row in rows:
-        if row.base is not None:
-            base = rows[row.base]
-            axes.plot([base.bflops, row.bflops], [base.top1, row.top1], color=CSP, lw=1.1, alpha=0.5, zorder=2)
-        axes.plot(row.bflops, row.top1, "o", color=OTHER if row.base is None else CSP, ms=6, zorder=3)
-    _label(figure, axes, rows)
+        _mark(axes, row, None if row.base is None else rows[row.base])
+    _label(drawn, axes, rows)
+    handles = _handles(rows)
+    axes.legend(
+        handles=handles,
+        ncols=len(handles),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
+        fontsize=9,
+        frameon=False,
+    )
+
+
+def _mark(axes: Axes, row: Model, base: Model | None) -> None:
+    """The claim as a ring and the measurement as a dot in it, each joined to the base's."""
+    colour = OTHER if base is None else CSP
+    if base and row.claim and base.claim:
+        axes.plot(*zip(base.claim, row.claim, strict=True), color=CSP, lw=1.1, alpha=0.5, zorder=2)
+    if base and row.measured and base.measured:
+        axes.plot(*zip(base.measured, row.measured, strict=True), color=CSP, lw=1.1, ls=DASHES, zorder=2)
+    if row.claim:
+        axes.plot(*row.claim, "o", mfc=PAPER, mec=colour, mew=1.4, ms=9, zorder=3)
+    if row.measured:
+        if row.interval:
+            low, high = row.interval
+            axes.plot([row.measured[0]] * 2, [low, high], color=colour, lw=1, alpha=0.6, zorder=2)
+        axes.plot(*row.measured, "o", color=colour, ms=5, zorder=4)
+
+
+def _handles(rows: Sequence[Model]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    published = partial(Line2D, [], [], marker="o", mfc=PAPER, mew=1.4, ms=9)
     handles = [
-        Line2D([], [], color=CSP, marker="o", lw=1.1, label="CSP model, joined to its base"),
-        Line2D([], [], color=OTHER, marker="o", lw=0, label="base, or another model"),
+        published(color=CSP, mec=CSP, lw=1.1, label="CSP, published, joined to its base"),
+        published(color=OTHER, mec=OTHER, lw=0, label="base or other, published"),
     ]
-    axes.legend(handles=handles, loc="lower right", fontsize=9)
+    if any(row.measured for row in rows):
+        measured = partial(Line2D, [], [], marker="o", ms=5, ls=DASHES)
+        handles.append(measured(color=CSP, lw=1.1, label="CSP, measured"))
+        handles.append(measured(color=OTHER, lw=0, label="base or other, measured"))
+    return handles
 
 
 def _within(axes: Axes, value: float) -> bool:
@@ -187,24 +187,33 @@ def _within(axes: Axes, value: float) -> bool:
     return bool(low <= value <= high)
 
 
-def _label(figure: Figure, axes: Axes, rows: Sequence[Published]) -> None:
+def _label(drawn: Figure, axes: Axes, rows: Sequence[Model]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    to_pixels = axes.transData.transform
-    points = [tuple(map(float, to_pixels((row.bflops, row.top1)))) for row in rows]
-    texts = [axes.text(row.bflops, row.top1, row.label, fontsize=9, va="bottom", ha="left", zorder=4) for row in rows]
+    renderer = FigureCanvasAgg(drawn).get_renderer()  # type: ignore[no-untyped-call]
+
+    def pixels(place: Point) -> Point:
+        x, y = axes.transData.transform(place)
+        return float(x), float(y)
+
+    points = [pixels(row.place) for row in rows]
+    texts = [axes.text(*row.place, row.label, fontsize=9, va="bottom", ha="left", zorder=5) for row in rows]
     extents = [text.get_window_extent(renderer) for text in texts]
     sizes = [(float(extent.width) + 4, float(extent.height) + 2) for extent in extents]
     lines = [(points[row.base], points[at]) for at, row in enumerate(rows) if row.base is not None]
+    lines += [
+        (pixels(base), pixels(row.measured))
+        for row in rows
+        if row.base is not None and row.measured and (base := rows[row.base].measured)
+    ]
     area = axes.get_window_extent(renderer)
     frame = Box(area.x0 + 4, area.y0 + 4, area.x1 - 4, area.y1 - 4)
-    boxes = placed(points, sizes, lines, frame)  # type: ignore[arg-type]
+    boxes = placed(points, sizes, lines, frame, [pixels(row.measured) for row in rows if row.measured])
     for row, text, point, box in zip(rows, texts, points, boxes, strict=True):
         x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
         text.set_position((x, y))
         text.set_color(OTHER if row.base is None else CSP)
-        end = _nearest(box, point)  # type: ignore[arg-type]
+        end = box.nearest(point)
         if hypot(end[0] - point[0], end[1] - point[1]) > DISTANCES[1]:
             ends = [axes.transData.inverted().transform(place) for place in (point, end)]
-            axes.plot(*zip(*ends, strict=True), color="#aaaaaa", lw=0.6, zorder=1)
+            axes.plot(*zip(*ends, strict=True), color=INK, alpha=0.35, lw=0.6, zorder=1)

@@ -37,7 +37,7 @@ MODELS: dict[str, Model] = {
         *sample.DETECTORS,
     )
 }
-"""Every model by name: classifiers, detectors, the models of the cards, the sample's; those with a published file first."""
+"""Every model by name: classifiers, detectors, the cards' models, the sample's; those with a published file first."""
 
 
 def model(name: str) -> Model:

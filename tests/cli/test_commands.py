@@ -210,25 +210,7 @@ def test_saved_results_say_how_they_were_made(everything: tuple[list[dict[str, A
     text = (folder / "results" / "params.md").read_text()
     assert "| CSPDarkNet-53 | cfg | 256×256 | 27.61M (-34%) | 27.6059M (-34%) | exact |" in text
     written = {path.name for path in (folder / "results").iterdir()}
-    assert written - {"accuracy-vs-bflops.png"} == {"params.json", "params.md"}
-
-
-def test_saving_everything_draws_the_figure(everything: tuple[list[dict[str, Any]], Path]) -> None:
-    pytest.importorskip("matplotlib")
-    assert (everything[1] / "results" / "accuracy-vs-bflops.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_without_matplotlib_saving_says_what_is_missing(tmp_path: Path) -> None:
-    hidden = "import sys; sys.modules['matplotlib'] = None; from cspbench.cli import params; from pathlib import Path; "
-    done = subprocess.run(
-        [sys.executable, "-c", hidden + "params._draw(Path('results'))"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=True,
-    )
-    assert "install cspbench[plot]" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert written == {"params.json", "params.md"}
 
 
 def test_csv_and_latex_of_a_table() -> None:

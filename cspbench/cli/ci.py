@@ -1,0 +1,88 @@
+"""`cspbench ci`: results held against a baseline's, for a gate that fails when a number changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cspbench.cli.options import Format, FormatOption
+from cspbench.report.tolerances import DEFAULT
+
+
+def ci(
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline",
+            metavar="DIR|FILE|git:REF",
+            help="A results directory, a report.json, a params.json, or the results directory as it was where HEAD "
+            "branched off from REF (git:REF:FOLDER for another folder).",
+        ),
+    ],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run directories, or folders of runs, to add.")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", help="The present results.")] = Path("results"),
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on",
+            metavar="METRIC:TOLERANCE,...",
+            help="What may move and how far: params and bflops in percent, top1, top5, ap, ap50, ... in points; top1 "
+            "covers top5, ap the other APs. What is left out keeps the default.",
+        ),
+    ] = DEFAULT,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML, a case a cell.")] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", help="Append the changes as markdown ($GITHUB_STEP_SUMMARY).")
+    ] = None,
+    comment: Annotated[
+        Path | None, typer.Option("--comment", help="Write the body of a comment, with a marker to find it again.")
+    ] = None,
+    form: FormatOption = Format.MD,
+) -> None:
+    """Compare the present results with a baseline and print only what changed.
+
+    Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, or
+    a new one is off; 4 a measurement is partial, which never passes.
+    """
+    from cspbench.report import changed
+    from cspbench.report.baseline import compared, load, present
+    from cspbench.report.junit import junit as as_junit
+    from cspbench.report.tolerances import parse
+    from cspbench.results import write_bytes, write_text
+
+    tolerances = parse(fail_on)
+    now = present(results, runs or [])
+    against = load(baseline, results)
+    changes = compared(against, now, tolerances)
+    if junit is not None:
+        write_bytes(junit, as_junit(changes))
+    if summary is not None:
+        _append(summary, changed.markdown(changes, against.name, changed.SUMMARY_LIMIT))
+    if comment is not None:
+        write_text(comment, changed.comment(changes, against.name))
+    typer.echo(changed.table(changes, against.name, form.value), nl=False)
+    if form in (Format.CSV, Format.LATEX):
+        typer.echo(f"cspbench: {changes.summary}", err=True)
+    if changes.exit_code:
+        raise typer.Exit(changes.exit_code)
+
+
+def _append(path: Path, text: str) -> None:
+    """Add a section to a file that others write to as well."""
+    from cspbench.errors import CspbenchError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"### cspbench ci\n\n{text}\n")
+    except OSError as error:
+        raise CspbenchError(
+            "cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            remedy="Choose another place for --summary",
+        ) from None

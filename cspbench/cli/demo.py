@@ -1,0 +1,53 @@
+"""`cspbench demo`: everything cspbench does, on a sample that it draws itself; nothing is downloaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cspbench.cli import evaluating as shared
+
+NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
+"""The thresholds of the README's NMS table."""
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Where the reports are written.")] = Path("results"),
+    run: shared.RunOption = Path("runs/sample"),
+    fresh: shared.FreshOption = False,
+) -> None:
+    """Count every published row, evaluate the bundled nets on drawn images, and write all reports to results/.
+
+    The published accuracies stay unmeasured: they need the authors' weights and ImageNet or COCO. Exit code 1: a number
+    is off.
+    """
+    from cspbench.cli.eval_coco import eval_coco
+    from cspbench.cli.eval_imagenet import eval_imagenet
+    from cspbench.cli.params import count_all
+    from cspbench.cli.report import save
+
+    begun = time.monotonic()
+    typer.echo("# Parameters and BFLOPs of every row\n")
+    typer.echo(count_all(out))
+    typer.echo("\n# A classifier on drawn images\n")
+    codes = [_code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
+    typer.echo("\n# A detector on drawn images, at six NMS thresholds\n")
+    codes.append(_code(lambda: eval_coco(sample=True, nms=NMS, run=run, fresh=fresh)))
+    typer.echo("\n# The reports\n")
+    written = save(out, [run])
+    typer.echo("\n".join(f"- {path}" for path in written))
+    typer.echo(f"\nDone in {time.monotonic() - begun:.0f} s. To read: {out / 'report.html'}")
+    raise typer.Exit(max(codes))
+
+
+def _code(command: Callable[[], None]) -> int:
+    """What a command would leave with."""
+    try:
+        command()
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    return 0

@@ -1,0 +1,146 @@
+"""What results are compared with: a results directory, a report.json, a params.json alone, or git:REF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cspbench.errors import CspbenchError, brief
+from cspbench.report import cells, gather, history
+from cspbench.report.cells import Line, ReportedCell
+from cspbench.report.changes import Changes, compare
+from cspbench.report.recorded import as_recorded, networks, with_counts
+from cspbench.report.sources import COUNTS, LARGEST, Counts, files_of, of_files, parsed
+from cspbench.report.tolerances import COUNTED, Tolerances
+from cspbench.report.verdicts import Word
+
+GIT = "git:"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The lines of a baseline or of the present, what to call them, and the files of counts they were gathered from."""
+
+    lines: list[Line]
+    name: str
+    counts: tuple[Counts, ...] | None = None
+    """None for a report.json, which keeps only what tables have columns for."""
+    counts_only: bool = False
+    """Whether they can be nothing but counts, so that nothing else is to be compared with them."""
+
+
+def load(text: str, results: Path) -> Results:
+    """The baseline that `text` names, for the results in that directory.
+
+    Raises `CspbenchError` naming the file or commit for anything that is not one, whatever is in it.
+    """
+    if text.startswith(GIT):
+        reference, colon, path = text.removeprefix(GIT).partition(":")
+        past = history.read(reference, path if colon else None, results)
+        return replace(_recorded(past.files, text), name=past.commit)
+    place = Path(text)
+    if _is_folder(place):
+        files = files_of(place)
+        if not files:
+            raise _unusable(text, "a folder without results")
+        return _recorded(files, text)
+    data = _bytes(place, text)
+    document = parsed(data, text)
+    if "lines" in document:
+        return Results(sound(cells.read(document, text), text), text)
+    if "rows" not in document:
+        raise _unusable(text, "other JSON")
+    name = place.name if place.name in COUNTS else COUNTS[0]
+    return replace(_recorded({name: data}, text), counts_only=True)
+
+
+def present(results: Path, runs: Sequence[Path] = ()) -> Results:
+    """The results directory, and run directories, as they are now."""
+    sources = gather.from_disk(results, runs)
+    return Results(sound(gather.lines(sources), str(results)), str(results), sources.counts)
+
+
+def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
+    """What changed since a baseline, of all that the baseline can speak about."""
+    old, new = baseline.lines, now.lines
+    if baseline.counts is None or now.counts is None:
+        return compare(old, new, tolerances)
+    new = sound(with_counts(new, now.counts), now.name)
+    if baseline.counts_only:
+        old, new = [_counted(line) for line in old], [_counted(line) for line in new]
+    return compare(old, new, tolerances, (networks(baseline.counts), networks(now.counts)))
+
+
+def _counted(line: Line) -> Line:
+    return replace(line, cells={metric: cell for metric, cell in line.cells.items() if metric in COUNTED})
+
+
+def sound(lines: Sequence[Line], where: str) -> list[Line]:
+    """The lines, if every row is there once and every number is one; raises `CspbenchError` otherwise."""
+    seen = set()
+    for line in lines:
+        for cell in line.cells.values():
+            _check(cell, f"{where}, {brief(line.table)}, {brief(line.row)}")
+        if (line.table, line.row) in seen:
+            raise _unusable(f"{where}, {brief(line.table)}, {brief(line.row)}", "this row twice")
+        seen.add((line.table, line.row))
+    try:
+        json.dumps(cells.as_json(lines), ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unusable(where, str(error)) from None
+    return list(lines)
+
+
+def _check(cell: ReportedCell, where: str) -> None:
+    texts = (cell.metric, cell.header, cell.printed, cell.unit)
+    known = {str(word) for word in Word}
+    if not all(isinstance(text, str) for text in texts) or cell.verdict not in known:
+        raise _unusable(where, f"a cell with verdict {cell.verdict!r}")
+    for text in (cell.measured, cell.exact):
+        if text is not None and not _is_number(text):
+            raise _unusable(f"{where}, {brief(cell.header)}", f"the measurement {text!r}")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a finite decimal of a size that measurements have, so that arithmetic with it is exact."""
+    try:
+        value = Decimal(text) if len(text) <= 100 else Decimal("NaN")
+    except ArithmeticError:
+        return False
+    return value.is_finite() and abs(value.adjusted()) <= 40 and abs(int(value.as_tuple().exponent)) <= 100
+
+
+def _recorded(files: Mapping[str, bytes], where: str) -> Results:
+    sources = of_files(files, where)
+    lines = as_recorded(gather.lines(sources), sources.counts)
+    return Results(sound(lines, where), where, sources.counts)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # a name that no file can have; opening it says so
+        return False
+
+
+def _bytes(path: Path, text: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise _unusable(text, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _unusable(where: str, found: Any) -> CspbenchError:
+    return CspbenchError(
+        "not a baseline",
+        where=where,
+        expected="a results directory, a report.json, a params.json or git:REF",
+        found=brief(str(found), 120),
+        remedy="Make one with `cspbench params --all --save` or `cspbench report --save`",
+    )

@@ -1,0 +1,207 @@
+"""`cspbench report`: what it prints and writes, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from result_files import classifier
+from typer.testing import CliRunner, Result
+
+from cspbench.cli.report import report
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.report.cells import read
+
+COUNTS = Path(__file__).parents[2] / "results" / "params.json"
+app = typer.Typer()
+app.command()(report)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def said(*arguments: str | Path, code: int = 0) -> str:
+    """Its stdout, when it ends with that code."""
+    done = run(*arguments)
+    assert done.exit_code == code, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results directory with this repository's counts."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    shutil.copy(COUNTS, folder / "params.json")
+    return folder
+
+
+def put(folder: Path, name: str, kept: bytes) -> Path:
+    """A run directory with what was kept of it."""
+    path = folder / name
+    path.mkdir(parents=True)
+    document = json.loads(kept)
+    (path / "run.json").write_text(json.dumps(document["run"]))
+    if document["metrics"]:
+        (path / "metrics.json").write_text(json.dumps(document["metrics"]))
+    return path
+
+
+def test_every_format_twice(results: Path) -> None:
+    for form in ("md", "csv", "json", "latex"):
+        text = said("--results", results, "--format", form)
+        assert text == said("--results", results, "--format", form)
+        assert "CSPResNeXt-50" in text
+    assert said("--results", results) == said("--results", results, "--format", "md")
+
+
+def test_markdown_csv_and_json_need_nothing_heavy(results: Path) -> None:
+    script = (
+        "import sys, typer; from cspbench.cli.report import report; app = typer.Typer(); app.command()(report)\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'PIL'} & set(sys.modules)), file=sys.stderr)"
+    )
+    for form in ("md", "json"):
+        command = [sys.executable, "-c", script, "--results", str(results), "--format", form]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_file_by_its_suffix(results: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = run("--results", results, "--table", "imagenet-big", "--out", tmp_path / "deep" / "page.html")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "page.html" in done.stderr
+    text = (tmp_path / "deep" / "page.html").read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    # the figures of that table alone
+    assert text.count('<svg class="plot"') == 3
+    said("--results", results, "--out", tmp_path / "cells.csv")
+    assert (tmp_path / "cells.csv").read_text("utf-8").startswith("kind,table,row,")
+
+
+def test_rows_and_tables_are_chosen(results: Path) -> None:
+    text = said("--results", results, "--only", "off", "--table", "imagenet-small", "--format", "csv")
+    assert {each["row"] for each in csv.DictReader(io.StringIO(text))} == {"cspdensenet-ref"}
+    lines = read(json.loads(said("--results", results, "--only", "fitted", "--format", "json")), "stdout")
+    assert {line.definition for line in lines} == {"stand-in, low"}
+    pasted = said("--results", results, "--table", "imagenet-big", "--like-readme").splitlines()
+    assert pasted[:2] == [
+        "Model | #Parameter | BFLOPs | Top-1 | Top-5 | cfg | weight |",
+        "---|---|---|---|---|---|---|",
+    ]
+    assert pasted[3] == "CSPDarkNet-53 | 27.61M (-34%) | 13.07 (-30%) | - | - | cfg | weight |"
+    assert len(pasted) == 18
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "imagenet-bug"], "Did you mean imagenet-big"),
+        (["--only", "offf"], "Did you mean off"),
+        (["--like-readme", "--format", "html"], "--like-readme is markdown"),
+        (["--save", "--only", "off"], "--save writes the whole report"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
+    # said before results are looked for
+    done = run("--results", tmp_path / "nowhere", *arguments)
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
+
+
+def test_unusable_results(tmp_path: Path, results: Path) -> None:
+    for folder in (tmp_path / "nowhere", results):
+        (results / "params.json").write_text('{"rows": [{}]}')
+        done = run("--results", folder)
+        assert isinstance(done.exception, CspbenchError)
+        assert done.exception.exit_code == 3
+        assert done.stdout == ""
+
+
+def test_the_newest_complete_run_counts(results: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    put(runs, "old", classifier(top1=38_000, when="2026-01-01T00:00:00Z"))
+    put(runs, "new", classifier(top1=38_610, when="2026-02-01T00:00:00Z"))
+    put(runs, "newest", classifier(when="2026-03-01T00:00:00Z", finished=False))
+    text = said(runs, "--results", results, "--table", "imagenet-big")
+    (row,) = (line for line in text.splitlines() if line.startswith("| CSPDarkNet-53 |"))
+    assert " 77.2 (=) → 77.220 (95 %: 76.85–77.59) Δ0 exact [" in row
+    notes = [line for line in text.splitlines() if line.startswith("- CSPDarkNet-53: Top-1 also")]
+    assert len(notes) == 2
+    assert any("also 76.0" in note for note in notes)
+    assert any("also nothing" in note and "incomplete" in note for note in notes)
+
+
+def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
+    kept = classifier(top1=38_610).replace(b'"by", "hand"', b'"by", "\\ud800hand\\u0007"')
+    path = put(tmp_path / "runs", "mine", kept)
+    for form in ("md", "csv", "html"):
+        text = said(path, "--results", tmp_path / "nowhere", "--table", "imagenet-big", "--format", form)
+        assert "cspbench by \\ud800hand" in text
+    found = json.loads(said(path, "--results", tmp_path / "nowhere", "--format", "json"))
+    assert "cspbench by \ud800hand\x07" in {
+        cell["made"]["command"] for line in found["lines"] for cell in line["cells"] if cell["made"]
+    }
+
+
+def test_a_run_without_results(tmp_path: Path) -> None:
+    path = put(tmp_path / "runs", "mine", classifier(top1=38_610))
+    text = said(path, "--results", tmp_path / "nowhere", "--table", "imagenet-big")
+    assert "Δ0 exact [1]" in text
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_strict_fails_where_nothing_explains(results: Path, tmp_path: Path) -> None:
+    said("--results", results, "--strict", "--format", "csv")  # what is off there is explained
+    path = put(tmp_path, "bad", classifier(top1=30_000))
+    said(path, "--results", results, "--format", "csv")
+    said(path, "--results", results, "--format", "csv", "--strict", code=1)
+
+
+PLOTS = ("top1-over-bflops.png", "top1-over-params.png", "ap-over-nms.png", "residuals.png")
+REPORTS = ("report.md", "report.html", "report.csv", "report.json")
+
+
+def test_save_writes_everything(results: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    runs = tmp_path / "runs"
+    put(runs, "whole", classifier(top1=38_610))
+    put(runs, "half", classifier(finished=False))
+    done = run(runs, "--results", results, "--save")
+    assert (done.exit_code, done.stdout) == (0, "")
+    wrote = [line.removeprefix("cspbench: wrote ") for line in done.stderr.splitlines() if "wrote" in line]
+    assert {Path(each).relative_to(results).as_posix() for each in wrote} == {
+        "evaluations/whole.json",
+        *REPORTS,
+        *PLOTS,
+    }
+    assert "half: incomplete, not kept" in done.stderr
+    text = (results / "report.md").read_text("utf-8")
+    for name in PLOTS:
+        assert f"]({name})" in text
+    assert "→ 77.220 " in text
+    # what was kept is enough to make it again, to the byte
+    assert said("--results", results, "--format", "csv") == (results / "report.csv").read_text("utf-8")
+    assert said("--results", results, "--format", "json") == (results / "report.json").read_text("utf-8")
+
+
+def test_save_without_matplotlib(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name))
+    done = run("--results", results, "--save")
+    assert done.exit_code == 0
+    assert [line for line in done.stderr.splitlines() if "wrote" not in line] == [
+        "cspbench: no plots: they need matplotlib, install cspbench[plot]"
+    ]
+    assert {path.name for path in results.iterdir()} == {"params.json", *REPORTS}
+    assert "](" not in (results / "report.md").read_text("utf-8")
