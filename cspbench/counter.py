@@ -51,7 +51,9 @@ class Counter:
         missing: dict[object, Network] = {}
         for name, build, size in wanted:
             network = self._network(name, build, size)
-            missing.setdefault(_graph(network), network)
+            graph = _graph(network)
+            if graph not in self._counts:
+                missing.setdefault(graph, network)
         processes = min(os.cpu_count() or 1, len(missing) // WORTH_A_PROCESS)
         if processes < 2 or not sys.platform.startswith("linux"):
             return

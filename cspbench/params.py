@@ -10,7 +10,7 @@ from typing import Any
 from cspbench.claims import Cell, Column, Row, Table
 from cspbench.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
-from cspbench.network.network import Network
+from cspbench.network.network import Network, digest
 from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, percent_off, verdict
 from cspbench.zoo.catalogue import MODELS, Model, row_model
 
@@ -72,6 +72,8 @@ class RowCount:
     subject: Subject
     size: Size | None
     cells: Mapping[str, CellCount]
+    network: str | None = None
+    """The digest of what was counted: two networks may well have the same counts."""
 
     @property
     def failed(self) -> bool:
@@ -140,7 +142,7 @@ def measure(
             counted = counter(subject.model, subject.build, subject.size)
         cells = {metric: _cell_count(subject, metric, counted, counter, overrides or {}) for metric in METRICS}
         size = counted.network.input[1:] if counted else subject.size
-        results.append(RowCount(subject, size, cells))
+        results.append(RowCount(subject, size, cells, digest(counted.network) if counted else None))
     return _compared(results)
 
 
@@ -236,6 +238,7 @@ def as_json(result: RowCount) -> dict[str, Any]:
         "confidence": subject.confidence,
         "unknown": subject.unknown,
         "size": list(result.size) if result.size else None,
+        "network": result.network,
         **{metric: _cell_json(cell) for metric, cell in result.cells.items()},
         "note": "; ".join(notes) or None,
     }

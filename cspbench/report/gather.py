@@ -58,15 +58,16 @@ def _line(table: Table, row: Row, found: Mapping[tuple[str, str, str], list[Meas
     for column in table.columns:
         if column.role == "metric":
             measurements = found.get((table.name, row.id, column.metric), [])
-            cells[column.metric] = _cell(row.cells[column.metric], entry.model, measurements)
+            absent = _unmeasured(row.cells[column.metric], entry.model, table.kind)
+            cells[column.metric] = _cell(row.cells[column.metric], absent, measurements)
     definition = provenance(entry.model) if entry.model else None
     size = row.size or row.counting_size
     return Line(table.name, row.id, row.label, dict(row.settings), entry.model, definition, size, entry.note, cells)
 
 
-def _cell(cell: Cell, model: str | None, found: Sequence[Measured]) -> ReportedCell:
+def _cell(cell: Cell, absent: Verdict, found: Sequence[Measured]) -> ReportedCell:
     first = found[0] if found else None
-    judged = first.verdict if first else _unmeasured(cell, model)
+    judged = first.verdict if first else absent
     shown = None if judged.measured is None else _shown(judged.measured, cell)
     return ReportedCell(
         metric=cell.metric,
@@ -93,7 +94,8 @@ def _note(each: Measured) -> str | None:
     return "; ".join([*each.faults, *([each.note] if each.note else [])]) or None
 
 
-def _unmeasured(cell: Cell, model: str | None) -> Verdict:
+def _unmeasured(cell: Cell, model: str | None, kind: str) -> Verdict:
+    """The verdict on a cell that nobody has measured."""
     if not cell.published:
         return Verdict(Word.UNPUBLISHED, None, None)
     if cell.metric == "fps":
@@ -101,7 +103,8 @@ def _unmeasured(cell: Cell, model: str | None) -> Verdict:
     elif model is None:
         reason = Reason.NO_DEFINITION
     else:
-        reason = Reason.NOT_RUN if cell.counting else Reason.NO_WEIGHTS
+        # counting needs nothing, and the sample brings its own weights
+        reason = Reason.NOT_RUN if cell.counting or kind == "sample" else Reason.NO_WEIGHTS
     return Verdict(Word.UNMEASURED, cell.value, None, reason=reason)
 
 

@@ -22,7 +22,8 @@ def junit(changes: Changes) -> bytes:
         _count(suite)
     _count(root)
     Xml.indent(root, " ")
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _case(suite: Xml.Element, pair: Pair) -> None:

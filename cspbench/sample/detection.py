@@ -114,36 +114,48 @@ def _record(each: Object, image: int) -> dict[str, Any]:
 
 def run_lengths(mask: Mask) -> list[int]:
     """COCO's uncompressed run lengths, column by column, the first of pixels outside."""
-    flat = np.concatenate(([False], mask.ravel(order="F"), [False]))
+    flat = np.concatenate(([False], mask.ravel(order="F")))
     changes: NDArray[np.int64] = np.flatnonzero(flat[1:] != flat[:-1])
     return [int(length) for length in np.diff(np.concatenate(([0], changes, [mask.size])))]
+
+
+class Drawn(NamedTuple):
+    """A thing on a canvas, or a crowd of them."""
+
+    category: int
+    whole: int
+    """Pixels that showed it when it was drawn."""
+    crowd: bool = False
 
 
 def draw(seed: int) -> Scene:
     """The picture with that seed."""
     random = generator(seed)
-    width, height = (int(side) for side in random.integers(NARROW, WIDE + 1, 2))
-    canvas = Canvas(width, height)
-    canvas.background(random, int(random.integers(10, 60)))
-    drawn_things: list[tuple[int, int, bool]] = []
-    crowded = chance(random, 0.2)
-    for _ in range(int(random.integers(3, 10)) - 2 * crowded):
-        category = int(random.integers(1, len(CATEGORIES) + 1))
-        number = len(drawn_things) + 1
-        drawn_things.append((category, _thing(canvas, random, category, number), False))
-    if crowded:
-        category = int(random.integers(1, len(CATEGORIES) + 1))
-        number = len(drawn_things) + 1
-        drawn_things.append((category, _crowd(canvas, random, category, number), True))
+    canvas, things = arrange(random)
     objects = [
         Object(category, canvas.shown == number, crowd)
-        for number, (category, whole, crowd) in enumerate(drawn_things, 1)
+        for number, (category, whole, crowd) in enumerate(things, 1)
         if int((canvas.shown == number).sum()) >= max(1, LEAST_SHOWN * whole)
     ]
     if chance(random, 0.2):
         canvas.blur()
     canvas.light(random, 70)
     return Scene(canvas.finished(random, int(random.integers(2, 20))), objects)
+
+
+def arrange(random: Generator) -> tuple[Canvas, list[Drawn]]:
+    """A canvas full of things, which it numbers from 1 on."""
+    width, height = (int(side) for side in random.integers(NARROW, WIDE + 1, 2))
+    canvas = Canvas(width, height)
+    canvas.background(random, int(random.integers(10, 60)))
+    crowded = chance(random, 0.2)
+    alone = int(random.integers(3, 10)) - 2 * crowded
+    things: list[Drawn] = []
+    for number in range(1, alone + crowded + 1):
+        category = int(random.integers(1, len(CATEGORIES) + 1))
+        add = _thing if number <= alone else _crowd
+        things.append(Drawn(category, add(canvas, random, category, number), number > alone))
+    return canvas, things
 
 
 def _thing(canvas: Canvas, random: Generator, category: int, number: int) -> int:

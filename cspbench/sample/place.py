@@ -101,7 +101,7 @@ def _put(own: Path, place: Path) -> None:
 def _whole(place: Path) -> bool:
     try:
         said = json.loads((place / WHOLE).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     files, size = _held(place)
     return bool(said == {"files": files, "bytes": size})

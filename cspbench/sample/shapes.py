@@ -154,4 +154,5 @@ def per_pixel(points: Mask) -> Counts:
     """How many of the points of each pixel are true: (3 H, 3 W) to (H, W), from 0 to 9."""
     bits = points.view(np.uint8)
     rows = bits[0::SAMPLES] + bits[1::SAMPLES] + bits[2::SAMPLES]
-    return (rows[:, 0::SAMPLES] + rows[:, 1::SAMPLES] + rows[:, 2::SAMPLES]).astype(np.int64)
+    counts: Counts = (rows[:, 0::SAMPLES] + rows[:, 1::SAMPLES] + rows[:, 2::SAMPLES]).astype(np.int64)
+    return counts

@@ -1,0 +1,310 @@
+"""What results can be compared with: folders, files, other commits; and whatever somebody puts there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import counts_by_hand as counts
+import pytest
+from checkouts import ALONE, commit, git, repository
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.report import changed
+from cspbench.report.baseline import Results, compared, load, present
+from cspbench.report.cells import as_json
+from cspbench.report.changes import Changes
+from cspbench.report.junit import junit
+from cspbench.report.tolerances import DEFAULT, parse
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of this machine's git counts."""
+    for key, value in ALONE.items():
+        monkeypatch.setenv(key, value)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The present results, in no checkout."""
+    return counts.write(tmp_path_factory.mktemp("present") / "results")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with results on main."""
+    place = repository(tmp_path / "repository")
+    counts.write(place / "results")
+    commit(place)
+    return place
+
+
+def against(baseline: str | Path, results: Path) -> Changes:
+    return compared(load(str(baseline), results), present(results), parse(DEFAULT))
+
+
+def told(found: Changes) -> list[tuple[str, str, str]]:
+    return [(pair.row, pair.metric, str(pair.kind)) for pair in found.told]
+
+
+def with_count(metric: str, count: int | None, row: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """The rows by hand with one count replaced, and other things in that cell."""
+    lines = counts.rows()
+    lines[row][metric] = {**lines[row][metric], "count": count, **more}
+    return lines
+
+
+def test_a_results_folder(tmp_path: Path, results: Path) -> None:
+    assert told(against(results, results)) == []
+    old = counts.write(tmp_path / "old", *with_count("params", 41_573_215))
+    assert told(against(old, results)) == [("darknet-53", "params", "changed")]
+
+
+def test_a_count_that_the_table_has_no_column_for_is_compared_too(tmp_path: Path, results: Path) -> None:
+    old = counts.write(tmp_path / "old", *with_count("bflops", 1, row=1))
+    (pair,) = against(old, results).told
+    assert (pair.row, pair.header, pair.kind) == ("cspresnext50-panet-spp-sam-512", "BFLOPs", "changed")
+    gone = counts.write(tmp_path / "gone", *with_count("bflops", None, row=1))
+    assert told(against(results, gone)) == [("cspresnext50-panet-spp-sam-512", "bflops", "vanished")]
+
+
+def test_a_params_json_alone_says_nothing_about_accuracies(tmp_path: Path, results: Path) -> None:
+    found = against(results / "params.json", results)
+    assert {pair.metric for pair in found.pairs} == {"params", "bflops"}
+    renamed = tmp_path / "counts-of-before.json"
+    renamed.write_bytes((results / "params.json").read_bytes())
+    assert told(against(renamed, results)) == []
+
+
+def test_a_report(tmp_path: Path, results: Path) -> None:
+    report = tmp_path / "report.json"
+    lines = present(results).lines
+    report.write_text(json.dumps(as_json(lines)))
+    assert told(against(report, results)) == []
+    (row,) = [line for line in lines if (line.table, line.row) == ("imagenet-big", "darknet-53")]
+    measured = replace(row.cells["top1"], measured="77.2", exact="77.2", verdict="exact", reason=None)
+    report.write_text(json.dumps(as_json([replace(row, cells={**row.cells, "top1": measured})])))
+    assert ("darknet-53", "top1", "vanished") in told(against(report, results))
+
+
+def test_what_was_recorded_counts_and_not_what_the_tables_say_now(tmp_path: Path, results: Path) -> None:
+    gone = {**counts.rows()[0], "id": "darknet-54", "row": "DarkNet-54"}
+    old = counts.write(tmp_path / "old", *with_count("params", 41_573_216, printed="41.99M", verdict="off"), gone)
+    found = against(old, results)
+    assert told(found) == [
+        ("darknet-54", "params", "vanished"),
+        ("darknet-54", "bflops", "vanished"),
+        ("darknet-53", "params", "noted"),
+    ]
+    assert found.told[0].why == "the row is gone"
+    assert (found.told[0].name, found.told[0].header) == ("DarkNet-54 256×256", "#Parameter")
+    assert found.told[2].why == "the claim was 41.99M"
+
+
+def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> None:
+    first, second = counts.rows()
+    old = counts.write(tmp_path / "old", {**first, "network": "1" * 64}, second)
+    found = against(old, results)
+    assert told(found) == [("darknet-53", "params", "changed"), ("darknet-53", "bflops", "changed")]
+    assert found.told[0].why == "the network is another, though with the same count"
+
+
+def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checkout: Path) -> None:
+    start = git(checkout, "rev-parse", "HEAD")
+    counts.write(checkout / "results", *with_count("params", 1))
+    commit(checkout, "main goes on")
+    git(checkout, "checkout", "--quiet", "-b", "topic", start)
+    counts.write(checkout / "results", *with_count("params", 2))
+    commit(checkout, "topic")
+    found = load("git:main", checkout / "results")
+    assert found.name == f"main, branched off at commit {start[:12]}"
+    ((pair,), (now,)) = [against(f"git:{ref}", checkout / "results").told for ref in ("main", start)]
+    assert (pair.before and pair.before.exact, pair.after and pair.after.exact) == ("41573216", "2")
+    assert now == pair
+    assert load("git:HEAD", checkout / "results").name == f"HEAD, commit {git(checkout, 'rev-parse', 'HEAD')[:12]}"
+
+
+def test_a_commit_without_common_ancestor_is_taken_as_it_is(checkout: Path) -> None:
+    git(checkout, "checkout", "--quiet", "--orphan", "other")
+    commit(checkout, "another beginning")
+    found = load("git:main", checkout / "results")
+    main = git(checkout, "rev-parse", "main")[:12]
+    assert found.name == f"main, commit {main}, which has no ancestor in common with HEAD here"
+
+
+def test_another_folder_of_the_commit(checkout: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(checkout, "mv", "results", "a folder")
+    commit(checkout)
+    for place in ("a folder", "/a folder/"):
+        assert told(against(f"git:HEAD:{place}", checkout / "a folder")) == []
+    # results that are in no checkout: then the working directory's
+    monkeypatch.chdir(checkout)
+    assert told(against("git:HEAD:a folder", results)) == []
+
+
+def test_only_files_of_results_are_read(checkout: Path) -> None:
+    folder = checkout / "results"
+    (folder / "evaluations").mkdir()
+    (folder / "evaluations" / "notes.txt").write_text("{")
+    (folder / "other.json").write_text("{")
+    (folder / "sample-params.json").symlink_to("other.json")
+    commit(checkout)
+    (folder / "sample-params.json").unlink()
+    assert told(against("git:HEAD", folder)) == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "--upload-pack=x", "-", "^main", "main..HEAD", "a b", "main\0", ":/fix", "x\n", "\ud800"]
+)
+def test_what_git_could_misunderstand_is_no_reference(checkout: Path, reference: str) -> None:
+    with pytest.raises(UsageError, match="not a name of a commit"):
+        load(f"git:{reference}", checkout / "results")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ("git:origin/main", r"git:origin/main: no such commit here. Fetch it with `git fetch origin`"),
+        ("git:HEAD:elsewhere", r"no results at this commit \(expected params.json or evaluations/\*.json, found fatal"),
+        ("git:HEAD:../x", "no results at this commit"),
+        ("git:HEAD:results/params.json", "no results at this commit"),
+        ("git:main@{7}", "no such commit here"),
+    ],
+)
+def test_what_is_not_in_the_checkout(checkout: Path, baseline: str, message: str) -> None:
+    with pytest.raises(CspbenchError, match=message):
+        load(baseline, checkout / "results")
+
+
+def test_a_shallow_clone_is_told_how_to_get_the_rest(checkout: Path, tmp_path: Path) -> None:
+    old = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, "again")
+    git(tmp_path, "clone", "--quiet", "--depth", "1", checkout.as_uri(), "shallow")
+    with pytest.raises(CspbenchError, match=r"shallow clone.*`git fetch --unshallow origin`"):
+        load(f"git:{old}", tmp_path / "shallow" / "results")
+
+
+def test_no_checkout_and_no_git(results: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CspbenchError, match=r"not in a git checkout.*git:REF:results"):
+        load("git:main", results)
+    monkeypatch.setenv("PATH", str(results))
+    with pytest.raises(CspbenchError, match=r"git cannot be run .* Install git"):
+        load("git:main", checkout / "results")
+
+
+def test_folders_and_files_that_are_none(tmp_path: Path, results: Path) -> None:
+    with pytest.raises(CspbenchError, match=r"not a baseline .*found a folder without results"):
+        load(str(tmp_path), results)
+    for place in (tmp_path / "none", "a\0b", "x" * 5000):
+        with pytest.raises(CspbenchError, match="not a baseline"):
+            load(str(place), results)
+    (tmp_path / "some.json").write_text("{}")
+    with pytest.raises(CspbenchError, match=r"not a baseline .*found other JSON"):
+        load(str(tmp_path / "some.json"), results)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e99", "", "1" * 101, "many"])
+def test_a_measurement_that_is_no_number(tmp_path: Path, results: Path, number: str) -> None:
+    data = as_json(present(results).lines[:1])
+    data["lines"][0]["cells"][0] |= {"exact": number, "verdict": "exact"}
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    with pytest.raises(CspbenchError, match=r"not a baseline.*found the measurement"):
+        load(str(tmp_path / "report.json"), results)
+
+
+def test_a_row_that_is_there_twice(tmp_path: Path, results: Path) -> None:
+    data = as_json([present(results).lines[0]] * 2)
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    with pytest.raises(CspbenchError, match="found this row twice"):
+        load(str(tmp_path / "report.json"), results)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["\ud800", "\x00", "off", "exact", "unpublished", "-", "1e9", "\x1b[31m|<b>", 10**400, 1e308]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def _places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [path, *(place for key, value in inner for place in _places(value, (*path, key)))]
+
+
+def _damaged(data: Any, path: tuple[Any, ...], value: Any, remove: bool) -> Any:
+    """A copy of JSON with the value at a path replaced or, inside something, removed."""
+    if not path:
+        return value
+    copy = json.loads(json.dumps(data))
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    if remove:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return copy
+
+
+@pytest.fixture(scope="module")
+def now(results: Path) -> Results:
+    """The present results, gathered once."""
+    return present(results)
+
+
+def _survives(path: Path, now: Results) -> None:
+    """A baseline file is compared with and shown in every form, or refused with one error."""
+    try:
+        found = compared(load(str(path), path.parent), now, parse(DEFAULT))
+    except CspbenchError:
+        return
+    Xml.fromstring(junit(found))
+    changed.comment(found, "baseline").encode()
+    for form in ("json", "csv"):
+        changed.table(found, "baseline", form).encode()
+    assert found.exit_code in (0, 1, 4)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_a_damaged_report_is_compared_with_or_refused(results: Path, now: Results, data: st.DataObject) -> None:
+    (row,) = [line for line in now.lines if (line.table, line.row) == ("imagenet-big", "cspdarknet-53")]
+    whole = as_json([row])
+    damaged = _damaged(whole, data.draw(st.sampled_from(_places(whole))), data.draw(VALUES), data.draw(st.booleans()))
+    path = results.parent / "report.json"
+    path.write_text(json.dumps(damaged))
+    _survives(path, now)
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_damaged_counts_are_compared_with_or_refused(results: Path, now: Results, data: st.DataObject) -> None:
+    whole = counts.document()
+    whole["rows"][1]["id"] = data.draw(st.sampled_from([whole["rows"][1]["id"], "gone"]))
+    damaged = _damaged(whole, data.draw(st.sampled_from(_places(whole))), data.draw(VALUES), data.draw(st.booleans()))
+    path = results.parent / "damaged.json"
+    path.write_text(json.dumps(damaged))
+    _survives(path, now)
+
+
+@settings(max_examples=40)
+@given(
+    st.binary(max_size=50)
+    | st.sampled_from([b"[" * 100_000, b'{"lines":', b"\xff\xfe{}", b'{"schema":1,"lines":null}'])
+)
+def test_any_bytes_are_refused(results: Path, content: bytes) -> None:
+    path = results.parent / "any.json"
+    path.write_bytes(content)
+    with pytest.raises(CspbenchError):
+        load(str(path), results)

@@ -1,0 +1,131 @@
+"""`cspbench ci` as a gate runs it: exit codes, files, and how little it takes."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import counts_by_hand as counts
+import pytest
+import typer
+from checkouts import ALONE
+
+from cspbench.cli.ci import ci
+from cspbench.cli.options import Format
+from cspbench.errors import CspbenchError
+from cspbench.report.changed import MARKER
+
+SECONDS = 1.0
+"""What the command may take, in a processor's time: a machine that is busy makes everything wait."""
+
+
+def cspbench(
+    *arguments: str | Path, cwd: Path, python: tuple[str, ...] = (), measured: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; `python` are options of the interpreter; a run whose time counts is not to be `measured`."""
+    environment = {key: value for key, value in ALONE.items() if measured or not key.startswith("COVERAGE")}
+    return subprocess.run(
+        [sys.executable, *python, "-m", "cspbench", *map(str, arguments)],
+        cwd=cwd,
+        env={**environment, "CI": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def changed_results(folder: Path) -> Path:
+    """A results directory in which DarkNet-53 has one parameter more."""
+    lines = counts.rows()
+    lines[0]["params"]["count"] += 1
+    return counts.write(folder, *lines)
+
+
+def test_a_change_is_named_everywhere_and_fails(tmp_path: Path) -> None:
+    counts.write(tmp_path / "old")
+    changed_results(tmp_path / "results")
+    (tmp_path / "summary.md").write_text("before\n")
+    files = ("--junit", "new/junit.xml", "--comment", "comment.md", "--summary", "summary.md")
+    done = cspbench("ci", "--baseline", "old", *files, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    row = (
+        "| fails: changed | imagenet-big | DarkNet-53 | #Parameter | 41.57M | 41.57 (41573216) | 41.57 (41573217) "
+        "| +1 (+0.000002 %) | 0 | exact | moved by more than 0 % |\n"
+    )
+    assert row in done.stdout
+    comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
+    assert comment == f"{MARKER}\n### cspbench: 1 failing\n\n{done.stdout}"
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8") == f"before\n### cspbench ci\n\n{done.stdout}\n"
+    assert Xml.parse(tmp_path / "new" / "junit.xml").getroot().get("failures") == "1"
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = counts.write(tmp_path / "old"), changed_results(tmp_path / "results")
+    texts = set()
+    for name in ("one.xml", "two.xml"):
+        with pytest.raises(typer.Exit):
+            ci(str(old), results=new, junit=tmp_path / name, form=Format.CSV)
+        texts.add((*capsys.readouterr(), (tmp_path / name).read_bytes()))
+    ((table, words, _),) = texts
+    assert table.count("\n") == 2
+    assert words == "cspbench: 399 cells compared, 1 changed, 1 failing, 398 unchanged.\n"
+
+
+def test_what_is_tolerated_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ci(str(counts.write(tmp_path / "old")), results=changed_results(tmp_path / "results"), fail_on="params:0.001")
+    said = capsys.readouterr().out
+    assert said.startswith("Nothing changed against ")
+    assert said.endswith(" unchanged (1 moved within tolerance).\n")
+    assert said.count("\n") == 1
+
+
+def test_an_incomplete_run_never_passes(tmp_path: Path) -> None:
+    counts.write(tmp_path / "results")
+    run = counts.unfinished_run(tmp_path / "run")
+    done = cspbench("ci", "--baseline", "results", run, cwd=tmp_path)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "| partial | imagenet-big | CSPDarkNet-53 | Top-1 | 77.2 (=) | - | - |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ({"baseline": "none"}, 3, "none: not a baseline"),
+        ({"results": Path("none")}, 3, "none: no results here"),
+        ({"fail_on": "fps:1"}, 2, "--fail-on cannot be read"),
+        ({"baseline": "git:--output=x"}, 2, "--baseline: not a name of a commit"),
+        ({"summary": Path("results")}, 3, "results: cannot be written"),
+        ({"junit": Path("results/params.json/x")}, 3, "results/params.json/x: cannot be written"),
+    ],
+)
+def test_what_cannot_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], code: int, message: str
+) -> None:
+    counts.write(tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CspbenchError) as caught:
+        ci(**{"baseline": "results", **options})
+    assert caught.value.exit_code == code
+    assert str(caught.value).startswith(message)
+
+
+def test_nothing_heavy_is_imported_and_a_second_is_enough(tmp_path: Path) -> None:
+    counts.write(tmp_path / "results")
+    done = cspbench("ci", "--baseline", "results", cwd=tmp_path, python=("-X", "importtime"))
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert imported.isdisjoint({"torch", "timm", "pandas", "matplotlib", "rich", "fvcore"})
+    assert "cspbench.report.changes" in imported
+
+    def took() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert cspbench("ci", "--baseline", "results", cwd=tmp_path, measured=False).returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(took() for _ in range(2)) < SECONDS

@@ -1,0 +1,260 @@
+"""The GitHub action and workflow: what may go wrong in their YAML, and every shell step run for real (see job.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import counts_by_hand as counts
+import pytest
+from checkouts import ALONE, commit, git, repository
+from job import ACTION, COUNTED, REPOSITORY, STEPS, Job, document
+
+from cspbench.report.changed import MARKER
+
+WORKFLOW = document(".github/workflows/reproduce.yml")
+JOBS: dict[str, Any] = WORKFLOW["jobs"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone, on the branch of a pull request, with the results by hand."""
+    return cloned(counts.write(tmp_path / "counted"), tmp_path)
+
+
+def cloned(results: Path, folder: Path) -> Path:
+    """A clone of a repository that has those results on main, with another branch checked out."""
+    origin = repository(folder / "origin")
+    shutil.copytree(results, origin / "results")
+    commit(origin)
+    git(folder, "clone", "--quiet", str(origin), "clone")
+    git(folder / "clone", "checkout", "--quiet", "-b", "topic")
+    return folder / "clone"
+
+
+def job(checkout: Path, code: int = 0, **more: Any) -> Job:
+    """A job that is to find DarkNet-53 with so many parameters as `checkout` has prepared in counted/."""
+    place = checkout.parent
+    prepared = {"PREPARED": str(place / "counted" / "params.json"), "PREPARED_CODE": str(code)}
+    return Job(checkout, place / "runner", env={**prepared, **more.pop("env", {})}, **more)
+
+
+def changed(checkout: Path) -> None:
+    """Let the job find one parameter more than main has."""
+    lines = counts.rows()
+    lines[0]["params"]["count"] += 1
+    counts.write(checkout.parent / "counted", *lines)
+
+
+def test_no_expression_stands_in_a_shell() -> None:
+    steps = [*STEPS, *(step for each in JOBS.values() for step in each["steps"])]
+    blocks = [step["run"] for step in steps if "run" in step]
+    assert len(blocks) == 6
+    assert not [block for block in blocks if "${{" in block]
+    assert all(step["shell"] == "bash" for step in STEPS)
+
+
+def test_the_workflow_lets_no_foreign_code_write() -> None:
+    # YAML reads the key `on` as true
+    triggers = WORKFLOW[True]
+    assert set(triggers) == {"pull_request", "push", "schedule", "workflow_dispatch"}
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert [each.get("permissions") for each in JOBS.values()] == [{"contents": "read", "pull-requests": "write"}, None]
+    for each in JOBS.values():
+        used = [step["uses"] for step in each["steps"] if "uses" in step]
+        assert all(re.fullmatch(r"actions/[a-z-]+@v[0-9]+|\./", name) for name in used)
+        (checkout,) = [step for step in each["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
+
+
+def test_the_workflow_fetches_what_the_comparison_needs() -> None:
+    compare = JOBS["compare"]["steps"]
+    assert compare[0]["with"]["fetch-depth"] == 0
+    assert "./" in [step.get("uses") for step in compare]
+    caches = [
+        step["with"] for each in JOBS.values() for step in each["steps"] if "setup-python" in step.get("uses", "")
+    ]
+    for cache in caches:
+        assert (cache["python-version"], cache["cache"]) == ("3.11", "pip")
+        assert all((REPOSITORY / name).is_file() for name in cache["cache-dependency-path"].split())
+
+
+def test_every_input_and_output_that_is_read_exists() -> None:
+    text = (REPOSITORY / "action.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"inputs\.([a-z-]+)", text)) == set(ACTION["inputs"])
+    made = {f"steps.{step['id']}.outputs.{name}" for step in STEPS for name in re.findall(r'echo "(\w+)=', step["run"])}
+    assert set(re.findall(r"steps\.\w+\.outputs\.\w+", text)) == made
+    used = re.findall(r"steps\.cspbench\.outputs\.(\w+)", json.dumps(WORKFLOW["jobs"]))
+    assert set(used) <= set(ACTION["outputs"])
+
+
+def test_make_has_the_targets() -> None:
+    for target in ("install", "report"):
+        done = subprocess.run(
+            ["make", "--dry-run", "-C", REPOSITORY, target], capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_changed_passes_and_is_said_once(checkout: Path) -> None:
+    first = job(checkout)
+    assert first.run() == 0, first.said
+    assert first.played("make") == [f"-C {checkout} install PYTHON=python3"]
+    assert first.played("cspbench")[0] == "params --all --save --out=results"
+    (comment,) = first.comments
+    assert comment["body"].startswith(
+        f"{MARKER}\n### cspbench: nothing changed\n\nNothing changed against origin/main, "
+    )
+    assert first.summary.read_text().startswith("### cspbench ci\n\nNothing changed against origin/main, ")
+
+    changed(checkout)
+    second = job(checkout)
+    assert second.run() == 1, second.said
+    assert "::error::cspbench ci ended with exit code 1" in second.said
+    (again,) = second.comments
+    assert again["id"] == comment["id"]
+    assert again["body"].startswith(f"{MARKER}\n### cspbench: 1 failing\n")
+    assert "| imagenet-big | DarkNet-53 | #Parameter | 41.57M | 41.57 (41573216) | 41.57 (41573217) |" in again["body"]
+    assert Path(second.outputs["steps.compare.outputs.junit"]).read_text(encoding="utf-8").count("<failure") == 1
+
+
+def ready_to_comment(checkout: Path, **more: Any) -> Job:
+    """A job whose comparison has written its comment."""
+    running = job(checkout, **more)
+    body = running.place / "temporary" / "cspbench" / "comment.md"
+    body.parent.mkdir(parents=True)
+    body.write_text(f"{MARKER}\n### cspbench: nothing changed\n")
+    return running
+
+
+def test_a_comment_of_somebody_else_is_left_alone(checkout: Path) -> None:
+    running = ready_to_comment(checkout)
+    theirs = {"id": 1, "user": {"type": "User"}, "body": f"{MARKER} is what it begins with"}
+    (running.place / "comments.json").write_text(json.dumps([theirs]))
+    for _ in range(2):
+        assert running.step(STEPS[3]) == 0, running.said
+    assert running.comments[0] == theirs
+    assert len(running.comments) == 2
+
+
+def test_a_token_that_cannot_write_fails_nothing(checkout: Path) -> None:
+    running = ready_to_comment(checkout, env={"READ_ONLY": "1"})
+    assert running.step(STEPS[3]) == 0, running.said
+    assert running.comments == []
+    assert running.said.endswith(
+        "::warning::cspbench could not comment on the pull request; the summary of this job says the same.\n"
+    )
+
+
+def test_no_comment_outside_a_pull_request_or_where_none_is_wanted(checkout: Path) -> None:
+    running = job(checkout, event="push", inputs={"fail-on": "params:1", "python": "python3.12", "results": "results"})
+    changed(checkout)
+    assert running.run() == 0, running.said
+    assert running.comments == []
+    assert "--fail-on=params:1 " in running.played("cspbench")[1]
+    assert running.played("make") == [f"-C {checkout} install PYTHON=python3.12"]
+    assert not job(checkout, inputs={"comment": "false"})._wanted(STEPS[3]["if"])
+
+
+def test_a_partial_result_never_passes(checkout: Path) -> None:
+    kept = {
+        "run": json.loads((counts.unfinished_run(checkout.parent / "run") / "run.json").read_text()),
+        "metrics": None,
+    }
+    (checkout / "results" / "evaluations").mkdir()
+    (checkout / "results" / "evaluations" / "one.json").write_text(json.dumps(kept))
+    running = job(checkout)
+    assert running.run() == 4, running.said
+    assert running.comments[0]["body"].startswith(f"{MARKER}\n### cspbench: 2 partial\n")
+
+
+def test_inputs_are_never_run(checkout: Path) -> None:
+    running = job(checkout, inputs={"baseline": "git:$(touch pwned)", "fail-on": '"; touch pwned; "'})
+    assert running.run() == 2, running.said
+    assert running.comments == []
+    assert not list(checkout.parent.rglob("pwned"))
+
+
+@pytest.mark.parametrize(
+    ("counted", "compared", "code", "said"),
+    [
+        (1, 0, 1, "::error::a counted number is off, as it is in the baseline"),
+        (1, 4, 4, "::error::cspbench ci ended with exit code 4"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_the_last_step_fails_where_one_did(checkout: Path, counted: int, compared: int, code: int, said: str) -> None:
+    running = job(checkout)
+    running.outputs = {"steps.count.outputs.code": str(counted), "steps.compare.outputs.code": str(compared)}
+    assert running.step(STEPS[-1]) == code
+    assert running.said.strip() == said
+
+
+def test_a_number_that_is_off_does_not_keep_from_comparing_but_an_error_does(checkout: Path) -> None:
+    install, count = STEPS[:2]
+    for code, ended in ((1, 0), (3, 3)):
+        running = job(checkout, code)
+        assert (running.step(install), running.step(count)) == (0, ended)
+        assert running.outputs["steps.count.outputs.code"] == str(code)
+
+
+def test_the_nightly_job_reports_from_nothing(checkout: Path) -> None:
+    running = job(checkout)
+    (step,) = [step for step in JOBS["report"]["steps"] if "run" in step]
+    assert running.step(step) == 0, running.said
+    assert running.played("make") == ["report"]
+
+
+def broken(folder: Path) -> Path:
+    """A copy of the package in which two models have a wrong layer.
+
+    Darknet's last 3x3 has 1008 filters instead of 1024. MobileNet-v2's depthwise convolutions have another activation,
+    which no count shows.
+    """
+    left_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "cspbench", folder / "cspbench", ignore=left_out)
+    shutil.copytree(REPOSITORY / "tables", folder / "tables")
+    lines = [
+        ("darknet.py", "(32, 64, 128, 256, 512, 1024):", "(32, 64, 128, 256, 512, 1008):"),
+        ("mobilenet.py", 'groups=groups, activation="relu")', 'groups=groups, activation="leaky")'),
+    ]
+    for name, right, wrong in lines:
+        file = folder / "cspbench" / "zoo" / name
+        text = file.read_text(encoding="utf-8")
+        assert text.count(right) == 1
+        file.write_text(text.replace(right, wrong), encoding="utf-8")
+    return folder
+
+
+def test_a_broken_layer_of_a_model_fails_and_is_named(tmp_path: Path) -> None:
+    right = tmp_path / "right"
+    subprocess.run(
+        [sys.executable, "-m", "cspbench", "params", *COUNTED, "--save", "--out", right],
+        cwd=tmp_path,
+        env=ALONE,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    checkout = cloned(right, tmp_path)
+    running = Job(checkout, tmp_path / "runner", env={"PYTHONPATH": str(broken(tmp_path / "wrong"))})
+    assert running.run() == 1, running.said
+    (comment,) = running.comments
+    rows = [line.strip("| ").split(" | ") for line in comment["body"].splitlines() if line.startswith("| fails")]
+    named = {(row[2], row[3]): row for row in rows}
+    # 512 x 16 filters of 3x3 less, and 16 x 1000 weights of the classifier; twice that at 4x4 and at 1x1
+    assert named["Darknet Ref.", "#Parameter"][4:8] == [
+        "7.31M",
+        "7.31 (7314352)",
+        "7.22 (7224624)",
+        "-89728 (-1.226739 %)",
+    ]
+    assert named["Darknet Ref.", "#Parameter"][9] == "exact → off"
+    assert named["Darknet Ref.", "BFLOPs"][4:7] == ["0.96", "0.96 (964640768)", "0.96 (962249472)"]
+    assert "the network is another, though with the same count" in named["MobileNet-v2", "#Parameter"][-1]
+    assert ("PeleeNet", "#Parameter") not in named

@@ -1,0 +1,101 @@
+"""`cspbench demo` as a user runs it first, and the sample that the evaluating commands fall back on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cspbench.sample.place import ensure
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command in `folder`, with nothing configured but the place of the drawn images."""
+    mine = {name: value for name, value in os.environ.items() if name not in ("CSPBENCH_IMAGENET", "CSPBENCH_COCO")}
+    return subprocess.run(
+        [sys.executable, "-m", "cspbench", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**mine, "CSPBENCH_CACHE": str(folder / "cache")},
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which the demo has run, and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run("demo", folder=folder)
+
+
+Demo = tuple[Path, subprocess.CompletedProcess[str]]
+
+
+def test_it_goes_all_the_way(demo: Demo) -> None:
+    folder, done = demo
+    assert done.returncode == 0, done.stderr
+    assert "92 rows, 184 cells" in done.stdout
+    assert done.stdout.count("| sample-csp-detector |") >= 6  # a line for each NMS threshold
+    written = {path.name for path in (folder / "results").iterdir()}
+    assert {"params.json", "sample-params.json", "report.md", "report.html", "report.json", "report.csv"} <= written
+    assert f"To read: {Path('results/report.html')}" in done.stdout
+
+
+def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
+    folder, _ = demo
+    document = json.loads((folder / "results" / "report.json").read_text())
+    lines = {(line["table"], line["row"]): line for line in document["lines"] if line["table"].startswith("sample-")}
+    assert len(lines) == 8
+    for line in lines.values():
+        for cell in line["cells"]:
+            assert cell["verdict"] in ("exact", "within"), (line["row"], cell)
+            assert cell["made"]["command"] == "cspbench demo"
+    accuracies = {
+        cell["metric"]: float(cell["exact"])
+        for cell in lines["sample-classification", "sample-csp-classifier"]["cells"]
+    }
+    assert accuracies["top1"] >= 90
+    precisions = {
+        cell["metric"]: float(cell["exact"]) for cell in lines["sample-detection", "sample-csp-detector"]["cells"]
+    }
+    assert precisions["ap50"] >= 60
+    published = [line for line in document["lines"] if not line["table"].startswith("sample-")]
+    assert {cell["verdict"] for line in published for cell in line["cells"] if not cell["made"]} == {
+        "unmeasured",
+        "unpublished",
+    }
+
+
+def test_again_gives_the_same_reports(demo: Demo) -> None:
+    folder, _ = demo
+    names = ("report.html", "report.md", "report.json", "top1-over-bflops.png")
+    before = [(folder / "results" / name).read_bytes() for name in names]
+    done = run("report", "runs/sample", "--save", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert [(folder / "results" / name).read_bytes() for name in names] == before
+
+
+def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
+    folder, _ = demo
+    for command in (["eval-imagenet", "--limit", "16"], ["eval-coco", "--nms", "0.6", "--limit", "8"]):
+        done = run(*command, folder=folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith("cspbench: the bundled sample: ")
+        assert "unmeasured: partial" in done.stdout
+
+
+def test_a_classifier_of_other_classes_is_told(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = demo
+    monkeypatch.setenv("CSPBENCH_CACHE", str(folder / "cache"))
+    weights = folder / "darknet.weights"
+    weights.write_bytes(b"\0" * 100)
+    images = str(ensure("classification"))
+    done = run("eval-imagenet", images, "-m", "darknet", "--weights", str(weights), folder=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not know these classes" in done.stderr
