@@ -23,9 +23,9 @@ lint: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# Times of the commands, as ratios against importing torch.
+# Times, memory and ratios of everything, to results/benchmarks.md: ten minutes on an idle machine.
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/commands.py
+	$(BIN)/python -m benchmarks
 
 # --no-deps: the lock is complete, and with hashes pip would want one for the torch it finds. torch's own pins bring
 # the accelerator libraries where its build needs them.

@@ -1,20 +1,19 @@
-"""Speed of the three engines of COCO's average precision, in one run on one machine.
+"""Speed of the three engines of COCO's average precision.
 
-    python benchmarks/average_precision.py [--images N] [--boxes N] [--repeats N]
+    python -m benchmarks.average_precision [--quick]
 
 Each engine gets the same arrays (objects and detections in 80 categories, drawn around the objects and at random) and
-gives twelve numbers; the engines take turns. Prints the medians, the ratios to pycocotools, and whether the twelve
-numbers and all curves are the same floats. Then the time of a bootstrap of the same result.
+gives twelve numbers; the engines take turns. Then the time of a bootstrap of the same result.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
 import numpy as np
 
+from benchmarks.measuring import in_turns, part, table
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.evaluate.average_precision import ENGINES, AveragePrecision, average_precision
 from cspbench.evaluate.bootstrap import DRAWS, intervals
@@ -22,6 +21,8 @@ from cspbench.evaluate.matching import Detections
 
 OBJECTS = 7
 """Per image; val2017 has 7.3."""
+BOXES = 100
+"""Detections per image."""
 
 
 def drawn(images: int, boxes: int, seed: int = 0) -> tuple[GroundTruth, Detections]:
@@ -48,37 +49,33 @@ def drawn(images: int, boxes: int, seed: int = 0) -> tuple[GroundTruth, Detectio
     return truth, Detections(np.repeat(ids, boxes), detected.ravel(), found.reshape(-1, 4), rng.random(images * boxes))
 
 
-def main() -> None:
-    """Run the engines in turn and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--boxes", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args()
-    truth, detections = drawn(given.images, given.boxes)
-    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
+def section(quick: bool) -> str:
+    """The engines, then the bootstrap."""
+    images, repeats, draws = (5, 1, 5) if quick else (1000, 5, DRAWS)
+    truth, detections = drawn(images, BOXES)
     results: dict[str, AveragePrecision] = {}
-    for _ in range(given.repeats):
-        for engine in ENGINES:
-            begin = time.perf_counter()
-            results[engine] = average_precision(truth, detections, engine)
-            _ = results[engine].stats
-            seconds[engine].append(time.perf_counter() - begin)
+
+    def evaluate(engine: str) -> None:
+        results[engine] = average_precision(truth, detections, engine)
+        _ = results[engine].stats
+
+    seconds = in_turns({engine: lambda engine=engine: evaluate(engine) for engine in ENGINES}, repeats)  # type: ignore[misc]
     middle = {engine: statistics.median(values) for engine, values in seconds.items()}
     referee = results["pycocotools"]
-    print(f"{given.images} images with {given.boxes} boxes each, median of {given.repeats} runs\n")
-    print("| engine | seconds | times as fast as pycocotools | same twelve floats | same curves |")
-    print("| --- | --- | --- | --- | --- |")
+    rows = []
     for engine, result in results.items():
-        same = np.array_equal(result.stats, referee.stats)
+        stats = np.array_equal(result.stats, referee.stats)
         curves = np.array_equal(result.precision, referee.precision) and np.array_equal(result.recall, referee.recall)
         ratio = middle["pycocotools"] / middle[engine]
-        equal = " | ".join("yes" if each else "no" for each in (same, curves))
-        print(f"| {engine} | {middle[engine]:.3f} | {ratio:.1f} | {equal} |")
+        same = ["yes" if each else "no" for each in (stats, curves)]
+        rows.append([engine, f"{middle[engine]:.3f}", f"{ratio:.1f}", *same])
     begin = time.perf_counter()
-    intervals(results["cspbench"])
-    print(f"\nBootstrap of {DRAWS} draws: {time.perf_counter() - begin:.1f} s")
+    intervals(results["cspbench"], draws)
+    spent = time.perf_counter() - begin
+    heading = f"{images} images with {BOXES} detections each, medians of {repeats} runs in turns."
+    columns = ("engine", "seconds", "times as fast as pycocotools", "same twelve floats", "same curves")
+    return f"{heading}\n\n{table(columns, rows)}\n\nA bootstrap of {draws} draws: {spent:.1f} s"
 
 
 if __name__ == "__main__":
-    main()
+    part(__doc__, section)

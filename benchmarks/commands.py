@@ -1,68 +1,102 @@
-"""Times of the commands, as medians and as ratios against importing torch and fvcore in the same run.
+"""Times and peak memory of the commands, also as ratios against importing torch and fvcore in the same run.
 
-    python benchmarks/commands.py [REPEATS]
+    python -m benchmarks.commands [--quick]
 
-Every command runs in a new process; the runs of all commands are interleaved, so that a slow minute of the machine
-slows all of them alike. Prints a markdown table: wall seconds, ratio, peak resident memory, and the target.
+Every command runs in new processes; the runs of all commands take turns, so that a slow minute of the machine slows
+all of them alike.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-PYTHON = sys.executable
+from benchmarks.measuring import PYTHON, Finished, child, judged, part, table
+
 CSPBENCH = str(Path(PYTHON).with_name("cspbench"))
 BASE = "import torch, fvcore.nn"
+NO_SUCH_COMMAND = 2
 
-COMMANDS: dict[str, tuple[list[str], str]] = {
-    BASE: ([PYTHON, "-c", "import torch, fvcore.nn"], "-"),
-    "cspbench --help": ([CSPBENCH, "--help"], "0.3 s"),
-    "cspbench list": ([CSPBENCH, "list"], "0.6 s"),
-    "cspbench params --all": ([CSPBENCH, "params", "--all", "--format", "json"], "20 s, ratio 6"),
-    "cspbench params csresnext50-panet-spp --size 608": (
-        [CSPBENCH, "params", "csresnext50-panet-spp", "--size", "608"],
-        "1500 MB",
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, the exit codes that are no failure, and what is promised of it."""
+
+    words: tuple[str, ...]
+    codes: tuple[int, ...] = (0,)
+    seconds: float | None = None
+    megabytes: float | None = None
+
+    def target(self, middle: float, peak: float) -> str | None:
+        """What is promised, and whether it is kept."""
+        if self.seconds is not None:
+            return judged(f"at most {self.seconds:g} s", middle <= self.seconds)
+        if self.megabytes is not None:
+            return judged(f"at most {self.megabytes:g} MB", peak <= self.megabytes)
+        return None
+
+
+def _cspbench(line: str, codes: tuple[int, ...] = (0,), **promised: float) -> tuple[str, Command]:
+    return f"cspbench {line}", Command((CSPBENCH, *line.split()), codes, **promised)
+
+
+COMMANDS: dict[str, Command] = {
+    BASE: Command((PYTHON, "-c", BASE)),
+    **dict(
+        (
+            _cspbench("--help", seconds=1),
+            _cspbench("list", seconds=1),
+            _cspbench("report --format json", seconds=1),
+            _cspbench("ci --baseline results", seconds=1),
+            _cspbench("params --all --format json", seconds=12),
+            _cspbench("params csresnext50-panet-spp --size 608", megabytes=1500),
+        )
     ),
 }
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak resident memory in MB of one run."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
-    return time.perf_counter() - begin, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+def missing(commands: Mapping[str, Command]) -> list[str]:
+    """Those of the commands that this version of cspbench does not have."""
+    names = {name: command.words[1] for name, command in commands.items() if command.words[0] == CSPBENCH}
+    return [
+        name
+        for name, word in names.items()
+        if word.isalpha() and child([CSPBENCH, word, "--help"], (0, NO_SUCH_COMMAND)).code == NO_SUCH_COMMAND
+    ]
 
 
-def main() -> None:
-    """Run and print."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    memory: dict[str, float] = dict.fromkeys(COMMANDS, 0.0)
+def measured(commands: Mapping[str, Command], repeats: int) -> str:
+    """The table of these commands; the first is what the others are compared with."""
+    without = missing(commands)
+    there = {name: command for name, command in commands.items() if name not in without}
+    runs: dict[str, list[Finished]] = {name: [] for name in there}
     for _ in range(repeats):
-        for name, (command, _) in COMMANDS.items():
-            wall, peak = run(command)
-            seconds[name].append(wall)
-            memory[name] = max(memory[name], peak)
-    base = statistics.median(seconds[BASE])
-    print(
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
-    )
-    print(f"median of {repeats} interleaved runs\n")
-    print("| command | seconds | ratio | peak MB | target |\n| --- | --- | --- | --- | --- |")
-    for name, (_, target) in COMMANDS.items():
-        middle = statistics.median(seconds[name])
-        print(f"| `{name}` | {middle:.2f} | {middle / base:.2f} | {memory[name]:.0f} | {target} |")
+        for name, command in there.items():
+            runs[name].append(child(command.words, command.codes))
+    middle = {name: statistics.median(run.seconds for run in kept) for name, kept in runs.items()}
+    peak = {name: max(run.peak for run in kept) for name, kept in runs.items()}
+    base = next(iter(commands))
+    rows = [
+        [
+            f"`{name}`",
+            f"{middle[name]:.2f}",
+            f"{middle[name] / middle[base]:.2f}",
+            f"{peak[name]:.0f}",
+            command.target(middle[name], peak[name]),
+        ]
+        for name, command in there.items()
+    ]
+    rows += [[f"`{name}`", None, None, None, "not measured: no such command in this version"] for name in without]
+    heading = f"Medians of {repeats} runs in turns; peak is the most resident memory of a single process."
+    return f"{heading}\n\n" + table(("command", "seconds", "ratio", "peak MB", "target"), rows)
+
+
+def section(quick: bool) -> str:
+    """All commands."""
+    return measured(COMMANDS, 1 if quick else 5)
 
 
 if __name__ == "__main__":
-    main()
+    part(__doc__, section)

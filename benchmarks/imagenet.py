@@ -1,76 +1,100 @@
-"""End-to-end speed of eval-imagenet against timm's validation loop, in one run on one machine.
+"""End-to-end speed of eval-imagenet against timm's validation loop, where the time goes, and how far down it can go.
 
-    python benchmarks/imagenet.py [--images N] [--repeats N] [--batch N] [--workers N]
+    python -m benchmarks.imagenet [--quick]
 
-Both evaluate a CSPDarkNet-53 with random weights at 256x256 in fp32 on the same JPEG files (drawn at ImageNet's usual
-500x375), with the same batch, workers and threads, each in a process of its own, one after the other, several times.
-timm's side is what its validate.py does: create_model, create_dataset, create_loader with the card's transform, a loop
-under inference_mode that reads top-1. Prints images per second end to end (start-up excluded on both sides), the ratio
-of the medians, and where cspbench's time goes.
+Both evaluate the same CSPDarkNet-53 at 256x256 in fp32 on the same JPEG files of ImageNet's usual size, with the same
+preparation, batch, workers and threads, each in a process of its own, in turns. timm's side is what its validate.py
+does: create_model, create_dataset, create_loader with the card's transform, a loop under inference_mode that reads
+top-1. The weights are random, and the batch norm's statistics those of such pictures, so that the network has something
+to say; cspbench reads them from timm's checkpoint. Start-up is excluded on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-WNIDS = ("n01440764", "n01443537", "n01484850", "n01491361")
+from benchmarks.measuring import PYTHON, child, judged, part, table
+from benchmarks.pictures import draw
 
-
-def draw(folder: Path, count: int) -> None:
-    """`count` JPEG files in class folders: noise over gradients, so that they compress and decode like photos."""
-    import numpy as np
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[0:375, 0:500]
-    for index in range(count):
-        wave = np.sin(rows / rng.uniform(5, 40))[..., None] * np.cos(columns[..., None] / rng.uniform(5, 40, 3))
-        pixels = 127 + 80 * wave + rng.normal(0, 18, (375, 500, 3))
-        path = folder / WNIDS[index % len(WNIDS)] / f"{index:05d}.JPEG"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.clip(0, 255).astype("uint8")).save(path, quality=92)
+TIMM, OURS = "cspdarknet53", "timm/cspdarknet53"
+SIDES = {"timm": "timm's validation loop", "cspbench": "cspbench eval-imagenet"}
+RATE, SHARE = 1.5, 0.95
+"""What is promised: times timm's images per second, and the share of the time spent in decoding and forward."""
 
 
-def timm_side(folder: str, batch: int, workers: int) -> None:
-    """Timm's validation; prints seconds as JSON."""
+@dataclass(frozen=True)
+class Setting:
+    """What both sides are given."""
+
+    images: int = 64
+    batch: int = 8
+    workers: int = 1
+    side: int = 256
+
+
+FULL, QUICK = Setting(), Setting(images=4, batch=2, workers=0, side=64)
+
+
+def make_checkpoint(path: Path, folder: Path, setting: Setting) -> None:
+    """Write a checkpoint of timm's model with the batch norm's statistics of some of the pictures."""
+    import torch
+    from torch import nn
+
+    from cspbench.zoo.timm_import import import_timm
+
+    torch.manual_seed(0)
+    model = import_timm().create_model(TIMM, pretrained=False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # averages over all batches
+    with torch.no_grad():
+        pixels, _ = next(iter(_loader(folder, setting)))
+        model.train()(pixels)
+    torch.save(model.state_dict(), path)
+
+
+def timm_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]:
+    """Timm's validation: seconds and predictions."""
     import torch
 
     from cspbench.zoo.timm_import import import_timm
 
-    timm = import_timm()
+    model = import_timm().create_model(TIMM, checkpoint_path=str(checkpoint)).eval()
+    predicted: list[int] = []
+    with torch.inference_mode():
+        model(torch.zeros(setting.batch, 3, setting.side, setting.side))
+        begin = time.perf_counter()
+        for pixels, _ in _loader(folder, setting):
+            predicted += model(pixels).argmax(1).tolist()
+        seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "predicted": predicted, "threads": torch.get_num_threads()}
 
-    model = timm.create_model("cspdarknet53", pretrained=False).eval()
-    dataset = timm.data.create_dataset("", root=folder, is_training=False)
-    loader = timm.data.create_loader(
-        dataset,
-        input_size=(3, 256, 256),
-        batch_size=batch,
+
+def _loader(folder: Path, setting: Setting) -> Any:
+    """The files in timm's order, prepared as the card says."""
+    from cspbench.zoo.timm_import import import_timm
+
+    timm = import_timm()
+    return timm.data.create_loader(
+        timm.data.create_dataset("", root=str(folder), is_training=False),
+        input_size=(3, setting.side, setting.side),
+        batch_size=setting.batch,
         use_prefetcher=False,
         interpolation="bilinear",
         crop_pct=0.887,
-        num_workers=workers,
+        num_workers=setting.workers,
     )
-    done = hits = 0
-    with torch.inference_mode():
-        model(torch.zeros(batch, 3, 256, 256))
-        begin = time.perf_counter()
-        for pixels, labels in loader:
-            hits += int((model(pixels).argmax(1) == labels).sum())
-            done += len(labels)
-        seconds = time.perf_counter() - begin
-    print(json.dumps({"images": done, "seconds": seconds, "threads": torch.get_num_threads()}))
 
 
-def our_side(folder: str, batch: int, workers: int) -> None:
-    """Cspbench's evaluation; prints seconds as JSON."""
+def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]:
+    """Cspbench's evaluation: seconds, where they went, and predictions."""
     import torch
 
     from cspbench.data.imagenet import open_imagenet
@@ -78,92 +102,129 @@ def our_side(folder: str, batch: int, workers: int) -> None:
     from cspbench.evaluate import classification, engine
     from cspbench.evaluate.run import open_run
     from cspbench.network.module import to_module
+    from cspbench.weights.loading import Epsilon, load
+    from cspbench.weights.opening import open_weights
     from cspbench.zoo.catalogue import model
 
-    network = model("csdarknet53").build()
-    module = to_module(network)
-    torch.manual_seed(0)
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            torch.nn.init.kaiming_normal_(parameter)
-        else:
-            torch.nn.init.constant_(parameter, 0.5)
+    like_timm = preset("timm")
+    network = model(OURS).build().resized(setting.side, setting.side)
+    module = load(to_module(network), network, open_weights(checkpoint, network), Epsilon(like_timm.epsilon))
     ready = engine.prepare(module, torch.device("cpu"))
-    source = open_imagenet(folder)
-    images = classification.PreparedImages(source, preset("readme"), (256, 256))
+    source = open_imagenet(str(folder))
+    images = classification.PreparedImages(source, like_timm, (setting.side, setting.side))
     with tempfile.TemporaryDirectory() as place:
         run = open_run(Path(place), {}, len(source), {})
-        ready(torch.zeros(batch, 3, 256, 256))
-        begin = time.perf_counter()
         shards = list(range(run.shards))
-        timing = classification.predict(run, shards, images, ready, network, batch, workers, lambda timing: None)
-        seconds = time.perf_counter() - begin
-    prepared = time.perf_counter()
-    for index in range(min(32, len(source))):
-        images[index]
-    prepared = (time.perf_counter() - prepared) / min(32, len(source))
-    print(
-        json.dumps(
-            {
-                "images": timing.images,
-                "seconds": seconds,
-                "waiting": timing.waiting,
-                "forward": timing.forward,
-                "interpreting": timing.interpreting,
-                "writing": timing.writing,
-                "prepare_ms": 1000 * prepared,
-                "threads": torch.get_num_threads(),
-            }
+        ready(torch.zeros(setting.batch, 3, setting.side, setting.side))
+        begin = time.perf_counter()
+        timing = classification.predict(
+            run, shards, images, ready, network, setting.batch, setting.workers, lambda timing: None
         )
+        seconds = time.perf_counter() - begin
+        found = run.merged()
+    begin = time.process_time()
+    for index in range(len(source)):
+        images[index]
+    parts = ("waiting", "forward", "interpreting", "writing")
+    return {
+        "seconds": seconds,
+        # timm sorts files by their folders, cspbench by their keys
+        "predicted": [int(found["classes"][place, 0]) for place in _in_timms_order(found, source)],
+        "spent": {name: getattr(timing, name) for name in parts},
+        "prepare_ms": 1000 * (time.process_time() - begin) / len(source),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _in_timms_order(found: dict[str, Any], source: Any) -> list[int]:
+    keys = list(zip(found["wnid"].tolist(), found["key"].tolist(), strict=True))
+    return sorted(range(len(source)), key=keys.__getitem__)
+
+
+def report(runs: dict[str, list[dict[str, Any]]], setting: Setting) -> str:
+    """The table, from all runs of both sides."""
+    rates = {side: [setting.images / run["seconds"] for run in kept] for side, kept in runs.items()}
+    middle = {side: statistics.median(values) for side, values in rates.items()}
+    ratio = middle["cspbench"] / middle["timm"]
+    targets = {"cspbench": judged(f"at least {RATE:g}", ratio >= RATE)}
+    rows = [
+        [
+            SIDES[side],
+            f"{middle[side]:.2f}",
+            f"{middle[side] / middle['timm']:.2f}",
+            ", ".join(f"{rate:.2f}" for rate in rates[side]),
+            targets.get(side),
+        ]
+        for side in rates
+    ]
+    pairs = list(zip(runs["timm"][0]["predicted"], runs["cspbench"][0]["predicted"], strict=True))
+    same = sum(one == other for one, other in pairs)
+    kinds = len({one for one, _ in pairs})
+    top1 = judged("the same top-1", same == len(pairs))
+    heading = (
+        f"CSPDarkNet-53, {setting.side}x{setting.side}, fp32, CPU, {setting.images} images, batch {setting.batch}, "
+        f"{setting.workers} workers, {runs['cspbench'][0]['threads']} threads, medians of {len(rates['timm'])} runs in "
+        "turns."
+    )
+    return (
+        f"{heading}\n\n{table(('', 'images/s', 'ratio', 'runs', 'target'), rows)}\n\n"
+        f"Predictions: {same} of {len(pairs)} the same, {kinds} different classes among them ({top1})."
     )
 
 
-def once(side: str, folder: str, batch: int, workers: int) -> dict[str, float]:
-    """One run of one side in a new process."""
-    command = [sys.executable, __file__, "--side", side, "--folder", folder, "--batch", str(batch)]
-    done = subprocess.run([*command, "--workers", str(workers)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+def _spent(runs: list[dict[str, Any]]) -> str:
+    """Where cspbench's time goes."""
+    shares = {name: statistics.median(run["spent"][name] / run["seconds"] for run in runs) for name in runs[0]["spent"]}
+    useful = shares["waiting"] + shares["forward"]
+    words = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return (
+        f"Of cspbench's time: {words}. Waiting for decoding and forward together: {100 * useful:.1f} % "
+        f"({judged(f'at least {100 * SHARE:g} %', useful >= SHARE)})."
+    )
+
+
+def once(side: str, folder: Path, checkpoint: Path, quick: bool) -> dict[str, Any]:
+    """One side in a new process."""
+    command = [PYTHON, "-m", "benchmarks.imagenet", "--side", side, str(folder), str(checkpoint)]
+    output = child([*command, *(["--quick"] if quick else [])]).output
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
 
 
-def main() -> None:
-    """Run both sides in turn and print the medians."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--side", choices=("timm", "ours"), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.side:
-        (timm_side if given.side == "timm" else our_side)(given.folder, given.batch, given.workers)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder), given.images)
-        runs: dict[str, list[dict[str, float]]] = {"timm": [], "ours": []}
-        for _ in range(given.repeats):
+def section(quick: bool) -> str:
+    """Both sides in turns; then the floor."""
+    setting, repeats = (QUICK, 1) if quick else (FULL, 5)
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    with tempfile.TemporaryDirectory() as place:
+        folder, checkpoint = Path(place) / "val", Path(place) / "checkpoint.pth"
+        draw(folder, setting.images)
+        make_checkpoint(checkpoint, folder, setting)
+        for _ in range(repeats):
             for side, kept in runs.items():
-                kept.append(once(side, folder, given.batch, given.workers))
-    rates = {side: [run["images"] / run["seconds"] for run in kept] for side, kept in runs.items()}
-    middle = {side: statistics.median(values) for side, values in rates.items()}
-    ours = runs["ours"]
-    print(
-        f"CSPDarkNet-53, 256x256, fp32, {given.images} images, batch {given.batch}, {given.workers} workers, "
-        f"{ours[0]['threads']} threads, {os.cpu_count()} processors, median of {given.repeats} runs each\n"
-    )
-    print("| | images/s | ratio | runs |\n| --- | --- | --- | --- |")
-    for side, label in (("timm", "timm validate loop"), ("ours", "cspbench eval-imagenet")):
-        each = ", ".join(f"{rate:.2f}" for rate in rates[side])
-        print(f"| {label} | {middle[side]:.2f} | {middle[side] / middle['timm']:.2f} | {each} |")
-    spent = {
-        part: statistics.median(run[part] / run["seconds"] for run in ours)
-        for part in ("waiting", "forward", "interpreting", "writing")
-    }
-    print("\ncspbench's time: " + ", ".join(f"{part} {100 * share:.1f} %" for part, share in spent.items()), end="; ")
-    print(f"decoding and preparing one image takes {statistics.median(run['prepare_ms'] for run in ours):.1f} ms")
+                kept.append(once(side, folder, checkpoint, quick))
+    from benchmarks.floor import floor
+    from cspbench.zoo.catalogue import model
+
+    ours = runs["cspbench"]
+    forward = statistics.median(run["spent"]["forward"] for run in ours) / setting.images
+    prepare = statistics.median(run["prepare_ms"] for run in ours) / 1000
+    network = model(OURS).build().resized(setting.side, setting.side)
+    bound = floor(network, setting.batch, forward, prepare, quick)
+    return f"{report(runs, setting)}\n\n### Where the time goes\n\n{_spent(ours)}\n\n{bound}"
+
+
+def main() -> None:
+    """The whole part; or, in a process of its own, one side of it, whose findings are JSON."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--side", nargs=3)
+    parser.add_argument("--quick", action="store_true")
+    given, _ = parser.parse_known_args()
+    if given.side is None:
+        part(__doc__, section)
+        return
+    side, folder, checkpoint = given.side
+    run = timm_side if side == "timm" else our_side
+    print(json.dumps(run(Path(folder), Path(checkpoint), QUICK if given.quick else FULL)))
 
 
 if __name__ == "__main__":

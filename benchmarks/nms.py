@@ -1,40 +1,35 @@
-"""Speed of per-class suppression against a plain loop over classes around torchvision.ops.nms, on one machine.
+"""Speed of per-class suppression against a plain loop over classes around torchvision.ops.nms.
 
-    python benchmarks/nms.py [--candidates N] [--classes N] [--repeats N] [--threads N]
+    python -m benchmarks.nms [--quick]
 
 Both are given the same candidates of one image, as Darknet decodes them: centre and size, class, score. The plain loop
 makes corners once and then, for each class that occurs, picks its boxes and calls nms. Two sorts of candidates: spread
-evenly over the image, and in crowds, twenty objects per class with the boxes scattered around them. torchvision's
-operator is compiled for one build of torch; where it does not load, the loop calls a straightforward vectorised numpy
-suppression instead, and the table says so. Prints medians, their ratios, and how many decisions differ; and what six
-thresholds cost against one.
+evenly over the image, and in crowds, twenty objects per class with the boxes scattered around them. Where torchvision's
+operator does not load, the loop calls a straightforward vectorised numpy suppression instead, and the words say so.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.measuring import medians, part, table
+from benchmarks.torchvision_operator import Suppress, operator
 from cspbench.evaluate.candidates import Candidates
 from cspbench.evaluate.memory import keep_freed_memory
-from cspbench.evaluate.nms import Criterion, nms, nms_many
+from cspbench.evaluate.nms import Criterion, nms
 
-SIX = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 OBJECTS = 20
+CLASSES = 80
+KINDS = ("even", "crowds")
+THRESHOLDS = (0.45, 0.6)
 
-Suppress = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
-
-def draw(kind: str, count: int, classes: int) -> Candidates:
+def draw(kind: str, count: int, classes: int = CLASSES, seed: int = 0) -> Candidates:
     """Candidates of a 640x480 image; scores are mostly low, as a detector's are."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     category = rng.integers(0, classes, count)
     if kind == "even":
         centre, size = rng.uniform(0, 1, (count, 2)) * (640, 480), np.exp(rng.normal(4, 0.8, (count, 2)))
@@ -47,18 +42,6 @@ def draw(kind: str, count: int, classes: int) -> Candidates:
     boxes = np.concatenate((centre, size), 1).astype(np.float32)
     score = rng.uniform(0, 1, count).astype(np.float32) ** 3
     return Candidates(boxes, np.arange(count, dtype=np.int32), category.astype(np.int16), score)
-
-
-def torchvision_nms() -> Suppress | None:
-    """The operator, if it loads beside this torch."""
-    try:
-        from torchvision.ops import nms as operator
-
-        operator(torch.zeros(1, 4), torch.zeros(1), 0.5)
-    except (ImportError, RuntimeError):
-        return None
-    found: Suppress = operator
-    return found
 
 
 def numpy_nms(boxes: torch.Tensor, scores: torch.Tensor, threshold: float) -> torch.Tensor:
@@ -89,49 +72,40 @@ def plain(image: Candidates, threshold: float, suppress: Suppress) -> np.ndarray
     return keep.numpy()
 
 
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Median seconds of a call."""
-    call()
-    spent = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begin)
-    return statistics.median(spent)
-
-
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--candidates", type=int, default=20_000)
-    parser.add_argument("--classes", type=int, default=80)
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+def section(quick: bool) -> str:
+    """Both sorts of candidates at both thresholds."""
+    count, repeats = (500, 1) if quick else (20_000, 15)
     keep_freed_memory()
-    operator = torchvision_nms()
-    name = "torchvision.ops.nms" if operator else "numpy (torchvision's operator does not load here)"
-    print(
-        f"{given.candidates:,} candidates, {given.classes} classes, {given.threads} threads, {os.cpu_count()} "
-        f"processors, median of {given.repeats}; plain loop around {name}\n"
+    found, how = operator()
+    suppress, name = (found, how) if found else (numpy_nms, f"the same in numpy ({how})")
+    rows = []
+    for kind in KINDS:
+        image = draw(kind, count)
+        for threshold in THRESHOLDS:
+            rows.append([kind, *_measured(image, threshold, suppress, repeats)])
+    columns = ("candidates", "NMS", "plain loop, ms", "cspbench, ms", "ratio", "kept", "differ", "greedynms, ms")
+    heading = (
+        f"{count:,} candidates of one image in {CLASSES} classes, {torch.get_num_threads()} threads, medians of "
+        f"{repeats} runs in turns. The plain loop is one call for each class of: {name}. `differ` counts the "
+        "candidates that only one of the two keeps."
     )
-    print("| candidates | NMS | plain loop, ms | cspbench, ms | ratio | kept | differ | greedy, ms | six/one |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for kind in ("even", "crowds"):
-        image = draw(kind, given.candidates, given.classes)
-        for threshold in (0.45, 0.6):
-            loop = seconds(lambda at=threshold, of=image: plain(of, at, operator or numpy_nms), given.repeats)  # type: ignore[misc]
-            ours = seconds(lambda at=threshold, of=image: nms(of, at), given.repeats)  # type: ignore[misc]
-            greedy = seconds(lambda at=threshold, of=image: nms(of, at, Criterion("greedy")), given.repeats)  # type: ignore[misc]
-            six = seconds(lambda of=image: nms_many([of], SIX), given.repeats)  # type: ignore[misc]
-            keep = nms(image, threshold)
-            differ = int((keep != plain(image, threshold, operator or numpy_nms)).sum())
-            print(
-                f"| {kind} | {threshold} | {1000 * loop:.1f} | {1000 * ours:.1f} | {loop / ours:.1f} | {keep.sum()} "
-                f"| {differ} | {1000 * greedy:.1f} | {f'{six / ours:.2f}' if threshold == SIX[0] else ''} |"
-            )
+    return f"{heading}\n\n{table(columns, rows)}"
+
+
+def _measured(image: Candidates, threshold: float, suppress: Suppress, repeats: int) -> list[object]:
+    seconds = medians(
+        {
+            "plain": lambda: plain(image, threshold, suppress),
+            "ours": lambda: nms(image, threshold),
+            "greedy": lambda: nms(image, threshold, Criterion("greedy")),
+        },
+        repeats,
+    )
+    keep = nms(image, threshold)
+    differ = int((keep != plain(image, threshold, suppress)).sum())
+    loop, ours, greedy = (f"{1000 * seconds[name]:.1f}" for name in ("plain", "ours", "greedy"))
+    return [threshold, loop, ours, f"{seconds['plain'] / seconds['ours']:.1f}", int(keep.sum()), differ, greedy]
 
 
 if __name__ == "__main__":
-    main()
+    part(__doc__, section)

@@ -122,8 +122,22 @@ def _file_order(image: Candidates) -> NDArray[np.intp]:
     """The order in which Darknet leaves the boxes behind: it sorts them in place by each class's score in turn.
 
     So the last class decides, where it is equal the one before, and so on; at last the order in which they were found.
-    Here each box is one row of bytes that compares as all its scores do: the last class first, inverted, as scores
-    fall. Scores above 0 compare as their bits.
+    A box's last class and its score there settle that, as one number, unless two boxes have both in common. Scores
+    above 0 compare as their bits.
+    """
+    number = np.zeros(len(image.boxes), np.uint64)
+    # of several candidates of a box the last one is kept, and that is its last class
+    number[image.box] = (image.category.astype(np.uint64) + np.uint64(1)) << np.uint64(32) | image.score.view(np.uint32)
+    order = np.argsort(~number, kind="stable")
+    falling = number.take(order)
+    alike = (falling[1:] == falling[:-1]) & (falling[1:] > 0)
+    return _by_every_class(image) if alike.any() or not (image.score > 0).all() else order
+
+
+def _by_every_class(image: Candidates) -> NDArray[np.intp]:
+    """The same for any scores: each box is one row of bytes that compares as all its scores do.
+
+    The last class comes first, inverted, as scores fall.
     """
     classes = int(image.category.max(initial=0)) + 1
     scores = np.zeros((len(image.boxes), classes), np.float32)

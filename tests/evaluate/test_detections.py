@@ -17,7 +17,17 @@ from cspbench.data.detection_presets import detection_preset
 from cspbench.errors import DefinitionError
 from cspbench.evaluate.boxes import decode
 from cspbench.evaluate.candidates import Candidates, no_candidates
-from cspbench.evaluate.detections import CATEGORY_IDS, clipped, detections, image_id, joined, six_decimals, write
+from cspbench.evaluate.detections import (
+    CATEGORY_IDS,
+    _by_every_class,
+    _file_order,
+    clipped,
+    detections,
+    image_id,
+    joined,
+    six_decimals,
+    write,
+)
 from cspbench.evaluate.engine import prepare
 from cspbench.evaluate.matching import Detections
 from cspbench.evaluate.nms import PLAIN, criterion, nms_many
@@ -110,6 +120,16 @@ def test_the_order_is_that_of_darknets_sorting() -> None:
     # it does not depend on what is suppressed
     keep = [np.array([True, True, False, True, True, True, True])]
     assert (detections([some], keep, [(100, 100)], [7]).boxes[:, 0] + 2).tolist() == [50, 50, 20, 30, 10, 40]
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 3), st.sampled_from((0.0, 0.25, 0.3, 0.5, 0.7, 0.9)))))
+def test_the_order_by_each_class_in_turn(scores: list[dict[int, float]]) -> None:
+    some = image(*(((1, 1, 1, 1), dict(sorted(each.items()))) for each in scores))
+    order = list(range(len(scores)))
+    for category in range(4):  # as Darknet does: a stable sort for every class
+        order.sort(key=lambda at: -scores[at].get(category, 0))
+    assert _file_order(some).tolist() == order
+    assert _by_every_class(some).tolist() == order
 
 
 def test_the_file(tmp_path: Path) -> None:

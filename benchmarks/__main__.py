@@ -1,0 +1,117 @@
+"""Measure everything and write the table: python -m benchmarks [--quick] [--only PART ...] [--out FILE]
+
+Parts run one after the other, each in a process of its own. The file is written whole, at the end, or not at all; what
+is only a part of the whole, or quick, goes to stdout unless a file is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import PYTHON, ROOT, child, table
+from cspbench.errors import CspbenchError
+from cspbench.results import write_text
+
+PARTS = {
+    "commands": "Commands",
+    "params": "Counting",
+    "imagenet": "ImageNet evaluation end to end",
+    "resize": "Resizing",
+    "nms": "Suppression",
+    "average_precision": "AP",
+    "sweep": "Six NMS thresholds against one",
+    "scaling": "Growing with the images",
+}
+OUT = ROOT / "results" / "benchmarks.md"
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "fvcore", "pycocotools")
+
+
+def described() -> list[list[Any]]:
+    """The machine and what runs on it, as rows of a table."""
+    import torch
+
+    from cspbench.results import installed
+
+    facts: dict[str, str] = json.loads(child([PYTHON, "-m", "cspbench", "env", "--json"]).output)
+    versions = ", ".join(f"{name} {version or '-'}" for name, version in installed(PACKAGES).items())
+    return [
+        ["date", datetime.now(UTC).date().isoformat()],
+        ["cspbench", f"{facts['cspbench']}, commit {facts['commit'] or '-'}"],
+        ["processor", processor()],
+        ["cores", str(os.cpu_count())],
+        ["threads of torch", str(torch.get_num_threads())],
+        ["memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"],
+        ["accelerator", facts["accelerators"]],
+        ["system", f"{facts['platform']}, Python {facts['python']}"],
+        ["packages", versions],
+        ["load before", f"{os.getloadavg()[0]:.2f} processes busy"],
+    ]
+
+
+def processor() -> str:
+    """The processor's name, as the system knows it."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def document(machine: list[list[Any]], sections: dict[str, str]) -> str:
+    """The whole file: machine, then the parts under their headings."""
+    parts = [
+        "# Benchmarks",
+        "Made by `python -m benchmarks`. Ratios compare within one run, on one machine; every table says what it is "
+        "the median of.",
+        table(("machine", ""), machine),
+    ]
+    for name, text in sections.items():
+        parts += [f"## {PARTS[name]} (`benchmarks/{name}.py`)", text.strip()]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Run the parts and write what they found."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="sizes that show that it works, and no more")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be repeated")
+    parser.add_argument("--out", type=Path, help="results/benchmarks.md if everything is measured in full")
+    given = parser.parse_args()
+    out = given.out or (None if given.quick or given.only else OUT)
+    machine = described()
+    sections = {}
+    for name in PARTS:
+        if given.only and name not in given.only:
+            continue
+        print(f"benchmarks: {name} ...", end="", file=sys.stderr, flush=True)
+        begin = time.perf_counter()
+        sections[name] = child([PYTHON, "-m", f"benchmarks.{name}", *(["--quick"] if given.quick else [])]).output
+        print(f" {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    text = document(machine, sections)
+    if out is None:
+        print(text, end="")
+        return
+    write_text(out, text)
+    print(f"benchmarks: wrote {out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CspbenchError as error:
+        print(f"\nbenchmarks: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,190 @@
+"""The benchmarks run at the smallest sizes, and what they compare agrees where it must."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import average_precision, commands, floor, imagenet, measuring, nms, resize, scaling, sweep
+from benchmarks.__main__ import PARTS, document, processor
+from benchmarks.commands import CSPBENCH, NO_SUCH_COMMAND, Command
+from benchmarks.measuring import BenchmarkError, Finished, child, judged
+from benchmarks.pictures import draw
+from benchmarks.torchvision_operator import operator
+from cspbench.evaluate.nms import nms as suppressed
+from cspbench.network.builder import Builder
+
+
+def columns(text: str) -> list[list[str]]:
+    """The headers of a text's tables."""
+    lines = text.splitlines()
+    rules = [place for place, line in enumerate(lines) if line.startswith("| ---")]
+    return [[cell.strip() for cell in lines[place - 1].split("|")[1:-1]] for place in rules]
+
+
+def cells(text: str, first: str) -> list[str]:
+    """The line of a table that begins so."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_a_child_tells_its_memory_and_what_it_said() -> None:
+    large = child([sys.executable, "-c", "x = b'x' * 200_000_000; print('done')"])
+    small = child([sys.executable, "-c", "raise SystemExit(3)"], (0, 3))
+    assert large.output == "done\n"
+    assert small.code == 3
+    assert 150 < large.peak - small.peak < 250
+    with pytest.raises(BenchmarkError, match=r"exit code 0.*3: broken"):
+        child([sys.executable, "-c", "import sys; print('broken', file=sys.stderr); sys.exit(3)"])
+
+
+def test_calls_take_turns() -> None:
+    order: list[str] = []
+    found = measuring.in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    assert order == ["a", "b"] * 3
+    assert {name: len(values) for name, values in found.items()} == {"a": 3, "b": 3}
+
+
+def test_commands_are_compared_with_the_first_and_with_what_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((2.0, 0.5, 13.0, 4.0, 0.3, 11.0, 3.0, 0.4, 14.0))
+    monkeypatch.setattr(commands, "missing", lambda given: [])
+    monkeypatch.setattr(commands, "child", lambda words, codes: Finished(next(times), 100.0, 0, ""))
+    some = {"base": Command(("a",)), "quick": Command(("b",), seconds=1), "slow": Command(("c",), seconds=12)}
+    text = commands.measured(some, 3)
+    assert columns(text) == [["command", "seconds", "ratio", "peak MB", "target"]]
+    assert cells(text, "`base`") == ["`base`", "3.00", "1.00", "100", "-"]
+    assert cells(text, "`quick`") == ["`quick`", "0.40", "0.13", "100", "at most 1 s: met"]
+    assert cells(text, "`slow`") == ["`slow`", "13.00", "4.33", "100", "at most 12 s: missed"]
+
+
+def test_a_command_that_does_not_exist_is_named_and_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(words: tuple[str, ...], codes: tuple[int, ...] = (0,)) -> Finished:
+        return Finished(1.0, 10.0, NO_SUCH_COMMAND if "later" in words else 0, "")
+
+    monkeypatch.setattr(commands, "child", answer)
+    some = {"cspbench list": Command((CSPBENCH, "list")), "cspbench later": Command((CSPBENCH, "later"))}
+    text = commands.measured(some, 1)
+    assert cells(text, "`cspbench list`")[1] == "1.00"
+    assert cells(text, "`cspbench later`")[1:] == ["-", "-", "-", "not measured: no such command in this version"]
+
+
+def test_every_promised_command_has_a_target() -> None:
+    limits = {name: command.seconds for name, command in commands.COMMANDS.items() if command.seconds}
+    words = {name.split()[1]: limit for name, limit in limits.items()}
+    assert words == {"--help": 1, "list": 1, "report": 1, "ci": 1, "params": 12}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves its files to the collector
+def test_both_sides_of_imagenet_predict_the_same(tmp_path: Path) -> None:
+    setting = imagenet.Setting(images=4, batch=2, workers=0, side=32)
+    folder, checkpoint = tmp_path / "val", tmp_path / "checkpoint.pth"
+    draw(folder, setting.images)
+    imagenet.make_checkpoint(checkpoint, folder, setting)
+    runs = {
+        "timm": [imagenet.timm_side(folder, checkpoint, setting)],
+        "cspbench": [imagenet.our_side(folder, checkpoint, setting)],
+    }
+    assert runs["timm"][0]["predicted"] == runs["cspbench"][0]["predicted"]
+    assert len(set(runs["timm"][0]["predicted"])) > 1
+    assert set(runs["cspbench"][0]["spent"]) == {"waiting", "forward", "interpreting", "writing"}
+    runs["timm"][0]["seconds"], runs["cspbench"][0]["seconds"] = 4.0, 2.0
+    text = imagenet.report(json.loads(json.dumps(runs)), setting)
+    assert columns(text) == [["", "images/s", "ratio", "runs", "target"]]
+    assert cells(text, imagenet.SIDES["cspbench"])[1:] == ["2.00", "2.00", "2.00", "at least 1.5: met"]
+    assert "4 of 4 the same" in text
+    runs["cspbench"][0]["predicted"][0] = -1
+    assert "3 of 4 the same" in imagenet.report(runs, setting)
+    assert judged("the same top-1", False) in imagenet.report(runs, setting)
+
+
+def test_the_floor_counts_operations_and_bytes() -> None:
+    b = Builder("two", (3, 8, 8))
+    b.conv(4, 3)
+    b.conv(4, 1)
+    b.conv(4, 1)
+    network = b.network()
+    # maps of 4x8x8; 4*27 + 4*4 + 4*4 kernels, and 4 numbers of batch norm for each of 12 filters
+    assert floor.moved(network, 2) == 4 * (2 * 2 * 3 * 256 + 140 + 48)
+    assert sorted(floor.convolutions(network).values()) == [1, 2]
+    text = floor.floor(network, 2, 0.5, 0.001, quick=True)
+    assert columns(text) == [["of an image", "ms", "share of the forward"]]
+    assert cells(text, "the forward, measured")[1:] == ["500.0", "1.00"]
+    assert cells(text, "decoding and preparing, on one core")[1:] == ["1.0", "0.00"]
+    assert "3x3 to 4 filters on 3x8x8" in text
+
+
+def test_what_the_floor_says() -> None:
+    words = floor.bound(arithmetic=0.06, memory=0.01, together=0.07, forward=0.08, prepared=0.003)
+    assert "bound by arithmetic, in the forward" in words
+    assert "1.33 times as fast" in words
+    assert "is 12 % of it" in words
+    assert "more than 1.14 times" in words
+    assert "bound by memory" in floor.bound(0.01, 0.02, 0.07, 0.08, 0.003)
+    assert "bound by decoding" in floor.bound(0.06, 0.01, 0.07, 0.08, 0.1)
+
+
+def test_the_resizes_are_of_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resize, "_functional", lambda: None)
+    text = resize.section(quick=True)
+    assert columns(text)[0][:3] == ["output", "resize", "ms"]
+    lines = [line.split("|") for line in text.splitlines() if line.startswith(("| 256", "| 608"))]
+    apart = {tuple(line[1:3]): line[5].strip() for line in lines}
+    assert [value for (_, label), value in apart.items() if "cspbench" in label] == ["0.00", "0.00"]
+    # the same picture, a little apart: Pillow's is antialiased
+    assert all(0.5 < float(value) < 10 for (_, label), value in apart.items() if "Pillow" in label)
+
+
+@pytest.mark.parametrize("kind", nms.KINDS)
+def test_both_suppressions_keep_the_same(kind: str) -> None:
+    image = nms.draw(kind, 300, classes=5)
+    kept = suppressed(image, 0.45)
+    assert 0 < kept.sum() < 300
+    for suppress in filter(None, (nms.numpy_nms, operator()[0])):
+        assert np.array_equal(nms.plain(image, 0.45, suppress), kept)
+
+
+def test_the_engines_of_ap_agree() -> None:
+    text = average_precision.section(quick=True)
+    assert columns(text)[0][-2:] == ["same twelve floats", "same curves"]
+    assert cells(text, "cspbench")[-2:] == ["yes", "yes"]
+
+
+def test_a_sweep_gives_what_single_thresholds_give() -> None:
+    text = sweep.section(quick=True)
+    assert columns(text)[0][3:] == ["six / one", "times as fast as six runs"]
+    assert "The sweep's numbers are the same as" in text
+    source, images = sweep.candidates(3, 20)
+    assert (len(source), [len(image) for image in images]) == (3, [20, 20, 20])
+
+
+def test_scaling_holds_memory_against_the_first() -> None:
+    runs = [Finished(1.0, 100.0, 0, ""), Finished(1.3, 110.0, 0, ""), Finished(2.5, 130.0, 0, "")]
+    rows = scaling._rows("eval", [10, 40, 160], runs, flat=True)
+    assert rows[0][1:] == [10, "1.00", None, "100", "1.00", None]
+    assert rows[1][3:] == ["10.00", "110", "1.10", "at most 1.2 times the first: met"]
+    assert rows[2][3:] == ["10.00", "130", "1.30", "at most 1.2 times the first: missed"]
+
+
+def test_random_weights_stand_in_for_those_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cspbench.weights import catalogue
+    from cspbench.weights.opening import open_weights
+    from cspbench.zoo.catalogue import model
+
+    monkeypatch.setattr(catalogue, "shipped", lambda name: None)
+    path = scaling.weights(scaling.DETECTOR, tmp_path)
+    arrays = open_weights(path, model(scaling.DETECTOR).build()).arrays
+    assert path.parent == tmp_path
+    assert {float(array["bias"][0]) for array in arrays if "bias" in array} == {0.0, -6.0}
+
+
+def test_the_file_has_every_part_under_its_heading() -> None:
+    text = document([["processor", processor()]], dict.fromkeys(PARTS, "words"))
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        f"## {title} (`benchmarks/{name}.py`)" for name, title in PARTS.items()
+    ]
+    assert cells(text, "processor")[1]
+    assert all((measuring.ROOT / "benchmarks" / f"{name}.py").is_file() for name in PARTS)
