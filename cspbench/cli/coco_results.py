@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cspbench.data.detection_presets import DetectionPreset
     from cspbench.evaluate.coco import Collected, Thresholded
     from cspbench.evaluate.run import Run
+    from cspbench.report.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def result(run: Run, source: CocoSource, asked: Asked) -> dict[str, Any]:
                 "ap": numbers,
                 "intervals": intervals or None,
                 "per_class": per_class,
-                "claims": _claims(run, each.nms, percent, intervals, asked.partial),
+                "claims": _claims(run, each.nms, asked, percent, intervals),
             }
         )
     if source.ground_truth is None:
@@ -169,11 +170,15 @@ def _kind(run: Run, asked: Asked) -> str:
 
 
 def _claims(
-    run: Run, nms: float, percent: dict[str, Any], intervals: dict[str, Any], partial: bool
+    run: Run, nms: float, asked: Asked, percent: dict[str, Any], intervals: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Every published number that this one stands against, with its verdict."""
+    """Every published number that this one stands against, with its verdict.
+
+    A row that names no threshold is held against the preset's own where that is among those asked for.
+    """
     from cspbench.evaluate import claimed
 
+    usual = asked.preset.nms if asked.preset.nms in asked.thresholds else nms
     return [
         {
             "table": row.table,
@@ -181,14 +186,22 @@ def _claims(
             "id": row.id,
             "metric": metric,
             "published": str(verdict.claim),
-            "measured": None if verdict.measured is None else f"{verdict.measured:.3f}",
+            "measured": _shown(verdict),
             "delta": None if verdict.delta is None else f"{verdict.delta:+f}",
             "verdict": str(verdict.word),
             "reason": str(verdict.reason) if verdict.reason else None,
         }
         for row in claimed.of_detector(run.identity, nms)
-        for metric, verdict in claimed.precisions(row, run.identity, percent, intervals, partial).items()
+        if nms == usual or "Threshold" in row.settings
+        for metric, verdict in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items()
     ]
+
+
+def _shown(verdict: Verdict) -> str | None:
+    """The measurement as rounded for the comparison, or to three decimals where there is none."""
+    if verdict.measured is None:
+        return None
+    return f"{verdict.measured:.3f}" if verdict.delta is None else f"{verdict.measured:f}"
 
 
 def imported(run: Run, asked: Asked, server: Path) -> dict[str, Any]:
@@ -230,7 +243,7 @@ def imported(run: Run, asked: Asked, server: Path) -> dict[str, Any]:
                 },
                 "intervals": None,
                 "per_class": None,
-                "claims": _claims(run, asked.thresholds[0], percent, {}, asked.partial),
+                "claims": _claims(run, asked.thresholds[0], asked, percent, {}),
             }
         ],
     }

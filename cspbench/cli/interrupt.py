@@ -21,9 +21,9 @@ CODE = 130
 def watched() -> Iterator[None]:
     """An interrupt meanwhile raises KeyboardInterrupt, and ends the process after `GRACE` if that did not.
 
-    An exception alone does not suffice: one that is raised inside a destructor or a library's callback is lost, and
-    compiled code that waits does not even let it be raised. A command that was started with interrupts ignored, as a
-    shell does for what it runs in the background, goes on ignoring them.
+    An exception alone does not suffice: one that is raised inside a destructor or a callback is lost (it is raised
+    again), others are caught by libraries, and compiled code that waits does not let it be raised at all. A command
+    that was started with interrupts ignored, as a shell does for what it runs in the background, still ignores them.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -35,19 +35,35 @@ def watched() -> Iterator[None]:
     os.set_blocking(writing, False)
     # the signal's number is written when it comes, and not only when the interpreter gets to it
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    _thread.start_new_thread(_watch, (reading,))
+    lost: list[bool] = []
+    hook = sys.unraisablehook
+
+    def ignored(about: sys.UnraisableHookArgs) -> None:
+        if about.exc_type is KeyboardInterrupt:
+            lost.append(True)
+        else:
+            hook(about)
+
+    sys.unraisablehook = ignored
+    _thread.start_new_thread(_watch, (reading, lost))
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.set_wakeup_fd(-1)
         # Python's own way out has no place for an exception
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _watch(reading: int) -> None:
+def _watch(reading: int, lost: list[bool]) -> None:
     while signal.SIGINT not in os.read(reading, 1):
         pass
-    time.sleep(GRACE)
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        if lost:
+            lost.clear()
+            os.kill(os.getpid(), signal.SIGINT)
     with contextlib.suppress(OSError):
         cursor = b"\x1b[?25h" if os.isatty(2) else b""  # which a progress bar hides
         os.write(2, cursor + b"\ncspbench: interrupted; what is finished is kept\n")

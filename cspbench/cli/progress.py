@@ -7,6 +7,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from cspbench.errors import printable
+
 
 class Progress:
     """Counts steps on stderr with the time left; silent when stderr is no terminal or CI is set."""
@@ -22,7 +24,12 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(self.what, total=self.total)
@@ -36,7 +43,7 @@ class Progress:
     def step(self, name: str) -> None:
         """One step begins, on `name`."""
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, description=f"{self.what} {name}")
+            self._bar.update(self._task, advance=1, description=f"{self.what} {printable(name)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,7 +9,7 @@ from cspbench.report.counted import flat_csv, grid, latex
 from cspbench.zoo.catalogue import provenance
 
 HEADER = ("Model", "Definition", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
-CLAIMS = ("Model", "Row", "NMS", "Metric", "claim", "measured", "delta", "verdict")
+CLAIMS = ("Model", "Row", "NMS", *HEADER[3:9])
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
 
 
@@ -37,6 +37,19 @@ def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _claimed(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[list[str]]:
+    """A line for each published row that a threshold's AP stands against."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for claim in at["claims"]:
+        row = rows.setdefault((claim["table"], claim["id"]), {"row": f"{claim['table']}: {claim['row']}"})
+        measured = f" → {claim['measured']}" if claim["measured"] else ""
+        delta = f" Δ{claim['delta']}" if claim["delta"] else ""
+        word = f"{claim['verdict']}: {claim['reason']}" if claim["reason"] else claim["verdict"]
+        row[claim["metric"]] = f"{claim['published']}{measured}{delta} {word}"
+    start = [result["identity"]["model"], f"{at['nms']:g}"]
+    return [[start[0], row["row"], start[1], *(row.get(metric, "-") for metric in METRICS)] for row in rows.values()]
+
+
 def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str) -> str:
     """Results as md, csv or latex; in md the claims follow, and the models that lack weights."""
     lines = [_line(result, at) for result in results for at in result["thresholds"]]
@@ -47,23 +60,9 @@ def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str
     parts = [grid(HEADER, lines)]
     if any(at["intervals"] for result in results for at in result["thresholds"]):
         parts.append("In brackets the 95 % interval (bootstrap over images).")
-    claimed = [
-        [
-            result["identity"]["model"],
-            f"{claim['table']}: {claim['row']}",
-            f"{at['nms']:g}",
-            claim["metric"],
-            claim["published"],
-            claim["measured"] or "-",
-            claim["delta"] or "-",
-            f"{claim['verdict']}: {claim['reason']}" if claim["reason"] else claim["verdict"],
-        ]
-        for result in results
-        for at in result["thresholds"]
-        for claim in at["claims"]
-    ]
+    claimed = [line for result in results for at in result["thresholds"] for line in _claimed(result, at)]
     if claimed:
-        parts.append(grid(CLAIMS, claimed))
+        parts += [grid(CLAIMS, claimed), "A claim, → what was measured, Δ their difference, and the verdict."]
     for result in results:
         for at in result["thresholds"]:
             if at["per_class"]:
