@@ -69,12 +69,15 @@ def _head(b: Builder, filters: int, scale: int) -> int:
     return b.yolo(mask, ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
 
 
+_WHY = "Our own network: its cfg file, its weights and the log of their training come with cspbench."
+
 CLASSIFIERS = (
     Model(
         "sample-csp-classifier",
         sample_csp_classifier,
         "cfg",
         "cspbench/sample/sample-csp-classifier.cfg, part of this package",
+        why=_WHY,
     ),
 )
 DETECTORS = (
@@ -83,5 +86,6 @@ DETECTORS = (
         sample_csp_detector,
         "cfg",
         "cspbench/sample/sample-csp-detector.cfg, part of this package",
+        why=_WHY,
     ),
 )

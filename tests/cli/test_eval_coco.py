@@ -258,7 +258,7 @@ def test_the_wrong_kind_of_network_data_or_weights(sample: Path, tmp_path: Path)
     assert "is a classifier" in done.stderr
     done = run(["eval-imagenet", str(sample / "coco"), *arguments(sample)[2:]], tmp_path)
     assert "is a detector" in done.stderr
-    done = run(["eval-coco"], tmp_path)
+    done = run(["eval-coco", "-m", "csresnext50-panet-spp"], tmp_path)
     assert (done.returncode, "set $CSPBENCH_COCO" in done.stderr) == (2, True)
     done = run(["eval-coco", "--nms", "0.6"], tmp_path, CSPBENCH_COCO=str(sample / "coco"))
     assert (done.returncode, "csresnext50-panet-spp.weights" in done.stderr) == (2, True)

@@ -9,7 +9,7 @@ from cspbench.errors import DefinitionError
 from cspbench.network import cfg, cfg_text
 from cspbench.network.counting import count
 from cspbench.network.module import to_module
-from cspbench.zoo import catalogue, published, quoted, unpublished
+from cspbench.zoo import catalogue, published, quoted, sample, unpublished
 from cspbench.zoo.model import Model
 
 MODELS = {model.name: model for model in (*unpublished.CLASSIFIERS, *unpublished.DETECTORS)}
@@ -119,4 +119,5 @@ def test_only_stand_ins_are_chosen_for_their_totals() -> None:
 
 def test_every_model_is_in_one_list() -> None:
     lists = (published.CLASSIFIERS, published.DETECTORS, published.CARDS, MODELS.values(), quoted.DETECTORS)
+    lists += (sample.CLASSIFIERS, sample.DETECTORS)
     assert len(catalogue.MODELS) == sum(map(len, lists))
