@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NMS = "coco-nms"
+SWEEPS = (
+    ("ap-over-nms", "coco-nms", "as published and measured"),
+    ("sample-ap-over-nms", "sample-nms", "on the drawn sample"),
+)
+"""Name of the figure, table, and what it shows."""
 SHAPES = {Word.EXACT: ("o", EXACT), Word.WITHIN: ("s", WITHIN), Word.OFF: ("X", OFF), Word.FITTED: ("D", FITTED)}
 """Marker and colour of each verdict: the shape says it without the colour."""
 
@@ -72,22 +76,24 @@ def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
             name = f"top1-over-{cost.metric}"
             text = f"ImageNet top-1 accuracy over {cost.title}, each CSP model joined to its base"
             yield Plot(name, text, tradeoff(tables, lines, cost))
-    thresholds = [line for line in lines if line.table == NMS and any(table.name == NMS for table in tables)]
-    if thresholds:
-        yield Plot("ap-over-nms", "AP over the threshold of non-maximum suppression", _suppression(thresholds))
+    for name, table, words in SWEEPS:
+        thresholds = [line for line in lines if line.table == table and any(each.name == table for each in tables)]
+        if thresholds:
+            text = f"AP over the threshold of non-maximum suppression, {words}"
+            yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {words}"))
     residuals = _residuals(lines, tables)
     if any(residuals.values()):
         yield Plot("residuals", "Measurement minus claim, table by table", _strips(residuals))
 
 
-def _suppression(lines: Sequence[Line]) -> Figure:
+def _suppression(lines: Sequence[Line], title: str) -> Figure:
     """One line for each network, as published and as measured; thresholds in the order of the table."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), dpi=100)
     figure.subplots_adjust(left=0.075, right=0.98, top=0.92, bottom=0.22)
     axes = figure.add_subplot()
-    axes.set_title("AP over NMS threshold", loc="left", fontsize=12)
+    axes.set_title(title, loc="left", fontsize=12)
     thresholds = list(dict.fromkeys(line.settings["Threshold"] for line in lines))
     for name, colour in zip(dict.fromkeys(line.label for line in lines), (OTHER, CSP), strict=False):
         mine = [
