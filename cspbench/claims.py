@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, cast, get_args
 
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import TableError, UsageError, brief
 
 Rounding = Literal["printed", "darknet", "cut", "doubled"]
 
@@ -194,9 +194,9 @@ class Table:
 
 def fault(what: str, column: str | None, *, expected: str, found: str) -> TableError:
     """The error for a cell that is not as the document could have printed it."""
-    where = f'column "{column}"' if column else None
+    where = f'column "{brief(column, 80)}"' if column else None
     remedy = "Write the CSV as the document prints the table; tables.toml describes the columns."
-    return TableError(what, where=where, expected=expected, found=found, remedy=remedy)
+    return TableError(what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
 
 
 def unknown(what: str, asked: str, known: list[str]) -> UsageError:

@@ -37,13 +37,17 @@ class CspbenchError(Exception):
         details = [f"{label} {value}" for label, value in (("expected", self.expected), ("found", self.found)) if value]
         if details:
             text += f" ({', '.join(details)})"
-        return f"{text}. {self.remedy}" if self.remedy else text
+        return printable(f"{text}. {self.remedy}" if self.remedy else text)
+
+
+def printable(text: str) -> str:
+    """Text on one line: what a terminal would not print as a character (line ends, controls, half bytes) escaped."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def brief(text: str, length: int = 40) -> str:
     """Text from a file for a message: cut to `length` characters, those that cannot be printed escaped."""
-    cut = text if len(text) <= length else f"{text[: length - 3]}..."
-    return cut if cut.isprintable() else repr(cut)[1:-1]
+    return printable(text if len(text) <= length else f"{text[: length - 3]}...")
 
 
 class UsageError(CspbenchError):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ PACKAGES = (
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the place of `path` if nothing went wrong.
 
-    So nobody ever sees half a file, and what was there before survives a failure.
+    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             os.chmod(temporary, 0o644)
+            _to_disk(temporary)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -58,6 +59,17 @@ def replacing(path: Path) -> Iterator[Path]:
             found=error.strerror or str(error),
             remedy="Choose a place that can be written, with space left",
         ) from error
+    with suppress(OSError):  # not every file system can, and the file is there all the same
+        _to_disk(path.parent)
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, before it answers."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -67,8 +79,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write a text file as UTF-8, whole or not at all.
+
+    Bytes of a file name that are no text are written as JSON escapes them, so that JSON gives the name back.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -12,10 +12,17 @@ import tomllib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from cspbench.claims import Cell, Column, Row, Table, fault, unknown
-from cspbench.errors import TableError
+from cspbench.errors import TableError, brief
+from cspbench.files import read_file
+
+LARGEST_FILE = 1 << 22
+"""Bytes; the published tables have a few thousand each."""
+LARGEST_DESCRIPTION, LONGEST_LINE = 1 << 16, 1000
+"""Characters of tables.toml and of a line in it: names within names (a.b.c) take tomllib their number's square."""
+ROLES = frozenset(get_args(get_type_hints(Column)["role"]))
 
 
 def names(directory: Path | None = None, kind: str = "published") -> tuple[str, ...]:
@@ -41,10 +48,15 @@ def load(name: str, directory: Path | None = None) -> Table:
         counting_size = _size(description.pop("counting_size", ""), "counting_size", "x")
         section = tuple(description.pop("section"))
         table = Table(name=name, section=section, columns=columns, rows=(), **description)
+        texts = [*section, *description.values(), *(text for column in columns for text in vars(column).values())]
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise TypeError("a value that is no text")
+        if not {column.role for column in columns} <= ROLES:
+            raise TypeError("a role that no column has")
     except (KeyError, TypeError) as error:
         where = f"tables.toml, table {name}"
         remedy = "Add or correct that entry."
-        raise TableError("incomplete description", where=where, found=str(error), remedy=remedy) from error
+        raise TableError("incomplete description", where=where, found=brief(str(error), 120), remedy=remedy) from error
     return replace(table, rows=_rows(directory / f"{name}.csv", table, counting_size))
 
 
@@ -56,7 +68,7 @@ def where_published() -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte order mark in front
+        return read_file(path, LARGEST_FILE).decode("utf-8-sig")  # spreadsheets put a byte order mark in front
     except OSError as error:
         remedy = "Install cspbench again, or restore the file."
         raise TableError("cannot be read", where=str(path), found=error.strerror, remedy=remedy) from error
@@ -74,9 +86,19 @@ def _descriptions(directory: Path) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def _described(text: str) -> dict[str, Any]:
     try:
-        return {"columns": {}, "tables": {}} | tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TableError("not TOML", where="tables.toml", found=str(error), remedy="Correct that line.") from error
+        if len(text) > LARGEST_DESCRIPTION or len(max(text.split("\n"), key=len)) > LONGEST_LINE:
+            raise ValueError(f"more than {LARGEST_DESCRIPTION} characters, or than {LONGEST_LINE} on a line")
+        found = {"columns": {}, "tables": {}} | tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(
+            "not TOML", where="tables.toml", found=brief(str(error), 120), remedy="Correct that line."
+        ) from error
+    for group in ("columns", "tables"):
+        if not isinstance(found[group], dict) or not all(isinstance(each, dict) for each in found[group].values()):
+            raise TableError(
+                f"[{group}] is no list of sections", where="tables.toml", remedy="Restore the published file."
+            )
+    return found
 
 
 def _rows(path: Path, table: Table, counting_size: tuple[int, int] | None) -> tuple[Row, ...]:
@@ -106,7 +128,7 @@ def _rows(path: Path, table: Table, counting_size: tuple[int, int] | None) -> tu
         raise fault("empty table", None, expected="a header and rows", found="none").at(path.name)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
-        if (row.base or compares) and row.base not in rows.keys() - {row.id}:
+        if (row.base or compares) and (row.base == row.id or row.base not in rows):
             expected = "the id of the row that the comparisons are relative to"
             wrong = fault("unknown base", "base", expected=expected, found=repr(row.base or ""))
             raise wrong.at(f"{path.name}, row {row.id}")

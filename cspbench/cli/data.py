@@ -52,7 +52,7 @@ def imagenet(
     source = scan(path, labels)
     with Progress("checking", len(source)) as progress:
         report = checks.check(source, full=full, step=progress.step)
-    typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else _text(report))
+    typer.echo(json.dumps(report.as_json(), indent=1) if as_json else _text(report))
     if not report.usable:
         raise typer.Exit(3)
 
@@ -84,7 +84,7 @@ def coco(
     source = scan_coco(path, split)
     with Progress("checking", len(source)) as progress:
         report = check_coco(source, step=progress.step)
-    typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else _coco_text(report))
+    typer.echo(json.dumps(report.as_json(), indent=1) if as_json else _coco_text(report))
     if not report.usable:
         raise typer.Exit(3)
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cspbench.data.classes import order
-from cspbench.data.decode import BadImageError, decode, opened
+from cspbench.data.decode import BadImageError, decode, opened, turn
 from cspbench.data.source import FileSource
+from cspbench.errors import printable
+from cspbench.files import utf8_name
 
 HEAD, TAIL = 1 << 14, 1 << 12
 """Bytes read of each end of a file. A longer header is read with the rest of its file."""
@@ -24,7 +26,6 @@ TINY = 32
 """Pixels of the shorter side below which an image looks like a mistake."""
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 FULL_SET = 50_000
-ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def check(source: FileSource, *, full: bool = False, step: Callable[[str], None]
     report = Report(
         images=len(source),
         kind=source.kind,
-        labels=source.labels.name if source.labels else None,
+        labels=utf8_name(source.labels.name) if source.labels else None,
         ignored=source.ignored,
         classes=classes,
         formats=Counter(),
@@ -168,8 +169,7 @@ def _facts(source: FileSource, index: int, full: bool) -> Facts:
 
 def _header(data: bytes, key: str) -> dict[str, Any]:
     with opened(data, key) as image:
-        turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1
-        return {"format": image.format or "", "mode": image.mode, "shape": image.size, "turned": turned}
+        return {"format": image.format or "", "mode": image.mode, "shape": image.size, "turned": turn(image) != 1}
 
 
 def _add(report: Report, key: str, facts: Facts) -> None:
@@ -208,4 +208,4 @@ def _numbering(report: Report) -> str:
         return "WordNet ids, the folders' names"
     if report.kind == "wds":
         return "numbers from 0 in the sorted order"
-    return f"the label file {report.labels}"
+    return f"the label file {printable(report.labels or '')}"

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
 from cspbench.data.source import DatasetError, Entry, FileSource, Region, is_image
 from cspbench.errors import UsageError, brief
+from cspbench.files import read_file, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
 """In the order in which they are looked for; a folder of val2017 and test-dev2017 is val2017."""
@@ -30,6 +31,8 @@ PUBLISHED = {
 """The annotation file and the number of images of each published split (COCO's download page, Darknet's 5k list)."""
 LISTS = ("5k.txt", "5k.part", "coco_5k.txt")
 """What Darknet's scripts call the list of 5,000 images of val2014."""
+LIST_LIMIT = 1 << 26
+"""Bytes of a list; that of all of COCO's images has some 10 MB."""
 LINE_LIMIT = 4096
 """Characters of a path in a list."""
 
@@ -105,7 +108,7 @@ class CocoSource:
             "split": self.split,
             "images": len(self),
             "objects": None if truth is None else len(truth),
-            "annotations": self.annotations.path.name,
+            "annotations": utf8_name(self.annotations.path.name),
             "sha256": digest.hexdigest(),
         }
 
@@ -225,13 +228,14 @@ def _first(paths: Iterable[Path]) -> Path | None:
 def _chosen(images: list[Picture], listed: Path) -> list[Picture]:
     """The images that a list of paths names, by their file names."""
     try:
-        lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = read_file(listed, LIST_LIMIT).decode("utf-8")
+        lines = [line for each in text.split("\n") if (line := each.strip())]
     except (OSError, ValueError) as error:
         raise DatasetError(
             "cannot be read",
             where=str(listed),
             expected="image paths, one per line, in UTF-8",
-            found=brief(str(error), 120),
+            found=brief(getattr(error, "strerror", None) or str(error), 120),
             remedy="Give Darknet's list of images",
         ) from error
     known = {PurePosixPath(image.file_name).name: image for image in images}

@@ -17,9 +17,12 @@ import numpy as np
 
 from cspbench.data.source import DatasetError
 from cspbench.errors import brief
+from cspbench.files import read_file
 
 Array = np.ndarray[Any, Any]
 
+LARGEST_FILE = 1 << 30
+"""Bytes; the annotations of COCO's training images have half of it."""
 LARGEST_ID = 2**53
 """Above it floats skip integers, and readers of JSON in other languages see another number."""
 LARGEST_LENGTH = 1e9
@@ -133,9 +136,7 @@ def read(path: Path) -> Annotations:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file():
-            raise FileNotFoundError(2, "no such file")
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_file(path, LARGEST_FILE))
     except OSError as error:
         raise _broken("cannot be read", str(path), "an annotation file", error.strerror or str(error)) from error
     except RecursionError as error:

@@ -19,16 +19,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.data import jpeg_header
 from cspbench.errors import CspbenchError, brief
+from cspbench.files import read_file
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""Pillow's names. Formats that run other programs (EPS) or fetch other files stay out."""
-PIXEL_LIMIT = 89_478_485
-"""Pixels; Pillow's own limit against decompression bombs."""
-
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP")
+"""Pillow's names: what Darknet reads too, and WebP. Formats that run other programs (EPS), fetch other files or can
+claim any amount of memory before their pixels (TIFF) stay out.
+"""
+PIXEL_LIMIT = 1 << 26
+"""Pixels of an image; decoding so many takes at most 2 GB."""
+SCAN_LIMIT = 25 * PIXEL_LIMIT
+"""Pixels of a progressive JPEG times its scans: some hundred bytes can ask for one more look at all of them."""
+FILE_LIMIT = 1 << 29
+"""Bytes of an image file."""
+UNREAD = ("bmp_rle", "ppm", "ppm_plain")
+"""Pillow's decoders that are slow, being written in Python: run-length BMP and other PPM than 8-bit binary. Darknet
+reads none of these either.
+"""
 
 NAME_LENGTH = 200
 """Characters of an image's name in a message."""
@@ -42,23 +54,30 @@ def decode(source: bytes | Path, name: str | None = None, *, exif: bool = False)
     """The pixels of an image file, uint8 (H, W, 3); `name` is what an error calls the image."""
     name = name or (str(source) if isinstance(source, Path) else f"{len(source)} bytes")
     with opened(source, name) as image:
+        if any(tile[0] in UNREAD for tile in image.tile):
+            raise ValueError(f"{image.format} of a kind that Darknet does not read")
         image.load()
         return _rgb(_upright(image) if exif else image)
 
 
 @contextmanager
-def opened(source: bytes | Path, name: str) -> Iterator[Image.Image]:
+def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
     """The image with only its header read; whatever Pillow raises inside the `with` becomes a BadImageError."""
     from PIL import Image
 
     try:
-        data = source if isinstance(source, bytes) else source.read_bytes()
+        data = source if isinstance(source, bytes) else read_file(source, FILE_LIMIT)
         if not data:
             raise ValueError("the file is empty")
+        jpeg = jpeg_header.is_jpeg(data)
         with _quiet:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(jpeg_header.bare(data) if jpeg else data), formats=FORMATS)
             if image.width * image.height > PIXEL_LIMIT:
                 raise ValueError(f"{image.width}x{image.height} pixels, the limit is {PIXEL_LIMIT:,}")
+            if jpeg and image.width * image.height * jpeg_header.scans(data) > SCAN_LIMIT:
+                raise ValueError(f"{jpeg_header.scans(data)} scans of {image.width}x{image.height} pixels")
+            if jpeg:
+                image.info["exif"] = jpeg_header.exif(data)
             yield image
     except Exception as error:
         # Hostile bytes make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
@@ -110,10 +129,28 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    from PIL import ImageOps
+def turn(image: Image.Image) -> int:
+    """How the EXIF data of an image wants it turned, 1 to 8; 1 for not at all.
 
-    return ImageOps.exif_transpose(image)
+    Pillow would read all of the metadata, of which some can be made to fill the memory.
+    """
+    block = image.info.get("exif", b"")
+    return jpeg_header.orientation(block) if isinstance(block, bytes) else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    from PIL.Image import Transpose
+
+    how = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(turn(image))
+    return image if how is None else image.transpose(how)
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -15,10 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from cspbench.data import labels as label_files
 from cspbench.data.classes import known, order
+from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
 from cspbench.data.source import DatasetError, Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, brief
+from cspbench.files import open_file, read_part, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
 """Folders below the one that was given, where downloads keep the validation images."""
@@ -55,8 +57,8 @@ def scan(place: str | Path, labels: Path | None = None) -> FileSource:
     """The images at a path or wds/PATH, also those without a class; DatasetError where there are none."""
     prefix, slash, name = str(place).partition("/")
     shards = bool(slash) and prefix == "wds" and not Path(place).exists()
-    path = Path(name if shards else place).expanduser()
     try:
+        path = Path(name if shards else place).expanduser()
         if shards:
             source = _webdataset(path)
         elif path.is_dir():
@@ -66,10 +68,10 @@ def scan(place: str | Path, labels: Path | None = None) -> FileSource:
         else:
             found = "a file of another kind" if path.exists() else "nothing there"
             raise DatasetError("is no data set", where=str(place), found=found, remedy=REMEDY)
-    except OSError as error:
-        raise DatasetError(
-            "cannot be read", where=str(error.filename or place), found=error.strerror, remedy="Make it readable"
-        ) from error
+    except (OSError, ValueError, RuntimeError) as error:  # a null character, or ~ and the name of nobody
+        found = getattr(error, "strerror", None) or str(error)
+        where = getattr(error, "filename", None) or place
+        raise DatasetError("cannot be read", where=str(where), found=found, remedy="Make it readable") from error
     if not source:
         raise DatasetError("holds no images", where=str(place), remedy=REMEDY)
     keys = [entry.key for entry in source.entries]
@@ -91,7 +93,7 @@ def _folder(path: Path, labels: Path | None, inside: Sequence[str] = INSIDE) -> 
         wnid = folder.name if known(folder.name) else None
         _, names, ignored = _list(folder)
         others += ignored
-        entries += [Entry(_text(f"{folder.name}/{name}"), wnid) for name in names]
+        entries += [Entry(utf8_name(f"{folder.name}/{name}"), wnid) for name in names]
         regions += [Region(str(folder / name)) for name in names]
     if not any(entry.wnid for entry in entries):
         for below in inside:
@@ -132,7 +134,7 @@ def _archive(path: Path, labels: Path | None) -> FileSource:
     folders = [PurePosixPath(name).parent.name for name in names]
     if labels is None and any(map(known, folders)):
         entries = [
-            Entry(_text(f"{folder}/{PurePosixPath(name).name}"), folder if known(folder) else None)
+            Entry(utf8_name(f"{folder}/{PurePosixPath(name).name}"), folder if known(folder) else None)
             for name, folder in zip(names, folders, strict=True)
         ]
         return FileSource("folders", entries, regions, others)
@@ -149,16 +151,16 @@ def _listed(
         raise DatasetError(
             "images without class folders and without a list of classes",
             where=str(path),
-            found=f"{len(names)} images, the first named {min(names)!r}",
+            found=f"{len(names)} images, the first named {_first([min(names)])}",
             remedy=f"Put one of {', '.join(label_files.FILES)} beside them, or name it with --labels",
         )
     read: Labels = label_files.read(labels)
-    entries = [Entry(_text(name), *found) for name, found in zip(names, read.of(names), strict=True)]
+    entries = [Entry(utf8_name(name), *found) for name, found in zip(names, read.of(names), strict=True)]
     if not any(entry.wnid for entry in entries):
         raise DatasetError(
             "knows none of the images",
             where=str(labels),
-            found=f"{len(names)} images, the first named {min(names)!r}",
+            found=f"{len(names)} images, the first named {_first([min(names)])}",
             remedy="Give the label file that belongs to them",
         )
     return FileSource(kind, entries, regions, others, labels)
@@ -179,24 +181,18 @@ def _webdataset(path: Path) -> FileSource:
                 images[stem] = (PurePosixPath(name).name, region)
             else:
                 others += 1
-        with shard.open("rb") as stream:
+        with open_file(shard) as stream:
             for stem, (name, region) in images.items():
                 number = None
                 if stem in numbers:
-                    stream.seek(numbers[stem].offset)
-                    text = stream.read(min(numbers[stem].length or 0, 20)).strip()
+                    text = read_part(stream, numbers[stem].offset, min(numbers[stem].length or 0, 20)).strip()
                     number = int(text) if text.isdigit() else None
                 wnid = order("sorted")[number] if number is not None and number < 1000 else None
-                entries.append(Entry(_text(f"{shard.stem}/{name}"), wnid, number))
+                entries.append(Entry(utf8_name(f"{shard.stem}/{name}"), wnid, number))
                 regions.append(region)
     return FileSource("wds", entries, regions, others)
 
 
-def _text(name: str) -> str:
-    """A file name as text that can be written as UTF-8, whatever its bytes are."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _first(names: Sequence[str], count: int = 3) -> str:
     more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(map(repr, names[:count])) + more
+    return ", ".join(repr(brief(name, NAME_LENGTH)) for name in names[:count]) + more

@@ -49,8 +49,7 @@ def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = 
     classes = len(order(declared))
     hits = {
         name: sum(
-            0 <= number < classes and order(name)[number] == wnid
-            for number, wnid in zip(predicted, wnids, strict=True)
+            0 <= number < classes and order(name)[number] == wnid for number, wnid in zip(predicted, wnids, strict=True)
         )
         for name in orders
     }

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from cspbench.data.classes import order, places
+from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.source import DatasetError
+from cspbench.errors import brief
+from cspbench.files import read_file
 
 FILES = (
     "ILSVRC2012_validation_ground_truth.txt",
@@ -60,7 +63,7 @@ class Labels:
                 "gives classes by place, but the images' names give no places",
                 where=str(self.path),
                 expected=f"names like ILSVRC2012_val_00000001.JPEG, or {len(self.by_place)} images",
-                found=f"{len(stems)} images, the first named {min(stems)!r}",
+                found=f"{len(stems)} images, the first named {brief(min(stems), NAME_LENGTH)!r}",
                 remedy="Use a list of `name wnid` lines instead",
             )
         return [self.by_place[place] if 0 <= place < len(self.by_place) else UNKNOWN for place in numbers]
@@ -80,9 +83,8 @@ def find(folder: Path) -> Path | None:
 def read(path: Path) -> Labels:
     """Read a label file of any of the four kinds."""
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise _unreadable(path, f"{path.stat().st_size:,} bytes")
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+        text = read_file(path, SIZE_LIMIT).decode("utf-8-sig")
+        lines = [line for each in text.split("\n") if (line := each.strip())]
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, getattr(error, "strerror", None) or "binary data") from error
     if not lines:
@@ -105,7 +107,7 @@ def _name(labels: Labels, line: int, name: str, text: str) -> None:
     stem = PurePosixPath(name).stem
     found = _class(labels.path, line, text, 0)
     if not stem or labels.by_name.setdefault(stem, found) != found:
-        what = f"{stem} has two classes" if stem else "no image name"
+        what = f"{brief(stem, NAME_LENGTH)} has two classes" if stem else "no image name"
         raise DatasetError(what, where=f"{labels.path}, line {line}", remedy="Correct the list")
 
 
@@ -114,13 +116,13 @@ def _class(path: Path, line: int, text: str, first: int) -> Class:
     if _WNID.match(text):
         if text in places("sorted"):
             return text, None
-    elif text.isascii() and text.isdigit() and first <= int(text) < first + 1000:
+    elif text.isascii() and text.isdigit() and len(text) < 20 and first <= int(text) < first + 1000:
         return order("darknet" if first else "sorted")[int(text) - first], int(text)
     raise DatasetError(
         "no class of ImageNet",
         where=f"{path}, line {line}",
         expected=f"one of the 1000 WordNet ids, or {first} to {first + 999}",
-        found=repr(text[:60]),
+        found=repr(brief(text, 60)),
         remedy="Correct the list",
     )
 

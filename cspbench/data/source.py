@@ -6,10 +6,11 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from cspbench.data.decode import NAME_LENGTH, BadImageError
+from cspbench.data.decode import FILE_LIMIT, NAME_LENGTH, BadImageError
 from cspbench.errors import CspbenchError, brief
+from cspbench.files import open_file, read_part, utf8_name
 
 SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"))
 """Of the files that a folder or an archive is searched for, in lower case."""
@@ -102,8 +103,10 @@ class FileSource(Source):
         """An image file's size, its first `head` bytes (None: all) and its last `tail` bytes."""
         path, offset, length = self.regions[index]
         try:
-            with open(path, "rb", buffering=0) as stream:
+            with open_file(path) as stream:
                 size = stream.seek(0, 2) - offset if length is None else length
+                if head is None and size > FILE_LIMIT:
+                    raise OSError(f"{size:,} bytes, the limit is {FILE_LIMIT:,}")
                 start = _read(stream, offset, size if head is None else min(head, size))
                 return size, start, _read(stream, offset + size - min(tail, size), min(tail, size)) if tail else b""
         except OSError as error:
@@ -119,7 +122,7 @@ class FileSource(Source):
         digest = hashlib.sha256()
         for key, wnid, _ in self.entries:
             digest.update(f"{key}\0{wnid or ''}\n".encode())
-        labels = self.labels.name if self.labels else None
+        labels = utf8_name(self.labels.name) if self.labels else None
         return {**super().as_json(), "labels": labels, "sha256": digest.hexdigest()}
 
 
@@ -128,13 +131,8 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
-def _read(stream: Any, offset: int, count: int) -> bytes:
-    stream.seek(offset)
-    parts = []
-    while count > 0:
-        part = stream.read(count)
-        if not part:
-            raise OSError("the file ends early")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+def _read(stream: BinaryIO, offset: int, count: int) -> bytes:
+    data = read_part(stream, offset, count)
+    if len(data) < count:
+        raise OSError("the file ends early")
+    return data

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cspbench.data import jpeg_header
 from cspbench.data.decode import BadImageError, opened
 from cspbench.data.jpeg_blocks import Component, Integers, Samples, blocks
 
@@ -25,8 +26,12 @@ FREQUENCY = np.add.outer(np.arange(8), np.arange(8))
 ZIGZAG = sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8))
 """The place, 8 * vertical + horizontal frequency, of each number of a table in a file."""
 
-LARGEST = 1 << 24
-"""Pixels; larger images would take gigabytes on the way."""
+LARGEST = 1 << 22
+"""Pixels; a larger image of noise would take more than ten seconds."""
+LONGEST = 65_500
+"""Pixels of a side, as in libjpeg: rounded up to whole blocks, it is still a number that a file can hold."""
+MOST_SCANS = 32
+"""Of a progressive file, which is decoded some ten times."""
 
 FEW = 0.002
 """Share of a component's blocks for which the file is not decoded again."""
@@ -87,10 +92,12 @@ def decode(data: bytes) -> Samples | None:
     """The pixels, uint8 (H, W, 3), of a JPEG file; None for one that this cannot read so.
 
     It can read grey, 4:4:4 and 4:2:0 files, baseline or progressive; not those with RGB or CMYK inside, with other
-    subsampling, of more than 16 million pixels, or broken.
+    subsampling, of more than 4 million pixels, or broken.
     """
+    if not jpeg_header.is_jpeg(data) or jpeg_header.scans(data) > MOST_SCANS:
+        return None
     try:
-        frame = _frame(data)
+        frame = _frame(jpeg_header.bare(data))
     except (struct.error, ValueError, IndexError):
         return None  # it ends within its header
     try:
@@ -129,7 +136,7 @@ def _frame(data: bytes) -> _Frame | None:
             precision, height, width, count = struct.unpack_from(">BHHB", data, here)
             extent_at, progressive = here + 1, marker == 0xC2
             components = [struct.unpack_from("BBB", data, here + 6 + 3 * each) for each in range(count)]
-            if precision != 8 or not 0 < height * width <= LARGEST:
+            if precision != 8 or not 0 < height * width <= LARGEST or max(height, width) > LONGEST:
                 return None
         elif marker == 0xEE and data[here : here + 5] == b"Adobe" and data[here + 11] != 1:
             return None  # no YCbCr

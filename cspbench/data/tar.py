@@ -1,33 +1,129 @@
-"""Uncompressed tar archives as random-access files: where each member's bytes lie. Nothing is extracted."""
+"""Uncompressed tar archives as random-access files: where each member's bytes lie. Nothing is extracted.
+
+Python's `tarfile` interprets each header, and this module goes from one to the next: `tarfile` itself may loop for
+ever, or fill the memory, where a header lies about its length.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from cspbench.data.source import DatasetError, Region
+from cspbench.files import open_file, read_part
 
 BLOCK = 512
+LONGEST = 1 << 20
+"""Bytes of a header's extension, which holds a long name."""
+
+_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+_LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_BARE = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
+"""Members that have no bytes, whatever their headers say."""
+_RECORD = re.compile(rb"(\d{1,7}) ")
+
+
+class _Block(NamedTuple):
+    """A header, and where the bytes that belong to it begin and how many there are."""
+
+    header: tarfile.TarInfo
+    begin: int
+    length: int
 
 
 def members(path: Path) -> dict[str, Region]:
     """The regular files of a tar by their names, without a leading "./"; of two of the same name the later one."""
     regions: dict[str, Region] = {}
-    end = 0
     try:
-        with tarfile.open(path, "r:") as archive:
-            for member in archive:
-                end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-                if member.isreg() and not member.issparse():
-                    regions[member.name.removeprefix("./")] = Region(str(path), member.offset_data, member.size)
+        with open_file(path) as stream:
+            for name, begin, length in _files(stream):
+                regions[name.removeprefix("./")] = Region(str(path), begin, length)
+    except EOFError as error:
+        raise _broken(path, f"no end mark after {len(regions)} files, at byte {error}") from error
     except (tarfile.TarError, OSError, ValueError) as error:
-        raise _broken(path, str(error) or type(error).__name__) from error
-    with path.open("rb") as stream:
-        stream.seek(end)
-        mark = stream.read(BLOCK)
-    if len(mark) < BLOCK or any(mark):
-        raise _broken(path, f"no end mark after {len(regions)} files, at byte {end:,}")
+        raise _broken(path, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
     return regions
+
+
+def _files(stream: BinaryIO) -> Iterator[tuple[str, int, int]]:
+    """Name, first byte and length of each regular file; `EOFError` where the archive was cut off."""
+    end, name = 0, ""
+    everywhere: dict[str, str] = {}
+    here: dict[str, str] = {}
+    while (block := _block(stream, end, here.get("size", everywhere.get("size")))) is not None:
+        kind = block.header.type
+        end = block.begin + -(-block.length // BLOCK) * BLOCK
+        if kind in _EXTENSIONS:
+            records = _records(_extension(stream, block))
+            if kind == tarfile.XGLTYPE:
+                everywhere |= records
+            else:
+                here |= records
+        elif kind in _LONG_NAMES:
+            text = _text(_extension(stream, block).partition(b"\0")[0])
+            name = text if kind == tarfile.GNUTYPE_LONGNAME else name
+        else:
+            records = everywhere | here
+            if block.header.isreg() and kind != tarfile.GNUTYPE_SPARSE and "sparse" not in records:
+                yield records.get("path") or name or block.header.name, block.begin, block.length
+            name, here = "", {}
+
+
+def _block(stream: BinaryIO, at: int, size: str | None) -> _Block | None:
+    """The header at a place, its length replaced by what an extension said; None for the end mark."""
+    try:
+        header = tarfile.TarInfo.frombuf(read_part(stream, at, BLOCK), "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+        return None
+    except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+        raise EOFError(f"{at:,}") from None
+    begin, length = at + BLOCK, header.size
+    if header.type == tarfile.GNUTYPE_SPARSE:
+        more = read_part(stream, at + 482, 1) != b"\0"
+        while more:  # blocks that say where the holes are
+            more = read_part(stream, begin + 504, 1) not in (b"\0", b"")
+            begin += BLOCK
+    if header.type in _BARE:
+        length = 0
+    elif size is not None and header.type not in (*_EXTENSIONS, *_LONG_NAMES):
+        length = int(size) if re.fullmatch(r"[0-9]{1,19}", size) else -1
+    if length < 0:
+        raise ValueError(f"a header without a length, at byte {at:,}")
+    if begin + length > os.fstat(stream.fileno()).st_size:
+        raise EOFError(f"{at:,}")
+    return _Block(header, begin, length)
+
+
+def _extension(stream: BinaryIO, block: _Block) -> bytes:
+    if block.length > LONGEST:
+        raise ValueError(f"a header of {block.length:,} bytes, at byte {block.begin:,}")
+    return read_part(stream, block.begin, block.length)
+
+
+def _records(data: bytes) -> dict[str, str]:
+    """Of the lines "LENGTH KEY=VALUE" of an extended header: path and size, and "sparse" for a file with holes."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(data) and data[at]:
+        length = _RECORD.match(data, at)
+        record = data[length.end() : at + int(length[1])] if length else b""
+        key, equals, value = record.partition(b"=")
+        if not equals or not value.endswith(b"\n"):
+            raise ValueError("an extended header that cannot be read")
+        if key in (b"path", b"size"):
+            found[key.decode()] = _text(value[:-1])
+        elif key.startswith(b"GNU.sparse."):
+            found["sparse"] = ""
+        at += int(length[1]) if length else 0
+    return found
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _broken(path: Path, found: str) -> DatasetError:

@@ -19,6 +19,7 @@ import numpy as np
 from cspbench.errors import CspbenchError, UsageError, brief
 from cspbench.evaluate.average_precision import METRICS
 from cspbench.evaluate.matching import Detections
+from cspbench.files import open_file, read_part
 from cspbench.results import replacing
 
 CHUNK = 1 << 16
@@ -27,13 +28,15 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can name: the same detections give the same bytes."""
 LARGEST = 1 << 20
 """Bytes of a server's answer."""
+LONGEST_LINE = 200
+"""Characters of a line `name: number`."""
 
 _AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
 _LINE = re.compile(
     r"Average (?:Precision|Recall)\s*\((A[PR])\)\s*@\[\s*IoU=\s*(0\.50:0\.95|0\.50|0\.75)\s*\|\s*area=\s*(\w+)\s*\|"
     r"\s*maxDets=\s*(\d+)\s*\]\s*=\s*(\S+)"
 )
-_PAIR = re.compile(r"^\s*[\"']?([A-Za-z][\w@. ]*?)[\"']?\s*[:=]\s*(-?[0-9.]+(?:[eE]-?[0-9]+)?)\s*,?\s*$", re.MULTILINE)
+_PAIR = re.compile(r"^\s*[\"']?([A-Za-z][\w@. ]*?)[\"']?\s*[:=]\s*(-?[0-9.]+(?:[eE]-?[0-9]+)?)\s*,?\s*$")
 _NAMES = {
     **{name: name for name in METRICS},
     **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in ("small", "medium", "large")},
@@ -102,11 +105,12 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
     without an AP, or with two different ones, it is a `ServerError`.
     """
     try:
-        with file.open("rb") as stream:
-            text = stream.read(LARGEST + 1).decode("utf-8-sig")
+        with open_file(file) as stream:
+            data = read_part(stream, 0, LARGEST + 1)
+        text = data.decode("utf-8-sig") if len(data) <= LARGEST else ""
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, "text", str(error)) from error
-    if len(text) > LARGEST:
+    if len(data) > LARGEST:
         raise _unreadable(file, f"at most {LARGEST:,} bytes", "more; this may be a result file")
     values: dict[str, Decimal] = {}
     for name, number in _named(text, file):
@@ -139,9 +143,10 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
         name = _line_name(kind, overlap, area, cap)
         if name:
             yield name, number
-    for label, number in _PAIR.findall(text):
-        if name := _name(label):
-            yield name, number
+    for line in text.splitlines():
+        pair = _PAIR.match(line) if len(line) <= LONGEST_LINE else None
+        if pair and (name := _name(pair[1])):
+            yield name, pair[2]
 
 
 def _in(data: Any) -> Iterator[tuple[str, Any]]:

@@ -5,15 +5,18 @@ Keys that only training uses are known and skipped; keys nobody knows are warned
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, printable
 from cspbench.network.cfg_sections import READERS, SHORT
-from cspbench.network.grammar import decode, sections
+from cspbench.network.grammar import Section, decode, sections
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network
 
+MOST_WARNINGS = 1000
 # Keys that change training only. Darknet reads them, so they are no mistake; inference does not need them.
 _NET_TRAINING = frozenset(
     """batch subdivisions inputs max_crop min_crop center angle aspect saturation exposure hue learning_rate momentum
@@ -44,9 +47,16 @@ class Reading:
     warnings: tuple[str, ...]
 
 
+def _warnings(net: Section, layers: list[Section]) -> Iterator[str]:
+    yield from net.notes  # those of every section
+    yield from net.unused(_NET_TRAINING)
+    for section in layers:
+        yield from section.unused(_LAYER_TRAINING)
+
+
 def parse(text: str, name: str, file: str | None = None) -> Reading:
     """Read cfg text; `name` becomes the network's, `file` stands in messages. Raises `DefinitionError`."""
-    net, *rest = sections(text, file or name)
+    net, *rest = sections(text, printable(file or name))
     if net.name not in ("net", "network"):
         raise DefinitionError(
             "the first section is not [net]",
@@ -79,11 +89,9 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
                 found=error.found,
                 remedy=error.remedy,
             ) from None
-    warnings = [note for section in (net, *rest) for note in section.notes]
-    net.used |= _NET_TRAINING
-    for section in rest:
-        section.used |= _LAYER_TRAINING
-    warnings += [note for section in (net, *rest) for note in section.unused]
+    warnings = list(islice(_warnings(net, rest), MOST_WARNINGS + 1))
+    if len(warnings) > MOST_WARNINGS:
+        warnings[-1] = f"{net.file}: further warnings are left out"
     places = tuple(section.place for section in rest)
     network = Network(
         name, (channels, height, width), tuple(layers), letter_box=letter_box, origin=net.place, places=places
@@ -93,4 +101,4 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
 
 def read(path: Path) -> Reading:
     """Read a cfg file; the network is named after it."""
-    return parse(decode(path), path.stem, str(path))
+    return parse(decode(path), printable(path.stem), str(path))

@@ -53,20 +53,12 @@ def _relative(section: Section, key: str, index: int, default: list[int] | None 
     return tuple(found)
 
 
+_UNREADABLE = frozenset("xnor binary flipped rotate sway stretch stretch_sway deform dot coordconv reverse".split())
+"""Switches of a convolution that make it another operation."""
+
+
 def _convolutional(section: Section, index: int) -> Layer:
-    for key in (
-        "xnor",
-        "binary",
-        "flipped",
-        "rotate",
-        "sway",
-        "stretch",
-        "stretch_sway",
-        "deform",
-        "dot",
-        "coordconv",
-        "reverse",
-    ):
+    for key in () if _UNREADABLE.isdisjoint(section.keys) else sorted(_UNREADABLE):
         if section.flag(key):
             raise DefinitionError(
                 f"[convolutional] {key}=1 is not supported",
@@ -107,7 +99,7 @@ def _connected(section: Section, index: int) -> Layer:
 
 def _maxpool(section: Section, index: int) -> Layer:
     if section.flag("maxpool_depth"):
-        section.used |= {"size", "stride"}
+        section.used |= {section.keys[key][1] for key in ("size", "stride") if key in section.keys}
         return MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
     return MaxPool(sources=(index - 1,), **_window(section))
 

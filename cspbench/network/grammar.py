@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from cspbench.errors import CspbenchError, DefinitionError, brief
+from cspbench.files import open_file, read_part
 
 LARGEST_FILE = 16 * 2**20
 """Bytes. The longest published cfg has 60 kB; the limit keeps a wrong file from being read whole."""
+MOST_SECTIONS = 2**17
+"""Layers, nearly. The deepest published network has a few hundred; the limit bounds what a file can make of memory."""
+MOST_NOTES = 1000
+"""Odd values that are told of one file."""
 LARGEST_LIST = 4096
 """Values in one list. Published ones have a few dozen, the anchors of a head; no network needs thousands."""
 
-_BLANKS = str.maketrans("", "", " \t\r\n")
+_BLANKS = str.maketrans("", "", " \t\r")
 _INT = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_INT = 2**31 - 1
@@ -23,19 +28,20 @@ _LARGEST_INT = 2**31 - 1
 Number = TypeVar("Number", int, float)
 
 
-@dataclass
+@dataclass(slots=True)
 class Section:
-    """One [section]: its name, where it begins, and its keys, the first of duplicates winning.
+    """One [section]: its name, where it begins, and its keys, each with its line, the first of duplicates winning.
 
-    The readers mark every key they use; `unused` are those nobody asked for.
+    The readers mark every key they use; `unused` are those nobody asked for. All sections of a file share its `notes`
+    and `used`, the lines of used keys.
     """
 
     name: str
     file: str
     line: int
+    notes: list[str]
+    used: set[int]
     keys: dict[str, tuple[str, int]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:
@@ -72,16 +78,22 @@ class Section:
 
     def text(self, key: str, default: str) -> str:
         """A word, such as an activation; a trailing comment is cut off."""
-        self.used.add(key)
-        return self.keys[key][0].partition("#")[0] if key in self.keys else default
+        found = self.keys.get(key)
+        if found is None:
+            return default
+        self.used.add(found[1])
+        return found[0].partition("#")[0]
 
     def _number(self, key: str, text: str, pattern: re.Pattern[str], kind: Callable[[str], Number]) -> Number:
         """What atoi and atof read: the leading number, whatever follows it."""
+        if len(text) < 10 and text.isdecimal() and text.isascii():  # nearly every number
+            return kind(text)
         match = pattern.match(text)
         if match is None:
             raise self._error(key, "a number")
-        rest = text[match.end() :]
-        if rest and not rest.startswith(("#", ";")) and not (kind is int and _FLOAT.fullmatch(text)):
+        end = match.end()
+        odd = end < len(text) and text[end] not in "#;" and len(self.notes) < MOST_NOTES
+        if odd and not (kind is int and _FLOAT.fullmatch(text)):
             note = f"{self.at(key)}: {key}={brief(text)}: everything after {brief(match[0])} is ignored"
             if self.notes[-1:] != [note]:
                 self.notes.append(note)
@@ -93,12 +105,13 @@ class Section:
 
     def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:
         """An integer; without a default the key must be there."""
-        self.used.add(key)
-        if key not in self.keys:
+        found = self.keys.get(key)
+        if found is None:
             if default is None:
                 raise self.missing(key, expected)
             return default
-        return self._number(key, self.keys[key][0], _INT, int)
+        self.used.add(found[1])
+        return self._number(key, found[0], _INT, int)
 
     def flag(self, key: str) -> bool:
         """A switch: any integer but 0 is on; off when absent."""
@@ -106,14 +119,18 @@ class Section:
 
     def real(self, key: str, default: float) -> float:
         """A real number."""
-        self.used.add(key)
-        return self._number(key, self.keys[key][0], _FLOAT, float) if key in self.keys else default
+        found = self.keys.get(key)
+        if found is None:
+            return default
+        self.used.add(found[1])
+        return self._number(key, found[0], _FLOAT, float)
 
     def _list(self, key: str, expected: str) -> list[str]:
-        self.used.add(key)
-        if key not in self.keys:
+        found = self.keys.get(key)
+        if found is None:
             raise self.missing(key, expected)
-        items = self.keys[key][0].partition("#")[0].split(",", LARGEST_LIST + 1)
+        self.used.add(found[1])
+        items = found[0].partition("#")[0].split(",", LARGEST_LIST + 1)
         if len(items) > LARGEST_LIST + 1:
             raise DefinitionError(
                 f"{key} in {self.title} lists more than {LARGEST_LIST} values",
@@ -132,21 +149,18 @@ class Section:
         """A list of real numbers separated by commas."""
         return [self._number(key, item, _FLOAT, float) for item in self._list(key, expected)]
 
-    @property
-    def unused(self) -> list[str]:
-        """Keys that no reader asked for, as Darknet reports them."""
-        return [
-            f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
-            for key, (_, line) in self.keys.items()
-            if key not in self.used
-        ]
+    def unused(self, known: frozenset[str]) -> Iterator[str]:
+        """The keys that no reader asked for and that are not `known` either, as Darknet reports them."""
+        for key, (_, line) in self.keys.items():
+            if line not in self.used and key not in known:
+                yield f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
 
 
 def decode(path: Path) -> str:
     """The text of a cfg file; a binary or absurdly large one is refused before it is read whole."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
+        with open_file(path) as stream:
+            data = read_part(stream, 0, LARGEST_FILE + 1)
     except OSError as error:
         raise DefinitionError(
             "the cfg file cannot be read",
@@ -177,12 +191,21 @@ def decode(path: Path) -> str:
 def sections(text: str, file: str) -> list[Section]:
     """Split cfg text into sections; blanks vanish everywhere, `#` and `;` begin comment lines."""
     found: list[Section] = []
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = raw.translate(_BLANKS)
+    notes: list[str] = []
+    used: set[int] = set()
+    for number, line in enumerate(text.translate(_BLANKS).split("\n"), start=1):
         if not line or line[0] in "#;":
             continue
         if line[0] == "[":
-            found.append(Section(line.partition("]")[0][1:], file, number))
+            if len(found) == MOST_SECTIONS:
+                raise DefinitionError(
+                    "too many layers for a cfg file",
+                    where=f"{file}:{number}",
+                    expected=f"at most {MOST_SECTIONS} sections",
+                    found="more",
+                    remedy="Give the .cfg of a network",
+                )
+            found.append(Section(line.partition("]")[0][1:], file, number, notes, used))
             continue
         key, separator, value = line.partition("=")
         if not separator or not found:

@@ -71,7 +71,7 @@ class Network:
             self._check_shared(index, layer, inputs[0], shapes)
         output = layer.output(inputs)
         sizes = [prod(output), *(weight.size for weight in layer.weights(inputs))]
-        if isinstance(layer, Convolution):
+        if isinstance(layer, Convolution) and layer.antialiasing:  # the map before the blur is larger
             sizes.append(prod(layer.convolved(inputs)))
         largest = max(sizes)
         if largest > LARGEST:

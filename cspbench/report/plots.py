@@ -100,7 +100,7 @@ def _suppression(lines: Sequence[Line], title: str) -> Figure:
             (thresholds.index(line.settings["Threshold"]), line.cells["ap"]) for line in lines if line.label == name
         ]
         claims = [(at, float(cell.claim)) for at, cell in mine if cell.claim is not None]
-        _curve(axes, thresholds, claims, colour, f"{name}, as published", ls="-", mfc=PAPER, ms=9, mew=1.4)
+        _curve(axes, thresholds, claims, colour, f"{name}, as claimed", ls="-", mfc=PAPER, ms=9, mew=1.4)
         for reason in dict.fromkeys(cell.reason for _, cell in mine if cell.measured is not None):
             found = [(at, float(cell.measured)) for at, cell in mine if cell.measured and cell.reason == reason]
             text = f"{name}, measured" + (f": {reason}" if reason else "")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.errors import UsageError, brief
+from cspbench.errors import UsageError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 from cspbench.weights import pickled
@@ -118,7 +118,7 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
         raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
     array = np.asarray(value, np.float32) if isinstance(value, np.ndarray) else pickled.numbers(value)
     if array is None:
-        raise _unfit(path, f"{name} as plain floating-point numbers", brief(str(value.type()), 80))
+        raise _unfit(path, f"{name} as plain floating-point numbers", f"{value.dtype}, {value.layout}, {value.device}")
     if unit.half is not None:
         array = array[unit.half * shape[0] : (unit.half + 1) * shape[0]]
     if unit.swapped and array.ndim == 4:

@@ -33,7 +33,16 @@ def read(path: Path, network: Network, partial: bool = False) -> Weights:
     layers = _fitting(file, header, network, partial)
     numbers = np.zeros(0, STORED)
     if file.size > header.size:  # an empty file cannot be mapped
-        numbers = np.memmap(path, STORED, "r", header.size, ((file.size - header.size) // STORED.itemsize,))
+        try:
+            numbers = np.memmap(path, STORED, "r", header.size, ((file.size - header.size) // STORED.itemsize,))
+        except (OSError, ValueError) as error:
+            raise WeightsError(
+                "the file has changed while it was read",
+                where=str(path),
+                expected=f"{file.size} bytes",
+                found=str(error),
+                remedy="Wait until it is complete, then try again",
+            ) from error
     arrays = _arrays(numbers.view(np.ndarray), network, layers, header.transposed)
     check(network, arrays, str(path), layers)
     return Weights(path, arrays, layers, header)

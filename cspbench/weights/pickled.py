@@ -58,9 +58,9 @@ def numbers(tensor: Tensor) -> Array | None:
     """The values of a tensor as float32, shared where they are that already; None for what are no plain numbers."""
     import torch
 
-    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or not tensor.is_floating_point():
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or not tensor.dtype.is_floating_point:
         return None
-    found: Array = torch.Tensor.detach(tensor).to(torch.float32).numpy()
+    found: Array = torch.Tensor.detach(tensor).to(torch.float32).numpy()  # its own attributes may hide its methods
     return found
 
 

@@ -7,13 +7,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from random_networks import networks
 
 from cspbench.errors import CspbenchError, DefinitionError
-from cspbench.network import cfg, cfg_text
-from cspbench.network.network import Network
+from cspbench.network import cfg
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
 CONV = "[convolutional]\nfilters=18\nactivation=linear\n"
@@ -219,167 +215,24 @@ def test_directory_and_missing_file(tmp_path: Path) -> None:
         assert complaint(caught.value).startswith(f"{path}: the cfg file cannot be read")
 
 
-def test_a_hundred_thousand_layers_are_read_in_time() -> None:
-    text = NET + "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n" * 100_000
-    started = time.process_time()  # of this process: others may keep the machine busy
+def seconds(layers: int) -> float:
+    """Of this process's own work, to read a cfg of so many layers."""
+    text = NET + "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n" * layers
+    started = time.process_time()
     network = cfg.parse(text, "tall").network
-    assert time.process_time() - started < 10
-    assert len(network.layers) == 100_000
-    assert network.shape(99_999) == (4, 8, 8)
+    spent = time.process_time() - started
+    assert len(network.layers) == layers
+    assert network.shape(layers - 1) == (4, 8, 8)
+    return spent
+
+
+def test_a_hundred_thousand_layers_are_read_in_time() -> None:
+    few, many = min(seconds(10_000) for _ in range(3)), seconds(100_000)
+    assert many < 25 * few  # the square would be a hundred times as much
+    assert many < 30  # on a machine a few times slower than most, and while coverage is measured
 
 
 def test_the_last_of_a_hundred_thousand_layers_is_found() -> None:
     text = NET + "[dropout]\n" * 99_999 + "[route]\nlayers=100000\n"
     with pytest.raises(DefinitionError, match=r"tall:100005, layer 99999 \[route\]: layers names"):
         cfg.parse(text, "tall")
-
-
-# --- random damage
-
-BASE = f"""{NET}letter_box=1
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-groups=2
-activation=mish
-[maxpool]
-size=3
-stride=1
-[route]
-layers=-1,-2
-groups=2
-group_id=1
-[shortcut]
-from=-2
-weights_type=per_feature
-weights_normalization=relu
-activation=leaky
-[avgpool]
-[scale_channels]
-from=-2
-activation=logistic
-[upsample]
-stride=2
-[reorg3d]
-stride=2
-[convolutional]
-filters=14
-antialiasing=1
-activation=linear
-[yolo]
-mask=0,1
-anchors=10,13, 16,30, 33,23
-classes=2
-num=3
-scale_x_y=1.05
-[route]
-layers=0
-[local_avgpool]
-size=2
-[crop]
-crop_width=2
-crop_height=2
-[connected]
-output=12
-activation=relu
-[softmax]
-groups=3
-"""
-POISON = st.sampled_from(
-    [
-        "0",
-        "-1",
-        "1e9",
-        "99999999999",
-        "-2147483648",
-        "",
-        "nan",
-        "inf",
-        "1.5",
-        ",",
-        ",,",
-        "x",
-        "0x10",
-        "#",
-        "=",
-        "[",
-        "\0",
-    ]
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> str:
-    """A valid text after a few random edits of lines, values and characters."""
-    lines = BASE.split("\n")
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(lines) - 1))
-        match draw(st.sampled_from(["delete", "duplicate", "move", "value", "character", "insert"])):
-            case "delete":
-                del lines[at]
-                if not lines:
-                    return ""
-            case "duplicate":
-                lines.insert(draw(st.integers(0, len(lines))), lines[at])
-            case "move":
-                lines.insert(draw(st.integers(0, len(lines) - 1)), lines.pop(at))
-            case "value":
-                lines[at] = lines[at].partition("=")[0] + "=" + draw(POISON)
-            case "character":
-                cut = draw(st.integers(0, len(lines[at])))
-                lines[at] = lines[at][:cut] + draw(st.characters()) + lines[at][cut + 1 :]
-            case _:
-                cut = draw(st.integers(0, len(lines[at])))
-                lines[at] = lines[at][:cut] + draw(st.text(max_size=5)) + lines[at][cut:]
-    return "\n".join(lines)
-
-
-def outcome(text: str) -> Network | None:
-    """The network of a text, None where it is refused with a good message; anything else raised fails the test."""
-    try:
-        return cfg.parse(text, "damaged", "damaged.cfg").network
-    except CspbenchError as error:
-        if not complaint(error).startswith("damaged.cfg"):
-            raise
-        return None
-
-
-def test_the_undamaged_text_is_valid() -> None:
-    reading = cfg.parse(BASE, "base")
-    assert reading.warnings == ()
-    assert len(reading.network.layers) == 15
-
-
-@settings(max_examples=600)
-@given(text=damaged())
-@example(text="[net]\n=\n")
-@example(text="[]\n[]")
-@example(text=NET + "[route]\nlayers=,\n")
-@example(text=NET + "[shortcut]\nfrom=\n")
-def test_damage_gives_a_network_or_a_complaint(text: str) -> None:
-    network = outcome(text)
-    if network:
-        assert cfg.parse(cfg_text.write(network), "damaged").network == network
-
-
-@settings(max_examples=100)
-@given(network=networks(), data=st.data())
-def test_damaged_random_networks_give_a_network_or_a_complaint(network: Network, data: st.DataObject) -> None:
-    lines = cfg_text.write(network).split("\n")
-    at = data.draw(st.integers(0, len(lines) - 1))
-    lines[at] = lines[at].partition("=")[0] + "=" + data.draw(POISON)
-    found = outcome("\n".join(lines))
-    assert found is None or found.layers
-
-
-@settings(max_examples=200)
-@given(data=st.binary(max_size=200))
-def test_any_bytes_give_a_network_or_a_complaint(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.getbasetemp() / "any.cfg"
-    path.write_bytes(data)
-    with pytest.raises(DefinitionError) as caught:
-        cfg.read(path)
-    assert complaint(caught.value)

@@ -1,0 +1,137 @@
+"""The contract for every input, and random damage to hold it against.
+
+A reader gives a result, or one `CspbenchError` with all its parts; it ends within ten seconds and two gigabytes.
+`CSPBENCH_FUZZ=100` runs a hundred times as many examples, others each time.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from cspbench.errors import CspbenchError, printable
+
+SECONDS = 10
+"""Of this process's own work: others may keep the machine busy."""
+PATIENCE = 120
+"""Seconds on the clock for whatever waits without working."""
+MEMORY = 2 * 2**30
+FUZZ = int(os.environ.get("CSPBENCH_FUZZ", "0"))
+
+Result = TypeVar("Result")
+
+
+class OverrunError(BaseException):
+    """Not an Exception, so that no reader takes it for one of a library's."""
+
+
+def fuzz(examples: int) -> Callable[[Any], Any]:
+    """How many examples of a property are tried: the same on every machine, or many new ones where FUZZ asks for it."""
+    return settings(
+        max_examples=examples * max(1, FUZZ),
+        derandomize=not FUZZ,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def kept(read: Callable[[], Result], path: Path | None = None) -> Result | CspbenchError:
+    """What a reader gives or raises, once it is known to keep the contract; `path` is the file that it must name."""
+    with _limited():
+        try:
+            return read()
+        except CspbenchError as error:
+            raised = error
+    _complete(raised, path)
+    return raised
+
+
+def _complete(error: CspbenchError, path: Path | None) -> None:
+    text = str(error)
+    assert error.what
+    assert error.remedy, text
+    assert error.exit_code in (1, 2, 3, 4)
+    assert text.isprintable()
+    assert len(text) < 3000, text[:3000]
+    assert path is None or printable(path.name) in text, text
+
+
+def refused(read: Callable[[], object], words: str, path: Path | None = None) -> None:
+    """Assert that a reader keeps the contract and that it refuses, with these words."""
+    found = kept(read, path)
+    assert isinstance(found, CspbenchError), f"{words}: was read"
+    assert words in str(found), f"{words!r} is not in: {found}"
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    def overrun(number: int, frame: FrameType | None) -> None:
+        raise OverrunError(f"more than {SECONDS} s of work, or {PATIENCE} s of waiting")
+
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, SECONDS), signal.SIGALRM: (signal.ITIMER_REAL, PATIENCE)}
+    before = {number: signal.signal(number, overrun) for number in timers}
+    for timer, seconds in timers.values():
+        signal.setitimer(timer, seconds)
+    peak = _peak()
+    try:
+        yield
+    finally:
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
+        assert _peak() - peak < MEMORY, f"{_peak() - peak:,} bytes more than before"
+
+
+def _peak() -> int:
+    """Bytes of memory that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+_NUMBERS = [0, 1, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63, 2**64 - 1]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A valid file after a few edits: bits, bytes, lengths, blocks cut off, cut out, put in, doubled and exchanged."""
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        at, other = (draw(st.integers(0, len(data))) for _ in range(2))
+        first, last = min(at, other), max(at, other)
+        short = min(last, first + 64)
+        match draw(st.sampled_from(["bit", "byte", "number", "end", "cut", "insert", "double", "exchange"])):
+            case "bit" if at < len(data):
+                data[at] ^= 1 << draw(st.integers(0, 7))
+            case "byte" if at < len(data):
+                data[at] = draw(st.integers(0, 255))
+            case "number":
+                form = draw(st.sampled_from(["<Q", ">Q", "<I", ">I", "<H", ">H"]))
+                size = struct.calcsize(form)
+                data[at : at + size] = struct.pack(form, draw(st.sampled_from(_NUMBERS)) % 2 ** (8 * size))
+            case "end":
+                del data[at:]
+            case "cut":
+                del data[first:short]
+            case "insert":
+                data[at:at] = draw(st.binary(max_size=16))
+            case "double":
+                data[first:first] = data[first:last] * draw(st.integers(1, 3))
+            case "exchange":
+                middle = (first + last) // 2
+                data[first:last] = data[middle:last] + data[first:middle]
+    return bytes(data)
+
+
+def chosen(wholes: list[bytes]) -> st.SearchStrategy[bytes]:
+    """Damage to one of several files."""
+    return st.sampled_from(wholes).flatmap(damaged)
