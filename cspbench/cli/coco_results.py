@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from cspbench.report.verdicts import Verdict
 
 
+LARGEST = 1 << 24
+"""Bytes of a metrics.json that is read again; one with every class at six thresholds has 200 kB."""
+MOST = 100
+"""Thresholds that are taken over from it."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is to be computed from a run's candidates."""
@@ -82,10 +88,12 @@ def again(
 
 def _last(run: Run) -> list[dict[str, Any]]:
     """The thresholds of the run's last metrics; empty without any that can be read."""
+    from cspbench.files import read_file
+
     try:
-        found = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))["thresholds"]
+        found = json.loads(read_file(run.path / "metrics.json", LARGEST))["thresholds"][:MOST]
         return [{"nms": float(each["nms"]), "asked": str(each["asked"])} for each in found]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return []
 
 

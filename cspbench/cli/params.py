@@ -34,9 +34,7 @@ def params(
     form: FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="The ledger of each layer.")] = False,
     against: Annotated[Path | None, typer.Option("--against", help="Compare with a .cfg, layer by layer.")] = None,
-    save: Annotated[
-        bool, typer.Option("--save", help="Also write params.json and params.md.")
-    ] = False,
+    save: Annotated[bool, typer.Option("--save", help="Also write params.json and params.md.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
 ) -> None:

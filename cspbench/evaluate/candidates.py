@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.evaluate.run import Arrays, Run, RunError
+from cspbench.evaluate import npz
+from cspbench.evaluate.npz import Arrays
+from cspbench.evaluate.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,15 @@ class Candidates:
 
 COLUMNS = {"box": np.int32, "category": np.int16, "score": np.float32}
 """Per candidate; `boxes` is per box."""
+IMAGES = {
+    "key": (np.str_, ()),
+    "extent": (np.int32, (2,)),
+    "checksum": (np.uint32, ()),
+    "ok": (np.bool_, ()),
+    "box_count": (np.int32, ()),
+    "candidate_count": (np.int32, ()),
+}
+"""Per image."""
 
 
 def no_candidates() -> Candidates:
@@ -71,8 +82,10 @@ def unpack(arrays: Arrays) -> list[Candidates]:
             raise ValueError(f"{name} has {len(arrays[name])} entries instead of {length}")
         if arrays[name].dtype != COLUMNS.get(name, np.float32):
             raise ValueError(f"{name} is {arrays[name].dtype}")
-    if arrays["boxes"].shape[1:] != (4,):
-        raise ValueError(f"boxes of shape {arrays['boxes'].shape}")
+        if arrays[name].shape[1:] != ((4,) if name == "boxes" else ()):
+            raise ValueError(f"{name} of shape {arrays[name].shape}")
+    if not np.isfinite(arrays["boxes"]).all() or not np.isfinite(arrays["score"]).all():
+        raise ValueError("boxes or scores that are not finite")
     owned = np.repeat(counts[0], counts[1])
     if ((arrays["box"] < 0) | (arrays["box"] >= owned)).any() or (arrays["category"] < 0).any():
         raise ValueError("box or category out of range")
@@ -93,15 +106,8 @@ def shards(run: Run) -> Iterator[tuple[Arrays, list[Candidates]]]:
     for shard in range(run.shards):
         arrays = run.read(shard)
         try:
+            npz.check(arrays, IMAGES, len(run.block(shard)))
             images = unpack(arrays)
-            if not np.array_equal(arrays["index"], np.array(run.block(shard))) or len(images) != len(arrays["index"]):
-                raise ValueError("other images than its number says")
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(
-                "a shard holds no detector's candidates",
-                where=str(run.shard_path(shard)),
-                expected="what eval-coco writes",
-                found=str(error),
-                remedy="Score a classifier's run as such; or delete the shard and run the command again",
-            ) from error
+            raise run.foreign(shard, error) from error
         yield arrays, images

@@ -19,13 +19,24 @@ from cspbench.errors import CspbenchError
 from cspbench.evaluate import predicting
 from cspbench.evaluate.accuracy import Accuracy, Array, accuracies, top_k
 from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.npz import Arrays
 from cspbench.evaluate.predicting import Batch, Columns, Prepared, Timing
-from cspbench.evaluate.run import Arrays, Run
+from cspbench.evaluate.run import Run
 from cspbench.network.layers import Softmax
 from cspbench.network.network import Network
 
 KEPT = 5
 """Classes kept per image."""
+COLUMNS = {
+    "index": np.int64,
+    "classes": np.int32,
+    "probability": np.float32,
+    "key": np.str_,
+    "wnid": np.str_,
+    "checksum": np.uint32,
+    "ok": np.bool_,
+}
+"""Of a shard; `classes` and `probability` have `KEPT` entries per image, or all of a network with fewer classes."""
 
 
 class OutputError(CspbenchError):
@@ -90,16 +101,7 @@ def predict(
 
 
 def _arrays(columns: Columns) -> Arrays:
-    kinds = {
-        "index": np.int64,
-        "classes": np.int32,
-        "probability": np.float32,
-        "key": np.str_,
-        "wnid": np.str_,
-        "checksum": np.uint32,
-        "ok": np.bool_,
-    }
-    return {name: np.array(columns[name], kind) for name, kind in kinds.items()}
+    return {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ def score(run: Run, classes: tuple[str, ...]) -> Scored:
 
     An image that could not be read, or whose class is none of these, counts as wrong, as in Darknet.
     """
-    arrays = run.merged()
+    arrays = run.merged({name: (kind, ()) for name, kind in COLUMNS.items() if name not in ("classes", "probability")})
+    found = arrays.get("classes")
+    if found is None or found.dtype != COLUMNS["classes"] or found.ndim != 2 or not 0 < found.shape[1] <= KEPT:
+        raise run.foreign(0, ValueError("no classes in it"))
     numbers = {wnid: number for number, wnid in enumerate(classes)}
     wnids = tuple(arrays["wnid"].tolist())
     labels = np.array([numbers.get(wnid, -1) for wnid in wnids], np.int64)

@@ -17,8 +17,9 @@ from cspbench.evaluate import predicting
 from cspbench.evaluate.candidates import no_candidates, pack
 from cspbench.evaluate.detectors import Detector
 from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.npz import Arrays
 from cspbench.evaluate.predicting import Batch, Columns, Prepared, Timing
-from cspbench.evaluate.run import Arrays, Run
+from cspbench.evaluate.run import Run
 
 
 class PreparedImages(Dataset[Prepared]):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.data.classes import SAMPLE, order, places
+from cspbench.data.decode import BadImageError
 from cspbench.data.label_order import probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
@@ -78,7 +79,10 @@ def class_order(model: str) -> str:
 
 def check_classes(subject: Subject, source: Source) -> None:
     """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
-    wnid = source.sample(0).wnid
+    try:
+        wnid = source.sample(0).wnid
+    except BadImageError:  # which the evaluation will name
+        return
     if wnid and wnid not in places(subject.classes):
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
@@ -119,7 +123,8 @@ def result(run: Run) -> dict[str, Any]:
 
     name = run.identity["classes"]
     scored = score(run, order(name))
-    readable = [index for index, key in enumerate(scored.keys) if key not in set(scored.bad)]
+    bad = set(scored.bad)
+    readable = [index for index, key in enumerate(scored.keys) if key not in bad]
     probe = probe_order(
         [int(scored.predicted[index]) for index in readable], [scored.wnids[index] for index in readable], name
     )

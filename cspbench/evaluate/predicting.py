@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +24,9 @@ from cspbench.evaluate.run import IncompleteRunError, Run
 
 Columns = dict[str, list[Any]]
 """One entry per image under each name."""
+
+_PARENT_DEATH_SIGNAL = 1
+"""Linux's PR_SET_PDEATHSIG."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ def batches(run: Run, shards: Sequence[int], size: int) -> list[list[int]]:
 def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Generator[Batch, None, None]:
     """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0.
 
-    Close it to end the processes, or exhaust it.
+    Close it to end the processes, or exhaust it. Raises `IncompleteRunError` when one of them dies, unless torch does
+    so first, wherever this process is: a RuntimeError that names a DataLoader worker.
     """
     loader: DataLoader[Prepared] = DataLoader(
         images,
@@ -93,31 +102,53 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Gen
         num_workers=workers,
         collate_fn=_together,
         prefetch_factor=2 if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=partial(_begin_worker, os.getpid()),
         pin_memory=torch.cuda.is_available(),
     )
     with _unheard(signal.SIGINT):
         batches = iter(loader)
     try:
         yield from batches
+    except (OSError, EOFError) as error:  # a process died while this one was fetching from it
+        if not workers:
+            raise
+        raise _died(error) from error
     finally:
         _end(getattr(batches, "_workers", ()))
 
 
+def _died(error: Exception) -> IncompleteRunError:
+    return IncompleteRunError(
+        "a process that prepares images died",
+        found=(str(error) or type(error).__name__).splitlines()[0],
+        remedy="Finished shards are kept: run the command again to resume, if memory is short with fewer of them (-j)",
+    )
+
+
 @contextmanager
 def _unheard(number: signal.Signals) -> Iterator[None]:
-    """Leave a signal pending meanwhile; processes started meanwhile never hear it.
+    """Put a signal off; processes started meanwhile never hear it.
 
-    A terminal interrupts all processes at once, and workers would answer with tracebacks.
+    A terminal interrupts all processes at once, and workers would answer with tracebacks. And an interrupt between the
+    start of a worker and its being known would leave it behind.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    heard: list[int] = []
+    handler = signal.getsignal(number)
+    if callable(handler):
+        # blocking alone puts nothing off where there is another thread to take the signal
+        signal.signal(number, lambda number, frame: heard.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if callable(handler):
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(number)
 
 
 def _end(workers: Sequence[Any]) -> None:
@@ -144,8 +175,20 @@ def _together(images: list[Prepared]) -> Batch:
     return Batch(torch.stack([each.pixels for each in images]), columns)
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(parent: int, worker: int) -> None:
     torch.set_num_threads(1)
+    # what is thrown in a worker's own threads is that nobody fetches its tensors any more
+    sys.excepthook = lambda kind, error, trace: None
+    _end_with(parent)
+
+
+def _end_with(parent: int) -> None:
+    """End with the parent process, however that ends; torch's own watch misses one that is dead already."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def predict(
@@ -170,13 +213,7 @@ def predict(
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise IncompleteRunError(
-            "a process that prepares images died",
-            where=str(run.path),
-            found=str(error).splitlines()[0],
-            remedy="Finished shards are kept: run the command again to resume, with fewer processes (-j) if memory is "
-            "short",
-        ) from error
+        raise _died(error) from error
     return timing
 
 

@@ -3,31 +3,33 @@
     RUN/run.json             what the run is; written first, never changed
     RUN/predictions/*.npz    one shard per block of samples, each written whole or not at all
     RUN/metrics.json         written last, from the predictions alone
+    RUN/.lock                held by the command that works here
 
 Shards cover fixed blocks of samples, so that any number of processes can make them, in any order, again and again.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, brief
+from cspbench.evaluate import npz
+from cspbench.evaluate import record as records
+from cspbench.evaluate.npz import Arrays
+from cspbench.files import read_file
 from cspbench.results import write_bytes, write_json
 
-RUN_SCHEMA = 1
 SHARD = 256
 """Samples per shard."""
-
-Arrays = dict[str, np.ndarray[Any, Any]]
-_FINE = np.ones(0, np.bool_)
+LARGEST = 1 << 33
+"""Bytes of a shard, at most: a detector that keeps every box of every class stays below."""
 
 
 class RunError(CspbenchError):
@@ -64,21 +66,24 @@ class Run:
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
         """Those of the shards that are not there, not whole, or hold an image that could not be read.
 
-        They are deleted, to be made again: the file may have been repaired since.
+        They are to be made again: the file may have been repaired since. Until then they stay.
         """
         wanted = []
         for shard in range(self.shards) if shards is None else shards:
             try:
-                if bool(self.read(shard).get("ok", _FINE).all()):
-                    continue
+                arrays = self.read(shard)
             except (RunError, IncompleteRunError):
-                pass
-            self.shard_path(shard).unlink(missing_ok=True)
-            wanted.append(shard)
+                wanted.append(shard)
+            else:
+                if "ok" in arrays and not arrays["ok"].all():
+                    wanted.append(shard)
         return wanted
 
     def write(self, shard: int, arrays: Arrays) -> None:
-        """Keep a shard: arrays with one leading entry per sample, or, for ragged ones, whatever their reader knows."""
+        """Keep a shard: arrays with one leading entry per sample, or, for ragged ones, whatever their reader knows.
+
+        Raises `IncompleteRunError` where it cannot be written.
+        """
         if len(arrays["index"]) != len(self.block(shard)):
             raise RunError(
                 f"shard {shard} holds the wrong number of samples",
@@ -87,47 +92,78 @@ class Run:
                 found=str(len(arrays["index"])),
                 remedy="This is a defect of cspbench, please report it",
             )
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_bytes(self.shard_path(shard), buffer.getvalue())
+        try:
+            write_bytes(self.shard_path(shard), npz.dump(arrays))
+        except CspbenchError as error:
+            raise IncompleteRunError(
+                "a shard cannot be written",
+                where=error.where,
+                found=error.found,
+                remedy="Finished shards are kept: make space there, or let it be written, and run the command again",
+            ) from error
 
     def read(self, shard: int) -> Arrays:
-        """The arrays of a shard, its checksums verified; raises `RunError` when the file is broken."""
-        path = self.shard_path(shard)
+        """The arrays of a shard, its checksums and samples verified; raises `RunError` when the file is broken."""
+        path, block = self.shard_path(shard), self.block(shard)
         try:
-            # from memory: numpy leaves a broken file open
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-            if len(arrays["index"]) != len(self.block(shard)):
-                raise ValueError(f"{len(arrays['index'])} samples instead of {len(self.block(shard))}")
+            arrays = npz.parse(read_file(path, LARGEST))
+            npz.check(arrays, {"index": (np.int64, ())}, len(block))
+            if not np.array_equal(arrays["index"], np.array(block)):
+                raise ValueError("other samples than its number says")
+            if "ok" in arrays:
+                npz.check(arrays, {"ok": (np.bool_, ())}, len(block))
         except FileNotFoundError:
             raise IncompleteRunError(
                 f"shard {shard} of {self.shards} is missing",
                 where=str(self.path),
                 remedy="Run the command again to resume",
             ) from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             raise RunError(
                 "a shard cannot be read",
                 where=str(path),
-                found=str(error),
-                remedy="Delete it and run the command again: only that shard is made anew",
+                expected="what an evaluation writes",
+                found=brief(str(error) or type(error).__name__, 200),
+                remedy="Run the command again: only that shard is made anew",
             ) from error
         return arrays
 
-    def merged(self) -> Arrays:
-        """All predictions in sample order; the count is asserted."""
-        shards = [self.read(shard) for shard in range(self.shards)]
-        arrays = {name: np.concatenate([each[name] for each in shards]) for name in shards[0]} if shards else {}
-        if not shards or not np.array_equal(arrays["index"], np.arange(self.samples)):
-            raise RunError(
-                "the shards do not hold every sample once",
-                where=str(self.path),
-                expected=f"samples 0 to {self.samples - 1}",
-                found=f"{len(arrays.get('index', ()))} entries",
-                remedy="Start again with --fresh",
-            )
-        return arrays
+    def merged(self, columns: npz.Columns | None = None) -> Arrays:
+        """All predictions in sample order; the count is asserted, and those columns in every shard."""
+        if not self.samples:
+            raise RunError("a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
+        shards = []
+        for shard in range(self.shards):
+            shards.append(self.read(shard))
+            try:
+                npz.check(shards[-1], columns or {}, len(self.block(shard)))
+                if shards[-1].keys() != shards[0].keys():
+                    raise ValueError(f"the arrays {', '.join(shards[-1])}")
+                for name, array in shards[-1].items():
+                    first = shards[0][name]
+                    if array.shape[1:] != first.shape[1:] or array.dtype.kind != first.dtype.kind:
+                        raise ValueError(f"{name} is not as in the first shard")
+            except ValueError as error:
+                raise self.foreign(shard, error) from error
+        return {name: np.concatenate([each[name] for each in shards]) for name in shards[0]}
+
+    def foreign(self, shard: int, error: Exception) -> RunError:
+        """The error for a shard that is whole, and of another kind than its run."""
+        return RunError(
+            "a shard holds other predictions than its run",
+            where=str(self.shard_path(shard)),
+            expected="what the run's own command writes",
+            found=brief(str(error), 200),
+            remedy="Score it as what it is; or delete the shard and run the command again",
+        )
+
+    def tidy(self) -> None:
+        """Remove what killed processes left half written. Only when no process is at work here."""
+        for folder in (self.path, self.path / "predictions"):
+            for pattern in (".*.npz.*", ".*.json.*"):
+                for left in folder.glob(pattern):
+                    with suppress(OSError):
+                        left.unlink()
 
 
 def open_run(
@@ -135,70 +171,108 @@ def open_run(
 ) -> Run:
     """Begin a run, or go on with the one that is there if it is the same.
 
-    `made` is the provenance (command, versions) of whoever began; it is kept, not compared. `fresh` throws away what
-    is there. Raises `RunError` when the directory holds another run.
+    `made` is the provenance (command, versions) of whoever began; it is kept with the time, not compared. `fresh`
+    throws away what is there. Raises `RunError` when the directory holds another run.
     """
     run = Run(path, identity, samples)
     record = path / "run.json"
-    if fresh and record.exists():
-        for old in [*(path / "predictions").glob("*.npz"), path / "metrics.json", record]:
-            old.unlink(missing_ok=True)
+    folder = run.shard_path(0).parent
+    if folder.is_symlink():
+        raise RunError(
+            "the folder of predictions is a link",
+            where=str(folder),
+            expected="a folder of the run's own",
+            remedy="Remove the link, or choose another --run; the run directory itself may be a link",
+        )
+    if fresh:
+        _throw_away([*folder.glob("*.npz"), path / "metrics.json", record])
     if record.exists():
-        there = load_run(path)
+        there, _ = _load(path)
         if there.identity != json.loads(json.dumps(identity)) or there.samples != samples:
             differing = [
                 key
                 for key in sorted({*identity, *there.identity})
                 if json.loads(json.dumps(identity.get(key))) != there.identity.get(key)
             ]
+            values = [f"{key} {there.identity.get(key)}" for key in differing]
             raise RunError(
                 "the directory holds another run",
                 where=str(path),
                 expected=f"the same {', '.join(differing) or 'number of samples'}",
-                found=f"{there.samples} samples, " + ", ".join(f"{key} {there.identity.get(key)}" for key in differing),
+                found=brief(", ".join([f"{there.samples} samples", *values]), 400),
                 remedy="Choose another --run, or start over with --fresh",
             )
         return run
-    write_json(record, {"schema": RUN_SCHEMA, **made, "samples": samples, "shard": SHARD, "identity": identity})
+    if any(folder.glob("*.npz")):
+        raise RunError(
+            "the directory holds predictions of nobody knows what",
+            where=str(path),
+            expected="the run.json that goes with them",
+            found="none",
+            remedy="Put it back, or start over with --fresh",
+        )
+    about = {"when": records.now(), **made}
+    write_json(record, {"schema": records.SCHEMA, **about, "samples": samples, "shard": SHARD, "identity": identity})
     return run
 
 
-def load_run(path: Path) -> Run:
-    """The run that is in a directory; raises `RunError` when there is none that this version reads."""
-    record = path / "run.json"
+def _throw_away(files: list[Path]) -> None:
+    for old in files:
+        try:
+            old.unlink(missing_ok=True)
+        except OSError as error:
+            raise CspbenchError(
+                "cannot be thrown away",
+                where=str(old),
+                found=error.strerror or str(error),
+                remedy="Remove it, or choose another --run",
+            ) from error
+
+
+def _load(path: Path, scored: bool = False) -> tuple[Run, dict[str, Any]]:
+    """A run and all of its run.json; `scored` asks for all that scoring needs."""
+    file = path / "run.json"
     try:
-        data = json.loads(record.read_text(encoding="utf-8"))
-        if data["schema"] != RUN_SCHEMA or data["shard"] != SHARD:
-            raise ValueError(f"schema {data['schema']}, {data['shard']} samples per shard")
-        identity, samples = data["identity"], data["samples"]
-        if not isinstance(identity, dict) or not isinstance(samples, int) or samples < 0:
-            raise TypeError("identity and samples of other types")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        data = records.parse(read_file(file, records.LARGEST), SHARD)
+        if scored:
+            records.check(data)
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             "not a run directory",
-            where=str(record),
-            expected=f"a run.json of schema {RUN_SCHEMA}",
-            found=str(error),
+            where=str(file),
+            expected=f"a run.json of schema {records.SCHEMA}",
+            found=brief(str(error), 200),
             remedy="Name the directory that --run named",
         ) from error
-    return Run(path, identity, samples)
+    return Run(path, data["identity"], data["samples"]), data
+
+
+def load_run(path: Path) -> Run:
+    """The run that is in a directory; raises `RunError` when there is none that this version can score."""
+    return _load(path, scored=True)[0]
 
 
 def record(path: Path) -> dict[str, Any]:
-    """All of a run's run.json, its provenance included."""
-    load_run(path)
-    data: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    return data
+    """All of a run's run.json, its provenance included; raises `RunError` as `load_run` does."""
+    return _load(path, scored=True)[1]
 
 
 def find_runs(paths: list[Path]) -> list[Path]:
     """Run directories among the paths themselves and one level below; raises `RunError` if a path has none."""
     found: list[Path] = []
     for path in paths:
-        here = [path] if (path / "run.json").exists() else sorted(each.parent for each in path.glob("*/run.json"))
+        try:
+            here = [path] if (path / "run.json").exists() else sorted(each.parent for each in path.glob("*/run.json"))
+            problem = None
+        except OSError as error:
+            here, problem = [], error.strerror
         if not here:
             raise RunError(
-                "no run here", where=str(path), expected="run.json in it or one level below", remedy="Name a run"
+                "no run here",
+                where=brief(str(path), 200),
+                expected="run.json in it or one level below",
+                found=problem,
+                remedy="Name a run",
             )
         found += here
     return found

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.errors import CspbenchError, brief
+from cspbench.evaluate.record import when
+from cspbench.files import read_file
 from cspbench.results import write_json
 
 COUNTS = ("params.json", "sample-params.json")
@@ -40,7 +42,7 @@ class Evaluation:
     @property
     def when(self) -> str:
         """When it began; "" where nobody wrote that down."""
-        return str(self.run.get("when") or "")
+        return when(self.run)
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,7 @@ def _unusable(where: str, found: str) -> CspbenchError:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+        return read_file(path, LARGEST)
     except OSError as error:
         raise _unusable(str(path), error.strerror or str(error)) from None
 

@@ -44,7 +44,14 @@ def begun(path: Path, images: list[Candidates]) -> Run:
     run = open_run(path, {}, len(images), {})
     for shard in range(run.shards):
         block = run.block(shard)
-        run.write(shard, {"index": np.array(block), **pack([images[at] for at in block])})
+        about = {
+            "index": np.array(block),
+            "key": np.array([f"{at}.jpg" for at in block]),
+            "extent": np.full((len(block), 2), 9, np.int32),
+            "checksum": np.zeros(len(block), np.uint32),
+            "ok": np.ones(len(block), np.bool_),
+        }
+        run.write(shard, {**about, **pack([images[at] for at in block])})
     return run
 
 
@@ -76,13 +83,19 @@ def test_a_run_is_read_shard_by_shard(tmp_path: Path) -> None:
         {"box_count": np.array([2], np.int32)},
         {"candidate_count": np.array([5, -1], np.int32)},
         {"box_count": None},
+        {"boxes": np.full((2, 4), np.nan, np.float32)},
+        {"score": np.array([0, 1, np.inf, 1], np.float32)},
+        {"score": np.zeros((4, 1), np.float32)},
+        {"extent": np.zeros((2, 2))},
+        {"ok": np.ones(2, np.int8)},
+        {"key": np.arange(2)},
     ],
 )
 def test_what_holds_no_candidates_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     run = begun(tmp_path, [made(1, 2), made(1, 2)])
     arrays = {**run.read(0), **change}
     run.write(0, {name: array for name, array in arrays.items() if array is not None})
-    with pytest.raises(RunError, match="no detector's candidates"):
+    with pytest.raises(RunError, match=r"holds other predictions|cannot be read"):
         list(shards(run))
 
 

@@ -168,7 +168,10 @@ def test_strict_fails_where_nothing_explains(results: Path, tmp_path: Path) -> N
     said(path, "--results", results, "--format", "csv", "--strict", code=1)
 
 
-PLOTS = ("top1-over-bflops.png", "top1-over-params.png", "ap-over-nms.png", "residuals.png")
+PLOTS = (
+    *("top1-over-bflops.png", "top1-over-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
+    "residuals.png",
+)
 REPORTS = ("report.md", "report.html", "report.csv", "report.json")
 
 

@@ -118,6 +118,8 @@ def test_only_stand_ins_are_chosen_for_their_totals() -> None:
 
 
 def test_every_model_is_in_one_list() -> None:
-    lists = (published.CLASSIFIERS, published.DETECTORS, published.CARDS, MODELS.values(), quoted.DETECTORS)
-    lists += (sample.CLASSIFIERS, sample.DETECTORS)
+    lists = (
+        *(published.CLASSIFIERS, published.DETECTORS, published.CARDS, MODELS.values(), quoted.DETECTORS),
+        *(sample.CLASSIFIERS, sample.DETECTORS),
+    )
     assert len(catalogue.MODELS) == sum(map(len, lists))

@@ -1,0 +1,1 @@
+"""Evaluations under faults: kills, full disks, changed directories, interrupts."""

@@ -1,0 +1,277 @@
+"""Full disks, sealed places, broken shards, rivals, dead workers, clocks, data that change: told, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from faults.commands import Evaluation, Process, Warm, classifier, contents, kept, until_kept
+from faults.conftest import Undisturbed
+
+SLOW = ("-b", "1")
+
+
+def halfway(evaluation: Evaluation, warm: Warm, folder: Path, count: int = 2) -> dict[Path, int]:
+    """A run that was killed after so many shards: when each was written."""
+    process = warm.begin(evaluation.arguments(*SLOW), folder)
+    until_kept(process, folder, count)
+    assert process.kill()
+    found = {path: path.stat().st_mtime_ns for path in kept(folder)}
+    assert 0 < len(found) < evaluation.shards
+    return found
+
+
+def untouched(before: dict[Path, int]) -> bool:
+    return {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that only waits to be buried does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def told(process: Process, code: int, *words: str, seconds: float = 30) -> None:
+    """The command ended with that code and said that, on one line."""
+    assert process.wait(seconds) == code, process.words
+    for each in words:
+        assert each in process.words
+    assert "Traceback" not in process.words
+    assert process.words.count("\n") == 1, process.words
+
+
+def test_a_full_disk(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """No file may become as long as a shard: what a full disk and a quota do."""
+    arguments = classified.evaluation.arguments()
+    before = halfway(classified.evaluation, warm, tmp_path)
+    limit = min(path.stat().st_size for path in before) // 2
+    full = warm.begin(arguments, tmp_path, limit=limit)
+    told(full, 4, "a shard cannot be written", "File too large", "Finished shards are kept", "run the command again")
+    assert untouched(before)
+    assert not list(tmp_path.rglob(".0*.npz.*"))
+    warm.done(arguments, tmp_path)
+    assert contents(tmp_path) == classified.files
+    assert untouched(before)
+
+
+def test_a_place_that_cannot_be_written(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    arguments = classified.evaluation.arguments()
+    arguments[arguments.index("runs")] = "file/runs"
+    told(warm.begin(arguments, tmp_path), 3, "cannot be written", "file/runs", "--run")
+    if os.geteuid() == 0:
+        return  # root may write anywhere
+    (tmp_path / "sealed").mkdir(0o500)
+    arguments[arguments.index("file/runs")] = "sealed/runs"
+    told(warm.begin(arguments, tmp_path), 3, "cannot be written", "Permission denied", "--run")
+
+
+def test_a_run_that_becomes_read_only(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """The folder of the shards is gone and in its place lies a file."""
+    before = halfway(classified.evaluation, warm, tmp_path)
+    folder = next(iter(before)).parent
+    aside = folder.rename(tmp_path / "aside")
+    folder.write_bytes(b"")
+    told(warm.begin(classified.evaluation.arguments(), tmp_path), 4, "a shard cannot be written", "run the command")
+    folder.unlink()
+    aside.rename(folder)
+    warm.done(classified.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == classified.files
+    assert untouched(before)
+
+
+@pytest.mark.parametrize("name", ["classified", "detected"])
+def test_a_truncated_shard(name: str, warm: Warm, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    undisturbed: Undisturbed = request.getfixturevalue(name)
+    warm.done(undisturbed.evaluation.arguments(), tmp_path)
+    broken, *others = kept(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in others}
+    broken.write_bytes(broken.read_bytes()[:-100])
+    score = warm.begin(["score", "runs"], tmp_path)
+    told(score, 3, "a shard cannot be read", broken.name, "only that shard is made anew")
+    warm.done(undisturbed.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == undisturbed.files
+    assert untouched(before)
+
+
+def test_two_commands_in_one_run(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """The second is told who is at work, touches nothing and may come again."""
+    first = warm.begin(classified.evaluation.arguments(*SLOW), tmp_path)
+    until_kept(first, tmp_path)
+    for more in ((), ("--fresh",)):
+        second = warm.begin(classified.evaluation.arguments(*more), tmp_path)
+        told(second, 4, "another command is working in this run", f"process {first.number} on", "another --run")
+    assert first.wait() == 0, first.words
+    assert contents(tmp_path) == classified.files
+    warm.done(classified.evaluation.arguments(), tmp_path)
+
+
+def test_many_commands_at_the_same_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    started = [warm.begin(detected.evaluation.arguments(), tmp_path) for _ in range(5)]
+    codes = [each.wait() for each in started]
+    assert set(codes) <= {0, 4}
+    assert 0 in codes
+    assert contents(tmp_path) == detected.files
+
+
+def test_another_run_in_the_directory(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    before = halfway(classified.evaluation, warm, tmp_path)
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    found = json.loads(record.read_text())
+    found["identity"]["weights"] = "0" * 64
+    record.write_text(json.dumps(found))
+    told(warm.begin(classified.evaluation.arguments(), tmp_path), 3, "another run", "the same weights", "--fresh")
+    assert untouched(before)
+    warm.done(classified.evaluation.arguments("--fresh"), tmp_path)
+    assert contents(tmp_path) == classified.files
+
+
+def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """Nor workers, which would keep memory and the run to themselves."""
+    process = warm.begin(classified.evaluation.arguments("-j", "2", *SLOW), tmp_path)
+    until_kept(process, tmp_path)
+    workers = process.children
+    assert len(workers) == 2
+    assert process.kill()
+    deadline = time.monotonic() + 2
+    while any(alive(each) for each in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    warm.done(classified.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == classified.files
+
+
+def test_a_worker_that_dies(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    process = warm.begin(classified.evaluation.arguments("-j", "2", *SLOW), tmp_path)
+    until_kept(process, tmp_path)
+    os.kill(process.children[-1], signal.SIGKILL)
+    told(process, 4, "a process that prepares images died", "run the command again to resume", seconds=10)
+    before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
+    warm.done(classified.evaluation.arguments("-j", "1"), tmp_path)
+    assert contents(tmp_path) == classified.files
+    assert untouched(before)
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_one_of_several_processes_dies(classified: Undisturbed, warm: Warm, tmp_path: Path, dead: int) -> None:
+    started = warm.together(classified.evaluation.arguments("-b", "4"), tmp_path, 2)
+    until_kept(started[0], tmp_path, 2)
+    if not started[dead].kill():
+        pytest.fail(f"ended too early: {started[dead].words}")
+    code = started[1 - dead].wait(10)
+    assert code in (4, 0) if dead == 0 else code == 4, started[1 - dead].words
+    assert "Traceback" not in started[1 - dead].words
+    warm.done(classified.evaluation.arguments(), tmp_path, 3)
+    assert contents(tmp_path) == classified.files
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, workers: str, whole: bool) -> None:
+    """To the command alone, or, as a terminal does it, to its workers, too."""
+    process = warm.begin(classified.evaluation.arguments("-j", workers, *SLOW), tmp_path)
+    until_kept(process, tmp_path)
+    process.signal(signal.SIGINT, whole)
+    assert process.wait(5) == 130, process.words
+    words = process.words.strip().splitlines()
+    assert words[0].startswith("cspbench: interrupted; finished shards are kept in runs")
+    assert words[1].startswith("cspbench eval-imagenet")
+    assert words[2:] == ["cspbench: interrupted"]
+
+
+def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    codes = set()
+    for place in range(12):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        process = warm.begin(detected.evaluation.arguments("-j", str(place % 3)), folder)
+        time.sleep(0.06 * place)
+        process.signal(signal.SIGINT, whole=place % 2 == 1)
+        code = process.wait(5)
+        # by the signal itself only before the command's first line or after its last
+        assert code in (130, 0, -signal.SIGINT), process.words
+        assert "Traceback" not in process.words
+        codes.add(code)
+    assert 130 in codes
+
+
+def test_an_interrupt_of_a_process_that_waits(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """For others that never come, inside a library."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    alone = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    process = warm.begin(detected.evaluation.arguments(), tmp_path, environment=alone)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("runs/*/.lock")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.signal(signal.SIGINT)
+    assert process.wait(5) == 130, process.words
+    assert "cspbench: interrupted" in process.words
+    assert "Traceback" not in process.words
+
+
+@pytest.mark.parametrize("name", ["classified", "detected"])
+def test_a_clock_that_jumps(name: str, warm: Warm, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    undisturbed: Undisturbed = request.getfixturevalue(name)
+    process = warm.begin(undisturbed.evaluation.arguments("-j", "1"), tmp_path, clock=True)
+    assert process.wait() == 0, process.words
+    assert contents(tmp_path) == undisturbed.files
+    times = [part.split()[1] for part in process.words.splitlines()[0].split(", ")[1:]]
+    assert all(0 <= float(each) < 60 for each in times)
+
+
+def test_a_run_from_the_future(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    halfway(classified.evaluation, warm, tmp_path)
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    found = json.loads(record.read_text())
+    found["when"] = "9999-12-31T23:59:59Z"
+    record.write_text(json.dumps(found))
+    warm.done(classified.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == classified.files
+    warm.done(["score", "runs"], tmp_path)
+    del found["when"]
+    record.write_text(json.dumps(found))
+    warm.done(["score", "runs"], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def changing(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """One whose images may be changed for a while."""
+    folder = tmp_path_factory.mktemp("changing")
+    evaluation = classifier(folder, 600)
+    warm.done(evaluation.arguments(), folder)
+    return Undisturbed(evaluation, contents(folder))
+
+
+@pytest.mark.parametrize("change", ["removed", "truncated", "a folder"])
+def test_data_that_change_during_the_run(changing: Undisturbed, warm: Warm, tmp_path: Path, change: str) -> None:
+    evaluation = changing.evaluation
+    process = warm.begin(evaluation.arguments(*SLOW), tmp_path)
+    until_kept(process, tmp_path)
+    path = sorted(evaluation.data.glob("*/*"))[-1]
+    data = path.read_bytes()
+    path.unlink()
+    if change == "truncated":
+        path.write_bytes(data[:40])
+    elif change == "a folder":
+        path.mkdir()
+    assert process.wait() == 4, process.words
+    assert f"could not be read and counts as wrong: {path.parent.name}/{path.name}" in process.words
+    assert "Traceback" not in process.words
+    before = {each: each.stat().st_mtime_ns for each in kept(tmp_path)[:-1]}
+    if path.is_dir():
+        path.rmdir()
+    path.write_bytes(data)
+    warm.done(evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == changing.files
+    assert untouched(before)

@@ -1,0 +1,83 @@
+"""Ctrl-C ends a process that does not let itself be interrupted; one that is to ignore it ignores it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+BEGIN = """
+import ctypes, time
+from cspbench.cli import interrupt
+with interrupt.watched():
+    print('ready', flush=True)
+"""
+SWALLOWS = """
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+"""
+WAITS = """
+    mutex = ctypes.create_string_buffer(64)
+    library = ctypes.CDLL(None)
+    library.pthread_mutex_lock(mutex)
+    library.pthread_mutex_lock(mutex)
+"""
+LOSES = """
+    class Slow:
+        def __del__(self):
+            time.sleep(0.4)
+    try:
+        Slow()
+        time.sleep(1.5)
+    except KeyboardInterrupt:
+        print('heard')
+"""
+ENDS = """
+    time.sleep(0.5)
+    print('done')
+"""
+
+
+def started(code: str, ignoring: bool = False) -> subprocess.Popen[str]:
+    disposition = signal.SIG_IGN if ignoring else signal.SIG_DFL
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a suite that a shell runs in the background hands down that interrupts are ignored
+        preexec_fn=lambda: (signal.signal(signal.SIGINT, disposition), None)[1],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("code", [SWALLOWS, WAITS], ids=["caught", "compiled code that waits"])
+def test_what_cannot_be_interrupted_ends(code: str) -> None:
+    process = started(code)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=5)
+    assert (process.returncode, words.strip()) == (130, "cspbench: interrupted; what is finished is kept")
+
+
+def test_an_exception_that_a_destructor_loses_is_raised_again() -> None:
+    process = started(LOSES)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    shown, words = process.communicate(timeout=5)
+    assert (process.returncode, shown, words) == (0, "heard\n", "")
+
+
+def test_a_command_in_the_background_ignores_interrupts() -> None:
+    process = started(ENDS, ignoring=True)
+    process.send_signal(signal.SIGINT)
+    shown, words = process.communicate(timeout=30)
+    assert (process.returncode, shown, words) == (0, "done\n", "")

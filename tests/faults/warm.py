@@ -1,0 +1,91 @@
+"""A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
+
+Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock"}, and answers with the
+process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or null if it still runs.
+Has no threads itself, which a fork would lose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed
+
+from cspbench.cli.app import main
+from cspbench.data import coco, imagenet  # noqa: F401
+from cspbench.evaluate import claimed, classification, detection, lock  # noqa: F401
+from cspbench.evaluate import coco as detectors  # noqa: F401
+from cspbench.report import accuracies, precisions  # noqa: F401
+from cspbench.weights import catalogue, loading, opening  # noqa: F401
+
+
+def child(order: dict[str, Any]) -> NoReturn:
+    """Be the command."""
+    os.setsid()
+    os.chdir(order["folder"])
+    os.environ.update(order.get("environment", {}))
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if order.get("limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
+    if order.get("clock"):
+        drawn = random.Random(0)
+        time.time = lambda: drawn.uniform(-1e9, 1e11)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    torch.set_num_threads(1)
+    sys.argv = ["cspbench", *order["arguments"]]
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as left:
+        code = left.code
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        code = 99
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+def waited(process: int, seconds: float) -> int | None:
+    """The exit code of a child, None if it does not come in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.005)
+
+
+def serve() -> None:
+    """Answer until the input ends."""
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer: int | None
+        if "wait" in order:
+            answer = waited(order["wait"], order["seconds"])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                child(order)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    serve()
