@@ -8,6 +8,7 @@ Drawn pictures and the small networks of the bundled sample, whole commands in n
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -75,26 +76,51 @@ def _rows(words: str, counts: list[int], runs: list[Finished], flat: bool) -> li
     return rows
 
 
+def repeated(base: Path, folder: Path, times: int) -> None:
+    """The set in `base`, every picture of it `times` times, as further names of the same files."""
+    for path in sorted(base.rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            for each in range(times):
+                copy = folder / path.parent.relative_to(base) / f"{each}-{path.name}"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.hardlink_to(path)
+        elif path.suffix == ".json":
+            data = json.loads(path.read_bytes())
+            for kind in ("images", "annotations"):
+                rows, most = data[kind], max(row["id"] for row in data[kind])
+                data[kind] = [{**row, "id": row["id"] + most * each} for each in range(times) for row in rows]
+                if kind == "images":
+                    for row in data[kind]:
+                        row["file_name"] = f"{(row['id'] - 1) // most}-{row['file_name']}"
+                    shift = most
+            for place, row in enumerate(data["annotations"]):
+                row["image_id"] += shift * (place * times // len(data["annotations"]))
+            target = folder / path.relative_to(base)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(json.dumps(data))
+
+
 def section(quick: bool) -> str:
     """All three, largest last."""
     from cspbench.evaluate.run import SHARD
     from cspbench.sample import classification, detection
 
     times = TIMES[:2] if quick else TIMES
-    small, medium, large = (2, 2, 4) if quick else (128, 32, 312)
+    # a whole shard from the start: what a run holds is that of one shard
+    small, large = (2, 4) if quick else (SHARD, 312)
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for command, model, first, write in (
-            ("eval-imagenet", CLASSIFIER, small, classification.write),
-            ("eval-coco", DETECTOR, medium, detection.write),
+        for command, model, write in (
+            ("eval-imagenet", CLASSIFIER, classification.write),
+            ("eval-coco", DETECTOR, detection.write),
         ):
             file = weights(model, folder)
-            counts = [first * each for each in times]
-            runs = []
-            for count in counts:
+            write(folder / command, images=small)
+            counts, runs = [small * each for each in times], []
+            for count, each in zip(counts, times, strict=True):
                 data = folder / f"{command}-{count}"
-                write(data, images=count)
+                repeated(folder / command, data, each)
                 runs.append(evaluated(command, model, data, file, folder / f"run-{command}-{count}"))
             rows += _rows(f"{command}, {model}", counts, runs, flat=True)
     counts = [large * each for each in times]

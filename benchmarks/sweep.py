@@ -36,6 +36,7 @@ def candidates(images: int, each: int, seed: int = 0) -> tuple[CocoSource, list[
     category = np.array([classes[key] for key in found.category_ids.tolist()], np.int16).reshape(images, each)
     boxes = found.boxes.reshape(images, each, 4).astype(np.float32)
     boxes[..., :2] += boxes[..., 2:] / 2
+    boxes[..., 2:] = np.maximum(boxes[..., 2:], 1)  # no network decodes a box with a negative side
     scores = found.scores.reshape(images, each).astype(np.float32) ** 3
     box = np.arange(each, dtype=np.int32)
     made = [Candidates(*values) for values in zip(boxes, [box] * images, category, scores, strict=True)]

@@ -19,6 +19,7 @@ from cspbench.evaluate.candidates import shards
 from cspbench.evaluate.detections import detections, joined
 from cspbench.evaluate.detectors import DarknetDetector, Detector, QuotedDetector, heads
 from cspbench.evaluate.matching import Detections
+from cspbench.evaluate.memory import give_back
 from cspbench.evaluate.nms import criterion, nms_many
 from cspbench.evaluate.run import Run
 from cspbench.evaluate.suppression import suppress
@@ -130,6 +131,7 @@ def collect(run: Run, source: CocoSource, thresholds: Sequence[float], kind: str
             kept.append(detections(images, mask, extents, ids, categories))
         bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
         digest.update(arrays["checksum"].astype("<u4").tobytes())
+        give_back()
     return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest())
 
 

@@ -1,9 +1,10 @@
-"""Freed memory stays with the process, so that the next forward does not have it paged in again."""
+"""Freed memory stays with the process while a shard is made, so that the next forward need not page it in again."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import suppress
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt."""
@@ -22,3 +23,14 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def give_back() -> None:
+    """Return what is free to the system, wherever it lies; does nothing where there is no malloc_trim.
+
+    To be called now and then after `keep_freed_memory`: what is kept of each image lies between the large blocks, which
+    then fit in no hole, so that the heap would grow with the images.
+    """
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -113,6 +113,8 @@ def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criteri
         at = overlaps.sort(images)
         rank = rank.take(at.given)
         try:
+            if any(image.boxes[:, 2:].min(initial=0) < 0 for image in images):  # from negative anchors
+                raise TooManyPairsError
             pairs = overlaps.overlapping(at, np.float32(min(thresholds)), by, MOST_PAIRS)
         except TooManyPairsError:
             by_rank = {each: _one_by_one(at, rank, np.float32(each), by) for each in set(thresholds)}

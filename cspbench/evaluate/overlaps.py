@@ -113,7 +113,10 @@ def sort(images: Sequence[Candidates]) -> Sorted:
 
 
 def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> Pairs:
-    """All pairs of a group whose value exceeds the threshold; raises `TooManyPairsError` if more than `most` touch."""
+    """All pairs of a group whose value exceeds the threshold; raises `TooManyPairsError` if more than `most` touch.
+
+    No box may have a negative side: which pairs need not be looked at follows from edges in their order.
+    """
     found: list[tuple[Indices, Indices, Floats]] = []
     count = 0
     for each in _touching(at, threshold):

@@ -19,11 +19,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.memory import give_back
 from cspbench.evaluate.npz import Arrays
 from cspbench.evaluate.run import IncompleteRunError, Run
 
 Columns = dict[str, list[Any]]
 """One entry per image under each name."""
+
+TRIM = 64
+"""Images after which free memory is given back."""
 
 _PARENT_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -243,4 +247,6 @@ def _keep(
             run.write(shard, arrays(pending))
             pending, shard = {}, next(waiting, None)
             timing.spend("writing")
+        if timing.images // TRIM > (timing.images - len(ready)) // TRIM:
+            give_back()
         progress(timing)

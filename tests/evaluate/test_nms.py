@@ -68,7 +68,7 @@ def brute_force(image: Candidates, threshold: float, by: Criterion) -> list[bool
     return keep
 
 
-lengths = st.one_of(st.sampled_from([0.0, 1e-25, 1e-3, 1.0, 10.0, 16.0]), st.floats(0, 60), st.floats(0, 1e-18))
+lengths = st.one_of(st.sampled_from([0.0, 1e-25, 1e-3, 1.0, 10.0, 16.0, -8.0]), st.floats(0, 60), st.floats(0, 1e-18))
 places = st.one_of(st.sampled_from([-5.0, 0.0, 8.0, 12.0, 600.0]), st.floats(-40, 60))
 THRESHOLDS = st.sampled_from([0.0, 0.2, 0.45, 0.5, 0.6, 1.0])
 
