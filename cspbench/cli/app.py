@@ -64,8 +64,11 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     try:
-        with interrupt.watched():
-            app()
+        try:
+            with interrupt.watched():
+                app()
+        finally:
+            sys.stdout.flush()
     except CspbenchError as error:
         typer.echo(f"cspbench: {error}", err=True)
         sys.exit(error.exit_code)
@@ -76,6 +79,15 @@ def main() -> None:
         typer.echo("cspbench: interrupted", err=True)
         interrupt.leave()
     except BrokenPipeError:
-        # the reader of our output went away; let Python's shutdown not complain about flushing into it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader of our output went away
+        _silence()
         sys.exit(141)
+    except OSError as error:  # a full disk behind stdout, for instance
+        _silence()
+        typer.echo(f"cspbench: cannot go on: {error.strerror or error}. Free some space, or write elsewhere", err=True)
+        sys.exit(3)
+
+
+def _silence() -> None:
+    """Let Python's shutdown not complain about what it cannot flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -32,9 +32,10 @@ def demo(
 
     begun = time.monotonic()
     typer.echo("# Parameters and BFLOPs of every row\n")
-    typer.echo(count_all(out))
+    summary, failed = count_all(out)
+    typer.echo(summary)
     typer.echo("\n# A classifier on drawn images\n")
-    codes = [_code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
+    codes = [int(failed), _code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
     typer.echo("\n# A detector on drawn images, at six NMS thresholds\n")
     codes.append(_code(lambda: eval_coco(sample=True, nms=NMS, run=run, fresh=fresh)))
     typer.echo("\n# The reports\n")

@@ -93,7 +93,7 @@ def eval_coco(
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
     of_tables: tuple[str, ...] = COCO
-    if sample or not (place or models or cfg or weights):
+    if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
         place, of_tables = shared.drawn("detection"), of_sample("coco")
         # so few images: without an interval every other machine's rounding would look like a miss

@@ -63,7 +63,7 @@ def eval_imagenet(
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
-    if sample or not (place or models or cfg or weights):
+    if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
         place, of_tables = str(shared.drawn("classification")), of_sample("imagenet")
     else:

@@ -108,8 +108,8 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
             typer.echo(f"cspbench: {path}: incomplete, not kept", err=True)
     found = gather(results)
     plots, shown = _plots(found, _tables()), select(found, _tables())
-    for form in (ReportFormat.MD, ReportFormat.HTML, ReportFormat.CSV, ReportFormat.JSON):
-        written.append(results / f"report.{form}")
+    for form in ReportFormat:
+        written.append(results / f"report.{'tex' if form is ReportFormat.LATEX else form}")
         write_text(written[-1], _text(form, shown, plots))
     for plot in plots:
         written.append(results / f"{plot.name}.png")

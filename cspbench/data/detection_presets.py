@@ -47,7 +47,7 @@ class DetectionPreset:
     """Turn the image as its EXIF data says."""
     decoder: Decoder = "stb"
     """Whose rounding of JPEG files: `stb` as Darknet built without OpenCV, `libjpeg` as with it. Other formats are the
-    same in both; JPEG files of rare kinds are always libjpeg's.
+    same in both; JPEG files of rare kinds, or of more than `stb_jpeg.LARGEST` pixels, are always libjpeg's.
     """
     epsilon: Epsilon = "inside-1e-5"
     """Batch norm's divisor: sqrt(variance + 1e-5), or sqrt(variance) + 1e-6 (`outside`)."""
@@ -96,7 +96,8 @@ class DetectionPreset:
 
     def as_json(self) -> dict[str, Any]:
         """Every field, for the result's provenance."""
-        return {**asdict(self), "resize": "darknet"}
+        limit = {"stb_pixels": stb_jpeg.LARGEST} if self.decoder == "stb" else {}
+        return {**asdict(self), **limit, "resize": "darknet"}
 
     def forward_json(self) -> dict[str, Any]:
         """What decides the candidates that a run keeps: all but the suppression and the image ids, which come after."""

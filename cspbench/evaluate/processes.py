@@ -11,6 +11,9 @@ from datetime import timedelta
 from cspbench.errors import UsageError
 from cspbench.evaluate.run import IncompleteRunError
 
+GATHERING = timedelta(minutes=10)
+"""How long the processes wait for each other at the beginning."""
+
 
 def rank() -> tuple[int, int]:
     """(rank, processes) as torchrun says it in the environment; (0, 1) alone. Raises `UsageError`."""
@@ -30,10 +33,14 @@ def meet(share: tuple[int, int]) -> None:
     if share[1] == 1:
         return
     import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     with _lost(share):
         if not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=timedelta(days=7))
+            # all begin at about the same time, and one that never comes must not be waited for as long as the work
+            store, number, count = next(rendezvous("env://", timeout=GATHERING))
+            store.set_timeout(GATHERING)
+            dist.init_process_group("gloo", store=store, rank=number, world_size=count, timeout=timedelta(days=7))
 
 
 def together(share: tuple[int, int]) -> None:

@@ -30,6 +30,8 @@ from cspbench.report.wording import (
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
+OURS_PREFIX = "sample-"
+"""What the names of figures begin with that show no published number."""
 OURS_TEXT = (
     "The images, the networks and their numbers come with cspbench: these tables show that it measures here as it did "
     "where they were made."
@@ -52,10 +54,11 @@ def markdown(shown: Sequence[Shown], plots: Sequence[str] = ()) -> str:
         parts.append(f"{summary_of(published)}.")
         parts.append(_overview(published))
     parts.append(_legend())
-    parts += [f"![{_alternative(name)}]({name})" for name in plots]
+    parts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
     parts += [_section(each, origins) for each in published]
     if ours:
         parts += [f"# {OURS}", f"{OURS_TEXT} {summary_of(ours)}."]
+        parts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
         parts += [_section(each, origins) for each in ours]
     if not shown:
         parts.append("No row has such a cell.")
@@ -183,5 +186,5 @@ def _code(text: str) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-def _alternative(name: str) -> str:
-    return name.rsplit(".", 1)[0].replace("-", " ")
+def _figure(name: str) -> str:
+    return f"![{name.rsplit('.', 1)[0].replace('-', ' ')}]({name})"

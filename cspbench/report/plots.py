@@ -81,9 +81,10 @@ def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
         if thresholds:
             text = f"AP over the threshold of non-maximum suppression, {words}"
             yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {words}"))
-    residuals = _residuals(lines, tables)
-    if any(residuals.values()):
-        yield Plot("residuals", "Measurement minus claim, table by table", _strips(residuals))
+    for name, kind, words in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
+        residuals = _residuals(lines, [table for table in tables if table.kind == kind])
+        if any(residuals.values()):
+            yield Plot(name, f"Measurement minus claim, table by table{words}", _strips(residuals, words))
 
 
 def _suppression(lines: Sequence[Line], title: str) -> Figure:
@@ -163,7 +164,8 @@ def _residuals(lines: Iterable[Line], tables: Sequence[Table]) -> Residuals:
     return {panel: {name: each for name, each in by.items() if each} for panel, by in found.items()}
 
 
-def _strips(residuals: Residuals) -> Figure:
+def _strips(residuals: Residuals, words: str) -> Figure:
+    """A panel for counts and one for accuracies; `words` go into their titles."""
     from matplotlib.figure import Figure
 
     shown = {panel: by for panel, by in residuals.items() if by}
@@ -175,7 +177,9 @@ def _strips(residuals: Residuals) -> Figure:
     # room for the words between two panels, in shares of a panel's mean height
     figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
     for at, (panel, by) in enumerate(shown.items()):
-        _strip(figure, figure.add_subplot(grid[at]), panel, by)
+        axes = figure.add_subplot(grid[at])
+        axes.set_title(panel + words, loc="left", fontsize=12)
+        _strip(figure, axes, panel, by)
     return figure
 
 
@@ -183,7 +187,6 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
     """A lane for each table; equal residuals of one verdict are one marker with their number."""
     from matplotlib.lines import Line2D
 
-    axes.set_title(panel, loc="left", fontsize=12)
     texts: list[tuple[tuple[float, float], str, str]] = []
     for lane, found in enumerate(by.values()):
         groups: dict[tuple[Decimal, Word], list[str]] = {}

@@ -210,7 +210,20 @@ def test_saved_results_say_how_they_were_made(everything: tuple[list[dict[str, A
     text = (folder / "results" / "params.md").read_text()
     assert "| CSPDarkNet-53 | cfg | 256×256 | 27.61M (-34%) | 27.6059M (-34%) | exact |" in text
     written = {path.name for path in (folder / "results").iterdir()}
-    assert written == {"params.json", "params.md"}
+    assert written == {"params.json", "params.md", "sample-params.json", "sample-params.md"}
+    sample = json.loads((folder / "results" / "sample-params.json").read_text())
+    assert sample["command"] == saved["command"]
+    assert {row["table"] for row in sample["rows"]} == {"sample-classification", "sample-detection", "sample-nms"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_behind_stdout_is_told() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cspbench", "list"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "No space left on device" in done.stderr
 
 
 def test_csv_and_latex_of_a_table() -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from cspbench.sample.place import ensure
 
@@ -89,6 +90,20 @@ def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
         assert done.stderr.startswith("cspbench: the bundled sample: ")
         assert "unmeasured: " in done.stdout
         assert "exact" not in done.stdout
+
+
+def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cspbench.cli import eval_coco, eval_imagenet, params, report
+    from cspbench.cli.demo import demo
+
+    monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
+    monkeypatch.setattr(eval_imagenet, "eval_imagenet", lambda **options: None)
+    monkeypatch.setattr(report, "save", lambda out, runs: [])
+    for failed in (True, False):
+        monkeypatch.setattr(params, "count_all", lambda out, failed=failed: ("", failed))
+        with pytest.raises(typer.Exit) as left:
+            demo(tmp_path)
+        assert left.value.exit_code == int(failed)
 
 
 def test_a_classifier_of_other_classes_is_told(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from report_lines import published
 
 from cspbench import tables
 from cspbench.report.html import html
+from cspbench.report.plots import plots
 from cspbench.report.selection import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -137,7 +139,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Path:
     path = browser.folder / "report.html"
-    path.write_text(html(select(published(), tables.load_all())), "utf-8")
+    lines = published()
+    drawn = [each.svg for each in plots(lines, tables.load_all())[:1]] if find_spec("matplotlib") else []
+    path.write_text(html(select(lines, tables.load_all()), drawn), "utf-8")
     return path
 
 

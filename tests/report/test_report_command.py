@@ -172,7 +172,7 @@ PLOTS = (
     *("top1-over-bflops.png", "top1-over-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
     "residuals.png",
 )
-REPORTS = ("report.md", "report.html", "report.csv", "report.json")
+REPORTS = ("report.md", "report.html", "report.csv", "report.json", "report.tex")
 
 
 def test_save_writes_everything(results: Path, tmp_path: Path) -> None:

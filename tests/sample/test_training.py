@@ -17,6 +17,7 @@ from cspbench.sample.seeds import HELD_OUT
 from cspbench.zoo.sample import sample_csp_classifier, sample_csp_detector
 
 sys.path.append(str(Path(__file__).parents[2] / "training"))
+import anchors
 import detector_loss
 import drawn_pictures
 import fitting
@@ -138,3 +139,9 @@ def test_the_log_tells_the_time() -> None:
     stream = io.StringIO()
     fitting.Log(stream).say("begun")
     assert stream.getvalue() == "  0.00 min  begun\n"
+
+
+def test_anchors_are_the_means_of_the_boxes_nearest_to_them() -> None:
+    sides = [10, 20, 40, 60, 80, 120]
+    boxes = np.array([(side + more, side - more) for side in sides for more in (-1.0, 1.0)])
+    assert anchors.k_means(boxes).tolist() == [[side, side] for side in sides]
