@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
+_FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
+"""Systems lack those that they have no use for."""
 
-def open_file(path: str | Path) -> BinaryIO:
+
+def open_file(path: str | Path) -> io.FileIO:
     """A regular file for reading, unbuffered; `OSError` for anything else.
 
     A pipe would wait for a writer, a device may never end: both are refused, also where they took a file's place since
     it was listed.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | _FLAGS)
     except ValueError as error:  # a null character in the name
         raise OSError(errno.EINVAL, str(error)) from error
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
-        return open(handle, "rb", buffering=0)
+        return io.FileIO(handle, "rb")
     os.close(handle)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -47,6 +52,11 @@ def read_part(stream: BinaryIO, offset: int, count: int) -> bytes:
         parts.append(part)
         count -= len(part)
     return b"".join(parts)
+
+
+def filled_lines(text: str) -> list[str]:
+    """The lines that are not empty, without blanks at their ends; LF, CR LF or CR ends a line."""
+    return [line for each in re.split(r"\r\n?|\n", text) if (line := each.strip())]
 
 
 def utf8_name(name: str) -> str:

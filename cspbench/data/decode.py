@@ -12,7 +12,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +38,11 @@ SCAN_LIMIT = 25 * PIXEL_LIMIT
 FILE_LIMIT = 1 << 29
 """Bytes of an image file."""
 UNREAD = ("bmp_rle", "ppm", "ppm_plain")
-"""Pillow's decoders that are slow, being written in Python: run-length BMP and other PPM than 8-bit binary. Darknet
-reads none of these either.
+"""Pillow's decoders that are slow, being written in Python: run-length BMP, PPM in words, and binary PPM whose largest
+value is not 255 (65535 is read in grey). stb_image refuses these too, except binary PPM with a smaller largest value.
 """
+LARGE = 1 << 23
+"""Pixels from which on images are decoded one at a time: threads would need the memory of all of theirs at once."""
 
 NAME_LENGTH = 200
 """Characters of an image's name in a message."""
@@ -55,9 +57,10 @@ def decode(source: bytes | Path, name: str | None = None, *, exif: bool = False)
     name = name or (str(source) if isinstance(source, Path) else f"{len(source)} bytes")
     with opened(source, name) as image:
         if any(tile[0] in UNREAD for tile in image.tile):
-            raise ValueError(f"{image.format} of a kind that Darknet does not read")
-        image.load()
-        return _rgb(_upright(image) if exif else image)
+            raise ValueError(f"{image.format} of a kind that is not read")
+        with _large if image.width * image.height > LARGE else nullcontext():
+            image.load()
+            return _rgb(_upright(image) if exif else image)
 
 
 @contextmanager
@@ -70,12 +73,13 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
         if not data:
             raise ValueError("the file is empty")
         jpeg = jpeg_header.is_jpeg(data)
+        needed, scans = jpeg_header.bare(data) if jpeg else (data, 1)
         with _quiet:
-            image = Image.open(io.BytesIO(jpeg_header.bare(data) if jpeg else data), formats=FORMATS)
+            image = Image.open(io.BytesIO(needed), formats=FORMATS)
             if image.width * image.height > PIXEL_LIMIT:
                 raise ValueError(f"{image.width}x{image.height} pixels, the limit is {PIXEL_LIMIT:,}")
-            if jpeg and image.width * image.height * jpeg_header.scans(data) > SCAN_LIMIT:
-                raise ValueError(f"{jpeg_header.scans(data)} scans of {image.width}x{image.height} pixels")
+            if image.width * image.height * scans > SCAN_LIMIT:
+                raise ValueError(f"{scans} scans of {image.width}x{image.height} pixels")
             if jpeg:
                 image.info["exif"] = jpeg_header.exif(data)
             yield image
@@ -117,6 +121,7 @@ class _Quiet:
 
 
 _quiet = _Quiet()
+_large = threading.Lock()
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""A JPEG file's segments before its pixels: what decoding needs, and what else a file may carry.
+"""A JPEG file's segments: what decoding needs, and what else a file may carry.
 
 Metadata (EXIF, colour profiles, previews, comments) changes no pixel in Darknet or timm. Pillow parses it all the same
-when a file is opened, in ways that hostile metadata makes slow. So only what decoding needs is handed on.
+when a file is opened, in ways that hostile metadata makes slow. Behind the image anything may follow, such as the video
+of a motion photo. So only what decoding needs is handed on.
 """
 
 from __future__ import annotations
@@ -9,17 +10,28 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 MOST_SEGMENTS = 4096
-"""Before the first scan; a file with a long colour profile and a large preview has a few hundred."""
+"""Before the first scan, and from there on; a long colour profile and a large preview make a few hundred."""
 
-START_OF_SCAN = 0xDA
+START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 APP1 = 0xE1
 METADATA = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
 """Application segments but JFIF's and Adobe's, which say what the colours are, and comments."""
 
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
+_AMONG_PIXELS = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+"""Markers that end a scan. Restarts do not, and a decoder passes over what else may stand there."""
 _ORIENTATION, _SHORT = 0x0112, 3
+
+
+class Bare(NamedTuple):
+    """A file's bytes as a decoder needs them, and how many times they go over the pixels."""
+
+    data: bytes
+    scans: int
+    """1, or some ten in a progressive file."""
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -27,11 +39,16 @@ def is_jpeg(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8\xff")
 
 
-def bare(data: bytes) -> bytes:
-    """The file without metadata and without junk between its segments; `ValueError` where it ends within its header."""
+def bare(data: bytes) -> Bare:
+    """The file without metadata, without junk between the segments of its header and without what follows its end.
+
+    `ValueError` where it ends within its header, or has too many segments.
+    """
     segments = list(_segments(data))
     kept = [b"\xff" + data[begin - 1 : end] for marker, begin, end in segments if marker not in METADATA]
-    return b"".join([data[:2], *kept, data[segments[-1][2] :]])
+    begin = segments[-1][2]
+    end, scans = _pixels(data, begin)
+    return Bare(b"".join([data[:2], *kept, data[begin:end]]), scans)
 
 
 def exif(data: bytes) -> bytes:
@@ -42,9 +59,20 @@ def exif(data: bytes) -> bytes:
     return b""
 
 
-def scans(data: bytes) -> int:
-    """How many times the file goes over its pixels: 1, or some ten in a progressive file."""
-    return data.count(b"\xff\xda")
+def _pixels(data: bytes, at: int) -> tuple[int, int]:
+    """From behind the first scan's header on: where the image ends, and its scans."""
+    scans = 1
+    for _ in range(MOST_SEGMENTS):
+        found = _AMONG_PIXELS.search(data, at)
+        if found is None:
+            return len(data), scans
+        marker, at = data[found.end() - 1], found.end()
+        if marker == END_OF_IMAGE:
+            return at, scans
+        scans += marker == START_OF_SCAN
+        # bytes within a segment are no markers, whatever they look like; the length counts its own two bytes
+        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    raise ValueError(f"more than {MOST_SEGMENTS} segments among the pixels")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -19,7 +19,7 @@ from cspbench.data.classes import order, places
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.source import DatasetError
 from cspbench.errors import brief
-from cspbench.files import read_file
+from cspbench.files import filled_lines, read_file
 
 FILES = (
     "ILSVRC2012_validation_ground_truth.txt",
@@ -83,8 +83,7 @@ def find(folder: Path) -> Path | None:
 def read(path: Path) -> Labels:
     """Read a label file of any of the four kinds."""
     try:
-        text = read_file(path, SIZE_LIMIT).decode("utf-8-sig")
-        lines = [line for each in text.split("\n") if (line := each.strip())]
+        lines = filled_lines(read_file(path, SIZE_LIMIT).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, getattr(error, "strerror", None) or "binary data") from error
     if not lines:

@@ -67,6 +67,10 @@ class Source(ABC):
     def sample(self, index: int) -> Sample:
         """One image file's bytes and class; BadImageError where they cannot be read."""
 
+    def key(self, index: int) -> str:
+        """What a result calls a sample that cannot be read."""
+        return str(index)
+
     def as_json(self) -> dict[str, Any]:
         """What a result says about its data; no paths."""
         return {"kind": self.kind, "images": len(self)}
@@ -98,6 +102,10 @@ class FileSource(Source):
         """One image file's bytes and class."""
         key, wnid, label = self.entries[index]
         return Sample(key, self.ends(index)[1], wnid, label)
+
+    def key(self, index: int) -> str:
+        """The sample's own key."""
+        return self.entries[index].key
 
     def ends(self, index: int, head: int | None = None, tail: int = 0) -> tuple[int, bytes, bytes]:
         """An image file's size, its first `head` bytes (None: all) and its last `tail` bytes."""

@@ -94,10 +94,11 @@ def decode(data: bytes) -> Samples | None:
     It can read grey, 4:4:4 and 4:2:0 files, baseline or progressive; not those with RGB or CMYK inside, with other
     subsampling, of more than 4 million pixels, or broken.
     """
-    if not jpeg_header.is_jpeg(data) or jpeg_header.scans(data) > MOST_SCANS:
+    if not jpeg_header.is_jpeg(data):
         return None
     try:
-        frame = _frame(jpeg_header.bare(data))
+        bare = jpeg_header.bare(data)
+        frame = _frame(bare.data) if bare.scans <= MOST_SCANS else None
     except (struct.error, ValueError, IndexError):
         return None  # it ends within its header
     try:

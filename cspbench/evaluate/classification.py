@@ -56,8 +56,8 @@ class PreparedImages(Dataset[Prepared]):
         pixels = torch.zeros(3, *self.size)
         try:
             sample = self.source.sample(index)
-        except BadImageError as error:
-            return Prepared(index, pixels, False, {"key": error.where or str(index), "wnid": "", "checksum": 0})
+        except BadImageError:
+            return Prepared(index, pixels, False, {"key": self.source.key(index), "wnid": "", "checksum": 0})
         about = {"key": sample.key, "wnid": sample.wnid or "", "checksum": zlib.crc32(sample.data)}
         try:
             self.preset.load(sample.data, self.size, sample.key, pixels.numpy())

@@ -150,15 +150,16 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _in(data: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(data, list):
-        for each in data:
-            yield from _in(each)
-    elif isinstance(data, dict):
-        for label, value in data.items():
-            if isinstance(value, dict | list):
-                yield from _in(value)
-            elif name := _name(label):
-                yield name, value
+    """Every named number, in order. Lists and objects may lie deeper within each other than functions may."""
+    pending = [("", data)]
+    while pending:
+        label, value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(("", each) for each in reversed(value))
+        elif isinstance(value, dict):
+            pending.extend(reversed(value.items()))
+        elif name := _name(label):
+            yield name, value
 
 
 def _name(label: str) -> str | None:

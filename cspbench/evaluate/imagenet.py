@@ -47,6 +47,9 @@ class Subset(Source):
     def sample(self, index: int) -> Sample:
         return self.source.sample(index * len(self.source) // self.count)
 
+    def key(self, index: int) -> str:
+        return self.source.key(index * len(self.source) // self.count)
+
     def as_json(self) -> dict[str, Any]:
         return {**self.source.as_json(), "limit": self.count}
 

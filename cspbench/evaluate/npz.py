@@ -28,7 +28,8 @@ LONGEST = 4 * 4096
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
-    rb"\{'descr': '([<|][biufU]\d{1,5})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,18},? ?)*)\), \} *\n"
+    rb"\{'descr': '([<|][biufU]\d{1,5})', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,18}, ?){0,31}(?:\d{1,18})?)\), \} *\n"
 )
 
 

@@ -106,6 +106,8 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Gen
         num_workers=workers,
         collate_fn=_together,
         prefetch_factor=2 if workers else None,
+        # not Python's default, which is another from 3.14 on: only a forked worker is this process's own child
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_begin_worker, os.getpid()),
         pin_memory=torch.cuda.is_available(),
     )

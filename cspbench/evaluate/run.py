@@ -258,11 +258,12 @@ def record(path: Path) -> dict[str, Any]:
 
 
 def find_runs(paths: list[Path]) -> list[Path]:
-    """Run directories among the paths themselves and one level below; raises `RunError` if a path has none."""
+    """Run directories among the paths themselves and up to two levels below; `RunError` if a path has none."""
     found: list[Path] = []
     for path in paths:
         try:
-            here = [path] if (path / "run.json").exists() else sorted(each.parent for each in path.glob("*/run.json"))
+            below = (*path.glob("*/run.json"), *path.glob("*/*/run.json"))
+            here = [path] if (path / "run.json").exists() else sorted(each.parent for each in below)
             problem = None
         except OSError as error:
             here, problem = [], error.strerror
@@ -270,7 +271,7 @@ def find_runs(paths: list[Path]) -> list[Path]:
             raise RunError(
                 "no run here",
                 where=brief(str(path), 200),
-                expected="run.json in it or one level below",
+                expected="run.json in it or up to two levels below",
                 found=problem,
                 remedy="Name a run",
             )

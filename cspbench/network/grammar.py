@@ -21,8 +21,8 @@ LARGEST_LIST = 4096
 """Values in one list. Published ones have a few dozen, the anchors of a head; no network needs thousands."""
 
 _BLANKS = str.maketrans("", "", " \t\r")
-_INT = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INT = re.compile(r"[+-]?[0-9]++")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _LARGEST_INT = 2**31 - 1
 
 Number = TypeVar("Number", int, float)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.errors import CspbenchError, brief
+from cspbench.files import open_file
 from cspbench.network.network import Network
 from cspbench.weights.header import Header
 
@@ -57,7 +58,7 @@ def some(names: Sequence[str], most: int = 5) -> str:
 
 def digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -182,13 +182,15 @@ def shipped(model: str) -> Path | None:
 def find(model: Model, folder: Path | None = None) -> Path | None:
     """The weight file of a model in a folder, by default `$CSPBENCH_WEIGHTS`: by name, else by its exact size.
 
-    Where there is none, the one that this package brings along, if any. A file that bears another model's name is not
-    taken for its size. Raises `WeightsError` where the size alone leaves it open which file, or which model's file, it
-    is.
+    Of a model whose file this package brings along, that one. A file that bears another model's name is not taken for
+    its size. Raises `WeightsError` where the size alone leaves it open which file, or which model's file, it is.
     """
+    own = shipped(model.name)
+    if own is not None:
+        return own
     folder = folder or folder_of_weights()
     if folder is None:
-        return shipped(model.name)
+        return None
     for name in known_names(model.name):
         if (folder / name).is_file():
             return folder / name
@@ -199,7 +201,7 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
         if path.name not in foreign and path.is_file() and path.stat().st_size in _sizes(model.name)
     ]
     if not fits:
-        return shipped(model.name)
+        return None
     models = [match.model for match in identify(fits[0]) if match.complete]
     if len(fits) == 1 and models == [model.name]:
         return fits[0]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cspbench.files import open_file, read_part
 from cspbench.weights.arrays import WeightsError
 
 SAMPLE = 4096
@@ -56,26 +56,20 @@ class Examined:
 def examine(path: Path) -> Examined:
     """Look at a file without reading more than a few pages of it, however large it says to be."""
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
-            raise _unusable(path, "not a file", kind, "Name the weight file itself")
-        if status.st_size == 0:
-            raise _unusable(path, "the file is empty", "0 bytes", "Download it again")
-        with path.open("rb") as stream:
-            head = stream.read(SAMPLE)
-            zeros = not any(head) and all(
-                not any(_sample(stream.fileno(), at)) for at in (status.st_size // 2, status.st_size - SAMPLE)
+        with open_file(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            head = read_part(stream, 0, SAMPLE)
+            zeros = not any(head) and not any(
+                any(read_part(stream, max(0, at), SAMPLE)) for at in (size // 2, size - SAMPLE)
             )
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        found = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except IsADirectoryError as error:
+        raise _unusable(path, "not a file", "a folder", "Name the weight file itself") from error
+    except OSError as error:
+        found = error.strerror or str(error)
         raise _unusable(path, "the weight file cannot be read", found, "Check the path and its permissions") from error
-    return Examined(path, status.st_size, head, Kind.ZEROS if zeros else _kind(head, status.st_size))
-
-
-def _sample(handle: int, at: int) -> bytes:
-    os.lseek(handle, max(0, at), os.SEEK_SET)
-    return os.read(handle, SAMPLE)
+    if not head:
+        raise _unusable(path, "the file is empty", "0 bytes", "Download it again")
+    return Examined(path, size, head, Kind.ZEROS if zeros else _kind(head, size))
 
 
 def _unusable(path: Path, what: str, found: str, remedy: str) -> WeightsError:

@@ -16,6 +16,7 @@ SCHEMES = ("http", "https", "file")
 
 _DRIVE = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,128}")
+_DRIVE_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")  # without it, older files are open to nobody who has not seen them yet
 _WEIGHT_NAME = re.compile(r".\.(weights|pth|safetensors)$")
 
 
@@ -102,7 +103,9 @@ def mirrored(mirror: str, file: str, only: bool) -> str:
 def direct(url: str) -> str:
     """The address that sends the file itself, where a link leads to a page about it: Google Drive's and GitHub's."""
     if (found := drive_id(url)) is not None:
-        return f"https://drive.google.com/uc?export=download&id={found}"
+        key = parse_qs(urlsplit(url).query).get("resourcekey", [""])[0]
+        more = f"&resourcekey={key}" if _DRIVE_KEY.fullmatch(key) else ""
+        return f"https://drive.google.com/uc?export=download&id={found}{more}"
     if match := re.fullmatch(r"(https://github\.com/[^/?#]+/[^/?#]+)/blob/([^?#]+)", url):
         return f"{match[1]}/raw/{match[2]}"
     return url

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from cspbench.errors import brief
@@ -13,6 +13,20 @@ from cspbench.errors import brief
 LARGEST = 1 << 17
 """Bytes of a page that are read at most."""
 
+_PART = re.compile(
+    r"""<!--.*?(?:-->|\Z)
+      | <(?P<raw>title|script|style)(?=[\s/>])[^>]*+>?(?P<inside>.*?)(?=</(?P=raw)|\Z)
+      | <(?P<tag>[a-z][^\s/>]*+)(?P<attributes>(?:[^>=]++|=\s*+(?:"[^"]*+"?+|'[^']*+'?+)?+)*+)>?+
+      | <[/!?][^>]*+>?+
+      | (?P<text>[^<]++|<)""",
+    re.ASCII | re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""A comment, a title or script with what is in it, a tag, another mark, or text. Every part matches at its first try
+and takes all that it has looked at, so that reading takes no longer than the page is long, however broken it is.
+"""
+_ATTRIBUTE = re.compile(
+    r"""(?P<name>[^\s/>="']++)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)|'(?P<single>[^']*+)|(?P<plain>[^\s>"']*+)))?+"""
+)
 _KNOWN = (
     (r"quota exceeded|too many users have viewed or downloaded", "Google Drive's quota for the file is used up"),
     (r"requested does not exist|page not found|file not found|error 404", "the file is not there any more"),
@@ -39,32 +53,6 @@ class Page:
         return named
 
 
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title: list[str] = []
-        self.text: list[str] = []
-        self.forms: list[tuple[str, dict[str, str]]] = []
-        self.inside: str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in ("title", "script", "style"):
-            self.inside = tag
-        elif tag == "form":
-            self.forms.append((given.get("action", ""), {}))
-        elif tag == "input" and self.forms and given.get("type", "").lower() == "hidden" and given.get("name"):
-            self.forms[-1][1][given["name"]] = given.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self.inside:
-            self.inside = None
-
-    def handle_data(self, data: str) -> None:
-        if self.inside in ("title", None):
-            (self.title if self.inside else self.text).extend(data.split())
-
-
 def is_page(head: bytes) -> bool:
     """Whether a file with this beginning is a page: no weight file begins with `<`, after blanks or otherwise."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
@@ -72,10 +60,39 @@ def is_page(head: bytes) -> bool:
 
 def read_page(data: bytes) -> Page:
     """The page in these bytes, of which nothing is trusted to be well-formed."""
-    reader = _Reader()
-    reader.feed(data[:LARGEST].decode("utf-8", "replace"))
-    reader.close()
-    return Page(" ".join(reader.title), " ".join(reader.text), tuple(reader.forms))
+    title: list[str] = []
+    text: list[str] = []
+    forms: list[tuple[str, dict[str, str]]] = []
+    for part in _PART.finditer(data[:LARGEST].decode("utf-8", "replace")):
+        tag = (part["raw"] or part["tag"] or "").lower()
+        given = _attributes(part["attributes"]) if tag in ("form", "input") else {}
+        if part["text"]:
+            text.append(part["text"])
+        elif tag == "title":
+            title.append(part["inside"] or "")
+        elif tag == "form":
+            forms.append((given.get("action", ""), {}))
+        elif tag == "input" and forms and given.get("type", "").lower() == "hidden" and given.get("name"):
+            forms[-1][1][given["name"]] = given.get("value", "")
+    return Page(_words(title), _words(text), tuple(forms))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in _ATTRIBUTE.finditer(text):
+        found.setdefault(each["name"].lower(), _unescaped(each["double"] or each["single"] or each["plain"] or ""))
+    return found
+
+
+def _words(parts: list[str]) -> str:
+    return " ".join(_unescaped(" ".join(parts)).split())
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # a character's number of thousands of digits
+        return text
 
 
 def confirmation(page: Page, url: str, cookies: Mapping[str, str], google: Callable[[str], bool]) -> str | None:

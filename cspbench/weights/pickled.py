@@ -6,6 +6,8 @@ archives, make gigabytes of a few bytes, so a checkpoint is looked over before t
 
 from __future__ import annotations
 
+import io
+import os
 import pickletools
 import re
 import tarfile
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cspbench.errors import brief
+from cspbench.files import open_file
 from cspbench.weights.arrays import Array, WeightsError
 from cspbench.weights.filekind import Kind
 
@@ -65,20 +68,20 @@ def numbers(tensor: Tensor) -> Array | None:
 
 
 def _vet_zip(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+    with open_file(path) as stream, zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
         if any(each.compress_type != zipfile.ZIP_STORED for each in entries):
             raise ValueError("compressed, which torch.save does not do")
-        if sum(each.file_size for each in entries) > path.stat().st_size:
+        if sum(each.file_size for each in entries) > os.fstat(stream.fileno()).st_size:
             raise ValueError("an archive whose parts are together larger than itself")
         for entry in entries:
             if entry.filename.endswith("data.pkl"):
-                with archive.open(entry) as stream:
-                    _vet(stream, 1)
+                with archive.open(entry) as pickle:
+                    _vet(pickle, 1)
 
 
 def _vet_legacy(path: Path) -> None:
-    with path.open("rb") as stream:
+    with io.BufferedReader(open_file(path)) as stream:
         try:
             tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
         except tarfile.TarError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import io
+import os
 import re
 import ssl
-import stat
 import string
 import urllib.request
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from urllib.parse import quote, urljoin
 
 from cspbench import __version__
 from cspbench.errors import UsageError, brief
+from cspbench.files import open_file
 from cspbench.weights.arrays import WeightsError
 from cspbench.weights.links import direct, google_host, split
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
@@ -114,12 +116,12 @@ def open_address(
 
 def _open_file(url: str, path: Path) -> Answer:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DeadError("not a file", where=url, remedy="Name the folder that holds the file")
-        stream = path.open("rb")
+        stream = open_file(path)
+    except IsADirectoryError as error:
+        raise DeadError("not a file", where=url, remedy="Name the folder that holds the file") from error
     except OSError as error:
         raise _dead(url, error.strerror or str(error)) from error
-    answer = Answer(url, stream, total=path.stat().st_size)
+    answer = Answer(url, io.BufferedReader(stream), total=os.fstat(stream.fileno()).st_size)
     if (page := _page(answer)) is not None:
         raise _dead(url, page.meaning())
     return answer
@@ -187,7 +189,8 @@ def _open_http(
 def _next(url: str, error: HTTPError, start: int) -> str:
     """Where an answer that is no success sends on to; raises what any other one means."""
     if error.code in _REDIRECTED and error.headers.get("Location"):
-        location = quote(error.headers["Location"], safe=string.punctuation)
+        # headers come as ISO 8859-1, which gives back whatever bytes the server sent
+        location = quote(error.headers["Location"], safe=string.punctuation, encoding="iso-8859-1", errors="replace")
         try:
             target = urljoin(url, location)
             parts = split(target)

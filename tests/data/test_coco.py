@@ -130,6 +130,8 @@ def test_darknets_list_of_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     published(monkeypatch, 2)
     assert open_coco(root, "val2014-5k").split == "val2014-5k"
     assert [image.id for image in open_coco(listed).images] == [7, 285]
+    listed.write_text(listed.read_text().replace("\n", "\r"), newline="")
+    assert [image.id for image in open_coco(listed).images] == [7, 285]
     for lines, words in (
         (f"{NAMES[0]}\n{NAMES[0]}\n", "lists an image twice"),
         ("val2014/1.jpg\n", "lists an image without annotations"),

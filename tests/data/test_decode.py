@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,15 @@ def test_a_palette_with_transparency_is_looked_up() -> None:
     for transparency in (3, bytes([0, 100, 200, 255])):
         found = decode(encoded(image, transparency=transparency))
         np.testing.assert_array_equal(found, colours[np.arange(6).reshape(2, 3)])
+
+
+@pytest.mark.parametrize(("kind", "bands"), [(b"P6", 3), (b"P5", 1)])
+def test_binary_ppm(kind: bytes, bands: int) -> None:
+    pixels = noise(5, 7, bands)
+    found = decode(kind + b"\n# made by hand\n7 5\n255\n" + pixels.tobytes())
+    np.testing.assert_array_equal(found, np.broadcast_to(pixels, (5, 7, 3)))
+    with pytest.raises(BadImageError, match="of a kind that is not read"):
+        decode(kind + b" 7 5 100\n" + pixels.tobytes())
 
 
 def test_16_bit_grey_loses_its_low_byte() -> None:
@@ -177,3 +187,23 @@ def test_pillow_warns_nobody_also_from_threads(monkeypatch: pytest.MonkeyPatch) 
             assert found.shape == (20, 20, 3)
     assert list(warnings.filters) == before
     assert module._quiet._inside == 0
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_large_images_are_decoded_one_at_a_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGE", 399)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def upright(image: Image.Image) -> Image.Image:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return image
+
+    monkeypatch.setattr(module, "_upright", upright)
+    data = encoded(Image.fromarray(noise(20, 20, 3)), form)
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(lambda _: decode(data, exif=True), range(16)))) == 16
+    assert most == [1] * 16

@@ -89,6 +89,14 @@ def test_a_flat_folder_with_each_kind_of_labels(tmp_path: Path, name: str, place
     assert name in FILES
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+@pytest.mark.parametrize("name", LABEL_FILES)
+def test_lines_may_end_otherwise(tmp_path: Path, name: str, end: str) -> None:
+    flat(tmp_path)
+    fill(tmp_path, {name: LABEL_FILES[name][0].replace("\n", end).encode()})
+    assert classes(open_imagenet(tmp_path)) == [SEA_SNAKE, ALP, SHETLAND]
+
+
 def test_labels_can_be_named(tmp_path: Path) -> None:
     flat(tmp_path / "images")
     fill(tmp_path / "elsewhere", {"mine.txt": LABEL_FILES["val.txt"][0].encode()})

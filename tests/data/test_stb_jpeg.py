@@ -103,3 +103,15 @@ def test_what_it_does_not_know() -> None:
         whole.replace(b"\xff\xc0", b"\xff\xc9"),
     ]
     assert [stb_jpeg.decode(data) for data in other] == [None] * len(other)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_follows_the_image_changes_nothing(progressive: bool) -> None:
+    data = file(picture(61, 37), quality=90, progressive=progressive, comment=b"\xff\xda\xff\xd9" * 1000)
+    found, pillow = stb_jpeg.decode(data), decode(data)
+    assert found is not None
+    for trailer in (np.random.default_rng(0).bytes(4_000_000), data * 200, b"\xff\xda" * 100_000):
+        again = stb_jpeg.decode(data + trailer)
+        assert again is not None
+        np.testing.assert_array_equal(again, found)
+        np.testing.assert_array_equal(decode(data + trailer), pillow)

@@ -106,10 +106,11 @@ def test_a_check_of_damaged_images(data: bytes, tmp_path_factory: pytest.TempPat
         assert report.images == 1  # type: ignore[union-attr]
 
 
-def scans(side: int, count: int) -> bytes:
-    """A progressive JPEG of one colour that goes over its pixels so many times."""
+def scans(side: int, count: int, between: bytes = b"") -> bytes:
+    """A progressive JPEG of one colour that goes over its pixels so many times, with something after the first."""
     first, *others = file(Image.new("L", (side, side), 128), progressive=True).split(b"\xff\xda")
     others += [others[-1].removesuffix(b"\xff\xd9")] * (count - len(others))
+    others[0] += between
     return b"\xff\xda".join([first, *(each.removesuffix(b"\xff\xd9") for each in others)]) + b"\xff\xd9"
 
 
@@ -126,6 +127,8 @@ LONG = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"".join(
 BOMBS = {
     "65500x65500": file(Image.new("L", (8, 8))).replace(struct.pack(">HH", 8, 8), struct.pack(">HH", 65500, 65500)),
     "scans": scans(4096, 120),
+    "scans after what looks like the end": scans(4096, 120, segment(0xFE, b"\xff\xd9")),
+    "comments among scans": scans(16, 9, segment(0xFE, b"") * 1_000_000),
     "png": png(2**31 - 1, 2**31 - 1, (b"IDAT", zlib.compress(b""))),
     "png within the limit": png(8192, 8192, (b"IDAT", zlib.compress(b""))),
     "zTXt": png(4, 4, (b"zTXt", b"a\0\0" + DEEP), (b"IDAT", zlib.compress(bytes(52)))),

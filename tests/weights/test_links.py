@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from cspbench import tables
 from cspbench.errors import TableError, UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
-from cspbench.weights.pages import Page, confirmation, is_page, read_page
+from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"
@@ -89,6 +90,18 @@ def test_missing_links(tmp_path: Path) -> None:
 def test_the_address_behind_a_link(url: str, address: str) -> None:
     assert direct(url) == address
     assert drive_id(address) == (ID if address == UC else None)
+
+
+@pytest.mark.parametrize(
+    ("query", "more"),
+    [
+        ("usp=sharing&resourcekey=0-aB_9", "&resourcekey=0-aB_9"),
+        ("resourcekey=", ""),
+        ("resourcekey=%26x%3D1", ""),
+    ],
+)
+def test_the_key_of_a_shared_file_is_kept(query: str, more: str) -> None:
+    assert direct(f"https://drive.google.com/file/d/{ID}/view?{query}") == UC + more
 
 
 @pytest.mark.parametrize(
@@ -167,6 +180,51 @@ def test_what_a_page_holds() -> None:
 
 def test_a_title_cannot_garble_the_terminal() -> None:
     assert read_page(b"<title>a\x1b[31mred</title>").meaning() == 'an HTML page, "a\\x1b[31mred"'
+
+
+BROKEN = [
+    *("<", "</", "<![", "<!--", "<!-- --", "<a", "<a\n ", "<a =", "<a x='", '<a x="', "=", "&#", "&#1", "&am"),
+    *("<title", "<title>", "<script>", "</script", "<form a", "<form action='> =", "<input type=hidden name=x value='"),
+]
+
+
+@pytest.mark.parametrize("begin", ["", "<html>", "<title>", "<form x="])
+def test_broken_pages_are_read_at_once(begin: str) -> None:
+    started = time.process_time()
+    for unit in BROKEN:
+        assert read_page((begin + unit * LARGEST).encode()[:LARGEST]).meaning()
+    assert time.process_time() - started < len(BROKEN) / 2
+
+
+@pytest.mark.parametrize(
+    ("markup", "page"),
+    [
+        ("<html><![foo[bar]]>text", Page("", "text")),
+        (f"<title>&#{'5' * 5000};</title>", Page(f"&#{'5' * 5000};")),
+        ("<title", Page()),
+        ("<title>A<b>", Page("A<b>")),
+        ("<TITLE lang=en>A</tItLe >B<!-- <title>C</title> -->D", Page("A", "B D")),
+        ("<script>if (a < b) '<title>no</title>'</script><p>yes", Page("", "yes")),
+        ("1 < 2 &lt; 3<br/>4", Page("", "1 < 2 < 3 4")),
+        (
+            """<form id=f action = "/a?x=1&amp;y=2>" ><INPUT name='confirm' value="t" TYPE=hidden>"""
+            "<input type=hidden>",
+            Page("", "", (("/a?x=1&y=2>", {"confirm": "t"}),)),
+        ),
+        ("<input type=hidden name=a value=b><form><form action=x", Page("", "", (("", {}), ("x", {})))),
+    ],
+)
+def test_pages_that_are_written_otherwise(markup: str, page: Page) -> None:
+    assert read_page(markup.encode()) == page
+
+
+@given(
+    st.binary(max_size=200) | st.lists(st.sampled_from(BROKEN), max_size=30).map(lambda all_: "".join(all_).encode())
+)
+def test_any_bytes_are_a_page(data: bytes) -> None:
+    page = read_page(data)
+    assert page.meaning().isprintable()
+    confirmation(page, UC, {}, google_host)
 
 
 _MARKUP = st.lists(

@@ -25,7 +25,7 @@ SIZE = len(DATA)
 SHA = hashlib.sha256(DATA).hexdigest()
 PAGE = b"<!DOCTYPE html><html><head><title>Sorry,\n  moved</title></head><body>Nothing here</body></html>"
 SIZED = Expected((SIZE,))
-QUICK = Patience(timeout=10.0, retries=3, first=0.001)
+QUICK = Patience(timeout=60.0, retries=3, first=0.001)
 
 Reply = Callable[["Handler"], None]
 
@@ -139,7 +139,7 @@ def sends(
         handler.wfile.write(body if stop is None else body[:stop])
         handler.wfile.flush()
         if hold:
-            handler.server.released.wait(60)
+            handler.server.released.wait(300)
 
     return reply
 
