@@ -43,10 +43,13 @@ def ci(
     ] = None,
     form: FormatOption = Format.MD,
 ) -> None:
-    """Compare the present results with a baseline and print only what changed.
+    """Compare the present results with a baseline and print only what changed: after `cspbench params --all --save`.
 
-    Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, or
-    a new one is off; 4 a measurement is partial, which never passes.
+    It counts nothing itself. What was claimed then is in the tables at that commit, if these are in the same checkout,
+    else in the report.json and params.json of the baseline.
+
+    Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
+    new one is off, or a claim changed; 4 a measurement is partial, which never passes.
     """
     from cspbench.report import changed
     from cspbench.report.baseline import compared, load, present

@@ -34,7 +34,9 @@ def params(
     form: FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="The ledger of each layer.")] = False,
     against: Annotated[Path | None, typer.Option("--against", help="Compare with a .cfg, layer by layer.")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Also write params.json and params.md.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Also write params.json and .md; with --all the sample's, too.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
 ) -> None:
@@ -69,6 +71,8 @@ def params(
     _print(results, form)
     if save:
         _save(results, out, "params", tables.load_all())
+        if every:
+            results += _sample(out)
     wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
     if any(result.failed for result in results) or (strict and wrong):
         raise typer.Exit(1)
@@ -146,19 +150,32 @@ def _save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table,
     typer.echo(f"cspbench: wrote {out / name}.json and .md", err=True)
 
 
-def count_all(out: Path) -> str:
-    """Count every row of the published tables and of the sample's, save the counts to `out` and sum them up."""
+def _sample(out: Path) -> list[RowCount]:
+    """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
+    from cspbench import tables
+    from cspbench.params import published
+
+    chosen = tables.load_all(kind="sample")
+    results = _measured(published(chosen), [])
+    _save(results, out, "sample-params", chosen)
+    return results
+
+
+def count_all(out: Path) -> tuple[str, bool]:
+    """Count every row of the published tables and of the sample's, and save the counts to `out`.
+
+    The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
+    """
     from cspbench import tables
     from cspbench.params import as_json, published
     from cspbench.report.counted import summary
 
-    lines = []
-    for kind, name in (("published", "params"), ("sample", "sample-params")):
-        chosen = tables.load_all(kind=kind)
-        results = _measured(published(chosen), [])
-        _save(results, out, name, chosen)
-        lines.append(f"{kind}: {summary([as_json(result) for result in results])}")
-    return "\n".join(lines)
+    chosen = tables.load_all()
+    results = _measured(published(chosen), [])
+    _save(results, out, "params", chosen)
+    every = {"published": results, "sample": _sample(out)}
+    lines = [f"{kind}: {summary([as_json(each) for each in found])}" for kind, found in every.items()]
+    return "\n".join(lines), any(each.failed for found in every.values() for each in found)
 
 
 def _compare(networks: list[Network], path: Path) -> None:

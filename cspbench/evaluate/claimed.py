@@ -5,6 +5,7 @@ Works on what a run wrote about itself; torch is not needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -14,7 +15,8 @@ from cspbench import tables
 from cspbench.claims import Row
 from cspbench.evaluate import accuracy, average_precision
 from cspbench.report.verdicts import Reason, Verdict
-from cspbench.weights.catalogue import WeightFile, weight_files
+from cspbench.weights.arrays import digest
+from cspbench.weights.catalogue import WeightFile, known_names, shipped, weight_files
 from cspbench.zoo.catalogue import MODELS
 
 IMAGENET = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
@@ -43,6 +45,33 @@ def _files(names: tuple[str, ...]) -> tuple[WeightFile, ...]:
 @cache
 def _input(model: str) -> tuple[int, int]:
     return MODELS[model].build().input[1:]
+
+
+@cache
+def _by_row(table: str) -> Mapping[str, WeightFile]:
+    return {file.id: file for file in _files((table,))}
+
+
+def digests(row: Row) -> tuple[str, ...]:
+    """What the sha256 of a row's published weight file begins with: any of these; empty where nobody has said it."""
+    file = _by_row(row.table)[row.id]
+    if file.model is None:
+        return ()
+    # a card's weights were published under several names, each of which ends with its digest's beginning
+    cards = _beginnings(file.model) if row.table in CARDS else ()
+    known = (*((file.sha256,) if file.sha256 else ()), *cards, *_of_shipped(file.model))
+    return tuple(dict.fromkeys(known))
+
+
+def _beginnings(model: str) -> tuple[str, ...]:
+    found = (re.search(r"-([0-9a-f]{8})\.pth$", name) for name in known_names(model))
+    return tuple(each[1] for each in found if each)
+
+
+@cache
+def _of_shipped(model: str) -> tuple[str, ...]:
+    path = shipped(model)
+    return () if path is None else (digest(path),)
 
 
 def of_classifier(identity: Mapping[str, Any]) -> list[Row]:

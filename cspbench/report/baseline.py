@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.errors import CspbenchError, brief
-from cspbench.report import cells, gather, history
+from cspbench.report import cells, gather, history, past_claims
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.changes import Changes, compare
 from cspbench.report.recorded import as_recorded, networks, with_counts
-from cspbench.report.sources import COUNTS, LARGEST, Counts, files_of, of_files, parsed
+from cspbench.report.sources import COUNTS, LARGEST, Counts, Sources, files_of, of_files, parsed
 from cspbench.report.tolerances import COUNTED, Tolerances
 from cspbench.report.verdicts import Word
 
@@ -41,13 +41,15 @@ def load(text: str, results: Path) -> Results:
     if text.startswith(GIT):
         reference, colon, path = text.removeprefix(GIT).partition(":")
         past = history.read(reference, path if colon else None, results)
-        return replace(_recorded(past.files, text), name=past.commit)
+        claimed = past_claims.of_tables(past.tables, f"{text}, its tables") if past.tables else None
+        return replace(_recorded(past.files, text, past.report, claimed), name=past.commit)
     place = Path(text)
     if _is_folder(place):
         files = files_of(place)
         if not files:
             raise _unusable(text, "a folder without results")
-        return _recorded(files, text)
+        report = place / history.REPORT
+        return _recorded(files, text, _bytes(report, str(report)) if report.exists() else None)
     data = _bytes(place, text)
     document = parsed(data, text)
     if "lines" in document:
@@ -114,10 +116,35 @@ def _is_number(text: str) -> bool:
     return value.is_finite() and abs(value.adjusted()) <= 40 and abs(int(value.as_tuple().exponent)) <= 100
 
 
-def _recorded(files: Mapping[str, bytes], where: str) -> Results:
+def _recorded(
+    files: Mapping[str, bytes], where: str, report: bytes | None = None, claimed: list[Line] | None = None
+) -> Results:
+    """The measurements in `files`, with the claims of then: those of the tables, else those that were recorded."""
     sources = of_files(files, where)
     lines = as_recorded(gather.lines(sources), sources.counts)
+    if claimed is None and report is not None:
+        place = f"{where}/{history.REPORT}"
+        claimed = _beside_counts(sound(cells.read(parsed(report, place), place), place), lines, sources)
+    if claimed is not None:
+        lines = past_claims.with_claims(lines, claimed)
     return Results(sound(lines, where), where, sources.counts)
+
+
+def _beside_counts(report: list[Line], lines: list[Line], sources: Sources) -> list[Line]:
+    """A report with the claims that were recorded with the counts: it may be older than these."""
+    counted = {(row["table"], row["id"]) for each in sources.counts for row in each.data["rows"] if row["table"]}
+    recorded = {
+        (line.table, line.row): {metric: line.cells[metric] for metric in COUNTED if metric in line.cells}
+        for line in lines
+        if (line.table, line.row) in counted
+    }
+    known = [replace(line, cells={**line.cells, **recorded.get((line.table, line.row), {})}) for line in report]
+    rest = {(line.table, line.row) for line in report}
+    return known + [
+        replace(line, cells=recorded[line.table, line.row])
+        for line in lines
+        if (line.table, line.row) in recorded and (line.table, line.row) not in rest
+    ]
 
 
 def _is_folder(path: Path) -> bool:

@@ -30,11 +30,11 @@ class Made:
     definition: str | None = None
     """Where the network's definition comes from: "cfg", "reconstruction, high", ..."""
     weights: str | None = None
-    """sha256 of the weight file."""
+    """sha256 of the weight file, and whether there was no published one to compare it with."""
     data: str | None = None
     """"val2017, 5000 images, sha256 ...": what it was measured on."""
     preset: str | None = None
-    """With everything that overrides it: "readme, NMS 0.6"."""
+    """With everything that overrides it: "readme with conf 0.3, NMS 0.6 default"."""
     precision: str | None = None
     run: str | None = None
     """The run's name."""

@@ -2,11 +2,13 @@
 
 A cell fails if
 
+- what is claimed is another number than at the baseline (`claim changed`);
 - its measurement moved by more than the tolerance of its metric, whichever way (`changed`);
 - its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or within may become one
-  another, but not fitted or off, off explained must stay explained, and a claim must not go;
+  another, but not fitted or off, off explained must stay explained, a claim must not go, and what was a measurement of
+  what is claimed must stay one;
 - it was counted on another network than the baseline's, though the count is the same (`changed`);
-- it was measured and no longer is, or its row is gone (`vanished`);
+- it was measured, if only beside the claim, and no longer is, or its row is gone (`vanished`);
 - it is measured, or claimed, for the first time and is off without an explanation (`new and off`).
 
 A measurement on a part of the data is `partial`: it is not compared, and never passes. `fixed` (off before, now not, by
@@ -21,6 +23,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
+from cspbench.claims import NOTHING
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.tolerances import COUNTED, Tolerances
 
@@ -28,6 +31,7 @@ from cspbench.report.tolerances import COUNTED, Tolerances
 class Kind(StrEnum):
     """What became of a cell; in the order in which they are told."""
 
+    CLAIM = "claim changed"
     CHANGED = "changed"
     WORSE = "worse"
     VANISHED = "vanished"
@@ -39,7 +43,7 @@ class Kind(StrEnum):
     UNCHANGED = "unchanged"
 
 
-FAILING = frozenset({Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
+FAILING = frozenset({Kind.CLAIM, Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
 
 _RANKS = {"exact": 0, "within": 0, "fitted": 1, "off, explained": 2, "off": 3}
 _WAYS = ("counting", "definition", "weights", "data", "preset", "precision")
@@ -203,20 +207,37 @@ def _bad(cell: ReportedCell) -> bool:
 
 
 def _judged(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
+    kind, why = _measured(before, after, tolerances)
+    if not (before and after and _claims(before) and _claims(after)) or before.printed == after.printed:
+        return kind, why
+    told = f"the claim {before.printed} became {after.printed}"
+    return Kind.CLAIM, f"{told}; {why}" if kind in FAILING or kind == Kind.PARTIAL else told
+
+
+def _claims(cell: ReportedCell) -> bool:
+    """Whether anything is claimed; frame rates by device are, and no single number."""
+    return cell.claim is not None or cell.printed != NOTHING
+
+
+def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
     if _partial(after):
         return Kind.PARTIAL, "measured on a part of the data only, which is not compared"
     if after is None:
-        gone = _stands(before) or (before is not None and before.claim is not None)
-        return (Kind.VANISHED, "the cell is gone") if gone else (Kind.UNCHANGED, "")
-    if before is not None and before.claim is not None and after.claim is None:
+        if before is not None and _claims(before):
+            return Kind.VANISHED, f"the claim {before.printed} is gone"
+        return (Kind.UNCHANGED, "") if number(before) is None else (Kind.VANISHED, "the cell is gone")
+    if before is not None and _claims(before) and not _claims(after):
         return Kind.WORSE, f"the claim {before.printed} is gone"
-    if _stands(before) and not _stands(after):
+    if number(before) is not None and number(after) is None:
         return Kind.VANISHED, f"no longer measured ({after.reason or after.verdict})"
+    if _stands(before) and not _stands(after):
+        return Kind.WORSE, f"no longer a measurement of what is claimed ({after.reason or after.verdict})"
     if _stands(after) and not _stands(before):
-        why = "measured for the first time" if not _partial(before) else "the baseline's was of a part of the data"
+        beside = "measured for the first time" if number(before) is None else "the baseline's was beside the claim"
+        why = "the baseline's was of a part of the data" if _partial(before) else beside
         return (Kind.NEW_OFF, f"{why}, and off") if _bad(after) else (Kind.NEW, why)
     if before is None:
-        return (Kind.UNCHANGED, "") if after.claim is None else (Kind.NEW, "the cell is new")
+        return (Kind.NEW, "the cell is new") if _claims(after) else (Kind.UNCHANGED, "")
     return _moved(before, after, tolerances)
 
 
@@ -231,9 +252,8 @@ def _moved(before: ReportedCell, after: ReportedCell, tolerances: Tolerances) ->
         if tolerances.exceeded(after.metric, numbers[0], numbers[1]):
             why = f"moved by more than {tolerances.text(after.metric)}"
             return Kind.CHANGED, "; ".join(filter(None, [why, worse, _otherwise_made(before, after)]))
-    elif numbers != (None, None):
-        what = "no longer" if numbers[1] is None else "now"
-        return Kind.NOTED, f"{what} a measurement beside the claim"
+    elif numbers[1] is not None:
+        return Kind.NOTED, "now a measurement beside the claim"
     if worse:
         new_claim = before.claim is None and after.claim is not None
         return (Kind.NEW_OFF if new_claim else Kind.WORSE), worse

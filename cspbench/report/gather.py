@@ -1,8 +1,9 @@
 """Every cell of every table with the measurement that counts for it: from result files to `Line`s.
 
-Verdicts are worked out anew from the claims as they are now; what a file says about itself is only its numbers and how
-they were made. Of several measurements of a cell the newest counts that is complete, of the claimed data and made as
-the claim was; the others are listed with the reason.
+Verdicts and explanations are worked out anew from the claims and networks as they are now; what a file says about
+itself is only its numbers and how they were made. Of several measurements of a cell the newest counts that is complete,
+of the claimed data and made as the claim was; the others are listed with the reason. One made otherwise is shown where
+there is no better, without a verdict.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cspbench.evaluate.run import find_runs
 from cspbench.report import measured
 from cspbench.report.cells import Compared, Line, Other, ReportedCell
 from cspbench.report.measured import Measured
-from cspbench.report.sources import Sources, files_of, of_files, of_run
+from cspbench.report.sources import Sources, files_of, merged, of_files, of_run
 from cspbench.report.verdicts import Reason, Verdict, Word, derived, round_half_up
 from cspbench.zoo.catalogue import provenance
 from cspbench.zoo.rows import row_model
@@ -30,11 +31,21 @@ def gather(results: Path, runs: Sequence[Path] = ()) -> list[Line]:
 
 
 def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
-    """What was measured: a results directory and run directories; a run that is also kept there is read once."""
+    """What was measured: a results directory and run directories.
+
+    A complete run stands for what is kept there by its name, an incomplete one beside it.
+    """
     kept = of_files(files_of(results), str(results))
     found = [of_run(path) for path in find_runs(list(runs))]
-    names = {each.name for each in found}
-    return Sources(kept.counts, (*(each for each in kept.evaluations if each.name not in names), *found))
+    by_name = {each.name: each for each in kept.evaluations}
+    complete = {each.name for each in found if each.metrics is not None}
+    return Sources(
+        kept.counts,
+        (
+            *(each for each in kept.evaluations if each.name not in complete),
+            *(merged(by_name.get(each.name), each) for each in found),
+        ),
+    )
 
 
 def gather_files(files: Mapping[str, bytes], where: str) -> list[Line]:
@@ -83,15 +94,14 @@ def _cell(cell: Cell, absent: Verdict, found: Sequence[Measured]) -> ReportedCel
         interval=_interval(first.interval) if first and first.interval else None,
         explained=first is not None and first.explained,
         partial=first is not None and first.partial,
-        note="; ".join(part for part in (*(first.faults if first else ()), first.note if first else None) if part)
-        or None,
+        note=_note(first) if first else None,
         made=first.made if first else None,
         others=tuple(_other(cell, each) for each in found[1:]),
     )
 
 
 def _note(each: Measured) -> str | None:
-    return "; ".join([*each.faults, *([each.note] if each.note else [])]) or None
+    return "; ".join(text for text in (*each.faults, each.note) if text) or None
 
 
 def _unmeasured(cell: Cell, model: str | None, kind: str) -> Verdict:

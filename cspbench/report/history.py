@@ -8,9 +8,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from cspbench import tables
 from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.report import past_claims
 from cspbench.report.sources import COUNTS, KEPT, LARGEST
 
+REPORT = "report.json"
 SECONDS = 120
 """For one git command; a partial clone may have to fetch."""
 
@@ -21,6 +24,10 @@ class Past:
 
     files: dict[str, bytes]
     commit: str
+    report: bytes | None
+    """The report.json beside them."""
+    tables: dict[str, bytes]
+    """The files of the tables at the same commit, by name; none where the checkout is not that of the tables."""
 
 
 def read(reference: str, path: str | None, results: Path) -> Past:
@@ -47,7 +54,9 @@ def read(reference: str, path: str | None, results: Path) -> Past:
     elif base != tip:
         commit = f"{reference}, branched off at commit {base[:12]}"
     folder = own if path is None else path.strip("/")
-    return Past(_files(root, base or tip, folder, reference), commit)
+    files = _files(root, base or tip, folder, reference)
+    report = files.pop(REPORT, None)
+    return Past(files, commit, report, _tables(root, base or tip, reference))
 
 
 def _run(place: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -101,14 +110,11 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
     where = f"git:{reference}:{folder}"
     listed = _run(root, "ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}")
     blobs = {}
-    for entry in listed.stdout.split(b"\0")[:-1]:
-        facts, name = entry.split(b"\t", 1)
-        mode, _, blob, size = facts.split()
-        path = os.fsdecode(name)
+    for path, blob in _listed(listed).items():
         kept = path.startswith(f"{KEPT}/") and path.endswith(".json") and path.count("/") == 1
-        if mode.startswith(b"100") and (path in COUNTS or kept):
-            blobs[path] = blob, int(size)
-    if listed.returncode != 0 or not blobs:
+        if path in COUNTS or path == REPORT or kept:
+            blobs[path] = blob
+    if listed.returncode != 0 or blobs.keys() <= {REPORT}:
         raise CspbenchError(
             "no results at this commit",
             where=f"{where}, commit {commit[:12]}",
@@ -116,16 +122,38 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
             found=_complaint(listed) if listed.returncode else "neither",
             remedy="Commit there what `cspbench params --all --save` writes, or name the folder: git:REF:FOLDER",
         )
+    return _contents(root, blobs, where)
+
+
+def _tables(root: Path, commit: str, reference: str) -> dict[str, bytes]:
+    """The files of the tables at a commit, if the tables of now are in that checkout and were there then."""
+    try:
+        folder = tables.where_published().resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return {}
+    listed = _run(root, "ls-tree", "-z", "-l", "--full-tree", f"{commit}:{folder}")
+    blobs = {path: blob for path, blob in _listed(listed).items() if past_claims.NAMES.fullmatch(path)}
+    return _contents(root, blobs, f"git:{reference}:{folder}") if "tables.toml" in blobs else {}
+
+
+def _listed(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[bytes, int]]:
+    """The files, and no links, that git listed: blob and bytes by path."""
+    found = {}
+    for entry in done.stdout.split(b"\0")[:-1]:
+        facts, name = entry.split(b"\t", 1)
+        mode, _, blob, size = facts.split()
+        if mode.startswith(b"100"):
+            found[os.fsdecode(name)] = blob, int(size)
+    return found
+
+
+def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> dict[str, bytes]:
     largest = max(blobs, key=lambda path: blobs[path][1])
     if blobs[largest][1] > LARGEST:
         raise CspbenchError(
             "not a file of results", where=f"{where}/{largest}", found=f"{blobs[largest][1]} bytes", remedy="Remove it"
         )
-    return _contents(root, {path: blob for path, (blob, _) in blobs.items()}, where)
-
-
-def _contents(root: Path, blobs: dict[str, bytes], where: str) -> dict[str, bytes]:
-    given = b"".join(blob + b"\n" for blob in blobs.values())
+    given = b"".join(blob + b"\n" for blob, _ in blobs.values())
     found = _run(root, "cat-file", "--batch", given=given)
     rest, files = found.stdout, {}
     for path in blobs:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
 from cspbench import tables
-from cspbench.claims import Cell, Row
+from cspbench.claims import Row
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.accuracy import Accuracy
-from cspbench.network.network import digest
+from cspbench.report import explaining, faults
 from cspbench.report.cells import Made
-from cspbench.report.sources import Counts, Evaluation, Sources
+from cspbench.report.sources import Counts, Evaluation, Sources, without_places
 from cspbench.report.verdicts import Reason, Verdict, Word, verdict
-from cspbench.zoo.catalogue import MODELS, provenance
+from cspbench.zoo.catalogue import MODELS, provenance, row_model
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
@@ -41,9 +41,10 @@ class Measured:
     explained: bool = False
 
     @property
-    def rank(self) -> tuple[bool, int, str, str]:
+    def rank(self) -> tuple[bool, bool, int, str, str]:
         """What counts before what: complete ones, then those with fewer faults, then the newest."""
-        return self.value is not None, -len(self.faults), self.made.when or "", self.made.run or ""
+        complete = self.value is not None, not self.partial
+        return *complete, -len(self.faults), self.made.when or "", self.made.run or ""
 
 
 def by_cell(sources: Sources) -> dict[Key, list[Measured]]:
@@ -81,44 +82,87 @@ def _rows() -> dict[tuple[str, str], Row]:
 
 def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
     data = counts.data
-    command = " ".join(data["command"])
+    command = " ".join(without_places(data["command"]))
     for line in data["rows"]:
         row = _rows().get((line["table"], line["id"]))
-        for metric in COUNTED:
-            if row is None or metric not in row.cells or line[metric]["count"] is None:
-                continue
-            cell, value = row.cells[metric], line[metric]["count"]
-            if not isinstance(value, int) or value < 0:
-                raise ValueError(f"count {value!r}")
-            model = line["model"]
+        if row is None:
+            continue
+        found = {metric: each for metric in COUNTED if (each := _count(row, metric, line[metric])) is not None}
+        other = _counted_otherwise(row, line)
+        model, why = line["model"], {}
+        if model in MODELS:
+            why = {
+                metric: explaining.why(row, row.cells[metric], model, value)
+                for metric, (value, judged) in found.items()
+                if judged.word is Word.OFF and line[metric]["counting"] == row.cells[metric].counting and not other
+            }
+        note = _why_off(row, model, why)
+        for metric, (value, judged) in found.items():
+            counting = str(line[metric]["counting"])
             made = Made(
                 command,
                 str(data["cspbench"]),
                 _text(data["commit"]),
-                counting=str(line[metric]["counting"]),
+                counting=counting,
                 definition=provenance(model) if model in MODELS else "file",
             )
-            stand_in = model in MODELS and MODELS[model].definition == "stand-in"
-            judged = verdict(cell, value, stand_in=stand_in)
-            off = judged.word is Word.OFF
+            rule = [] if counting == row.cells[metric].counting else [f"counted as {counting}"]
+            off = metric in why
             yield (
                 (row.table, row.id, metric),
-                Measured(
-                    Decimal(value),
-                    judged,
-                    made,
-                    (f"counted as {made.counting}",) if made.counting != cell.counting else (),
-                    note=_text(line["note"]) if off else None,
-                    explained=off and line[metric].get("explained") is True,
+                _held(
+                    Measured(
+                        Decimal(value),
+                        judged,
+                        made,
+                        (*rule, *other),
+                        note=note if off else None,
+                        explained=off and why[metric].explained,
+                    )
                 ),
             )
+
+
+def _count(row: Row, metric: str, counted: Mapping[str, Any]) -> tuple[int, Verdict] | None:
+    """A count and its verdict; None where there is none."""
+    value = counted["count"]
+    if metric not in row.cells or value is None:
+        return None
+    if type(value) is not int or value < 0:
+        raise ValueError(f"count {value!r}")
+    model = row_model(row.table, row.id).model
+    stand_in = model in MODELS and MODELS[model].definition == "stand-in"
+    return value, verdict(row.cells[metric], value, stand_in=stand_in)
+
+
+def _counted_otherwise(row: Row, line: Mapping[str, Any]) -> list[str]:
+    """Whether a line of counts is of another model than the row's."""
+    own = row_model(row.table, row.id).model
+    return [] if line["model"] == own else [f"counted for {brief(str(line['model']))}, not {own}"]
+
+
+def _why_off(row: Row, model: str, why: Mapping[str, explaining.Why]) -> str | None:
+    """What is known of a row and of its counts that are off, in one text."""
+    if not why:
+        return None
+    known = (row_model(row.table, row.id).note, MODELS[model].unknown)
+    texts = [text.removesuffix(".") for text in known if text]
+    return "; ".join([*texts, *(f"{metric} {text}" for metric, each in why.items() for text in each.texts)]) or None
+
+
+def _held(measured: Measured) -> Measured:
+    """The measurement, taken off its claim where it was made otherwise; what is graver is said already."""
+    judged = measured.verdict
+    if not measured.faults or judged.word in (Word.UNMEASURED, Word.UNPUBLISHED):
+        return measured
+    return replace(measured, verdict=replace(judged, word=Word.UNMEASURED, delta=None, reason=Reason.OTHER_WAY))
 
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _made(evaluation: Evaluation, preset: str) -> Made:
+def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
     run, identity, data = evaluation.run, evaluation.identity, evaluation.identity["data"]
     images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
     place = data.get("split") or data.get("kind") or "images"
@@ -128,7 +172,7 @@ def _made(evaluation: Evaluation, preset: str) -> Made:
         _text(run["commit"]),
         when=evaluation.when or None,
         definition=provenance(identity["model"]),
-        weights=_text(identity["weights"]),
+        weights=faults.weights_text(row, identity),
         data=f"{place}, {images} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else ""),
         preset=preset,
         precision=str(identity["precision"]),
@@ -136,93 +180,108 @@ def _made(evaluation: Evaluation, preset: str) -> Made:
     )
 
 
-def _faults(evaluation: Evaluation, judged: Verdict, partial: bool) -> list[str]:
-    identity, found = evaluation.identity, []
+def _data_faults(judged: Verdict, partial: bool) -> list[str]:
     if partial:
-        found.append("a part of the data only")
-    elif judged.reason is Reason.OTHER_SPLIT:
-        found.append("other data than the claim's")
-    model = MODELS.get(identity["model"])
-    if model is not None and not identity["file"]:
-        height, width = identity["size"]
-        if identity["definition"] != digest(model.build().resized(int(height), int(width))):
-            found.append("the network has changed since")
-    if identity["precision"] != "fp32":
-        found.append(f"{identity['precision']} arithmetic")
-    return found
+        return ["a part of the data only"]
+    return ["other data than the claim's"] if judged.reason is Reason.OTHER_SPLIT else []
 
 
 _INCOMPLETE = "incomplete: the run can be resumed"
 
 
-def _missing(evaluation: Evaluation, cell: Cell, preset: str) -> Measured:
+def _missing(evaluation: Evaluation, row: Row, metric: str, preset: str) -> tuple[Key, Measured]:
+    cell = row.cells[metric]
     judged = Verdict(Word.UNMEASURED, cell.value, None, reason=Reason.PARTIAL)
     if not cell.published:
         judged = Verdict(Word.UNPUBLISHED, None, None)
-    return Measured(None, judged, _made(evaluation, preset), (_INCOMPLETE,), partial=True)
+    found = Measured(None, judged, _made(evaluation, preset, row), (_INCOMPLETE,), partial=True)
+    return (row.table, row.id, metric), found
 
 
 def _accuracies(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
     identity, metrics = evaluation.identity, evaluation.metrics
-    preset = str(identity["preset"]["name"])
+    partial = "limit" in identity["data"]
     for row in claimed.of_classifier(identity):
+        fields = faults.of_classifier(identity)
+        preset = str(identity["preset"]["name"])
+        other = [] if preset in (*claimed.CARDS, "readme") else [f"preset {preset}, not readme"]
+        other += [*faults.said(fields), *faults.weights(row, identity), *faults.network(identity)]
         judged = claimed.accuracies(row, metrics) if metrics is not None else {}
         for metric in claimed.ACCURACIES:
             if metric not in row.cells:
                 continue
             if metrics is None:
-                yield (row.table, row.id, metric), _missing(evaluation, row.cells[metric], preset)
+                yield _missing(evaluation, row, metric, faults.named(preset, fields))
                 continue
             share = Accuracy(int(metrics[metric]["correct"]), int(metrics[metric]["total"]))
-            partial = "limit" in identity["data"]
-            faults = _faults(evaluation, judged[metric], partial)
-            if preset == "head":
-                faults.append("preset head, not readme")
-            yield (
-                (row.table, row.id, metric),
-                Measured(
-                    share.percent,
-                    judged[metric],
-                    _made(evaluation, preset),
-                    tuple(faults),
-                    partial,
-                    share.interval,
-                ),
+            measured = Measured(
+                share.percent,
+                judged[metric],
+                _made(evaluation, faults.named(preset, fields), row),
+                (*_data_faults(judged[metric], partial), *other),
+                partial,
+                share.interval,
             )
+            yield (row.table, row.id, metric), _held(measured)
 
 
 def _precisions(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
     identity, run = evaluation.identity, evaluation.run
     partial = run["data"].get("limit") is not None
-    name = str(run["preset"]["name"])
+    usual, kind = faults.suppression(run)
+    fields = faults.of_detector(run)
+    name = "its own recipe" if identity["quoted"] else str(run["preset"]["name"])
+    named = faults.named(name, fields)
+    own = [] if identity["quoted"] or name == "readme" else [f"preset {name}, not readme"]
+    own += [*faults.said(fields), *faults.network(identity)]
     if evaluation.metrics is None:
-        for row in claimed.of_detector(identity, float(run["preset"]["nms"])):
+        for row in claimed.of_detector(identity, usual):
             for metric in row.cells.keys() & claimed.PRECISIONS:
-                yield (row.table, row.id, metric), _missing(evaluation, row.cells[metric], name)
+                yield _missing(evaluation, row, metric, named)
         return
-    for at in evaluation.metrics["thresholds"]:
-        percent = {each: _decimal(at["ap"].get(each)) for each in claimed.PRECISIONS}
-        intervals = {each: _interval((at["intervals"] or {}).get(each)) for each in claimed.PRECISIONS}
-        for row in claimed.of_detector(identity, float(at["nms"])):
-            judged = claimed.precisions(row, identity, percent, intervals, partial)
+    thresholds = [_At.read(each, usual, kind) for each in evaluation.metrics["thresholds"]]
+    for at in thresholds:
+        percent = {each: _decimal(at.ap.get(each)) for each in claimed.PRECISIONS}
+        preset = named if identity["quoted"] else f"{named}, NMS {at.nms:g} {at.kind}"
+        for row in claimed.of_detector(identity, at.nms):
+            other = [*own, *at.otherwise, *faults.weights(row, identity)]
+            if "Threshold" not in row.settings and not at.usual:
+                if any(each.usual and (each.ap or not at.ap) for each in thresholds):
+                    continue  # the run has the number that the claim is about
+                if at.nms != usual:
+                    other.append(f"NMS {at.nms:g}, not the preset's {usual:g}")
+            judged = claimed.precisions(row, identity, percent, at.intervals, partial)
             for metric, found in judged.items():
-                faults = _faults(evaluation, found, partial)
-                if not identity["quoted"] and name != "readme":
-                    faults.append(f"preset {name}, not readme")
-                if "Threshold" not in row.settings and float(at["nms"]) != float(run["preset"]["nms"]):
-                    faults.append(f"NMS {at['nms']:g}, not the preset's {run['preset']['nms']:g}")
-                preset = "its own recipe" if identity["quoted"] else f"{name}, NMS {at['nms']:g} {at['kind']}"
-                yield (
-                    (row.table, row.id, metric),
-                    Measured(
-                        percent[metric],
-                        found,
-                        _made(evaluation, preset),
-                        tuple(faults),
-                        partial,
-                        intervals[metric],
-                    ),
+                measured = Measured(
+                    percent[metric],
+                    found,
+                    _made(evaluation, preset, row),
+                    (*_data_faults(found, partial), *other),
+                    partial,
+                    at.intervals[metric],
                 )
+                yield (row.table, row.id, metric), _held(measured)
+
+
+@dataclass(frozen=True)
+class _At:
+    """What a run has at one NMS threshold; `usual` is its preset's own, `otherwise` the fault in the kind of NMS."""
+
+    nms: float
+    kind: str
+    ap: Mapping[str, Any]
+    intervals: Mapping[str, tuple[float, float] | None]
+    usual: bool
+    otherwise: tuple[str, ...]
+
+    @classmethod
+    def read(cls, at: Mapping[str, Any], usual: float, kind: str | None) -> _At:
+        """Of an entry of a metrics.json, where the preset has that threshold and asks for that kind, if for any."""
+        nms, asked = float(at["nms"]), str(at.get("asked", at["kind"]))
+        otherwise = () if kind is None or asked == kind else (f"nms_kind {brief(asked)}, not {kind}",)
+        bounds = at["intervals"] or {}
+        intervals = {each: _interval(bounds.get(each)) for each in claimed.PRECISIONS}
+        return cls(nms, str(at["kind"]), dict(at["ap"]), intervals, nms == usual and not otherwise, otherwise)
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -8,8 +8,10 @@ RUN/run.json, metrics.json                a run itself; without metrics it is in
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate.record import when
 from cspbench.files import read_file
 from cspbench.results import write_json
+from cspbench.zoo.catalogue import MODELS
 
 COUNTS = ("params.json", "sample-params.json")
 KEPT = "evaluations"
@@ -126,10 +129,28 @@ def checked_counts(data: Mapping[str, Any], where: str) -> Counts:
 
 
 def of_run(path: Path) -> Evaluation:
-    """A run directory's evaluation."""
+    """A run directory's evaluation, without the places that its files name."""
     metrics = path / "metrics.json"
     data = parsed(_bytes(metrics), str(metrics)) if metrics.exists() else None
-    return _checked(path.name, str(path), parsed(_bytes(path / "run.json"), str(path / "run.json")), data)
+    run = parsed(_bytes(path / "run.json"), str(path / "run.json"))
+    if isinstance(run.get("command"), list):
+        run["command"] = without_places(run["command"])
+    if isinstance(run.get("data"), dict):
+        run["data"] = {key: value for key, value in run["data"].items() if key != "place"}
+    return _checked(path.name, str(path), run, data)
+
+
+def without_places(command: Sequence[Any]) -> list[str]:
+    """A command's arguments, each path among them without its folders: "--run=/data/runs" is "--run=runs"."""
+    return [_without_place(str(each)) for each in command]
+
+
+def _without_place(argument: str) -> str:
+    if any(fnmatchcase(name, argument) for name in MODELS):  # "timm/cspresnet50" is no path
+        return argument
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    last = [part for part in re.split(r"[/\\]", value) if part][-1:]
+    return "".join([option, equals, *last]) if re.search(r"[/\\]", value) else argument
 
 
 def _checked(name: str, where: str, run: Any, metrics: Any) -> Evaluation:
@@ -143,20 +164,64 @@ def _checked(name: str, where: str, run: Any, metrics: Any) -> Evaluation:
             raise ValueError("metrics of another run")
         for key in ("model", "size", "weights", "precision", "file"):
             identity[key]
-    except (KeyError, TypeError, ValueError) as error:
+        if metrics is not None:
+            _check_metrics(identity, metrics)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _unusable(where, f"{type(error).__name__}: {error}") from None
     return Evaluation(name, where, run, metrics)
 
 
+def _check_metrics(identity: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """ValueError and the like unless metrics are of as many images as their run's data has."""
+    data = identity["data"]
+    images = data.get("limit", data["images"])
+    if type(images) is not int or images <= 0:
+        raise ValueError(f"{images!r} images")
+    if identity["task"] == "coco":
+        if metrics["images"] != images:
+            raise ValueError(f"metrics of {metrics['images']!r} images, the run has {images}")
+        for at in metrics["thresholds"]:
+            _threshold(at)
+        return
+    for metric in ("top1", "top5"):
+        correct, total = metrics[metric]["correct"], metrics[metric]["total"]
+        if type(correct) is not int or type(total) is not int or total != images or not 0 <= correct <= total:
+            raise ValueError(f"{metric} {correct!r} of {total!r}, the run has {images} images")
+
+
+def _threshold(at: Mapping[str, Any]) -> tuple[float, str]:
+    return float(at["nms"]), str(at["kind"])
+
+
+def merged(kept: Evaluation | None, new: Evaluation) -> Evaluation:
+    """A run with what is kept of its earlier scores, where it is the same one: every NMS threshold, the new ones first.
+
+    What awaits the test server stands back behind the server's own numbers.
+    """
+    if kept is None or kept.metrics is None or new.metrics is None or new.identity["task"] != "coco":
+        return new
+    # numbers of the test server come without a digest of the images
+    pixels = {str(each["pixels"]) for each in (kept.metrics, new.metrics) if each.get("pixels")}
+    if kept.identity != new.identity or kept.metrics["images"] != new.metrics["images"] or len(pixels) > 1:
+        return new
+    by = {_threshold(at): at for at in kept.metrics["thresholds"]}
+    by |= {_threshold(at): at for at in new.metrics["thresholds"] if at.get("ap") or _threshold(at) not in by}
+    return replace(new, metrics={**new.metrics, "thresholds": [by[key] for key in sorted(by)]})
+
+
 def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
-    """Copy what reports need of complete runs into a results directory, without the places of their data."""
+    """Copy what reports need of complete runs into a results directory, without the places that they name.
+
+    The NMS thresholds of a record that is there stay, where it is of the same run.
+    """
     written = []
     for path in runs:
         found = of_run(path)
         if found.metrics is not None:
-            kept = dict(found.run)
-            if isinstance(kept.get("data"), dict):
-                kept["data"] = {key: value for key, value in kept["data"].items() if key != "place"}
-            written.append(results / KEPT / f"{found.name}.json")
-            write_json(written[-1], {"run": kept, "metrics": found.metrics})
+            place = results / KEPT / f"{found.name}.json"
+            if place.exists():
+                files = {f"{KEPT}/{place.name}": _bytes(place)}
+                found = merged(of_files(files, str(results)).evaluations[0], found)
+            written.append(place)
+            write_json(place, {"run": found.run, "metrics": found.metrics})
     return written

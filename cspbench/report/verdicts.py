@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NO_DEFINITION = "no-definition"
     OTHER_SPLIT = "other-split"
     PARTIAL = "partial"
+    OTHER_WAY = "other-way"  # by another rule, preset, precision, network or weight file
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
     NOT_RUN = "not-run"  # it could be measured here, and nobody has

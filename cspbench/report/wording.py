@@ -32,6 +32,7 @@ REASONS = {
     "no-definition": "no network",
     "other-split": "measured on other images than the claim's",
     "partial": "measured on a part of the images",
+    "other-way": "measured in another way than the claim was made; the note says how",
     "awaiting-server": "the test server has not answered",
     "hardware": "it needs the machine of the claim",
     "not-run": "it could be measured, and nobody has",

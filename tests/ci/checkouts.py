@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ALONE = {
     **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -14,10 +16,16 @@ ALONE = {
 }
 
 
+def leave_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no setting of this machine's git count in a test."""
+    for key, value in ALONE.items():
+        monkeypatch.setenv(key, value)
+
+
 def git(place: Path, *arguments: str) -> str:
     """What a git command prints."""
     command = ["git", "-C", str(place), *arguments]
-    return subprocess.run(command, env=ALONE, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(command, env=ALONE, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
 
 
 def commit(place: Path, message: str = "results") -> str:

@@ -26,6 +26,9 @@ def only(found: Changes) -> tuple[str, str, int]:
 
 ASIDE = replace(TOP1, verdict="unmeasured", reason="other-split", delta=None)
 GONE = replace(PARAMS, printed="-", claim=None, verdict="unpublished")
+FPS = replace(NOTHING, metric="fps", printed="44(1080ti)", claim=None, reason="hardware")
+BECAME = "the claim 27.61M (-34%) became 28.00M"
+BESIDE = "no longer a measurement of what is claimed"
 LIMITED = "measured on a part of the data only, which is not compared"
 
 
@@ -38,12 +41,22 @@ LIMITED = "measured on a part of the data only, which is not compared"
         (OFF, counted(28_000_000, "off"), "changed", "moved by more than 0 %", 1),
         (OFF, OFF, "unchanged", "", 0),
         (OFF, PARAMS, "fixed", "the claim 27.61M (-34%) holds now", 0),
-        (OFF, counted(27_999_999, "exact", printed="28.00M"), "noted", "the claim was 27.61M (-34%)", 0),
-        (OFF, counted(28_000_001, "exact", printed="28.00M"), "changed", "moved by more than 0 %", 1),
+        (OFF, counted(27_999_999, "exact", printed="28.00M"), "claim changed", BECAME, 1),
+        (OFF, counted(28_000_001, "exact", printed="28.00M"), "claim changed", f"{BECAME}; moved by more than 0 %", 1),
         (OFF, replace(OFF, explained=True), "noted", "the verdict was off", 0),
         (replace(OFF, explained=True), OFF, "worse", "the verdict was off, explained", 1),
         (PARAMS, replace(PARAMS, verdict="fitted"), "worse", "the verdict was exact", 1),
-        (PARAMS, replace(PARAMS, verdict="off", printed="27.7M"), "worse", "the verdict was exact", 1),
+        (
+            PARAMS,
+            replace(PARAMS, verdict="off", printed="27.7M"),
+            "claim changed",
+            "the claim 27.61M (-34%) became 27.7M; the verdict was exact",
+            1,
+        ),
+        (NOTHING, replace(NOTHING, printed="70.1", claim="70.1"), "claim changed", "the claim 77.2 became 70.1", 1),
+        (TOP1, replace(PARTIAL, printed="70.1"), "claim changed", f"the claim 77.2 became 70.1; {LIMITED}", 1),
+        (FPS, replace(FPS, printed="43(1080ti)"), "claim changed", "the claim 44(1080ti) became 43(1080ti)", 1),
+        (FPS, replace(FPS, printed="-"), "worse", "the claim 44(1080ti) is gone", 1),
         (PARAMS, GONE, "worse", "the claim 27.61M (-34%) is gone", 1),
         (GONE, PARAMS, "noted", "the claim was -", 0),
         (replace(GONE, exact="27999999"), OFF, "new and off", "the claim is new, and off", 1),
@@ -75,7 +88,13 @@ LIMITED = "measured on a part of the data only, which is not compared"
             1,
         ),
         (TOP1, NOTHING, "vanished", "no longer measured (no-weights)", 1),
-        (TOP1, ASIDE, "vanished", "no longer measured (other-split)", 1),
+        (TOP1, ASIDE, "worse", f"{BESIDE} (other-split)", 1),
+        (TOP1, replace(ASIDE, reason="other-way"), "worse", f"{BESIDE} (other-way)", 1),
+        (ASIDE, NOTHING, "vanished", "no longer measured (no-weights)", 1),
+        (replace(TOP1, partial=True), NOTHING, "vanished", "no longer measured (no-weights)", 1),
+        (ASIDE, PARTIAL, "partial", LIMITED, 4),
+        (ASIDE, TOP1, "new", "the baseline's was beside the claim", 0),
+        (ASIDE, top1("60.0", "off"), "new and off", "the baseline's was beside the claim, and off", 1),
         (NOTHING, TOP1, "new", "measured for the first time", 0),
         (NOTHING, top1("60.0", "off"), "new and off", "measured for the first time, and off", 1),
         (NOTHING, top1("60.0", "off", explained=True), "new", "measured for the first time", 0),

@@ -13,7 +13,7 @@ from typing import Any
 import counts_by_hand as counts
 import pytest
 from checkouts import ALONE, commit, git, repository
-from job import ACTION, COUNTED, REPOSITORY, STEPS, Job, document
+from job import ACTION, FEWER, REPOSITORY, STEPS, Job, document
 
 from cspbench.report.changed import MARKER
 
@@ -211,10 +211,10 @@ def test_the_nightly_job_reports_from_nothing(checkout: Path) -> None:
 
 
 def broken(folder: Path) -> Path:
-    """A copy of the package in which two models have a wrong layer.
+    """A copy of the package in which three models have a wrong layer.
 
     Darknet's last 3x3 has 1008 filters instead of 1024. MobileNet-v2's depthwise convolutions have another activation,
-    which no count shows.
+    which no count shows. The third stage of the sample's classifier has one residual block instead of two.
     """
     left_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPOSITORY / "cspbench", folder / "cspbench", ignore=left_out)
@@ -222,6 +222,7 @@ def broken(folder: Path) -> Path:
     lines = [
         ("darknet.py", "(32, 64, 128, 256, 512, 1024):", "(32, 64, 128, 256, 512, 1008):"),
         ("mobilenet.py", 'groups=groups, activation="relu")', 'groups=groups, activation="leaky")'),
+        ("sample.py", "csp_stage(b, 112, 2, partial=56)", "csp_stage(b, 112, 1, partial=56)"),
     ]
     for name, right, wrong in lines:
         file = folder / "cspbench" / "zoo" / name
@@ -234,7 +235,7 @@ def broken(folder: Path) -> Path:
 def test_a_broken_layer_of_a_model_fails_and_is_named(tmp_path: Path) -> None:
     right = tmp_path / "right"
     subprocess.run(
-        [sys.executable, "-m", "cspbench", "params", *COUNTED, "--save", "--out", right],
+        [sys.executable, "-c", FEWER, "params", "--all", "--save", "--out", right],
         cwd=tmp_path,
         env=ALONE,
         check=True,
@@ -258,3 +259,7 @@ def test_a_broken_layer_of_a_model_fails_and_is_named(tmp_path: Path) -> None:
     assert named["Darknet Ref.", "BFLOPs"][4:7] == ["0.96", "0.96 (964640768)", "0.96 (962249472)"]
     assert "the network is another, though with the same count" in named["MobileNet-v2", "#Parameter"][-1]
     assert ("PeleeNet", "#Parameter") not in named
+    # 56 filters of 1x1 and 56 of 3x3 less, all of 56 channels
+    sample = named["sample-csp-classifier", "#Parameter"]
+    assert (sample[1], sample[9]) == ("sample-classification", "exact → off")
+    assert sample[7].startswith("-31360 ")

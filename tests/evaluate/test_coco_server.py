@@ -115,6 +115,24 @@ def found(count: int) -> Detections:
     )
 
 
+@pytest.mark.parametrize("depth", [1, 300, 400_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_answers_that_are_deep(tmp_path: Path, depth: int, begin: str, end: str) -> None:
+    (tmp_path / "answer").write_text((begin * depth + '{"AP": 0.5, "AP50": 0.7}' + end * depth)[: coco_server.LARGEST])
+    if depth < 1000:
+        assert import_server(tmp_path / "answer") == {"ap": Decimal("50.0"), "ap50": Decimal("70.0")}
+    else:
+        with pytest.raises(ServerError, match="expected JSON"):
+            import_server(tmp_path / "answer")
+
+
+def test_a_number_in_any_depth(tmp_path: Path) -> None:
+    data: object = {"AP": Decimal("0.5")}
+    for _ in range(100_000):
+        data = [data]
+    assert list(coco_server._in(data)) == [("ap", Decimal("0.5"))]
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 20])
 def test_the_file_for_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(coco_server, "CHUNK", 4)

@@ -23,6 +23,8 @@ from cspbench.network.cfg_text import write as cfg_text
 from cspbench.network.network import Network
 from cspbench.weights.darknet import write as write_weights
 
+PATIENCE = 90
+"""Seconds until something counts as hanging."""
 WNIDS = ("n01440764", "n01443537", "n01484850", "n03000684")
 
 
@@ -121,7 +123,7 @@ class Process:
     log: Path
     warm: Warm
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code, negative for a signal; it must come in time."""
         code = self.warm.ask({"wait": self.number, "seconds": seconds})
         if code is None:
@@ -134,6 +136,14 @@ class Process:
         """Kill -9 it, and whatever it started; False if it had ended by itself."""
         os.kill(self.number, signal.SIGKILL)
         return self.wait() == -signal.SIGKILL
+
+    def until_stopped(self) -> None:
+        """Wait until it stands still, as it was begun to do."""
+        until_stopped(self.number)
+
+    def resume(self) -> None:
+        """Let it go on that stands still."""
+        self.signal(signal.SIGCONT)
 
     def signal(self, number: int, whole: bool = False) -> None:
         """Send it a signal, or its whole process group, as a terminal does."""
@@ -164,7 +174,7 @@ class Warm:
         """Start it; takes as long as importing torch."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
         here = Path(__file__)
-        found = {**clean, "CI": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parents[2])}
+        found = {**clean, "CI": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3]))}
         server = subprocess.Popen(
             [sys.executable, str(here.with_name("warm.py"))],
             stdin=subprocess.PIPE,
@@ -185,22 +195,22 @@ class Warm:
         return json.loads(self.server.stdout.readline())
 
     def begin(self, arguments: list[str], folder: Path, **more: Any) -> Process:
-        """Start a command in a folder."""
+        """Start a command in a folder; with `stop` it stands still after it has written so many shards."""
         self.count += 1
         log = folder / f"{self.count}.log"
         number = self.ask({"arguments": arguments, "folder": str(folder), "log": str(log), **more})
         self.running.add(number)
         return Process(number, log, self)
 
-    def together(self, arguments: list[str], folder: Path, processes: int) -> list[Process]:
+    def together(self, arguments: list[str], folder: Path, processes: int, **more: Any) -> list[Process]:
         """Start a command as several processes, as torchrun would."""
         if processes == 1:
-            return [self.begin(arguments, folder)]
+            return [self.begin(arguments, folder, **more)]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
         ranks = [{"RANK": str(rank), "WORLD_SIZE": str(processes), **address} for rank in range(processes)]
-        return [self.begin(arguments, folder, environment=each) for each in ranks]
+        return [self.begin(arguments, folder, environment=each, **more) for each in ranks]
 
     def done(self, arguments: list[str], folder: Path, processes: int = 1) -> Process:
         """Run a command to its end, which must be a good one; the first process."""
@@ -231,14 +241,23 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
 
 
+def state(number: int) -> str:
+    """What a process does, as /proc has it: T stopped, Z waiting to be buried, empty for none."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def until_stopped(number: int) -> None:
+    """Wait until a process stands still; it must not end."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := state(number)) != "T":
+        assert found not in ("", "Z"), "ended"
+        assert time.monotonic() < deadline, found
+        time.sleep(0.002)
+
+
 def kept(folder: Path) -> list[Path]:
     """The shards that are there."""
     return sorted((folder / "runs").glob("*/predictions/[0-9]*.npz"))
-
-
-def until_kept(process: Process, folder: Path, count: int = 1) -> None:
-    """Wait until so many shards are there."""
-    deadline = time.monotonic() + 60
-    while len(kept(folder)) < count:
-        assert time.monotonic() < deadline, process.words
-        time.sleep(0.002)

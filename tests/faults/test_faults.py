@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.commands import Evaluation, Process, Warm, classifier, contents, kept, until_kept
+from faults.commands import PATIENCE, Evaluation, Process, Warm, classifier, contents, kept, state
 from faults.conftest import Undisturbed
 
 SLOW = ("-b", "1")
@@ -19,29 +19,27 @@ SLOW = ("-b", "1")
 
 def halfway(evaluation: Evaluation, warm: Warm, folder: Path, count: int = 2) -> dict[Path, int]:
     """A run that was killed after so many shards: when each was written."""
-    process = warm.begin(evaluation.arguments(*SLOW), folder)
-    until_kept(process, folder, count)
+    process = begun(evaluation.arguments(), warm, folder, count)
     assert process.kill()
     found = {path: path.stat().st_mtime_ns for path in kept(folder)}
-    assert 0 < len(found) < evaluation.shards
+    assert len(found) == count < evaluation.shards
     return found
+
+
+def begun(arguments: list[str], warm: Warm, folder: Path, count: int = 1, **more: int) -> Process:
+    """A command that stands still since it wrote so many shards."""
+    process = warm.begin(arguments, folder, stop=count, **more)
+    process.until_stopped()
+    return process
 
 
 def untouched(before: dict[Path, int]) -> bool:
     return {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def alive(number: int) -> bool:
-    """Whether a process runs; one that only waits to be buried does not."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def told(process: Process, code: int, *words: str, seconds: float = 30) -> None:
+def told(process: Process, code: int, *words: str) -> None:
     """The command ended with that code and said that, on one line."""
-    assert process.wait(seconds) == code, process.words
+    assert process.wait() == code, process.words
     for each in words:
         assert each in process.words
     assert "Traceback" not in process.words
@@ -104,11 +102,11 @@ def test_a_truncated_shard(name: str, warm: Warm, tmp_path: Path, request: pytes
 
 def test_two_commands_in_one_run(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     """The second is told who is at work, touches nothing and may come again."""
-    first = warm.begin(classified.evaluation.arguments(*SLOW), tmp_path)
-    until_kept(first, tmp_path)
+    first = begun(classified.evaluation.arguments(), warm, tmp_path)
     for more in ((), ("--fresh",)):
         second = warm.begin(classified.evaluation.arguments(*more), tmp_path)
         told(second, 4, "another command is working in this run", f"process {first.number} on", "another --run")
+    first.resume()
     assert first.wait() == 0, first.words
     assert contents(tmp_path) == classified.files
     warm.done(classified.evaluation.arguments(), tmp_path)
@@ -136,13 +134,12 @@ def test_another_run_in_the_directory(classified: Undisturbed, warm: Warm, tmp_p
 
 def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     """Nor workers, which would keep memory and the run to themselves."""
-    process = warm.begin(classified.evaluation.arguments("-j", "2", *SLOW), tmp_path)
-    until_kept(process, tmp_path)
+    process = begun(classified.evaluation.arguments("-j", "2"), warm, tmp_path)
     workers = process.children
     assert len(workers) == 2
     assert process.kill()
-    deadline = time.monotonic() + 2
-    while any(alive(each) for each in workers):
+    deadline = time.monotonic() + 30
+    while any(state(each) not in ("Z", "") for each in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     warm.done(classified.evaluation.arguments(), tmp_path)
@@ -150,10 +147,10 @@ def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: W
 
 
 def test_a_worker_that_dies(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
-    process = warm.begin(classified.evaluation.arguments("-j", "2", *SLOW), tmp_path)
-    until_kept(process, tmp_path)
+    process = begun(classified.evaluation.arguments("-j", "2", *SLOW), warm, tmp_path)
     os.kill(process.children[-1], signal.SIGKILL)
-    told(process, 4, "a process that prepares images died", "run the command again to resume", seconds=10)
+    process.resume()
+    told(process, 4, "a process that prepares images died", "run the command again to resume")
     before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
     warm.done(classified.evaluation.arguments("-j", "1"), tmp_path)
     assert contents(tmp_path) == classified.files
@@ -162,11 +159,12 @@ def test_a_worker_that_dies(classified: Undisturbed, warm: Warm, tmp_path: Path)
 
 @pytest.mark.parametrize("dead", [0, 1])
 def test_one_of_several_processes_dies(classified: Undisturbed, warm: Warm, tmp_path: Path, dead: int) -> None:
-    started = warm.together(classified.evaluation.arguments("-b", "4"), tmp_path, 2)
-    until_kept(started[0], tmp_path, 2)
-    if not started[dead].kill():
-        pytest.fail(f"ended too early: {started[dead].words}")
-    code = started[1 - dead].wait(10)
+    started = warm.together(classified.evaluation.arguments("-b", "4"), tmp_path, 2, stop=1)
+    for each in started:
+        each.until_stopped()
+    assert started[dead].kill()
+    started[1 - dead].resume()
+    code = started[1 - dead].wait()
     assert code in (4, 0) if dead == 0 else code == 4, started[1 - dead].words
     assert "Traceback" not in started[1 - dead].words
     warm.done(classified.evaluation.arguments(), tmp_path, 3)
@@ -177,10 +175,10 @@ def test_one_of_several_processes_dies(classified: Undisturbed, warm: Warm, tmp_
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, workers: str, whole: bool) -> None:
     """To the command alone, or, as a terminal does it, to its workers, too."""
-    process = warm.begin(classified.evaluation.arguments("-j", workers, *SLOW), tmp_path)
-    until_kept(process, tmp_path)
+    process = begun(classified.evaluation.arguments("-j", workers, *SLOW), warm, tmp_path, unhurried=True)
     process.signal(signal.SIGINT, whole)
-    assert process.wait(5) == 130, process.words
+    process.resume()
+    assert process.wait() == 130, process.words
     words = process.words.strip().splitlines()
     assert words[0].startswith("cspbench: interrupted; finished shards are kept in runs")
     assert words[1].startswith("cspbench eval-imagenet")
@@ -195,7 +193,7 @@ def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path:
         process = warm.begin(detected.evaluation.arguments("-j", str(place % 3)), folder)
         time.sleep(0.06 * place)
         process.signal(signal.SIGINT, whole=place % 2 == 1)
-        code = process.wait(5)
+        code = process.wait()
         # by the signal itself only before the command's first line or after its last
         assert code in (130, 0, -signal.SIGINT), process.words
         assert "Traceback" not in process.words
@@ -210,24 +208,38 @@ def test_an_interrupt_of_a_process_that_waits(detected: Undisturbed, warm: Warm,
         port = str(free.getsockname()[1])
     alone = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     process = warm.begin(detected.evaluation.arguments(), tmp_path, environment=alone)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not list(tmp_path.glob("runs/*/.lock")) and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.5)
     process.signal(signal.SIGINT)
-    assert process.wait(5) == 130, process.words
+    assert process.wait() == 130, process.words
     assert "cspbench: interrupted" in process.words
     assert "Traceback" not in process.words
 
 
 @pytest.mark.parametrize("name", ["classified", "detected"])
 def test_a_clock_that_jumps(name: str, warm: Warm, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Forth by decades when a run begins, and back for the command that finishes it and for another run."""
     undisturbed: Undisturbed = request.getfixturevalue(name)
-    process = warm.begin(undisturbed.evaluation.arguments("-j", "1"), tmp_path, clock=True)
+    arguments = undisturbed.evaluation.arguments("-j", "1")
+    assert begun(arguments, warm, tmp_path, clock=2086).kill()
+    process = warm.begin(arguments, tmp_path, clock=1971)
     assert process.wait() == 0, process.words
     assert contents(tmp_path) == undisturbed.files
+    assert years(tmp_path) == ["2086"]
     times = [part.split()[1] for part in process.words.splitlines()[0].split(", ")[1:]]
-    assert all(0 <= float(each) < 60 for each in times)
+    assert all(0 <= float(each) < PATIENCE for each in times)
+    (tmp_path / "again").mkdir()
+    again = warm.begin(arguments, tmp_path / "again", clock=1971)
+    assert again.wait() == 0, again.words
+    assert contents(tmp_path / "again") == undisturbed.files
+    assert years(tmp_path / "again") == ["1971"]
+
+
+def years(folder: Path) -> list[str]:
+    """When the runs below runs/ say that they began."""
+    return [json.loads(path.read_text())["when"][:4] for path in (folder / "runs").glob("*/run.json")]
 
 
 def test_a_run_from_the_future(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
@@ -256,8 +268,7 @@ def changing(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Undisturbe
 @pytest.mark.parametrize("change", ["removed", "truncated", "a folder"])
 def test_data_that_change_during_the_run(changing: Undisturbed, warm: Warm, tmp_path: Path, change: str) -> None:
     evaluation = changing.evaluation
-    process = warm.begin(evaluation.arguments(*SLOW), tmp_path)
-    until_kept(process, tmp_path)
+    process = begun(evaluation.arguments(*SLOW), warm, tmp_path)
     path = sorted(evaluation.data.glob("*/*"))[-1]
     data = path.read_bytes()
     path.unlink()
@@ -265,6 +276,7 @@ def test_data_that_change_during_the_run(changing: Undisturbed, warm: Warm, tmp_
         path.write_bytes(data[:40])
     elif change == "a folder":
         path.mkdir()
+    process.resume()
     assert process.wait() == 4, process.words
     assert f"could not be read and counts as wrong: {path.parent.name}/{path.name}" in process.words
     assert "Traceback" not in process.words

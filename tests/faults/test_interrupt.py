@@ -5,49 +5,59 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 BEGIN = """
 import ctypes, time
 from cspbench.cli import interrupt
+mutex = ctypes.create_string_buffer(64)
+library = ctypes.CDLL(None)
 with interrupt.watched():
-    print('ready', flush=True)
 """
 SWALLOWS = """
     while True:
         try:
-            time.sleep(60)
+            print('ready', flush=True)
+            time.sleep(600)
         except KeyboardInterrupt:
             pass
 """
 WAITS = """
-    mutex = ctypes.create_string_buffer(64)
-    library = ctypes.CDLL(None)
-    library.pthread_mutex_lock(mutex)
-    library.pthread_mutex_lock(mutex)
+    while True:  # also where the interrupt comes before the lock
+        try:
+            print('ready', flush=True)
+            library.pthread_mutex_lock(mutex)
+            library.pthread_mutex_lock(mutex)
+        except KeyboardInterrupt:
+            pass
 """
 LOSES = """
+    interrupt.GRACE = 60
     class Slow:
         def __del__(self):
-            time.sleep(0.4)
+            print('ready', flush=True)
+            time.sleep(600)
     try:
         Slow()
-        time.sleep(1.5)
+        time.sleep(600)
     except KeyboardInterrupt:
         print('heard')
 """
 ENDS = """
-    time.sleep(0.5)
+    print('ready', flush=True)
+    input()
     print('done')
 """
+SECONDS = 60
+"""For a process that ends at once or after the grace."""
 
 
 def started(code: str, ignoring: bool = False) -> subprocess.Popen[str]:
     disposition = signal.SIG_IGN if ignoring else signal.SIG_DFL
     process = subprocess.Popen(
         [sys.executable, "-c", BEGIN + code],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,22 +72,20 @@ def started(code: str, ignoring: bool = False) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("code", [SWALLOWS, WAITS], ids=["caught", "compiled code that waits"])
 def test_what_cannot_be_interrupted_ends(code: str) -> None:
     process = started(code)
-    time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=5)
+    _, words = process.communicate(timeout=SECONDS)
     assert (process.returncode, words.strip()) == (130, "cspbench: interrupted; what is finished is kept")
 
 
 def test_an_exception_that_a_destructor_loses_is_raised_again() -> None:
     process = started(LOSES)
-    time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    shown, words = process.communicate(timeout=5)
+    shown, words = process.communicate(timeout=SECONDS)
     assert (process.returncode, shown, words) == (0, "heard\n", "")
 
 
 def test_a_command_in_the_background_ignores_interrupts() -> None:
     process = started(ENDS, ignoring=True)
     process.send_signal(signal.SIGINT)
-    shown, words = process.communicate(timeout=30)
+    shown, words = process.communicate("\n", timeout=SECONDS)
     assert (process.returncode, shown, words) == (0, "done\n", "")

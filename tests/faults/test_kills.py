@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.commands import Warm, contents, kept
+from faults import staged
+from faults.commands import PATIENCE, Warm, contents, kept, until_stopped
 from faults.conftest import Undisturbed
 
 KILLS = 11
@@ -45,21 +46,19 @@ def test_killed_again_and_again(name: str, warm: Warm, tmp_path: Path, request: 
 
 @pytest.mark.parametrize("name", ["classified", "detected"])
 def test_a_process_of_its_own(name: str, warm: Warm, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """The command as users start it, with processes that prepare images; killed with a shard on disk."""
+    """The command in a process that users might start, with one that prepares images; killed with a shard on disk."""
     undisturbed: Undisturbed = request.getfixturevalue(name)
     evaluation = undisturbed.evaluation
     process = subprocess.Popen(
-        [sys.executable, "-m", "cspbench", *evaluation.arguments("-j", "1", "-b", "2")],
+        [sys.executable, staged.__file__, *evaluation.arguments("-j", "1", "-b", "2")],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CI": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while not kept(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until_stopped(process.pid)
     process.kill()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
     assert 0 < len(before) < evaluation.shards
     # at once: the dead command's workers, which live a little longer, must not stand in the way

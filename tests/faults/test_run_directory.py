@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import struct
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cspbench.errors import CspbenchError
+from cspbench.evaluate import npz
 from cspbench.evaluate.run import find_runs, load_run, open_run
 from faults.written_runs import COCO, IMAGENET, MADE, SAMPLES, classified, copied, detected, numbers, obeys, well_told
 
@@ -30,7 +32,7 @@ FUZZ = float(os.environ.get("CSPBENCH_FUZZ", "0"))
 
 
 def examples(count: int) -> Callable[[Any], Any]:
-    return settings(max_examples=int(count * (FUZZ or 1)), derandomize=not FUZZ, deadline=None)
+    return settings(max_examples=max(1, int(count * (FUZZ or 1))), derandomize=not FUZZ, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +225,26 @@ def test_a_bomb_is_not_unpacked(whole: Path) -> None:
         (path / "predictions" / "000001.npz").write_bytes(archive([("index.npy", zeros)], zipfile.ZIP_DEFLATED))
         del zeros
         obeys(path, None)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 0, 5)])
+def test_shapes_as_numpy_writes_them(shape: tuple[int, ...]) -> None:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.zeros(shape, "<i4"))
+    header = npz._HEADER.fullmatch(stream.getvalue()[10 : stream.getvalue().index(b"\n", 10) + 1])
+    assert header is not None
+    assert header[3].decode() == str(shape)[1:-1]
+
+
+@pytest.mark.parametrize(
+    "extents",
+    ["1" * 40 + "x", "1" * 30_000 + "x", "1" * 30_000, "1, " * 10_000, "1" * 30_000 + ",", "1,1" * 10_000 + "x"],
+)
+def test_a_long_shape_is_told_to_be_none_at_once(extents: str) -> None:
+    begin = time.process_time()
+    with pytest.raises(ValueError, match="no array"):
+        npz.parse(archive([("index.npy", member("'<i8'", f"({extents})", bytes(8)))], zipfile.ZIP_STORED))
+    assert time.process_time() - begin < 2
 
 
 def odd(kind: str, path: Path) -> None:

@@ -1,19 +1,19 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
-Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock"}, and answers with the
-process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or null if it still runs.
-Has no threads itself, which a fork would lose.
+Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock", "stop", "unhurried"},
+and answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or
+null if it still runs. Has no threads itself, which a fork would lose.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import torch
@@ -25,11 +25,12 @@ from cspbench.evaluate import claimed, classification, detection, lock  # noqa: 
 from cspbench.evaluate import coco as detectors  # noqa: F401
 from cspbench.report import accuracies, precisions  # noqa: F401
 from cspbench.weights import catalogue, loading, opening  # noqa: F401
+from faults import staged
 
 
 def child(order: dict[str, Any]) -> NoReturn:
     """Be the command."""
-    os.setsid()
+    os.setpgid(0, 0)
     os.chdir(order["folder"])
     os.environ.update(order.get("environment", {}))
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -38,17 +39,24 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.dup2(log, 2)
     if order.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
-    if order.get("clock"):
-        drawn = random.Random(0)
-        time.time = lambda: drawn.uniform(-1e9, 1e11)
+    if "clock" in order:
+        staged.clock(order["clock"])
+    if "stop" in order:
+        staged.stop_after(order["stop"])
+    if order.get("unhurried"):
+        staged.unhurried()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
     code: Any = 0
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         main()
     except SystemExit as left:
         code = left.code
+    except KeyboardInterrupt:  # before the command's first line or after its last
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         import traceback
 
@@ -80,9 +88,14 @@ def serve() -> None:
         if "wait" in order:
             answer = waited(order["wait"], order["seconds"])
         else:
+            # an interrupt waits until there is a command to hear it
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             answer = os.fork()
             if answer == 0:
                 child(order)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            with suppress(OSError):  # in both, so that whoever is told the number may signal the group
+                os.setpgid(answer, answer)
         print(json.dumps(answer), flush=True)
 
 

@@ -131,5 +131,5 @@ def obeys(path: Path, expected: Any) -> None:
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert peak < 100e6

@@ -208,6 +208,16 @@ def test_a_long_line_that_is_only_odd_is_warned_about_in_a_short_text() -> None:
     assert [len(each) < 200 for each in reading.warnings] == [True, True]
 
 
+@pytest.mark.parametrize("end", ["x", ".x", "ex", "e+x", ".5e9x", ""])
+def test_a_long_number_is_read_at_once(end: str) -> None:
+    begin = time.process_time()
+    for key in ("filters", "size"):
+        with pytest.raises(DefinitionError, match=f"{key} in"):
+            cfg.parse(f"{NET}[convolutional]\n{key}={'1' * 40_000}{end}\n", "long")
+    cfg.parse(f"{NET}[convolutional]\nfilters=4\n[dropout]\nprobability=.{'1' * 40_000}{end}\n", "long")
+    assert time.process_time() - begin < 1  # the square of the length would take many times that
+
+
 def test_directory_and_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.cfg"):
         with pytest.raises(DefinitionError) as caught:

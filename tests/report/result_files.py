@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cspbench.data import presets
+from cspbench.data.detection_presets import detection_preset
 from cspbench.network.network import digest
 from cspbench.zoo.catalogue import model
 
@@ -45,7 +47,7 @@ def classifier(
         "definition": digest(network),
         "weights": "a" * 64,
         "data": {"kind": "folders", "images": images, "sha256": "b" * 64},
-        "preset": {"name": "readme"},
+        "preset": presets.preset("readme").as_json(),
         "size": list(network.input[1:]),
         "precision": "fp32",
         "file": False,
@@ -65,23 +67,29 @@ def detector(
     when: str = "2026-01-01T00:00:00Z",
     preset: str = "readme",
     limit: int | None = None,
+    kind: str = "default",
+    own: Mapping[str, Any] | None = None,
+    finished: bool = True,
     **changes: Any,
 ) -> bytes:
-    """A kept evaluation of csresnext50-panet-spp at 512x512 and one NMS threshold."""
+    """A kept evaluation of csresnext50-panet-spp at 512x512 and one NMS threshold; `own` replaces preset fields."""
     network = model("csresnext50-panet-spp").build().resized(512, 512)
+    forward = detection_preset(preset).forward_json()
     identity = {
         "task": "coco",
         "model": "csresnext50-panet-spp",
         "definition": digest(network),
         "weights": "c" * 64,
         "data": {"kind": "coco", "split": split, "images": 20_288, "sha256": "d" * 64},
-        "preset": {"decoder": "stb"},
+        "preset": {**forward, **{field: value for field, value in (own or {}).items() if field in forward}},
         "size": [512, 512],
         "precision": "fp32",
         "quoted": False,
         "file": False,
         **changes,
     }
-    run = {**WHO, "when": when, "identity": identity, "preset": {"name": preset, "nms": 0.45}, "data": {"limit": limit}}
-    at = {"nms": nms, "kind": "default", "ap": {"ap": ap, "ap50": 60.0}, "intervals": None}
-    return _document(run, {"thresholds": [at]})
+    whole = {**detection_preset(preset).as_json(), **(own or {})}
+    run = {**WHO, "when": when, "identity": identity, "preset": whole, "data": {"limit": limit}}
+    at = {"nms": nms, "kind": kind, "asked": kind, "ap": {"ap": ap, "ap50": 60.0}, "intervals": None}
+    metrics = {"images": identity["data"]["images"], "pixels": "f" * 64, "thresholds": [at]}
+    return _document(run, metrics if finished else None)

@@ -19,6 +19,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     SIZE,
     SIZED,
     Site,
+    at_some_pace,
     beside,
     drips,
     fixture_site,
@@ -29,7 +30,6 @@ from weight_server import (  # noqa: F401 (found by their names)
 )
 
 from cspbench.weights import fetch as fetching
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.fetch import ExistingError, Expected, Fetched, Patience, fetch
 from cspbench.weights.partial import PlaceError
 from cspbench.weights.transport import BrokenError, DeadError
@@ -204,21 +204,6 @@ def test_416_starts_over(site: Site, target: Path) -> None:
     fetch([url], target, SIZED)
     assert site.ranges == ["bytes=1000-", None]
     assert target.read_bytes() == DATA
-
-
-def at_some_pace(site: Site, target: Path, check: Callable[[float], None]) -> None:
-    """What must hold for a time-out of any length, and does for a short one unless the machine pauses for longer."""
-    for timeout in (0.5, 5.0, 30.0):
-        site.asked.clear()
-        for left in target.parent.iterdir():
-            left.unlink()
-        try:
-            check(timeout)
-        except (AssertionError, WeightsError):
-            if timeout == 30.0:
-                raise
-        else:
-            return
 
 
 def test_a_stall_is_resumed(site: Site, target: Path) -> None:

@@ -1,0 +1,19 @@
+"""A comparison as tests look at it: of a baseline by its name, and what was told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cspbench.report.baseline import compared, load, present
+from cspbench.report.changes import Changes
+from cspbench.report.tolerances import DEFAULT, parse
+
+
+def against(baseline: str | Path, results: Path) -> Changes:
+    """What changed, by the tolerances that hold where nobody asks for others."""
+    return compared(load(str(baseline), results), present(results), parse(DEFAULT))
+
+
+def told(found: Changes) -> list[tuple[str, str, str]]:
+    """Row, metric and kind of each change."""
+    return [(pair.row, pair.metric, str(pair.kind)) for pair in found.told]

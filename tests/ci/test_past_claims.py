@@ -1,0 +1,196 @@
+"""What was claimed at the baseline: by its tables at that commit, or by the report beside its measurements."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import counts_by_hand as counts
+import pytest
+from checkouts import commit, leave_alone, repository
+from comparing import against, told
+from job import REPOSITORY
+
+from cspbench.errors import CspbenchError
+from cspbench.report.baseline import present
+from cspbench.report.cells import Line, ReportedCell, as_json
+from cspbench.report.past_claims import with_claims
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_alone(monkeypatch)
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tables in a checkout with results, as if cspbench were run from there."""
+    place = repository(tmp_path / "repository")
+    counts.write(place / "results")
+    folder = place / "tables"
+    shutil.copytree(REPOSITORY / "tables", folder)
+    monkeypatch.setattr("cspbench.tables.where_published", lambda: folder)
+    return folder
+
+
+def committed_with(file: Path, now: str, then: str) -> None:
+    """Commit a file in which one text was another, and put it right again."""
+    text = file.read_text(encoding="utf-8")
+    assert text.count(now) == 1
+    file.write_text(text.replace(now, then), encoding="utf-8")
+    commit(file.parent)
+    file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "then", "row", "metric", "why"),
+    [
+        ("imagenet-big", "18.57,77.2,", "18.57,70.1,", "darknet-53", "top1", "the claim 70.1 became 77.2"),
+        ("imagenet-big", ",41.57M,", ",41.58M,", "darknet-53", "params", "the claim 41.58M became 41.57M"),
+        ("coco-cpu", ",54,-,33.1,", ",54,-,33.2,", "yolov3-tiny-416", "ap50", "the claim 33.2 became 33.1"),
+        ("coco-cpu", ",54,-,33.1,", ",55,-,33.1,", "yolov3-tiny-416", "fps", "the claim 55 became 54"),
+        ("sample-classification", "98.3", "98.4", "sample-csp-classifier", "top1", "the claim 98.4 became 98.3"),
+        ("sample-detection", "64.6", "64.7", "sample-csp-detector", "ap", "the claim 64.7 became 64.6"),
+    ],
+)
+def test_a_claim_that_was_edited_fails(
+    tables: Path, name: str, now: str, then: str, row: str, metric: str, why: str
+) -> None:
+    committed_with(tables / f"{name}.csv", now, then)
+    found = against("git:HEAD", tables.parent / "results")
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+        (row, metric, "claim changed", why)
+    ]
+    assert found.exit_code == 1
+    commit(tables)
+    assert told(against("git:HEAD", tables.parent / "results")) == []
+
+
+def test_a_claim_or_row_that_went_fails(tables: Path) -> None:
+    now = "yolov3-tiny-416,YOLOv3-tiny [1],416×416,54,-,33.1,-,cfg,weight\n"
+    gone = now.replace("yolov3-tiny-416", "yolov2-tiny-416")
+    committed_with(tables / "coco-cpu.csv", now, now.replace("54,-", "54,15.0") + gone)
+    found = against("git:HEAD", tables.parent / "results")
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+        ("yolov3-tiny-416", "ap", "worse", "the claim 15.0 is gone"),
+        ("yolov2-tiny-416", "fps", "vanished", "the row is gone"),
+        ("yolov2-tiny-416", "ap50", "vanished", "the row is gone"),
+    ]
+    assert (found.told[1].name, found.told[1].header) == ("YOLOv3-tiny 416×416", "9900K fps")
+
+
+def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
+    row = "yolov3-tiny-416,YOLOv3-tiny [1],416×416,54,-,33.1,-,cfg,weight\n"
+    committed_with(tables / "coco-cpu.csv", row, "")
+    found = against("git:HEAD", tables.parent / "results")
+    assert told(found) == [("yolov3-tiny-416", "fps", "noted"), ("yolov3-tiny-416", "ap50", "noted")]
+    assert found.exit_code == 0
+
+
+def test_claims_and_not_measurements_of_the_tables_of_then_count(tables: Path) -> None:
+    """The counts at the baseline were judged by a claim that its tables had no more."""
+    rows = counts.rows()
+    rows[0]["params"] |= {"printed": "41.99M", "verdict": "off"}
+    counts.write(tables.parent / "results", *rows)
+    commit(tables)
+    counts.write(tables.parent / "results")
+    assert told(against("git:HEAD", tables.parent / "results")) == [("darknet-53", "params", "fixed")]
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "then", "said"),
+    [
+        ("coco-cpu.csv", "9900K fps", "9900K", "tables that this version cannot read .*coco-cpu.csv"),
+        ("coco-cpu.csv", "54,-,33.1", "9" * 2**22, r"found coco-cpu\.csv: cannot be read"),
+        ("tables.toml", "[tables.coco-cpu]", "[tables.coco-more]", "coco-more.csv: no such file"),
+        ("tables.toml", "[tables.coco-cpu]", '[tables."../../x"]', "x.csv: no such file"),
+        ("tables.toml", "[tables.coco-cpu]", "[tables.coco-cpu", "tables that this version cannot read .*not TOML"),
+    ],
+)
+def test_tables_of_then_that_are_none(tables: Path, name: str, now: str, then: str, said: str) -> None:
+    committed_with(tables / name, now, then)
+    with pytest.raises(CspbenchError, match=f"git:HEAD, its tables: .*{said}") as caught:
+        against("git:HEAD", tables.parent / "results")
+    assert "/tmp" not in str(caught.value)
+
+
+def test_no_place_for_the_tables_of_then(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(tables)
+    monkeypatch.setattr("tempfile.tempdir", str(tables / "none"))
+    with pytest.raises(CspbenchError, match=r"tables that this version cannot read .*No such file or directory"):
+        against("git:HEAD", tables.parent / "results")
+
+
+def test_a_commit_before_the_tables_were_there(tables: Path) -> None:
+    tables.rename(tables.with_name("aside"))
+    commit(tables.parent)
+    tables.with_name("aside").rename(tables)
+    assert told(against("git:HEAD", tables.parent / "results")) == []
+
+
+@pytest.fixture(params=["folder", "git"])
+def reported(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Compares results with themselves, beside which a report with other claims was written."""
+    place = repository(tmp_path / "repository")
+    results = counts.write(place / "results")
+    lines = present(results).lines
+
+    def compared(row: str, **then: ReportedCell | None) -> Any:
+        (line,) = [line for line in lines if (line.table, line.row) == ("imagenet-big", row)]
+        cells = {metric: cell for metric, cell in {**line.cells, **then}.items() if cell is not None}
+        report = [replace(line, cells=cells) if each is line else each for each in lines]
+        (results / "report.json").write_text(json.dumps(as_json(report)))
+        commit(place)
+        return against(results if request.param == "folder" else "git:HEAD", results)
+
+    return compared
+
+
+def cell(printed: str, **more: Any) -> ReportedCell:
+    """A cell as a report has it, measured at a value that nobody should believe."""
+    number = printed.partition(" ")[0].rstrip("M")
+    measured = {"measured": "1.0", "exact": "1", "delta": None, "verdict": "off", **more}
+    return ReportedCell("top1", "Top-1", printed, "%", number, **measured)
+
+
+def test_only_the_claims_of_a_report_count(reported: Any) -> None:
+    found = reported("cspdarknet-53", top1=cell("70.1"))
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+        ("cspdarknet-53", "top1", "claim changed", "the claim 70.1 became 77.2 (=)")
+    ]
+    assert found.told[0].before.exact is None
+    assert told(reported("cspdarknet-53", top1=cell("77.2 (=)"))) == []
+
+
+def test_claims_recorded_with_the_counts_outlive_an_older_report(reported: Any) -> None:
+    assert told(reported("darknet-53", params=replace(cell("40.00M"), metric="params"))) == []
+    assert told(reported("darknet-53", params=None, bflops=None)) == []
+    # nobody counted this row
+    found = reported("cspdarknet-53", params=replace(cell("40.00M"), metric="params"))
+    assert told(found) == [("cspdarknet-53", "params", "claim changed")]
+
+
+def test_a_row_that_an_older_report_lacks_keeps_its_counts(tmp_path: Path) -> None:
+    results = counts.write(tmp_path / "results")
+    (results / "report.json").write_text(json.dumps(as_json([])))
+    found = against(results, results)
+    assert found.exit_code == 0
+    assert {(row, metric) for row, metric, _ in told(found)}.isdisjoint(
+        {("darknet-53", "params"), ("darknet-53", "bflops")}
+    )
+
+
+def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
+    results = counts.write(tmp_path / "results")
+    (results / "report.json").write_text("{}")
+    with pytest.raises(CspbenchError, match=r"results/report.json: not a report"):
+        against(results, results)
+
+
+def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
+    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")})
+    ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
+    assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")
