@@ -185,8 +185,14 @@ def _claims(
     A row that names no threshold is held against the preset's own where that is among those asked for.
     """
     from cspbench.evaluate import claimed
+    from cspbench.evaluate.run import record
+    from cspbench.report import faults
 
     usual = asked.preset.nms if asked.preset.nms in asked.thresholds else nms
+    other = [*faults.said(faults.of_detector(record(run.path))), *faults.network(run.identity)]
+    kind = faults.suppression(record(run.path))[1]
+    if kind is not None and asked.preset.nms_kind != kind:
+        other.append(f"nms_kind {asked.preset.nms_kind}, not {kind}")
     return [
         {
             "table": row.table,
@@ -201,7 +207,8 @@ def _claims(
         }
         for row in claimed.of_detector(run.identity, nms)
         if nms == usual or "Threshold" in row.settings
-        for metric, verdict in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items()
+        for metric, judged in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items()
+        for verdict in [faults.held(judged, [*other, *faults.weights(row, run.identity)])]
     ]
 
 

@@ -20,13 +20,18 @@ HEADER = (
 def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One object per published row that the result stands against, or one without a claim."""
     from cspbench.evaluate.claimed import ACCURACIES, accuracies, of_classifier
+    from cspbench.report import faults
     from cspbench.zoo.catalogue import provenance
 
     identity = result["identity"]
+    overridden = [*faults.said(faults.of_classifier(identity)), *faults.network(identity)]
     rows: list[Row | None] = [*of_classifier(identity)]
     made = []
     for row in rows or [None]:
         judged = accuracies(row, result) if row else {}
+        if row:
+            found = [*overridden, *faults.weights(row, identity)]
+            judged = {metric: faults.held(verdict, found) for metric, verdict in judged.items()}
         line = {
             "model": identity["model"],
             "definition": "file" if identity["file"] else provenance(identity["model"]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from cspbench.data import detection_presets, presets
 from cspbench.errors import brief
 from cspbench.evaluate import claimed
 from cspbench.network.network import digest
+from cspbench.report.verdicts import Reason, Verdict, Word
 from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
 
@@ -94,6 +96,13 @@ def _recipe(model: str) -> Recipe:
     if recipe is None:
         raise ValueError(f"a recipe of {model}, which has none")
     return recipe
+
+
+def held(judged: Verdict, found: Sequence[str]) -> Verdict:
+    """The verdict, taken off the claim where there is a fault; what is graver is said already."""
+    if not found or judged.word in (Word.UNMEASURED, Word.UNPUBLISHED):
+        return judged
+    return replace(judged, word=Word.UNMEASURED, delta=None, reason=Reason.OTHER_WAY)
 
 
 def said(fields: Mapping[str, tuple[str, str]]) -> list[str]:

@@ -151,11 +151,7 @@ def _why_off(row: Row, model: str, why: Mapping[str, explaining.Why]) -> str | N
 
 
 def _held(measured: Measured) -> Measured:
-    """The measurement, taken off its claim where it was made otherwise; what is graver is said already."""
-    judged = measured.verdict
-    if not measured.faults or judged.word in (Word.UNMEASURED, Word.UNPUBLISHED):
-        return measured
-    return replace(measured, verdict=replace(judged, word=Word.UNMEASURED, delta=None, reason=Reason.OTHER_WAY))
+    return replace(measured, verdict=faults.held(measured.verdict, measured.faults))
 
 
 def _text(value: Any) -> str | None:
