@@ -147,11 +147,14 @@ def test_foreign_directories_are_refused(tmp_path: Path, text: str) -> None:
         load_run(tmp_path)
 
 
-def test_runs_are_found_one_level_below(tmp_path: Path) -> None:
+def test_runs_are_found_up_to_two_levels_below(tmp_path: Path) -> None:
     begin(tmp_path / "runs" / "b")
     begin(tmp_path / "runs" / "a")
     assert [path.name for path in find_runs([tmp_path / "runs"])] == ["a", "b"]
     assert find_runs([tmp_path / "runs" / "a"]) == [tmp_path / "runs" / "a"]
+    assert [path.name for path in find_runs([tmp_path])] == ["a", "b"]
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "runs").rename(tmp_path / "deep" / "deeper" / "runs")
     with pytest.raises(RunError, match="no run here"):
         find_runs([tmp_path])
 
