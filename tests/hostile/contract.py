@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from cspbench.errors import CspbenchError, printable
+from cspbench.evaluate.memory import give_back
 
 SECONDS = 10
 """Of this process's own work: others may keep the machine busy."""
@@ -101,7 +102,11 @@ def _limited() -> Iterator[None]:
 
 
 def forget_peak() -> bool:
-    """Let the peak begin anew from what is in use, where the system can: an earlier one hides all that is below it."""
+    """Let the peak begin anew from what is in use, where the system can: an earlier one hides all that is below it.
+
+    So does memory that is free and still held, which is given back.
+    """
+    give_back()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
         return True
