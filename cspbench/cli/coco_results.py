@@ -75,7 +75,7 @@ def again(
 
     kept = record(run.path)
     if run.identity["quoted"]:
-        return _quoted(run, nms, engine, bootstrap, per_class, save_json, kept["data"]["limit"] is not None)
+        return _quoted(run, nms or nms_kind, engine, bootstrap, per_class, save_json, kept["data"]["limit"] is not None)
     last = _last(run)
     if nms is None and last:
         nms = ",".join(str(each["nms"]) for each in last)
@@ -98,20 +98,20 @@ def _last(run: Run) -> list[dict[str, Any]]:
 
 
 def _quoted(
-    run: Run, nms: str | None, engine: str, bootstrap: bool, per_class: bool, save_json: Path | None, partial: bool
+    run: Run, other: str | None, engine: str, bootstrap: bool, per_class: bool, save_json: Path | None, partial: bool
 ) -> Asked:
-    """A quoted detector has one suppression, its authors'."""
+    """A quoted detector has one suppression, its authors'; `other` is another one that was asked for."""
     from cspbench.data.detection_presets import detection_preset
     from cspbench.zoo.catalogue import MODELS
 
     recipe = MODELS[run.identity["model"]].recipe
     assert recipe is not None
-    if nms is not None:
+    if other is not None:
         raise UsageError(
             f"{run.identity['model']} has its authors' own suppression",
-            expected="no --nms",
-            found=nms,
-            remedy="Leave out --nms",
+            expected="no --nms and no --nms-kind",
+            found=other,
+            remedy="Leave them out",
         )
     own = detection_preset("readme")
     return Asked(own, [recipe.nms.overlap], engine, bootstrap, per_class, save_json, partial=partial)

@@ -18,6 +18,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.data.coco import CocoSource
     from cspbench.network.network import Network
+    from cspbench.zoo.recipe import Recipe
 
 DATA = "CSPBENCH_COCO"
 
@@ -40,7 +41,9 @@ def eval_coco(
     cfg: shared.CfgOption = None,
     weights: shared.WeightsOption = None,
     sample: shared.SampleOption = False,
-    preset: Annotated[str, typer.Option("--preset", help="readme, head, letterbox or pjreddie.")] = "readme",
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="readme, head, letterbox or pjreddie; readme if absent.")
+    ] = None,
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
@@ -87,7 +90,7 @@ def eval_coco(
     from cspbench.evaluate.imagenet import limit_of
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
-    own = detection_preset(preset).overridden(conf=conf, nms_kind=nms_kind)
+    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind)
     if decoder is not None:
         own = with_decoder(own, decoder)
     thresholds = parse_thresholds(nms, own)
@@ -114,19 +117,23 @@ def eval_coco(
         source = limited(source, limit_of(limit, len(source)))
     asked = Asked(own, thresholds, engine, bootstrap, per_class, save_json, draw, plots, part)
     kept = {"place": str(place.resolve()), "split": split, "limit": len(source) if part else None}
-    shapes = sum(1 if pixels else len(_sizes(name, network)) for name, network, _ in found)
-    if shapes > 1 and (save_json or draw or plots):
+    darknets = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
+    given = [option for option, value in darknets.items() if value is not None]
+    evaluations = []
+    for name, network, file in found:
+        recipe = _recipe(name, network)
+        if recipe is not None and given:
+            _not_of_recipe(name, given, alone=len(found) == 1)
+        for shape in [pixels] if pixels else _sizes(name, network):
+            one = partial(_one, name, network, recipe, shape, file, source, asked, options, kept)
+            evaluations.append((name, one))
+    if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
             "--save-json, --draw and --plots are of one evaluation",
             expected="one model at one size",
-            found=f"{shapes} evaluations",
+            found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )
-    evaluations = []
-    for name, network, file in found:
-        for shape in [pixels] if pixels else _sizes(name, network):
-            ready = network.resized(*shape) if shape else network
-            evaluations.append((name, partial(_one, name, ready, file, source, asked, options, kept)))
     results, unusable = shared.each(evaluations)
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
@@ -149,9 +156,31 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     return [*sorted(size for size in sizes if size)] or [None]
 
 
+def _recipe(name: str, network: Network) -> Recipe | None:
+    """The recipe of a quoted detector; a user's own cfg may bear a catalogue name, and has none."""
+    from cspbench.zoo.catalogue import MODELS
+
+    return MODELS[name].recipe if name in MODELS and not network.places else None
+
+
+def _not_of_recipe(name: str, given: list[str], alone: bool) -> None:
+    """Refuse options that a quoted detector's recipe leaves no room for; among other models only say so."""
+    if not alone:
+        typer.echo(f"cspbench: {name} keeps its authors' own recipe: {', '.join(given)} do not change it", err=True)
+        return
+    raise UsageError(
+        f"{name} has its authors' own recipe",
+        expected="no " + " or ".join(given),
+        found=" ".join(given),
+        remedy=f"Leave it out: pixels, thresholds and suppression of {name} are the quoted paper's",
+    )
+
+
 def _one(
     name: str,
     network: Network,
+    recipe: Recipe | None,
+    size: tuple[int, int] | None,
     file: Path,
     source: CocoSource,
     asked: Asked,
@@ -162,18 +191,16 @@ def _one(
     from cspbench.evaluate import coco, detection, imagenet
     from cspbench.evaluate.detectors import heads, of_network
     from cspbench.weights.opening import open_weights
-    from cspbench.zoo.catalogue import MODELS
 
-    entry = MODELS.get(name)
-    # a user's own cfg may bear a catalogue name; only the catalogue's own networks have recipes
-    recipe = entry.recipe if entry is not None and not network.places else None
-    detector = of_network(network, recipe, asked.preset)
+    detector = of_network(network, recipe, asked.preset, size)
+    preset = asked.preset.as_json()
     if recipe is not None:
         asked = replace(asked, thresholds=[recipe.nms.overlap])
-    coco.category_ids(source, heads(network)[-1].classes)
-    weights = open_weights(file, network)
+        preset = {"name": "recipe", **recipe.as_json()}
+    coco.category_ids(source, heads(detector.network)[-1].classes)
+    weights = open_weights(file, detector.network)
     identity = coco.identity(name, detector, weights.sha256, source, options.precision)
-    path = imagenet.directory(options.root, {**identity, "preset": {"name": asked.preset.name, **identity["preset"]}})
+    path = imagenet.directory(options.root, {**identity, "preset": {"name": preset["name"], **identity["preset"]}})
     images = detection.PreparedImages(source, detector)
 
     def predict(run: Any, shards: list[int], engine: Any, batch: int, workers: int, progress: Any) -> Any:
@@ -181,7 +208,7 @@ def _one(
 
     run = shared.made(
         name,
-        network,
+        detector.network,
         weights,
         detector.epsilon,
         identity,
@@ -189,7 +216,7 @@ def _one(
         len(source),
         options,
         predict,
-        preset=asked.preset.as_json(),
+        preset=preset,
         data=kept,
     )
     return None if run is None else result(run, source, asked)

@@ -167,13 +167,23 @@ def detector(model: Model, preset: DetectionPreset, size: tuple[int, int] | None
 def of_network(
     network: Network, recipe: Recipe | None, preset: DetectionPreset, size: tuple[int, int] | None = None
 ) -> Detector:
-    """The same for a network that is in no catalogue; without a recipe it is one of Darknet's."""
+    """The same for a network that is in no catalogue; without a recipe it is one of Darknet's.
+
+    A recipe's network keeps its size, as its anchors and steps are made for it.
+    """
     if not network.detections:
         raise UsageError(
             f"{network.name} is no detector",
             expected="a network with box layers",
             found="a classifier",
             remedy="Use `cspbench eval-imagenet`",
+        )
+    if recipe is not None and size is not None and size != network.input[1:]:
+        raise UsageError(
+            f"{network.name} runs at its own input size only",
+            expected="x".join(map(str, network.input[1:])),
+            found="x".join(map(str, size)),
+            remedy="Leave out the size: its anchors and steps belong to its input",
         )
     if size is not None:
         network = network.resized(*size)

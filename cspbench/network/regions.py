@@ -17,9 +17,10 @@ SMALLEST = 0.1
 
 
 class ProposalBoxes(nn.Module):
-    """[proposals] on a map of `grid` (height, width)."""
+    """[proposals] on a map of `grid` (height, width); in float32 whatever the network's precision.
 
-    anchors: Tensor
+    Half precision has steps of 1 pixel from 128 (bf16) or of 1/4 (fp16) on: too coarse for where a box lies.
+    """
 
     def __init__(self, layer: Proposals, grid: tuple[int, int]) -> None:
         super().__init__()
@@ -28,20 +29,21 @@ class ProposalBoxes(nn.Module):
         rows, columns = torch.meshgrid(*(torch.arange(side) * float(layer.stride) for side in grid), indexing="ij")
         corners = torch.stack((columns, rows), 2)[:, :, None].expand(-1, -1, len(layer.anchors), -1)
         sizes = torch.tensor(layer.anchors).expand(*grid, -1, -1)
-        self.register_buffer("anchors", torch.cat((corners, sizes), 3).reshape(-1, 4), persistent=False)
+        self.anchors = torch.cat((corners, sizes), 3).reshape(-1, 4)  # no buffer: those follow the precision
 
     def forward(self, scores: Tensor, offsets: Tensor) -> Tensor:
-        """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes (N, 4, count, 1)."""
+        """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes, float32 (N, 4, count, 1)."""
         images = scores.shape[0]
+        anchors = self.anchors.to(scores.device)
         ranked = scores.float().permute(0, 2, 3, 1).flatten(1)
         moved = torch.unflatten(offsets.float(), 1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
         found = moved.new_zeros(images, self.count, 4)
         for at in range(images):
             best = ranked[at].argsort(descending=True, stable=True)[: self.considered]
-            boxes = self._boxes(self.anchors[best].float(), moved[at, best])
+            boxes = self._boxes(anchors[best], moved[at, best])
             boxes = boxes[self._kept(boxes)][: self.count]
             found[at, : len(boxes)] = boxes
-        return found.transpose(1, 2)[..., None].to(scores.dtype)
+        return found.transpose(1, 2)[..., None]
 
     def _boxes(self, anchors: Tensor, offsets: Tensor) -> Tensor:
         """Anchors (K, 4: centre, size) moved by offsets (K, 4) to corners (K, 4)."""

@@ -21,7 +21,7 @@ from cspbench.report.cells import Compared, Line, Other, ReportedCell
 from cspbench.report.measured import Measured
 from cspbench.report.sources import Sources, files_of, merged, of_files, of_run
 from cspbench.report.verdicts import Reason, Verdict, Word, derived, round_half_up
-from cspbench.zoo.catalogue import provenance
+from cspbench.zoo.catalogue import provenance, remarks
 from cspbench.zoo.rows import row_model
 
 
@@ -73,7 +73,8 @@ def _line(table: Table, row: Row, found: Mapping[tuple[str, str, str], list[Meas
             cells[column.metric] = _cell(row.cells[column.metric], absent, measurements)
     definition = provenance(entry.model) if entry.model else None
     size = row.size or row.counting_size
-    return Line(table.name, row.id, row.label, dict(row.settings), entry.model, definition, size, entry.note, cells)
+    settings = dict(row.settings)
+    return Line(table.name, row.id, row.label, settings, entry.model, definition, size, remarks(entry), cells)
 
 
 def _cell(cell: Cell, absent: Verdict, found: Sequence[Measured]) -> ReportedCell:

@@ -17,7 +17,7 @@ from cspbench.report import explaining, faults
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
 from cspbench.report.verdicts import Reason, Verdict, Word, verdict
-from cspbench.zoo.catalogue import MODELS, provenance, row_model
+from cspbench.zoo.catalogue import MODELS, provenance, remarks, row_model
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
@@ -96,7 +96,7 @@ def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
                 for metric, (value, judged) in found.items()
                 if judged.word is Word.OFF and line[metric]["counting"] == row.cells[metric].counting and not other
             }
-        note = _why_off(row, model, why)
+        note = _why_off(row, why)
         for metric, (value, judged) in found.items():
             counting = str(line[metric]["counting"])
             made = Made(
@@ -141,13 +141,12 @@ def _counted_otherwise(row: Row, line: Mapping[str, Any]) -> list[str]:
     return [] if line["model"] == own else [f"counted for {brief(str(line['model']))}, not {own}"]
 
 
-def _why_off(row: Row, model: str, why: Mapping[str, explaining.Why]) -> str | None:
+def _why_off(row: Row, why: Mapping[str, explaining.Why]) -> str | None:
     """What is known of a row and of its counts that are off, in one text."""
     if not why:
         return None
-    known = (row_model(row.table, row.id).note, MODELS[model].unknown)
-    texts = [text.removesuffix(".") for text in known if text]
-    return "; ".join([*texts, *(f"{metric} {text}" for metric, each in why.items() for text in each.texts)]) or None
+    texts = (f"{metric} {text}" for metric, each in why.items() for text in each.texts)
+    return "; ".join(text for text in (remarks(row_model(row.table, row.id)), *texts) if text) or None
 
 
 def _held(measured: Measured) -> Measured:

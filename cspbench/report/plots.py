@@ -73,7 +73,7 @@ def plots(lines: Sequence[Line], tables: Sequence[Table]) -> list[Plot]:
 def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
     if any(table.name in TRADEOFF for table in tables):
         for cost in (OPERATIONS, PARAMETERS):
-            name = f"top1-over-{cost.metric}"
+            name = f"accuracy-vs-{cost.metric}"
             text = f"ImageNet top-1 accuracy over {cost.title}, each CSP model joined to its base"
             yield Plot(name, text, tradeoff(tables, lines, cost))
     for name, table, words in SWEEPS:

@@ -21,6 +21,7 @@ __all__ = [
     "matching",
     "model",
     "provenance",
+    "remarks",
     "row_model",
 ]
 
@@ -60,6 +61,12 @@ def provenance(name: str) -> str:
         return "file"
     entry = MODELS[name]
     return entry.definition if entry.confidence == "certain" else f"{entry.definition}, {entry.confidence}"
+
+
+def remarks(entry: RowModel) -> str | None:
+    """What a reader must know of a row: its note, and what is unknown of its model."""
+    unknown = MODELS[entry.model].unknown if entry.model else None
+    return "; ".join(text.removesuffix(".") for text in (entry.note, unknown) if text) or None
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:

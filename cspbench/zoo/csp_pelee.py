@@ -10,27 +10,13 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.partial import GAMMA, convolved_parts
 from cspbench.zoo.pelee import GROWTH, STEM, DenseLayer, Stage, dense_block, stem, two_way, two_way_se
 
 BASE = 64
 """Channels after the stem."""
 
 STAGES = (Stage(2, 16), Stage(4, 32), Stage(8, 64), Stage(4, 64))
-
-GAMMA = 0.5
-"""The share of a stage's channels that pass by its dense block."""
-
-
-def partial_split(b: Builder, part1: int, part2: int, *, activation: str) -> int:
-    """Two 1x1 of one map: `part1` channels for the end of the stage, and `part2`, left current, for the dense block.
-
-    The paper slices the map; its authors' networks have convolutions instead, which they call equivalent.
-    """
-    entry = b.last
-    bypass = b.conv(part1, activation=activation)
-    b.route(entry)
-    b.conv(part2, activation=activation)
-    return bypass
 
 
 def csp_stage(
@@ -44,12 +30,12 @@ def csp_stage(
 ) -> tuple[int, int]:
     """A stage over `width` channels up to its concatenation; returns that and how many channels it has.
 
-    Only part 2 enters the dense block, so the block's gradients never repeat part 1's. The first transition mixes what
-    the block gathered; the second one, which mixes both parts, is the trunk's to place.
+    Only part 2 enters the dense block. The first transition mixes what the block gathered; the second one, which mixes
+    both parts, is the trunk's to place.
     """
     part1 = round(gamma * width)
     part2 = width - part1
-    bypass = partial_split(b, part1, part2, activation=activation)
+    bypass = convolved_parts(b, part1, part2, activation=activation)
     dense_block(b, stage.depth, stage.bottleneck, activation=activation, layer=layer)
     gathered = part2 + stage.depth * GROWTH
     transition1 = b.conv(gathered, activation=activation)

@@ -13,6 +13,7 @@ from typing import Protocol
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
+from cspbench.zoo.partial import GAMMA, sliced_parts
 
 GROWTH = 32
 STEM = 64
@@ -109,31 +110,34 @@ def densenet201_plus_elastic() -> Network:
     return densenet("densenet201-plus-elastic", ELASTIC_DEPTHS, elastic_layer)
 
 
-def cspdensenet201_plus_elastic() -> Network:
-    """A stand-in for CSPDenseNet-201+Elastic: the same layers on half of each stage's channels, fused last.
+def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last: bool) -> int:
+    """A stage over `width` channels with a dense block on part 2 alone; returns how many channels it ends in.
 
-    A stage's map is sliced: the first half bypasses the dense block. Behind the pool a transition of the block alone
-    (there is none after the concatenation) brings both parts together to half of what they had.
+    Fused last: behind the pool the only transition mixes what the block gathered, to bring both parts together to half
+    of what they had, and part 1 is concatenated as it was. The `last` stage has neither pool nor low path, and halves
+    nothing.
     """
+    part1 = round(gamma * width)
+    bypass, _ = sliced_parts(b, gamma)
+    block = dense_block(b, depth, elastic_layer, low=not last)
+    gathered = width - part1 + depth * GROWTH
+    fused = gathered if last else (part1 + gathered) // 2
+    if not last:
+        b.route(bypass)
+        bypass = b.local_avgpool(2)
+        b.route(block)
+        b.local_avgpool(2)
+    b.route(bypass, transition(b, fused))
+    return part1 + fused
+
+
+def cspdensenet201_plus_elastic(gamma: float = GAMMA) -> Network:
+    """A stand-in for CSPDenseNet-201+Elastic: the same layers on a part of each stage's channels, fused last."""
     b = Builder("cspdensenet201-plus-elastic", (3, 224, 224))
     stem(b)
     width = STEM
     for at, depth in enumerate(ELASTIC_DEPTHS):
-        last = at == len(ELASTIC_DEPTHS) - 1
-        entry, part1 = b.last, width // 2
-        bypass = b.route(entry, groups=2, group_id=0)
-        b.route(entry, groups=2, group_id=1)
-        dense_block(b, depth, elastic_layer, low=not last)
-        gathered = width - part1 + depth * GROWTH
-        fused = gathered if last else (part1 + gathered) // 2
-        if not last:
-            block = b.last
-            b.route(bypass)
-            bypass = b.local_avgpool(2)
-            b.route(block)
-            b.local_avgpool(2)
-        b.route(bypass, transition(b, fused))
-        width = part1 + fused
+        width = csp_stage(b, width, depth, gamma=gamma, last=at == len(ELASTIC_DEPTHS) - 1)
     normalised(b)
     logits(b)
     return b.network()

@@ -11,8 +11,8 @@ from cspbench.zoo.recipe import Recipe
 
 Definition = Literal["cfg", "paper", "reconstruction", "stand-in", "file"]
 """cfg: equals a published file layer by layer. paper: another complete public definition. reconstruction: forced by
-independent evidence. stand-in: chosen because it carries the published totals, so that agreement proves nothing.
-file: a cfg the user gave."""
+independent evidence. stand-in: ours, since too little is known, and made to carry the published totals where there are
+any, so that agreement proves nothing. file: a cfg the user gave."""
 
 Confidence = Literal["certain", "very high", "high", "medium", "low"]
 """That the network is the one behind the published numbers."""

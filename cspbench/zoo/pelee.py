@@ -67,16 +67,24 @@ def stem(b: Builder, *, activation: str, pooled: int | None = None) -> int:
     return b.route(pool, strided)
 
 
-def two_way(b: Builder, bottleneck: int, *, activation: str, growth: int = GROWTH) -> int:
-    """Pelee's dense layer: half of the growth from a 3x3, half from two of them in a row; each branch opens narrow."""
+def two_way(
+    b: Builder, bottleneck: int, *, activation: str, growth: int = GROWTH, branches: Sequence[int] = (2, 1)
+) -> int:
+    """Pelee's dense layer: half of the growth from two 3x3 in a row, half from one; each branch opens narrow.
+
+    `branches` are the 3x3 of each in the order of the channels: as Figure 7 of the CSPNet paper draws its own network,
+    the deeper one comes first.
+    """
     entry = b.last
-    b.conv(bottleneck, activation=activation)
-    b.conv(growth // 2, 3, activation=activation)
-    far = b.conv(growth // 2, 3, activation=activation)
-    b.route(entry)
-    b.conv(bottleneck, activation=activation)
-    near = b.conv(growth // 2, 3, activation=activation)
-    return b.route(far, near)
+    ends: list[int] = []
+    for depth in branches:
+        if ends:
+            b.route(entry)
+        b.conv(bottleneck, activation=activation)
+        for _ in range(depth):
+            b.conv(growth // 2, 3, activation=activation)
+        ends.append(b.last)
+    return b.route(*ends)
 
 
 def two_way_se(b: Builder, bottleneck: int, *, activation: str) -> int:

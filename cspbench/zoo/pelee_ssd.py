@@ -1,18 +1,19 @@
 """Pelee, PeleeNet's own detector: an SSD whose maps pass a residual block before they are predicted from.
 
-Source: Pelee (arXiv 1804.06882) and its authors' Caffe code, Robert-JunWang/Pelee. The channels of a dense layer stand
-in the order of `two_way` here, the deeper branch first, and the other way round in the authors' files.
+Source: Pelee (arXiv 1804.06882) and its authors' Caffe code, Robert-JunWang/Pelee. In a dense layer the branch with one
+3x3 comes first there, so that the arrays and channels stand in the order of the authors' files.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from math import sqrt
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
-from cspbench.zoo.pelee import pelee_trunk
+from cspbench.zoo.pelee import pelee_trunk, two_way
 from cspbench.zoo.recipe import HardNms, Recipe
 
 RATIOS = (2.0, 3.0)
@@ -75,7 +76,8 @@ def pelee_304(side: int = 304) -> Network:
     """Pelee at 304x304: maps of 19, 19, 10, 5, 3 and 1 (the first twice, for small boxes and for larger ones)."""
     b = Builder("pelee-304", (3, side, side))
     # Caffe's pools round up: 19 becomes 10, whose last windows hang over the border; so do Darknet's
-    _, c4, c5 = pelee_trunk(b, activation="relu", pool=Builder.local_avgpool)
+    layer = partial(two_way, branches=(1, 2))
+    _, c4, c5 = pelee_trunk(b, activation="relu", layer=layer, pool=Builder.local_avgpool)
     plain(b, 256)
     maps = [c4, c5, plain(b, 256, 3, stride=2, padding=1)]
     for _ in range(2):

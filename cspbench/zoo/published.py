@@ -65,7 +65,8 @@ CLASSIFIERS: tuple[Model, ...] = (
         "paper",
         "csresnext50.cfg with mish for leaky, the layers of csresnext50-omega.cfg",
         "very high",
-        why="The row compares activations of one network, and the authors' own mish file of that network, "
+        "Whether the row was trained with that file or another one is not said.",
+        "The row compares activations of one network, and the authors' own mish file of that network, "
         "csresnext50-omega.cfg, has these layers.",
     ),
     Model(
@@ -74,7 +75,8 @@ CLASSIFIERS: tuple[Model, ...] = (
         "paper",
         "csresnext50.cfg with swish for leaky",
         "very high",
-        why="The README names it only to say that swish does not suit ResNeXt (Mish paper); no row gives its accuracy.",
+        "No file of it and no accuracy were published.",
+        "The README names it only to say that swish does not suit ResNeXt (Mish paper); no row gives its accuracy.",
     ),
     _cfg(resnet_elastic.csresnext50_elastic, "csresnext50-elastic"),
     _cfg(resnet.resnet152, "resnet152", _ALEXEY),
@@ -107,7 +109,8 @@ DETECTORS: tuple[Model, ...] = (
         "reconstruction",
         "csresnext50-panet-spp-original-optimal.cfg, since only the loss differs",
         "high",
-        why="The authors' list of results has it beside the CIoU net of that file, both with the optimal recipe; a "
+        "Whether the GIoU net had that file's anchors and scale_x_y is assumed.",
+        "The authors' list of results has it beside the CIoU net of that file, both with the optimal recipe; a "
         "loss has no layer.",
     ),
     Model(

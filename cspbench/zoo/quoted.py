@@ -34,7 +34,7 @@ DETECTORS: tuple[Model, ...] = (
         "paper",
         "ThunderNet (arXiv 1903.11752), qinzheng93/ThunderNet",
         "high",
-        _UNKNOWN,
+        _UNKNOWN + " Why this has 6.9 % more multiply-adds than the paper prints is not known.",
         _THUNDERNET.format(paper=470, here=502.5)
         + """With offsets for each class it would have 567.3 M. The rest
 of the difference is in the trunk, 330.6 M: SNet146's 146 M at 224x224 would be 298 M at 320x320.""",
@@ -53,7 +53,7 @@ multiply-adds and 5.98 M parameters; this has 1,284 M and 5,981,012, all of them
     Model(
         "refinedetlite",
         refinedetlite.refinedetlite,
-        "reconstruction",
+        "stand-in",
         "res2netlite72.cfg as the trunk, RefineDet's two heads, the light head of a third party's port",
         "low",
         "Source maps, anchors, widths of the heads and pixels are not known: no code and no totals were published.",

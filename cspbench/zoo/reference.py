@@ -12,7 +12,7 @@ from functools import partial
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
-from cspbench.zoo.csp_pelee import partial_split
+from cspbench.zoo.partial import convolved_parts, sliced_parts
 from cspbench.zoo.pelee import STEM, Stage, dense_block, stem, two_way
 
 DENSE_WIDTHS = (64, 128, 256)
@@ -29,9 +29,8 @@ LAST = 512
 
 def dense_stage(b: Builder, width: int) -> int:
     """One dense layer as wide as the stage on half of its channels; a transition; and the other half again."""
-    entry, half = b.last, width // 2
-    part1 = b.route(entry, groups=2, group_id=0)
-    part2 = b.route(entry, groups=2, group_id=1)
+    half = width // 2
+    part1, part2 = sliced_parts(b)
     b.conv(half)
     b.route(part2, b.conv(width, 3))
     return b.route(part1, b.conv(half + width))
@@ -55,7 +54,7 @@ def csppeleenet_ref_trunk(b: Builder, last: int) -> tuple[int, int, int]:
     stem(b, activation="leaky", pooled=STEM)
     ends = []
     for (depth, bottleneck), part in zip(PELEE_STAGES, PELEE_PARTS, strict=True):
-        bypass = partial_split(b, part, part, activation="leaky")
+        bypass = convolved_parts(b, part, part, activation="leaky")
         dense_block(b, depth, bottleneck, activation="leaky", layer=partial(two_way, growth=part))
         transition = b.conv(part + depth * part)
         ends.append(b.route(bypass, transition))

@@ -22,6 +22,12 @@ The network is public, and nothing was left to choose: as Darknet prints it, 2x2
 them 1.016), it gives both published numbers at 224x224. All 117 bars that Figure 7 of the CSPNet paper draws
 for its layers at 416x416 fit it, correlation 0.9996."""
 
+_PELEE_UNKNOWN = "The authors' own Darknet file of it was never published."
+
+_CSP_PELEE_UNKNOWN = (
+    "The figure gives operations, not kernels: one 1x1 of the stem could also stand before its pool (768 weights)."
+)
+
 _CSP_PELEE = """\
 Figure 7 of the CSPNet paper draws the operations of each layer of CSPPeleeNet at 416x416: 114 bars, all of
 which this network fits (correlation 0.9994, largest error under two pixels). The three tallest are 43.75 %
@@ -47,6 +53,12 @@ The head is that of the authors' yolov3-tiny-prn.cfg and enet-coco.cfg; on Pelee
 published operations at two sizes and the published size of Pelee-PRN (2.39 and 4.04 at 320 and 416, 3.16M
 numbers) and, with a third scale, of Pelee-PRN-3l (2.98, 5.03, 3.36M)."""
 
+_PRN_ON_CSP_PELEE = (
+    _PRN_HEAD
+    + """ The trunk is the classifier of the ImageNet rows (see `csppeleenet`); that the detector
+has the same one follows from the name alone, as no totals of it were published."""
+)
+
 CLASSIFIERS: tuple[Model, ...] = (
     Model(
         "resnet152-v1",
@@ -54,10 +66,11 @@ CLASSIFIERS: tuple[Model, ...] = (
         "paper",
         "ResNet (arXiv 1512.03385), quoted from the HarDNet paper",
         "very high",
-        why="""\
+        "The source of its Top-5 of 93.6 was not found.",
+        """\
 The row quotes the HarDNet paper, which prints 60.2M parameters, all of them, and 11.3 G multiply-adds: those of
 this network. With the stride on the 3x3, as torchvision's and timm's have it, it would be 11.5; resnet152.cfg
-has other shortcuts. The source of the Top-5 of 93.6 was not found.""",
+has other shortcuts.""",
     ),
     Model(
         "csresnext50-plus-elastic",
@@ -103,7 +116,8 @@ a grid of four layers gives 27.21M, and "-32" is that paper's way to write the g
         "paper",
         "densenet201_elastic of allenai/elastic",
         "very high",
-        why="""\
+        "The row does not say where its figures were printed; they are what the authors' own counter gives, doubled.",
+        """\
 The authors' code is public. All of its learnable parameters are the row's (its weights alone would print
 19.26M), and twice what the authors' own counter gives are its BFLOPs.""",
     ),
@@ -125,7 +139,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "paper",
         "Pelee (arXiv 1804.06882), Robert-JunWang/PeleeNet",
         "very high",
-        why=_PELEE,
+        _PELEE_UNKNOWN,
+        _PELEE,
     ),
     Model(
         "peleenet-swish",
@@ -133,7 +148,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "paper",
         "PeleeNet with swish for leaky",
         "very high",
-        why=_PELEE,
+        _PELEE_UNKNOWN,
+        _PELEE,
     ),
     Model(
         "peleenet-mish",
@@ -141,7 +157,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "paper",
         "PeleeNet with mish for leaky",
         "very high",
-        why=_PELEE,
+        _PELEE_UNKNOWN,
+        _PELEE,
     ),
     Model(
         "peleenet-swish-se",
@@ -158,7 +175,7 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "reconstruction",
         "every layer read from Figure 7 of the CSPNet paper",
         "very high",
-        "The figure gives operations, not kernels: one 1x1 of the stem could also stand before its pool (768 weights).",
+        _CSP_PELEE_UNKNOWN,
         _CSP_PELEE,
     ),
     Model(
@@ -167,7 +184,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "reconstruction",
         "CSPPeleeNet with swish for leaky",
         "very high",
-        why=_CSP_PELEE,
+        _CSP_PELEE_UNKNOWN,
+        _CSP_PELEE,
     ),
     Model(
         "csppeleenet-mish",
@@ -175,7 +193,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "reconstruction",
         "CSPPeleeNet with mish for leaky",
         "very high",
-        why=_CSP_PELEE,
+        _CSP_PELEE_UNKNOWN,
+        _CSP_PELEE,
     ),
     Model(
         "csppeleenet-swish-se",
@@ -192,7 +211,8 @@ counts and gamma 0.5 and misses by +0.07 % and +0.1 %.""",
         "reconstruction",
         "PeleeNet with the exponential fetch of SparseNet (arXiv 1801.05895)",
         "high",
-        why="""\
+        "The base of the powers and what the transitions read follow from the totals alone; no file was published.",
+        """\
 Of about 480 ways to make PeleeNet sparse (bottleneck rule, what transitions read, base of the powers, which
 stages) exactly one gives both published numbers: all stages, powers of two, fixed bottlenecks, transitions that
 read all. The operations of SparsePelee-PRN in the authors' other repository agree with it.""",
@@ -259,7 +279,7 @@ blocks (csresnet50.cfg).""",
         "stand-in",
         "MixNet-M (arXiv 1907.09595) in Darknet layers, with groups that we chose for the published BFLOPs",
         "low",
-        "How many groups each mixed convolution has is not known; its designer says 12.0M parameters, this has 11.2M.",
+        "How many groups each mixed convolution has is not known; its designer says 12.0M weights, this has -7 %.",
         """\
 AlexeyAB made it from MixNet-M by decreasing the groups of its mixed convolutions. A log of it shows 253 layers,
 the last addition at layer 247, squeezed widths as shares of the expanded ones and grouped 1x1, all as here. Of
@@ -275,7 +295,7 @@ DETECTORS: tuple[Model, ...] = (
         "CSPPeleeNet with the two-scale PRN head of enet-coco.cfg",
         "high",
         "Which map with stride 16 the head reads, and in which order its channels lie, is not known.",
-        _PRN_HEAD,
+        _PRN_ON_CSP_PELEE,
     ),
     Model(
         "csppeleenet-prn-swish",
@@ -284,7 +304,7 @@ DETECTORS: tuple[Model, ...] = (
         "CSPPeleeNet-swish with the two-scale PRN head of enet-coco.cfg",
         "medium",
         "Whether swish replaces leaky in the head as well is not known; in enet-coco.cfg it does not.",
-        _PRN_HEAD,
+        _PRN_ON_CSP_PELEE,
     ),
     Model(
         "cspdensenetb-ref-prn",

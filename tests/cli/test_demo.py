@@ -75,7 +75,7 @@ def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
 
 def test_again_gives_the_same_reports(demo: Demo) -> None:
     folder, _ = demo
-    names = ("report.html", "report.md", "report.json", "top1-over-bflops.png")
+    names = ("report.html", "report.md", "report.json", "accuracy-vs-bflops.png")
     before = [(folder / "results" / name).read_bytes() for name in names]
     done = run("report", "runs/sample", "--save", folder=folder)
     assert done.returncode == 0, done.stderr

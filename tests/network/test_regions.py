@@ -131,6 +131,15 @@ def test_proposals_by_their_definition(considered: int, count: int) -> None:
         assert not mine[len(expected) :].any()
 
 
+def test_regions_are_as_precise_in_a_network_of_half_precision() -> None:
+    """Where a box lies must not be rounded to the 2 pixels that bf16 has between 256 and 512."""
+    layer = Proposals(sources=(0, 1), anchors=((20.3, 10.7),), count=4)
+    scores, offsets = noise(1, 1, 30, 30).bfloat16(), noise(1, 4, 30, 30, seed=1).bfloat16()
+    halved = ProposalBoxes(layer, (30, 30)).to(torch.bfloat16)(scores, offsets)
+    assert halved.dtype == torch.float32
+    assert torch.equal(halved, ProposalBoxes(layer, (30, 30))(scores.float(), offsets.float()))
+
+
 def test_no_images_have_no_regions() -> None:
     layer = Proposals(sources=(0, 1), anchors=((20.0, 10.0),), count=5)
     found = ProposalBoxes(layer, (4, 4))(torch.empty(0, 1, 4, 4), torch.empty(0, 4, 4, 4))

@@ -35,7 +35,7 @@ def texts(plot: Plot) -> list[str]:
 
 
 def test_what_there_is_to_draw(drawn: dict[str, Plot]) -> None:
-    assert [*drawn] == ["top1-over-bflops", "top1-over-params", "ap-over-nms", "residuals"]
+    assert [*drawn] == ["accuracy-vs-bflops", "accuracy-vs-params", "ap-over-nms", "residuals"]
 
 
 def test_nothing_measured_leaves_residuals_out(lines: list[Line]) -> None:
@@ -44,7 +44,7 @@ def test_nothing_measured_leaves_residuals_out(lines: list[Line]) -> None:
 
 
 def test_labels_and_units(drawn: dict[str, Plot]) -> None:
-    operations, parameters = texts(drawn["top1-over-bflops"]), texts(drawn["top1-over-params"])
+    operations, parameters = texts(drawn["accuracy-vs-bflops"]), texts(drawn["accuracy-vs-params"])
     assert operations.count("top-1 accuracy in percent") == 2
     assert operations.count("operations in billions (BFLOPs), logarithmic") == 2
     assert parameters.count("parameters in millions, logarithmic") == 2
@@ -71,7 +71,7 @@ def overlaps(boxes: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [(one, other) for one, other in combinations(boxes, 2) if one.shrunk(0.98, 0.9).overlaps(other)]
 
 
-@pytest.mark.parametrize("name", ["top1-over-bflops", "top1-over-params", "residuals"])
+@pytest.mark.parametrize("name", ["accuracy-vs-bflops", "accuracy-vs-params", "residuals"])
 def test_no_label_covers_another(drawn: dict[str, Plot], name: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

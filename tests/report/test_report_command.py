@@ -169,7 +169,7 @@ def test_strict_fails_where_nothing_explains(results: Path, tmp_path: Path) -> N
 
 
 PLOTS = (
-    *("top1-over-bflops.png", "top1-over-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
+    *("accuracy-vs-bflops.png", "accuracy-vs-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
     "residuals.png",
 )
 REPORTS = ("report.md", "report.html", "report.csv", "report.json", "report.tex")

@@ -122,6 +122,19 @@ def test_stage_widths_of_the_stand_in() -> None:
     assert [network.inputs(at)[0][0] for at in slices] == [64, 224, 544, 1184]
 
 
+def test_gamma_decides_what_passes_by() -> None:
+    """With a quarter past the block, three of four slices enter it: 64 -> 48, and 10 layers of 32 make 368."""
+    network = cspdensenet201_plus_elastic(gamma=0.25)
+    slices = [at for at, layer in enumerate(network.layers) if getattr(layer, "groups", 1) == 4]
+    assert [network.shape(at)[0] for at in slices[:4]] == [16] * 4
+    entry = network.layers[slices[3] + 1]
+    assert (entry.section, entry.sources, network.shape(slices[3] + 1)[0]) == ("route", tuple(slices[1:4]), 48)
+    first = next(at for at, layer in enumerate(network.layers) if layer.section == "local_avgpool" and at > slices[3])
+    assert network.shape(first)[0] == 48
+    fused = next(layer for layer in network.layers if getattr(layer, "filters", 0) == (16 + 368) // 2)
+    assert getattr(fused, "size", 0) == 1
+
+
 def test_bilinear_enlargement_has_no_cfg() -> None:
     b = Builder("low", (3, 8, 8))
     b.conv(4)

@@ -13,6 +13,7 @@ from cspbench.network.counting import count, ledger
 from cspbench.network.layers import Convolution, MultiBox, Proposals, RefineBox
 from cspbench.network.network import Network
 from cspbench.zoo import catalogue, quoted
+from cspbench.zoo.pelee import peleenet
 from cspbench.zoo.pelee_ssd import pelee_304
 from cspbench.zoo.refinedetlite import refinedetlite
 from cspbench.zoo.res2net import res2netlite72
@@ -36,7 +37,7 @@ def test_totals_by_both_counters(name: str) -> None:
 
 def test_every_quoted_detector_has_its_totals_here() -> None:
     assert [model.name for model in quoted.DETECTORS] == list(TOTALS)
-    assert [model.definition for model in quoted.DETECTORS] == ["paper", "paper", "paper", "reconstruction"]
+    assert [model.definition for model in quoted.DETECTORS] == ["paper", "paper", "paper", "stand-in"]
 
 
 @pytest.mark.parametrize("name", TOTALS)
@@ -87,6 +88,15 @@ def test_pelee_beside_its_paper() -> None:
     # the paper prints 1,290 million and 2.58 billion
     assert counted.total("mac") / 1_290e6 == pytest.approx(1, abs=0.005)
     assert counted.total("conv") / 2.58e9 == pytest.approx(1, abs=0.005)
+
+
+def test_pelee_reads_the_arrays_in_its_authors_order() -> None:
+    """In a dense layer of theirs the branch with one 3x3 comes first; in Darknet's PeleeNet the one with two."""
+    orders = []
+    for network in (pelee_304(), peleenet()):
+        sizes = [layer.size for layer in network.layers if isinstance(layer, Convolution)]
+        orders.append(sizes[4:9])  # behind the four of the stem
+    assert orders == [[1, 3, 1, 3, 3], [1, 3, 3, 1, 3]]
 
 
 def test_pelee_heads() -> None:

@@ -1,0 +1,79 @@
+"""A detector quoted from another paper through eval-coco and score: its own recipe, and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from coco_commands import annotate, run
+
+from cspbench.weights.darknet import write as write_weights
+from cspbench.zoo import catalogue
+
+MODEL = "snet49-thundernet"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A folder with coco/ and random weights, and a finished evaluation in it."""
+    folder = tmp_path_factory.mktemp("quoted")
+    annotate(folder / "coco", 3)
+    network = catalogue.model(MODEL).build()
+    rng = np.random.default_rng(0)
+    arrays: list[dict[str, Any]] = []
+    for index in range(len(network.layers)):
+        shapes = {array.role: array.shape for array in network.weights(index)}
+        arrays.append({role: rng.uniform(0.1, 0.2, shape).astype(np.float32) for role, shape in shapes.items()})
+    write_weights(folder / f"{MODEL}.weights", network, arrays)
+    return folder, run([*arguments(folder), "--format", "json"], folder)
+
+
+def arguments(folder: Path) -> list[str]:
+    return ["eval-coco", str(folder / "coco"), "-m", MODEL, "--weights", str(folder / f"{MODEL}.weights")]
+
+
+def test_its_recipe_is_what_the_run_records(made: tuple[Path, Any]) -> None:
+    folder, done = made
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert result["preset"] == "its own recipe"
+    assert [(each["nms"], each["kind"]) for each in result["thresholds"]] == [(0.5, "soft")]
+    (path,) = (folder / "runs").glob("*/")
+    assert path.name.startswith(f"{MODEL}-recipe-")
+    kept = json.loads((path / "run.json").read_text())["preset"]
+    recipe = catalogue.model(MODEL).recipe
+    assert recipe is not None
+    assert kept == json.loads(json.dumps({"name": "recipe", **recipe.as_json()}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--nms", "0.7"], ["--conf", "0.4"], ["--preset", "readme"], ["--nms-kind", "diou"], ["--decoder", "stb"]],
+)
+def test_options_of_darknet_are_refused(made: tuple[Path, Any], more: list[str]) -> None:
+    folder, _ = made
+    done = run([*arguments(folder), *more], folder)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"{MODEL} has its authors' own recipe" in done.stderr
+    assert more[0] in done.stderr
+
+
+def test_another_size_is_refused(made: tuple[Path, Any]) -> None:
+    folder, _ = made
+    done = run([*arguments(folder), "--size", "416"], folder)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "its own input size only (expected 320x320, found 416x416)" in done.stderr
+
+
+def test_scoring_repeats_the_recipe_and_takes_no_other_suppression(made: tuple[Path, Any]) -> None:
+    folder, done = made
+    (path,) = (folder / "runs").glob("*/")
+    again = run(["score", str(path), "--format", "json"], folder)
+    (scored,), (result,) = json.loads(again.stdout), json.loads(done.stdout)
+    assert {**scored, "run": ""} == {**result, "run": ""}
+    for more in (["--nms", "0.7"], ["--nms-kind", "diou"]):
+        refused = run(["score", str(path), *more], folder)
+        assert (refused.returncode, "has its authors' own suppression" in refused.stderr) == (2, True)
