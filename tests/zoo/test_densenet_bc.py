@@ -18,6 +18,7 @@ from cspbench.network.layers import Upsample
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.zoo.densenet_bc import (
+    csp_stage,
     cspdensenet201_plus_elastic,
     dense_block,
     densenet,
@@ -123,16 +124,18 @@ def test_stage_widths_of_the_stand_in() -> None:
 
 
 def test_gamma_decides_what_passes_by() -> None:
-    """With a quarter past the block, three of four slices enter it: 64 -> 48, and 10 layers of 32 make 368."""
-    network = cspdensenet201_plus_elastic(gamma=0.25)
+    """With a quarter past the block three of four slices enter it: 48, and two layers of 32 make 112."""
+    b = Builder("stage", (64, 8, 8))
+    b.dropout(0)
+    width = csp_stage(b, 64, 2, gamma=0.25, last=False)
+    network = b.network()
     slices = [at for at, layer in enumerate(network.layers) if getattr(layer, "groups", 1) == 4]
-    assert [network.shape(at)[0] for at in slices[:4]] == [16] * 4
+    assert [network.shape(at)[0] for at in slices] == [16] * 4
     entry = network.layers[slices[3] + 1]
-    assert (entry.section, entry.sources, network.shape(slices[3] + 1)[0]) == ("route", tuple(slices[1:4]), 48)
-    first = next(at for at, layer in enumerate(network.layers) if layer.section == "local_avgpool" and at > slices[3])
-    assert network.shape(first)[0] == 48
-    fused = next(layer for layer in network.layers if getattr(layer, "filters", 0) == (16 + 368) // 2)
-    assert getattr(fused, "size", 0) == 1
+    assert (entry.section, entry.sources, network.shape(slices[3] + 1)[0]) == ("route", tuple(slices[1:]), 48)
+    bypass, fused = network.layers[-1].sources
+    assert (network.shape(bypass), network.shape(fused)) == ((16, 4, 4), ((16 + 112) // 2, 4, 4))
+    assert width == 16 + 64
 
 
 def test_bilinear_enlargement_has_no_cfg() -> None:
