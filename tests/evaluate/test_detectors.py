@@ -160,6 +160,13 @@ def test_a_classifier_detects_nothing() -> None:
 
 
 def test_another_size() -> None:
-    found = detector(catalogue.model("snet49-thundernet"), README, (256, 288))
+    found = detector(catalogue.model("yolov3-tiny"), README, (256, 288))
     assert found.network.input == (3, 256, 288)
     assert found.prepare(picture()).shape == (3, 256, 288)
+
+
+def test_anchors_of_a_quoted_detector_belong_to_its_own_size() -> None:
+    pelee = catalogue.model("pelee-304")
+    assert detector(pelee, README, (304, 304)).network.input == (3, 304, 304)
+    with pytest.raises(UsageError, match=r"own input size only \(expected 304x304, found 416x416\)"):
+        detector(pelee, README, (416, 416))
