@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from torch_arrays import computing, draw, image
+from torch import Tensor
+from torch_arrays import computing, draw
 
 from cspbench.network.module import to_module
 from cspbench.zoo import published
@@ -11,12 +14,12 @@ from cspbench.zoo.model import Model
 
 
 @pytest.mark.parametrize("model", [*published.CLASSIFIERS, *published.CARDS], ids=lambda model: str(model.name))
-def test_outputs_are_finite_and_of_the_right_shape(model: Model) -> None:
+def test_outputs_are_finite_and_of_the_right_shape(model: Model, photo: Callable[[int], Tensor]) -> None:
     network = model.build()
     assert network.input[1] == network.input[2]
     module = draw(to_module(network))
     with computing():
-        found = module(image(network.input[1]))
+        found = module(photo(network.input[1]))
     assert found.shape == (1, 1000, 1, 1)
     assert bool(found.isfinite().all())
     assert found.std() > 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from torch_arrays import computing, draw, image
+from torch import Tensor
+from torch_arrays import computing, draw
 
 from cspbench.errors import DefinitionError
 from cspbench.network import cfg, cfg_text
@@ -61,11 +64,11 @@ def test_totals_by_both_counters(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOTALS)
-def test_outputs_are_finite_and_of_the_right_shape(name: str) -> None:
+def test_outputs_are_finite_and_of_the_right_shape(name: str, photo: Callable[[int], Tensor]) -> None:
     network = MODELS[name].build().resized(224, 224)
     module = draw(to_module(network))
     with computing():
-        found = module(image(224))
+        found = module(photo(224))
     if name in {model.name for model in unpublished.DETECTORS}:
         sides = (7, 14, 28)[: len(network.detections)]
         assert [tuple(each.shape) for each in found] == [(1, 255, side, side) for side in sides]
