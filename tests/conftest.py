@@ -11,9 +11,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
 
+from cspbench.data.decode import decode
+from cspbench.data.resize import resize_image
 from cspbench.network import cfg
 from cspbench.network.network import Network
 
@@ -22,13 +26,24 @@ settings.register_profile("cspbench", deadline=None, derandomize=True)
 settings.load_profile("cspbench")
 
 
+SHARED = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of published documents, reference files and golden cases; the test skips where it is not there."""
-    folder = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"the reference files are not in {folder}: set CSPBENCH_SHARED to the folder that holds them")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"the reference files are not in {SHARED}: set CSPBENCH_SHARED to the folder that holds them")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[[int], NDArray[np.float32]]:
+    """One image, (1, 3, size, size) in [0, 1]: a photograph of the reference data where that is there, else noise."""
+    if PHOTO.is_file():
+        return lambda size: resize_image(decode(PHOTO), size, size)[None]
+    return lambda size: np.random.default_rng(1).random((1, 3, size, size), np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from torch import Tensor
+import torch
+from numpy.typing import NDArray
 from torch_arrays import computing, draw
 
 from cspbench.network.module import to_module
@@ -14,12 +16,12 @@ from cspbench.zoo.model import Model
 
 
 @pytest.mark.parametrize("model", [*published.CLASSIFIERS, *published.CARDS], ids=lambda model: str(model.name))
-def test_outputs_are_finite_and_of_the_right_shape(model: Model, photo: Callable[[int], Tensor]) -> None:
+def test_outputs_are_finite_and_of_the_right_shape(model: Model, photo: Callable[[int], NDArray[np.float32]]) -> None:
     network = model.build()
     assert network.input[1] == network.input[2]
     module = draw(to_module(network))
     with computing():
-        found = module(photo(network.input[1]))
+        found = module(torch.from_numpy(photo(network.input[1])))
     assert found.shape == (1, 1000, 1, 1)
     assert bool(found.isfinite().all())
     assert found.std() > 0
