@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +10,6 @@ import numpy as np
 from PIL import Image
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-
-
-def run(arguments: list[str], cwd: Path, command: list[str] | None = None, **environment: str) -> Any:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
-    return subprocess.run(
-        [*(command or [sys.executable, "-m", "cspbench"]), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
-        timeout=180,
-        check=False,
-    )
 
 
 def annotate(folder: Path, count: int, stem: str = "instances_val2017") -> None:

@@ -5,29 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 
 from cspbench import __version__
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
 
 
-def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `cspbench` in a new process."""
-    return subprocess.run(
-        [sys.executable, "-c", "from cspbench.cli.app import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "CI": "1", **environment},
-        timeout=120,
-        check=False,
-    )
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> processes.Done:
+    """Run `cspbench` in a process."""
+    return processes.run(list(arguments), cwd, **environment)
 
 
 @pytest.fixture(scope="module")

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 from PIL import Image
 
 
-def run(*arguments: str, dataset: str = "imagenet", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `cspbench data check DATASET` in a new process."""
-    return subprocess.run(
-        [sys.executable, "-c", "from cspbench.cli.app import main; main()", "data", "check", dataset, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CI": "1", **environment},
-        timeout=120,
-        check=False,
-    )
+def run(*arguments: str, dataset: str = "imagenet", **environment: str) -> processes.Done:
+    """Run `cspbench data check DATASET` in a process."""
+    return processes.run(["data", "check", dataset, *arguments], **environment)
 
 
 def picture(path: Path, colour: str) -> None:

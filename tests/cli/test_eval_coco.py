@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coco_commands import annotate, run
+from coco_commands import annotate
+from processes import run
 
 from cspbench.network.builder import Builder
 from cspbench.network.cfg_text import write as cfg_text

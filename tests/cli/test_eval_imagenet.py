@@ -11,13 +11,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from faults import staged
 from faults.commands import PATIENCE, until_stopped
 from PIL import Image
+from processes import run
 
 from cspbench.network.builder import Builder
 from cspbench.network.cfg_text import write as cfg_text
@@ -38,19 +38,6 @@ class Sample:
 
     def arguments(self, *more: str) -> list[str]:
         return ["eval-imagenet", str(self.data), "--cfg", str(self.cfg), "--weights", str(self.weights), *more]
-
-
-def run(arguments: list[str], cwd: Path, command: list[str] | None = None, **environment: str) -> Any:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
-    return subprocess.run(
-        [*(command or MAIN), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
-        timeout=180,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

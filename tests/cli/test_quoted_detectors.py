@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coco_commands import annotate, run
+from coco_commands import annotate
+from processes import run
 
 from cspbench.weights.darknet import write as write_weights
 from cspbench.zoo import catalogue

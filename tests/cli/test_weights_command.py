@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 from cspbench.network.network import Network
@@ -19,17 +20,9 @@ from cspbench.weights.header import Header
 from cspbench.zoo.catalogue import model
 
 
-def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `cspbench weights` in a new process."""
-    return subprocess.run(
-        [sys.executable, "-c", "from cspbench.cli.app import main; main()", "weights", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "CI": "1"},
-        timeout=120,
-        check=False,
-    )
+def run(*arguments: str | Path, cwd: Path | None = None) -> processes.Done:
+    """Run `cspbench weights` in a process."""
+    return processes.run(["weights", *map(str, arguments)], cwd)
 
 
 def write(path: Path, network: Network) -> Path:

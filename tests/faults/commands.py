@@ -194,10 +194,13 @@ class Warm:
         self.server.stdin.flush()
         return json.loads(self.server.stdout.readline())
 
-    def begin(self, arguments: list[str], folder: Path, **more: Any) -> Process:
-        """Start a command in a folder; with `stop` it stands still after it has written so many shards."""
+    def begin(self, arguments: list[str], folder: Path, log: Path | None = None, **more: Any) -> Process:
+        """Start a command in a folder; with `stop` it stands still after it has written so many shards.
+
+        What it says goes to `log`, if not to a file in the folder.
+        """
         self.count += 1
-        log = folder / f"{self.count}.log"
+        log = log or folder / f"{self.count}.log"
         number = self.ask({"arguments": arguments, "folder": str(folder), "log": str(log), **more})
         self.running.add(number)
         return Process(number, log, self)

@@ -1,6 +1,7 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
-Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock", "stop", "unhurried"},
+Reads one JSON object per line, {"arguments", "folder", "environment", "log", "errors", "limit", "clock", "stop",
+"unhurried"}: what a command prints goes to the file "log", and to "errors" what it says on stderr, where that is given,
 and answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or
 null if it still runs. Has no threads itself, which a fork would lose.
 """
@@ -33,10 +34,13 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.setpgid(0, 0)
     os.chdir(order["folder"])
     os.environ.update(order.get("environment", {}))
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log, errors = (
+        os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for name in ("log", "errors" if "errors" in order else "log")
+    )
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
-    os.dup2(log, 2)
+    os.dup2(errors, 2)
     if order.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
     if "clock" in order:

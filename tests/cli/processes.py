@@ -1,0 +1,43 @@
+"""`cspbench` as a process, forked from one that has imported torch: what is tested is the command, not Python."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from faults.commands import PATIENCE, Warm
+
+Done = subprocess.CompletedProcess[str]
+
+
+@cache
+def _warm() -> Warm:
+    server = Warm.start()
+    atexit.register(server.stop)
+    return server
+
+
+def run(arguments: list[str], cwd: Path | None = None, command: list[str] | None = None, **environment: str) -> Done:
+    """Run `cspbench` to its end, in an environment without any CSPBENCH_ but those given.
+
+    `command` stands for it where it is to be started in another way, as a process that imports everything anew.
+    """
+    if command is not None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
+        return subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
+            timeout=2 * PATIENCE,
+            check=False,
+        )
+    with tempfile.TemporaryDirectory() as place:
+        out, errors = Path(place) / "out", Path(place) / "errors"
+        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), environment=environment)
+        return subprocess.CompletedProcess(arguments, process.wait(), process.words, errors.read_text())
