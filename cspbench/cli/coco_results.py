@@ -3,122 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cspbench.cli.coco_asked import Asked
 from cspbench.cli.options import Format
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.data.coco import CocoSource
-    from cspbench.data.detection_presets import DetectionPreset
     from cspbench.evaluate.coco import Collected, Thresholded
     from cspbench.evaluate.run import Run
     from cspbench.report.verdicts import Verdict
-
-
-LARGEST = 1 << 24
-"""Bytes of a metrics.json that is read again; one with every class at six thresholds has 200 kB."""
-MOST = 100
-"""Thresholds that are taken over from it."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be computed from a run's candidates."""
-
-    preset: DetectionPreset
-    thresholds: list[float]
-    engine: str = "cspbench"
-    bootstrap: bool = False
-    per_class: bool = False
-    save_json: Path | None = None
-    draw: tuple[int, Path] | None = None
-    plots: Path | None = None
-    partial: bool = False
-
-    def __post_init__(self) -> None:
-        from cspbench.evaluate.average_precision import ENGINES
-
-        if self.engine not in ENGINES:
-            raise UsageError(
-                "no such engine",
-                expected=f"one of {', '.join(ENGINES)}",
-                found=repr(self.engine),
-                remedy="Correct --engine",
-            )
-        if self.bootstrap and self.engine != "cspbench":
-            raise UsageError(
-                "--bootstrap needs the matches of the engine cspbench",
-                expected="--engine cspbench",
-                found=self.engine,
-                remedy="Leave out --engine: the numbers are the referee's to the last bit",
-            )
-
-
-def again(
-    run: Run,
-    nms: str | None,
-    nms_kind: str | None = None,
-    engine: str = "cspbench",
-    bootstrap: bool = False,
-    per_class: bool = False,
-    save_json: Path | None = None,
-) -> Asked:
-    """What to compute from the candidates of a run that is there, by default as when it was made."""
-    from cspbench.data.detection_presets import detection_preset
-    from cspbench.evaluate.coco import parse_thresholds
-    from cspbench.evaluate.run import record
-
-    kept = record(run.path)
-    if run.identity["quoted"]:
-        return _quoted(run, nms or nms_kind, engine, bootstrap, per_class, save_json, kept["data"]["limit"] is not None)
-    last = _last(run)
-    if nms is None and last:
-        nms = ",".join(str(each["nms"]) for each in last)
-        nms_kind = nms_kind or last[0]["asked"]
-    made = detection_preset(kept["preset"]["name"])
-    own = made.overridden(conf=kept["preset"]["conf"], nms_kind=nms_kind or _overridden(kept["preset"], made))
-    partial = kept["data"]["limit"] is not None
-    return Asked(own, parse_thresholds(nms, own), engine, bootstrap, per_class, save_json, partial=partial)
-
-
-def _last(run: Run) -> list[dict[str, Any]]:
-    """The thresholds of the run's last metrics; empty without any that can be read."""
-    from cspbench.files import read_file
-
-    try:
-        found = json.loads(read_file(run.path / "metrics.json", LARGEST))["thresholds"][:MOST]
-        return [{"nms": float(each["nms"]), "asked": str(each["asked"])} for each in found]
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return []
-
-
-def _quoted(
-    run: Run, other: str | None, engine: str, bootstrap: bool, per_class: bool, save_json: Path | None, partial: bool
-) -> Asked:
-    """A quoted detector has one suppression, its authors'; `other` is another one that was asked for."""
-    from cspbench.data.detection_presets import detection_preset
-    from cspbench.zoo.catalogue import MODELS
-
-    recipe = MODELS[run.identity["model"]].recipe
-    assert recipe is not None
-    if other is not None:
-        raise UsageError(
-            f"{run.identity['model']} has its authors' own suppression",
-            expected="no --nms and no --nms-kind",
-            found=other,
-            remedy="Leave them out",
-        )
-    own = detection_preset("readme")
-    return Asked(own, [recipe.nms.overlap], engine, bootstrap, per_class, save_json, partial=partial)
-
-
-def _overridden(kept: dict[str, Any], made: DetectionPreset) -> str | None:
-    return None if kept["nms_kind"] == made.nms_kind else str(kept["nms_kind"])
 
 
 def at_thresholds(run: Run, source: CocoSource, asked: Asked) -> tuple[Collected, list[Thresholded]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import evaluating as shared
-from cspbench.cli.coco_results import Asked, finish, result
+from cspbench.cli.coco_asked import Asked
+from cspbench.cli.coco_results import finish, result
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
