@@ -29,9 +29,12 @@ from cspbench.zoo.catalogue import MODELS
 
 
 def limited(source: CocoSource, count: int) -> CocoSource:
-    """`count` images of a set, evenly spread; no published split any more."""
+    """`count` images of a set, evenly spread; no published split any more. `DatasetError` where they are empty."""
     images = [source.images[index * len(source) // count] for index in range(count)]
-    return CocoSource(source.annotations, images, source.folder, "custom")
+    part = CocoSource(source.annotations, images, source.folder, "custom")
+    if part.nothing_to_find is not None:
+        raise part.nothing_to_find
+    return part
 
 
 def category_ids(source: CocoSource, classes: int) -> dict[int, int]:

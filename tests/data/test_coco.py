@@ -16,6 +16,7 @@ from cspbench.data.decode import BadImageError
 from cspbench.data.source import DatasetError
 from cspbench.errors import UsageError
 from cspbench.evaluate.average_precision import ENGINES, average_precision
+from cspbench.evaluate.coco import limited
 from cspbench.evaluate.matching import Detections
 
 
@@ -47,7 +48,7 @@ def test_the_ids_decide_the_order_and_not_the_names(tmp_path: Path) -> None:
     data = contents()
     for image, key in zip(data["images"], (3, 2, 1), strict=True):
         image["id"] = key
-    data["annotations"] = []
+    data["annotations"] = [{**data["annotations"][0], "image_id": 3}]
     source = open_coco(write(tmp_path, data))
     assert [source.sample(index).key for index in range(3)] == list(reversed(NAMES))
     assert source.sample(0).data == (tmp_path / "val2017" / NAMES[2]).read_bytes()
@@ -61,6 +62,33 @@ def test_where_images_may_lie(tmp_path: Path, images: str) -> None:
     assert len(open_coco(root / "annotations")) == 3
     if images == "val2017":
         assert len(open_coco(root / images)) == 3
+
+
+def test_a_mistyped_path_is_no_folder_beside_it(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    for name in ("val2071", "val2017/nothing", "annotation"):
+        with pytest.raises(DatasetError, match=r"is no COCO data set \(.*found nothing"):
+            open_coco(root / name)
+    (root / "test2017").mkdir()
+    with pytest.raises(DatasetError, match=r"test2017: the images are not there \(expected 0+7.jpg in it"):
+        open_coco(root / "test2017")
+
+
+@pytest.mark.parametrize("crowds", [0, 1])
+def test_annotations_without_an_object_to_find(tmp_path: Path, crowds: int) -> None:
+    data = contents()
+    data["annotations"] = [each for each in data["annotations"] if each.get("iscrowd")][:crowds]
+    root = write(tmp_path, data)
+    with pytest.raises(DatasetError, match=rf"nothing to find .*found {crowds} annotations of 3 images"):
+        open_coco(root)
+    report = check(scan_coco(root))
+    assert (report.usable, report.faults[0].startswith("there is nothing to find")) == (False, True)
+
+
+def test_a_part_without_an_object_to_find(tmp_path: Path) -> None:
+    source = open_coco(write(tmp_path))  # the first image by id has none
+    with pytest.raises(DatasetError, match="or evaluate on more images"):
+        limited(source, 1)
 
 
 def test_names_with_folders(tmp_path: Path) -> None:
