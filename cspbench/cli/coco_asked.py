@@ -50,6 +50,13 @@ class Asked:
                 found=self.engine,
                 remedy="Leave out --engine: the numbers are the referee's to the last bit",
             )
+        if self.draw is not None and self.draw[0] < 1:
+            raise UsageError(
+                "--draw draws at least one image",
+                expected="N of 1 or more",
+                found=str(self.draw[0]),
+                remedy="Correct N",
+            )
 
 
 def again(
@@ -65,6 +72,7 @@ def again(
 
     Without thresholds every one that it was scored at, with the kind of suppression that was asked for last.
     """
+    from cspbench.data.detection_presets import CFG_NAMES
     from cspbench.evaluate.coco import parse_thresholds
     from cspbench.evaluate.run import record
 
@@ -75,8 +83,10 @@ def again(
         return Asked(own, [threshold], engine, bootstrap, per_class, save_json, partial=partial)
     last = _last(run) if nms is None else []
     if last:
-        nms_kind = nms_kind or last[-1]["asked"]
-        nms = ",".join(f"{each}" for each in sorted({each["nms"] for each in last if each["asked"] == nms_kind})) or None
+        nms_kind = CFG_NAMES.get(nms_kind, nms_kind) if nms_kind else last[-1]["asked"]
+        nms = (
+            ",".join(f"{each}" for each in sorted({each["nms"] for each in last if each["asked"] == nms_kind})) or None
+        )
     own = _preset(kept["preset"], nms_kind)
     return Asked(own, parse_thresholds(nms, own), engine, bootstrap, per_class, save_json, partial=partial)
 

@@ -27,10 +27,17 @@ NmsOption = Annotated[
     str | None,
     typer.Option("--nms", "--iou-thres", help="NMS threshold, or several with commas; the preset's own if absent."),
 ]
-KindOption = Annotated[str | None, typer.Option("--nms-kind", help="default, greedy or diou.")]
+KindOption = Annotated[
+    str | None, typer.Option("--nms-kind", help="default, greedy (greedynms), diou (diounms), or cfg: as the cfg says.")
+]
 EngineOption = Annotated[str, typer.Option("--engine", help="cspbench, pycocotools or faster-coco-eval.")]
-BootstrapOption = Annotated[bool, typer.Option("--bootstrap", help="95 % intervals over images.")]
-ClassOption = Annotated[bool, typer.Option("--per-class", help="AP of every class, too.")]
+BootstrapOption = Annotated[
+    bool,
+    typer.Option(
+        "--bootstrap", help="95 % intervals: percentile bootstrap over images, which on few images may lie off-centre."
+    ),
+]
+ClassOption = Annotated[bool, typer.Option("--per-class", help="AP and AR of every class, too.")]
 JsonOption = Annotated[Path | None, typer.Option("--save-json", help="Write the detections as Darknet's JSON here.")]
 
 
@@ -59,7 +66,8 @@ def eval_coco(
     bootstrap: BootstrapOption = False,
     per_class: ClassOption = False,
     draw: Annotated[
-        tuple[int, Path] | None, typer.Option("--draw", metavar="N DIR", help="Draw N images with their boxes in DIR.")
+        tuple[int, Path] | None,
+        typer.Option("--draw", metavar="N DIR", help="Draw N images with their boxes of scores from 0.25 in DIR."),
     ] = None,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Plot precision over recall, sizes, the NMS sweep.")

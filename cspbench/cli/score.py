@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +19,13 @@ DataOption = Annotated[Path | None, typer.Option("--data", help="Where a detecto
 
 
 def score(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of runs.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, or folders of runs; or files of detections (COCO's result format), with --data.",
+        ),
+    ],
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     engine: EngineOption = "cspbench",
@@ -28,6 +33,9 @@ def score(
     per_class: ClassOption = False,
     save_json: JsonOption = None,
     data: DataOption = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Of a file of detections: val2017, val2014-5k or custom; asserted.")
+    ] = None,
     server: Annotated[
         Path | None, typer.Option("--import-server", help="The evaluation server's answer for a test split.")
     ] = None,
@@ -36,14 +44,36 @@ def score(
 ) -> None:
     """Compute a run's metrics again from its predictions; for a detector at any NMS thresholds.
 
+    A file of detections, as `darknet detector valid` writes it, is scored as it is. A detector's run keeps what it was
+    scored at before; without --nms all of that is computed again.
+
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli import coco_results, eval_imagenet
+    from cspbench.cli import coco_answers, coco_file, coco_results, eval_imagenet
     from cspbench.cli.coco_asked import again
     from cspbench.evaluate import imagenet
     from cspbench.evaluate.run import find_runs, load_run
     from cspbench.results import write_json
 
+    files = [path for path in runs if path.is_file()]
+    if files:
+        refused = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        given = [option for option, value in refused.items() if value is not None]
+        if given or len(files) != len(runs):
+            raise UsageError(
+                "a file of detections is scored as it is",
+                where=str(files[0]),
+                expected="files alone, with --data, --split, --engine, --bootstrap and --per-class",
+                found=", ".join(given) or "runs beside files",
+                remedy="Leave out the others",
+            )
+        made = [coco_file.scored(file, data, split, engine, bootstrap, per_class) for file in files]
+        coco_results.finish(made, [], form, allow_bad)
+        return
+    if split is not None:
+        raise UsageError(
+            "--split is of a file of detections", expected="RUN alone", found=split, remedy="A run knows its split"
+        )
     found = [load_run(path) for path in find_runs(runs)]
     tasks = {run.identity.get("task") for run in found}
     if server is not None and len(found) != 1:
@@ -75,7 +105,7 @@ def score(
     for run in found:
         asked = again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
         if server is not None:
-            scored.append(coco_results.imported(run, asked, server))
+            scored.append(coco_answers.imported(run, asked, server))
         else:
             scored.append(coco_results.result(run, data_of(run, data), asked))
     coco_results.finish(scored, [], form, allow_bad)
