@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cspbench.cli.coco_asked import Asked
 
 if TYPE_CHECKING:
+    from cspbench.claims import Row
     from cspbench.evaluate.run import Run
     from cspbench.report.verdicts import Verdict
 
@@ -33,28 +34,34 @@ def claims(
     if kind is not None and asked.preset.nms_kind != kind:
         other.append(f"nms_kind {asked.preset.nms_kind}, not {kind}")
     elsewhere = [] if nms == own else [f"NMS {nms:g}, not the preset's {own:g}"]
-    return [
-        {
-            "table": row.table,
-            "row": row.label,
-            "id": row.id,
-            "metric": metric,
-            "published": str(verdict.claim),
-            "measured": _shown(verdict),
-            "delta": None if verdict.delta is None else f"{verdict.delta:+f}",
-            "verdict": str(verdict.word),
-            "reason": str(verdict.reason) if verdict.reason else None,
-        }
-        for row in claimed.of_detector(run.identity, nms)
-        if nms == usual or "Threshold" in row.settings
-        for metric, judged in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items()
-        for threshold in [[] if "Threshold" in row.settings else elsewhere]
-        for verdict in [faults.held(judged, [*other, *threshold, *faults.weights(row, run.identity)])]
-    ]
+    found = []
+    for row in claimed.of_detector(run.identity, nms):
+        if nms != usual and "Threshold" not in row.settings:
+            continue
+        why = [*other, *([] if "Threshold" in row.settings else elsewhere), *faults.weights(row, run.identity)]
+        for metric, judged in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items():
+            found.append(_claim(row, metric, faults.held(judged, why), why))
+    return found
+
+
+def _claim(row: Row, metric: str, verdict: Verdict, why: list[str]) -> dict[str, Any]:
+    return {
+        "table": row.table,
+        "row": row.label,
+        "id": row.id,
+        "metric": metric,
+        "published": str(verdict.claim),
+        "measured": _shown(verdict),
+        "delta": None if verdict.delta is None else f"{verdict.delta:+f}",
+        "verdict": str(verdict.word),
+        "reason": str(verdict.reason) if verdict.reason else None,
+        "why": why,
+    }
 
 
 def _shown(verdict: Verdict) -> str | None:
-    """The measurement as rounded for the comparison, or to three decimals where there is none."""
+    """The measurement as rounded for the comparison, to three decimals where there is none."""
     if verdict.measured is None:
         return None
-    return f"{verdict.measured:.3f}" if verdict.delta is None else f"{verdict.measured:f}"
+    decimals = -int(verdict.measured.as_tuple().exponent)
+    return f"{verdict.measured:f}" if 0 <= decimals <= 3 else f"{verdict.measured:.3f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cspbench.errors import printable
 from cspbench.report.counted import flat_csv, grid, latex
 from cspbench.zoo.catalogue import provenance
 
@@ -152,7 +153,10 @@ def _made(result: Mapping[str, Any]) -> str:
         *([f"engine {', '.join(engines)}"] if engines else []),
         *([f"{result.get('device') or 'unknown device'} {identity['precision']}"] if "file" not in result else []),
     ]
-    return "; ".join(parts)
+    why = dict.fromkeys(each for at in result["thresholds"] for claim in at["claims"] for each in claim.get("why", ()))
+    if why:
+        parts.append(f"made another way than the claims: {'; '.join(why)}")
+    return printable("; ".join(parts))
 
 
 def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str) -> str:

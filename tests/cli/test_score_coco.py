@@ -58,7 +58,7 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], tuple[str, str | Non
     record["identity"] |= {"model": "csresnext50-panet-spp", "file": False, "size": [512, 512]}
     (run / "run.json").write_text(json.dumps(record))
     opened = load_run(run)
-    found = claims(opened, nms, again(opened, f"{nms}"), {"ap": Decimal(40)}, {})
+    found = claims(opened, nms, again(opened, f"{nms}"), {"ap": Decimal("40.0123456")}, {})
     return {(each["table"], each["metric"]): (each["verdict"], each["reason"]) for each in found}
 
 
@@ -75,6 +75,17 @@ def test_another_threshold_is_not_held_against_a_claim_that_names_none(whole: Pa
     assert own["coco-gpu", "ap"] == own["coco-nms", "ap"] == ("off", None)
     assert other["coco-gpu", "ap"] == ("unmeasured", "other-way")
     assert other["coco-nms", "ap"] == ("off", None)  # its row is of 0.6
+
+
+def test_a_claim_says_what_was_otherwise_and_no_more_decimals_than_it_has(whole: Path) -> None:
+    claimed(whole, 0.6)
+    opened = load_run(whole)
+    each = next(
+        each
+        for each in claims(opened, 0.6, again(opened, "0.6"), {"ap": Decimal("40.0123456")}, {})
+        if each["reason"] == "other-way"
+    )
+    assert (each["measured"], each["why"]) == ("40.0", ["NMS 0.6, not the preset's 0.45"])
 
 
 def test_another_preset_is_not_held_against_a_claim(whole: Path) -> None:
