@@ -14,6 +14,7 @@ from coco_runs import command, data_set, made
 
 from cspbench.cli.coco_asked import again
 from cspbench.cli.coco_claims import claims
+from cspbench.cli.progress import Progress
 from cspbench.data import coco
 from cspbench.evaluate.run import load_run
 from cspbench.report import faults
@@ -120,6 +121,17 @@ def test_the_servers_numbers_stay(tmp_path: Path) -> None:
         scored(run, "--nms", "0.6", "--import-server", answer)
         assert len(scored(run)["thresholds"]) == 2
     assert json.loads((run / "run.json").read_text()) == record
+
+
+def test_suppression_and_zips_show_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(Progress, "reach", lambda self, done: seen.append((self.what, done, self.total)))
+    run = made(tmp_path / "run", data_set(tmp_path / "coco", stem="image_info_test-dev2017"), split="test-dev2017")
+    small = {split: (name, 6) for split, (name, _) in coco.PUBLISHED.items()}
+    monkeypatch.setattr(coco, "PUBLISHED", small)
+    assert command("score", run, "--nms", "0.99").exit_code == 4
+    assert ("suppressing", 6, 6) in seen
+    assert ("writing the zip", 12, 12) in seen
 
 
 def test_a_part_without_ground_truth_waits_for_nobody(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from coco_sets import BROKEN, NAMES, contents, write
 from pictures import fill, jpeg
+from typer.testing import CliRunner
 
+from cspbench.cli.app import app
 from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
@@ -246,6 +248,14 @@ def test_the_check_of_a_whole_set(tmp_path: Path) -> None:
         "listed_twice": [],
         "faults": [],
     }
+
+
+def test_the_check_says_what_a_set_of_other_classes_is_usable_for(tmp_path: Path) -> None:
+    data = contents()
+    data["categories"] = [each for each in data["categories"] if each["name"] != "zebra"]
+    done = CliRunner().invoke(app, ["data", "check", "coco", str(write(tmp_path, data))])
+    assert "79, not COCO's 80: 1: 24: none instead of zebra" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("usable, by a network of 79 classes that are not COCO's 80")
 
 
 def test_the_check_finds_bad_images(tmp_path: Path) -> None:
