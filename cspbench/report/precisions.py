@@ -164,7 +164,8 @@ def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str
     if form == "csv":
         return flat_csv(FLAT, _flat(results))
     if form == "latex":
-        return "\n".join(latex(part.header, part.lines) for part in _parts(results))
+        found = "\n".join(latex(part.header, part.lines) for part in _parts(results))
+        return found.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
     texts = [
         each for part in _parts(results) for each in (part.before, grid(part.header, part.lines), part.after) if each
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_the_numbers_of_six_thresholds_lie_apart(result: AveragePrecision, monke
     figure = Figure(figsize=(6.4, 4.4), dpi=120)
     monkeypatch.setattr(pictures, "_plot", lambda path, paint: paint(figure.add_subplot()))
     pictures.sizes({f"NMS {place}": result for place in range(6)}, Path("a.png"))
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     boxes = [text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts]
     assert len(boxes) == 24
