@@ -89,8 +89,9 @@ def eval_coco(
     """Evaluate detectors as Darknet did and hold AP, AP50, AP75, APS, APM and APL against the claims.
 
     With nothing configured and nothing named it runs on the bundled sample. One forward pass serves every NMS
-    threshold. Splits never mix: a claim on test-dev is not compared with a number measured on val2017. Exit code 1: an
-    AP is off; 4: images could not be read, or the server must answer first.
+    threshold. Splits never mix: a claim on test-dev is not compared with a number measured on val2017. Nor is a number
+    made another way than its claim, with another threshold or preset: `other-way`. Exit code 1: an AP is off; 4: images
+    could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder
