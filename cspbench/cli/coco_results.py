@@ -110,7 +110,11 @@ def _older(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         there = json.loads(read_file(run.path / "metrics.json", LARGEST))
         same = (there["identity"], there["images"]) == (json.loads(json.dumps(data["identity"])), data["images"])
         pixels = {each["pixels"] for each in (there, data) if each.get("pixels")}
-        found = [at for at in there["thresholds"] if {"nms", "kind", "ap"} <= at.keys()]
+        found = [
+            at
+            for at in there["thresholds"]
+            if type(at["nms"]) in (int, float) and isinstance(at["kind"], str) and isinstance(at["ap"], dict)
+        ]
         return found if same and len(pixels) <= 1 else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
