@@ -33,6 +33,13 @@ def test_several_thresholds_are_refused(tmp_path: Path) -> None:
     assert "compare takes one threshold" in str(command("compare", run, run, "--nms", "0.5,0.6").exception)
 
 
+def test_runs_of_other_images_are_refused(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    refused = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, limit=3)).exception
+    assert isinstance(refused, bootstrap.BootstrapError)
+    assert (refused.exit_code, "not of the same images" in str(refused)) == (3, True)
+
+
 def test_presets_tell_two_runs_of_a_model_apart(tmp_path: Path) -> None:
     data = data_set(tmp_path / "coco")
     done = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, "letterbox", conf=0.3))

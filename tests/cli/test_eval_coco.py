@@ -138,22 +138,6 @@ def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> No
     assert set(found[0]) == {"image_id", "category_id", "bbox", "score"}
 
 
-def test_compare_is_a_paired_bootstrap(
-    sample: Path, part: tuple[Path, dict[str, Any]], finished: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    other = run(arguments(sample, "--preset", "letterbox", "--limit", "40"), tmp_path)
-    assert other.returncode == 0, other.stderr
-    first, (second,) = part[0], (tmp_path / "runs").glob("*/")
-    found = json.loads(run(["compare", str(first), str(second), "--nms", "0.45", "--json"], tmp_path).stdout)
-    delta = found["difference"]["ap"]["delta"]
-    assert delta == pytest.approx(found["ap"][1]["ap"] - found["ap"][0]["ap"], abs=2e-4)
-    assert "paired bootstrap over 40 images" in run(["compare", str(first), str(first)], tmp_path).stdout
-    (whole,) = finished[0].glob("*/")
-    refused = run(["compare", str(first), str(whole)], tmp_path)
-    assert refused.returncode == 3
-    assert "not of the same images" in refused.stderr
-
-
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
