@@ -48,8 +48,9 @@ def test_metrics_of_other_images_are_not_kept(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco"))
     scored(run, "--nms", "0.6")
     kept = json.loads((run / "metrics.json").read_text())
-    odd = [{}, 5, {"nms": [], "kind": {}, "ap": {}}]
-    for changes in ({"pixels": "0" * 64}, {"images": 7}, *({"thresholds": [each]} for each in odd)):
+    odd: list[Any] = [{}, 5, {"nms": [], "kind": {}, "ap": {}}]
+    other: list[dict[str, Any]] = [{"pixels": "0" * 64}, {"images": 7}, *({"thresholds": [each]} for each in odd)]
+    for changes in other:
         (run / "metrics.json").write_text(json.dumps({**kept, **changes}))
         scored(run, "--nms", "0.45")
         assert len(json.loads((run / "metrics.json").read_text())["thresholds"]) == 1
