@@ -24,6 +24,7 @@ PACKAGES = (
     "torchvision",
     "fvcore",
     "pycocotools",
+    "faster-coco-eval",
     "pillow",
     "safetensors",
     "numpy",

@@ -10,6 +10,7 @@ import typer
 from cspbench import __version__
 from cspbench.cli import interrupt
 from cspbench.cli.ci import ci
+from cspbench.cli.compare import compare
 from cspbench.cli.data import data
 from cspbench.cli.demo import demo
 from cspbench.cli.env import env
@@ -18,7 +19,7 @@ from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
 from cspbench.cli.report import report
-from cspbench.cli.score import compare, score
+from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.weights import weights
 from cspbench.errors import CspbenchError

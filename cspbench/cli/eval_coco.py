@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import evaluating as shared
-from cspbench.cli.coco_results import Asked, finish, result
+from cspbench.cli.coco_asked import Asked
+from cspbench.cli.coco_results import finish, result
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
@@ -26,10 +27,17 @@ NmsOption = Annotated[
     str | None,
     typer.Option("--nms", "--iou-thres", help="NMS threshold, or several with commas; the preset's own if absent."),
 ]
-KindOption = Annotated[str | None, typer.Option("--nms-kind", help="default, greedy or diou.")]
+KindOption = Annotated[
+    str | None, typer.Option("--nms-kind", help="default, greedy (greedynms), diou (diounms), or cfg: as the cfg says.")
+]
 EngineOption = Annotated[str, typer.Option("--engine", help="cspbench, pycocotools or faster-coco-eval.")]
-BootstrapOption = Annotated[bool, typer.Option("--bootstrap", help="95 % intervals over images.")]
-ClassOption = Annotated[bool, typer.Option("--per-class", help="AP of every class, too.")]
+BootstrapOption = Annotated[
+    bool,
+    typer.Option(
+        "--bootstrap", help="95 % intervals: percentile bootstrap over images, which on few images may lie off-centre."
+    ),
+]
+ClassOption = Annotated[bool, typer.Option("--per-class", help="AP and AR of every class, too.")]
 JsonOption = Annotated[Path | None, typer.Option("--save-json", help="Write the detections as Darknet's JSON here.")]
 
 
@@ -58,7 +66,8 @@ def eval_coco(
     bootstrap: BootstrapOption = False,
     per_class: ClassOption = False,
     draw: Annotated[
-        tuple[int, Path] | None, typer.Option("--draw", metavar="N DIR", help="Draw N images with their boxes in DIR.")
+        tuple[int, Path] | None,
+        typer.Option("--draw", metavar="N DIR", help="Draw N images with their boxes of scores from 0.25 in DIR."),
     ] = None,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Plot precision over recall, sizes, the NMS sweep.")
@@ -80,8 +89,9 @@ def eval_coco(
     """Evaluate detectors as Darknet did and hold AP, AP50, AP75, APS, APM and APL against the claims.
 
     With nothing configured and nothing named it runs on the bundled sample. One forward pass serves every NMS
-    threshold. Splits never mix: a claim on test-dev is not compared with a number measured on val2017. Exit code 1: an
-    AP is off; 4: images could not be read, or the server must answer first.
+    threshold. Splits never mix: a claim on test-dev is not compared with a number measured on val2017. Nor is a number
+    made another way than its claim, with another threshold or preset: `other-way`. Exit code 1: an AP is off; 4: images
+    could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder

@@ -1,10 +1,9 @@
-"""`cspbench score` and `cspbench compare`: metrics from kept predictions, without a network."""
+"""`cspbench score`: metrics from kept predictions, without a network."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +19,13 @@ DataOption = Annotated[Path | None, typer.Option("--data", help="Where a detecto
 
 
 def score(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of runs.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, or folders of runs; or files of detections (COCO's result format), with --data.",
+        ),
+    ],
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     engine: EngineOption = "cspbench",
@@ -28,6 +33,9 @@ def score(
     per_class: ClassOption = False,
     save_json: JsonOption = None,
     data: DataOption = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Of a file of detections: val2017, val2014-5k or custom; asserted.")
+    ] = None,
     server: Annotated[
         Path | None, typer.Option("--import-server", help="The evaluation server's answer for a test split.")
     ] = None,
@@ -36,13 +44,36 @@ def score(
 ) -> None:
     """Compute a run's metrics again from its predictions; for a detector at any NMS thresholds.
 
+    A file of detections, as `darknet detector valid` writes it, is scored as it is. A detector's run keeps what it was
+    scored at before; without --nms all of that is computed again.
+
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli import coco_results, eval_imagenet
+    from cspbench.cli import coco_answers, coco_file, coco_results, eval_imagenet
+    from cspbench.cli.coco_asked import again
     from cspbench.evaluate import imagenet
     from cspbench.evaluate.run import find_runs, load_run
     from cspbench.results import write_json
 
+    files = [path for path in runs if path.is_file()]
+    if files:
+        refused = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        given = [option for option, value in refused.items() if value is not None]
+        if given or len(files) != len(runs):
+            raise UsageError(
+                "a file of detections is scored as it is",
+                where=str(files[0]),
+                expected="files alone, with --data, --split, --engine, --bootstrap and --per-class",
+                found=", ".join(given) or "runs beside files",
+                remedy="Leave out the others",
+            )
+        made = [coco_file.scored(file, data, split, engine, bootstrap, per_class) for file in files]
+        coco_results.finish(made, [], form, allow_bad)
+        return
+    if split is not None:
+        raise UsageError(
+            "--split is of a file of detections", expected="RUN alone", found=split, remedy="A run knows its split"
+        )
     found = [load_run(path) for path in find_runs(runs)]
     tasks = {run.identity.get("task") for run in found}
     if server is not None and len(found) != 1:
@@ -72,15 +103,15 @@ def score(
         )
     scored = []
     for run in found:
-        asked = coco_results.again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
+        asked = again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
         if server is not None:
-            scored.append(coco_results.imported(run, asked, server))
+            scored.append(coco_answers.imported(run, asked, server))
         else:
-            scored.append(coco_results.result(run, _coco(run, data), asked))
+            scored.append(coco_results.result(run, data_of(run, data), asked))
     coco_results.finish(scored, [], form, allow_bad)
 
 
-def _coco(run: Run, place: Path | None) -> CocoSource:
+def data_of(run: Run, place: Path | None) -> CocoSource:
     """The data set of a detector's run, where it was or at `place`."""
     from cspbench.data.coco import open_coco
     from cspbench.evaluate.coco import limited
@@ -99,115 +130,3 @@ def _coco(run: Run, place: Path | None) -> CocoSource:
             remedy="Name the right one with --data",
         )
     return source
-
-
-def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B")],
-    nms: NmsOption = None,
-    data: DataOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
-    from cspbench.evaluate.run import load_run
-
-    runs = (load_run(first), load_run(second))
-    tasks = [run.identity.get("task") for run in runs]
-    if tasks[0] != tasks[1]:
-        raise UsageError(
-            "the runs are of different tasks",
-            where=f"{first} and {second}",
-            expected=str(tasks[0]),
-            found=str(tasks[1]),
-            remedy="Compare two classifiers or two detectors",
-        )
-    if tasks[0] == "imagenet":
-        _classifiers(runs, as_json)
-    else:
-        _detectors(runs, nms, data, as_json)
-
-
-def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
-    from cspbench.data.classes import order
-    from cspbench.evaluate.accuracy import compare as compared
-    from cspbench.evaluate.classification import score as scored
-    from cspbench.report.counted import grid
-
-    both = [scored(run, order(run.identity["classes"])) for run in runs]
-    names = [str(run.identity["model"]) for run in runs]
-    if both[0].keys != both[1].keys:
-        shared = len(set(both[0].keys) & set(both[1].keys))
-        raise UsageError(
-            "the runs are not of the same images",
-            where=f"{runs[0].path} and {runs[1].path}",
-            expected=f"the same {len(both[0].keys)} images",
-            found=f"{len(both[1].keys)}, of which {shared} in both",
-            remedy="Evaluate both on the same data, with the same --limit",
-        )
-    found = compared(both[0].hits, both[1].hits, both[0].keys)
-    if as_json:
-        shown: dict[str, Any] = {
-            "runs": [str(run.path) for run in runs],
-            "models": names,
-            "top1": [each.top1.as_json() for each in both],
-            "both": found.both,
-            "only_first": found.only_first,
-            "only_second": found.only_second,
-            "neither": found.neither,
-            "p": found.p,
-            "flipped": list(found.flipped),
-        }
-        typer.echo(json.dumps(shown, indent=1))
-        return
-    rows = [
-        [label, name, f"{float(each.top1.percent):.3f}", f"{float(each.top5.percent):.3f}"]
-        for label, name, each in zip("AB", names, both, strict=True)
-    ]
-    typer.echo(grid(("Run", "Model", "Top-1", "Top-5"), rows))
-    typer.echo(
-        f"\nboth right {found.both}, only A {found.only_first}, only B {found.only_second}, neither {found.neither}; "
-        f"McNemar p = {found.p:.4g}"
-    )
-    for key in found.flipped:
-        typer.echo(f"flipped: {key}")
-
-
-def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_json: bool) -> None:
-    from cspbench.cli import coco_results
-    from cspbench.cli.progress import Progress
-    from cspbench.evaluate import bootstrap
-    from cspbench.report.counted import grid
-
-    if nms is not None and "," in nms:
-        raise UsageError("compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one")
-    found = []
-    for run in runs:
-        asked = coco_results.again(run, nms)
-        (each,) = coco_results.at_thresholds(run, _coco(run, place), asked)[1]
-        if each.measured is None:
-            raise UsageError(
-                "there is no ground truth", where=str(run.path), remedy="Compare runs on a set with annotations"
-            )
-        found.append((run, each.nms, each.measured))
-    with Progress("bootstrap", bootstrap.DRAWS) as progress:
-        differences = bootstrap.paired(found[0][2], found[1][2], step=progress.reach)
-    stats = [measured.as_json() for *_, measured in found]
-    if as_json:
-        shown = {name: each.as_json() if each else None for name, each in differences.items()}
-        typer.echo(json.dumps({"runs": [str(run.path) for run in runs], "ap": stats, "difference": shown}, indent=1))
-        return
-    rows = [
-        [
-            name.upper(),
-            f"{stats[0][name]:.3f}",
-            f"{stats[1][name]:.3f}",
-            f"{each.delta:+.3f}",
-            f"[{each.interval[0]:+.3f}, {each.interval[1]:+.3f}]",
-            f"{each.p:.3g}",
-        ]
-        for name, each in differences.items()
-        if each is not None
-    ]
-    names = [f"{run.identity['model']} NMS {threshold:g}" for run, threshold, _ in found]
-    typer.echo(f"A: {names[0]}, B: {names[1]}; paired bootstrap over {runs[0].samples} images\n")
-    typer.echo(grid(("", "A", "B", "B - A", "95 % interval", "p"), rows))

@@ -44,6 +44,8 @@ class Layout(NamedTuple):
     root: Path
     listed: Path | None = None
     """A list of image paths that chooses among the annotated images."""
+    images: Path | None = None
+    """The image folder, where it was the one that was named."""
 
 
 class CocoSample(NamedTuple):
@@ -87,6 +89,20 @@ class CocoSource:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def nothing_to_find(self) -> DatasetError | None:
+        """The error for images whose annotations count for nothing; None for any others, and for a test set."""
+        truth = self.ground_truth
+        if truth is None or not truth.crowd.all():
+            return None
+        return DatasetError(
+            "there is nothing to find in the images",
+            where=str(self.annotations.path),
+            expected="annotations of at least one object that is no crowd",
+            found=f"{len(truth)} annotations of {len(self):,} images" + (", crowds all" if len(truth) else ""),
+            remedy="Give the file that holds the objects, or evaluate on more images",
+        )
+
     def sample(self, index: int) -> CocoSample:
         """One image file's bytes, id and annotated size; BadImageError where it cannot be read."""
         image = self.images[index]
@@ -121,6 +137,8 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
     """
     source = scan_coco(path, split)
     faults = source.annotations.faults
+    if not faults and source.nothing_to_find is not None:
+        raise source.nothing_to_find
     if faults:
         error = faults[0].error(source.annotations.path)
         if len(faults) > 1:
@@ -170,18 +188,21 @@ def find(path: Path, split: str | None = None) -> Layout:
         if path.suffix.lower() == ".json":
             return Layout(path, root)
         return Layout(_needed(path.parent, PUBLISHED["val2014-5k"][0]), path.parent, path)
-    root = path.parent if path.name == "annotations" else path
-    if not _files(root) and _files(path.parent):
-        root = path.parent  # the image folder itself was named
+    root, images = path, None
+    # a folder that is not there has no neighbours that may be taken for it
+    if path.is_dir() and path.name == "annotations":
+        root = path.parent
+    elif path.is_dir() and not _files(path) and _files(path.parent):
+        root, images = path.parent, path  # the image folder itself was named
         split = split or next((name for name in PUBLISHED if name == path.name), None)
     for name, (file, _) in PUBLISHED.items():
         listed = _first(root / each for each in LISTS) if name == "val2014-5k" else None
         there = _first(folder / file for folder in (root / "annotations", root))
         if split in (None, name) and there and (listed or name != "val2014-5k"):
-            return Layout(there, root, listed)
+            return Layout(there, root, listed, images)
     others = [file for file in _files(root) if "train" not in file.name]
     if split in (None, "custom") and len(others) == 1:
-        return Layout(others[0], root)
+        return Layout(others[0], root, images=images)
     where = str(path)
     if split in PUBLISHED:
         extra = f" and {LISTS[0]}" if split == "val2014-5k" else ""
@@ -260,16 +281,16 @@ def _folder(layout: Layout, images: Sequence[Picture]) -> Path:
     stem = layout.annotations.stem.removeprefix("instances_").removeprefix("image_info_")
     name = "test2017" if stem.startswith("test") and stem.endswith("2017") else stem
     beside = (layout.root / name, layout.root / "images" / name, layout.root / "images", layout.root)
-    folders = (*beside, layout.annotations.parent)
+    folders = (layout.images,) if layout.images else (*beside, layout.annotations.parent)
     few = images[:: max(1, len(images) // 50)]
     held = [sum(os.path.isfile(folder / image.file_name) for image in few) for folder in folders]
     if not any(held):
         raise DatasetError(
             "the images are not there",
-            where=str(layout.root),
-            expected=f"{brief(few[0].file_name)} in {name}/, images/{name}/ or images/",
+            where=str(layout.images or layout.root),
+            expected=f"{brief(few[0].file_name)} in {'it' if layout.images else f'{name}/, images/{name}/ or images/'}",
             found="none of them",
-            remedy="Unpack the images there",
+            remedy="Unpack the images there, or name the folder that holds annotations/",
         )
     return folders[held.index(max(held))]
 

@@ -136,7 +136,7 @@ def read(path: Path) -> Annotations:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(read_file(path, LARGEST_FILE))
+        data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_object)
     except OSError as error:
         raise _broken("cannot be read", str(path), "an annotation file", error.strerror or str(error)) from error
     except RecursionError as error:
@@ -147,6 +147,15 @@ def _parsed(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise _broken("is no COCO annotation file", path.name, "an object with images and categories", _kind(data))
     return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError where a key has two values, of which readers take one or the other."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        repeated = next(key for key in made if sum(key == each for each, _ in pairs) > 1)
+        raise ValueError(f'the key "{brief(repeated)}" twice in one object')
+    return made
 
 
 def _truth(

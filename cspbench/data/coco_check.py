@@ -106,6 +106,8 @@ def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None
         tiny=0,
         outside=0,
     )
+    if source.nothing_to_find is not None:
+        report.faults.append(f"{source.nothing_to_find.what}: {source.nothing_to_find.found}")
     if truth is not None:
         report.empty = len(source) - len(np.intersect1d(truth.image_ids, truth.images))
         report.tiny = int(((truth.boxes[:, 2:] <= 0).any(1) | (truth.areas <= 0)).sum())

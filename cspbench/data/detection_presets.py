@@ -22,6 +22,8 @@ Decoder = Literal["stb", "libjpeg"]
 IdRule = Literal["basename", "underscore"]
 
 NMS_KINDS: tuple[NmsKind, ...] = ("default", "greedy", "diou")
+CFG_NAMES = {"greedynms": "greedy", "diounms": "diou"}
+"""What a cfg calls them, where that differs."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class DetectionPreset:
     letterbox: bool = False
     """Keep the aspect ratio and fill up with grey, instead of stretching."""
     image_id: IdRule = "underscore"
-    """The COCO id in a file's name: the number it begins with (`basename`), or what follows the path's last underscore,
-    if there is one (`underscore`).
+    """How Darknet reads a COCO id out of a file's name: the number it begins with (`basename`), or what follows the
+    path's last underscore, if there is one (`underscore`). Here ids are the annotations'; where the rule would give
+    another one, an evaluation says so.
     """
     exif: bool = False
     """Turn the image as its EXIF data says."""
@@ -58,7 +61,7 @@ class DetectionPreset:
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
             raise UsageError(
                 f"no kind of suppression {self.nms_kind!r}",
-                expected=f"one of {', '.join(NMS_KINDS)}",
+                expected=f"one of {', '.join((*NMS_KINDS, *CFG_NAMES, 'cfg'))}",
                 remedy="Correct --nms-kind",
             )
 
@@ -89,8 +92,12 @@ class DetectionPreset:
     def overridden(
         self, conf: float | None = None, nms: float | None = None, nms_kind: str | None = None
     ) -> DetectionPreset:
-        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`."""
-        given = {"conf": conf, "nms": nms, "nms_kind": nms_kind}
+        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`.
+
+        A kind of NMS may have the name that a cfg gives it: greedynms, diounms.
+        """
+        kind = None if nms_kind is None else CFG_NAMES.get(nms_kind, nms_kind)
+        given = {"conf": conf, "nms": nms, "nms_kind": kind}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(self, **changes)
 

@@ -1,7 +1,8 @@
 """How much AP depends on which images happened to be in the set: intervals and tests by resampling images.
 
 Images are drawn with replacement, as many as there are (Efron 1979). Matching is within an image, so it is done once;
-a draw is a weight per image. Interval: the 2.5th to the 97.5th percentile of the draws.
+a draw is a weight per image. Interval: the 2.5th to the 97.5th percentile of the draws, uncorrected: AP is biased in a
+draw, in which images stand twice and others not at all, so on a set of few images an interval may lie off-centre.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,12 @@ from cspbench.zoo.catalogue import MODELS
 
 
 def limited(source: CocoSource, count: int) -> CocoSource:
-    """`count` images of a set, evenly spread; no published split any more."""
+    """`count` images of a set, evenly spread; no published split any more. `DatasetError` where they are empty."""
     images = [source.images[index * len(source) // count] for index in range(count)]
-    return CocoSource(source.annotations, images, source.folder, "custom")
+    part = CocoSource(source.annotations, images, source.folder, "custom")
+    if part.nothing_to_find is not None:
+        raise part.nothing_to_find
+    return part
 
 
 def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
@@ -105,12 +108,21 @@ class Collected:
     bad: tuple[str, ...]
     pixels: str
     """Digest of the image files' checksums."""
+    resized: int
+    """Images whose width and height are not as annotated."""
 
 
-def collect(run: Run, source: CocoSource, thresholds: Sequence[float], kind: str) -> Collected:
+def collect(
+    run: Run,
+    source: CocoSource,
+    thresholds: Sequence[float],
+    kind: str,
+    step: Callable[[int], None] = lambda done: None,
+) -> Collected:
     """Suppress a run's candidates at every threshold, a shard at a time, as its detector does.
 
-    A quoted detector has one suppression of its own; its `thresholds` has one entry, for the record.
+    A quoted detector has one suppression of its own; its `thresholds` has one entry, for the record. `step` is told
+    how many images are done. An image's id is the one that the annotations give its file.
     """
     last = last_layer(run)
     by = criterion(kind, last)
@@ -118,6 +130,7 @@ def collect(run: Run, source: CocoSource, thresholds: Sequence[float], kind: str
     categories = list(category_ids(source, last.classes).values())
     parts: list[list[Detections]] = [[] for _ in thresholds]
     bad: list[str] = []
+    resized = done = 0
     digest = hashlib.sha256()
     for arrays, images in shards(run):
         if recipe is not None:
@@ -125,14 +138,21 @@ def collect(run: Run, source: CocoSource, thresholds: Sequence[float], kind: str
             masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
         else:
             masks = nms_many(images, thresholds, by)
-        ids = [source.images[index].id for index in arrays["index"].tolist()]
+        listed = [source.images[index] for index in arrays["index"].tolist()]
+        ids = [image.id for image in listed]
         extents = arrays["extent"].tolist()
+        annotated = [[image.width, image.height] for image in listed]
+        resized += sum(
+            ok and one != other for one, other, ok in zip(extents, annotated, arrays["ok"].tolist(), strict=True)
+        )
         for kept, mask in zip(parts, masks, strict=True):
             kept.append(detections(images, mask, extents, ids, categories))
         bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
         digest.update(arrays["checksum"].astype("<u4").tobytes())
         give_back()
-    return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest())
+        done += len(images)
+        step(done)
+    return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest(), resized)
 
 
 def evaluated(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ LARGEST = 1 << 20
 LONGEST_LINE = 200
 """Characters of a line `name: number`."""
 
+ROUNDING = Decimal("0.11")
+"""Percent points by which two numbers that are printed to a tenth may contradict each other."""
+
 _AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
 _LINE = re.compile(
     r"Average (?:Precision|Recall)\s*\((A[PR])\)\s*@\[\s*IoU=\s*(0\.50:0\.95|0\.50|0\.75)\s*\|\s*area=\s*(\w+)\s*\|"
@@ -50,11 +53,8 @@ class ServerError(CspbenchError):
     """A server's answer cannot be read."""
 
 
-def write_submission(detections: Detections, name: str, folder: Path, split: str = "test-dev2017") -> Path:
-    """Write the server's zip for detections in the order given, and say where: detections_SPLIT_NAME_results.zip.
-
-    `name` is the algorithm's on the leaderboard.
-    """
+def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Path:
+    """Where the server's zip of that name on the leaderboard lies: detections_SPLIT_NAME_results.zip."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,79}", name):
         raise UsageError(
             "not a name for the evaluation server",
@@ -62,16 +62,30 @@ def write_submission(detections: Detections, name: str, folder: Path, split: str
             found=repr(brief(name)),
             remedy="Choose another name",
         )
-    stem = f"detections_{split}_{name}_results"
-    path = folder / f"{stem}.zip"
+    return folder / f"detections_{split}_{name}_results.zip"
+
+
+def write_submission(
+    detections: Detections,
+    name: str,
+    folder: Path,
+    split: str = "test-dev2017",
+    step: Callable[[int], None] = lambda done: None,
+) -> Path:
+    """Write the server's zip for detections in the order given, and say where: see `submission_path`.
+
+    `name` is the algorithm's on the leaderboard; `step` is told how many detections are written.
+    """
+    path = submission_path(name, folder, split)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        entry = zipfile.ZipInfo(f"{stem}.json", EPOCH)
+        entry = zipfile.ZipInfo(f"{path.stem}.json", EPOCH)
         entry.compress_type = zipfile.ZIP_DEFLATED
         entry.create_system = 3  # Unix, wherever this runs
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=True) as output:
-            for part in lines(detections):
+            for number, part in enumerate(lines(detections)):
                 output.write(part.encode("ascii"))
+                step(min(number * CHUNK, len(detections.scores)))
     return path
 
 
@@ -122,11 +136,32 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
     percent = max(values.values()) > 1
     if max(values.values()) > (100 if percent else 1) or min(values.values()) < -1:
         raise _unreadable(file, "shares or percent", f"{min(values.values())} to {max(values.values())}")
-    return {
+    found = {
         name: None if values[name] < 0 else values[name] if percent else 100 * values[name]
         for name in METRICS
         if name in values
     }
+    _consistent(found, file)
+    return found
+
+
+def _consistent(found: dict[str, Decimal | None], file: Path) -> None:
+    """Raise `ServerError` for numbers that no result has together: of several results, or partly shares.
+
+    AP is the mean of ten thresholds, of which AP50 is the best and one, and AP75 no better than those up to 0.75.
+    """
+    for less, more, share in (
+        *(("ap", "ap50", 1), ("ap75", "ap50", 1), ("ar1", "ar10", 1), ("ar10", "ar100", 1)),
+        *(("ap50", "ap", Decimal("0.1")), ("ap75", "ap", Decimal("0.6"))),
+    ):
+        one, other = found.get(less), found.get(more)
+        if one is not None and other is not None and share * one > other + ROUNDING:
+            least = f"{share} * {less.upper()}" if share != 1 else less.upper()
+            raise _unreadable(
+                file,
+                f"{more.upper()} of at least {least}, all shares or all percent",
+                f"{more.upper()} {other:f} and {less.upper()} {one:f} percent",
+            )
 
 
 def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:

@@ -77,7 +77,8 @@ def image_id(path: str, rule: IdRule) -> int:
 
     `basename`: the file name up to its first dot, since April 2020. `underscore`, before: what follows the last
     underscore of the whole path, or else the file name. A folder with an underscore therefore hides the ids of files
-    without: hand in the part of the path that is meant.
+    without: hand in the part of the path that is meant. Evaluations take ids from the annotations, and this only to
+    say where Darknet would not have had them.
     """
     name = path.rpartition("/")[2]
     text = name.partition(".")[0] if rule == "basename" or "_" not in path else path.rpartition("_")[2]

@@ -31,6 +31,8 @@ LEAST = 0.25
 """Score from which a detection is drawn: AP counts hundreds per image, of which most are no more than guesses."""
 SMALLEST = 640
 """Pixels of the longer side below which a picture is enlarged, so that names can be read."""
+ACROSS = 3
+"""Bars side by side that are wide enough for a number."""
 DASH = 6
 """Pixels of a dash and of a gap."""
 
@@ -125,11 +127,13 @@ def sizes(results: Mapping[str, AveragePrecision], path: Path) -> None:
                 "n/a" if raw < 0 else f"{value:.1f}"
                 for raw, value in zip((*result.stats[3:6], result.stats[0]), values, strict=True)
             ]
-            axes.bar_label(bars, texts, fontsize=8, padding=2)
+            # numbers upright where bars are narrower than they
+            narrow = len(results) > ACROSS
+            axes.bar_label(bars, texts, fontsize=7 if narrow else 8, padding=3, rotation=90 if narrow else 0)
         axes.set_xticks(range(len(groups)), groups)
         axes.set(xlabel="area of the object in pixels", ylabel="AP (%)")
-        axes.margins(y=0.1)
-        axes.legend(frameon=False, fontsize=8)
+        axes.margins(y=0.15)
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
 
     _plot(path, paint)
 

@@ -187,6 +187,8 @@ def test_compare_is_paired(sample: Sample, finished: Path, tmp_path: Path) -> No
     found = json.loads(done.stdout)
     assert found["both"] + found["only_first"] + found["only_second"] + found["neither"] == 600
     assert len(found["flipped"]) == found["only_first"] + found["only_second"]
+    assert list(found["right"]) == found["flipped"]
+    assert sorted(found["right"].values()) == ["A"] * found["only_first"] + ["B"] * found["only_second"]
     assert found["both"] + found["only_first"] == found["top1"][0]["correct"]
     part = run(sample.arguments("--run", "part", "--limit", "10%"), tmp_path)
     assert part.returncode == 0, part.stderr

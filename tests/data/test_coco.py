@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from coco_sets import BROKEN, NAMES, contents, write
 from pictures import fill, jpeg
+from typer.testing import CliRunner
 
+from cspbench.cli.app import app
 from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
@@ -16,6 +18,7 @@ from cspbench.data.decode import BadImageError
 from cspbench.data.source import DatasetError
 from cspbench.errors import UsageError
 from cspbench.evaluate.average_precision import ENGINES, average_precision
+from cspbench.evaluate.coco import limited
 from cspbench.evaluate.matching import Detections
 
 
@@ -47,7 +50,7 @@ def test_the_ids_decide_the_order_and_not_the_names(tmp_path: Path) -> None:
     data = contents()
     for image, key in zip(data["images"], (3, 2, 1), strict=True):
         image["id"] = key
-    data["annotations"] = []
+    data["annotations"] = [{**data["annotations"][0], "image_id": 3}]
     source = open_coco(write(tmp_path, data))
     assert [source.sample(index).key for index in range(3)] == list(reversed(NAMES))
     assert source.sample(0).data == (tmp_path / "val2017" / NAMES[2]).read_bytes()
@@ -61,6 +64,33 @@ def test_where_images_may_lie(tmp_path: Path, images: str) -> None:
     assert len(open_coco(root / "annotations")) == 3
     if images == "val2017":
         assert len(open_coco(root / images)) == 3
+
+
+def test_a_mistyped_path_is_no_folder_beside_it(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    for name in ("val2071", "val2017/nothing", "annotation"):
+        with pytest.raises(DatasetError, match=r"is no COCO data set \(.*found nothing"):
+            open_coco(root / name)
+    (root / "test2017").mkdir()
+    with pytest.raises(DatasetError, match=r"test2017: the images are not there \(expected 0+7.jpg in it"):
+        open_coco(root / "test2017")
+
+
+@pytest.mark.parametrize("crowds", [0, 1])
+def test_annotations_without_an_object_to_find(tmp_path: Path, crowds: int) -> None:
+    data = contents()
+    data["annotations"] = [each for each in data["annotations"] if each.get("iscrowd")][:crowds]
+    root = write(tmp_path, data)
+    with pytest.raises(DatasetError, match=rf"nothing to find .*found {crowds} annotations of 3 images"):
+        open_coco(root)
+    report = check(scan_coco(root))
+    assert (report.usable, report.faults[0].startswith("there is nothing to find")) == (False, True)
+
+
+def test_a_part_without_an_object_to_find(tmp_path: Path) -> None:
+    source = open_coco(write(tmp_path))  # the first image by id has none
+    with pytest.raises(DatasetError, match="or evaluate on more images"):
+        limited(source, 1)
 
 
 def test_names_with_folders(tmp_path: Path) -> None:
@@ -218,6 +248,14 @@ def test_the_check_of_a_whole_set(tmp_path: Path) -> None:
         "listed_twice": [],
         "faults": [],
     }
+
+
+def test_the_check_says_what_a_set_of_other_classes_is_usable_for(tmp_path: Path) -> None:
+    data = contents()
+    data["categories"] = [each for each in data["categories"] if each["name"] != "zebra"]
+    done = CliRunner().invoke(app, ["data", "check", "coco", str(write(tmp_path, data))])
+    assert "79, not COCO's 80: 1: 24: none instead of zebra" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("usable, by a network of 79 classes that are not COCO's 80")
 
 
 def test_the_check_finds_bad_images(tmp_path: Path) -> None:

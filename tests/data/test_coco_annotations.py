@@ -53,6 +53,7 @@ HUGE = b"9" * 5000
         (DEEP, "nested too deep"),
         (b'{"images": ' + DEEP + b"}", "nested too deep"),
         (b'{"images": [{"id": ' + HUGE + b"}]}", "expected JSON"),
+        (json.dumps(contents())[:-1].encode() + b',"annotations":[]}', 'the key "annotations" twice in one object'),
         (b"[]", "expected an object with images and categories, found a list"),
         (b"7", "found a number"),
         (cut("images"), 'has no "images"'),

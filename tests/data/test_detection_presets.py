@@ -70,3 +70,10 @@ def test_everything_is_written_down() -> None:
     assert PRESETS["readme"].forward_json() == PRESETS["readme"].overridden(nms=0.7, nms_kind="greedy").forward_json()
     assert PRESETS["readme"].forward_json() != PRESETS["readme"].overridden(conf=0.1).forward_json()
     assert PRESETS["readme"].forward_json() != PRESETS["letterbox"].forward_json()
+
+
+def test_kinds_of_nms_by_their_names_in_a_cfg() -> None:
+    found = [detection_preset("readme").overridden(nms_kind=kind).nms_kind for kind in ("greedynms", "diounms", "cfg")]
+    assert found == ["greedy", "diou", "cfg"]
+    with pytest.raises(UsageError, match=r"expected one of default, greedy, diou, greedynms, diounms, cfg\)"):
+        detection_preset("readme").overridden(nms_kind="soft")

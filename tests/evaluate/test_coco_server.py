@@ -172,3 +172,19 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CspbenchError, match="cannot be written"):
         write_submission(found(1), "x", tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"AP": 0.6, "AP_50": 0.38}', "AP50 of at least AP, all shares or all percent, found AP50 38.00 and AP 60.0"),
+        ('{"AP": 0.38, "AP_50": 60.0}', "AP of at least 0.1 [*] AP50"),
+        ('{"AP": 0.38, "AP_50": 0.6, "AP_75": 0.65}', "AP50 of at least AP75"),
+        ('{"AP": 2, "AP_50": 30, "AP_75": 28}', "AP of at least 0.1 [*] AP50"),
+        ('{"AP": 0.38, "AR_1": 0.5, "AR_10": 0.4}', "AR10 of at least AR1"),
+    ],
+)
+def test_numbers_that_no_result_has_together(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "answer.json").write_text(text)
+    with pytest.raises(ServerError, match=words):
+        import_server(tmp_path / "answer.json")

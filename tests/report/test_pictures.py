@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +124,21 @@ def test_what_the_plots_say(tmp_path: Path, result: AveragePrecision) -> None:
     text = (tmp_path / "sizes.svg").read_text()
     assert "n/a" in text
     assert "100.0" in text
+
+
+def test_the_numbers_of_six_thresholds_lie_apart(result: AveragePrecision, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), dpi=120)
+    monkeypatch.setattr(pictures, "_plot", lambda path, paint: paint(figure.add_subplot()))
+    pictures.sizes({f"NMS {place}": result for place in range(6)}, Path("a.png"))
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts]
+    assert len(boxes) == 24
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
 
 
 def test_what_cannot_be_drawn(tmp_path: Path, result: AveragePrecision, monkeypatch: pytest.MonkeyPatch) -> None:

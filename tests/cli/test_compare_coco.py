@@ -1,0 +1,46 @@
+"""compare on detectors: one threshold, whatever the runs were scored at before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from coco_runs import command, data_set, made
+
+from cspbench.evaluate import bootstrap
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap.paired, "__defaults__", (20, *(bootstrap.paired.__defaults__ or ())[1:]))
+
+
+def test_it_takes_the_presets_threshold_after_several(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    first, second = made(tmp_path / "a", data), made(tmp_path / "b", data, shift=9.0)
+    assert command("score", first, "--nms", "0.6,0.8").exit_code == 0
+    done = command("compare", first, second)
+    assert done.exit_code == 0, done.exception
+    assert "A: small (readme, a) NMS 0.45, B: small (readme, b) NMS 0.45; paired bootstrap over 6 images" in done.stdout
+    found = json.loads(command("compare", first, second, "--json").stdout)
+    assert found["difference"]["ap"]["delta"] == pytest.approx(found["ap"][1]["ap"] - found["ap"][0]["ap"], abs=2e-4)
+    assert found["difference"]["ap"]["delta"] < 0
+
+
+def test_several_thresholds_are_refused(tmp_path: Path) -> None:
+    run = made(tmp_path / "a", data_set(tmp_path / "coco"))
+    assert "compare takes one threshold" in str(command("compare", run, run, "--nms", "0.5,0.6").exception)
+
+
+def test_runs_of_other_images_are_refused(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    refused = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, limit=3)).exception
+    assert isinstance(refused, bootstrap.BootstrapError)
+    assert (refused.exit_code, "not of the same images" in str(refused)) == (3, True)
+
+
+def test_presets_tell_two_runs_of_a_model_apart(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    done = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, "letterbox", conf=0.3))
+    assert "B: small (letterbox with conf 0.3, b) NMS 0.45" in done.stdout, done.exception
