@@ -19,7 +19,7 @@ from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
 
 def run(*arguments: str, cwd: Path | None = None, **environment: str) -> processes.Done:
     """Run `cspbench` in a process."""
-    return processes.run(list(arguments), cwd, **environment)
+    return processes.run(list(arguments), cwd, None, **environment)
 
 
 @pytest.fixture(scope="module")

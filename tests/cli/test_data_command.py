@@ -15,7 +15,7 @@ from PIL import Image
 
 def run(*arguments: str, dataset: str = "imagenet", **environment: str) -> processes.Done:
     """Run `cspbench data check DATASET` in a process."""
-    return processes.run(["data", "check", dataset, *arguments], **environment)
+    return processes.run(["data", "check", dataset, *arguments], None, None, **environment)
 
 
 def picture(path: Path, colour: str) -> None:

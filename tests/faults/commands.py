@@ -194,7 +194,7 @@ class Warm:
         self.server.stdin.flush()
         return json.loads(self.server.stdout.readline())
 
-    def begin(self, arguments: list[str], folder: Path, log: Path | None = None, **more: Any) -> Process:
+    def begin(self, arguments: list[str], folder: Path, log: Path | None = None, /, **more: Any) -> Process:
         """Start a command in a folder; with `stop` it stands still after it has written so many shards.
 
         What it says goes to `log`, if not to a file in the folder.
