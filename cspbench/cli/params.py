@@ -121,7 +121,7 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
 
 def _print(results: list[RowCount], form: Format) -> None:
     from cspbench import tables
-    from cspbench.params import as_json
+    from cspbench.params_json import as_json
     from cspbench.report import counted
 
     rows = [as_json(result) for result in results]
@@ -137,7 +137,7 @@ def _print(results: list[RowCount], form: Format) -> None:
 
 def _save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
     """Write NAME.json, and NAME.md with the tables' rows."""
-    from cspbench.params import as_json
+    from cspbench.params_json import as_json
     from cspbench.report import counted
     from cspbench.results import provenance, write_json, write_text
 
@@ -167,7 +167,8 @@ def count_all(out: Path) -> tuple[str, bool]:
     The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
     """
     from cspbench import tables
-    from cspbench.params import as_json, published
+    from cspbench.params import published
+    from cspbench.params_json import as_json
     from cspbench.report.counted import summary
 
     chosen = tables.load_all()

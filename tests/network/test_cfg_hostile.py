@@ -236,7 +236,9 @@ def test_the_last_of_the_most_layers_is_read_and_found() -> None:
     assert network.shape(MOST_SECTIONS - 2) == (4, 8, 8)
     assert ledger(network).total("mac") == (MOST_SECTIONS - 1) * 4 * 4 * 9 * 64
     text = NET + "[dropout]\n" * (MOST_SECTIONS - 2) + "[route]\nlayers=100000\n"
-    with pytest.raises(DefinitionError, match=rf"tall:{MOST_SECTIONS + 4}, layer {MOST_SECTIONS - 2} \[route\]: layers"):
+    with pytest.raises(
+        DefinitionError, match=rf"tall:{MOST_SECTIONS + 4}, layer {MOST_SECTIONS - 2} \[route\]: layers"
+    ):
         cfg.parse(text, "tall")
 
 
