@@ -166,8 +166,14 @@ def test_every_claimed_counting_of_a_defined_row_exists() -> None:
 
 def test_patterns_keep_catalogue_order_and_must_match() -> None:
     assert [model.name for model in catalogue.matching(["resnext50", "darknet5*"])] == ["darknet53", "resnext50"]
-    with pytest.raises(UsageError, match="unknown model 'zzz\\*'"):
+    with pytest.raises(UsageError, match=r"no model matches 'zzz\*'\. `cspbench list --models`"):
         catalogue.matching(["zzz*"])
+
+
+def test_nothing_far_fetched_is_suggested() -> None:
+    with pytest.raises(UsageError, match="no such table") as caught:
+        tables.load("xyzzy")
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_gamma_is_the_base_network_and_omega_its_mish() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -26,6 +27,14 @@ SizeOption = Annotated[
     str | None,
     typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
 ]
+
+
+def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise `UsageError` for the first two options that were given and make no sense together."""
+    for option, others in apart.items():
+        for other in others:
+            if given[option] and given[other]:
+                raise UsageError(f"{option} does not go with {other}", remedy="Leave one of them out")
 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
