@@ -34,7 +34,7 @@ _LAYER_TRAINING = frozenset(
     obj_normalizer delta_normalizer label_smooth_eps random max counters_per_class max_delta thresh
     objectness_smooth focal_loss show_details embedding_layer sim_thresh track_history_size dets_for_track
     dets_for_show track_ciou_norm coords rescore noobject_scale object_scale class_scale coord_scale absolute
-    bias_match type scale flip angle saturation exposure shift coord_normalizer map tree weights_init
+    bias_match type scale flip angle saturation exposure shift coord_normalizer map weights_init
     assisted_excitation""".split()
 )
 

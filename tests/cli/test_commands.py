@@ -111,7 +111,7 @@ def test_no_row_lacks_a_network(everything: tuple[list[dict[str, Any]], Path]) -
         ("snet49-thundernet-320", "paper", 1135969, 0.52329),
         ("snet146-thundernet-320", "paper", 1854329, 1.006472),
         ("pelee-304", "paper", 5959264, 2.569953),
-        ("refinedetlite-320", "reconstruction", 35210656, 14.583068),
+        ("refinedetlite-320", "stand-in", 35210656, 14.583068),
     ],
 )
 def test_quoted_detectors_claim_no_counts(
