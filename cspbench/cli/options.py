@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.network.network import Network
 
 
 class Format(StrEnum):
@@ -63,3 +66,15 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
             "--size cannot be read", expected="N or HEIGHTxWIDTH, 1 to 99999", found=repr(text), remedy="Try --size 416"
         )
     return int(match[1]), int(match[2] or match[1])
+
+
+def resized(network: Network, size: tuple[int, int] | None) -> Network:
+    """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
+    from cspbench.network.joins import misfits
+
+    if size is None:
+        return network
+    network = network.resized(*size)
+    for line in misfits(network):
+        typer.echo(f"cspbench: warning: {line}", err=True)
+    return network

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
 from cspbench.cli.saved_counts import refuse_to_lose
 from cspbench.cli.saved_counts import save as save_counts
 from cspbench.errors import UsageError
@@ -77,8 +77,9 @@ def params(
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
         return
+    networks = [resized(model.build(), pixels) for model in chosen] if layers or pixels else []
     if layers:
-        _print_layers([_sized(model.build(), pixels) for model in chosen], form)
+        _print_layers(networks, form)
         return
     subjects = _subjects(chosen, every, table or [], pixels)
     if save and not every:
@@ -110,10 +111,6 @@ def _read(path: Path) -> Network:
     return reading.network
 
 
-def _sized(network: Network, size: tuple[int, int] | None) -> Network:
-    return network if size is None else network.resized(*size)
-
-
 def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[int, int] | None) -> list[Subject]:
     from cspbench import tables
     from cspbench.params import of_models, published
@@ -129,7 +126,7 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
     from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
     from cspbench.params import measure
 
-    overrides = {}
+    overrides: dict[str, str] = {}
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
             known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -43,10 +43,7 @@ def show(
     if why:
         _evidence(entry, form)
         return
-    network = entry.build()
-    pixels = parse_size(size)
-    if pixels:
-        network = network.resized(*pixels)
+    network = resized(entry.build(), parse_size(size))
     if cfg is not None or plot is not None:
         _write(network, cfg, plot)
         return
@@ -74,10 +71,13 @@ def _origin(entry: Model) -> str:
 
 def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
     from cspbench.network.cfg_text import write
+    from cspbench.network.joins import old_only
     from cspbench.results import write_text
 
     if cfg is not None:
         text = write(network)
+        for line in old_only(network):
+            typer.echo(f"cspbench: warning: {line}", err=True)
         if str(cfg) == "-":
             typer.echo(text, nl=False)
         else:

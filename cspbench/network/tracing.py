@@ -273,7 +273,8 @@ def _module(network: Network) -> fx.GraphModule:
             return torch.zeros(array.shape, dtype=array.dtype)
         return place[: array.numel()].view(array.shape)
 
-    return module._apply(placed)
+    module._apply(placed)  # type: ignore[no-untyped-call]
+    return module
 
 
 def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
