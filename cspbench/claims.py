@@ -206,7 +206,7 @@ def fault(what: str, column: str | None, *, expected: str, found: str) -> TableE
 
 
 def unknown(what: str, asked: str, known: list[str]) -> UsageError:
-    """The error for a name that does not exist, with the nearest one."""
+    """The error for a name that does not exist, with the nearest one where any is near."""
     nearest = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0.4)
-    remedy = f"Did you mean {nearest[0]}?" if nearest else None
+    remedy = f"Did you mean {nearest[0]}?" if nearest else "Name one of these"
     return UsageError(what, expected=f"one of {', '.join(known)}", found=asked, remedy=remedy)

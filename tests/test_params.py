@@ -170,12 +170,6 @@ def test_patterns_keep_catalogue_order_and_must_match() -> None:
         catalogue.matching(["zzz*"])
 
 
-def test_nothing_far_fetched_is_suggested() -> None:
-    with pytest.raises(UsageError, match="no such table") as caught:
-        tables.load("xyzzy")
-    assert "Did you mean" not in str(caught.value)
-
-
 def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
     for base in ("csdarknet53", "csresnet50", "csresnext50"):
         built = {name: catalogue.model(name).build() for name in (base, f"{base}-gamma", f"{base}-omega")}
