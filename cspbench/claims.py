@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, cast, get_args
 
@@ -119,6 +119,12 @@ class Cell:
         """Whether the document prints a number here."""
         return self.value is not None or bool(self.values)
 
+    def counted_as(self, rule: str | None) -> Cell:
+        """The same claim, held against a counting: one that is not its own is not doubled as its own may be."""
+        if rule == self.counting:
+            return self
+        return replace(self, counting=rule, rounding="printed" if self.rounding == "doubled" else self.rounding)
+
     def render(self) -> str:
         """The cell as the document prints it, put together from what was read and not from `text`."""
         if self.value is None:
@@ -200,7 +206,7 @@ def fault(what: str, column: str | None, *, expected: str, found: str) -> TableE
 
 
 def unknown(what: str, asked: str, known: list[str]) -> UsageError:
-    """The error for a name that does not exist, with the nearest one."""
-    nearest = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0)
-    remedy = f"Did you mean {nearest[0]}?" if nearest else None
+    """The error for a name that does not exist, with the nearest one where any is near."""
+    nearest = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0.4)
+    remedy = f"Did you mean {nearest[0]}?" if nearest else "Name one of these"
     return UsageError(what, expected=f"one of {', '.join(known)}", found=asked, remedy=remedy)

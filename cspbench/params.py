@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
+from cspbench import tables
 from cspbench.claims import Cell, Column, Row, Table
 from cspbench.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.network import Network, digest
-from cspbench.report.verdicts import Derived, Reason, Verdict, Word, as_printed, derived, percent_off, verdict
+from cspbench.report.verdicts import (
+    Derived,
+    Reason,
+    Verdict,
+    Word,
+    as_printed,
+    derived,
+    verdict,
+)
 from cspbench.zoo.catalogue import MODELS, Model, row_model
 
 METRICS = ("params", "bflops")
@@ -81,10 +89,10 @@ class RowCount:
         return any(cell.failed for cell in self.cells.values())
 
 
-def published(tables: Iterable[Table]) -> list[Subject]:
+def published(chosen: Iterable[Table]) -> list[Subject]:
     """Every row of the tables, with the model the catalogue has for it."""
     subjects = []
-    for table in tables:
+    for table in chosen:
         for row in table.rows:
             entry = row_model(table.name, row.id)
             model = MODELS[entry.model] if entry.model else None
@@ -103,22 +111,36 @@ def _subject(row: Row | None, model: Model | None, note: str | None = None, size
     )
 
 
-def of_models(models: Iterable[Model], tables: Iterable[Table], size: Size | None) -> list[Subject]:
-    """The models with the counted claims published for them; a model without any, or at another size, alone."""
-    rows = published(tables)
+def of_models(models: Iterable[Model], chosen: Iterable[Table], size: Size | None) -> list[Subject]:
+    """The models with the counted claims published for them; a model without any, or at another size, alone.
+
+    Nothing is published for a user's file, whatever its name.
+    """
+    rows = published(chosen)
     subjects = []
     for model in models:
-        claims = [
-            each
-            for each in rows
-            if each.model == model.name and each.row and any(_claimed(each.row, metric) for metric in METRICS)
-        ]
-        subjects += claims if claims and size is None else [_subject(None, model, size=size)]
+        claims = []
+        if size is None and model.definition != "file":
+            claims = [each for each in rows if each.model == model.name and each.row and _claims_counts(each.row)]
+        subjects += claims or [_subject(None, model, size=size)]
     return subjects
 
 
-def _claimed(row: Row, metric: str) -> bool:
-    return metric in row.cells and row.cells[metric].published
+def _claims_counts(row: Row) -> bool:
+    return any(metric in row.cells and row.cells[metric].published for metric in METRICS)
+
+
+def _bases(subjects: list[Subject]) -> list[Subject]:
+    """The rows that those of the subjects are compared with, where they are not among them."""
+    given = {(each.row.table, each.row.id) for each in subjects if each.row}
+    missing: dict[tuple[str, str], Row] = {}
+    for row in (each.row for each in subjects if each.row):
+        compares = any(metric in row.cells and row.cells[metric].comparison for metric in METRICS)
+        if row.base and compares and (row.table, row.base) not in given:
+            missing.setdefault((row.table, row.base), row)
+    return published(
+        replace(table, rows=(table.row(base),)) for table, base in ((tables.load(name), id_) for name, id_ in missing)
+    )
 
 
 def measure(
@@ -129,21 +151,24 @@ def measure(
 ) -> list[RowCount]:
     """Count every subject; `overrides` replace a metric's counting. `progress` hears of every graph counted ahead.
 
+    The rows that a subject's row is compared with are counted as well, if only for that.
+
     Raises `CountingError` where the two counters disagree.
     """
+    everything = [*subjects, *_bases(subjects)]
     counter.ahead(
-        [(each.model, each.build, each.size) for each in subjects if each.build is not None and each.model is not None],
+        [(each.model, each.build, each.size) for each in everything if each.build and each.model],
         progress,
     )
     results = []
-    for subject in subjects:
+    for subject in everything:
         counted = None
         if subject.build is not None and subject.model is not None:
             counted = counter(subject.model, subject.build, subject.size)
         cells = {metric: _cell_count(subject, metric, counted, counter, overrides or {}) for metric in METRICS}
         size = counted.network.input[1:] if counted else subject.size
         results.append(RowCount(subject, size, cells, digest(counted.network) if counted else None))
-    return _compared(results)
+    return _compared(results)[: len(subjects)]
 
 
 def _value(counted: Count, metric: str, rule: str) -> int:
@@ -154,9 +179,8 @@ def _cell_count(
     subject: Subject, metric: str, counted: Count | None, counter: Counter, overrides: Mapping[str, str]
 ) -> CellCount:
     claimed = subject.row.cells.get(metric) if subject.row else None
-    cell = claimed or _ABSENT[metric]
-    if metric in overrides:
-        cell = replace(cell, counting=overrides[metric])
+    claimed = claimed or _ABSENT[metric]
+    cell = claimed.counted_as(overrides.get(metric, claimed.counting))
     if counted is None:
         judged = Verdict(Word.UNPUBLISHED, None, None)
         if cell.published:
@@ -166,29 +190,29 @@ def _cell_count(
     measured = _value(counted, metric, cell.counting)
     stand_in = subject.definition == "stand-in"
     judged = verdict(cell, measured, stand_in=stand_in)
+    if cell.published and cell.counting != claimed.counting:
+        judged = replace(judged, word=Word.UNMEASURED, delta=None, reason=Reason.OTHER_WAY)
+        fits = [] if stand_in else _fitting(claimed, metric, counted)
+        return CellCount(cell, measured, judged, (f"exact under {', '.join(fits)}",) if fits else ())
     if judged.word != Word.OFF:
         return CellCount(cell, measured, judged)
     if stand_in:
         # which other rule or network would fit says nothing either
         return CellCount(cell, measured, judged, ("of our stand-in, which is no fault of the claim",), explained=True)
-    fits = _fitting(cell, metric, counted)
     twins = [
         twin
         for twin in subject.namesakes
         if verdict(cell, _value(counter(twin.name, twin.build, subject.size), metric, cell.counting)).word == Word.EXACT
     ]
-    texts = [f"exact under {rule}" for rule in fits] + [f"exact for {twin.name}" for twin in twins]
+    texts = [f"exact under {rule}" for rule in _fitting(claimed, metric, counted)]
+    texts += [f"exact for {twin.name}" for twin in twins]
     return CellCount(cell, measured, judged, tuple(texts), explained=bool(twins))
 
 
-def _fitting(cell: Cell, metric: str, counted: Count) -> list[str]:
-    """The other countings under which the claim holds."""
+def _fitting(claim: Cell, metric: str, counted: Count) -> list[str]:
+    """The countings under which the claim holds."""
     rules = PARAMETER_COUNTINGS if metric == "params" else COUNTINGS
-    return [
-        rule
-        for rule in rules
-        if rule != cell.counting and verdict(cell, _value(counted, metric, rule)).word == Word.EXACT
-    ]
+    return [rule for rule in rules if verdict(claim.counted_as(rule), _value(counted, metric, rule)).word == Word.EXACT]
 
 
 def _compared(results: list[RowCount]) -> list[RowCount]:
@@ -217,65 +241,3 @@ def _printed(cell: CellCount) -> Decimal:
     if cell.measured is None or cell.cell.decimals is None:
         return Decimal(0)
     return as_printed(cell.measured, cell.cell.unit, cell.cell.decimals, cell.cell.rounding)
-
-
-def as_json(result: RowCount) -> dict[str, Any]:
-    """One line of the result as JSON objects, the form that reports and comparisons read."""
-    subject = result.subject
-    row = subject.row
-    notes = [text.removesuffix(".") for text in (subject.note, subject.unknown) if text]
-    for metric, cell in result.cells.items():
-        notes += [f"{metric} {text}" for text in cell.explanations]
-        if cell.comparison and not cell.comparison.equal and cell.rests_on:
-            notes.append(f"{metric} comparison rests on {cell.base}'s published {cell.rests_on}")
-    return {
-        "table": row.table if row else None,
-        "row": row.label if row else None,
-        "id": row.id if row else None,
-        "settings": dict(row.settings) if row else {},
-        "model": subject.model,
-        "definition": subject.definition,
-        "confidence": subject.confidence,
-        "unknown": subject.unknown,
-        "size": list(result.size) if result.size else None,
-        "network": result.network,
-        **{metric: _cell_json(cell) for metric, cell in result.cells.items()},
-        "note": "; ".join(notes) or None,
-    }
-
-
-def _number(value: Decimal | None) -> float | int | None:
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-
-
-def _cell_json(cell: CellCount) -> dict[str, Any]:
-    """`measured` is in single parameters, and in billions of operations unless the claim is in single ones."""
-    measured: int | float | None = cell.measured
-    if cell.measured is not None and cell.cell.unit == "G":
-        measured = round(cell.measured / 10**9, 6)
-    data: dict[str, Any] = {
-        "published": _number(cell.cell.value),
-        "printed": cell.cell.text,
-        "unit": cell.cell.unit,
-        "counting": cell.cell.counting,
-        "rounding": cell.cell.rounding,
-        "measured": measured,
-        "count": cell.measured,
-        "verdict": str(cell.verdict.word),
-    }
-    if cell.verdict.reason:
-        data["reason"] = str(cell.verdict.reason)
-    if cell.verdict.word == Word.OFF:
-        data["delta"] = _number(cell.verdict.delta)
-        data["percent"] = _number(percent_off(cell.measured, cell.cell)) if cell.measured is not None else None
-        data["explained"] = cell.explained
-    if cell.cell.comparison:
-        data["comparison"] = {
-            "published": cell.cell.comparison.text,
-            "base": cell.base,
-            "measured": cell.comparison.text if cell.comparison else None,
-            "verdict": "unmeasured" if cell.comparison is None else ("exact" if cell.comparison.equal else "off"),
-        }
-    return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -12,7 +13,10 @@ from cspbench.errors import CountingError, UsageError
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
 from cspbench.network.network import Network, difference
-from cspbench.report.verdicts import Word
+from cspbench.params import METRICS
+from cspbench.params_json import as_json
+from cspbench.report.counted import cells, quantity, summary
+from cspbench.report.verdicts import Reason, Word, verdict
 from cspbench.zoo import catalogue
 
 
@@ -59,6 +63,80 @@ def test_a_broken_definition_is_off_and_unexplained() -> None:
     assert result.failed
 
 
+def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> params.RowCount:
+    """The one row of a table that claims something of a model's counts."""
+    subjects = params.of_models([catalogue.model(name)], [tables.load(table)], None)
+    (result,) = params.measure(subjects, counter_module.Counter(), overrides)
+    return result
+
+
+def test_a_file_is_counted_itself_whatever_its_name() -> None:
+    b = Builder("csdarknet53", (3, 8, 8))
+    b.conv(4, 1)
+    mine = catalogue.Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
+    (subject,) = params.of_models([mine], tables.load_all(), None)
+    (result,) = params.measure([subject], counter_module.Counter())
+    assert (subject.row, subject.definition, result.size) == (None, "file", (8, 8))
+    assert (result.cells["params"].measured, result.cells["params"].verdict.word) == (12, Word.UNPUBLISHED)
+
+
+def test_a_doubled_claim_is_measured_in_its_own_terms() -> None:
+    result = counted("hardnet138s", "imagenet-big")
+    cell = as_json(result)["bflops"]
+    assert (cell["count"], cell["counting"], cell["measured"]) == (6_673_617_098, "mac", 13.347234)
+    texts = cells(as_json(result))
+    assert texts[6:10] == ["13.4", "13.34723", "exact", "learnable, 2 × mac"]
+
+
+def test_delta_and_percent_of_a_doubled_claim_are_on_one_scale() -> None:
+    result = counted("hardnet138s", "imagenet-big")
+    cell = result.cells["bflops"]
+    claim = replace(cell.cell, value=Decimal("13.0"))
+    off = replace(
+        result, cells={**result.cells, "bflops": replace(cell, cell=claim, verdict=verdict(claim, 6_673_617_098))}
+    )
+    found = as_json(off)["bflops"]
+    assert (found["delta"], found["percent"]) == (0.4, 2.7)  # 13.4 and 13.347 against 13.0
+
+
+def test_another_counting_is_no_verdict_on_the_claim() -> None:
+    result = counted("hardnet138s", "imagenet-big", {"bflops": "conv"})
+    cell = result.cells["bflops"]
+    assert (cell.verdict.word, cell.verdict.reason, cell.verdict.delta) == (Word.UNMEASURED, Reason.OTHER_WAY, None)
+    # not doubled once more; under its own counting the claim is the double
+    assert (as_json(result)["bflops"]["measured"], cell.explanations[0][:15]) == (13.347234, "exact under con")
+    assert "mac" in cell.explanations[0]
+    assert not result.failed
+    own = counted("hardnet138s", "imagenet-big", {"bflops": "mac"})
+    assert own.cells["bflops"].verdict.word == Word.EXACT
+
+
+def test_a_stand_in_counted_another_way_is_neither_fitted_nor_off() -> None:
+    result = counted("cspdensenetb-ref", "imagenet-small", {"bflops": "conv"})
+    assert result.cells["bflops"].verdict.reason == Reason.OTHER_WAY
+    assert result.cells["bflops"].explanations == ()
+
+
+def test_the_row_that_a_row_is_compared_with_is_counted_as_well() -> None:
+    result = as_json(counted("csdarknet53", "imagenet-big"))
+    assert [
+        (result[metric]["comparison"]["measured"], result[metric]["comparison"]["verdict"]) for metric in METRICS
+    ] == [
+        ("(-34%)", "exact"),
+        ("(-30%)", "exact"),
+    ]
+    other = as_json(counted("csdarknet53", "imagenet-big", {"bflops": "mac"}))
+    assert other["bflops"]["comparison"]["verdict"] == "unmeasured"
+
+
+def test_small_counts_are_printed_whole() -> None:
+    assert [quantity(count, "M") for count in (99_999, 100_000)] == ["99999", "0.1000M"]
+    assert [quantity(count, "G", "flops") for count in (999_999, 10**6)] == ["999999 flops", "0.00100"]
+    assert quantity(8545018880, "1") == "8545018880"
+    row = {"params": {"verdict": "exact"}, "bflops": {"verdict": "off"}}
+    assert summary([row]) == "1 row, 2 cells: 1 exact, 1 off."
+
+
 def test_every_model_builds_under_its_name_and_counts_alike_twice() -> None:
     for name in ("darknet", "csmobilenet-v2", "yolov3-tiny-prn", "timm/cspresnext50"):
         network = catalogue.model(name).build()
@@ -88,7 +166,7 @@ def test_every_claimed_counting_of_a_defined_row_exists() -> None:
 
 def test_patterns_keep_catalogue_order_and_must_match() -> None:
     assert [model.name for model in catalogue.matching(["resnext50", "darknet5*"])] == ["darknet53", "resnext50"]
-    with pytest.raises(UsageError, match="unknown model 'zzz\\*'"):
+    with pytest.raises(UsageError, match=r"no model matches 'zzz\*'\. `cspbench list --models`"):
         catalogue.matching(["zzz*"])
 
 

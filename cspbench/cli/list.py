@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, print_table
+from cspbench.cli.options import Format, FormatOption, print_table, refuse_together
 
 
 def list_rows(
@@ -15,6 +15,7 @@ def list_rows(
     form: FormatOption = Format.MD,
 ) -> None:
     """List every published row with its model, definition and input size."""
+    refuse_together({"--models": models, "--table": table}, {"--models": ("--table",)})
     print_table(_models() if models else _rows(table or []), form)
 
 

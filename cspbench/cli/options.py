@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.network.network import Network
 
 
 class Format(StrEnum):
@@ -26,6 +30,14 @@ SizeOption = Annotated[
     str | None,
     typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
 ]
+
+
+def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise `UsageError` for the first two options that were given and make no sense together."""
+    for option, others in apart.items():
+        for other in others:
+            if given[option] and given[other]:
+                raise UsageError(f"{option} does not go with {other}", remedy="Leave one of them out")
 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
@@ -54,3 +66,15 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
             "--size cannot be read", expected="N or HEIGHTxWIDTH, 1 to 99999", found=repr(text), remedy="Try --size 416"
         )
     return int(match[1]), int(match[2] or match[1])
+
+
+def resized(network: Network, size: tuple[int, int] | None) -> Network:
+    """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
+    from cspbench.network.joins import misfits
+
+    if size is None:
+        return network
+    network = network.resized(*size)
+    for line in misfits(network):
+        typer.echo(f"cspbench: warning: {line}", err=True)
+    return network

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import gc
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
+from cspbench.cli.saved_counts import refuse_to_lose
+from cspbench.cli.saved_counts import save as save_counts
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.claims import Table
     from cspbench.network.network import Network
     from cspbench.params import RowCount, Subject
     from cspbench.zoo.catalogue import Model
+
+
+OUT = Path("results")
+_APART = {
+    "--against": ("--layers", "--size", "--counting", "--save", "--strict", "--format csv", "--format latex"),
+    "--layers": ("--counting", "--save", "--strict"),
+}
+"""Options that make no sense together."""
 
 
 def params(
@@ -37,14 +45,15 @@ def params(
     save: Annotated[
         bool, typer.Option("--save", help="Also write params.json and .md; with --all the sample's, too.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = Path("results"),
+    out: Annotated[Path, typer.Option("--out", help="Where --save writes.")] = OUT,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for explained differences.")] = False,
 ) -> None:
     """Count parameters and operations and hold them against the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
-    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. Exit code 1: a cell is off,
-    no network of the same name explains it, and the network is no stand-in of ours.
+    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. Under another counting than
+    a claim's there is no verdict on it. Exit code 1: a cell is off, no network of the same name explains it, and the
+    network is no stand-in of ours.
     """
     from cspbench import tables
     from cspbench.zoo import catalogue
@@ -54,6 +63,11 @@ def params(
         raise UsageError(
             "say what to count", expected="one of MODEL..., --all, --table, --cfg", remedy="Try `cspbench params --all`"
         )
+    options = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
+    options |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
+    refuse_together(options, _APART)
+    if out != OUT and not save:
+        raise UsageError("--out is where --save writes", remedy="Give --save as well")
     pixels = parse_size(size)
     if pixels and not (models or cfg):
         raise UsageError("--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own")
@@ -61,16 +75,19 @@ def params(
     if cfg is not None:
         chosen = [_from_file(cfg)]
     if against is not None:
-        _compare([model.build() for model in chosen], against)
+        _compare([model.build() for model in chosen], against, form)
         return
+    networks = [resized(model.build(), pixels) for model in chosen] if layers or pixels else []
     if layers:
-        _print_layers([_sized(model.build(), pixels) for model in chosen], form)
+        _print_layers(networks, form)
         return
     subjects = _subjects(chosen, every, table or [], pixels)
+    if save and not every:
+        refuse_to_lose(out / "params.json", subjects)
     results = _measured(subjects, counting or [])
     _print(results, form)
     if save:
-        _save(results, out, "params", tables.load_all())
+        save_counts(results, out, "params", tables.load_all())
         if every:
             results += _sample(out)
     wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
@@ -79,17 +96,19 @@ def params(
 
 
 def _from_file(path: Path) -> Model:
-    from cspbench.network.cfg import read
     from cspbench.zoo.catalogue import Model
+
+    network = _read(path)
+    return Model(network.name, lambda: network, "file", str(path))
+
+
+def _read(path: Path) -> Network:
+    from cspbench.network.cfg import read
 
     reading = read(path)
     for warning in reading.warnings:
         typer.echo(f"cspbench: warning: {warning}", err=True)
-    return Model(reading.network.name, lambda: reading.network, "file", str(path))
-
-
-def _sized(network: Network, size: tuple[int, int] | None) -> Network:
-    return network if size is None else network.resized(*size)
+    return reading.network
 
 
 def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[int, int] | None) -> list[Subject]:
@@ -107,12 +126,19 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
     from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
     from cspbench.params import measure
 
-    overrides = {}
+    overrides: dict[str, str] = {}
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
             known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])
             raise UsageError(f"unknown counting {name!r}", expected=f"one of {known}", remedy="Correct --counting")
-        overrides["params" if name in PARAMETER_COUNTINGS else "bflops"] = name
+        metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
+        if overrides.setdefault(metric, name) != name:
+            raise UsageError(
+                f"two countings of {'parameters' if metric == 'params' else 'operations'}",
+                expected="one --counting of each",
+                found=f"{overrides[metric]} and {name}",
+                remedy="Run once for each",
+            )
     # the collector would walk all that torch made when it was imported again and again, a fifth of the time
     gc.freeze()
     with Progress("counting", len(subjects)) as progress:
@@ -121,7 +147,7 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
 
 def _print(results: list[RowCount], form: Format) -> None:
     from cspbench import tables
-    from cspbench.params import as_json
+    from cspbench.params_json import as_json
     from cspbench.report import counted
 
     rows = [as_json(result) for result in results]
@@ -135,21 +161,6 @@ def _print(results: list[RowCount], form: Format) -> None:
     typer.echo(text, nl=False)
 
 
-def _save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
-    """Write NAME.json, and NAME.md with the tables' rows."""
-    from cspbench.params import as_json
-    from cspbench.report import counted
-    from cspbench.results import provenance, write_json, write_text
-
-    rows = [as_json(result) for result in results]
-    made = provenance(["cspbench", *sys.argv[1:]])
-    write_json(out / f"{name}.json", {**made, "rows": rows})
-    by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
-    heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
-    write_text(out / f"{name}.md", heading + counted.markdown(rows, of_tables))
-    typer.echo(f"cspbench: wrote {out / name}.json and .md", err=True)
-
-
 def _sample(out: Path) -> list[RowCount]:
     """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
     from cspbench import tables
@@ -157,7 +168,7 @@ def _sample(out: Path) -> list[RowCount]:
 
     chosen = tables.load_all(kind="sample")
     results = _measured(published(chosen), [])
-    _save(results, out, "sample-params", chosen)
+    save_counts(results, out, "sample-params", chosen)
     return results
 
 
@@ -167,19 +178,19 @@ def count_all(out: Path) -> tuple[str, bool]:
     The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
     """
     from cspbench import tables
-    from cspbench.params import as_json, published
+    from cspbench.params import published
+    from cspbench.params_json import as_json
     from cspbench.report.counted import summary
 
     chosen = tables.load_all()
     results = _measured(published(chosen), [])
-    _save(results, out, "params", chosen)
+    save_counts(results, out, "params", chosen)
     every = {"published": results, "sample": _sample(out)}
     lines = [f"{kind}: {summary([as_json(each) for each in found])}" for kind, found in every.items()]
     return "\n".join(lines), any(each.failed for found in every.values() for each in found)
 
 
-def _compare(networks: list[Network], path: Path) -> None:
-    from cspbench.network.cfg import read
+def _compare(networks: list[Network], path: Path, form: Format) -> None:
     from cspbench.network.network import difference
 
     if len(networks) != 1:
@@ -187,11 +198,17 @@ def _compare(networks: list[Network], path: Path) -> None:
             "--against compares one model", expected="one MODEL", found=str(len(networks)), remedy="Name a single model"
         )
     network = networks[0]
-    found = difference(network, read(path).network, (network.name, path.name))
-    if found:
+    found = difference(network, _read(path), (network.name, path.name))
+    if form is Format.JSON:
+        layers = len(network.layers)
+        compared = {"model": network.name, "against": str(path), "layers": layers, "equal": not found}
+        typer.echo(json.dumps({**compared, "difference": found}, indent=1, ensure_ascii=False))
+    elif found:
         typer.echo(f"different: {found}")
+    else:
+        typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
+    if found:
         raise typer.Exit(1)
-    typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
 
 
 def _print_layers(networks: list[Network], form: Format) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
     from cspbench.zoo.model import Model
+
+
+_APART = {
+    "--why": ("--cfg", "--plot", "--size", "--format csv", "--format latex"),
+    "--cfg": ("--format json", "--format csv", "--format latex"),
+    "--plot": ("--format json", "--format csv", "--format latex"),
+}
+"""Options that make no sense together."""
 
 
 def show(
@@ -27,14 +36,14 @@ def show(
     from cspbench.report.ledger import ledger_text, totals
     from cspbench.zoo import catalogue
 
+    options = {"--why": why, "--cfg": cfg, "--plot": plot, "--size": size}
+    options |= {f"--format {each.value}": form is each for each in Format}
+    refuse_together(options, _APART)
     entry = catalogue.model(model)
     if why:
-        typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.why}")
+        _evidence(entry, form)
         return
-    network = entry.build()
-    pixels = parse_size(size)
-    if pixels:
-        network = network.resized(*pixels)
+    network = resized(entry.build(), parse_size(size))
     if cfg is not None or plot is not None:
         _write(network, cfg, plot)
         return
@@ -47,6 +56,14 @@ def show(
     typer.echo(ledger_text([network], form.value), nl=False)
 
 
+def _evidence(entry: Model, form: Format) -> None:
+    if form is Format.JSON:
+        keys = ("name", "definition", "source", "confidence", "unknown", "why")
+        typer.echo(json.dumps({key: getattr(entry, key) for key in keys}, indent=1, ensure_ascii=False))
+    else:
+        typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.why}")
+
+
 def _origin(entry: Model) -> str:
     lines = [f"Definition: {entry.definition}, {entry.source}", f"Confidence: {entry.confidence}"]
     return "\n".join([*lines, f"Unknown: {entry.unknown}"] if entry.unknown else lines)
@@ -54,10 +71,13 @@ def _origin(entry: Model) -> str:
 
 def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
     from cspbench.network.cfg_text import write
+    from cspbench.network.joins import old_only
     from cspbench.results import write_text
 
     if cfg is not None:
         text = write(network)
+        for line in old_only(network):
+            typer.echo(f"cspbench: warning: {line}", err=True)
         if str(cfg) == "-":
             typer.echo(text, nl=False)
         else:

@@ -109,13 +109,16 @@ class WindowPool(nn.Module):
         return total / self._inside(x)
 
     def _inside(self, padded: Tensor) -> Tensor:
-        """Taps inside the image for each window."""
+        """Taps inside the image for each window, (N, 1, H', W'): of no images there are none to reckon."""
         left, right, top, bottom = self.border
-        inside = torch.ones(1, 1, padded.shape[2] - top - bottom, padded.shape[3] - left - right, dtype=padded.dtype)
-        inside = functional.pad(inside.to(padded.device), self.border)
-        # unfold rather than a pool, so that a tracer counts the pooling once
-        windows = inside.unfold(2, self.size, self.stride).unfold(3, self.size, self.stride)
-        return windows.sum((4, 5))
+
+        def taps(length: int, before: int, after: int) -> Tensor:
+            ones = torch.ones(length - before - after, dtype=padded.dtype, device=padded.device)
+            # unfold rather than a pool, so that a tracer counts the pooling once
+            return functional.pad(ones, [before, after]).unfold(0, self.size, self.stride).sum(1)
+
+        rows = taps(padded.shape[2], top, bottom).expand(padded.shape[0], 1, -1)
+        return rows[..., None] * taps(padded.shape[3], left, right)
 
     def extra_repr(self) -> str:
         return f"{self.size}, stride={self.stride}, border={self.border}"

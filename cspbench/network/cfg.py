@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
 from cspbench.network.cfg_sections import READERS, SHORT
 from cspbench.network.grammar import Section, decode, sections
+from cspbench.network.joins import misfits
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network
 
@@ -34,7 +35,7 @@ _LAYER_TRAINING = frozenset(
     obj_normalizer delta_normalizer label_smooth_eps random max counters_per_class max_delta thresh
     objectness_smooth focal_loss show_details embedding_layer sim_thresh track_history_size dets_for_track
     dets_for_show track_ciou_norm coords rescore noobject_scale object_scale class_scale coord_scale absolute
-    bias_match type scale flip angle saturation exposure shift coord_normalizer map tree weights_init
+    bias_match type scale flip angle saturation exposure shift coord_normalizer map weights_init
     assisted_excitation""".split()
 )
 
@@ -89,13 +90,13 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
                 found=error.found,
                 remedy=error.remedy,
             ) from None
-    warnings = list(islice(_warnings(net, rest), MOST_WARNINGS + 1))
-    if len(warnings) > MOST_WARNINGS:
-        warnings[-1] = f"{net.file}: further warnings are left out"
     places = tuple(section.place for section in rest)
     network = Network(
         name, (channels, height, width), tuple(layers), letter_box=letter_box, origin=net.place, places=places
     )
+    warnings = list(islice(chain(_warnings(net, rest), misfits(network)), MOST_WARNINGS + 1))
+    if len(warnings) > MOST_WARNINGS:
+        warnings[-1] = f"{net.file}: further warnings are left out"
     return Reading(network, tuple(warnings))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, brief
 from cspbench.network.grammar import Section
 from cspbench.network.layers import (
     Activation,
@@ -57,16 +57,24 @@ _UNREADABLE = frozenset("xnor binary flipped rotate sway stretch stretch_sway de
 """Switches of a convolution that make it another operation."""
 
 
+def _unsupported(section: Section, key: str, expected: str) -> DefinitionError:
+    value = brief(section.keys[key][0])
+    return DefinitionError(
+        f"{section.title} {key}={value} is not supported",
+        where=section.at(key),
+        expected=expected,
+        found=f"{key}={value}",
+        remedy="No published table uses it; remove the key to count the network without it",
+    )
+
+
 def _convolutional(section: Section, index: int) -> Layer:
     for key in () if _UNREADABLE.isdisjoint(section.keys) else sorted(_UNREADABLE):
         if section.flag(key):
-            raise DefinitionError(
-                f"[convolutional] {key}=1 is not supported",
-                where=section.at(key),
-                expected="an ordinary convolution",
-                found=f"{key}=1",
-                remedy="No published table uses it; remove the key to count the network without it",
-            )
+            raise _unsupported(section, key, "an ordinary convolution")
+    for key, default in (("filters", "1"), ("activation", "logistic")):
+        if key not in section.keys:
+            section.note(key, f"[convolutional] without {key}= has {key}={default}, as in Darknet")
     size = section.integer("size", 1)
     stride = section.integer("stride", 1)
     pad = section.flag("pad")
@@ -101,6 +109,8 @@ def _maxpool(section: Section, index: int) -> Layer:
     if section.flag("maxpool_depth"):
         section.used |= {section.keys[key][1] for key in ("size", "stride") if key in section.keys}
         return MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
+    if section.flag("antialiasing"):
+        raise _unsupported(section, "antialiasing", "a pool without a blur behind it")
     return MaxPool(sources=(index - 1,), **_window(section))
 
 
@@ -216,7 +226,14 @@ def _yolo(section: Section, index: int) -> Layer:
     )
 
 
+def _no_tree(section: Section) -> None:
+    """A hierarchy of classes makes another softmax of it."""
+    if "tree" in section.keys:
+        raise _unsupported(section, "tree", "classes without a hierarchy")
+
+
 def _region(section: Section, index: int) -> Layer:
+    _no_tree(section)
     return Region(
         sources=(index - 1,),
         classes=section.integer("classes", 20),
@@ -226,6 +243,7 @@ def _region(section: Section, index: int) -> Layer:
 
 
 def _softmax(section: Section, index: int) -> Layer:
+    _no_tree(section)
     return Softmax(
         sources=(index - 1,), groups=section.integer("groups", 1), temperature=section.real("temperature", 1.0)
     )

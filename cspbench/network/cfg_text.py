@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cspbench.errors import DefinitionError
+from cspbench.network.joins import old_only
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -194,6 +195,8 @@ def _foreign(layer: Layer) -> str:
 def write(network: Network) -> str:
     """The network as cfg text, for inference: it carries no training settings.
 
+    Comments at its top name the layers that only the Darknet of 2019 loads.
+
     Raises `DefinitionError` for a layer that reads something else than the layer before it, which only [route] can,
     for one that names the network's input, for which Darknet has no index, and for what Darknet cannot compute: a
     convolution with neither batch norm nor bias, bilinear enlargement, layers of networks that are not its own.
@@ -202,7 +205,8 @@ def write(network: Network) -> str:
     net = [("batch", 1), ("subdivisions", 1), ("width", width), ("height", height), ("channels", channels)]
     if network.letter_box:
         net.append(("letter_box", 1))
-    blocks = [f"# {' '.join(network.name.split())}, written by cspbench", _block("net", net)]
+    title = f"{' '.join(network.name.split())}, written by cspbench"
+    blocks = ["\n".join(f"# {line}" for line in [title, *old_only(network)]), _block("net", net)]
     for index, layer in enumerate(network.layers):
         foreign = _foreign(layer)
         if foreign:

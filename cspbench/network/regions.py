@@ -26,9 +26,11 @@ class ProposalBoxes(nn.Module):
         super().__init__()
         self.considered, self.count, self.overlap = layer.considered, layer.count, layer.overlap
         self.limit = [grid[1] * layer.stride, grid[0] * layer.stride]
-        rows, columns = torch.meshgrid(*(torch.arange(side) * float(layer.stride) for side in grid), indexing="ij")
+        # real numbers also where the module is built without arrays: they are part of the definition
+        steps = (torch.arange(side, device="cpu") * float(layer.stride) for side in grid)
+        rows, columns = torch.meshgrid(*steps, indexing="ij")
         corners = torch.stack((columns, rows), 2)[:, :, None].expand(-1, -1, len(layer.anchors), -1)
-        sizes = torch.tensor(layer.anchors).expand(*grid, -1, -1)
+        sizes = torch.tensor(layer.anchors, device="cpu").expand(*grid, -1, -1)
         self.anchors = torch.cat((corners, sizes), 3).reshape(-1, 4)  # no buffer: those follow the precision
 
     def forward(self, scores: Tensor, offsets: Tensor) -> Tensor:

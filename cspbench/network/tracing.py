@@ -1,7 +1,8 @@
 """fvcore's count of a network's torch module, operation by operation.
 
 The trace runs on a batch of zero images: torch then checks every shape but multiplies nothing, so that counting a
-608x608 detector takes a tenth of a second and almost no memory. Before fvcore reads a shape, its batch becomes 1.
+608x608 detector takes a tenth of a second and almost no memory. Before fvcore reads a shape, its batch becomes 1. The
+module's arrays share one place that nobody reads or writes, so that a file of huge layers is counted as cheaply.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
 from fvcore.nn.jit_handles import get_shape
 from torch import Tensor, fx, nn
 
-from cspbench.errors import CountingError
+from cspbench.errors import CountingError, DefinitionError
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
@@ -28,6 +29,8 @@ from cspbench.network.operations import NAMES, Operations
 Values = Sequence[Any]
 Handle = Callable[[Values, Values], Counter[str]]
 
+AT_ONCE = 64
+"""Layers traced together: beyond, the tracer's time for each grows with their number."""
 FVCORE = "fvcore"
 """The key of fvcore's own total, by its own handles."""
 
@@ -165,8 +168,11 @@ class _Parts(nn.Module):
 
     def __init__(self, module: fx.GraphModule, parts: Sequence[_Part]) -> None:
         super().__init__()
-        for name, child in module.named_children():
-            self.add_module(name, child)
+        self.layers = nn.Module()
+        own = dict(module.get_submodule("layers").named_children()) if hasattr(module, "layers") else {}
+        for name in (str(part.index) for part in parts):
+            if name in own:  # a layer of functions has no modules
+                self.layers.add_module(name, own[name])
         self.parts = tuple(parts)
 
     def forward(self, *maps: Tensor) -> list[Tensor]:
@@ -241,6 +247,36 @@ def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Nod
         known[part.key] = _layer(own), sum(counts[FVCORE] for counts in own.values())
 
 
+def _module(network: Network) -> fx.GraphModule:
+    """The network's module with the output of each layer, its arrays all in one place, as large as the largest.
+
+    Nothing reads or writes them, so that the place costs addresses and no memory. It is there because torch cannot
+    trace a convolution of the meta device, which has no arrays at all.
+    """
+    with torch.device("meta"):
+        module = to_module(network, range(len(network.layers)))
+    arrays = [*module.parameters(), *module.buffers()]
+    largest = max((array.numel() for array in arrays), default=0)
+    try:
+        place = torch.empty(largest)
+    except RuntimeError:
+        raise DefinitionError(
+            "too little memory to count a layer this large",
+            where=network.origin or network.name,
+            expected=f"{4 * largest / 2**30:.1f} GiB that can be asked for, for one array",
+            found="less",
+            remedy="Raise the memory limit (ulimit -v), or correct filters= and size=",
+        ) from None
+
+    def placed(array: torch.Tensor) -> torch.Tensor:
+        if not array.is_floating_point():  # the number of batches that a batch norm has seen
+            return torch.zeros(array.shape, dtype=array.dtype)
+        return place[: array.numel()].view(array.shape)
+
+    module._apply(placed)  # type: ignore[no-untyped-call]
+    return module
+
+
 def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
     """Trace the network's module: operations of every layer, fvcore's own total, parameters by array role.
 
@@ -250,7 +286,7 @@ def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operation
     `learnable` for all.
     """
     known = {} if known is None else known
-    module = to_module(network, range(len(network.layers)))
+    module = _module(network)
     image = torch.empty(0, *network.input)
     with torch.no_grad():
         maps = module(image)
@@ -260,9 +296,9 @@ def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operation
         maps, written = (maps,), (written,)
     sizes = {placeholder: image.shape, **{node: each.shape for node, each in zip(written, maps, strict=True)}}
     parts = _parts(network, iter(calls), written, sizes)
-    unknown = {part.key: part for part in parts if part.key not in known}
-    if unknown:
-        _learn(module, list(unknown.values()), sizes, known)
+    unknown = list({part.key: part for part in parts if part.key not in known}.values())
+    for start in range(0, len(unknown), AT_ONCE):
+        _learn(module, unknown[start : start + AT_ONCE], sizes, known)
     found = {part.index: known[part.key] for part in parts}
     layers = tuple(found[index][0] if index in found else Operations() for index in range(len(network.layers)))
     kernels = sum(each.weight.numel() for each in module.modules() if isinstance(each, nn.Conv2d | nn.Linear))

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cspbench.claims import Table
+from cspbench.network.counting import COUNTINGS
+from cspbench.report.verdicts import claimed_as
 
 HEADER = (
     "Model",
@@ -29,13 +31,13 @@ HEADER = (
 LEGEND = """\
 Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and by
 how much; **fitted** it is, but the network was chosen for that, so it proves nothing; unpublished: the document prints
-no number; unmeasured: no network to measure, with the reason. In parentheses the comparison with the base model, as
-published and as it follows from the measurements. Definition: *cfg* equals the published file layer by layer, *paper*
-another complete public definition, *reconstruction* forced by independent evidence, *stand-in* ours, chosen for the
-published totals, *file* a cfg of yours; and where it is less than certain, how confident we are that the network is the
-one behind the numbers. Counted as: parameters, operations (`cspbench params --help` lists the countings);
-every figure was counted twice, by formula over the layer list and by fvcore over the torch module, and both agree to
-the last operation.
+no number; unmeasured: no network to measure, or counted another way than the claim, with the reason. In parentheses
+the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
+published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
+evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less than certain,
+how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
+(`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
+twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
 """
 
 
@@ -43,16 +45,28 @@ def _size(size: Sequence[int] | None) -> str:
     return "×".join(map(str, size)) if size else "-"
 
 
+SMALL = {"M": 10**5, "G": 10**6}
+"""Below, a number of parameters or operations is printed as it is: in M or G little of it would be left."""
+
+
+def quantity(count: int, unit: str, single: str = "") -> str:
+    """A count in M ("27.6059M") or in G ("13.06731"), or in single ones ("9216 operations")."""
+    if count < SMALL.get(unit, count + 1):
+        return f"{count} {single}".rstrip()
+    return f"{count / 10**6:.4f}M" if unit == "M" else f"{count / 10**9:.5f}"
+
+
 def _measured(cell: Mapping[str, Any]) -> str:
     if cell["count"] is None:
         return "-"
-    if cell["unit"] == "1":
-        text = str(cell["count"])
-    else:
-        millions = cell["unit"] == "M"
-        text = f"{cell['count'] / 10**6:.4f}M" if millions else f"{cell['count'] / 10**9:.5f}"
+    single = f"{COUNTINGS[cell['counting']].unit}s" if cell["unit"] == "G" else ""
+    text = quantity(claimed_as(cell["count"], cell["rounding"]), cell["unit"], single)
     comparison = cell.get("comparison") or {}
     return f"{text} {comparison['measured']}" if comparison.get("measured") else text
+
+
+def _counting(cell: Mapping[str, Any]) -> str:
+    return f"2 × {cell['counting']}" if cell["rounding"] == "doubled" else str(cell["counting"])
 
 
 def _definition(row: Mapping[str, Any]) -> str:
@@ -92,7 +106,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
         bflops["printed"],
         _measured(bflops),
         _verdict(bflops),
-        f"{params['counting']}, {bflops['counting']}",
+        f"{_counting(params)}, {_counting(bflops)}",
         row["note"] or "",
     ]
 
@@ -127,11 +141,11 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     counted = ", ".join(
         f"{count} {word}" for word, count in sorted(words.items(), key=lambda item: (-item[1], item[0]))
     )
-    return f"{len(rows)} rows, {2 * len(rows)} cells: {counted}."
+    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {2 * len(rows)} cells: {counted}."
 
 
 _FLAT = ("table", "row", "id", "model", "definition", "confidence", "size")
-_FLAT_CELL = ("published", "counting", "count", "verdict")
+_FLAT_CELL = ("published", "counting", "count", "measured", "verdict")
 
 
 def _flat(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:

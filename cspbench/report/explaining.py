@@ -38,7 +38,7 @@ def why(row: Row, cell: Cell, model: str, measured: int) -> Why:
 
 
 def _is_claim(cell: Cell, model: str, size: tuple[int, int] | None, rule: str) -> bool:
-    return verdict(cell, _count(cell, model, size, rule)).word is Word.EXACT
+    return verdict(cell.counted_as(rule), _count(cell, model, size, rule)).word is Word.EXACT
 
 
 def _count(cell: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:

@@ -42,7 +42,8 @@ def ledger(network: Network) -> list[dict[str, Any]]:
     return lines
 
 
-def _texts(network: Network) -> list[list[str]]:
+def _texts(network: Network, thousands: str = ",") -> list[list[str]]:
+    """The cells of each layer's line; `thousands` separates those of large numbers."""
     rows = []
     for line, layer in zip(ledger(network), network.layers, strict=True):
         previous = line["index"] - 1
@@ -50,7 +51,8 @@ def _texts(network: Network) -> list[list[str]]:
         output = "×".join(map(str, line["output"]))
         done = line["operations"]
         numbers = [line["weights"], line["stored"], done["mac"], done["conv+maxpool"], done["conv+maxpool+shortcut"]]
-        rows.append([str(line["index"]), line["layer"], line["settings"], reads, output, *(f"{n:,}" for n in numbers)])
+        grouped = (f"{number:{thousands}}" for number in numbers)
+        rows.append([str(line["index"]), line["layer"], line["settings"], reads, output, *grouped])
     return rows
 
 
@@ -71,6 +73,7 @@ def ledger_text(networks: list[Network], form: str) -> str:
         return "\n".join(
             f"## {net.name}, input {_shape(net.input)}\n\n{grid(HEADER, _texts(net))}\n" for net in networks
         )
-    lines = [[net.name, *row] for net in networks for row in _texts(net)]
+    # a comma inside a number is none to whoever reads the CSV
+    lines = [[net.name, *row] for net in networks for row in _texts(net, "" if form == "csv" else ",")]
     header = ["Model", *HEADER]
     return flat_csv(header, lines) if form == "csv" else latex(header, lines)

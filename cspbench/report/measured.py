@@ -132,7 +132,7 @@ def _count(row: Row, metric: str, counted: Mapping[str, Any]) -> tuple[int, Verd
         raise ValueError(f"count {value!r}")
     model = row_model(row.table, row.id).model
     stand_in = model in MODELS and MODELS[model].definition == "stand-in"
-    return value, verdict(row.cells[metric], value, stand_in=stand_in)
+    return value, verdict(row.cells[metric].counted_as(str(counted["counting"])), value, stand_in=stand_in)
 
 
 def _counted_otherwise(row: Row, line: Mapping[str, Any]) -> list[str]:

@@ -73,6 +73,11 @@ def round_half_up(value: Decimal | int | str, decimals: int) -> Decimal:
     return _quantized(value, decimals, ROUND_HALF_UP)
 
 
+def claimed_as(measured: int, rounding: str) -> int:
+    """A count in the claim's terms: the double of it, where the publisher printed the double of what was counted."""
+    return 2 * measured if rounding == "doubled" else measured
+
+
 def as_printed(measured: Decimal | int, unit: str, decimals: int, rounding: str) -> Decimal:
     """The number that the publisher would have printed for `measured` single parameters or operations."""
     value = _in_unit(measured, unit)
@@ -108,11 +113,12 @@ def verdict(
     return Verdict(word, cell.value, printed, printed - cell.value)
 
 
-def percent_off(measured: Decimal | int, cell: Cell) -> Decimal | None:
-    """How far a measurement lies from the claim, in percent to one decimal; None without a claim."""
+def percent_off(measured: int, cell: Cell) -> Decimal | None:
+    """How far a count lies from the claim, both in the claim's terms, in percent to one decimal; None without one."""
     if not cell.value:
         return None
-    return round_half_up((_in_unit(measured, cell.unit) / cell.value - 1) * 100, 1)
+    value = _in_unit(claimed_as(measured, cell.rounding), cell.unit)
+    return round_half_up((value / cell.value - 1) * 100, 1)
 
 
 def derived(

@@ -47,7 +47,7 @@ def model(name: str) -> Model:
         near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.4)
         raise UsageError(
             f"unknown model {name!r}",
-            remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench list` names every model",
+            remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench list --models` names every model",
         )
     return MODELS[name]
 
@@ -74,5 +74,7 @@ def matching(patterns: Iterable[str]) -> list[Model]:
     wanted: set[str] = set()
     for pattern in patterns:
         found = [name for name in MODELS if fnmatchcase(name, pattern)]
+        if not found and any(sign in pattern for sign in "*?["):
+            raise UsageError(f"no model matches {pattern!r}", remedy="`cspbench list --models` names every model")
         wanted.update(found or [model(pattern).name])
     return [MODELS[name] for name in MODELS if name in wanted]

@@ -124,8 +124,8 @@ def test_quoted_detectors_claim_no_counts(
         ("small", "cspresnet-10", "reconstruction", "medium", 2725056, 1.904648),
         ("big", "densenet-264-32", "reconstruction", "high", 27205480, 11.025303),
         ("big", "densenet-201-plus-elastic", "paper", "very high", 19482824, 8.772904),
-        ("big", "resnet-152", "paper", "very high", 60192808, 11.282416),
-        ("big", "hardnet-138s", "paper", "high", 35532826, 6.673617),
+        ("big", "resnet-152", "paper", "very high", 60192808, 22.564831),
+        ("big", "hardnet-138s", "paper", "high", 35532826, 13.347234),
     ],
 )
 def test_rows_without_a_file(
@@ -161,10 +161,6 @@ def test_exit_codes_of_stand_ins() -> None:
     assert run("params", "cspdensenet-ref").returncode == 0
     assert run("params", "cspdensenet-ref", "--strict").returncode == 1
     assert run("params", "cspdensenetb-ref", "--strict").returncode == 0
-    done = run("params", "cspdensenetb-ref", "--counting", "conv", "--format", "json")
-    (row,) = json.loads(done.stdout)
-    # without the pools 0.629629, which prints 0.630
-    assert (row["bflops"]["verdict"], row["bflops"]["percent"]) == ("off", -0.2)
 
 
 def test_resnet50_says_why_it_is_off(everything: tuple[list[dict[str, Any]], Path]) -> None:
@@ -230,13 +226,14 @@ def test_csv_and_latex_of_a_table() -> None:
     assert done.stdout.startswith(r"\begin{tabular}")
 
 
-def test_another_counting_is_judged_as_such() -> None:
+def test_another_counting_is_no_verdict_on_the_claim() -> None:
     done = run("params", "darknet", "--counting", "conv+maxpool", "--format", "json")
     (row,) = json.loads(done.stdout)
     # convolutions 964,640,768; six 2x2 pools of 4 taps on 262144, 131072, 65536, 32768, 16384, 8192 outputs
-    assert (row["bflops"]["count"], row["bflops"]["verdict"]) == (964_640_768 + 4 * 516_096, "off")
-    assert "bflops exact under conv" in row["note"]
-    assert done.returncode == 1
+    assert row["bflops"]["count"] == 964_640_768 + 4 * 516_096
+    assert (row["bflops"]["verdict"], row["bflops"]["reason"]) == ("unmeasured", "other-way")
+    assert row["note"].endswith("bflops exact under conv")
+    assert done.returncode == 0
 
 
 def test_strict_fails_on_an_explained_difference() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.network import cfg
+from cspbench.network.counting import Count, count
 from cspbench.network.grammar import LARGEST_FILE, MOST_SECTIONS
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
@@ -87,6 +88,31 @@ def test_large_files_that_are_read(name: str, text: str, layers: int, tmp_path: 
     assert isinstance(found, cfg.Reading)
     assert len(found.network.layers) == layers
     assert len(found.warnings) <= cfg.MOST_WARNINGS + 1
+
+
+def test_the_most_layers_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "tall.cfg"
+    path.write_text(NET + "[convolutional]\nfilters=3\nbatch_normalize=1\nactivation=leaky\n" * (MOST_SECTIONS - 1))
+    found = kept(lambda: count(cfg.read(path).network))
+    assert isinstance(found, Count)
+    assert found.parameters["weights"] == 9 * (MOST_SECTIONS - 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        # 23040^2 weights a layer, 2 GB of floats
+        ("[convolutional]\nfilters=23040\nactivation=mish\n" * 40, 23040 * 3 + 39 * 23040**2),
+        # windows that hang over the edge, on a map of 8 GB
+        ("[upsample]\nstride=724\n[local_avgpool]\nsize=2\nstride=1\n", 0),
+    ],
+)
+def test_layers_larger_than_memory_are_counted(text: str, weights: int, tmp_path: Path) -> None:
+    path = tmp_path / "wide.cfg"
+    path.write_text(NET + text)
+    found = kept(lambda: count(cfg.read(path).network))
+    assert isinstance(found, Count)
+    assert found.parameters["weights"] == weights
 
 
 def test_further_warnings_are_left_out(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from random_networks import KINDS, networks
 from cspbench.errors import DefinitionError
 from cspbench.network import cfg, cfg_text
 from cspbench.network.grammar import sections
+from cspbench.network.joins import misfits
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -56,7 +57,8 @@ def parsed(body: str) -> cfg.Reading:
 
 def layers(body: str) -> tuple[Layer, ...]:
     reading = parsed(body)
-    assert reading.warnings == ()
+    # what a convolution has by default is told, and left out here to be brief
+    assert [each for each in reading.warnings if "[convolutional] without" not in each] == []
     return reading.network.layers
 
 
@@ -93,17 +95,48 @@ def test_a_comment_behind_a_number_is_no_part_of_it(tail: str) -> None:
     assert layer == MaxPool(sources=(-1,), size=3, stride=2, padding=2)
 
 
-def test_a_comment_behind_a_word_or_a_list() -> None:
-    body = "[convolutional]\nfilters=18\nactivation=linear # no more\n[yolo]\nclasses=1\nnum=3\nmask=0,1,2#all\n"
+def test_a_comment_behind_a_list_is_no_part_of_it() -> None:
+    body = "[convolutional]\nfilters=18\nactivation=linear\n[yolo]\nclasses=1\nnum=3\nmask=0,1,2#all\n"
     _, head = layers(body + "anchors=1,2, 3,4, 5,6 # pixels\n")
     assert isinstance(head, Yolo)
     assert (head.mask, head.anchors) == ((0, 1, 2), ((1, 2), (3, 4), (5, 6)))
+
+
+def test_a_comment_behind_a_word_is_cut_off_and_told() -> None:
+    reading = parsed("[convolutional]\nfilters=1\nactivation=leaky # no more\n")
+    assert reading.warnings == (
+        "small.cfg:7: activation=leaky#nomore is read as leaky; Darknet keeps the comment in the value",
+    )
+    assert reading.network.layers == (Convolution(sources=(-1,), filters=1, batch_normalize=False),)
 
 
 def test_what_atoi_ignores_is_warned_about() -> None:
     reading = parsed("[maxpool]\nsize=2x\nstride=2.0\n")
     assert reading.warnings == ("small.cfg:6: size=2x: everything after 2 is ignored",)
     assert reading.network.layers == (MaxPool(sources=(-1,), size=2, stride=2, padding=1),)
+
+
+@pytest.mark.parametrize(("written", "read"), [("1e9", 1), ("1e3", 1), ("8.7", 8), ("8.0e2", 8), ("8.5#c", 8)])
+def test_an_integer_that_is_not_the_number_written_is_warned_about(written: str, read: int) -> None:
+    reading = parsed(f"[convolutional]\nfilters={written}\nactivation=leaky\n")
+    assert reading.warnings == (f"small.cfg:6: filters={written}: everything after {read} is ignored",)
+    assert reading.network.layers == (Convolution(sources=(-1,), filters=read, batch_normalize=False),)
+
+
+@pytest.mark.parametrize("written", ["8", "8.", "8.000", "+8", "8#c"])
+def test_an_integer_that_is_the_number_written_is_silent(written: str) -> None:
+    assert parsed(f"[convolutional]\nfilters={written}\nactivation=leaky\n").warnings == ()
+
+
+def test_a_convolution_without_filters_or_activation_has_darknets_and_says_so() -> None:
+    reading = parsed("[convolutional]\nsize=1\n")
+    assert reading.warnings == (
+        "small.cfg:5: [convolutional] without filters= has filters=1, as in Darknet",
+        "small.cfg:5: [convolutional] without activation= has activation=logistic, as in Darknet",
+    )
+    assert reading.network.layers == (
+        Convolution(sources=(-1,), filters=1, activation="logistic", batch_normalize=False),
+    )
 
 
 def test_a_list_of_leftovers_is_warned_about_once() -> None:
@@ -345,6 +378,19 @@ def test_convolutions_of_another_kind_are_refused(key: str) -> None:
     assert layers(f"[convolutional]\nfilters=1\n{key}=0\n")
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("[maxpool]\nsize=2\nantialiasing=1\n", r"cfg:7, layer 0 .maxpool.: .*antialiasing=1 is not supported"),
+        ("[softmax]\ngroups=1\ntree=9k.tree\n", r"cfg:7, layer 0 .softmax.: .*tree=9k.tree is not supported"),
+        ("[region]\nnum=1\ntree=9k.tree\n", r"cfg:7, layer 0 .region.: .*tree=9k.tree is not supported"),
+    ],
+)
+def test_what_would_change_inference_is_refused(body: str, words: str) -> None:
+    with pytest.raises(DefinitionError, match=words):
+        parsed(body)
+
+
 def test_read_names_the_network_after_its_file(tmp_path: Path) -> None:
     path = tmp_path / "some-net.cfg"
     path.write_bytes("\ufeff# caf\u00e9\n".encode() + b"# caf\xe9\n" + (NET + "[avgpool]\nwhat=1\n").encode())
@@ -359,7 +405,7 @@ LINE = re.compile(r"\[[A-Za-z_0-9]+\]|[a-z_A-Z0-9]+=[^\s=#;]+|#.*")
 
 
 def roundtrip(network: Network) -> None:
-    """The text reads back as the network, without a warning, and has only lines of Darknet's grammar."""
+    """The text reads back as the network, with warnings of its misfits only, in lines of Darknet's grammar."""
     text = cfg_text.write(network)
     assert text.endswith("\n")
     seen: set[str] = set()
@@ -371,7 +417,7 @@ def roundtrip(network: Network) -> None:
         assert key not in seen
         seen.add(key)
     reading = cfg.parse(text, network.name)
-    assert reading.warnings == ()
+    assert len(reading.warnings) == len(misfits(network))
     assert difference(reading.network, network) is None
     assert reading.network == network
 

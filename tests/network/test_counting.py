@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import KINDS, networks
 
-from cspbench.errors import CountingError, UsageError
+from cspbench.errors import CountingError, DefinitionError, UsageError
 from cspbench.network import counting, tracing
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, classifier, count, ledger
 from cspbench.network.layers import (
@@ -235,3 +237,24 @@ def test_mmcv_and_fvcore_of_the_mmpretrain_card(name: str, mmcv: str, fvcore: st
     assert f"{found.total('mmcv') / 1e9:.4f}" == mmcv
     assert f"{(found.total('fvcore') - found.operations[head].conv) / 1e9:.4f}" == fvcore
     assert found.parameters["learnable"] == learnable
+
+
+def test_layers_are_counted_alike_however_many_are_traced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = catalogue.model("enetb0").build()
+    whole = tracing.trace(network)
+    monkeypatch.setattr(tracing, "AT_ONCE", 3)
+    assert tracing.trace(network) == whole
+
+
+def test_too_little_memory_for_a_layer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = torch.empty
+
+    def refuse(*sizes: Any, **options: Any) -> torch.Tensor:
+        if sizes == (2**28,):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return empty(*sizes, **options)
+
+    monkeypatch.setattr(torch, "empty", refuse)
+    network = Network("wide", (4096, 1, 1), (Convolution(sources=(-1,), filters=2**16),))
+    with pytest.raises(DefinitionError, match=r"wide: too little memory .*expected 1\.0 GiB .*ulimit"):
+        count(network)

@@ -82,6 +82,12 @@ def test_counts_under_another_rule_do_not_pass_for_the_claims() -> None:
     assert found.note == "counted as learnable"
 
 
+def test_a_count_under_another_rule_is_not_doubled_as_the_claim_is() -> None:
+    line = counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv"))
+    found = cell({"params.json": counts(line)}, "imagenet-big", "hardnet-138s", "bflops")
+    assert (found.mark, found.measured) == ("unmeasured: other-way", "13.3")
+
+
 @pytest.mark.parametrize(
     ("correct", "mark", "measured", "delta"),
     [
