@@ -134,10 +134,10 @@ def eval_coco(
             found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )
-    results, unusable = shared.each(evaluations)
+    results, left_out = shared.each(evaluations)
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad, unusable)
+        finish(finished, without, form, allow_bad, left_out)
 
 
 def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:

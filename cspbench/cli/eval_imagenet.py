@@ -86,12 +86,12 @@ def eval_imagenet(
     if explain:
         _explain(subjects, source, preset, options, form)
         return
-    results, unusable = shared.each(
+    results, left_out = shared.each(
         [(subject.name, partial(_one, subject, source, preset, options)) for subject in subjects]
     )
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad, unusable)
+        finish(finished, without, form, allow_bad, left_out)
 
 
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
@@ -120,12 +120,11 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     return {**result, "run": str(path)}
 
 
-def finish(
-    results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, unusable: bool = False
-) -> None:
+def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, left_out: int = 0) -> None:
     """Print results and leave with their exit code.
 
-    1 where an accuracy is off, 3 where a weight file was `unusable`, 4 where images could not be read.
+    `left_out` where that is one: of the models that could not be evaluated; 4 where images could not be read, 1 where
+    an accuracy is off.
     """
     from cspbench.report.accuracies import failed, lines, text
 
@@ -137,8 +136,8 @@ def finish(
             typer.echo(f"cspbench: {result['identity']['model']}: {result['class_order']['words']}", err=True)
         for key in result["bad"]:
             typer.echo(f"cspbench: could not be read and counts as wrong: {key}", err=True)
-    if unusable:
-        raise typer.Exit(3)
+    if left_out:
+        raise typer.Exit(left_out)
     if any(len(result["bad"]) > allow_bad for result in results):
         raise typer.Exit(4)
     if failed(rows):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.errors import UsageError
+from cspbench.errors import CspbenchError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -218,23 +218,26 @@ def chosen(
     return found, without
 
 
-def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], bool]:
-    """Evaluate one after the other: the results, and whether a weight file was unusable.
+def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], int]:
+    """Evaluate one after the other: the results, and the exit code of what had to be left out, 0 for nothing.
 
-    One odd file must not keep the others from being evaluated; where it is the only one, its error is raised.
+    What is wrong with one must not keep the others from being evaluated; where it is the only one, its error is raised.
     """
+    from cspbench.evaluate.processes import rank
     from cspbench.weights.arrays import WeightsError
 
-    results, unusable = [], False
+    results, codes = [], set()
     for name, evaluate in named:
         try:
             results.append(evaluate())
-        except WeightsError as error:
-            if len(named) == 1:
-                raise
+        except CspbenchError as error:
+            # an unusable file is so in every process; of anything else the others know nothing, and would wait
+            if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
+                raise error if name in str(error) else error.at(name) from error
             typer.echo(f"cspbench: {name} is left out: {error}", err=True)
-            unusable = True
-    return results, unusable
+            codes.add(error.exit_code)
+    # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
+    return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
 
 
 def _fitting(network: Network, detectors: bool) -> None:
