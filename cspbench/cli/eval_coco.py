@@ -213,7 +213,7 @@ def _one(
         detector.epsilon,
         identity,
         path,
-        len(source),
+        source,
         options,
         predict,
         preset=preset,

@@ -112,7 +112,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
         streams = 0 if not source.random_access else workers
         return classification.predict(run, shards, images, engine, network, batch, streams, progress)
 
-    run = shared.made(subject.name, network, weights, preset.epsilon, identity, path, len(source), options, predict)
+    run = shared.made(subject.name, network, weights, preset.epsilon, identity, path, source, options, predict)
     if run is None:
         return None
     result = imagenet.result(run)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cspbench.evaluate.engine import Engine
     from cspbench.evaluate.predicting import Timing
+    from cspbench.evaluate.resuming import Images
     from cspbench.evaluate.run import Run
     from cspbench.network.network import Network
     from cspbench.sample.place import Kind
@@ -84,7 +85,7 @@ def made(
     epsilon: str,
     identity: Mapping[str, Any],
     path: Path,
-    samples: int,
+    images: Images,
     options: Options,
     predict: Predict,
     **provenance: Any,
@@ -92,9 +93,11 @@ def made(
     """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
     from cspbench import results
     from cspbench.cli.progress import Progress
+    from cspbench.cli.resumed import say_resumed
     from cspbench.evaluate.engine import choose_device, prepare
     from cspbench.evaluate.lock import alone
     from cspbench.evaluate.processes import meet, rank, together
+    from cspbench.evaluate.resuming import Kept
     from cspbench.evaluate.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
@@ -105,12 +108,17 @@ def made(
     first = share[0] == 0
     with _resumable(path, first), alone(path) if first else nullcontext():
         meet(share)
-        if options.fresh and not first:
-            together(share)  # until the first process has thrown away what was there
-        run = open_run(path, identity, samples, about, options.fresh and first)
-        if options.fresh and first:
+        if not first:
+            together(share)  # until the first process has begun it, or thrown away what was there
+        resumed = not options.fresh and (path / "run.json").exists()
+        run = open_run(path, identity, len(images), about, options.fresh and first)
+        kept = Kept(run, images)
+        missing = kept.missing()
+        if first:
+            if resumed:
+                say_resumed(name, run, kept, missing, about)
             together(share)
-        missing = run.missing([shard for shard in range(run.shards) if shard % share[1] == share[0]])
+        missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
             module = load(to_module(network), network, weights, Epsilon(epsilon))
             engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]

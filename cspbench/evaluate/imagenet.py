@@ -50,6 +50,9 @@ class Subset(Source):
     def key(self, index: int) -> str:
         return self.source.key(index * len(self.source) // self.count)
 
+    def path(self, index: int) -> str | None:
+        return self.source.path(index * len(self.source) // self.count)
+
     def as_json(self) -> dict[str, Any]:
         return {**self.source.as_json(), "limit": self.count}
 
