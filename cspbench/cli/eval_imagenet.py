@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,11 +127,20 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
     `left_out` where that is one: of the models that could not be evaluated; 4 where images could not be read, 1 where
     an accuracy is off.
     """
-    from cspbench.report.accuracies import failed, lines, text
+    from cspbench.evaluate.run import record
+    from cspbench.report.accuracies import claims, described, failed, lines, text, unmeasured
 
-    rows = [line for result in results for line in lines(result)]
-    shown = json.dumps(results, indent=1) + "\n" if form is Format.JSON else text(rows, without, form.value)
-    typer.echo(shown, nl=False)
+    judged = [(result, record(Path(result["run"])), lines(result)) for result in results]
+    rows = [line for *_, own in judged for line in own]
+    if form is Format.JSON:
+        found = [{**each, "claims": claims(own), "provenance": _provenance(kept)} for each, kept, own in judged]
+        missing = [
+            {"model": model, "verdict": "unmeasured", "reason": "no-weights", "claims": claims(unmeasured(model))}
+            for model in without
+        ]
+        typer.echo(json.dumps([*found, *missing], indent=1))
+    else:
+        typer.echo(text(rows, without, form.value, [described(*each) for each in judged]), nl=False)
     for result in results:
         if result["class_order"]["verdict"] in ("swapped", "chance"):
             typer.echo(f"cspbench: {result['identity']['model']}: {result['class_order']['words']}", err=True)
@@ -142,6 +152,12 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
         raise typer.Exit(4)
     if failed(rows):
         raise typer.Exit(1)
+
+
+def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run was made, from its run.json; `sessions` are the later ones that made a part of it."""
+    own = {name: kept.get(name) for name in ("when", "command", "cspbench", "commit", "packages", "device")}
+    return {**own, "precision": kept["identity"]["precision"], "sessions": kept.get("sessions", [])}
 
 
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:

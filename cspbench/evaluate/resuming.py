@@ -20,11 +20,14 @@ MOST = 1000
 
 
 class Images(Protocol):
-    """The images of a run, each an image file's bytes; `path` is None for what lies in no file."""
+    """The images of a run."""
 
     def __len__(self) -> int: ...
-    def sample(self, index: int) -> Any: ...
-    def path(self, index: int) -> str | None: ...
+    def sample(self, index: int) -> Any:
+        """One image; its `data` are the file's bytes. BadImageError where they cannot be read."""
+
+    def path(self, index: int) -> str | None:
+        """The file that an image lies in; None where it is in none."""
 
 
 class Kept:
