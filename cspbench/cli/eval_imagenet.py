@@ -104,6 +104,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     imagenet.check_classes(subject, source)
     preset = _preset(subject, wanted)
     network = subject.network
+    imagenet.check_size(preset, network.input[1:])
     weights = open_weights(subject.weights, network)
     identity = imagenet.identity(subject, weights.sha256, source, preset, network.input[1:], options.precision)
     path = imagenet.directory(options.root, identity)
@@ -171,6 +172,7 @@ def _explain(
     subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format
 ) -> None:
     from cspbench.cli.progress import Progress
+    from cspbench.evaluate import footprint
     from cspbench.evaluate.engine import choose_device
     from cspbench.evaluate.explain import Means, explain
     from cspbench.evaluate.imagenet import Subset
@@ -180,6 +182,7 @@ def _explain(
     device = choose_device(options.device)
     means = Means(device, options.precision, *shared.batch_and_workers(options, device))  # type: ignore[arg-type]
     for subject in subjects:
+        footprint.check(subject.network)
         with Progress(f"explaining {subject.name}", 0) as progress:
             steps = explain(subject, subset, _preset(subject, wanted), means, progress.step)
         if form is Format.JSON:

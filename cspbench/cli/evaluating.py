@@ -94,6 +94,7 @@ def made(
     from cspbench import results
     from cspbench.cli.progress import Progress
     from cspbench.cli.resumed import say_resumed
+    from cspbench.evaluate import footprint
     from cspbench.evaluate.engine import choose_device, prepare
     from cspbench.evaluate.lock import alone
     from cspbench.evaluate.processes import meet, rank, together
@@ -102,6 +103,7 @@ def made(
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
+    footprint.check(network)
     device = choose_device(options.device)
     about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
     share = rank()
@@ -120,9 +122,11 @@ def made(
             together(share)
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
-            module = load(to_module(network), network, weights, Epsilon(epsilon))
-            engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
-            with Progress(name, sum(len(run.block(shard)) for shard in missing)) as progress:
+            with footprint.enough_memory(f"the weights of {name}"):
+                module = load(to_module(network), network, weights, Epsilon(epsilon))
+                engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
+            images_left = sum(len(run.block(shard)) for shard in missing)
+            with Progress(name, images_left) as progress, footprint.enough_memory(f"the evaluation of {name}"):
                 timing = predict(
                     run,
                     missing,

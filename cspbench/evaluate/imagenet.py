@@ -99,6 +99,17 @@ def check_classes(subject: Subject, source: Source) -> None:
         )
 
 
+def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
+    """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
+    if preset.interpolation != "darknet" and size[0] != size[1]:
+        raise UsageError(
+            f"preset {preset.name} is for square inputs",
+            expected="as many rows as columns",
+            found=f"{size[0]}x{size[1]}",
+            remedy="Use preset readme, or a square --size",
+        )
+
+
 def identity(
     subject: Subject, digest: str, source: Source, preset: ClassificationPreset, size: tuple[int, int], precision: str
 ) -> dict[str, Any]:
