@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.coco_results import Asked, finish, result
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
@@ -108,9 +109,9 @@ def eval_coco(
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, of_tables, detectors=True)
+    found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=True)
     if not found:
-        raise shared.nothing(without, "csresnext50-panet-spp")
+        raise choosing.nothing(without)
     source = open_coco(place, split)
     part = limit is not None
     if limit is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
@@ -76,9 +77,9 @@ def eval_imagenet(
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, of_tables, detectors=False)
+    found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=False)
     if not found:
-        raise shared.nothing(without, "csdarknet53")
+        raise choosing.nothing(without)
     source = limited(open_imagenet(place, labels), limit)
     subjects = [
         Subject(name, network.resized(*pixels) if pixels else network, file, class_order(name))

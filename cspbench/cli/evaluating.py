@@ -172,64 +172,6 @@ def _number(name: str, text: str, automatic: int) -> int:
     return int(text)
 
 
-def chosen(
-    patterns: list[str],
-    cfg: Path | None,
-    weights: Path | None,
-    tables: tuple[str, ...],
-    detectors: bool,
-) -> tuple[list[tuple[str, Network, Path]], list[str]]:
-    """(name, network, weight file) of what can be evaluated, and the models of those tables that lack weights.
-
-    A classifier among detectors, or the reverse, is an error where it was asked for, and passed over where not.
-    """
-    from cspbench.weights.arrays import WeightsError
-    from cspbench.weights.catalogue import find
-    from cspbench.zoo import catalogue
-
-    if cfg is not None:
-        from cspbench.network.cfg import read
-
-        if weights is None:
-            raise UsageError("--cfg needs --weights", expected="both files", remedy="Name the .weights of this .cfg")
-        if patterns:
-            raise UsageError(
-                "--cfg and -m name different networks", expected="one of them", found="both", remedy="Leave out -m"
-            )
-        reading = read(cfg)
-        for warning in reading.warnings:
-            typer.echo(f"cspbench: warning: {warning}", err=True)
-        _fitting(reading.network, detectors)
-        return [(reading.network.name, reading.network, weights)], []
-    if patterns:
-        models = catalogue.matching(patterns)
-    else:
-        rows = catalogue.ROWS
-        named = {entry.model for table in tables for entry in rows.get(table, {}).values()}
-        models = [model for name, model in catalogue.MODELS.items() if name in named]
-    if weights is not None and len(models) != 1:
-        raise UsageError(
-            "--weights is one model's", expected="-m MODEL", found=f"{len(models)} models", remedy="Name the model"
-        )
-    found, without = [], []
-    for model in models:
-        try:
-            file = weights or find(model)
-        except WeightsError as error:
-            if patterns:
-                raise
-            # one odd file must not keep the other rows from being evaluated
-            typer.echo(f"cspbench: {model.name} is left out: {error}", err=True)
-            file = None
-        if file is None:
-            without.append(model.name)
-            continue
-        network = model.build()
-        _fitting(network, detectors)
-        found.append((model.name, network, file))
-    return found, without
-
-
 def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], int]:
     """Evaluate one after the other: the results, and the exit code of what had to be left out, 0 for nothing.
 
@@ -250,17 +192,6 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
             codes.add(error.exit_code)
     # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
-
-
-def _fitting(network: Network, detectors: bool) -> None:
-    if bool(network.detections) != detectors:
-        kinds = ("a classifier", "a detector")
-        command = ("eval-imagenet", "eval-coco")[not detectors]
-        raise UsageError(
-            f"{network.name} is {kinds[not detectors]}",
-            expected=kinds[detectors],
-            remedy=f"Evaluate it with `cspbench {command}`",
-        )
 
 
 def without_data(data: str | Path | None) -> None:
@@ -285,14 +216,3 @@ def drawn(kind: Kind) -> Path:
     )
     with Progress("drawing the sample", images) as progress:
         return ensure(kind, progress.reach)
-
-
-def nothing(without: list[str], example: str) -> UsageError:
-    """The error where no weights were found at all."""
-    return UsageError(
-        "no weights to evaluate",
-        expected=f"weight files in ${WEIGHTS}, or --weights FILE with -m MODEL or --cfg FILE",
-        found=os.environ.get(WEIGHTS) or f"${WEIGHTS} not set",
-        remedy=f"Put for instance {without[0] if len(without) == 1 else example}.weights there; "
-        "`cspbench weights fetch` gets it, `cspbench weights list` names every file, and --sample needs none",
-    )

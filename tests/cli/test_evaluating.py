@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cspbench.cli import evaluating
+from cspbench.cli import choosing, evaluating
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluate.classification import OutputError
 from cspbench.evaluate.run import IncompleteRunError
@@ -55,3 +55,35 @@ def test_processes_of_one_group_do_not_part(monkeypatch: pytest.MonkeyPatch) -> 
     assert evaluating.each([("net", failing(WeightsError("a Python pickle"))), good]) == ([{"top1": 1}], 3)
     with pytest.raises(OutputError, match=r"^net: "):
         evaluating.each([("net", failing(OutputError("values that are not finite"))), good])
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
+
+
+def test_missing_weights_are_named_as_they_are_looked_for() -> None:
+    words = str(choosing.nothing(["csresnet10", "enetb0", "csdarknet53", "resnet50", "darknet53"]))
+    assert "Put enetb0_final.weights (19,560,180 bytes, published), csdarknet53.weights (110,710,068 bytes," in words
+    assert "and 2 more there; `cspbench weights fetch` gets published ones" in words
+    words = str(choosing.nothing(["csresnet10"]))
+    assert "Put csresnet10.weights (10,954,420 bytes, never released) there" in words
+    assert "fetch" not in words
+
+
+def test_models_are_named_by_their_rows_too() -> None:
+    assert choosing.chosen(["imagenet-big:cspdarknet-53"], None, None, (), detectors=False) == ([], ["csdarknet53"])
+    assert choosing.chosen(["imagenet-big:resnet-5*"], None, None, (), detectors=False) == ([], ["resnet50"])
+    with pytest.raises(
+        UsageError, match=r"no row 'imagenet-big:cspdarknt-53'.*Did you mean imagenet-big:cspdarknet-53"
+    ):
+        choosing.chosen(["imagenet-big:cspdarknt-53"], None, None, (), detectors=False)
+
+
+def test_a_detector_is_one_before_its_weights_are_missed() -> None:
+    with pytest.raises(UsageError, match=r"yolov3-tiny is a detector.*eval-coco"):
+        choosing.chosen(["yolov3-tiny"], None, None, (), detectors=False)
+    with pytest.raises(UsageError, match="is a detector"):
+        choosing.chosen(["yolov3-tiny*"], None, None, (), detectors=False)
+    # a pattern that fits both means those that can be meant
+    assert choosing.chosen(["csdarknet53-p*", "csdarknet53"], None, None, (), detectors=False)[1] == ["csdarknet53"]

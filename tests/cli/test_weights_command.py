@@ -64,6 +64,9 @@ def test_list_shows_every_row() -> None:
         "note": None,
     }
     assert {each["status"] for each in rows} == {"published", "gone", "never released"}
+    files = {each["id"]: each["file"] for each in rows if each["status"] == "never released"}
+    assert files["cspresnet-10"] == "csresnet10.weights"  # the name that yours is looked for under
+    assert files["cspresnext-50-mixup"] is None  # csresnext50.weights is the published one
 
 
 def test_list_in_other_forms() -> None:
