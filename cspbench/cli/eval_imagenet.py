@@ -14,7 +14,7 @@ import typer
 from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cspbench.data.presets import ClassificationPreset
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cspbench.evaluate.imagenet import Subject
 
 DATA = "CSPBENCH_IMAGENET"
+SHOWN = 20
+"""Unreadable images of a model that are named."""
 
 
 def eval_imagenet(
@@ -86,7 +88,7 @@ def eval_imagenet(
         for name, network, file in found
     ]
     if explain:
-        _explain(subjects, source, preset, options, form)
+        _explain(subjects, source, preset, options, form, allow_bad)
         return
     results, left_out = shared.each(
         [(subject.name, partial(_one, subject, source, preset, options)) for subject in subjects]
@@ -120,7 +122,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
         return None
     result = imagenet.result(run)
     write_json(path / "metrics.json", result)
-    return {**result, "run": str(path)}
+    return {**result, "run": str(path), "faults": classification.faults(images, result["bad"][:SHOWN])}
 
 
 def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, left_out: int = 0) -> None:
@@ -146,14 +148,22 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
     for result in results:
         if result["class_order"]["verdict"] in ("swapped", "chance"):
             typer.echo(f"cspbench: {result['identity']['model']}: {result['class_order']['words']}", err=True)
-        for key in result["bad"]:
-            typer.echo(f"cspbench: could not be read and counts as wrong: {key}", err=True)
+        _name_bad(result["bad"], result.get("faults", {}), "counts as wrong")
     if left_out:
         raise typer.Exit(left_out)
     if any(len(result["bad"]) > allow_bad for result in results):
         raise typer.Exit(4)
     if failed(rows):
         raise typer.Exit(1)
+
+
+def _name_bad(keys: list[str], faults: Mapping[str, str], fate: str) -> None:
+    """Name unreadable images on stderr, the first ones of many, and why they are where that is known."""
+    for key in keys[:SHOWN]:
+        why = f" ({faults[key]})" if key in faults else ""
+        typer.echo(f"cspbench: could not be read and {fate}: {printable(key)}{why}", err=True)
+    if len(keys) > SHOWN:
+        typer.echo(f"cspbench: and {len(keys) - SHOWN} more images; --format json names them all", err=True)
 
 
 def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,24 +180,32 @@ def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
 
 
 def _explain(
-    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format
+    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format, allow_bad: int
 ) -> None:
     from cspbench.cli.progress import Progress
     from cspbench.evaluate import footprint
     from cspbench.evaluate.engine import choose_device
-    from cspbench.evaluate.explain import Means, explain
+    from cspbench.evaluate.explain import MOST, Means, explain
     from cspbench.evaluate.imagenet import Subset
     from cspbench.report.accuracies import explanation
 
-    subset = source if len(source) <= 1000 else Subset(source, 1000)
+    subset = source
+    if len(source) > MOST:
+        subset = Subset(source, MOST)
+        typer.echo(f"cspbench: --explain takes {MOST} of the {len(source)} images, evenly spread", err=True)
     device = choose_device(options.device)
     means = Means(device, options.precision, *shared.batch_and_workers(options, device))  # type: ignore[arg-type]
+    worst = 0
     for subject in subjects:
         footprint.check(subject.network)
         with Progress(f"explaining {subject.name}", 0) as progress:
-            steps = explain(subject, subset, _preset(subject, wanted), means, progress.step)
+            explained = explain(subject, subset, _preset(subject, wanted), means, progress.step)
         if form is Format.JSON:
-            typer.echo(json.dumps([step.as_json() for step in steps], indent=1))
+            typer.echo(json.dumps([step.as_json() for step in explained.steps], indent=1))
         else:
-            heading = f"# {subject.name}, {len(subset)} images\n\n" if form is Format.MD else ""
-            typer.echo(heading + explanation(steps, form.value), nl=form is Format.MD)
+            heading = f"# {subject.name}, {explained.images} images\n\n" if form is Format.MD else ""
+            typer.echo(heading + explanation(explained.steps, form.value), nl=form is Format.MD)
+        _name_bad(list(explained.bad), {}, "is left out")
+        worst = max(worst, len(explained.bad))
+    if worst > allow_bad:
+        raise typer.Exit(4)

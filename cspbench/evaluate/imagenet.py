@@ -62,11 +62,14 @@ def limit_of(text: str, total: int) -> int:
     number = text.removesuffix("%")
     try:
         count = float(number)
-        if not 0 < count < 1e9 or (text == number and count != int(count)):
+        if not 0 < count < 1e9 or (text == number and count != int(count)) or (text != number and count > 100):
             raise ValueError
     except ValueError:
         raise UsageError(
-            "--limit cannot be read", expected="a number of images or a percentage", found=repr(text), remedy="Try 5%"
+            "--limit cannot be read",
+            expected="a number of images, or a percentage up to 100%",
+            found=repr(text),
+            remedy="Try 5%",
         ) from None
     return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cspbench.cli import choosing, evaluating
+from cspbench.cli.eval_imagenet import _name_bad
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluate.classification import OutputError
 from cspbench.evaluate.run import IncompleteRunError
@@ -87,3 +88,11 @@ def test_a_detector_is_one_before_its_weights_are_missed() -> None:
         choosing.chosen(["yolov3-tiny*"], None, None, (), detectors=False)
     # a pattern that fits both means those that can be meant
     assert choosing.chosen(["csdarknet53-p*", "csdarknet53"], None, None, (), detectors=False)[1] == ["csdarknet53"]
+
+
+def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
+    _name_bad([f"{at}.png" for at in range(500)], {"0.png": "is cut off"}, "counts as wrong")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 21
+    assert lines[0] == "cspbench: could not be read and counts as wrong: 0.png (is cut off)"
+    assert lines[-1].startswith("cspbench: and 480 more images")
