@@ -39,6 +39,10 @@ def eval_imagenet(
         str | None,
         typer.Option("--preset", help="readme, head, pjreddie, timm, mmpretrain; the model's own if absent."),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", help="The network's class order: darknet or sorted; the model's own if absent."),
+    ] = None,
     batch: shared.BatchOption = "auto",
     workers: shared.WorkersOption = "auto",
     device: shared.DeviceOption = None,
@@ -58,13 +62,16 @@ def eval_imagenet(
     With nothing configured and nothing named it runs on the bundled sample.
 
     Killed runs resume; `torchrun --nproc-per-node N -m cspbench eval-imagenet ...` shares the work (name the run
-    directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 4: images
-    could not be read.
+    directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 3: labels or
+    class order are another than declared; 4: images could not be read.
     """
+    from cspbench.data.classes import ORDERS
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
     from cspbench.evaluate.imagenet import Subject, class_order, limited
 
+    if classes not in (None, *ORDERS):
+        raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
@@ -84,7 +91,7 @@ def eval_imagenet(
         raise choosing.nothing(without)
     source = limited(open_imagenet(place, labels), limit)
     subjects = [
-        Subject(name, network.resized(*pixels) if pixels else network, file, class_order(name))
+        Subject(name, network.resized(*pixels) if pixels else network, file, classes or class_order(name))
         for name, network, file in found
     ]
     if explain:
@@ -128,8 +135,8 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
 def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, left_out: int = 0) -> None:
     """Print results and leave with their exit code.
 
-    `left_out` where that is one: of the models that could not be evaluated; 4 where images could not be read, 1 where
-    an accuracy is off.
+    `left_out` where that is one: of the models that could not be evaluated. 3 where a class order is swapped, 4 where
+    images could not be read, 1 where an accuracy is off.
     """
     from cspbench.evaluate.run import record
     from cspbench.report.accuracies import claims, described, failed, lines, text, unmeasured
@@ -151,6 +158,8 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
         _name_bad(result["bad"], result.get("faults", {}), "counts as wrong")
     if left_out:
         raise typer.Exit(left_out)
+    if any(result["class_order"]["verdict"] == "swapped" for result in results):
+        raise typer.Exit(3)
     if any(len(result["bad"]) > allow_bad for result in results):
         raise typer.Exit(4)
     if failed(rows):
@@ -175,8 +184,9 @@ def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
     """The preset asked for, else the one that the network's framework had."""
     from cspbench.data.presets import preset
+    from cspbench.evaluate.imagenet import class_order
 
-    return preset(wanted or ("timm" if subject.classes == "sorted" else "readme"))
+    return preset(wanted or ("timm" if class_order(subject.name) == "sorted" else "readme"))
 
 
 def _explain(

@@ -11,7 +11,7 @@ from typing import Any
 
 from cspbench.data.classes import SAMPLE, order, places
 from cspbench.data.decode import BadImageError
-from cspbench.data.label_order import probe_order
+from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
@@ -148,6 +148,9 @@ def result(run: Run) -> dict[str, Any]:
     probe = probe_order(
         [int(scored.predicted[index]) for index in readable], [scored.wnids[index] for index in readable], name
     )
+    words = str(probe)
+    if probe.verdict == "swapped":
+        words += ". " + advice(name, probe.better, known_images(zip(scored.keys, scored.wnids, strict=True)))
     return {
         "identity": dict(run.identity),
         "images": run.samples,
@@ -155,5 +158,5 @@ def result(run: Run) -> dict[str, Any]:
         "top5": scored.top5.as_json(),
         "bad": list(scored.bad),
         "pixels": scored.pixels,
-        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": str(probe)},
+        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": words},
     }

@@ -123,3 +123,17 @@ def test_what_was_left_out_decides_the_exit_code(finished: dict[str, Any]) -> No
     with pytest.raises(typer.Exit) as left:
         finish([finished], [], Format.MD, 0, 4)
     assert left.value.exit_code == 4
+
+
+def test_a_swapped_class_order_is_no_success(finished: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    order = {"verdict": "swapped", "hits": {}, "words": "the classes are in the sorted order"}
+    with pytest.raises(typer.Exit) as left:
+        finish([{**finished, "class_order": order}], [], Format.MD, 0)
+    assert left.value.exit_code == 3
+    assert "csdarknet53: the classes are in the sorted order" in capsys.readouterr().err
+
+
+def test_another_class_order_is_another_way() -> None:
+    found = result("csdarknet53")
+    found["identity"]["classes"] = "sorted"
+    assert judged(found)[0][3] == ["class order sorted, not darknet"]
