@@ -183,10 +183,9 @@ def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
     """The preset asked for, else the one that the network's framework had."""
-    from cspbench.data.presets import preset
-    from cspbench.evaluate.imagenet import class_order
+    from cspbench.evaluate.imagenet import preset_of
 
-    return preset(wanted or ("timm" if class_order(subject.name) == "sorted" else "readme"))
+    return preset_of(subject.name, wanted, file=bool(subject.network.places))
 
 
 def _explain(

@@ -8,15 +8,16 @@ from typing import Any
 import typer
 
 from cspbench.errors import printable
-from cspbench.evaluate import record, resuming
+from cspbench.evaluate import record as records
+from cspbench.evaluate import resuming
 from cspbench.evaluate.resuming import Kept
-from cspbench.evaluate.run import Run
+from cspbench.evaluate.run import Run, record
 from cspbench.weights.arrays import some
 
 
 def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapping[str, Any]) -> None:
     """Say what of a run is not made now, and by whom it was; list this session with it where the rest is made now."""
-    before = resuming.sessions(resuming.record(run.path))
+    before = resuming.sessions(record(run.path))
     there = run.samples - sum(len(run.block(shard)) for shard in missing)
     if kept.changed:
         typer.echo(
@@ -25,7 +26,7 @@ def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapp
             err=True,
         )
     if missing:
-        resuming.add_session(run.path, {"when": record.now(), **about})
+        resuming.add_session(run.path, {"when": records.now(), **about})
     if not there:
         return
     makers = list(dict.fromkeys(map(resuming.program, before)))

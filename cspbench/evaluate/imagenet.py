@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cspbench.data import presets
 from cspbench.data.classes import SAMPLE, order, places
 from cspbench.data.decode import BadImageError
 from cspbench.data.label_order import advice, known_images, probe_order
@@ -21,6 +22,10 @@ from cspbench.network.network import digest as network_digest
 from cspbench.zoo import sample
 
 SAMPLE_CLASSIFIERS = frozenset(model.name for model in sample.CLASSIFIERS)
+
+
+ORIGINAL_ENGINE = frozenset({"resnet10", "resnet50", "resnext50"})
+"""Models whose shortcuts of unequal size only the original engine runs, which is where their numbers come from."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,16 @@ def class_order(model: str) -> str:
     if model in SAMPLE_CLASSIFIERS:
         return SAMPLE
     return "sorted" if model.startswith("timm/") else "darknet"
+
+
+def preset_of(model: str, name: str | None = None, file: bool = False) -> ClassificationPreset:
+    """The preset of that name, by default the one that a model's framework had, with the model's own epsilon rule.
+
+    Under `readme` the original engine's models divide as that engine did. A `file` of the user's only bears the name.
+    """
+    own = presets.preset(name or ("timm" if class_order(model) == "sorted" else "readme"))
+    original = own.name == "readme" and model in ORIGINAL_ENGINE and not file
+    return replace(own, epsilon="outside-1e-6") if original else own
 
 
 def check_classes(subject: Subject, source: Source) -> None:

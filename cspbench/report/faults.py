@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 from cspbench.claims import Row
-from cspbench.data import detection_presets, presets
+from cspbench.data import detection_presets
 from cspbench.errors import brief
 from cspbench.evaluate import claimed
-from cspbench.evaluate.imagenet import class_order
+from cspbench.evaluate.imagenet import class_order, preset_of
 from cspbench.network.network import digest
 from cspbench.report.verdicts import Reason, Verdict, Word
 from cspbench.zoo.catalogue import MODELS
@@ -70,7 +70,7 @@ def overridden(found: Fields, wanted: Fields) -> dict[str, tuple[str, str]]:
 def of_classifier(identity: Fields) -> dict[str, tuple[str, str]]:
     """The fields of a classifier's preset that a run overrode."""
     found = identity["preset"]
-    return overridden(found, presets.preset(found["name"]).as_json())
+    return overridden(found, preset_of(identity["model"], found["name"], identity["file"]).as_json())
 
 
 def of_detector(run: Fields) -> dict[str, tuple[str, str]]:

@@ -12,8 +12,8 @@ import typer
 
 from cspbench.cli.eval_imagenet import finish
 from cspbench.cli.options import Format
-from cspbench.data.presets import preset
 from cspbench.evaluate.accuracy import Accuracy
+from cspbench.evaluate.imagenet import preset_of
 from cspbench.network.network import digest
 from cspbench.report.accuracies import claims, lines, text, unmeasured
 from cspbench.results import write_json
@@ -29,7 +29,7 @@ def result(model: str, named: str = "readme", size: int = 256, total: int = 50_0
             "definition": digest(network),
             "weights": "0123456789abcdef",
             "data": {"images": total, "sha256": "fedcba9876543210"},
-            "preset": preset(named).as_json(),
+            "preset": preset_of(model, named).as_json(),
             "size": [size, size],
             "precision": "fp32",
             "classes": "darknet",
@@ -137,3 +137,10 @@ def test_another_class_order_is_another_way() -> None:
     found = result("csdarknet53")
     found["identity"]["classes"] = "sorted"
     assert judged(found)[0][3] == ["class order sorted, not darknet"]
+
+
+def test_the_original_engines_rule_is_the_claims() -> None:
+    found = result("resnet50")
+    assert judged(found)[0][3] == []
+    found["identity"]["preset"]["epsilon"] = "inside-1e-5"
+    assert judged(found)[0][3] == ["epsilon inside-1e-5, not outside-1e-6"]
