@@ -21,7 +21,7 @@ def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapp
     there = run.samples - sum(len(run.block(shard)) for shard in missing)
     if kept.changed:
         typer.echo(
-            f"cspbench: {name}: {len(kept.changed)} image files have changed since, their part is predicted anew: "
+            f"cspbench: {name}: image files have changed since ({len(kept.changed)}), their shards are made anew: "
             f"{some(kept.changed)}",
             err=True,
         )

@@ -129,7 +129,7 @@ def test_every_session_is_listed(run: Run, source: FileSource, capsys: pytest.Ca
     kept.changed = ["x\n.png"]
     say_resumed("net", run, kept, [0, 1], SECOND)
     words = capsys.readouterr().err
-    assert words == "cspbench: net: 1 image files have changed since, their part is predicted anew: x\\n.png\n"
+    assert words == "cspbench: net: image files have changed since (1), their shards are made anew: x\\n.png\n"
     assert len(sessions(record(run.path))) == 3
 
 
