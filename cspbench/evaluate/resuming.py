@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cspbench.data.decode import BadImageError
-from cspbench.errors import printable
+from cspbench.errors import CspbenchError, printable
 from cspbench.evaluate.npz import Arrays
-from cspbench.evaluate.run import Run, record
+from cspbench.evaluate.run import IncompleteRunError, Run, record
 from cspbench.results import write_json
 
 MOST = 1000
@@ -90,9 +90,17 @@ def sessions(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def add_session(path: Path, made: Mapping[str, Any]) -> None:
-    """Keep the provenance of one more session in a run.json."""
+    """Keep the provenance of one more session in a run.json. Raises `IncompleteRunError` where it cannot be written."""
     kept = record(path)
-    write_json(path / "run.json", {**kept, "sessions": [*kept.get("sessions", []), dict(made)][-MOST:]})
+    try:
+        write_json(path / "run.json", {**kept, "sessions": [*kept.get("sessions", []), dict(made)][-MOST:]})
+    except CspbenchError as error:
+        raise IncompleteRunError(
+            "the record of the run cannot be written",
+            where=error.where,
+            found=error.found,
+            remedy="Finished shards are kept: make space there, or let it be written, and run the command again",
+        ) from error
 
 
 def program(made: Mapping[str, Any]) -> str:

@@ -13,9 +13,10 @@ import pytest
 
 from cspbench.cli.resumed import say_resumed
 from cspbench.data.source import Entry, FileSource, Region
+from cspbench.errors import CspbenchError
 from cspbench.evaluate.imagenet import Subset
 from cspbench.evaluate.resuming import Kept, add_session, program, programs, sessions
-from cspbench.evaluate.run import SHARD, Run, RunError, load_run, open_run, record
+from cspbench.evaluate.run import SHARD, IncompleteRunError, Run, RunError, load_run, open_run, record
 
 IDENTITY = {
     "task": "imagenet",
@@ -139,3 +140,13 @@ def test_sessions_that_are_none_are_refused(run: Run) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "sessions": [1]}))
     with pytest.raises(RunError, match="sessions is no list of objects"):
         record(run.path)
+
+
+def test_a_record_that_cannot_be_written_leaves_a_run_to_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: object) -> None:
+        raise CspbenchError("cannot be written", where=str(path), found="No space left on device")
+
+    monkeypatch.setattr("cspbench.evaluate.resuming.write_json", full)
+    with pytest.raises(IncompleteRunError, match=r"run\.json: the record of the run cannot be written") as caught:
+        add_session(run.path, SECOND)
+    assert caught.value.exit_code == 4
