@@ -183,12 +183,11 @@ def _warn(run: Run, source: CocoSource, collected: Collected, asked: Asked) -> N
         )
 
 
-def finish(
-    results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, unusable: bool = False
-) -> None:
+def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, left_out: int = 0) -> None:
     """Print results and leave with their exit code.
 
-    1 an AP is off, 3 a weight file was `unusable`, 4 unreadable images or a server to wait for.
+    `left_out` where that is one: of what could not be evaluated. 1 an AP is off, 4 unreadable images or a server to
+    wait for.
     """
     from cspbench.report.precisions import failed, text
 
@@ -197,8 +196,8 @@ def finish(
     for result in results:
         for key in result["bad"]:
             typer.echo(f"cspbench: could not be read, nothing detected: {key}", err=True)
-    if unusable:
-        raise typer.Exit(3)
+    if left_out:
+        raise typer.Exit(left_out)
     if any(len(result["bad"]) > allow_bad or _waits(result) for result in results):
         raise typer.Exit(4)
     if failed(results):

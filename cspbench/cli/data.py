@@ -126,11 +126,7 @@ def _text(report: Report) -> str:
         ("missing", _some(report.missing_classes) if report.missing_classes else "no class"),
         ("formats", ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items())),
         ("classes from", facts["order"]["source"]),
-        (
-            "class order",
-            f"Darknet's differs from the sorted one at {facts['order']['darknet_differs_from_sorted']} of 1000 places; "
-            "each network's own is used",
-        ),
+        ("class order", _order(report)),
     ]
     for name, keys in (
         ("no class", report.unlabelled),
@@ -146,6 +142,20 @@ def _text(report: Report) -> str:
     checked = "every image decoded" if report.full else "headers and ends of files; --full decodes"
     lines.append(("verdict", f"{'usable' if report.usable else 'not usable as it is'} ({checked})"))
     return "\n".join(f"{name:<13} {text}" for name, text in lines)
+
+
+def _order(report: Report) -> str:
+    """What is known about the order in which the images' classes are numbered."""
+    right, there = report.known
+    if report.mislabelled:
+        return (
+            f"wrong: only {right} of {there} known images have their class; the label file is of another order or set"
+        )
+    if there:
+        return f"right: {right} of {there} known images have their class"
+    if report.numbered:
+        return "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
+    return "as the WordNet ids say; no image is known by its name"
 
 
 def _some(names: list[str]) -> str:

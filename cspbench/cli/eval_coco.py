@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.coco_asked import Asked
 from cspbench.cli.coco_results import finish, result
@@ -118,9 +119,9 @@ def eval_coco(
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, of_tables, detectors=True)
+    found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=True)
     if not found:
-        raise shared.nothing(without, "csresnext50-panet-spp")
+        raise choosing.nothing(without)
     source = open_coco(place, split)
     part = limit is not None
     if limit is not None:
@@ -144,10 +145,10 @@ def eval_coco(
             found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )
-    results, unusable = shared.each(evaluations)
+    results, left_out = shared.each(evaluations)
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad, unusable)
+        finish(finished, without, form, allow_bad, left_out)
 
 
 def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
@@ -223,7 +224,7 @@ def _one(
         detector.epsilon,
         identity,
         path,
-        len(source),
+        source,
         options,
         predict,
         preset=preset,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cspbench.data.presets import ClassificationPreset
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from cspbench.evaluate.imagenet import Subject
 
 DATA = "CSPBENCH_IMAGENET"
+SHOWN = 20
+"""Unreadable images of a model that are named."""
 
 
 def eval_imagenet(
@@ -34,6 +38,10 @@ def eval_imagenet(
     preset: Annotated[
         str | None,
         typer.Option("--preset", help="readme, head, pjreddie, timm, mmpretrain; the model's own if absent."),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", help="The network's class order: darknet or sorted; the model's own if absent."),
     ] = None,
     batch: shared.BatchOption = "auto",
     workers: shared.WorkersOption = "auto",
@@ -54,13 +62,16 @@ def eval_imagenet(
     With nothing configured and nothing named it runs on the bundled sample.
 
     Killed runs resume; `torchrun --nproc-per-node N -m cspbench eval-imagenet ...` shares the work (name the run
-    directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 4: images
-    could not be read.
+    directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 3: labels or
+    class order are another than declared; 4: images could not be read.
     """
+    from cspbench.data.classes import ORDERS
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
     from cspbench.evaluate.imagenet import Subject, class_order, limited
 
+    if classes not in (None, *ORDERS):
+        raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
@@ -75,23 +86,23 @@ def eval_imagenet(
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
         )
     pixels = parse_size(size)
-    found, without = shared.chosen(models or [], cfg, weights, of_tables, detectors=False)
+    found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=False)
     if not found:
-        raise shared.nothing(without, "csdarknet53")
+        raise choosing.nothing(without)
     source = limited(open_imagenet(place, labels), limit)
     subjects = [
-        Subject(name, network.resized(*pixels) if pixels else network, file, class_order(name))
+        Subject(name, network.resized(*pixels) if pixels else network, file, classes or class_order(name))
         for name, network, file in found
     ]
     if explain:
-        _explain(subjects, source, preset, options, form)
+        _explain(subjects, source, preset, options, form, allow_bad)
         return
-    results, unusable = shared.each(
+    results, left_out = shared.each(
         [(subject.name, partial(_one, subject, source, preset, options)) for subject in subjects]
     )
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
-        finish(finished, without, form, allow_bad, unusable)
+        finish(finished, without, form, allow_bad, left_out)
 
 
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
@@ -103,6 +114,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     imagenet.check_classes(subject, source)
     preset = _preset(subject, wanted)
     network = subject.network
+    imagenet.check_size(preset, network.input[1:])
     weights = open_weights(subject.weights, network)
     identity = imagenet.identity(subject, weights.sha256, source, preset, network.input[1:], options.precision)
     path = imagenet.directory(options.root, identity)
@@ -112,32 +124,41 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
         streams = 0 if not source.random_access else workers
         return classification.predict(run, shards, images, engine, network, batch, streams, progress)
 
-    run = shared.made(subject.name, network, weights, preset.epsilon, identity, path, len(source), options, predict)
+    run = shared.made(subject.name, network, weights, preset.epsilon, identity, path, source, options, predict)
     if run is None:
         return None
     result = imagenet.result(run)
     write_json(path / "metrics.json", result)
-    return {**result, "run": str(path)}
+    return {**result, "run": str(path), "faults": classification.faults(images, result["bad"][:SHOWN])}
 
 
-def finish(
-    results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, unusable: bool = False
-) -> None:
+def finish(results: list[dict[str, Any]], without: list[str], form: Format, allow_bad: int, left_out: int = 0) -> None:
     """Print results and leave with their exit code.
 
-    1 where an accuracy is off, 3 where a weight file was `unusable`, 4 where images could not be read.
+    `left_out` where that is one: of the models that could not be evaluated. 3 where a class order is swapped, 4 where
+    images could not be read, 1 where an accuracy is off.
     """
-    from cspbench.report.accuracies import failed, lines, text
+    from cspbench.evaluate.run import record
+    from cspbench.report.accuracies import claims, described, failed, lines, text, unmeasured
 
-    rows = [line for result in results for line in lines(result)]
-    shown = json.dumps(results, indent=1) + "\n" if form is Format.JSON else text(rows, without, form.value)
-    typer.echo(shown, nl=False)
+    judged = [(result, record(Path(result["run"])), lines(result)) for result in results]
+    rows = [line for *_, own in judged for line in own]
+    if form is Format.JSON:
+        found = [{**each, "claims": claims(own), "provenance": _provenance(kept)} for each, kept, own in judged]
+        missing = [
+            {"model": model, "verdict": "unmeasured", "reason": "no-weights", "claims": claims(unmeasured(model))}
+            for model in without
+        ]
+        typer.echo(json.dumps([*found, *missing], indent=1))
+    else:
+        typer.echo(text(rows, without, form.value, [described(*each) for each in judged]), nl=False)
     for result in results:
         if result["class_order"]["verdict"] in ("swapped", "chance"):
             typer.echo(f"cspbench: {result['identity']['model']}: {result['class_order']['words']}", err=True)
-        for key in result["bad"]:
-            typer.echo(f"cspbench: could not be read and counts as wrong: {key}", err=True)
-    if unusable:
+        _name_bad(result["bad"], result.get("faults", {}), "counts as wrong")
+    if left_out:
+        raise typer.Exit(left_out)
+    if any(result["class_order"]["verdict"] == "swapped" for result in results):
         raise typer.Exit(3)
     if any(len(result["bad"]) > allow_bad for result in results):
         raise typer.Exit(4)
@@ -145,30 +166,55 @@ def finish(
         raise typer.Exit(1)
 
 
+def _name_bad(keys: list[str], faults: Mapping[str, str], fate: str) -> None:
+    """Name unreadable images on stderr, the first ones of many, and why they are where that is known."""
+    for key in keys[:SHOWN]:
+        why = f" ({faults[key]})" if key in faults else ""
+        typer.echo(f"cspbench: could not be read and {fate}: {printable(key)}{why}", err=True)
+    if len(keys) > SHOWN:
+        typer.echo(f"cspbench: and {len(keys) - SHOWN} more images; --format json names them all", err=True)
+
+
+def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run was made, from its run.json; `sessions` are the later ones that made a part of it."""
+    own = {name: kept.get(name) for name in ("when", "command", "cspbench", "commit", "packages", "device")}
+    return {**own, "precision": kept["identity"]["precision"], "sessions": kept.get("sessions", [])}
+
+
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
     """The preset asked for, else the one that the network's framework had."""
-    from cspbench.data.presets import preset
+    from cspbench.evaluate.imagenet import preset_of
 
-    return preset(wanted or ("timm" if subject.classes == "sorted" else "readme"))
+    return preset_of(subject.name, wanted, file=bool(subject.network.places))
 
 
 def _explain(
-    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format
+    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format, allow_bad: int
 ) -> None:
     from cspbench.cli.progress import Progress
+    from cspbench.evaluate import footprint
     from cspbench.evaluate.engine import choose_device
-    from cspbench.evaluate.explain import Means, explain
+    from cspbench.evaluate.explain import MOST, Means, explain
     from cspbench.evaluate.imagenet import Subset
     from cspbench.report.accuracies import explanation
 
-    subset = source if len(source) <= 1000 else Subset(source, 1000)
+    subset = source
+    if len(source) > MOST:
+        subset = Subset(source, MOST)
+        typer.echo(f"cspbench: --explain takes {MOST} of the {len(source)} images, evenly spread", err=True)
     device = choose_device(options.device)
     means = Means(device, options.precision, *shared.batch_and_workers(options, device))  # type: ignore[arg-type]
+    worst = 0
     for subject in subjects:
+        footprint.check(subject.network)
         with Progress(f"explaining {subject.name}", 0) as progress:
-            steps = explain(subject, subset, _preset(subject, wanted), means, progress.step)
+            explained = explain(subject, subset, _preset(subject, wanted), means, progress.step)
         if form is Format.JSON:
-            typer.echo(json.dumps([step.as_json() for step in steps], indent=1))
+            typer.echo(json.dumps([step.as_json() for step in explained.steps], indent=1))
         else:
-            heading = f"# {subject.name}, {len(subset)} images\n\n" if form is Format.MD else ""
-            typer.echo(heading + explanation(steps, form.value), nl=form is Format.MD)
+            heading = f"# {subject.name}, {explained.images} images\n\n" if form is Format.MD else ""
+            typer.echo(heading + explanation(explained.steps, form.value), nl=form is Format.MD)
+        _name_bad(list(explained.bad), {}, "is left out")
+        worst = max(worst, len(explained.bad))
+    if worst > allow_bad:
+        raise typer.Exit(4)

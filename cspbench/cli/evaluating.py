@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.errors import UsageError
+from cspbench.errors import CspbenchError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
     from cspbench.evaluate.engine import Engine
     from cspbench.evaluate.predicting import Timing
+    from cspbench.evaluate.resuming import Images
     from cspbench.evaluate.run import Run
     from cspbench.network.network import Network
     from cspbench.sample.place import Kind
@@ -84,7 +85,7 @@ def made(
     epsilon: str,
     identity: Mapping[str, Any],
     path: Path,
-    samples: int,
+    images: Images,
     options: Options,
     predict: Predict,
     **provenance: Any,
@@ -92,29 +93,40 @@ def made(
     """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
     from cspbench import results
     from cspbench.cli.progress import Progress
+    from cspbench.cli.resumed import say_resumed
+    from cspbench.evaluate import footprint
     from cspbench.evaluate.engine import choose_device, prepare
     from cspbench.evaluate.lock import alone
     from cspbench.evaluate.processes import meet, rank, together
+    from cspbench.evaluate.resuming import Kept
     from cspbench.evaluate.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
+    footprint.check(network)
     device = choose_device(options.device)
     about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
     share = rank()
     first = share[0] == 0
     with _resumable(path, first), alone(path) if first else nullcontext():
         meet(share)
-        if options.fresh and not first:
-            together(share)  # until the first process has thrown away what was there
-        run = open_run(path, identity, samples, about, options.fresh and first)
-        if options.fresh and first:
+        if not first:
+            together(share)  # until the first process has begun it, or thrown away what was there
+        resumed = not options.fresh and (path / "run.json").exists()
+        run = open_run(path, identity, len(images), about, options.fresh and first)
+        kept = Kept(run, images)
+        missing = kept.missing()
+        if first:
+            if resumed:
+                say_resumed(name, run, kept, missing, about)
             together(share)
-        missing = run.missing([shard for shard in range(run.shards) if shard % share[1] == share[0]])
+        missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
-            module = load(to_module(network), network, weights, Epsilon(epsilon))
-            engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
-            with Progress(name, sum(len(run.block(shard)) for shard in missing)) as progress:
+            with footprint.enough_memory(f"the weights of {name}"):
+                module = load(to_module(network), network, weights, Epsilon(epsilon))
+                engine = prepare(module, device, options.precision, compiled=options.compiled)  # type: ignore[arg-type]
+            images_left = sum(len(run.block(shard)) for shard in missing)
+            with Progress(name, images_left) as progress, footprint.enough_memory(f"the evaluation of {name}"):
                 timing = predict(
                     run,
                     missing,
@@ -160,92 +172,26 @@ def _number(name: str, text: str, automatic: int) -> int:
     return int(text)
 
 
-def chosen(
-    patterns: list[str],
-    cfg: Path | None,
-    weights: Path | None,
-    tables: tuple[str, ...],
-    detectors: bool,
-) -> tuple[list[tuple[str, Network, Path]], list[str]]:
-    """(name, network, weight file) of what can be evaluated, and the models of those tables that lack weights.
+def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], int]:
+    """Evaluate one after the other: the results, and the exit code of what had to be left out, 0 for nothing.
 
-    A classifier among detectors, or the reverse, is an error where it was asked for, and passed over where not.
+    What is wrong with one must not keep the others from being evaluated; where it is the only one, its error is raised.
     """
-    from cspbench.weights.arrays import WeightsError
-    from cspbench.weights.catalogue import find
-    from cspbench.zoo import catalogue
-
-    if cfg is not None:
-        from cspbench.network.cfg import read
-
-        if weights is None:
-            raise UsageError("--cfg needs --weights", expected="both files", remedy="Name the .weights of this .cfg")
-        if patterns:
-            raise UsageError(
-                "--cfg and -m name different networks", expected="one of them", found="both", remedy="Leave out -m"
-            )
-        reading = read(cfg)
-        for warning in reading.warnings:
-            typer.echo(f"cspbench: warning: {warning}", err=True)
-        _fitting(reading.network, detectors)
-        return [(reading.network.name, reading.network, weights)], []
-    if patterns:
-        models = catalogue.matching(patterns)
-    else:
-        rows = catalogue.ROWS
-        named = {entry.model for table in tables for entry in rows.get(table, {}).values()}
-        models = [model for name, model in catalogue.MODELS.items() if name in named]
-    if weights is not None and len(models) != 1:
-        raise UsageError(
-            "--weights is one model's", expected="-m MODEL", found=f"{len(models)} models", remedy="Name the model"
-        )
-    found, without = [], []
-    for model in models:
-        try:
-            file = weights or find(model)
-        except WeightsError as error:
-            if patterns:
-                raise
-            # one odd file must not keep the other rows from being evaluated
-            typer.echo(f"cspbench: {model.name} is left out: {error}", err=True)
-            file = None
-        if file is None:
-            without.append(model.name)
-            continue
-        network = model.build()
-        _fitting(network, detectors)
-        found.append((model.name, network, file))
-    return found, without
-
-
-def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tuple[list[dict[str, Any] | None], bool]:
-    """Evaluate one after the other: the results, and whether a weight file was unusable.
-
-    One odd file must not keep the others from being evaluated; where it is the only one, its error is raised.
-    """
+    from cspbench.evaluate.processes import rank
     from cspbench.weights.arrays import WeightsError
 
-    results, unusable = [], False
+    results, codes = [], set()
     for name, evaluate in named:
         try:
             results.append(evaluate())
-        except WeightsError as error:
-            if len(named) == 1:
-                raise
+        except CspbenchError as error:
+            # an unusable file is so in every process; of anything else the others know nothing, and would wait
+            if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
+                raise error if name in str(error) else error.at(name) from error
             typer.echo(f"cspbench: {name} is left out: {error}", err=True)
-            unusable = True
-    return results, unusable
-
-
-def _fitting(network: Network, detectors: bool) -> None:
-    if bool(network.detections) != detectors:
-        kinds = ("a classifier", "a detector")
-        command = ("eval-imagenet", "eval-coco")[not detectors]
-        raise UsageError(
-            f"{network.name} is {kinds[not detectors]}",
-            expected=kinds[detectors],
-            remedy=f"Evaluate it with `cspbench {command}`",
-        )
+            codes.add(error.exit_code)
+    # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
+    return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
 
 
 def without_data(data: str | Path | None) -> None:
@@ -270,14 +216,3 @@ def drawn(kind: Kind) -> Path:
     )
     with Progress("drawing the sample", images) as progress:
         return ensure(kind, progress.reach)
-
-
-def nothing(without: list[str], example: str) -> UsageError:
-    """The error where no weights were found at all."""
-    return UsageError(
-        "no weights to evaluate",
-        expected=f"weight files in ${WEIGHTS}, or --weights FILE with -m MODEL or --cfg FILE",
-        found=os.environ.get(WEIGHTS) or f"${WEIGHTS} not set",
-        remedy=f"Put for instance {without[0] if len(without) == 1 else example}.weights there; "
-        "`cspbench weights fetch` gets it, `cspbench weights list` names every file, and --sample needs none",
-    )

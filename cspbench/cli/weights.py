@@ -42,6 +42,9 @@ def list_files(
 ) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
+    Of a file that was never released the name is the one under which yours is looked for; none where that is the
+    name of another row's published file.
+
     The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
     less. A sha256 of 8 digits is the beginning of one.
     """
@@ -53,7 +56,7 @@ def list_files(
             "row": each.row,
             "id": each.id,
             "model": each.model,
-            "file": each.file,
+            "file": each.file or _looked_for(each.model),
             "bytes": each.size,
             "sha256": each.sha256,
             "status": each.status,
@@ -84,7 +87,10 @@ def verify(
 
 @weights.command()
 def identify(file: FileArgument) -> None:
-    """Name the models whose weight file has exactly this size, or begins with a file of this size."""
+    """Name the models whose weight file has exactly this size, or begins with a file of this size.
+
+    A safetensors file says itself whose it is.
+    """
     from cspbench.weights import catalogue
     from cspbench.weights.arrays import WeightsError
 
@@ -123,6 +129,15 @@ def convert(
     write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
     write(target, network, read.arrays, read.header)
     typer.echo(f"cspbench: wrote {target}", err=True)
+
+
+def _looked_for(model: str | None) -> str | None:
+    from cspbench.weights.catalogue import wanted
+
+    if model is None:
+        return None
+    file = wanted(model)
+    return file.name if file.status == "never released" else None
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from cspbench.data.classes import order
 from cspbench.data.decode import BadImageError, decode, opened, turn
-from cspbench.data.source import FileSource
+from cspbench.data.label_order import known_images
+from cspbench.data.source import Entry, FileSource
 from cspbench.errors import printable
 from cspbench.files import utf8_name
 
@@ -57,6 +58,10 @@ class Report:
     formats: Counter[str]
     modes: Counter[str]
     full: bool
+    known: tuple[int, int] = (0, 0)
+    """Images that have the class which they are known to have, and images known."""
+    numbered: bool = False
+    """The classes are numbers that are read as the sorted order."""
     missing_classes: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -69,8 +74,13 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether every image can be read and has a class."""
-        return not (self.unlabelled or self.empty or self.unreadable)
+        """Whether every image can be read and has a class, its own where that is known."""
+        return not (self.unlabelled or self.empty or self.unreadable or self.mislabelled)
+
+    @property
+    def mislabelled(self) -> bool:
+        """Whether a known image has another class than its own."""
+        return self.known[0] < self.known[1]
 
     @property
     def complete(self) -> bool:
@@ -103,6 +113,8 @@ class Report:
             "duplicates": self.duplicates,
             "order": {
                 "source": _numbering(self),
+                "numbers_read_as_sorted": self.numbered,
+                "known_images": {"right": self.known[0], "there": self.known[1]},
                 "darknet_differs_from_sorted": sum(
                     one != other for one, other in zip(order("darknet"), order("sorted"), strict=True)
                 ),
@@ -122,6 +134,8 @@ def check(source: FileSource, *, full: bool = False, step: Callable[[str], None]
         formats=Counter(),
         modes=Counter(),
         full=full,
+        known=known_images((entry.key, entry.wnid) for entry in source.entries),
+        numbered=_numbered(source.entries),
         missing_classes=[wnid for wnid in order("sorted") if wnid not in classes],
         unlabelled=[entry.key for entry in source.entries if entry.wnid is None],
     )
@@ -200,6 +214,12 @@ def _duplicates(source: FileSource, group: list[int]) -> Iterator[list[str]]:
         except BadImageError:
             continue
     yield from (keys for keys in same.values() if len(keys) > 1)
+
+
+def _numbered(entries: Sequence[Entry]) -> bool:
+    """Whether classes were given as numbers that were read as the sorted order; a WordNet id leaves nothing open."""
+    given = [(entry.label, entry.wnid) for entry in entries if entry.label is not None]
+    return bool(given) and all(0 <= label < 1000 and order("sorted")[label] == wnid for label, wnid in given)
 
 
 def _numbering(report: Report) -> str:

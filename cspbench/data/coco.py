@@ -109,6 +109,10 @@ class CocoSource:
         data = self.files.sample(self.places[index]).data
         return CocoSample(image.file_name, data, image.id, image.width, image.height)
 
+    def path(self, index: int) -> str | None:
+        """The image file."""
+        return self.files.path(self.places[index])
+
     def as_json(self) -> dict[str, Any]:
         """What a result says about its data; the digest covers everything but the pixels. No paths."""
         digest = hashlib.sha256()

@@ -166,26 +166,30 @@ def _listed(
     return FileSource(kind, entries, regions, others, labels)
 
 
-def _webdataset(path: Path) -> FileSource:
-    shards = sorted(path.glob("*.tar")) if path.is_dir() else [path] if path.is_file() else []
+def _webdataset(place: Path) -> FileSource:
+    if not place.exists():
+        raise DatasetError("is no data set", where=f"wds/{place}", found="nothing there", remedy=REMEDY)
+    shards = sorted(place.glob("*.tar")) if place.is_dir() else [place] if place.is_file() else []
     entries, regions, others = [], [], 0
     for shard in shards:
-        # A sample's files share their name up to the first dot.
+        # A sample's files share their path up to the first dot of their name.
         numbers: dict[str, Region] = {}
         images: dict[str, tuple[str, Region]] = {}
         for name, region in members(shard).items():
-            stem, _, suffix = PurePosixPath(name).name.partition(".")
+            path = PurePosixPath(name)
+            stem, _, suffix = path.name.partition(".")
+            sample = str(path.with_name(stem)) if stem else name
             if suffix == "cls":
-                numbers[stem] = region
-            elif is_image(PurePosixPath(name).name):
-                images[stem] = (PurePosixPath(name).name, region)
+                numbers[sample] = region
+            elif is_image(path.name):
+                images[sample] = (name, region)
             else:
                 others += 1
         with open_file(shard) as stream:
-            for stem, (name, region) in images.items():
+            for sample, (name, region) in images.items():
                 number = None
-                if stem in numbers:
-                    text = read_part(stream, numbers[stem].offset, min(numbers[stem].length or 0, 20)).strip()
+                if sample in numbers:
+                    text = read_part(stream, numbers[sample].offset, min(numbers[sample].length or 0, 20)).strip()
                     number = int(text) if text.isdigit() else None
                 wnid = order("sorted")[number] if number is not None and number < 1000 else None
                 entries.append(Entry(utf8_name(f"{shard.stem}/{name}"), wnid, number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,13 @@ Verdict = Literal["as declared", "swapped", "chance", "undecided"]
 
 GUESSES = 10
 """So many times the share that a guess hits is no evidence of knowledge: networks favour some classes."""
+KNOWN = {
+    "ILSVRC2012_val_00000001": "n01751748",
+    "ILSVRC2012_val_00000002": "n09193705",
+    "ILSVRC2012_val_00000003": "n02105855",
+    "ILSVRC2012_val_00000004": "n04263257",
+}
+"""Classes of the first validation images: the devkit's ground truth begins 490, 361, 171, 822."""
 ENOUGH = 50
 """Images below which a network that hits nothing may only be a weak one."""
 
@@ -41,6 +48,28 @@ class OrderProbe:
             "undecided": "too few images to tell the class order",
         }[self.verdict]
         return f"{advice} (top-1 of {self.images} images: {rates})"
+
+
+def known_images(classes: Iterable[tuple[str, str | None]]) -> tuple[int, int]:
+    """How many images have the class that they are known to have, and how many are known, of (key, WordNet id)."""
+    found = [
+        wnid == KNOWN[stem]
+        for key, wnid in classes
+        if (stem := key.rpartition("/")[2].partition(".")[0]) in KNOWN  # in any folder, of any format
+    ]
+    return sum(found), len(found)
+
+
+def advice(declared: str, better: str, known: tuple[int, int]) -> str:
+    """What to do about a swapped order: whether the network numbers its classes otherwise, or the labels are wrong."""
+    right, seen = known
+    network = f"--classes {better} evaluates a network that numbers its classes so"
+    labels = f"the label file, whose numbers may be of the {declared} order"
+    if not seen:
+        return f"Either the network is another than its name says: {network}. Or the labels are wrong: correct {labels}"
+    if right == seen:
+        return f"The labels are right ({right} of {seen} known images), so it is the network: {network}"
+    return f"The labels are wrong (only {right} of {seen} known images have their class): correct {labels}"
 
 
 def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = "darknet") -> OrderProbe:

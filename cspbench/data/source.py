@@ -71,6 +71,10 @@ class Source(ABC):
         """What a result calls a sample that cannot be read."""
         return str(index)
 
+    def path(self, index: int) -> str | None:
+        """The file that a sample lies in; None where it is in none."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """What a result says about its data; no paths."""
         return {"kind": self.kind, "images": len(self)}
@@ -106,6 +110,10 @@ class FileSource(Source):
     def key(self, index: int) -> str:
         """The sample's own key."""
         return self.entries[index].key
+
+    def path(self, index: int) -> str | None:
+        """The image file or archive."""
+        return self.regions[index].path
 
     def ends(self, index: int, head: int | None = None, tail: int = 0) -> tuple[int, bytes, bytes]:
         """An image file's size, its first `head` bytes (None: all) and its last `tail` bytes."""

@@ -92,6 +92,25 @@ def of_classifier(identity: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def of_model(model: str) -> list[Row]:
+    """All rows that claim an accuracy of a classifier, under whatever preset; those with published weights if any."""
+    files = [file for file in _files((*IMAGENET, *of_sample("imagenet"), *CARDS)) if file.model == model]
+    published = [file for file in files if file.status == "published"]
+    return [tables.load(file.table).row(file.id) for file in published or files]
+
+
+def otherwise(row: Row, identity: Mapping[str, Any]) -> list[str]:
+    """In what a classifier's run is another than the one that a row is of: preset, size, weights nobody released."""
+    presets = (row.table,) if row.table in CARDS else DARKNET
+    preset, size, own = identity["preset"]["name"], tuple(identity["size"]), _input(identity["model"])
+    found = [] if preset in presets else [f"preset {preset}, not {presets[0]}"]
+    if size != own:
+        found.append(f"size {'x'.join(map(str, size))}, not {'x'.join(map(str, own))}")
+    if _by_row(row.table)[row.id].status != "published":
+        found.append("weights that the row's authors never released")
+    return found
+
+
 def of_detector(identity: Mapping[str, Any], nms: float) -> list[Row]:
     """The rows that a detector's own weights are claimed to reach at its size and NMS threshold.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,19 @@ class PreparedImages(Dataset[Prepared]):
         except BadImageError:
             return Prepared(index, pixels.zero_(), False, about)
         return Prepared(index, pixels, True, about)
+
+
+def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
+    """Why images of a run could not be read, by their keys, as the files are now; streams are not asked again."""
+    wanted, found = set(keys), {}
+    for index in range(len(images) if wanted and images.source.random_access else 0):
+        key = images.source.key(index)
+        if key in wanted:
+            try:
+                images.preset.load(images.source.sample(index).data, images.size, key)
+            except BadImageError as error:
+                found[key] = f"{error.what}, {error.found}" if error.found else error.what
+    return found
 
 
 def predict(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from cspbench.errors import UsageError
+from cspbench.evaluate.footprint import exhausted, out_of_memory
 from cspbench.evaluate.memory import keep_freed_memory
 from cspbench.evaluate.onednn import fuse
 from cspbench.network.module import fold_batch_norm
@@ -62,16 +63,21 @@ class Engine:
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, H, W) float32 on the CPU to the module's outputs, float32 on the CPU."""
+        """(N, C, H, W) float32 on the CPU to the module's outputs, float32 on the CPU.
+
+        Raises `IncompleteRunError` where memory does not suffice for one image.
+        """
         parts = torch.split(batch, self.limit or len(batch))
         while True:
             try:
                 outputs = [self._forward(part) for part in parts]
                 break
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                size = max(map(len, parts))
-                if size == 1 or not _out_of_memory(error):
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
                     raise
+                size = max(map(len, parts))
+                if size == 1:
+                    raise exhausted("a forward of one image", error) from error
             # outside the handler, so that the failed forward's tensors are free before the next attempt
             self.limit = size // 2
             parts = torch.split(batch, self.limit)
@@ -84,11 +90,6 @@ class Engine:
         x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=form)
         found = self.module(x)
         return tuple(each.float().cpu() for each in (found if isinstance(found, tuple) else (found,)))
-
-
-def _out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def prepare(

@@ -11,7 +11,7 @@ import torch
 
 from cspbench.data.classes import ORDERS, order
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
-from cspbench.data.source import Source
+from cspbench.data.source import DatasetError, Source
 from cspbench.evaluate.accuracy import Array, top_k
 from cspbench.evaluate.classification import PreparedImages
 from cspbench.evaluate.engine import Engine, Precision, prepare
@@ -21,6 +21,9 @@ from cspbench.network.module import to_module
 from cspbench.weights.loading import Epsilon
 from cspbench.weights.loading import load as load_weights
 from cspbench.weights.opening import open_weights
+
+MOST = 1000
+"""Images that the command explains with, at most: each is prepared once for every change."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Step:
     def as_json(self) -> dict[str, Any]:
         """All fields."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The steps, on so many images; `bad` are the keys of those that could not be read under some preset: left out."""
+
+    steps: tuple[Step, ...]
+    images: int
+    bad: tuple[str, ...]
 
 
 def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationPreset]]:
@@ -76,21 +88,36 @@ def explain(
     own: ClassificationPreset,
     means: Means,
     progress: Callable[[str], None] = lambda name: None,
-) -> list[Step]:
-    """Top-1 of a classifier on every image of the source under a preset, then under each change from it."""
+) -> Explained:
+    """Top-1 of a classifier on every readable image of the source under a preset, then under each change from it.
+
+    Raises `DatasetError` where no image can be read.
+    """
     engines: dict[str, Engine] = {}
     progress(own.name)
-    predicted, wnids = _predict(subject, source, own, means, engines)
+    first = _predict(subject, source, own, means, engines)
+    found = []
+    for name, label, preset in variants(own):
+        progress(f"{name} {label}")
+        found.append((name, label, _predict(subject, source, preset, means, engines).classes))
+    readable = np.logical_and.reduce([classes >= 0 for classes in (first.classes, *(each for *_, each in found))])
+    if not readable.any():
+        raise DatasetError(
+            "none of the images can be read",
+            found=f"{len(readable)} images",
+            remedy="Check them: `cspbench data check`",
+        )
+    wnids = [wnid for wnid, ok in zip(first.wnids, readable, strict=True) if ok]
+    predicted = first.classes[readable]
     base = _hits(predicted, wnids, subject.classes)
     steps = [Step(own.name, "nothing", _percent(base), None, 0, 0)]
     for other in ORDERS:
         if other != subject.classes and subject.classes in ORDERS:
             steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
-    for name, label, preset in variants(own):
-        progress(f"{name} {label}")
-        found, _ = _predict(subject, source, preset, means, engines)
-        steps.append(_step(name, label, _hits(found, wnids, subject.classes), base))
-    return steps
+    for name, label, classes in found:
+        steps.append(_step(name, label, _hits(classes[readable], wnids, subject.classes), base))
+    bad = tuple(key for key, ok in zip(first.keys, readable, strict=True) if not ok)
+    return Explained(tuple(steps), len(wnids), bad)
 
 
 def _step(preset: str, label: str, hits: Array, base: Array) -> Step:
@@ -107,10 +134,18 @@ def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
     return hits
 
 
+@dataclass(frozen=True)
+class _Predicted:
+    """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids and keys."""
+
+    classes: Array
+    wnids: list[str]
+    keys: list[str]
+
+
 def _predict(
     subject: Subject, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
-) -> tuple[Array, list[str]]:
-    """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids."""
+) -> _Predicted:
     network = subject.network
     if preset.epsilon not in engines:
         module = load_weights(
@@ -121,9 +156,11 @@ def _predict(
     blocks = [list(range(at, min(at + means.batch, len(source)))) for at in range(0, len(source), means.batch)]
     found: list[int] = []
     wnids: list[str] = []
+    keys: list[str] = []
     for batch in load(images, blocks, means.workers if source.random_access else 0):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
         found += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
         wnids += batch.columns["wnid"]
-    return np.array(found), wnids
+        keys += batch.columns["key"]
+    return _Predicted(np.array(found), wnids, keys)

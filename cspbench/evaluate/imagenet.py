@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cspbench.data import presets
 from cspbench.data.classes import SAMPLE, order, places
 from cspbench.data.decode import BadImageError
-from cspbench.data.label_order import probe_order
+from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
@@ -21,6 +22,10 @@ from cspbench.network.network import digest as network_digest
 from cspbench.zoo import sample
 
 SAMPLE_CLASSIFIERS = frozenset(model.name for model in sample.CLASSIFIERS)
+
+
+ORIGINAL_ENGINE = frozenset({"resnet10", "resnet50", "resnext50"})
+"""Models whose shortcuts of unequal size only the original engine runs, which is where their numbers come from."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class Subset(Source):
     def key(self, index: int) -> str:
         return self.source.key(index * len(self.source) // self.count)
 
+    def path(self, index: int) -> str | None:
+        return self.source.path(index * len(self.source) // self.count)
+
     def as_json(self) -> dict[str, Any]:
         return {**self.source.as_json(), "limit": self.count}
 
@@ -59,11 +67,14 @@ def limit_of(text: str, total: int) -> int:
     number = text.removesuffix("%")
     try:
         count = float(number)
-        if not 0 < count < 1e9 or (text == number and count != int(count)):
+        if not 0 < count < 1e9 or (text == number and count != int(count)) or (text != number and count > 100):
             raise ValueError
     except ValueError:
         raise UsageError(
-            "--limit cannot be read", expected="a number of images or a percentage", found=repr(text), remedy="Try 5%"
+            "--limit cannot be read",
+            expected="a number of images, or a percentage up to 100%",
+            found=repr(text),
+            remedy="Try 5%",
         ) from None
     return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
 
@@ -80,6 +91,16 @@ def class_order(model: str) -> str:
     return "sorted" if model.startswith("timm/") else "darknet"
 
 
+def preset_of(model: str, name: str | None = None, file: bool = False) -> ClassificationPreset:
+    """The preset of that name, by default the one that a model's framework had, with the model's own epsilon rule.
+
+    Under `readme` the original engine's models divide as that engine did. A `file` of the user's only bears the name.
+    """
+    own = presets.preset(name or ("timm" if class_order(model) == "sorted" else "readme"))
+    original = own.name == "readme" and model in ORIGINAL_ENGINE and not file
+    return replace(own, epsilon="outside-1e-6") if original else own
+
+
 def check_classes(subject: Subject, source: Source) -> None:
     """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
     try:
@@ -93,6 +114,17 @@ def check_classes(subject: Subject, source: Source) -> None:
             expected=f"images of {kinds[subject.classes == SAMPLE]}",
             found=f"images of {kinds[subject.classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
+        )
+
+
+def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
+    """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
+    if preset.interpolation != "darknet" and size[0] != size[1]:
+        raise UsageError(
+            f"preset {preset.name} is for square inputs",
+            expected="as many rows as columns",
+            found=f"{size[0]}x{size[1]}",
+            remedy="Use preset readme, or a square --size",
         )
 
 
@@ -131,6 +163,9 @@ def result(run: Run) -> dict[str, Any]:
     probe = probe_order(
         [int(scored.predicted[index]) for index in readable], [scored.wnids[index] for index in readable], name
     )
+    words = str(probe)
+    if probe.verdict == "swapped":
+        words += ". " + advice(name, probe.better, known_images(zip(scored.keys, scored.wnids, strict=True)))
     return {
         "identity": dict(run.identity),
         "images": run.samples,
@@ -138,5 +173,5 @@ def result(run: Run) -> dict[str, Any]:
         "top5": scored.top5.as_json(),
         "bad": list(scored.bad),
         "pixels": scored.pixels,
-        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": str(probe)},
+        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": words},
     }

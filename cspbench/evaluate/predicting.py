@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from cspbench.errors import CspbenchError
 from cspbench.evaluate.engine import Engine
+from cspbench.evaluate.footprint import enough_memory
 from cspbench.evaluate.memory import give_back
 from cspbench.evaluate.npz import Arrays
 from cspbench.evaluate.run import IncompleteRunError, Run
@@ -97,11 +99,12 @@ def batches(run: Run, shards: Sequence[int], size: int) -> list[list[int]]:
 def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Generator[Batch, None, None]:
     """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0.
 
-    Close it to end the processes, or exhaust it. Raises `IncompleteRunError` when one of them dies, unless torch does
-    so first, wherever this process is: a RuntimeError that names a DataLoader worker.
+    Close it to end the processes, or exhaust it. Raises the `CspbenchError` that an image raised in one of them, and
+    `IncompleteRunError` when memory runs out in one or it dies, unless torch does so first, wherever this process is: a
+    RuntimeError that names a DataLoader worker.
     """
-    loader: DataLoader[Prepared] = DataLoader(
-        images,
+    loader: DataLoader[Prepared | CspbenchError] = DataLoader(
+        _Told(images),
         batch_sampler=order,
         num_workers=workers,
         collate_fn=_together,
@@ -114,13 +117,30 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Gen
     with _unheard(signal.SIGINT):
         batches = iter(loader)
     try:
-        yield from batches
+        for ready in batches:
+            if isinstance(ready, CspbenchError):
+                raise ready
+            yield ready
     except (OSError, EOFError) as error:  # a process died while this one was fetching from it
         if not workers:
             raise
         raise _died(error) from error
     finally:
         _end(getattr(batches, "_workers", ()))
+
+
+class _Told(Dataset[Prepared | CspbenchError]):
+    """Images, or the error that stands for one: what is raised in another process arrives as its traceback."""
+
+    def __init__(self, images: Dataset[Prepared]) -> None:
+        self.images = images
+
+    def __getitem__(self, index: int) -> Prepared | CspbenchError:
+        try:
+            with enough_memory("the preparation of an image"):
+                return self.images[index]
+        except CspbenchError as error:
+            return error
 
 
 def _died(error: Exception) -> IncompleteRunError:
@@ -174,7 +194,12 @@ def _end(workers: Sequence[Any]) -> None:
             signal.signal(signal.SIGCHLD, before)
 
 
-def _together(images: list[Prepared]) -> Batch:
+def _together(found: list[Prepared | CspbenchError]) -> Batch | CspbenchError:
+    images = []
+    for each in found:
+        if isinstance(each, CspbenchError):
+            return each
+        images.append(each)
     columns: Columns = {name: [each.about[name] for each in images] for name in images[0].about}
     columns["index"] = [each.index for each in images]
     columns["ok"] = [each.ok for each in images]

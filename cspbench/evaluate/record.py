@@ -35,6 +35,8 @@ def parse(data: bytes, shard: int) -> dict[str, Any]:
     _fit(record, _RUN, "")
     if record["schema"] != SCHEMA or record["shard"] != shard:
         raise ValueError(f"schema {record['schema']}, {record['shard']} samples per shard")
+    if not _sessions(record.get("sessions", [])):
+        raise ValueError("sessions is no list of objects")
     _printable(record)
     return dict(record)
 
@@ -111,6 +113,10 @@ def _maybe(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _sessions(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def _size(value: Any) -> bool:

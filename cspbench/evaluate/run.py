@@ -1,6 +1,6 @@
 """A run: one network, weights, data set and preset, in a directory of its own that a killed run resumes in.
 
-    RUN/run.json             what the run is; written first, never changed
+    RUN/run.json             what the run is; written first, and again only to list later sessions
     RUN/predictions/*.npz    one shard per block of samples, each written whole or not at all
     RUN/metrics.json         written last, from the predictions alone
     RUN/.lock                held by the command that works here
@@ -11,7 +11,7 @@ Shards cover fixed blocks of samples, so that any number of processes can make t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +63,13 @@ class Run:
         """Where a shard is kept."""
         return self.path / "predictions" / f"{shard:06d}.npz"
 
-    def missing(self, shards: Iterable[int] | None = None) -> list[int]:
-        """Those of the shards that are not there, not whole, or hold an image that could not be read.
+    def missing(
+        self, shards: Iterable[int] | None = None, stale: Callable[[int, Arrays], bool] | None = None
+    ) -> list[int]:
+        """Those of the shards that are not there, not whole, or `stale` as a shard's arrays say.
 
-        They are to be made again: the file may have been repaired since. Until then they stay.
+        By default one with an image that could not be read is stale: its file may have been repaired since. Until they
+        are made again they stay.
         """
         wanted = []
         for shard in range(self.shards) if shards is None else shards:
@@ -75,7 +78,7 @@ class Run:
             except (RunError, IncompleteRunError):
                 wanted.append(shard)
             else:
-                if "ok" in arrays and not arrays["ok"].all():
+                if stale(shard, arrays) if stale else "ok" in arrays and not arrays["ok"].all():
                     wanted.append(shard)
         return wanted
 

@@ -9,9 +9,10 @@ from functools import cache
 from typing import Any
 
 from cspbench.claims import Row
-from cspbench.data import detection_presets, presets
+from cspbench.data import detection_presets
 from cspbench.errors import brief
 from cspbench.evaluate import claimed
+from cspbench.evaluate.imagenet import class_order, preset_of
 from cspbench.network.network import digest
 from cspbench.report.verdicts import Reason, Verdict, Word
 from cspbench.zoo.catalogue import MODELS
@@ -27,12 +28,15 @@ def _digest(model: str, size: tuple[int, int]) -> str:
 
 
 def network(identity: Fields) -> list[str]:
-    """Whether a catalogue model's layers and the arithmetic are the claim's."""
+    """Whether a catalogue model's layers, the order of its classes and the arithmetic are the claim's."""
     found = []
     if identity["model"] in MODELS and not identity["file"]:
         height, width = identity["size"]
         if identity["definition"] != _digest(identity["model"], (int(height), int(width))):
             found.append("the network has changed since")
+        own = class_order(identity["model"])
+        if identity["task"] == "imagenet" and identity.get("classes", own) != own:
+            found.append(f"class order {brief(str(identity['classes']))}, not {own}")
     if identity["precision"] != "fp32":
         found.append(f"{identity['precision']} arithmetic")
     return found
@@ -66,7 +70,7 @@ def overridden(found: Fields, wanted: Fields) -> dict[str, tuple[str, str]]:
 def of_classifier(identity: Fields) -> dict[str, tuple[str, str]]:
     """The fields of a classifier's preset that a run overrode."""
     found = identity["preset"]
-    return overridden(found, presets.preset(found["name"]).as_json())
+    return overridden(found, preset_of(identity["model"], found["name"], identity["file"]).as_json())
 
 
 def of_detector(run: Fields) -> dict[str, tuple[str, str]]:

@@ -161,6 +161,31 @@ def known_names(model: str) -> list[str]:
     return [*authors, f"{stem}.weights", f"{stem}_final.weights", f"{stem}.safetensors", f"{stem}.pth"]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The file of a model: the name that is looked for first, its exact size, and whether it can be had."""
+
+    name: str
+    size: int | None
+    status: Status | None
+    """None for a model of no row."""
+
+
+def wanted(model: str) -> Wanted:
+    """The weight file that a model needs, after the row whose file is easiest to be had."""
+    files = [
+        _of_row(table, row)
+        for table in tables.load_all()
+        for row in table.rows
+        if row_model(table.name, row.id).model == model
+    ]
+    order: tuple[Status, ...] = ("published", "gone", "never released")
+    best = min(files, key=lambda file: order.index(file.status), default=None)
+    if best is None:
+        return Wanted(known_names(model)[0], _sizes(model)[0], None)
+    return Wanted(best.file or known_names(model)[0], best.size, best.status)
+
+
 def folder_of_weights() -> Path | None:
     """The folder that `$CSPBENCH_WEIGHTS` names, None when it is not set."""
     folder = os.environ.get(VARIABLE)
@@ -234,8 +259,15 @@ def _layer_ends() -> dict[str, list[int]]:
 
 
 def identify(path: Path) -> list[Match]:
-    """The models whose weight file has exactly this file's size, or ends where this one ends."""
+    """The models whose weight file has exactly this file's size, or ends where this one ends.
+
+    Of a safetensors file that cspbench wrote, the model that it names; whether it fits, reading it tells.
+    """
     file = examine(path)
+    if file.kind is Kind.SAFETENSORS:
+        found, _ = model_of(path)
+        total = len(found.build().layers)
+        return [Match(found.name, total, total)]
     return fitting(file.size, read_header(file))
 
 

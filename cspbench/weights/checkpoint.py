@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.errors import UsageError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 from cspbench.weights import pickled
@@ -82,13 +81,13 @@ def units(model: str) -> Iterator[Unit]:
 
 
 def read(path: Path, network: Network) -> Weights:
-    """The arrays of a checkpoint; every tensor must fit, and none may be left over."""
+    """The arrays of a checkpoint; every tensor must fit, and none may be left over. Raises `WeightsError`."""
     if network.name not in BLOCK_CONVOLUTIONS:
-        raise UsageError(
-            f"{network.name} is not a model of timm or mmpretrain",
+        raise WeightsError(
+            f"{examine(path).kind.value[0]} where {network.name} has a Darknet weight file",
             where=str(path),
-            expected=f"one of {', '.join(BLOCK_CONVOLUTIONS)} for a checkpoint",
-            remedy="Choose one with --model, or give a .weights file",
+            expected=f"Darknet's format: a checkpoint can be of {', '.join(BLOCK_CONVOLUTIONS)} only",
+            remedy="Download the .weights file again, or name the checkpoint's model",
         )
     tensors = _in_timms_names(_tensors(path))
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]

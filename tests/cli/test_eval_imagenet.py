@@ -211,11 +211,14 @@ def test_unreadable_images_count_as_wrong_and_are_named(sample: Sample, tmp_path
     (result,) = json.loads(done.stdout)
     assert (result["top1"]["total"], len(result["bad"])) == (6, 2)
     assert done.stderr.count("could not be read and counts as wrong") == 2
-    assert run([*arguments, "--allow-bad", "2"], tmp_path).returncode == 0
+    again = run([*arguments, "--allow-bad", "2"], tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "small: 6 of 6 images kept from " in again.stderr  # nobody has touched the unreadable ones
     for path in sorted(sample.data.glob("n01440764/*"))[:2]:
         (data / path.parent.name / path.name).write_bytes(path.read_bytes())
     repaired = run(arguments, tmp_path)  # resumed: the repaired images are read again
     assert repaired.returncode == 0, repaired.stderr
+    assert "small: image files have changed since (2)" in repaired.stderr
 
 
 def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:

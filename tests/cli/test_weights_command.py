@@ -57,6 +57,9 @@ def test_list_shows_every_row() -> None:
         "note": None,
     }
     assert {each["status"] for each in rows} == {"published", "gone", "never released"}
+    files = {each["id"]: each["file"] for each in rows if each["status"] == "never released"}
+    assert files["cspresnet-10"] == "csresnet10.weights"  # the name that yours is looked for under
+    assert files["cspresnext-50-mixup"] is None  # csresnext50.weights is the published one
 
 
 def test_list_in_other_forms() -> None:
@@ -176,7 +179,7 @@ def test_mistakes_get_one_line_and_the_right_code(file: Path, tmp_path: Path) ->
         (["verify", tmp_path / "none"], 3, "No such file"),
         (["verify", pickle], 3, "found a Python pickle"),
         (["verify", pickle, "-m", "timm/cspdarknet53"], 3, "the checkpoint is damaged"),
-        (["verify", pickle, "-m", "darknet"], 2, "darknet is not a model of timm or mmpretrain"),
+        (["verify", pickle, "-m", "darknet"], 3, "where darknet has a Darknet weight file"),
         (["verify", file, "--partial"], 2, "--partial needs the network"),
         (["verify", file, "-m", "darknet", "--cfg", "x.cfg"], 2, "--model and --cfg name two networks"),
         (["identify", cut], 3, "no model of the catalogue has a weight file of this size"),

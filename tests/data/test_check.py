@@ -10,8 +10,9 @@ import pytest
 from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from PIL import Image
 
+from cspbench.cli.data import _order
 from cspbench.data import check as module
-from cspbench.data.check import check
+from cspbench.data.check import Report, check
 from cspbench.data.imagenet import scan
 from cspbench.data.source import FileSource
 
@@ -113,3 +114,23 @@ def test_only_the_ends_of_intact_files_are_read(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(FileSource, "sample", sample)
     assert check(source).formats == {"JPEG": 5}
+
+
+def test_numbers_in_another_order_are_seen_at_known_images(tmp_path: Path) -> None:
+    names = [f"ILSVRC2012_val_{number:08d}" for number in (1, 2, 3, 4)]
+
+    def listed(numbers: list[int], first: int = 0) -> Report:
+        lines = "".join(f"{name}.JPEG {number - first}\n" for name, number in zip(names, numbers, strict=True))
+        place = tmp_path / f"{names[0]}-{first}"
+        return check(scan(fill(place, {**{f"{name}.JPEG": LARGE for name in names}, "val.txt": lines.encode()})))
+
+    right = listed([65, 970, 230, 809])
+    assert (right.known, right.numbered, right.usable) == ((4, 4), True, True)
+    assert _order(right) == "right: 4 of 4 known images have their class"
+    wrong = listed([490, 361, 171, 822], first=1)  # as the devkit counts, less one
+    assert (wrong.known, wrong.usable) == ((0, 4), False)
+    assert _order(wrong).startswith("wrong: only 0 of 4 known images have their class")
+    names = [f"x{number}" for number in range(4)]
+    unknown = listed([65, 970, 230, 809])
+    assert (unknown.known, unknown.usable) == ((0, 0), True)
+    assert _order(unknown) == "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"

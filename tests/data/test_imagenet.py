@@ -221,6 +221,15 @@ def test_webdataset_shards(tmp_path: Path) -> None:
         open_imagenet(f"wds/{tmp_path}")
 
 
+def test_webdataset_samples_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    files = {"a.1/x.jpg": jpeg(1), "a.1/x.cls": b"0", "b/x.seg.jpg": jpeg(2), "b/x.cls": b"1"}
+    source = open_imagenet(f"wds/{archive(tmp_path / 'val.tar', files)}")
+    assert [(sample.key, sample.wnid) for sample in samples(source)] == [
+        ("val/a.1/x.jpg", TENCH),
+        ("val/b/x.seg.jpg", GOLDFISH),
+    ]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -244,8 +253,11 @@ def test_a_place_that_is_not_there(tmp_path: Path) -> None:
         open_imagenet(tmp_path / "missing")
     with pytest.raises(DatasetError, match="a file of another kind"):
         open_imagenet(fill(tmp_path, {"a.zip": b"PK"}) / "a.zip")
-    with pytest.raises(DatasetError, match="holds no images"):
+    with pytest.raises(DatasetError, match=r"wds/nowhere: is no data set .found nothing there"):
         open_imagenet("wds/nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="holds no images"):
+        open_imagenet(f"wds/{tmp_path / 'empty'}")
 
 
 def test_labels_are_not_for_class_folders(tmp_path: Path) -> None:

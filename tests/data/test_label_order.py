@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cspbench.data.classes import ORDERS, order, places
-from cspbench.data.label_order import probe_order
+from cspbench.data.label_order import KNOWN, advice, known_images, probe_order
 from cspbench.errors import UsageError
 
 
@@ -85,3 +85,20 @@ def test_the_probe_on_the_binary_s_predictions(shared: Path) -> None:
     probe = probe_order(predicted, wnids, "sorted")
     assert probe.verdict == "swapped"
     assert probe.hits["darknet"] == 139
+
+
+def test_known_images_tell_wrong_labels_from_another_network() -> None:
+    assert list(KNOWN.values()) == [order("darknet")[number - 1] for number in (490, 361, 171, 822)]
+    right = [(f"{wnid}/{name}.JPEG", wnid) for name, wnid in KNOWN.items()]
+    assert known_images([*right, ("n01440764/ILSVRC2012_val_00000293.JPEG", "n01440764")]) == (4, 4)
+    numbers = [places("darknet")[wnid] for wnid in KNOWN.values()]
+    swapped = [(f"{name}.JPEG", order("sorted")[number]) for name, number in zip(KNOWN, numbers, strict=True)]
+    assert known_images(swapped) == (0, 4)
+    assert advice("darknet", "sorted", (4, 4)).startswith(
+        "The labels are right (4 of 4 known images), so it is the net"
+    )
+    assert "--classes sorted" in advice("darknet", "sorted", (4, 4))
+    assert advice("darknet", "sorted", (0, 4)).startswith("The labels are wrong (only 0 of 4")
+    words = advice("darknet", "sorted", (0, 0))
+    assert "--classes sorted" in words
+    assert "correct the label file" in words

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cspbench.errors import UsageError
 from cspbench.evaluate import engine, onednn
+from cspbench.evaluate.run import IncompleteRunError
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 
@@ -100,8 +101,9 @@ def test_other_failures_are_not_hidden(batch: Tensor) -> None:
     def starving(x: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("out of memory")
 
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(IncompleteRunError, match=r"memory ran out.*found out of memory") as caught:
         engine.Engine(starving, torch.device("cpu"), "fp32", channels_last=False)(batch)
+    assert caught.value.exit_code == 4
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from timm_cspnet import SHAPES, constants, tensors
 from torch import Tensor
 from weight_files import random_arrays, same, save
 
-from cspbench.errors import UsageError
 from cspbench.network.module import to_module
 from cspbench.weights import checkpoint, darknet, safetensors_file
 from cspbench.weights.arrays import Weights, WeightsError
@@ -181,8 +180,9 @@ def test_archives_that_are_no_checkpoint(tmp_path: Path, state: dict[str, Tensor
 
 def test_only_timms_models_are_read_from_checkpoints(tmp_path: Path, state: dict[str, Tensor]) -> None:
     torch.save(state, tmp_path / "x.pth")
-    with pytest.raises(UsageError, match="csresnext50 is not a model of timm or mmpretrain"):
+    with pytest.raises(WeightsError, match=r"a zip archive.* where csresnext50 has a Darknet weight file") as caught:
         open_weights(tmp_path / "x.pth", model("csresnext50").build())
+    assert caught.value.exit_code == 3
 
 
 def test_any_kind_of_file_is_opened_by_its_contents(tmp_path: Path) -> None:

@@ -190,3 +190,13 @@ def test_models_of_one_size_and_another_layout_are_not_confused(
     monkeypatch.setattr(catalogue, "layout", lambda network: network.name)
     with pytest.raises(WeightsError, match="found a size that csresnet50, csresnet50-gamma, csresnet50-omega have"):
         catalogue.model_of(sized(tmp_path, "a", 86592180))
+
+
+def test_a_safetensors_file_says_whose_it_is(tmp_path: Path) -> None:
+    network = MODELS["sample-csp-classifier"].build()
+    own = catalogue.shipped("sample-csp-classifier")
+    assert own is not None
+    read = darknet.read(own, network)
+    safetensors_file.write(tmp_path / "x.safetensors", network, read.arrays, read.header)
+    (match,) = catalogue.identify(tmp_path / "x.safetensors")
+    assert (match.model, match.complete) == ("sample-csp-classifier", True)
