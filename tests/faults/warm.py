@@ -1,8 +1,8 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
-Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock", "stop", "unhurried"},
-and answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or
-null if it still runs. Has no threads itself, which a fork would lose.
+Reads one JSON object per line, {"arguments", "folder", "environment", "log", "limit", "clock", "stop", "unhurried",
+"unprivileged"}, and answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative:
+the signal), or null if it still runs. Has no threads itself, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import torch
 import torch.distributed
+from permissions import give_up_overrides
 
 from cspbench.cli.app import main
 from cspbench.data import coco, imagenet  # noqa: F401
@@ -45,6 +46,8 @@ def child(order: dict[str, Any]) -> NoReturn:
         staged.stop_after(order["stop"])
     if order.get("unhurried"):
         staged.unhurried()
+    if order.get("unprivileged"):
+        give_up_overrides()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
