@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fuzzing import FUZZ, examples
 from hypothesis import settings
 
 from cspbench.network import cfg
 from cspbench.network.network import Network
 
-# The same examples on every machine: a suite that fails now and then tells nobody anything.
-settings.register_profile("cspbench", deadline=None, derandomize=True)
+settings.register_profile("cspbench", deadline=None, derandomize=not FUZZ, max_examples=examples(100))
 settings.load_profile("cspbench")
 
 
