@@ -29,6 +29,7 @@ PARTS = {
     "average_precision": "AP",
     "sweep": "Six NMS thresholds against one, of kept candidates",
     "scaling": "Growing with the images",
+    "gpu": "On a GPU",
 }
 OUT = ROOT / "results" / "benchmarks.md"
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "fvcore", "pycocotools")

@@ -14,6 +14,7 @@ from benchmarks import (
     coco,
     commands,
     floor,
+    gpu,
     imagenet,
     measuring,
     nms,
@@ -217,6 +218,53 @@ def test_a_busy_machine_is_told_loudly() -> None:
     assert words is not None
     assert words.startswith("**The machine was not idle: 1.33 processes")
     assert words in document([["load before", "1.33"]], {}, words)
+
+
+def test_without_a_gpu_nothing_is_measured_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert gpu.section(quick=False) == "no GPU here: not measured."
+
+
+def test_what_is_measured_on_a_gpu(tmp_path: Path) -> None:
+    """On the CPU, with a small network: the forward, and whole evaluations of pictures in memory."""
+    import torch
+
+    setting = gpu.Setting(images=300, batch=64, workers=0, steps=2, repeats=2, precision="fp32", compiled=False)
+    b = Builder("small", (3, 8, 8))
+    b.conv(4, 3, stride=2)
+    b.avgpool()
+    b.conv(10, activation="linear", batch_normalize=False)
+    network = b.network()
+    engine = gpu.engine_of(network, torch.device("cpu"), setting)
+    rates = gpu.forward_rates(engine, network, setting), gpu.evaluation_rates(engine, network, setting)
+    assert [len(each) for each in rates] == [2, 2]
+    assert all(rate > 0 for each in rates for rate in each)
+    images = gpu.InMemory(network, 300)
+    assert torch.equal(images[3].pixels, images[3 + gpu.DIFFERENT].pixels)
+    assert not torch.equal(images[3].pixels, images[4].pixels)
+    text = gpu.report("a card", [900.0, 1000.0, 2000.0], [800.0], {"eval-imagenet": True, "eval-coco": False}, setting)
+    assert cells(text, "a whole evaluation, decoded pictures in memory")[1:] == ["800", "0.80"]
+    assert text.startswith("a card. CSPDarkNet-53, 256x256, fp32, channels last, not compiled, batch 64, 300 images")
+    assert "eval-imagenet --sample: the same: met; eval-coco --sample: the same: missed" in text
+
+
+@pytest.mark.parametrize(("command", "found"), [("eval-imagenet", 2), ("eval-coco", 2)])
+def test_metrics_are_taken_from_a_whole_command(
+    command: str, found: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "eval-imagenet": [{"top1": {"correct": 3}, "top5": {"correct": 4}, "run": "x"}],
+        "eval-coco": [{"thresholds": [{"ap": {"ap": 1.0}, "nms": 0.45}, {"ap": {"ap": 2.0}, "nms": 0.5}]}],
+    }
+    asked: list[list[str]] = []
+
+    def answer(words: list[str], codes: tuple[int, ...]) -> Finished:
+        asked.append(words)
+        return Finished(1.0, 1.0, 0, json.dumps(told[command]))
+
+    monkeypatch.setattr(gpu, "child", answer)
+    assert len(gpu.metrics(command, "cuda", tmp_path)) == found
+    assert asked[0][3:7] == [command, "--sample", "--device", "cuda"]
 
 
 def test_scaling_holds_memory_against_the_first() -> None:
