@@ -36,8 +36,9 @@ RATE, SHARE = 1.5, 0.95
 
 
 AGREED = (
-    "All have the same random weights, so this says that they compute the same function of the same pixels, and "
-    "nothing of accuracy: trained weights on images of ImageNet are held against Darknet's own predictions in the tests."
+    "All have the same random weights, so this says that they compute the same function of the same pixels, "
+    "and nothing of accuracy: trained weights on images of ImageNet are held against Darknet's own predictions in the "
+    "tests."
 )
 WHY = (
     "What makes the ratio: batch norm folded into the convolutions, channels last throughout, activations fused into "
