@@ -65,7 +65,8 @@ def photographs(folder: Path, count: int) -> None:
 
     generator = np.random.default_rng(0)
     size = np.array((pictures.WIDTH, pictures.HEIGHT))
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     (folder / "val2017").mkdir(parents=True)
     (folder / "annotations").mkdir()
     for key in range(1, count + 1):

@@ -17,6 +17,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -244,6 +245,7 @@ def main() -> None:
         part(__doc__, section)
         return
     side, folder, checkpoint = given.side
+    runs: dict[str, Callable[[Path, Path, Setting], dict[str, Any]]]
     runs = {"timm": timm_side, "timm-last": partial(timm_side, channels_last=True), "cspbench": our_side}
     print(json.dumps(runs[side](Path(folder), Path(checkpoint), QUICK if given.quick else FULL)))
 

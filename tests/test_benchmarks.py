@@ -153,6 +153,7 @@ def test_the_resizes_are_of_the_same_picture(monkeypatch: pytest.MonkeyPatch) ->
     lines = [line.split("|") for line in text.splitlines() if line.startswith(("| 256", "| 608"))]
     apart = {tuple(line[1:3]): line[5].strip() for line in lines}
     assert [value for (_, label), value in apart.items() if "cspbench" in label] == ["0.00", "0.00"]
+    assert "cspbench is bound by" in text
     # the same picture, a little apart: Pillow's is antialiased
     assert all(0.5 < float(value) < 10 for (_, label), value in apart.items() if "Pillow" in label)
 
@@ -166,16 +167,26 @@ def test_both_suppressions_keep_the_same(kind: str) -> None:
         assert np.array_equal(nms.plain(image, 0.45, suppress), kept)
 
 
+def test_suppression_is_held_against_its_target() -> None:
+    text = nms.section(quick=True)
+    assert columns(text)[0][5:7] == ["target", "kept"]
+    assert cells(text, "crowds")[5].startswith("at least 5: ")
+    assert "crowds: sorting " in text
+
+
 def test_the_engines_of_ap_agree() -> None:
     text = average_precision.section(quick=True)
     assert columns(text)[0][-2:] == ["same twelve floats", "same curves"]
     assert cells(text, "cspbench")[-2:] == ["yes", "yes"]
+    assert cells(text, "cspbench")[3].startswith("at least 8, same floats: ")
+    assert "cspbench is bound by" in text
 
 
 def test_a_sweep_gives_what_single_thresholds_give() -> None:
     text = sweep.section(quick=True)
     assert columns(text)[0][3:] == ["six / one", "times as fast as six runs"]
     assert "The sweep's numbers are the same as" in text
+    assert "Six are bound by" in text
     source, images = sweep.candidates(3, 20)
     assert (len(source), [len(image) for image in images]) == (3, [20, 20, 20])
 
