@@ -21,7 +21,7 @@ import torch
 import torch.distributed
 from permissions import give_up_overrides
 
-from cspbench.cli.app import main
+from cspbench.cli.app import app, main
 from cspbench.data import coco, imagenet  # noqa: F401
 from cspbench.evaluate import claimed, classification, detection, lock  # noqa: F401
 from cspbench.evaluate import coco as detectors  # noqa: F401
@@ -107,7 +107,7 @@ def heat() -> None:
     """Run a small command here, once: what it imports and reads no other has to."""
     sys.argv = ["cspbench", "list", "--format", "json"]
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
-        main()
+        app()  # not main, which has a thread watch for interrupts
 
 
 if __name__ == "__main__":
