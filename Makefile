@@ -23,7 +23,7 @@ lint: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# Times, memory and ratios of everything, to results/benchmarks.md: ten minutes on an idle machine.
+# Times, memory and ratios of everything, to results/benchmarks.md: twenty minutes on an idle machine.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 

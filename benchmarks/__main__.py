@@ -23,17 +23,23 @@ PARTS = {
     "commands": "Commands",
     "params": "Counting",
     "imagenet": "ImageNet evaluation end to end",
+    "coco": "COCO evaluation end to end",
     "resize": "Resizing",
     "nms": "Suppression",
     "average_precision": "AP",
-    "sweep": "Six NMS thresholds against one",
+    "sweep": "Six NMS thresholds against one, of kept candidates",
     "scaling": "Growing with the images",
+    "gpu": "On a GPU",
 }
 OUT = ROOT / "results" / "benchmarks.md"
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "fvcore", "pycocotools")
 
 
-def described() -> list[list[Any]]:
+IDLE = 0.5
+"""Processes that may be busy before the start, on the average of a minute."""
+
+
+def described(load: float) -> list[list[Any]]:
     """The machine and what runs on it, as rows of a table."""
     import torch
 
@@ -51,8 +57,18 @@ def described() -> list[list[Any]]:
         ["accelerator", facts["accelerators"]],
         ["system", f"{facts['platform']}, Python {facts['python']}"],
         ["packages", versions],
-        ["load before", f"{os.getloadavg()[0]:.2f} processes busy"],
+        ["load before", f"{load:.2f} processes busy"],
     ]
+
+
+def busy(load: float) -> str | None:
+    """A warning where the machine does something else, so that neither times nor ratios can be trusted."""
+    if load <= IDLE:
+        return None
+    return (
+        f"**The machine was not idle: {load:.2f} processes were busy before the start, {IDLE:g} are allowed. Times are "
+        "too long and ratios distorted: measure again on an idle one.**"
+    )
 
 
 def processor() -> str:
@@ -67,13 +83,14 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def document(machine: list[list[Any]], sections: dict[str, str]) -> str:
-    """The whole file: machine, then the parts under their headings."""
+def document(machine: list[list[Any]], sections: dict[str, str], warning: str | None = None) -> str:
+    """The whole file: machine, warning, then the parts under their headings."""
     parts = [
         "# Benchmarks",
         "Made by `python -m benchmarks`. Ratios compare within one run, on one machine; every table says what it is "
         "the median of.",
         table(("machine", ""), machine),
+        *([warning] if warning else []),
     ]
     for name, text in sections.items():
         parts += [f"## {PARTS[name]} (`benchmarks/{name}.py`)", text.strip()]
@@ -90,7 +107,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="results/benchmarks.md if everything is measured in full")
     given = parser.parse_args()
     out = given.out or (None if given.quick or given.only else OUT)
-    machine = described()
+    load = os.getloadavg()[0]
+    warning, machine = busy(load), described(load)
+    if warning:
+        print(f"benchmarks: {warning}", file=sys.stderr)
     sections = {}
     for name in PARTS:
         if given.only and name not in given.only:
@@ -99,7 +119,9 @@ def main() -> None:
         begin = time.perf_counter()
         sections[name] = child([PYTHON, "-m", f"benchmarks.{name}", *(["--quick"] if given.quick else [])]).output
         print(f" {time.perf_counter() - begin:.0f} s", file=sys.stderr)
-    text = document(machine, sections)
+    text = document(machine, sections, warning)
+    if warning:  # again, where it is not scrolled away
+        print(f"benchmarks: {warning}", file=sys.stderr)
     if out is None:
         print(text, end="")
         return

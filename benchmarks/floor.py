@@ -141,5 +141,6 @@ def bound(arithmetic: float, memory: float, together: float, forward: float, pre
     )
     return (
         f"The evaluation is bound by {by}. At the rate of the matrix product and of the copy a forward with these "
-        f"operations would be {best:.2f} times as fast: that is the floor. As it is, {beside}."
+        f"operations would be {best:.2f} times as fast: that is the floor of convolutions that multiply directly, "
+        f"whose operations are counted here (Winograd's need fewer). As it is, {beside}."
     )

@@ -35,6 +35,8 @@ class Finished:
     """Most resident memory in MB, of the process or of one that it started."""
     code: int
     output: str
+    said: str = ""
+    """What it wrote to stderr."""
 
 
 def child(command: Sequence[str], codes: Sequence[int] = (0,)) -> Finished:
@@ -53,7 +55,7 @@ def child(command: Sequence[str], codes: Sequence[int] = (0,)) -> Finished:
             found=f"{code}: {done.stderr.strip()[-2000:]}",
             remedy="Run it alone",
         )
-    return Finished(seconds, peak / (1024 if sys.platform != "darwin" else 1024**2), code, done.stdout)
+    return Finished(seconds, peak / (1024 if sys.platform != "darwin" else 1024**2), code, done.stdout, done.stderr)
 
 
 def in_turns(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

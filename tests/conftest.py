@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ, examples
 from hypothesis import settings
 from numpy.typing import NDArray
 
@@ -21,8 +22,7 @@ from cspbench.data.resize import resize_image
 from cspbench.network import cfg
 from cspbench.network.network import Network
 
-# The same examples on every machine: a suite that fails now and then tells nobody anything.
-settings.register_profile("cspbench", deadline=None, derandomize=True)
+settings.register_profile("cspbench", deadline=None, derandomize=not FUZZ, max_examples=examples(100))
 settings.load_profile("cspbench")
 
 

@@ -9,8 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import average_precision, commands, floor, imagenet, measuring, nms, resize, scaling, sweep
-from benchmarks.__main__ import PARTS, document, processor
+from benchmarks import (
+    average_precision,
+    coco,
+    commands,
+    floor,
+    gpu,
+    imagenet,
+    measuring,
+    nms,
+    random_weights,
+    resize,
+    scaling,
+    sweep,
+)
+from benchmarks.__main__ import PARTS, busy, document, processor
 from benchmarks.commands import CSPBENCH, NO_SUCH_COMMAND, Command
 from benchmarks.measuring import BenchmarkError, Finished, child, judged
 from benchmarks.pictures import draw
@@ -53,12 +66,14 @@ def test_commands_are_compared_with_the_first_and_with_what_is_promised(monkeypa
     times = iter((2.0, 0.5, 13.0, 4.0, 0.3, 11.0, 3.0, 0.4, 14.0))
     monkeypatch.setattr(commands, "missing", lambda given: [])
     monkeypatch.setattr(commands, "child", lambda words, codes: Finished(next(times), 100.0, 0, ""))
-    some = {"base": Command(("a",)), "quick": Command(("b",), seconds=1), "slow": Command(("c",), seconds=12)}
+    slow = Command(("c",), seconds=12, times=6)
+    some = {"base": Command(("a",)), "quick": Command(("b",), seconds=1), "slow": slow}
     text = commands.measured(some, 3)
     assert columns(text) == [["command", "seconds", "ratio", "peak MB", "target"]]
     assert cells(text, "`base`") == ["`base`", "3.00", "1.00", "100", "-"]
     assert cells(text, "`quick`") == ["`quick`", "0.40", "0.13", "100", "at most 1 s: met"]
-    assert cells(text, "`slow`") == ["`slow`", "13.00", "4.33", "100", "at most 12 s: missed"]
+    words = "at most 12 s: missed; at most 6 times the base: met"
+    assert cells(text, "`slow`") == ["`slow`", "13.00", "4.33", "100", words]
 
 
 def test_a_command_that_does_not_exist_is_named_and_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +90,8 @@ def test_a_command_that_does_not_exist_is_named_and_not_measured(monkeypatch: py
 def test_every_promised_command_has_a_target() -> None:
     limits = {name: command.seconds for name, command in commands.COMMANDS.items() if command.seconds}
     words = {name.split()[1]: limit for name, limit in limits.items()}
-    assert words == {"--help": 1, "list": 1, "report": 1, "ci": 1, "params": 12}
+    assert words == {"--help": 0.3, "list": 0.6, "report": 1, "ci": 1, "params": 12}
+    assert [command.times for command in commands.COMMANDS.values() if command.times] == [6]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves its files to the collector
@@ -86,15 +102,18 @@ def test_both_sides_of_imagenet_predict_the_same(tmp_path: Path) -> None:
     imagenet.make_checkpoint(checkpoint, folder, setting)
     runs = {
         "timm": [imagenet.timm_side(folder, checkpoint, setting)],
+        "timm-last": [imagenet.timm_side(folder, checkpoint, setting, channels_last=True)],
         "cspbench": [imagenet.our_side(folder, checkpoint, setting)],
     }
     assert runs["timm"][0]["predicted"] == runs["cspbench"][0]["predicted"]
     assert len(set(runs["timm"][0]["predicted"])) > 1
     assert set(runs["cspbench"][0]["spent"]) == {"waiting", "forward", "interpreting", "writing"}
-    runs["timm"][0]["seconds"], runs["cspbench"][0]["seconds"] = 4.0, 2.0
+    for side, seconds in {"timm": 4.0, "timm-last": 3.2, "cspbench": 2.0}.items():
+        runs[side][0]["seconds"] = seconds
     text = imagenet.report(json.loads(json.dumps(runs)), setting)
     assert columns(text) == [["", "images/s", "ratio", "runs", "target"]]
     assert cells(text, imagenet.SIDES["cspbench"])[1:] == ["2.00", "2.00", "2.00", "at least 1.5: met"]
+    assert cells(text, imagenet.SIDES["timm-last"])[1:3] == ["1.25", "1.25"]
     assert "4 of 4 the same" in text
     runs["cspbench"][0]["predicted"][0] = -1
     assert "3 of 4 the same" in imagenet.report(runs, setting)
@@ -134,6 +153,7 @@ def test_the_resizes_are_of_the_same_picture(monkeypatch: pytest.MonkeyPatch) ->
     lines = [line.split("|") for line in text.splitlines() if line.startswith(("| 256", "| 608"))]
     apart = {tuple(line[1:3]): line[5].strip() for line in lines}
     assert [value for (_, label), value in apart.items() if "cspbench" in label] == ["0.00", "0.00"]
+    assert "cspbench is bound by" in text
     # the same picture, a little apart: Pillow's is antialiased
     assert all(0.5 < float(value) < 10 for (_, label), value in apart.items() if "Pillow" in label)
 
@@ -147,23 +167,130 @@ def test_both_suppressions_keep_the_same(kind: str) -> None:
         assert np.array_equal(nms.plain(image, 0.45, suppress), kept)
 
 
+def test_suppression_is_held_against_its_target() -> None:
+    text = nms.section(quick=True)
+    assert columns(text)[0][5:7] == ["target", "kept"]
+    assert cells(text, "crowds")[5].startswith("at least 5: ")
+    assert "crowds: sorting " in text
+
+
 def test_the_engines_of_ap_agree() -> None:
     text = average_precision.section(quick=True)
     assert columns(text)[0][-2:] == ["same twelve floats", "same curves"]
     assert cells(text, "cspbench")[-2:] == ["yes", "yes"]
+    assert cells(text, "cspbench")[3].startswith("at least 8, same floats: ")
+    assert "cspbench is bound by" in text
 
 
 def test_a_sweep_gives_what_single_thresholds_give() -> None:
     text = sweep.section(quick=True)
     assert columns(text)[0][3:] == ["six / one", "times as fast as six runs"]
     assert "The sweep's numbers are the same as" in text
+    assert "Six are bound by" in text
     source, images = sweep.candidates(3, 20)
     assert (len(source), [len(image) for image in images]) == (3, [20, 20, 20])
 
 
+def test_whole_runs_are_held_against_the_target() -> None:
+    def run(seconds: float, ap: float) -> Finished:
+        said = "cspbench: a: 4 images, waiting 1.0 s, forward 6.0 s, interpreting 0.5 s, writing 0.5 s\n"
+        return Finished(seconds, 100.0, 0, json.dumps([{"thresholds": [{"ap": {"ap": ap}}]}]), said)
+
+    after = {
+        1: {"suppression": 0.1, "AP": 0.2, "candidates": 30.0},
+        6: {"suppression": 0.4, "AP": 1.2, "candidates": 30},
+    }
+    runs = {1: [run(10, 7.5), run(30, 7.5), run(9, 7.5)], 6: [run(12, 7.5), run(13, 7.5), run(11, 7.5)]}
+    found = coco.Measured(coco.Case("net", 2, 2), runs, after)
+    text = coco.report([found], 3)
+    assert cells(text, "net")[1:] == ["4", "30", "10.00", "12.00", "1.20", "at most 1.25: met", "yes"]
+    shares = {name: round(value, 6) for name, value in found.shares(1).items()}
+    spent = {"waiting": 1, "forward": 6, "interpreting": 0.5, "writing": 0.5, "suppression": 0.1, "AP": 0.2}
+    assert shares == {**spent, "rest": 1.7}
+    assert "net: bound by the network's arithmetic, 60 % of one threshold's time" in text
+    assert "five more thresholds add 0.30 s of suppression and 1.00 s of AP" in text
+    runs[6] = [run(13, 7.6)] * 3
+    text = coco.report([found], 3)
+    assert cells(text, "net")[-2:] == ["at most 1.25: missed", "no"]
+
+
+def test_drawn_photographs_are_a_set_of_cocos_categories(tmp_path: Path) -> None:
+    from cspbench.data.coco import open_coco
+    from cspbench.evaluate.coco import category_ids
+
+    coco.photographs(tmp_path, 2)
+    source = open_coco(tmp_path, None)
+    assert len(source) == 2
+    assert len(category_ids(source, 80)) == 80
+    assert source.ground_truth is not None
+    assert len(source.ground_truth.boxes) == 2 * coco.OBJECTS
+
+
+def test_a_busy_machine_is_told_loudly() -> None:
+    assert busy(0.5) is None
+    words = busy(1.33)
+    assert words is not None
+    assert words.startswith("**The machine was not idle: 1.33 processes")
+    assert words in document([["load before", "1.33"]], {}, words)
+
+
+def test_without_a_gpu_nothing_is_measured_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert gpu.section(quick=False) == "no GPU here: not measured."
+
+
+def test_what_is_measured_on_a_gpu(tmp_path: Path) -> None:
+    """On the CPU, with a small network: the forward, and whole evaluations of pictures in memory."""
+    import torch
+
+    setting = gpu.Setting(images=300, batch=64, workers=0, steps=2, repeats=2, precision="fp32", compiled=False)
+    b = Builder("small", (3, 8, 8))
+    b.conv(4, 3, stride=2)
+    b.avgpool()
+    b.conv(10, activation="linear", batch_normalize=False)
+    network = b.network()
+    engine = gpu.engine_of(network, torch.device("cpu"), setting)
+    rates = gpu.forward_rates(engine, network, setting), gpu.evaluation_rates(engine, network, setting)
+    assert [len(each) for each in rates] == [2, 2]
+    assert all(rate > 0 for each in rates for rate in each)
+    images = gpu.InMemory(network, 300)
+    assert torch.equal(images[3].pixels, images[3 + gpu.DIFFERENT].pixels)
+    assert not torch.equal(images[3].pixels, images[4].pixels)
+    text = gpu.report("a card", [900.0, 1000.0, 2000.0], [800.0], {"eval-imagenet": True, "eval-coco": False}, setting)
+    assert cells(text, "a whole evaluation, decoded pictures in memory")[1:] == ["800", "0.80"]
+    assert text.startswith("a card. CSPDarkNet-53, 256x256, fp32, channels last, not compiled, batch 64, 300 images")
+    assert "eval-imagenet --sample: the same: met; eval-coco --sample: the same: missed" in text
+
+
+@pytest.mark.parametrize(("command", "found"), [("eval-imagenet", 2), ("eval-coco", 2)])
+def test_metrics_are_taken_from_a_whole_command(
+    command: str, found: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "eval-imagenet": [{"top1": {"correct": 3}, "top5": {"correct": 4}, "run": "x"}],
+        "eval-coco": [{"thresholds": [{"ap": {"ap": 1.0}, "nms": 0.45}, {"ap": {"ap": 2.0}, "nms": 0.5}]}],
+    }
+    asked: list[list[str]] = []
+
+    def answer(words: list[str], codes: tuple[int, ...]) -> Finished:
+        asked.append(words)
+        return Finished(1.0, 1.0, 0, json.dumps(told[command]))
+
+    monkeypatch.setattr(gpu, "child", answer)
+    assert len(gpu.metrics(command, "cuda", tmp_path)) == found
+    assert asked[0][3:7] == [command, "--sample", "--device", "cuda"]
+
+
 def test_scaling_holds_memory_against_the_first() -> None:
-    runs = [Finished(1.0, 100.0, 0, ""), Finished(1.3, 110.0, 0, ""), Finished(2.5, 130.0, 0, "")]
-    rows = scaling._rows("eval", [10, 40, 160], runs, flat=True)
+    found = iter(((1.0, 100.0), (1.3, 105.0), (9.0, 130.0), (0.9, 90.0), (1.2, 110.0), (2.5, 120.0)))
+    asked: list[int] = []
+
+    def run(images: int) -> Finished:
+        asked.append(images)
+        return Finished(*next(found, (2.0 if images > 100 else 5.0, 1.0)), 0, "")
+
+    rows = scaling._rows("eval", scaling.in_turns([10, 40, 160], run, 3), flat=True)
+    assert asked == [10, 40, 160] * 3
     assert rows[0][1:] == [10, "1.00", None, "100", "1.00", None]
     assert rows[1][3:] == ["10.00", "110", "1.10", "at most 1.2 times the first: met"]
     assert rows[2][3:] == ["10.00", "130", "1.30", "at most 1.2 times the first: missed"]
@@ -175,10 +302,13 @@ def test_random_weights_stand_in_for_those_of_the_package(tmp_path: Path, monkey
     from cspbench.zoo.catalogue import model
 
     monkeypatch.setattr(catalogue, "shipped", lambda name: None)
-    path = scaling.weights(scaling.DETECTOR, tmp_path)
+    path = random_weights.weights(scaling.DETECTOR, tmp_path)
     arrays = open_weights(path, model(scaling.DETECTOR).build()).arrays
     assert path.parent == tmp_path
-    assert {float(array["bias"][0]) for array in arrays if "bias" in array} == {0.0, -6.0}
+    last = [array["bias"].reshape(3, 15) for array in arrays if "bias" in array and "scale" not in array]
+    # of each of three anchors: where and how large it is, objectness, ten classes
+    lines = [bias[anchor].tolist() for bias in last for anchor in range(3)]
+    assert lines == [pytest.approx([0] * 4 + [random_weights.OBJECTNESS] + [random_weights.CLASSES] * 10)] * 6
 
 
 def test_the_file_has_every_part_under_its_heading() -> None:

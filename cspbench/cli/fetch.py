@@ -37,7 +37,10 @@ def fetch_files(
         typer.Option("--mirror", metavar="URL", help="A folder to look in first, http(s):// or file://; repeatable."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Without a byte for so long, try again.")
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", help="Without a byte for so long, or below 1 kB/s for twice, try again."
+        ),
     ] = 30.0,
     retries: Annotated[int, typer.Option("--retries", help="How often a broken transfer is gone on with.")] = 5,
     sha256: Annotated[
@@ -96,9 +99,22 @@ def fetch_files(
         raise
     finally:
         if lines:
-            print_table(lines, form)
+            print_table(_said_once(lines) if form in (Format.MD, Format.LATEX) else lines, form)
     if any(line["result"] == NO_WEIGHTS for line in lines):
         raise typer.Exit(3)
+
+
+def _said_once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For reading: what a file lacks and how to bring it, at the first of its rows only."""
+    said: set[str] = set()
+    shown = []
+    for line in lines:
+        if line["file"] in said and line["reason"]:
+            line = {**line, "reason": "as above", "remedy": "as above" if line["remedy"] else None}
+        elif line["file"]:
+            said.add(line["file"])
+        shown.append(line)
+    return shown
 
 
 def chosen(names: Sequence[str], known: Sequence[WeightFile]) -> list[WeightFile]:

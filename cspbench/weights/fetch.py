@@ -51,7 +51,8 @@ class Expected:
 class Patience:
     """Seconds without a byte until a transfer counts as stalled, and how often it is tried again after which pauses.
 
-    The pauses double from `first` up to `longest` seconds.
+    Over twice as many seconds with less than a kilobyte each it has stalled as well. The pauses double from `first` up
+    to `longest` seconds.
     """
 
     timeout: float = 30.0

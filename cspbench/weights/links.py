@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -77,7 +78,7 @@ def split(url: str) -> SplitResult:
         )
     sound = bool(parts.path) and host in (None, "localhost") if parts.scheme == "file" else bool(host)
     if parts.scheme not in SCHEMES or not sound or not url.isascii() or not url.isprintable() or " " in url:
-        remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and Path(url).exists() else None
+        remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
         raise UsageError("not an address", expected=expected, found=brief(url, 80), remedy=remedy)
     return parts
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cspbench.errors import brief
 
@@ -108,11 +109,13 @@ def confirmation(page: Page, url: str, cookies: Mapping[str, str], google: Calla
         if "confirm" not in hidden:
             continue
         try:
-            target = urlsplit(urljoin(url, action))
+            target = urlsplit(urljoin(url, quote(action, safe=string.punctuation)))
         except ValueError:  # brackets that hold no address
             return None
         weaker = here.scheme == "https" and target.scheme != "https"
-        if target.scheme not in ("http", "https") or weaker or not google(target.hostname or ""):
+        if target.scheme not in ("http", "https") or weaker or "@" in target.netloc:
+            return None
+        if not google(target.hostname or ""):
             return None
         return target._replace(query=urlencode({**dict(parse_qsl(target.query)), **hidden}), fragment="").geturl()
     for name, value in cookies.items():

@@ -24,6 +24,7 @@ from cspbench.errors import UsageError, brief
 from cspbench.files import open_file
 from cspbench.weights.arrays import WeightsError
 from cspbench.weights.links import direct, google_host, split
+from cspbench.weights.pace import TooSlowError, paced
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
 
 REDIRECTIONS = 5
@@ -93,7 +94,7 @@ def open_address(
 
     The answer may begin at 0 all the same. An HTML page is none: Google Drive's question is answered once, any other
     page raises `DeadError`, as a missing file does; `BrokenError` is worth another attempt. `timeout`: seconds without
-    a byte. `google` tells hosts that Google Drive's pages may send on to.
+    a byte, or half of those below `pace.SLOWEST`. `google` tells hosts that Google Drive's pages may send on to.
     """
     parts = split(url)
     if parts.scheme == "file":
@@ -149,7 +150,7 @@ def _trusted() -> ssl.SSLContext:
 
 def _opener(jar: CookieJar) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=_trusted()),
+        *paced(_trusted()),
         urllib.request.HTTPCookieProcessor(jar),
         _Stays(),
     )
@@ -172,6 +173,8 @@ def _open_http(
             continue
         except URLError as error:
             raise _unreachable(url, error.reason) from error
+        except TooSlowError as error:
+            raise _stalled(url, error) from error
         except TimeoutError as error:
             raise BrokenError("no answer", where=url, found=f"silence for {timeout:g} s") from error
         except (OSError, http.client.HTTPException) as error:
@@ -273,9 +276,14 @@ def _receive(stream: _Stream, size: int, url: str) -> bytes:
     try:
         return stream.read1(size)
     except TimeoutError as error:
-        raise BrokenError("the transfer stalled", where=url, found="no byte within the time-out") from error
+        raise _stalled(url, error) from error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a chunk's length is none
         raise BrokenError("the connection broke off", where=url, found=_words(error)) from error
+
+
+def _stalled(url: str, error: TimeoutError) -> BrokenError:
+    found = str(error) if isinstance(error, TooSlowError) else "no byte within the time-out"
+    return BrokenError("the transfer stalled", where=url, found=found)
 
 
 def _unreachable(url: str, reason: object) -> UnreachableError:

@@ -12,6 +12,7 @@ import counts_by_hand as counts
 import pytest
 from checkouts import commit, git, leave_alone, repository
 from comparing import against, told
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -266,7 +267,7 @@ def _survives(path: Path, now: Results) -> None:
     assert found.exit_code in (0, 1, 4)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_a_damaged_report_is_compared_with_or_refused(results: Path, now: Results, data: st.DataObject) -> None:
     (row,) = [line for line in now.lines if (line.table, line.row) == ("imagenet-big", "cspdarknet-53")]
@@ -277,7 +278,7 @@ def test_a_damaged_report_is_compared_with_or_refused(results: Path, now: Result
     _survives(path, now)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_damaged_counts_are_compared_with_or_refused(results: Path, now: Results, data: st.DataObject) -> None:
     whole = counts.document()
@@ -288,7 +289,7 @@ def test_damaged_counts_are_compared_with_or_refused(results: Path, now: Results
     _survives(path, now)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.binary(max_size=50)
     | st.sampled_from([b"[" * 100_000, b'{"lines":', b"\xff\xfe{}", b'{"schema":1,"lines":null}'])

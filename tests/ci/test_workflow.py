@@ -54,7 +54,7 @@ def changed(checkout: Path) -> None:
 def test_no_expression_stands_in_a_shell() -> None:
     steps = [*STEPS, *(step for each in JOBS.values() for step in each["steps"])]
     blocks = [step["run"] for step in steps if "run" in step]
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     assert not [block for block in blocks if "${{" in block]
     assert all(step["shell"] == "bash" for step in STEPS)
 
@@ -64,7 +64,8 @@ def test_the_workflow_lets_no_foreign_code_write() -> None:
     triggers = WORKFLOW[True]
     assert set(triggers) == {"pull_request", "push", "schedule", "workflow_dispatch"}
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    assert [each.get("permissions") for each in JOBS.values()] == [{"contents": "read", "pull-requests": "write"}, None]
+    permissions = {name: each.get("permissions") for name, each in JOBS.items()}
+    assert permissions == {"compare": {"contents": "read", "pull-requests": "write"}, "test": None, "report": None}
     for each in JOBS.values():
         used = [step["uses"] for step in each["steps"] if "uses" in step]
         assert all(re.fullmatch(r"actions/[a-z-]+@v[0-9]+|\./", name) for name in used)
@@ -94,7 +95,7 @@ def test_every_input_and_output_that_is_read_exists() -> None:
 
 
 def test_make_has_the_targets() -> None:
-    for target in ("install", "report"):
+    for target in ("install", "report", "lint", "test"):
         done = subprocess.run(
             ["make", "--dry-run", "-C", REPOSITORY, target], capture_output=True, timeout=60, check=False
         )
@@ -208,6 +209,17 @@ def test_the_nightly_job_reports_from_nothing(checkout: Path) -> None:
     (step,) = [step for step in JOBS["report"]["steps"] if "run" in step]
     assert running.step(step) == 0, running.said
     assert running.played("make") == ["report"]
+
+
+def test_a_branch_is_linted_and_tested(checkout: Path) -> None:
+    tested = JOBS["test"]
+    assert tested["if"] == JOBS["compare"]["if"]
+    assert tested["timeout-minutes"] <= 30
+    running = job(checkout)
+    steps = [step for step in tested["steps"] if "run" in step]
+    assert [running.step(step) for step in steps] == [0, 0], running.said
+    assert running.played("make") == ["lint", "test"]
+    assert steps[1]["if"] == "success() || failure()"  # style does not hide what a test would say
 
 
 def broken(folder: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from coco_sets import BROKEN, contents, write
+from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -143,7 +144,7 @@ _paths = [
 
 
 @given(st.sampled_from(_paths), _values)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_anywhere(tmp_path: Path, path: str, value: Any) -> None:
     file = tmp_path / BROKEN
     file.write_text(json.dumps(put(path, value)))

@@ -1,7 +1,4 @@
-"""Run directories that anyone may have written: the right numbers, or one error that says what, where and what to do.
-
-CSPBENCH_FUZZ multiplies the number of examples, and has them drawn anew each time.
-"""
+"""Run directories that anyone may have written: the right numbers, or one error that says what and where."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,12 +25,6 @@ from cspbench.errors import CspbenchError
 from cspbench.evaluate import npz
 from cspbench.evaluate.run import find_runs, load_run, open_run
 from faults.written_runs import COCO, IMAGENET, MADE, SAMPLES, classified, copied, detected, numbers, obeys, well_told
-
-FUZZ = float(os.environ.get("CSPBENCH_FUZZ", "0"))
-
-
-def examples(count: int) -> Callable[[Any], Any]:
-    return settings(max_examples=max(1, int(count * (FUZZ or 1))), derandomize=not FUZZ, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +62,7 @@ def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
 def test_damaged_shards(whole: Path, task: str, name: str) -> None:
     expected = numbers(whole / task)
 
-    @examples(40)
+    @settings(max_examples=examples(40))
     @given(damages())
     def check(damage: Callable[[bytes], bytes]) -> None:
         with copied(whole, task) as path:
@@ -84,7 +76,7 @@ def test_damaged_shards(whole: Path, task: str, name: str) -> None:
 def test_damaged_records(whole: Path, task: str) -> None:
     expected = numbers(whole / task)
 
-    @examples(60)
+    @settings(max_examples=examples(60))
     @given(damages())
     def check(damage: Callable[[bytes], bytes]) -> None:
         with copied(whole, task) as path:
@@ -133,7 +125,7 @@ def test_records_that_lie(whole: Path, task: str) -> None:
     expected = numbers(whole / task)
     true = json.loads((whole / task / "run.json").read_text())
 
-    @examples(150)
+    @settings(max_examples=examples(150))
     @given(st.sampled_from(places(true)), JUNK | st.just(KeyError))
     def check(way: tuple[str, ...], new: Any) -> None:
         with copied(whole, task) as path:
@@ -187,7 +179,7 @@ def test_arrays_that_lie(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     shapes = ["(44,)", "()", "(44, 5)", "(99999999999,)", "(0,)", "(44, 0)", "(99999999, 99999999, 99999999)", "(-1,)"]
 
-    @examples(150)
+    @settings(max_examples=examples(150))
     @given(
         st.sampled_from(sorted(true)),
         st.sampled_from(kinds),

@@ -1,26 +1,28 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
 Reads one JSON object per line, {"arguments", "folder", "environment", "log", "errors", "limit", "clock", "stop",
-"unhurried"}: what a command prints goes to the file "log", and to "errors" what it says on stderr, where that is given,
-and answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the signal), or
-null if it still runs. Has no threads itself, which a fork would lose.
+"unhurried", "unprivileged"}: what a command prints goes to the file "log", and what it says on stderr to "errors" where
+that is given. Answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the
+signal), or null if it still runs. Has no threads itself, which a fork would lose.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import Any, NoReturn
 
 import torch
 import torch.distributed
+from permissions import give_up_overrides
 
-from cspbench.cli.app import main
+from cspbench.cli.app import app, main
 from cspbench.data import coco, imagenet  # noqa: F401
 from cspbench.evaluate import claimed, classification, detection, lock  # noqa: F401
 from cspbench.evaluate import coco as detectors  # noqa: F401
@@ -49,6 +51,8 @@ def child(order: dict[str, Any]) -> NoReturn:
         staged.stop_after(order["stop"])
     if order.get("unhurried"):
         staged.unhurried()
+    if order.get("unprivileged"):
+        give_up_overrides()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
@@ -103,6 +107,14 @@ def serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
+def heat() -> None:
+    """Run a small command here, once: what it imports and reads no other has to."""
+    sys.argv = ["cspbench", "list", "--format", "json"]
+    with redirect_stdout(io.StringIO()), suppress(SystemExit):
+        app()  # not main, which has a thread watch for interrupts
+
+
 if __name__ == "__main__":
+    heat()
     print("ready", flush=True)
     serve()

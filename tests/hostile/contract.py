@@ -1,12 +1,10 @@
 """The contract for every input, and random damage to hold it against.
 
 A reader gives a result, or one `CspbenchError` with all its parts; it ends within ten seconds and two gigabytes.
-`CSPBENCH_FUZZ=100` runs a hundred times as many examples, others each time; 0.5 half as many.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import signal
@@ -18,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
+from fuzzing import examples
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -31,7 +30,6 @@ PATIENCE = 120
 TRACED = 6
 """Times as long while each line is traced, as for coverage: a loop in Python takes four times as long then."""
 MEMORY = 2 * 2**30
-FUZZ = float(os.environ.get("CSPBENCH_FUZZ", "0"))
 
 Result = TypeVar("Result")
 
@@ -40,14 +38,9 @@ class OverrunError(BaseException):
     """Not an Exception, so that no reader takes it for one of a library's."""
 
 
-def fuzz(examples: int) -> Callable[[Any], Any]:
-    """How many examples of a property are tried: the same on every machine, or many new ones where FUZZ asks for it."""
-    return settings(
-        max_examples=max(1, int(examples * (FUZZ or 1))),
-        derandomize=not FUZZ,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+def fuzz(count: int) -> Callable[[Any], Any]:
+    """How many examples of a property are tried; see fuzzing.py."""
+    return settings(max_examples=examples(count), suppress_health_check=list(HealthCheck))
 
 
 def kept(read: Callable[[], Result], path: Path | None = None) -> Result | CspbenchError:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import KINDS, networks
@@ -442,7 +443,7 @@ def test_every_catalogue_model_reads_back_or_is_refused_for_its_first_foreign_la
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_random_networks_read_back(kind: str, data: st.DataObject) -> None:
     roundtrip(data.draw(networks(kind), label="network"))

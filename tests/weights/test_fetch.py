@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from weight_server import (  # noqa: F401 (found by their names)
@@ -99,7 +100,7 @@ def test_two_breaks_are_resumed_where_they_were(site: Site, target: Path) -> Non
     assert beside(target) == ["net.weights"]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stops=st.lists(st.integers(0, 60_000), max_size=6), ranges=st.booleans(), identified=st.booleans())
 def test_any_breaks_give_the_same_bytes(
     site: Site, target: Path, stops: list[int], ranges: bool, identified: bool

@@ -133,7 +133,7 @@ def test_a_local_file_is_a_mirror_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "h/w", "/srv/w", "ftp://h/w", "data:,x", "javascript:x", "http://", "http:///w", "http://h:x/", "http://[/",
-     "file://host/w", "file:", "http://h/a b", "http://h/\n", "http://h/ü"],
+     "file://host/w", "file:", "x" * 300, "http://h/a b", "http://h/\n", "http://h/ü"],
 )  # fmt: skip
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(UsageError, match="not an address"):
@@ -246,6 +246,18 @@ def test_no_page_leads_away_from_google(markup: str, cookies: dict[str, str]) ->
         assert "confirm=" in parts.query
     assert confirmation(page, "https://elsewhere.example/", cookies, google_host) is None
     assert "\n" not in page.meaning()
+
+
+@pytest.mark.parametrize(
+    ("action", "address"),
+    [
+        ("/a b<é", "https://drive.google.com/a%20b<%C3%A9?confirm=t"),
+        ("https://me:secret@drive.google.com/a", None),
+    ],
+)
+def test_a_page_leads_to_what_can_be_opened_or_nowhere(action: str, address: str | None) -> None:
+    page = Page(forms=((action, {"confirm": "t"}),))
+    assert confirmation(page, "https://drive.google.com/uc", {}, google_host) == address
 
 
 def test_hosts_of_google() -> None:
