@@ -36,10 +36,9 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.setpgid(0, 0)
     os.chdir(order["folder"])
     os.environ.update(order.get("environment", {}))
-    log, errors = (
-        os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for name in ("log", "errors" if "errors" in order else "log")
-    )
+    fresh = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    log = os.open(order["log"], fresh)
+    errors = os.open(order["errors"], fresh) if "errors" in order else log  # two of one file would overwrite each other
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(errors, 2)
