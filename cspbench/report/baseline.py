@@ -13,7 +13,7 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.report import cells, gather, history, past_claims
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.changes import Changes, compare
-from cspbench.report.recorded import as_recorded, networks, with_counts
+from cspbench.report.recorded import as_recorded, networks, stale, then, with_counts
 from cspbench.report.sources import COUNTS, LARGEST, Counts, Sources, files_of, of_files, parsed
 from cspbench.report.tolerances import COUNTED, Tolerances
 from cspbench.report.verdicts import Word
@@ -69,12 +69,14 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
 def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
     """What changed since a baseline, of all that the baseline can speak about."""
     old, new = baseline.lines, now.lines
+    outdated = stale(now.counts or ())
     if baseline.counts is None or now.counts is None:
-        return compare(old, new, tolerances)
+        return compare(old, new, tolerances, stale=outdated)
     new = sound(with_counts(new, now.counts), now.name)
     if baseline.counts_only:
         old, new = [_counted(line) for line in old], [_counted(line) for line in new]
-    return compare(old, new, tolerances, (networks(baseline.counts), networks(now.counts)))
+    digests = networks(baseline.counts), networks(now.counts)
+    return compare(old, new, tolerances, digests, outdated)
 
 
 def _counted(line: Line) -> Line:
@@ -121,7 +123,7 @@ def _recorded(
 ) -> Results:
     """The measurements in `files`, with the claims of then: those of the tables, else those that were recorded."""
     sources = of_files(files, where)
-    lines = as_recorded(gather.lines(sources), sources.counts)
+    lines = as_recorded(gather.lines(sources, then(sources.counts)), sources.counts)
     if claimed is None and report is not None:
         place = f"{where}/{history.REPORT}"
         claimed = _beside_counts(sound(cells.read(parsed(report, place), place), place), lines, sources)

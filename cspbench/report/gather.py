@@ -18,6 +18,7 @@ from cspbench.claims import Cell, Row, Table
 from cspbench.evaluate.run import find_runs
 from cspbench.report import measured
 from cspbench.report.cells import Compared, Line, Other, ReportedCell
+from cspbench.report.faults import Networks
 from cspbench.report.measured import Measured
 from cspbench.report.sources import Sources, files_of, merged, of_files, of_run
 from cspbench.report.verdicts import Reason, Verdict, Word, derived, round_half_up
@@ -53,9 +54,12 @@ def gather_files(files: Mapping[str, bytes], where: str) -> list[Line]:
     return lines(of_files(files, where))
 
 
-def lines(sources: Sources) -> list[Line]:
-    """Every row of every table, the published ones first, then the sample's."""
-    found = measured.by_cell(sources)
+def lines(sources: Sources, then: Networks | None = None) -> list[Line]:
+    """Every row of every table, the published ones first, then the sample's.
+
+    `then` are the networks to hold measurements against, where it is not the catalogue's own that count.
+    """
+    found = measured.by_cell(sources, then)
     made = []
     for kind in ("published", "sample"):
         for table in tables.load_all(kind=kind):

@@ -105,6 +105,30 @@ def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> 
     assert found.told[0].why == "the network is another, though with the same count"
 
 
+def test_a_network_that_changed_without_a_new_count_does_not_pass(tmp_path: Path, results: Path) -> None:
+    lines = [{**line, "network": "1" * 64} for line in counts.rows()]
+    now = counts.write(tmp_path / "now", *lines)
+    found = against(results, now)
+    assert told(found) == [
+        ("cspresnext50-panet-spp-sam-512", "params", "changed"),
+        ("cspresnext50-panet-spp-sam-512", "bflops", "changed"),
+        ("darknet-53", "params", "worse"),
+        ("darknet-53", "bflops", "worse"),
+    ]
+    assert all("the network has changed since it was counted" in pair.why for pair in found.told)
+    assert found.exit_code == 1
+    # not even where the baseline's count is as old, or there is none
+    assert {pair.kind for pair in against(now, now).told} == {"changed", "worse"}
+    assert ("darknet-53", "params", "changed") in told(against(counts.write(tmp_path / "none", lines[1]), now))
+
+
+def test_a_baseline_is_judged_by_the_networks_of_then(tmp_path: Path, results: Path) -> None:
+    old = counts.write(tmp_path / "old", *({**line, "network": "1" * 64} for line in counts.rows()))
+    counted_then = {(line.table, line.row): line.cells for line in load(str(old), results).lines}
+    cell = counted_then["imagenet-big", "darknet-53"]["params"]
+    assert (cell.mark, cell.delta, cell.note) == ("exact", "+0.00", None)
+
+
 def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checkout: Path) -> None:
     start = git(checkout, "rev-parse", "HEAD")
     counts.write(checkout / "results", *with_count("params", 1))

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from result_files import classifier, counted, counts, detector
 
 from cspbench.errors import CspbenchError
+from cspbench.network.network import digest
 from cspbench.report import cells
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.gather import gather, gather_files
 from cspbench.report.sources import keep
+from cspbench.zoo.catalogue import model
 
 
 def line(lines: list[Line], table: str, row: str) -> Line:
@@ -80,6 +82,15 @@ def test_counts_under_another_rule_do_not_pass_for_the_claims() -> None:
     found = cell(files, "imagenet-big", "darknet-53", "params")
     assert (found.mark, found.measured, found.delta) == ("unmeasured: other-way", "41.65", None)
     assert found.note == "counted as learnable"
+
+
+@pytest.mark.parametrize(("same", "mark"), [(True, "exact"), (False, "unmeasured: other-way")])
+def test_counts_of_a_network_that_has_changed_since_are_held_against_nothing(same: bool, mark: str) -> None:
+    line = counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"))
+    network = digest(model("darknet53").build()) if same else "e" * 64
+    files = {"params.json": counts({**line, "size": [256, 256], "network": network})}
+    found = cell(files, "imagenet-big", "darknet-53", "params")
+    assert (found.mark, found.note) == (mark, None if same else "the network has changed since")
 
 
 @pytest.mark.parametrize(
