@@ -16,7 +16,7 @@ from cspbench.report.changes import Changes, compare
 from cspbench.report.recorded import as_recorded, networks, stale, then, with_counts
 from cspbench.report.sources import COUNTS, LARGEST, Counts, Sources, files_of, of_files, parsed
 from cspbench.report.tolerances import COUNTED, Tolerances
-from cspbench.report.verdicts import Word
+from cspbench.report.verdicts import Reason, Word
 
 GIT = "git:"
 
@@ -31,6 +31,8 @@ class Results:
     """None for a report.json, which keeps only what tables have columns for."""
     counts_only: bool = False
     """Whether they can be nothing but counts, so that nothing else is to be compared with them."""
+    partial: tuple[str, ...] = ()
+    """The runs that were asked about and are of a part of the data only."""
 
 
 def load(text: str, results: Path) -> Results:
@@ -61,9 +63,34 @@ def load(text: str, results: Path) -> Results:
 
 
 def present(results: Path, runs: Sequence[Path] = ()) -> Results:
-    """The results directory, and run directories, as they are now."""
+    """The results directory, and run directories, as they are now.
+
+    A run that somebody asks about is never passed over: where it is partial, so is every cell that it measured.
+    """
     sources = gather.from_disk(results, runs)
-    return Results(sound(gather.lines(sources), str(results)), str(results), sources.counts)
+    partial = tuple(each.name for each in gather.of_runs(runs) if each.partial)
+    lines = [_shown(line, partial) for line in gather.lines(sources)]
+    return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
+
+
+def _shown(line: Line, partial: Sequence[str]) -> Line:
+    """A line with the measurements of those partial runs in the place of better ones."""
+    cells = dict(line.cells)
+    for metric, cell in cells.items():
+        asked = [other for other in cell.others if other.partial and other.made.run in partial]
+        if asked:
+            cells[metric] = replace(
+                cell,
+                measured=asked[0].measured,
+                exact=asked[0].measured,
+                made=asked[0].made,
+                delta=None,
+                interval=None,
+                verdict=cell.verdict if cell.claim is None else str(Word.UNMEASURED),
+                reason=None if cell.claim is None else str(Reason.PARTIAL),
+                partial=True,
+            )
+    return replace(line, cells=cells)
 
 
 def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:

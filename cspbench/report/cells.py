@@ -47,6 +47,8 @@ class Other:
     measured: str | None
     why: str
     made: Made
+    partial: bool = False
+    """Measured on a part of the data only."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ def _cell(data: Mapping[str, Any]) -> ReportedCell:
         comparison=None if comparison is None else Compared(**{key: _maybe(each) for key, each in comparison.items()}),  # type: ignore[arg-type]
         made=None if made is None else _made(made),
         others=tuple(
-            Other(_maybe(each["measured"]), _text(each["why"]), _made(each["made"])) for each in data["others"]
+            Other(_maybe(each["measured"]), _text(each["why"]), _made(each["made"]), each.get("partial") is True)
+            for each in data["others"]
         ),
     )
 

@@ -233,7 +233,9 @@ def _claims(cell: ReportedCell) -> bool:
 
 def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
     if _partial(after):
-        return Kind.PARTIAL, "measured on a part of the data only, which is not compared"
+        run = after.made.run if after is not None and after.made else None
+        what = f"run {run} is of" if run else "measured on"
+        return Kind.PARTIAL, f"{what} a part of the data only, which is not compared"
     if after is None:
         if before is not None and _claims(before):
             return Kind.VANISHED, f"the claim {before.printed} is gone"

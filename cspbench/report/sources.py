@@ -43,6 +43,14 @@ class Evaluation:
         return found
 
     @property
+    def partial(self) -> bool:
+        """Whether it lacks predictions, or was limited to a part of the data."""
+        if self.metrics is None or "limit" in self.identity["data"]:
+            return True
+        data = self.run.get("data")
+        return isinstance(data, dict) and data.get("limit") is not None
+
+    @property
     def when(self) -> str:
         """When it began; "" where nobody wrote that down."""
         return when(self.run)

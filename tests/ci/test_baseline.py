@@ -129,6 +129,27 @@ def test_a_baseline_is_judged_by_the_networks_of_then(tmp_path: Path, results: P
     assert (cell.mark, cell.delta, cell.note) == ("exact", "+0.00", None)
 
 
+def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_path: Path) -> None:
+    run = counts.unfinished_run(tmp_path / "run")
+    identity = json.loads((run / "run.json").read_text())
+    accuracies = {"top1": {"correct": 38_600, "total": 50_000}, "top5": {"correct": 46_800, "total": 50_000}}
+    metrics = {"identity": identity["identity"], **accuracies}
+    kept = counts.write(tmp_path / "results") / "evaluations" / "run.json"
+    kept.parent.mkdir()
+    kept.write_text(json.dumps({"run": identity, "metrics": metrics}))
+    results = tmp_path / "results"
+    assert told(against(results, results)) == []
+    now = present(results, [run])
+    assert now.partial == ("run",)
+    found = compared(load(str(results), results), now, parse(DEFAULT))
+    why = "run run is of a part of the data only, which is not compared"
+    assert [(pair.metric, pair.kind, pair.why) for pair in found.told] == [
+        ("top1", "partial", why),
+        ("top5", "partial", why),
+    ]
+    assert found.exit_code == 4
+
+
 def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checkout: Path) -> None:
     start = git(checkout, "rev-parse", "HEAD")
     counts.write(checkout / "results", *with_count("params", 1))
