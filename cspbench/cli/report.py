@@ -117,6 +117,14 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
     return written
 
 
+def list_off(results: Path) -> str:
+    """The published cells that are off, as a markdown table; "" where none is."""
+    from cspbench.report.gather import gather
+    from cspbench.report.markdown import off
+
+    return off(gather(results), _tables())
+
+
 def _tables() -> tuple[Table, ...]:
     from cspbench import tables
 
