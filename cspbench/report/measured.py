@@ -17,7 +17,7 @@ from cspbench.report import explaining, faults
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
 from cspbench.report.verdicts import Reason, Verdict, Word, verdict
-from cspbench.zoo.catalogue import MODELS, provenance, remarks, row_model
+from cspbench.zoo.catalogue import MODELS, provenance, row_model
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
@@ -99,7 +99,6 @@ def _counted(counts: Counts, then: faults.Networks | None) -> Iterator[tuple[Key
                 for metric, (value, judged) in found.items()
                 if judged.word is Word.OFF and line[metric]["counting"] == row.cells[metric].counting and not other
             }
-        note = _why_off(row, why)
         for metric, (value, judged) in found.items():
             counting = str(line[metric]["counting"])
             made = Made(
@@ -110,7 +109,7 @@ def _counted(counts: Counts, then: faults.Networks | None) -> Iterator[tuple[Key
                 definition=provenance(model) if model in MODELS else "file",
             )
             rule = [] if counting == row.cells[metric].counting else [f"counted as {counting}"]
-            off = metric in why
+            known = why.get(metric, explaining.Why())
             yield (
                 (row.table, row.id, metric),
                 _held(
@@ -119,8 +118,8 @@ def _counted(counts: Counts, then: faults.Networks | None) -> Iterator[tuple[Key
                         judged,
                         made,
                         (*rule, *other),
-                        note=note if off else None,
-                        explained=off and why[metric].explained,
+                        note="; ".join(known.texts) or None,
+                        explained=known.explained,
                     )
                 ),
             )
@@ -154,14 +153,6 @@ def changed_since(line: Mapping[str, Any], then: faults.Networks | None = None) 
     return faults.definition(model, size, network, then)
 
 
-def _why_off(row: Row, why: Mapping[str, explaining.Why]) -> str | None:
-    """What is known of a row and of its counts that are off, in one text."""
-    if not why:
-        return None
-    texts = (f"{metric} {text}" for metric, each in why.items() for text in each.texts)
-    return "; ".join(text for text in (remarks(row_model(row.table, row.id)), *texts) if text) or None
-
-
 def _held(measured: Measured) -> Measured:
     return replace(measured, verdict=faults.held(measured.verdict, measured.faults))
 
@@ -172,8 +163,6 @@ def _text(value: Any) -> str | None:
 
 def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
     run, identity, data = evaluation.run, evaluation.identity, evaluation.identity["data"]
-    images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
-    place = data.get("split") or data.get("kind") or "images"
     return Made(
         " ".join(map(str, run["command"])),
         str(run["cspbench"]),
@@ -181,11 +170,21 @@ def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
         when=evaluation.when or None,
         definition=provenance(identity["model"]),
         weights=faults.weights_text(row, identity),
-        data=f"{place}, {images} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else ""),
+        data=_data(row, data, run.get("data")),
         preset=preset,
         precision=str(identity["precision"]),
         run=evaluation.name,
     )
+
+
+def _data(row: Row, data: Mapping[str, Any], kept: Any) -> str:
+    """What was measured on: "val2017, 50 of 5000 images, sha256 ..."."""
+    of_sample = row.table in {*claimed.of_sample("imagenet"), *claimed.of_sample("coco")}
+    place = "the drawn sample" if of_sample else data.get("split") or data.get("kind") or "images"
+    images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
+    limit = data.get("limit") or (kept.get("limit") if isinstance(kept, dict) else None)
+    part = f"{int(limit)} of {images}" if limit is not None else images
+    return f"{place}, {part} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else "")
 
 
 def _data_faults(judged: Verdict, partial: bool) -> list[str]:

@@ -16,7 +16,7 @@ from result_files import classifier, counted, counts, detector
 
 from cspbench.errors import CspbenchError
 from cspbench.network.network import digest
-from cspbench.report import cells
+from cspbench.report import cells, wording
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.gather import gather, gather_files
 from cspbench.report.sources import keep
@@ -91,6 +91,29 @@ def test_counts_of_a_network_that_has_changed_since_are_held_against_nothing(sam
     files = {"params.json": counts({**line, "size": [256, 256], "network": network})}
     found = cell(files, "imagenet-big", "darknet-53", "params")
     assert (found.mark, found.note) == (mark, None if same else "the network has changed since")
+
+
+def test_a_rows_remark_is_not_taken_for_the_cause_of_a_miss() -> None:
+    line_of = counted("imagenet-big", "resnet-50", "resnet50", bflops=(9, "conv+maxpool"))
+    found = line(gather_files({"params.json": counts(line_of)}, "results"), "imagenet-big", "resnet-50")
+    assert (found.cells["bflops"].mark, found.cells["bflops"].note) == ("off", None)
+    said = wording.notes(found)
+    assert said[0] == "BFLOPs off: no cause is known"
+    assert said[1].startswith("9.74 was copied from the original author's page")
+
+
+def test_the_data_of_a_partial_number_are_its_part() -> None:
+    def data(found: ReportedCell) -> str | None:
+        return found.made.data if found.made else None
+
+    whole = {"kind": "folders", "images": 50_000, "sha256": "b" * 64}
+    part = top1(run=classifier(top1=30, images=50, data={**whole, "limit": 50}))
+    assert str(data(part)).startswith("folders, 50 of 50000 images, ")
+    assert str(data(top1(run=classifier()))).startswith("folders, 50000 images, ")
+    drawn = {"evaluations/run.json": classifier("sample-csp-classifier", 230, images=240)}
+    assert str(data(cell(drawn, "sample-classification", "sample-csp-classifier", "top1"))).startswith(
+        "the drawn sample, 240 images"
+    )
 
 
 @pytest.mark.parametrize(
