@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, brief
+from cspbench.report import unreadable
 
 SCHEMA = 1
 
@@ -146,7 +147,7 @@ def read(data: Any, where: str) -> list[Line]:
             "not a report",
             where=where,
             expected=f"the report.json of `cspbench report`, schema {SCHEMA}",
-            found=f"{type(error).__name__}: {error}",
+            found=brief(unreadable.words(error), 120),
             remedy="Make it anew with `cspbench report --save`",
         ) from None
 

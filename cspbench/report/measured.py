@@ -13,7 +13,7 @@ from cspbench.claims import Row
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.accuracy import Accuracy
-from cspbench.report import explaining, faults
+from cspbench.report import explaining, faults, unreadable
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
 from cspbench.report.verdicts import Reason, Verdict, Word, verdict
@@ -72,7 +72,7 @@ def _reading(where: str, found: Iterator[tuple[Key, Measured]]) -> Iterator[tupl
             "not a file of results",
             where=where,
             expected="what `cspbench params --save` or an evaluation wrote",
-            found=brief(f"{type(error).__name__}: {error}"),
+            found=brief(unreadable.words(error), 120),
             remedy="Make it again, or remove it",
         ) from None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from cspbench.claims import NOTHING
 from cspbench.errors import CspbenchError, brief
+from cspbench.report import unreadable
 from cspbench.report.cells import Line, Made, ReportedCell
 from cspbench.report.faults import Networks
 from cspbench.report.measured import changed_since
@@ -67,7 +68,7 @@ def _reading(where: str) -> Iterator[None]:
             "not a file of results",
             where=where,
             expected="what `cspbench params --all --save` wrote",
-            found=brief(f"{type(error).__name__}: {error}"),
+            found=brief(unreadable.words(error), 120),
             remedy="Make it again, or name another baseline",
         ) from None
 

@@ -18,6 +18,7 @@ from typing import Any
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate.record import when
 from cspbench.files import read_file
+from cspbench.report import unreadable
 from cspbench.results import write_json
 from cspbench.zoo.catalogue import MODELS
 
@@ -81,7 +82,7 @@ def parsed(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise TypeError(f"{type(found).__name__} instead of an object")
     except (ValueError, TypeError, RecursionError) as error:
-        raise _unusable(where, str(error) or "nested too deep") from None
+        raise _unusable(where, unreadable.words(error)) from None
     return found
 
 
@@ -90,7 +91,7 @@ def _unusable(where: str, found: str) -> CspbenchError:
         "not a file of results",
         where=where,
         expected="what `cspbench params --save` or an evaluation wrote",
-        found=brief(found),
+        found=brief(found, 120),
         remedy="Make it again, or remove it",
     )
 
@@ -175,7 +176,7 @@ def _checked(name: str, where: str, run: Any, metrics: Any) -> Evaluation:
         if metrics is not None:
             _check_metrics(identity, metrics)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _unusable(where, f"{type(error).__name__}: {error}") from None
+        raise _unusable(where, unreadable.words(error)) from None
     return Evaluation(name, where, run, metrics)
 
 

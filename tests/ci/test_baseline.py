@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,41 @@ def test_a_baseline_is_judged_by_the_networks_of_then(tmp_path: Path, results: P
     counted_then = {(line.table, line.row): line.cells for line in load(str(old), results).lines}
     cell = counted_then["imagenet-big", "darknet-53"]["params"]
     assert (cell.mark, cell.delta, cell.note) == ("exact", "+0.00", None)
+
+
+def test_a_params_json_says_nothing_of_the_sample(tmp_path: Path, results: Path) -> None:
+    """Nor the sample's of what is published."""
+    line = {**counts.rows()[0], "table": "sample-classification", "id": "sample-csp-classifier", "network": None}
+    both = counts.write(tmp_path / "both")
+    (both / "sample-params.json").write_text(json.dumps(counts.document({**line, "model": "sample-csp-classifier"})))
+    for name, sample in (("params.json", False), ("sample-params.json", True)):
+        found = compared(load(str(both / name), both), present(both), parse(DEFAULT))
+        assert {pair.table.startswith("sample-") for pair in found.pairs} == {sample}
+        assert not any(pair.kind == "new" for pair in found.pairs)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [(7, "a value of another type"), (None, "a value of another type"), ({}, "no 'count' in it"), ("", "count")],
+)
+def test_a_damaged_file_is_named_as_it_is_and_without_pythons_words(
+    tmp_path: Path, results: Path, cell: Any, said: str
+) -> None:
+    lines = counts.rows()
+    lines[0]["params"] = {**lines[0]["params"], "count": -1} if cell == "" else cell
+    place = tmp_path / "then.json"
+    place.write_text(json.dumps(counts.document(*lines)))
+    with pytest.raises(CspbenchError) as caught:
+        load(str(place), results)
+    assert caught.value.where == str(place)
+    assert said in str(caught.value.found)
+    assert "Error" not in str(caught.value)
+
+
+def test_a_pipe_is_no_baseline(tmp_path: Path, results: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CspbenchError, match="a pipe, socket or device"):
+        load(str(tmp_path / "pipe"), results)
 
 
 def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_path: Path) -> None:
