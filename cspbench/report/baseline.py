@@ -129,7 +129,7 @@ def sound(lines: Sequence[Line], where: str) -> list[Line]:
             raise _unusable(f"{where}, {brief(line.table)}, {brief(line.row)}", "this row twice")
         seen.add((line.table, line.row))
     try:
-        json.dumps(cells.as_json(lines), ensure_ascii=False).encode()
+        json.dumps(list(lines), default=vars, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise _unusable(where, str(error)) from None
     return list(lines)

@@ -15,6 +15,7 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.report import unreadable
 
 SCHEMA = 1
+_NAMELESS = "Ours"
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,14 @@ class Line:
 
     @property
     def name(self) -> str:
-        """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+        """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+
+        A label that names nothing goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
+        """
+        label = f"{self.label} ({self.model})" if self.label == _NAMELESS and self.model else self.label
         size = "×".join(map(str, self.size)) if self.size else ""
         settings = ", ".join(self.settings.values()) if self.table != "timm" else ""
-        return " ".join(part for part in (self.label, size, f"({settings})" if settings else "") if part)
+        return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
 
 
 def as_json(lines: Iterable[Line]) -> dict[str, Any]:

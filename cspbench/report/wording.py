@@ -27,7 +27,7 @@ LEGEND = {
 """What each verdict means."""
 
 REASONS = {
-    "no-weights": "no weight file",
+    "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
     "no-data": "no images",
     "no-definition": "no network",
     "other-split": "measured on other images than the claim's",

@@ -58,6 +58,12 @@ def _first(lines: list[Line], table: str) -> str:
     return next(each.row for each in lines if each.table == table)
 
 
+def test_every_row_has_a_name_of_its_own_in_its_table() -> None:
+    names = [(each.table, each.name) for each in gather_files({}, "results")]
+    assert ("coco-cpu", "Ours (csppeleenet-ref-prn-3l) 320×320") in names
+    assert len({*names}) == len(names)
+
+
 def test_counts_are_held_against_the_claim_and_the_base() -> None:
     # 41.57M and 27.61M (-34%): 27,605,920 / 41,573,216 = 0.66403, a third less
     files = {
