@@ -17,6 +17,7 @@ from cspbench.report import plots as module
 from cspbench.report.cells import Line
 from cspbench.report.painting import VARIABLES, styled
 from cspbench.report.plots import Plot, plots
+from cspbench.report.verdicts import Word
 
 pytest.importorskip("matplotlib")
 TABLES = tables.load_all()
@@ -58,9 +59,9 @@ def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[Line
 
 
 def test_a_residual_has_its_words_on_its_side_of_zero() -> None:
-    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), module.Word.OFF)
-    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), module.Word.FITTED)
-    far = module.Residual("far BFLOPs", Decimal("-6.00"), module.Word.OFF)
+    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Word.OFF)
+    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Word.FITTED)
+    far = module.Residual("far BFLOPs", Decimal("-6.00"), Word.OFF)
     residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}, "Accuracy and AP": {}}
     with styled():
         (axes,) = module._strips(residuals, "").axes
