@@ -32,9 +32,10 @@ def secure() -> None:
                 os.close(null)
             opened = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
             setattr(sys, "stdout" if number == 1 else "stderr", opened)
-    if sys.stderr is not None and sys.stderr is sys.__stderr__:
+    said = sys.__stderr__
+    if said is not None and said is sys.stderr:  # not where somebody collects what is said
         errors = io.BufferedWriter(_Lossy(2, "wb", closefd=False))
-        sys.stderr = io.TextIOWrapper(errors, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = io.TextIOWrapper(errors, said.encoding, "backslashreplace", line_buffering=True)
 
 
 def say(text: str) -> None:

@@ -44,6 +44,7 @@ def texts(pair: Pair) -> list[str]:
     """One change, in the order of `HEADER`."""
     cell = pair.after or pair.before
     notes = dict.fromkeys(each.note for each in (pair.after, pair.before) if each and each.note)
+    fresh = [note for note in notes if note not in pair.why]
     found = [
         result(pair),
         pair.table,
@@ -55,7 +56,7 @@ def texts(pair: Pair) -> list[str]:
         _moved(pair),
         (delta(pair.after) if pair.after else None) or "-",
         verdicts(pair),
-        "; ".join([pair.why, *notes]) if pair.failing else pair.why,
+        "; ".join([pair.why, *fresh]) if pair.failing else pair.why,
     ]
     return [one_line(text) for text in found]
 
