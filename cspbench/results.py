@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
+import stat
 import subprocess
 import sys
 import tempfile
@@ -38,21 +40,49 @@ PACKAGES = (
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the place of `path` if nothing went wrong.
 
-    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included.
+    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included. A link
+    stays, and the file that it leads to is replaced; that keeps its mode. A pipe or a device is written to.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
+    with _told(path):
+        there = path.stat() if path.exists() else None
+        if there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
+            with _written_to(path) as temporary:
+                yield temporary
+            return
+        place = path.resolve() if path.is_symlink() else path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+        # the mode of any new file: all that the umask leaves
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
             yield temporary
-            os.chmod(temporary, 0o644)
+            if there is not None:
+                os.chmod(temporary, stat.S_IMODE(there.st_mode))
             _to_disk(temporary)
-            os.replace(temporary, path)
+            os.replace(temporary, place)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    with suppress(OSError):  # not every file system can, and the file is there all the same
+        _to_disk(place.parent)
+
+
+@contextmanager
+def _written_to(path: Path) -> Iterator[Path]:
+    """A temporary file whose content then goes to a pipe or a device, which nothing may take the place of."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / path.name
+        temporary.touch()
+        yield temporary
+        with path.open("wb") as stream:
+            stream.write(temporary.read_bytes())
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Failures to write as one error."""
+    try:
+        yield
     except OSError as error:
         raise CspbenchError(
             "cannot be written",
@@ -60,8 +90,13 @@ def replacing(path: Path) -> Iterator[Path]:
             found=error.strerror or str(error),
             remedy="Choose a place that can be written, with space left",
         ) from error
-    with suppress(OSError):  # not every file system can, and the file is there all the same
-        _to_disk(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder; raises `CspbenchError` where no file can be written to it, before any work is done for it."""
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def _to_disk(path: Path) -> None:
@@ -92,6 +127,10 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
+CHANGED = "+changes"
+"""What ends a commit when the tree differed from it."""
+
+
 def commit() -> str | None:
     """The git commit the code was run from, "+changes" when the tree differs; None outside a checkout."""
     home = Path(__file__).parents[1]
@@ -102,7 +141,7 @@ def commit() -> str | None:
         changed = _git(home, "status", "--porcelain", "--untracked-files=no", "--", "cspbench", "tables")
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{head}+changes" if changed else head
+    return f"{head}{CHANGED}" if changed else head
 
 
 def _git(home: Path, *arguments: str) -> str:

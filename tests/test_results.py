@@ -19,7 +19,6 @@ def test_written_files_replace_old_ones_and_leave_nothing_else(tmp_path: Path) -
     assert json.loads(path.read_text(encoding="utf-8")) == {"b": 2}
     assert path.read_bytes().endswith(b"}\n")
     assert [each.name for each in path.parent.iterdir()] == ["result.json"]
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +45,51 @@ def test_provenance_names_command_versions_and_commit(monkeypatch: pytest.Monkey
     assert results.commit() == "abc"
     monkeypatch.setattr(results, "_git", lambda home, *arguments: "abc")
     assert results.commit() == "abc+changes"
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        results.write_text(link, text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_files_mode_stays_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    before = os.umask(0o027)
+    try:
+        results.write_text(path, "new")
+        assert path.stat().st_mode & 0o777 == 0o640
+        path.chmod(0o604)
+        results.write_text(path, "again")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o604
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        results.write_text(pipe, "text")
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    # through a link, so that a mistake would cost the link only
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(CspbenchError, match="No space left"):
+        results.write_text(link, "text")
+    assert link.is_symlink()
+    assert link.is_char_device()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 
 from cspbench import __version__
-from cspbench.cli import interrupt
+from cspbench.cli import interrupt, streams
 from cspbench.cli.ci import ci
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
@@ -22,7 +24,10 @@ from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.weights import weights
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, brief
+
+TRACEBACK = "CSPBENCH_TRACEBACK"
+"""The environment variable that has an unforeseen error show where it was raised."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +69,7 @@ def _options(
 
 def main() -> None:
     """Entry point of the console script."""
+    streams.secure()
     try:
         try:
             with interrupt.watched():
@@ -71,24 +77,41 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except CspbenchError as error:
-        typer.echo(f"cspbench: {error}", err=True)
+        streams.say(f"cspbench: {error}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, SystemExit) as left:
         # typer makes an exit of an interrupt
         if isinstance(left, SystemExit) and left.code != interrupt.CODE:
             raise
-        typer.echo("cspbench: interrupted", err=True)
+        streams.say("cspbench: interrupted")
         interrupt.leave()
     except BrokenPipeError:
         # the reader of our output went away
-        _silence()
+        streams.silence()
         sys.exit(141)
     except OSError as error:  # a full disk behind stdout, for instance
-        _silence()
-        typer.echo(f"cspbench: cannot go on: {error.strerror or error}. Free some space, or write elsewhere", err=True)
+        streams.silence()
+        streams.say(f"cspbench: cannot go on: {error.strerror or error}. Free some space, or write elsewhere")
         sys.exit(3)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        text, code = _unforeseen(error)
+        streams.say(f"cspbench: {text}")
+        sys.exit(code)
 
 
-def _silence() -> None:
-    """Let Python's shutdown not complain about what it cannot flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """What to say of an error that no command expects, and the exit code, which is none of a number that is off."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return "out of memory; what is finished is kept. Use a smaller -b or --size, or more memory", 4
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parents[1])]
+    places = [f"{Path(frame.filename).name}, line {frame.lineno}" for frame in own]
+    where = f" in {places[-1]}" if places else ""
+    return (
+        f"{name}: {brief(str(error), 200)}{where}. This is a defect of cspbench, please report it; "
+        f"{TRACEBACK}=1 shows how it came about",
+        3,
+    )

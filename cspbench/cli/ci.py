@@ -49,8 +49,10 @@ def ci(
     else in the report.json and params.json of the baseline.
 
     Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
-    new one is off, or a claim changed; 4 a measurement is partial, which never passes.
+    new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which
+    never passes.
     """
+    from cspbench.errors import printable
     from cspbench.report import changed
     from cspbench.report.baseline import compared, load, present
     from cspbench.report.junit import junit as as_junit
@@ -70,8 +72,10 @@ def ci(
     typer.echo(changed.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
-    if changes.exit_code:
-        raise typer.Exit(changes.exit_code)
+    for run in now.partial:
+        typer.echo(f"cspbench: run {printable(run)}: of a part of the data only, which never passes", err=True)
+    if code := changes.exit_code or (4 if now.partial else 0):
+        raise typer.Exit(code)
 
 
 def _append(path: Path, text: str) -> None:

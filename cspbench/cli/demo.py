@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cspbench.cli import evaluating as shared
+from cspbench.results import CHANGED
 
 NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
 """The thresholds of the README's NMS table."""
@@ -22,18 +23,25 @@ def demo(
 ) -> None:
     """Count every published row, evaluate the bundled nets on drawn images, and write all reports to results/.
 
-    The published accuracies stay unmeasured: they need the authors' weights and ImageNet or COCO. Exit code 1: a number
-    is off.
+    The published accuracies stay unmeasured: they need the authors' weights and ImageNet or COCO. Predictions that
+    other code made are made anew. Exit code 1: a number is off.
     """
     from cspbench.cli.eval_coco import eval_coco
     from cspbench.cli.eval_imagenet import eval_imagenet
     from cspbench.cli.params import count_all
-    from cspbench.cli.report import save
+    from cspbench.cli.report import list_off, save
+    from cspbench.results import check_folder
 
     begun = time.monotonic()
+    check_folder(out)
+    if not fresh and (made := outdated(run)):
+        typer.echo(f"cspbench: {run}: made by {made}, evaluated anew", err=True)
+        fresh = True
     typer.echo("# Parameters and BFLOPs of every row\n")
     summary, failed = count_all(out)
     typer.echo(summary)
+    if listed := list_off(out):
+        typer.echo(f"\nOff:\n\n{listed}")
     typer.echo("\n# A classifier on drawn images\n")
     codes = [int(failed), _code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
     typer.echo("\n# A detector on drawn images, at six NMS thresholds\n")
@@ -43,6 +51,29 @@ def demo(
     typer.echo("\n".join(f"- {path}" for path in written))
     typer.echo(f"\nDone in {time.monotonic() - begun:.0f} s. To read: {out / 'report.html'}")
     raise typer.Exit(max(codes))
+
+
+def outdated(runs: Path) -> str | None:
+    """What made the predictions there, where that is not this code as it is now; None where it is, or there are none.
+
+    Of a checkout with changes nobody knows which they were.
+    """
+    from cspbench import __version__
+    from cspbench.evaluate import record
+    from cspbench.evaluate.run import SHARD
+    from cspbench.files import read_file
+    from cspbench.results import commit
+
+    own = __version__, commit()
+    for path in sorted(runs.glob("*/run.json")):
+        try:
+            found = record.parse(read_file(path, record.LARGEST), SHARD)
+        except (OSError, ValueError):
+            return f"nobody knows what ({path} cannot be read)"
+        made = found.get("cspbench"), found.get("commit")
+        if made != own or str(made[1]).endswith(CHANGED):
+            return f"cspbench {made[0]}, commit {made[1]}" if made[1] else f"cspbench {made[0]}"
+    return None
 
 
 def _code(command: Callable[[], None]) -> int:

@@ -30,6 +30,7 @@ class ReportFormat(StrEnum):
 
 
 _SUFFIXES = {
+    ".md": ReportFormat.MD,
     ".html": ReportFormat.HTML,
     ".csv": ReportFormat.CSV,
     ".json": ReportFormat.JSON,
@@ -57,7 +58,9 @@ def report(
     like_readme: Annotated[
         bool, typer.Option("--like-readme", help="Tables only, the measurements in place of the claims.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a cell is off and nothing explains it.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 if a cell shown is off and nothing explains it.")
+    ] = False,
 ) -> None:
     """Show every published table with claim, measurement, delta and mark in each cell.
 
@@ -71,8 +74,8 @@ def report(
         raise UsageError(
             "--save writes the whole report", remedy="Leave --only, --table and --like-readme out, or --save"
         )
-    form = form or _SUFFIXES.get(out.suffix.lower() if out else "")
-    if form is None and (out or not saving):
+    form = form or _of_suffix(out)
+    if form is None and not saving:
         form = ReportFormat.MD
     if like_readme and form is not ReportFormat.MD:
         raise UsageError("--like-readme is markdown", found=f"--format {form}", remedy="Leave --format out")
@@ -86,8 +89,26 @@ def report(
         shown = select(found, every, names, only or ())
         plots = _plots(found, [each.table for each in shown]) if form is ReportFormat.HTML else []
         _write(_text(form, shown, plots, like_readme), out)
-    if strict and any(cell.verdict == "off" and not cell.explained for line in found for cell in line.cells.values()):
+    cells = [cell for each in select(found, every, names, only or ()) for cell in each.cells]
+    if strict and any(cell.verdict == "off" and not cell.explained for cell in cells):
         raise typer.Exit(1)
+
+
+def _of_suffix(out: Path | None) -> ReportFormat | None:
+    """What a file's name asks for; a pipe or a device asks for nothing but markdown."""
+    if out is None:
+        return None
+    if out.suffix.lower() in _SUFFIXES:
+        return _SUFFIXES[out.suffix.lower()]
+    if not out.suffix or (out.exists() and not out.is_file()):
+        return ReportFormat.MD
+    raise UsageError(
+        "unknown kind of report",
+        where=str(out),
+        expected=", ".join(_SUFFIXES),
+        found=out.suffix,
+        remedy="Choose such a suffix, or say --format",
+    )
 
 
 def save(results: Path, runs: list[Path]) -> list[Path]:
@@ -115,6 +136,14 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
         written.append(results / f"{plot.name}.png")
         write_bytes(written[-1], plot.png)
     return written
+
+
+def list_off(results: Path) -> str:
+    """The published cells that are off, as a markdown table; "" where none is."""
+    from cspbench.report.gather import gather
+    from cspbench.report.markdown import off
+
+    return off(gather(results), _tables())
 
 
 def _tables() -> tuple[Table, ...]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from cspbench import tables
 from cspbench.errors import CspbenchError, brief
+from cspbench.files import read_file
 from cspbench.report import cells, gather, history, past_claims
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.changes import Changes, compare
-from cspbench.report.recorded import as_recorded, networks, with_counts
-from cspbench.report.sources import COUNTS, LARGEST, Counts, Sources, files_of, of_files, parsed
+from cspbench.report.recorded import as_recorded, networks, stale, then, with_counts
+from cspbench.report.sources import LARGEST, Counts, Sources, checked_counts, files_of, of_files, parsed
 from cspbench.report.tolerances import COUNTED, Tolerances
-from cspbench.report.verdicts import Word
+from cspbench.report.verdicts import Reason, Word
 
 GIT = "git:"
 
@@ -31,6 +33,10 @@ class Results:
     """None for a report.json, which keeps only what tables have columns for."""
     counts_only: bool = False
     """Whether they can be nothing but counts, so that nothing else is to be compared with them."""
+    silent: frozenset[str] = frozenset()
+    """The tables that they cannot speak of."""
+    partial: tuple[str, ...] = ()
+    """The runs that were asked about and are of a part of the data only."""
 
 
 def load(text: str, results: Path) -> Results:
@@ -42,39 +48,71 @@ def load(text: str, results: Path) -> Results:
         reference, colon, path = text.removeprefix(GIT).partition(":")
         past = history.read(reference, path if colon else None, results)
         claimed = past_claims.of_tables(past.tables, f"{text}, its tables") if past.tables else None
-        return replace(_recorded(past.files, text, past.report, claimed), name=past.commit)
+        return replace(_recorded(of_files(past.files, text), text, past.report, claimed), name=past.commit)
     place = Path(text)
     if _is_folder(place):
         files = files_of(place)
         if not files:
             raise _unusable(text, "a folder without results")
         report = place / history.REPORT
-        return _recorded(files, text, _bytes(report, str(report)) if report.exists() else None)
+        return _recorded(of_files(files, text), text, _bytes(report, str(report)) if report.exists() else None)
     data = _bytes(place, text)
     document = parsed(data, text)
     if "lines" in document:
         return Results(sound(cells.read(document, text), text), text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
-    name = place.name if place.name in COUNTS else COUNTS[0]
-    return replace(_recorded({name: data}, text), counts_only=True)
+    counts = checked_counts(document, text)
+    alone = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
+    # params.json and sample-params.json are silent about each other's tables
+    counted = {str(row["table"]) for row in counts.data["rows"]}
+    sample = {table.name for table in tables.load_all(kind="sample")}
+    published = {line.table for line in alone.lines} - sample
+    return replace(alone, silent=frozenset().union(*(each for each in (sample, published) if not each & counted)))
 
 
 def present(results: Path, runs: Sequence[Path] = ()) -> Results:
-    """The results directory, and run directories, as they are now."""
+    """The results directory, and run directories, as they are now.
+
+    A run that somebody asks about is never passed over: where it is partial, so is every cell that it measured.
+    """
     sources = gather.from_disk(results, runs)
-    return Results(sound(gather.lines(sources), str(results)), str(results), sources.counts)
+    partial = tuple(each.name for each in gather.of_runs(runs) if each.partial)
+    lines = [_shown(line, partial) for line in gather.lines(sources)]
+    return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
+
+
+def _shown(line: Line, partial: Sequence[str]) -> Line:
+    """A line with the measurements of those partial runs in the place of better ones."""
+    cells = dict(line.cells)
+    for metric, cell in cells.items():
+        asked = [other for other in cell.others if other.partial and other.made.run in partial]
+        if asked:
+            cells[metric] = replace(
+                cell,
+                measured=asked[0].measured,
+                exact=asked[0].measured,
+                made=asked[0].made,
+                delta=None,
+                interval=None,
+                verdict=cell.verdict if cell.claim is None else str(Word.UNMEASURED),
+                reason=None if cell.claim is None else str(Reason.PARTIAL),
+                partial=True,
+            )
+    return replace(line, cells=cells)
 
 
 def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
     """What changed since a baseline, of all that the baseline can speak about."""
-    old, new = baseline.lines, now.lines
+    old, new = ([line for line in lines if line.table not in baseline.silent] for lines in (baseline.lines, now.lines))
+    outdated = stale(now.counts or ())
     if baseline.counts is None or now.counts is None:
-        return compare(old, new, tolerances)
+        return compare(old, new, tolerances, stale=outdated)
     new = sound(with_counts(new, now.counts), now.name)
     if baseline.counts_only:
         old, new = [_counted(line) for line in old], [_counted(line) for line in new]
-    return compare(old, new, tolerances, (networks(baseline.counts), networks(now.counts)))
+    digests = networks(baseline.counts), networks(now.counts)
+    return compare(old, new, tolerances, digests, outdated)
 
 
 def _counted(line: Line) -> Line:
@@ -91,7 +129,7 @@ def sound(lines: Sequence[Line], where: str) -> list[Line]:
             raise _unusable(f"{where}, {brief(line.table)}, {brief(line.row)}", "this row twice")
         seen.add((line.table, line.row))
     try:
-        json.dumps(cells.as_json(lines), ensure_ascii=False).encode()
+        json.dumps(list(lines), default=vars, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise _unusable(where, str(error)) from None
     return list(lines)
@@ -116,12 +154,9 @@ def _is_number(text: str) -> bool:
     return value.is_finite() and abs(value.adjusted()) <= 40 and abs(int(value.as_tuple().exponent)) <= 100
 
 
-def _recorded(
-    files: Mapping[str, bytes], where: str, report: bytes | None = None, claimed: list[Line] | None = None
-) -> Results:
-    """The measurements in `files`, with the claims of then: those of the tables, else those that were recorded."""
-    sources = of_files(files, where)
-    lines = as_recorded(gather.lines(sources), sources.counts)
+def _recorded(sources: Sources, where: str, report: bytes | None = None, claimed: list[Line] | None = None) -> Results:
+    """What was measured, with the claims of then: those of the tables, else those that were recorded."""
+    lines = as_recorded(gather.lines(sources, then(sources.counts)), sources.counts)
     if claimed is None and report is not None:
         place = f"{where}/{history.REPORT}"
         claimed = _beside_counts(sound(cells.read(parsed(report, place), place), place), lines, sources)
@@ -157,8 +192,7 @@ def _is_folder(path: Path) -> bool:
 
 def _bytes(path: Path, text: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+        return read_file(path, LARGEST)
     except (OSError, ValueError) as error:
         raise _unusable(text, getattr(error, "strerror", None) or str(error)) from None
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, brief
+from cspbench.report import unreadable
 
 SCHEMA = 1
+_NAMELESS = "Ours"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Other:
     measured: str | None
     why: str
     made: Made
+    partial: bool = False
+    """Measured on a part of the data only."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,14 @@ class Line:
 
     @property
     def name(self) -> str:
-        """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+        """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+
+        A label that names nothing goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
+        """
+        label = f"{self.label} ({self.model})" if self.label == _NAMELESS and self.model else self.label
         size = "×".join(map(str, self.size)) if self.size else ""
         settings = ", ".join(self.settings.values()) if self.table != "timm" else ""
-        return " ".join(part for part in (self.label, size, f"({settings})" if settings else "") if part)
+        return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
 
 
 def as_json(lines: Iterable[Line]) -> dict[str, Any]:
@@ -144,7 +152,7 @@ def read(data: Any, where: str) -> list[Line]:
             "not a report",
             where=where,
             expected=f"the report.json of `cspbench report`, schema {SCHEMA}",
-            found=f"{type(error).__name__}: {error}",
+            found=brief(unreadable.words(error), 120),
             remedy="Make it anew with `cspbench report --save`",
         ) from None
 
@@ -177,7 +185,8 @@ def _cell(data: Mapping[str, Any]) -> ReportedCell:
         comparison=None if comparison is None else Compared(**{key: _maybe(each) for key, each in comparison.items()}),  # type: ignore[arg-type]
         made=None if made is None else _made(made),
         others=tuple(
-            Other(_maybe(each["measured"]), _text(each["why"]), _made(each["made"])) for each in data["others"]
+            Other(_maybe(each["measured"]), _text(each["why"]), _made(each["made"]), each.get("partial") is True)
+            for each in data["others"]
         ),
     )
 

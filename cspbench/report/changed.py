@@ -11,6 +11,7 @@ from cspbench.report.cells import ReportedCell
 from cspbench.report.changes import Changes, Kind, Pair
 from cspbench.report.counted import flat_csv, grid, latex
 from cspbench.report.tolerances import COUNTED
+from cspbench.report.verdicts import round_half_up
 from cspbench.report.wording import delta, mark
 
 MARKER = "<!-- cspbench-ci -->"
@@ -43,6 +44,7 @@ def texts(pair: Pair) -> list[str]:
     """One change, in the order of `HEADER`."""
     cell = pair.after or pair.before
     notes = dict.fromkeys(each.note for each in (pair.after, pair.before) if each and each.note)
+    fresh = [note for note in notes if note not in pair.why]
     found = [
         result(pair),
         pair.table,
@@ -54,7 +56,7 @@ def texts(pair: Pair) -> list[str]:
         _moved(pair),
         (delta(pair.after) if pair.after else None) or "-",
         verdicts(pair),
-        "; ".join([pair.why, *notes]) if pair.failing else pair.why,
+        "; ".join([pair.why, *fresh]) if pair.failing else pair.why,
     ]
     return [one_line(text) for text in found]
 
@@ -69,7 +71,12 @@ def _value(cell: ReportedCell | None) -> str:
     """As the publisher would have printed it, with the single parameters, operations or digits it was made from."""
     if cell is None or cell.measured is None:
         return "-"
-    return cell.measured if cell.exact in (None, cell.measured) else f"{cell.measured} ({cell.exact})"
+    if cell.exact is None or cell.exact == cell.measured:
+        return cell.measured
+    exact = Decimal(cell.exact)
+    if cell.metric not in COUNTED and -int(exact.as_tuple().exponent) > 4:
+        return f"{cell.measured} ({round_half_up(exact, 4):f})"
+    return f"{cell.measured} ({cell.exact})"
 
 
 def _moved(pair: Pair) -> str:
@@ -77,7 +84,7 @@ def _moved(pair: Pair) -> str:
     if moved is None:
         return "-"
     if pair.metric not in COUNTED:
-        return _signed(moved)
+        return _signed(moved, 4)
     return _signed(moved) if not percent else f"{_signed(moved)} ({_signed(percent, 6)} %)"
 
 

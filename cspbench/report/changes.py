@@ -7,7 +7,8 @@ A cell fails if
 - its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or within may become one
   another, but not fitted or off, off explained must stay explained, a claim must not go, and what was a measurement of
   what is claimed must stay one;
-- it was counted on another network than the baseline's, though the count is the same (`changed`);
+- it was counted on another network than the baseline's, though the count is the same (`changed`), or on one that has
+  changed since (`changed`, and `worse` where something is claimed);
 - it was measured, if only beside the claim, and no longer is, or its row is gone (`vanished`);
 - it is measured, or claimed, for the first time and is off without an explanation (`new and off`).
 
@@ -18,7 +19,7 @@ was at the baseline is counted and passes, and so is what moved within its toler
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -151,10 +152,12 @@ def compare(
     present: Iterable[Line],
     tolerances: Tolerances,
     networks: tuple[Networks, Networks] = ({}, {}),
+    stale: Collection[tuple[str, str]] = (),
 ) -> Changes:
     """Compare every cell of either; a row is told apart by its table and id, a cell by its metric.
 
-    `networks` are the digests of what was counted, the baseline's and the present ones, where they are known.
+    `networks` are the digests of what was counted, the baseline's and the present ones, where they are known; `stale`
+    are the rows whose present counts are of networks that are no longer so.
     """
     old = {(line.table, line.row): line for line in baseline}
     new = {(line.table, line.row): line for line in present}
@@ -164,7 +167,8 @@ def compare(
     for key in sorted(keys, key=lambda key: tables.index(key[0])):
         digests = [each.get(key) for each in networks]
         other = None not in digests and digests[0] != digests[1]
-        pairs += [_recounted(pair) if other else pair for pair in _row(old.get(key), new.get(key), tolerances)]
+        why = _OUTDATED if key in stale else "the network is another, though with the same count" if other else ""
+        pairs += [_recounted(pair, why) if why else pair for pair in _row(old.get(key), new.get(key), tolerances)]
     return Changes(tuple(pairs))
 
 
@@ -186,10 +190,18 @@ def _row(before: Line | None, after: Line | None, tolerances: Tolerances) -> lis
     return pairs
 
 
-def _recounted(pair: Pair) -> Pair:
-    """A pair of a row whose network is another than at the baseline."""
-    if pair.metric in COUNTED and pair.kind == Kind.UNCHANGED and pair.moved is not None:
-        return replace(pair, kind=Kind.CHANGED, why="the network is another, though with the same count")
+_OUTDATED = "the network has changed since it was counted: `cspbench params --all --save` counts it again"
+
+
+def _recounted(pair: Pair, why: str) -> Pair:
+    """A pair of a row whose network is another than at the baseline, or than when it was counted."""
+    if pair.metric not in COUNTED or number(pair.after) is None:
+        return pair
+    if why == _OUTDATED:
+        kind = pair.kind if pair.failing else Kind.CHANGED
+        return replace(pair, kind=kind, why="; ".join(filter(None, [pair.why, why])))
+    if pair.kind == Kind.UNCHANGED and pair.moved is not None:
+        return replace(pair, kind=Kind.CHANGED, why=why)
     return pair
 
 
@@ -221,7 +233,9 @@ def _claims(cell: ReportedCell) -> bool:
 
 def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
     if _partial(after):
-        return Kind.PARTIAL, "measured on a part of the data only, which is not compared"
+        run = after.made.run if after is not None and after.made else None
+        what = f"run {run} is of" if run else "measured on"
+        return Kind.PARTIAL, f"{what} a part of the data only, which is not compared"
     if after is None:
         if before is not None and _claims(before):
             return Kind.VANISHED, f"the claim {before.printed} is gone"

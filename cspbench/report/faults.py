@@ -20,6 +20,11 @@ from cspbench.zoo.recipe import Recipe
 
 Fields = Mapping[str, Any]
 UNKNOWN = "(no published digest to compare with)"
+CHANGED = "the network has changed since"
+
+
+Networks = Mapping[tuple[str, tuple[int, int]], str]
+"""The digests of a catalogue's networks at another time, by model and (height, width)."""
 
 
 @cache
@@ -27,13 +32,18 @@ def _digest(model: str, size: tuple[int, int]) -> str:
     return digest(MODELS[model].build().resized(*size))
 
 
-def network(identity: Fields) -> list[str]:
+def definition(model: str, size: Sequence[int], measured: str, then: Networks | None = None) -> list[str]:
+    """Whether the network of that digest is the catalogue's model at that size, as it is now or as it was `then`."""
+    key = (model, (int(size[0]), int(size[1])))
+    wanted = (then or {}).get(key) or _digest(*key)
+    return [] if measured == wanted else [CHANGED]
+
+
+def network(identity: Fields, then: Networks | None = None) -> list[str]:
     """Whether a catalogue model's layers, the order of its classes and the arithmetic are the claim's."""
     found = []
     if identity["model"] in MODELS and not identity["file"]:
-        height, width = identity["size"]
-        if identity["definition"] != _digest(identity["model"], (int(height), int(width))):
-            found.append("the network has changed since")
+        found += definition(identity["model"], identity["size"], identity["definition"], then)
         own = class_order(identity["model"])
         if identity["task"] == "imagenet" and identity.get("classes", own) != own:
             found.append(f"class order {brief(str(identity['classes']))}, not {own}")

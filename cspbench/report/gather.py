@@ -15,11 +15,11 @@ from pathlib import Path
 
 from cspbench import tables
 from cspbench.claims import Cell, Row, Table
-from cspbench.evaluate.run import find_runs
 from cspbench.report import measured
 from cspbench.report.cells import Compared, Line, Other, ReportedCell
+from cspbench.report.faults import Networks
 from cspbench.report.measured import Measured
-from cspbench.report.sources import Sources, files_of, merged, of_files, of_run
+from cspbench.report.sources import Evaluation, Sources, files_of, merged, of_files, of_run
 from cspbench.report.verdicts import Reason, Verdict, Word, derived, round_half_up
 from cspbench.zoo.catalogue import provenance, remarks
 from cspbench.zoo.rows import row_model
@@ -36,7 +36,7 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     A complete run stands for what is kept there by its name, an incomplete one beside it.
     """
     kept = of_files(files_of(results), str(results))
-    found = [of_run(path) for path in find_runs(list(runs))]
+    found = of_runs(runs)
     by_name = {each.name: each for each in kept.evaluations}
     complete = {each.name for each in found if each.metrics is not None}
     return Sources(
@@ -48,14 +48,26 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     )
 
 
+def of_runs(paths: Sequence[Path]) -> list[Evaluation]:
+    """The evaluations in run directories, or in folders of them."""
+    if not paths:
+        return []
+    from cspbench.evaluate.run import find_runs
+
+    return [of_run(path) for path in find_runs(list(paths))]
+
+
 def gather_files(files: Mapping[str, bytes], where: str) -> list[Line]:
     """The same from the bytes of a results directory's files, by their path in it."""
     return lines(of_files(files, where))
 
 
-def lines(sources: Sources) -> list[Line]:
-    """Every row of every table, the published ones first, then the sample's."""
-    found = measured.by_cell(sources)
+def lines(sources: Sources, then: Networks | None = None) -> list[Line]:
+    """Every row of every table, the published ones first, then the sample's.
+
+    `then` are the networks to hold measurements against, where it is not the catalogue's own that count.
+    """
+    found = measured.by_cell(sources, then)
     made = []
     for kind in ("published", "sample"):
         for table in tables.load_all(kind=kind):
@@ -131,7 +143,7 @@ def _interval(bounds: tuple[float, float]) -> tuple[str, str]:
 
 def _other(cell: Cell, each: Measured) -> Other:
     measured = None if each.verdict.measured is None else _shown(each.verdict.measured, cell)
-    return Other(measured, "; ".join(each.faults) or "a newer one counts", each.made)
+    return Other(measured, "; ".join(each.faults) or "a newer one counts", each.made, each.partial)
 
 
 def _compared(table: Table, made: list[Line]) -> list[Line]:

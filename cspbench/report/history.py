@@ -71,7 +71,9 @@ def _run(place: Path, *arguments: str, given: bytes = b"") -> subprocess.Complet
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        found = f"no answer in {SECONDS} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+        found = str(getattr(error, "strerror", None) or error)
+        if isinstance(error, subprocess.TimeoutExpired):
+            found = f"no answer in {SECONDS} s"
         raise CspbenchError(
             "git cannot be run", found=found, remedy="Install git, or name a file or folder as the --baseline"
         ) from None

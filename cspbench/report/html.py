@@ -38,6 +38,8 @@ from cspbench.report.wording import (
 
 SYMBOLS = {"exact": "✓", "within": "≈", "off": "✗", "fitted": "◇", "unmeasured": "–", "unpublished": "○", PARTIAL: "◔"}
 """What tells marks apart beside word and colour."""
+_WRAPPED = ("unmeasured", "unpublished")
+"""Marks whose words may go to another line."""
 COUNTS = {"params": "parameters", "bflops": "operations"}
 
 
@@ -87,7 +89,8 @@ def _body(shown: Sequence[Shown], drawings: Sequence[Svg]) -> str:
         jumps["plots"] = "Plots"
     if made:
         jumps["made"] = "How each number was made"
-    parts = [_header(published or ours, jumps), "<main>", _controls(shown)]
+    aside = sum(len(each.lines) for each in ours) if published else 0
+    parts = [_header(published or ours, jumps, aside), "<main>", _controls(shown)]
     parts += [_section(each, origins) for each in published]
     if ours:
         parts.append(f'<div class="ours"><h2>{OURS}</h2><p class="quiet">{OURS_TEXT}</p></div>')
@@ -110,17 +113,19 @@ _DIALOG = """<dialog id="details" aria-labelledby="details-title">
 </dialog>"""
 
 
-def _header(counted: Sequence[Shown], jumps: Mapping[str, str]) -> str:
+def _header(counted: Sequence[Shown], jumps: Mapping[str, str], aside: int) -> str:
+    """What the page is about, of these tables; `aside` are the rows of others."""
     cells = [cell for each in counted for cell in each.cells]
     verdicts = [cell.verdict for cell in cells]
     badges = [_badge(word, f"{word} {verdicts.count(word)}") for word in ORDER]
     items = [f"<li>{badge} <span>{safe(LEGEND[word])}</span></li>" for badge, word in zip(badges, ORDER, strict=True)]
     reasons = "; ".join(f"<b>{reason}</b> {safe(text)}" for reason, text in REASONS.items())
+    also = f" Beside them {aside} row{'s' * (aside != 1)} of our own." if aside else ""
     links = " · ".join(f'<a href="#{place}">{text}</a>' for place, text in jumps.items())
     return f"""<header>
 <h1>{TITLE}</h1>
 <p class="quiet">The tables of the Cross Stage Partial Networks documents: what they claim, and below it what cspbench
-measures. {safe(summary_of(counted))}.</p>
+measures. {safe(summary_of(counted))}.{also}</p>
 {_bar(cells, "bar")}
 <ul class="legend">
 {chr(10).join(items)}
@@ -147,7 +152,11 @@ def _bar(cells: Sequence[ReportedCell], style: str) -> str:
 
 
 def _badge(word: str, text: str) -> str:
-    return f'<span class="mark {word}"><span aria-hidden="true">{SYMBOLS[word]}</span>&nbsp;{safe(text)}</span>'
+    first, space, rest = text.partition(" ")
+    head = f'<span aria-hidden="true">{SYMBOLS[word]}</span>&nbsp;{safe(first)}'
+    if space and word in _WRAPPED:  # a dash may stand at the end of a line, but not alone
+        head = f'<span class="whole">{head}</span>'
+    return f'<span class="mark {word}">{head}{space}{safe(rest)}</span>'
 
 
 def _controls(shown: Sequence[Shown]) -> str:

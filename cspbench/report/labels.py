@@ -11,6 +11,8 @@ DISTANCES = (9, 15, 24, 36, 50, 66, 84, 104)
 DIRECTIONS = 16
 MARKER = 6
 """Pixels around a point where no label may be."""
+CLEAR = 4
+"""Pixels by which a label's own point is nearer than any other."""
 
 Point = tuple[float, float]
 
@@ -38,6 +40,11 @@ class Box(NamedTuple):
                 return True
         return False
 
+    def offset(self, point: Point) -> Point:
+        """From a point to its nearest place, right and up."""
+        x, y = self.nearest(point)
+        return x - point[0], y - point[1]
+
     def nearest(self, point: Point) -> Point:
         """Its place that is nearest to a point."""
         return min(max(point[0], self.left), self.right), min(max(point[1], self.bottom), self.top)
@@ -55,14 +62,20 @@ def _around(point: Point, size: Point) -> Iterable[tuple[float, Box]]:
             yield distance, Box(x, y, x + width, y + height)
 
 
+def ambiguous(box: Box, at: int, points: Sequence[Point]) -> bool:
+    """Whether a label can be read as that of another point: one that is about as near as its own."""
+    own = hypot(*box.offset(points[at]))
+    return any(hypot(*box.offset(point)) < own + CLEAR for index, point in enumerate(points) if index != at)
+
+
 def placed(
     points: Sequence[Point],
     sizes: Sequence[Point],
     lines: Sequence[tuple[Point, Point]],
-    frame: Box,
+    frames: Sequence[Box],
     others: Sequence[Point] = (),
 ) -> list[Box]:
-    """A place for the label of each point, within the frame; `others` are points without a label.
+    """A place for the label of each point, within its frame; `others` are points without a label.
 
     The labels with the nearest neighbours choose first. Lines from a label to its point avoid other labels, too.
     """
@@ -71,6 +84,7 @@ def placed(
     boxes: dict[int, Box] = {}
     for at in sorted(range(len(points)), key=lambda index: (sum(crowd[index]), index)):
         best: tuple[float, Box] | None = None
+        frame = frames[at]
         for distance, box in _around(points[at], sizes[at]):
             if best is not None and best[0] <= distance:
                 break  # nothing further away can be better
@@ -85,6 +99,7 @@ def placed(
                 for index in boxes
             )
             faults += 40 * sum(box.crossed(*line) for line in lines)
+            faults += 60 * ambiguous(box, at, points)
             if best is None or faults + distance < best[0]:
                 best = (faults + distance, box)
         assert best is not None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from cspbench.claims import NOTHING, Column
+from cspbench.claims import NOTHING, Column, Table
 from cspbench.errors import printable
 from cspbench.report.cells import Line, Made, ReportedCell
 from cspbench.report.counted import grid
-from cspbench.report.selection import Shown
+from cspbench.report.selection import Shown, select
 from cspbench.report.verdicts import Word
 from cspbench.report.wording import (
     LEGEND,
@@ -17,6 +17,7 @@ from cspbench.report.wording import (
     REASONS,
     Origins,
     as_published,
+    cause,
     delta,
     facts,
     interval,
@@ -71,6 +72,24 @@ def markdown(shown: Sequence[Shown], plots: Sequence[str] = ()) -> str:
 def like_readme(shown: Sequence[Shown]) -> str:
     """Tables only, in the document's columns and form: the measurement where there is one, a dash otherwise."""
     return "\n\n".join(map(_pasted, shown)) + "\n"
+
+
+def off(lines: Iterable[Line], tables: Sequence[Table]) -> str:
+    """The published cells that are off, a line each with its cause; "" where none is."""
+    found = [
+        [
+            *map(_plain, (line.table, line.name, cell.header, cell.printed)),
+            measured(cell, column) or NOTHING,
+            cell.mark,
+            _plain(cause(cell)),
+        ]
+        for each in select(lines, [table for table in tables if table.kind == "published"])
+        for line in each.lines
+        for column in each.columns
+        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Word.OFF
+    ]
+    header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
+    return grid(header, found) + "\n" if found else ""
 
 
 def _pasted(shown: Shown) -> str:

@@ -13,11 +13,11 @@ from cspbench.claims import Row
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.accuracy import Accuracy
-from cspbench.report import explaining, faults
+from cspbench.report import explaining, faults, unreadable
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
 from cspbench.report.verdicts import Reason, Verdict, Word, verdict
-from cspbench.zoo.catalogue import MODELS, provenance, remarks, row_model
+from cspbench.zoo.catalogue import MODELS, provenance, row_model
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
@@ -47,15 +47,18 @@ class Measured:
         return *complete, -len(self.faults), self.made.when or "", self.made.run or ""
 
 
-def by_cell(sources: Sources) -> dict[Key, list[Measured]]:
-    """All measurements, those of one cell in the order in which they count."""
+def by_cell(sources: Sources, then: faults.Networks | None = None) -> dict[Key, list[Measured]]:
+    """All measurements, those of one cell in the order in which they count.
+
+    They are held against the catalogue's networks as they are now, or as they were `then`.
+    """
     found: dict[Key, list[Measured]] = {}
     for counts in sources.counts:
-        for key, each in _reading(counts.where, _counted(counts)):
+        for key, each in _reading(counts.where, _counted(counts, then)):
             found.setdefault(key, []).append(each)
     for evaluation in sources.evaluations:
         read = _accuracies if evaluation.identity["task"] == "imagenet" else _precisions
-        for key, each in _reading(evaluation.where, read(evaluation)):
+        for key, each in _reading(evaluation.where, read(evaluation, then)):
             found.setdefault(key, []).append(each)
     return {key: sorted(each, key=lambda one: one.rank, reverse=True) for key, each in found.items()}
 
@@ -69,7 +72,7 @@ def _reading(where: str, found: Iterator[tuple[Key, Measured]]) -> Iterator[tupl
             "not a file of results",
             where=where,
             expected="what `cspbench params --save` or an evaluation wrote",
-            found=brief(f"{type(error).__name__}: {error}"),
+            found=brief(unreadable.words(error), 120),
             remedy="Make it again, or remove it",
         ) from None
 
@@ -80,7 +83,7 @@ def _rows() -> dict[tuple[str, str], Row]:
     return {(table.name, row.id): row for kind in kinds for table in tables.load_all(kind=kind) for row in table.rows}
 
 
-def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
+def _counted(counts: Counts, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
     data = counts.data
     command = " ".join(without_places(data["command"]))
     for line in data["rows"]:
@@ -88,7 +91,7 @@ def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
         if row is None:
             continue
         found = {metric: each for metric in COUNTED if (each := _count(row, metric, line[metric])) is not None}
-        other = _counted_otherwise(row, line)
+        other = _counted_otherwise(row, line, then)
         model, why = line["model"], {}
         if model in MODELS:
             why = {
@@ -96,7 +99,6 @@ def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
                 for metric, (value, judged) in found.items()
                 if judged.word is Word.OFF and line[metric]["counting"] == row.cells[metric].counting and not other
             }
-        note = _why_off(row, why)
         for metric, (value, judged) in found.items():
             counting = str(line[metric]["counting"])
             made = Made(
@@ -107,7 +109,7 @@ def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
                 definition=provenance(model) if model in MODELS else "file",
             )
             rule = [] if counting == row.cells[metric].counting else [f"counted as {counting}"]
-            off = metric in why
+            known = why.get(metric, explaining.Why())
             yield (
                 (row.table, row.id, metric),
                 _held(
@@ -116,8 +118,8 @@ def _counted(counts: Counts) -> Iterator[tuple[Key, Measured]]:
                         judged,
                         made,
                         (*rule, *other),
-                        note=note if off else None,
-                        explained=off and why[metric].explained,
+                        note="; ".join(known.texts) or None,
+                        explained=known.explained,
                     )
                 ),
             )
@@ -135,18 +137,20 @@ def _count(row: Row, metric: str, counted: Mapping[str, Any]) -> tuple[int, Verd
     return value, verdict(row.cells[metric].counted_as(str(counted["counting"])), value, stand_in=stand_in)
 
 
-def _counted_otherwise(row: Row, line: Mapping[str, Any]) -> list[str]:
-    """Whether a line of counts is of another model than the row's."""
-    own = row_model(row.table, row.id).model
-    return [] if line["model"] == own else [f"counted for {brief(str(line['model']))}, not {own}"]
+def _counted_otherwise(row: Row, line: Mapping[str, Any], then: faults.Networks | None) -> list[str]:
+    """Whether a line of counts is of another model than the row's, or of another network than the model's."""
+    own, model = row_model(row.table, row.id).model, line["model"]
+    if model != own:
+        return [f"counted for {brief(str(model))}, not {own}"]
+    return changed_since(line, then)
 
 
-def _why_off(row: Row, why: Mapping[str, explaining.Why]) -> str | None:
-    """What is known of a row and of its counts that are off, in one text."""
-    if not why:
-        return None
-    texts = (f"{metric} {text}" for metric, each in why.items() for text in each.texts)
-    return "; ".join(text for text in (remarks(row_model(row.table, row.id)), *texts) if text) or None
+def changed_since(line: Mapping[str, Any], then: faults.Networks | None = None) -> list[str]:
+    """Whether a line of counts is of another network than its model's; a line that records none says nothing."""
+    model, size, network = line["model"], line.get("size"), line.get("network")
+    if model not in MODELS or size is None or not isinstance(network, str):
+        return []
+    return faults.definition(model, size, network, then)
 
 
 def _held(measured: Measured) -> Measured:
@@ -159,8 +163,6 @@ def _text(value: Any) -> str | None:
 
 def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
     run, identity, data = evaluation.run, evaluation.identity, evaluation.identity["data"]
-    images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
-    place = data.get("split") or data.get("kind") or "images"
     return Made(
         " ".join(map(str, run["command"])),
         str(run["cspbench"]),
@@ -168,11 +170,21 @@ def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
         when=evaluation.when or None,
         definition=provenance(identity["model"]),
         weights=faults.weights_text(row, identity),
-        data=f"{place}, {images} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else ""),
+        data=_data(row, data, run.get("data")),
         preset=preset,
         precision=str(identity["precision"]),
         run=evaluation.name,
     )
+
+
+def _data(row: Row, data: Mapping[str, Any], kept: Any) -> str:
+    """What was measured on: "val2017, 50 of 5000 images, sha256 ..."."""
+    of_sample = row.table in {*claimed.of_sample("imagenet"), *claimed.of_sample("coco")}
+    place = "the drawn sample" if of_sample else data.get("split") or data.get("kind") or "images"
+    images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
+    limit = data.get("limit") or (kept.get("limit") if isinstance(kept, dict) else None)
+    part = f"{int(limit)} of {images}" if limit is not None else images
+    return f"{place}, {part} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else "")
 
 
 def _data_faults(judged: Verdict, partial: bool) -> list[str]:
@@ -193,14 +205,14 @@ def _missing(evaluation: Evaluation, row: Row, metric: str, preset: str) -> tupl
     return (row.table, row.id, metric), found
 
 
-def _accuracies(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
+def _accuracies(evaluation: Evaluation, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
     identity, metrics = evaluation.identity, evaluation.metrics
     partial = "limit" in identity["data"]
     for row in claimed.of_classifier(identity):
         fields = faults.of_classifier(identity)
         preset = str(identity["preset"]["name"])
         other = [] if preset in (*claimed.CARDS, "readme") else [f"preset {preset}, not readme"]
-        other += [*faults.said(fields), *faults.weights(row, identity), *faults.network(identity)]
+        other += [*faults.said(fields), *faults.weights(row, identity), *faults.network(identity, then)]
         judged = claimed.accuracies(row, metrics) if metrics is not None else {}
         for metric in claimed.ACCURACIES:
             if metric not in row.cells:
@@ -220,7 +232,7 @@ def _accuracies(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
             yield (row.table, row.id, metric), _held(measured)
 
 
-def _precisions(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
+def _precisions(evaluation: Evaluation, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
     identity, run = evaluation.identity, evaluation.run
     partial = run["data"].get("limit") is not None
     usual, kind = faults.suppression(run)
@@ -228,7 +240,7 @@ def _precisions(evaluation: Evaluation) -> Iterator[tuple[Key, Measured]]:
     name = "its own recipe" if identity["quoted"] else str(run["preset"]["name"])
     named = faults.named(name, fields)
     own = [] if identity["quoted"] or name == "readme" else [f"preset {name}, not readme"]
-    own += [*faults.said(fields), *faults.network(identity)]
+    own += [*faults.said(fields), *faults.network(identity, then)]
     if evaluation.metrics is None:
         for row in claimed.of_detector(identity, usual):
             for metric in row.cells.keys() & claimed.PRECISIONS:

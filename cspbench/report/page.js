@@ -89,7 +89,7 @@
       arrange(section, by);
     });
     headings.forEach((heading) => { heading.hidden = !sections.some((each) => each.dataset.kind === "sample" && !each.hidden); });
-    byId("status").textContent = `${rows} of ${total} rows shown, in ${tables} ${tables === 1 ? "table" : "tables"}`;
+    byId("status").textContent = `${rows} of ${total} ${total === 1 ? "row" : "rows"} shown, in ${tables} ${tables === 1 ? "table" : "tables"}`;
   };
 
   const update = () => { write(); show(); };

@@ -26,7 +26,7 @@ from cspbench.report.painting import (
     styled,
     svg,
 )
-from cspbench.report.tradeoff import OPERATIONS, PARAMETERS
+from cspbench.report.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.report.tradeoff import TABLES as TRADEOFF
 from cspbench.report.tradeoff import figure as tradeoff
 from cspbench.report.verdicts import Word
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SWEEPS = (
-    ("ap-over-nms", "coco-nms", "as published and measured"),
-    ("sample-ap-over-nms", "sample-nms", "on the drawn sample"),
+    ("ap-over-nms", "coco-nms", "as published", ""),
+    ("sample-ap-over-nms", "sample-nms", "as claimed", " on the drawn sample"),
 )
 """Name of the figure, table, and what it shows."""
 SHAPES = {Word.EXACT: ("o", EXACT), Word.WITHIN: ("s", WITHIN), Word.OFF: ("X", OFF), Word.FITTED: ("D", FITTED)}
@@ -74,17 +74,19 @@ def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
     if any(table.name in TRADEOFF for table in tables):
         for cost in (OPERATIONS, PARAMETERS):
             name = f"accuracy-vs-{cost.metric}"
-            text = f"ImageNet top-1 accuracy over {cost.title}, each CSP model joined to its base"
+            given = [row for table in tables if table.name in TRADEOFF for row in models(table, lines, cost)]
+            text = f"ImageNet top-1 accuracy over {cost.title}, {words(given, cost)}; each CSP model joined to its base"
             yield Plot(name, text, tradeoff(tables, lines, cost))
-    for name, table, words in SWEEPS:
+    for name, table, claimed, where in SWEEPS:
         thresholds = [line for line in lines if line.table == table and any(each.name == table for each in tables)]
         if thresholds:
-            text = f"AP over the threshold of non-maximum suppression, {words}"
-            yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {words}"))
-    for name, kind, words in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
+            how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
+            text = f"AP over the threshold of non-maximum suppression, {how}"
+            yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {how}"))
+    for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
         residuals = _residuals(lines, [table for table in tables if table.kind == kind])
         if any(residuals.values()):
-            yield Plot(name, f"Measurement minus claim, table by table{words}", _strips(residuals, words))
+            yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
 
 
 def _suppression(lines: Sequence[Line], title: str) -> Figure:
@@ -164,8 +166,8 @@ def _residuals(lines: Iterable[Line], tables: Sequence[Table]) -> Residuals:
     return {panel: {name: each for name, each in by.items() if each} for panel, by in found.items()}
 
 
-def _strips(residuals: Residuals, words: str) -> Figure:
-    """A panel for counts and one for accuracies; `words` go into their titles."""
+def _strips(residuals: Residuals, where: str) -> Figure:
+    """A panel for counts and one for accuracies; `where` goes into their titles."""
     from matplotlib.figure import Figure
 
     shown = {panel: by for panel, by in residuals.items() if by}
@@ -178,7 +180,7 @@ def _strips(residuals: Residuals, words: str) -> Figure:
     figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
     for at, (panel, by) in enumerate(shown.items()):
         axes = figure.add_subplot(grid[at])
-        axes.set_title(panel + words, loc="left", fontsize=12)
+        axes.set_title(panel + where, loc="left", fontsize=12)
         _strip(figure, axes, panel, by)
     return figure
 
@@ -197,7 +199,8 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
             # markers of the same value beside each other: fitted below exact
             place = (float(value), lane + (0.22 if verdict is Word.FITTED else 0))
             axes.plot(*place, shape, color=colour, ms=7, mew=0, zorder=3)
-            text = f"{len(names)} {verdict}" if len(names) > 1 else names[0] if verdict is Word.OFF else ""
+            alone = names[0] if verdict in (Word.OFF, Word.FITTED) else ""
+            text = f"{len(names)} {verdict}" if len(names) > 1 else alone
             if text:
                 texts.append((place, text, colour))
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
@@ -240,8 +243,13 @@ def _annotate(figure: Figure, axes: Axes, texts: Sequence[tuple[tuple[float, flo
         points,  # type: ignore[arg-type]
         [(float(each.width) + 4, float(each.height) + 2) for each in extents],
         [((zero, area.y0), (zero, area.y1))],
-        Box(area.x0, area.y0, area.x1, area.y1),
+        [_side(area, zero, value) for (value, _), _, _ in texts],
     )
     for text, box in zip(made, boxes, strict=True):
         x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
         text.set_position((float(x), float(y)))
+
+
+def _side(area: Any, zero: float, value: float) -> Box:
+    """The part of a panel, in pixels, where a residual's label may be: its own side of zero."""
+    return Box(zero if value > 0 else area.x0, area.y0, zero if value < 0 else area.x1, area.y1)

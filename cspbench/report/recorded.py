@@ -8,13 +8,17 @@ declared a stand-in, and the parameters of a detector whose table prints only it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from cspbench.claims import NOTHING
 from cspbench.errors import CspbenchError, brief
+from cspbench.report import unreadable
 from cspbench.report.cells import Line, Made, ReportedCell
+from cspbench.report.faults import Networks
+from cspbench.report.measured import changed_since
 from cspbench.report.sources import Counts
 from cspbench.report.tolerances import COUNTED
 from cspbench.report.verdicts import Word
@@ -30,6 +34,43 @@ def networks(counts: Iterable[Counts]) -> dict[tuple[str, str], str]:
         for row in each.data["rows"]
         if isinstance(row.get("network"), str)
     }
+
+
+def then(counts: Iterable[Counts]) -> Networks:
+    """The same by model and (height, width): the catalogue as it was when they were counted."""
+    found = {}
+    for each in counts:
+        with _reading(each.where):
+            for row in each.data["rows"]:
+                model, size, network = row.get("model"), row.get("size"), row.get("network")
+                if model is not None and size is not None and isinstance(network, str):
+                    found[_text(model), (int(size[0]), int(size[1]))] = network
+    return found
+
+
+def stale(counts: Iterable[Counts]) -> set[tuple[str, str]]:
+    """The table and row id of every count of a network that the catalogue no longer has."""
+    found: set[tuple[str, str]] = set()
+    for each in counts:
+        with _reading(each.where):
+            rows = [row for row in each.data["rows"] if row["table"] is not None]
+            found.update((_text(row["table"]), _text(row["id"])) for row in rows if changed_since(row))
+    return found
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Whatever a reader stumbles over within it is that file's fault."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CspbenchError(
+            "not a file of results",
+            where=where,
+            expected="what `cspbench params --all --save` wrote",
+            found=brief(unreadable.words(error), 120),
+            remedy="Make it again, or name another baseline",
+        ) from None
 
 
 def with_counts(lines: Iterable[Line], counts: Iterable[Counts]) -> list[Line]:
@@ -52,7 +93,7 @@ def _merged(
 ) -> list[Line]:
     found = {(line.table, line.row): line for line in lines}
     for each in counts:
-        try:
+        with _reading(each.where):
             for row in each.data["rows"]:
                 if row["table"] is None:
                     continue
@@ -61,14 +102,6 @@ def _merged(
                     found[key] = change(found[key], row, each.data)
                 elif gone:
                     found[key] = _gone(row, each.data)
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CspbenchError(
-                "not a file of results",
-                where=each.where,
-                expected="what `cspbench params --all --save` wrote",
-                found=brief(f"{type(error).__name__}: {error}"),
-                remedy="Make it again, or name another baseline",
-            ) from None
     return list(found.values())
 
 

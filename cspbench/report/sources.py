@@ -18,6 +18,7 @@ from typing import Any
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate.record import when
 from cspbench.files import read_file
+from cspbench.report import unreadable
 from cspbench.results import write_json
 from cspbench.zoo.catalogue import MODELS
 
@@ -41,6 +42,14 @@ class Evaluation:
         """What the run is told apart by."""
         found: Mapping[str, Any] = self.run["identity"]
         return found
+
+    @property
+    def partial(self) -> bool:
+        """Whether it lacks predictions, or was limited to a part of the data."""
+        if self.metrics is None or "limit" in self.identity["data"]:
+            return True
+        data = self.run.get("data")
+        return isinstance(data, dict) and data.get("limit") is not None
 
     @property
     def when(self) -> str:
@@ -73,7 +82,7 @@ def parsed(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise TypeError(f"{type(found).__name__} instead of an object")
     except (ValueError, TypeError, RecursionError) as error:
-        raise _unusable(where, str(error) or "nested too deep") from None
+        raise _unusable(where, unreadable.words(error)) from None
     return found
 
 
@@ -82,7 +91,7 @@ def _unusable(where: str, found: str) -> CspbenchError:
         "not a file of results",
         where=where,
         expected="what `cspbench params --save` or an evaluation wrote",
-        found=brief(found),
+        found=brief(found, 120),
         remedy="Make it again, or remove it",
     )
 
@@ -167,7 +176,7 @@ def _checked(name: str, where: str, run: Any, metrics: Any) -> Evaluation:
         if metrics is not None:
             _check_metrics(identity, metrics)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _unusable(where, f"{type(error).__name__}: {error}") from None
+        raise _unusable(where, unreadable.words(error)) from None
     return Evaluation(name, where, run, metrics)
 
 

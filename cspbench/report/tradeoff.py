@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cspbench.claims import Table
 from cspbench.report.cells import Line, ReportedCell
-from cspbench.report.labels import DISTANCES, Box, Point, placed
-from cspbench.report.painting import CSP, DASHES, GRID, INK, OTHER, PAPER
+from cspbench.report.labels import DISTANCES, MARKER, Box, Point, ambiguous, placed
+from cspbench.report.painting import CSP, DASHES, GRID, OTHER, PAPER
 from cspbench.report.verdicts import Word
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ class Model:
     interval: Point | None
     """95 %, of the measured accuracy."""
     base: int | None
+    cost: Point | None = None
+    """The measured cost at the published accuracy, where that was not measured."""
 
     @property
     def place(self) -> Point:
         """Where its label belongs."""
-        place = self.claim or self.measured
+        place = self.claim or self.measured or self.cost
         assert place is not None
         return place
 
@@ -77,13 +79,16 @@ def models(table: Table, lines: Iterable[Line], cost: Cost = OPERATIONS) -> list
     for row in table.rows:
         claims = [row.cells[name].value for name in (cost.metric, "top1")]
         claim = (float(claims[0]), float(claims[1])) if claims[0] is not None and claims[1] is not None else None
-        measured, interval = _measured(found.get(row.id), cost)
-        if claim or measured:
-            rows.append((row, claim, measured, interval))
+        line = found.get(row.id)
+        measured, interval = _measured(line, cost)
+        x = _comparable(line.cells.get(cost.metric)) if line else None
+        alone = (x, float(claims[1])) if measured is None and x is not None and claims[1] is not None else None
+        if claim or measured or alone:
+            rows.append((row, claim, measured, interval, alone))
     places = {row.id: at for at, (row, *_) in enumerate(rows)}
     return [
-        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None)
-        for row, claim, measured, interval in rows
+        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None, alone)
+        for row, claim, measured, interval, alone in rows
     ]
 
 
@@ -112,11 +117,19 @@ def figure(tables: Iterable[Table], lines: Sequence[Line], cost: Cost = OPERATIO
     shown = {title: rows for title, rows in shown.items() if rows}
     drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
     drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
-    how = "claimed and measured" if any(row.measured for rows in shown.values() for row in rows) else "as published"
+    how = words([row for rows in shown.values() for row in rows], cost)
     drawn.suptitle(f"ImageNet top-1 accuracy over {cost.title}, {how}", fontsize=14, y=0.98)
     for at, (title, rows) in enumerate(shown.items(), 1):
         _paint(drawn, drawn.add_subplot(len(shown), 1, at), rows, title, cost)
     return drawn
+
+
+def words(rows: Iterable[Model], cost: Cost) -> str:
+    """What is drawn of these rows: their claims alone, or measurements too."""
+    rows = list(rows)
+    if any(row.measured for row in rows):
+        return "published and measured"
+    return f"as published, and measured {cost.title}" if any(row.cost for row in rows) else "as published"
 
 
 def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
@@ -128,7 +141,7 @@ def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: C
     axes.set_ylabel("top-1 accuracy in percent")
     axes.grid(visible=True, which="both", color=GRID)
     axes.set_axisbelow(True)
-    places = [place for row in rows for place in (row.claim, row.measured) if place]
+    places = [place for row in rows for place in (row.claim, row.measured, row.cost, *_ends(row)) if place]
     costs, accuracies = [place[0] for place in places], [place[1] for place in places]
     axes.set_xlim(min(costs) * 0.86, max(costs) * 1.16)
     margin = 0.09 * (max(accuracies) - min(accuracies)) or 1
@@ -139,7 +152,7 @@ def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: C
     for row in rows:
         _mark(axes, row, None if row.base is None else rows[row.base])
     _label(drawn, axes, rows)
-    handles = _handles(rows)
+    handles = _handles(rows, cost)
     axes.legend(
         handles=handles,
         ncols=len(handles),
@@ -151,8 +164,16 @@ def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: C
     )
 
 
+def _ends(row: Model) -> list[Point]:
+    """Where the interval of a measured accuracy ends."""
+    return [(row.measured[0], end) for end in row.interval] if row.measured and row.interval else []
+
+
 def _mark(axes: Axes, row: Model, base: Model | None) -> None:
-    """The claim as a ring and the measurement as a dot in it, each joined to the base's."""
+    """The claim as a ring and the measurement as a dot in it, each joined to the base's.
+
+    Where only the cost was measured, that is a small diamond, joined to the claim.
+    """
     colour = OTHER if base is None else CSP
     if base and row.claim and base.claim:
         axes.plot(*zip(base.claim, row.claim, strict=True), color=CSP, lw=1.1, alpha=0.5, zorder=2)
@@ -165,9 +186,13 @@ def _mark(axes: Axes, row: Model, base: Model | None) -> None:
             low, high = row.interval
             axes.plot([row.measured[0]] * 2, [low, high], color=colour, lw=1, alpha=0.6, zorder=2)
         axes.plot(*row.measured, "o", color=colour, ms=5, zorder=4)
+    if row.cost:
+        if row.claim:
+            axes.plot(*zip(row.claim, row.cost, strict=True), color=colour, lw=1.4, zorder=2)
+        axes.plot(*row.cost, "D", color=colour, ms=4, mew=0, zorder=4)
 
 
-def _handles(rows: Sequence[Model]) -> list[Line2D]:
+def _handles(rows: Sequence[Model], cost: Cost) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     published = partial(Line2D, [], [], marker="o", mfc=PAPER, mew=1.4, ms=9)
@@ -179,6 +204,9 @@ def _handles(rows: Sequence[Model]) -> list[Line2D]:
         measured = partial(Line2D, [], [], marker="o", ms=5, ls=DASHES)
         handles.append(measured(color=CSP, lw=1.1, label="CSP, measured"))
         handles.append(measured(color=OTHER, lw=0, label="base or other, measured"))
+    if any(row.cost for row in rows):
+        text = f"measured {cost.title} at the published top-1"
+        handles.append(Line2D([], [], marker="D", color=OTHER, lw=0, ms=4, mew=0, label=text))
     return handles
 
 
@@ -208,12 +236,23 @@ def _label(drawn: Figure, axes: Axes, rows: Sequence[Model]) -> None:
     ]
     area = axes.get_window_extent(renderer)
     frame = Box(area.x0 + 4, area.y0 + 4, area.x1 - 4, area.y1 - 4)
-    boxes = placed(points, sizes, lines, frame, [pixels(row.measured) for row in rows if row.measured])
-    for row, text, point, box in zip(rows, texts, points, boxes, strict=True):
+    taken = [pixels(place) for row in rows for place in (row.measured, row.cost) if place]
+    taken += [place for row in rows for place in _along([pixels(end) for end in _ends(row)])]
+    boxes = placed(points, sizes, lines, [frame] * len(points), taken)
+    for at, (row, text, point, box) in enumerate(zip(rows, texts, points, boxes, strict=True)):
         x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
         text.set_position((x, y))
         text.set_color(OTHER if row.base is None else CSP)
         end = box.nearest(point)
-        if hypot(end[0] - point[0], end[1] - point[1]) > DISTANCES[1]:
+        if hypot(*box.offset(point)) > DISTANCES[1] or ambiguous(box, at, points):
             ends = [axes.transData.inverted().transform(place) for place in (point, end)]
-            axes.plot(*zip(*ends, strict=True), color=INK, alpha=0.35, lw=0.6, zorder=1)
+            axes.plot(*zip(*ends, strict=True), color=text.get_color(), alpha=0.7, lw=0.8, zorder=1)
+
+
+def _along(ends: Sequence[Point]) -> list[Point]:
+    """Places on an upright bar, so near to each other that no label fits between."""
+    if not ends:
+        return []
+    (x, low), (_, high) = ends
+    count = max(1, round(abs(high - low) / MARKER))
+    return [(x, low + (high - low) * at / count) for at in range(count + 1)]

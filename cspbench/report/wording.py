@@ -27,7 +27,7 @@ LEGEND = {
 """What each verdict means."""
 
 REASONS = {
-    "no-weights": "no weight file",
+    "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
     "no-data": "no images",
     "no-definition": "no network",
     "other-split": "measured on other images than the claim's",
@@ -184,12 +184,17 @@ def _less(line: Line, made: Made) -> Made:
     return replace(made, definition=None) if made.definition == line.definition else made
 
 
+def cause(cell: ReportedCell) -> str:
+    """Why a cell is off; what else its note says of one that nothing explains stands behind."""
+    return "; ".join(filter(None, ["" if cell.explained else "no cause is known", cell.note]))
+
+
 def notes(line: Line) -> list[str]:
     """What is to be said of a row, its cells that are off and their comparisons, each thing once."""
     said: dict[str, list[str]] = {}
     for cell in line.cells.values():
         if cell.note or cell.verdict == Word.OFF:
-            text = cell.note or "no cause is known"
+            text = cause(cell) if cell.verdict == Word.OFF else str(cell.note)
             word = cell.mark.replace(", explained", " (explained)")
             said.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Word.OFF else cell.header)
     texts = [f"{', '.join(headers)}: {text}" for text, headers in said.items()]

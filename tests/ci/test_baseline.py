@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,86 @@ def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> 
     found = against(old, results)
     assert told(found) == [("darknet-53", "params", "changed"), ("darknet-53", "bflops", "changed")]
     assert found.told[0].why == "the network is another, though with the same count"
+
+
+def test_a_network_that_changed_without_a_new_count_does_not_pass(tmp_path: Path, results: Path) -> None:
+    lines = [{**line, "network": "1" * 64} for line in counts.rows()]
+    now = counts.write(tmp_path / "now", *lines)
+    found = against(results, now)
+    assert told(found) == [
+        ("cspresnext50-panet-spp-sam-512", "params", "changed"),
+        ("cspresnext50-panet-spp-sam-512", "bflops", "changed"),
+        ("darknet-53", "params", "worse"),
+        ("darknet-53", "bflops", "worse"),
+    ]
+    assert all("the network has changed since it was counted" in pair.why for pair in found.told)
+    assert found.exit_code == 1
+    # not even where the baseline's count is as old, or there is none
+    assert {pair.kind for pair in against(now, now).told} == {"changed", "worse"}
+    assert ("darknet-53", "params", "changed") in told(against(counts.write(tmp_path / "none", lines[1]), now))
+
+
+def test_a_baseline_is_judged_by_the_networks_of_then(tmp_path: Path, results: Path) -> None:
+    old = counts.write(tmp_path / "old", *({**line, "network": "1" * 64} for line in counts.rows()))
+    counted_then = {(line.table, line.row): line.cells for line in load(str(old), results).lines}
+    cell = counted_then["imagenet-big", "darknet-53"]["params"]
+    assert (cell.mark, cell.delta, cell.note) == ("exact", "+0.00", None)
+
+
+def test_a_params_json_says_nothing_of_the_sample(tmp_path: Path, results: Path) -> None:
+    """Nor the sample's of what is published."""
+    line = {**counts.rows()[0], "table": "sample-classification", "id": "sample-csp-classifier", "network": None}
+    both = counts.write(tmp_path / "both")
+    (both / "sample-params.json").write_text(json.dumps(counts.document({**line, "model": "sample-csp-classifier"})))
+    for name, sample in (("params.json", False), ("sample-params.json", True)):
+        found = compared(load(str(both / name), both), present(both), parse(DEFAULT))
+        assert {pair.table.startswith("sample-") for pair in found.pairs} == {sample}
+        assert not any(pair.kind == "new" for pair in found.pairs)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [(7, "a value of another type"), (None, "a value of another type"), ({}, "no 'count' in it"), ("", "count")],
+)
+def test_a_damaged_file_is_named_as_it_is_and_without_pythons_words(
+    tmp_path: Path, results: Path, cell: Any, said: str
+) -> None:
+    lines = counts.rows()
+    lines[0]["params"] = {**lines[0]["params"], "count": -1} if cell == "" else cell
+    place = tmp_path / "then.json"
+    place.write_text(json.dumps(counts.document(*lines)))
+    with pytest.raises(CspbenchError) as caught:
+        load(str(place), results)
+    assert caught.value.where == str(place)
+    assert said in str(caught.value.found)
+    assert "Error" not in str(caught.value)
+
+
+def test_a_pipe_is_no_baseline(tmp_path: Path, results: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CspbenchError, match="a pipe, socket or device"):
+        load(str(tmp_path / "pipe"), results)
+
+
+def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_path: Path) -> None:
+    run = counts.unfinished_run(tmp_path / "run")
+    identity = json.loads((run / "run.json").read_text())
+    accuracies = {"top1": {"correct": 38_600, "total": 50_000}, "top5": {"correct": 46_800, "total": 50_000}}
+    metrics = {"identity": identity["identity"], **accuracies}
+    kept = counts.write(tmp_path / "results") / "evaluations" / "run.json"
+    kept.parent.mkdir()
+    kept.write_text(json.dumps({"run": identity, "metrics": metrics}))
+    results = tmp_path / "results"
+    assert told(against(results, results)) == []
+    now = present(results, [run])
+    assert now.partial == ("run",)
+    found = compared(load(str(results), results), now, parse(DEFAULT))
+    why = "run run is of a part of the data only, which is not compared"
+    assert [(pair.metric, pair.kind, pair.why) for pair in found.told] == [
+        ("top1", "partial", why),
+        ("top5", "partial", why),
+    ]
+    assert found.exit_code == 4
 
 
 def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checkout: Path) -> None:

@@ -12,7 +12,7 @@ from cells_by_hand import PARAMS, TOP1, UNMEASURED, changes, counted, line, top1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.report.changed import COMMENT_LIMIT, MARKER, comment, markdown, table
+from cspbench.report.changed import COMMENT_LIMIT, MARKER, comment, markdown, table, texts
 from cspbench.report.junit import junit
 
 BROKEN = changes(
@@ -125,3 +125,8 @@ def test_any_text_stays_in_its_cell(label: str, printed: str) -> None:
     assert "<" not in row
     assert row.replace(r"\|", "").count("|") == 12
     text.encode()
+
+
+def test_a_share_is_shown_with_four_decimals() -> None:
+    told = texts(changes([line(top1("77.2"))], [line(top1("98.33333333333333333333333333"))]).told[0])
+    assert told[6:8] == ["98.3 (98.3333)", "+21.1333"]

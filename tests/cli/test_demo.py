@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from cspbench import __version__
 from cspbench.sample.place import ensure
 
 
@@ -42,6 +43,7 @@ def test_it_goes_all_the_way(demo: Demo) -> None:
     folder, done = demo
     assert done.returncode == 0, done.stderr
     assert "92 rows, 184 cells" in done.stdout
+    assert "| imagenet-big | ResNet-50 | BFLOPs | 9.74 | 10.0003 | off, explained | exact for " in done.stdout
     assert done.stdout.count("| sample-csp-detector |") >= 6  # a line for each NMS threshold
     written = {path.name for path in (folder / "results").iterdir()}
     assert {"params.json", "sample-params.json", "report.md", "report.html", "report.json", "report.csv"} <= written
@@ -99,11 +101,43 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", lambda **options: None)
     monkeypatch.setattr(report, "save", lambda out, runs: [])
+    monkeypatch.setattr(report, "list_off", lambda out: "")
     for failed in (True, False):
         monkeypatch.setattr(params, "count_all", lambda out, failed=failed: ("", failed))
         with pytest.raises(typer.Exit) as left:
             demo(tmp_path)
         assert left.value.exit_code == int(failed)
+
+
+def test_predictions_of_other_code_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cspbench import results
+    from cspbench.cli.demo import outdated
+    from cspbench.evaluate.run import open_run
+
+    def made_by(version: str, commit: str | None) -> str | None:
+        open_run(tmp_path / "run", {"task": "x"}, 1, {"cspbench": version, "commit": commit}, fresh=True)
+        return outdated(tmp_path)
+
+    assert outdated(tmp_path) is None
+    monkeypatch.setattr(results, "commit", lambda: "a" * 40)
+    assert made_by(__version__, "a" * 40) is None
+    assert made_by("0.0.0", "a" * 40) == f"cspbench 0.0.0, commit {'a' * 40}"
+    assert made_by(__version__, "b" * 40) == f"cspbench {__version__}, commit {'b' * 40}"
+    monkeypatch.setattr(results, "commit", lambda: "a" * 40 + results.CHANGED)
+    assert made_by(__version__, "a" * 40 + results.CHANGED) is not None
+    monkeypatch.setattr(results, "commit", lambda: None)
+    assert made_by(__version__, None) is None
+    (tmp_path / "run" / "run.json").write_text("{")
+    assert "cannot be read" in str(outdated(tmp_path))
+
+
+def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
+    from cspbench.cli.demo import demo
+    from cspbench.errors import CspbenchError
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CspbenchError, match="cannot be written"):
+        demo(tmp_path / "file" / "results")
 
 
 def test_a_classifier_of_other_classes_is_told(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:

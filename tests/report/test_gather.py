@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from result_files import classifier, counted, counts, detector
 
 from cspbench.errors import CspbenchError
-from cspbench.report import cells
+from cspbench.network.network import digest
+from cspbench.report import cells, wording
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.gather import gather, gather_files
 from cspbench.report.sources import keep
+from cspbench.zoo.catalogue import model
 
 
 def line(lines: list[Line], table: str, row: str) -> Line:
@@ -56,6 +58,12 @@ def _first(lines: list[Line], table: str) -> str:
     return next(each.row for each in lines if each.table == table)
 
 
+def test_every_row_has_a_name_of_its_own_in_its_table() -> None:
+    names = [(each.table, each.name) for each in gather_files({}, "results")]
+    assert ("coco-cpu", "Ours (csppeleenet-ref-prn-3l) 320×320") in names
+    assert len({*names}) == len(names)
+
+
 def test_counts_are_held_against_the_claim_and_the_base() -> None:
     # 41.57M and 27.61M (-34%): 27,605,920 / 41,573,216 = 0.66403, a third less
     files = {
@@ -86,6 +94,38 @@ def test_a_count_under_another_rule_is_not_doubled_as_the_claim_is() -> None:
     line = counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv"))
     found = cell({"params.json": counts(line)}, "imagenet-big", "hardnet-138s", "bflops")
     assert (found.mark, found.measured) == ("unmeasured: other-way", "13.3")
+
+
+@pytest.mark.parametrize(("same", "mark"), [(True, "exact"), (False, "unmeasured: other-way")])
+def test_counts_of_a_network_that_has_changed_since_are_held_against_nothing(same: bool, mark: str) -> None:
+    line = counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"))
+    network = digest(model("darknet53").build()) if same else "e" * 64
+    files = {"params.json": counts({**line, "size": [256, 256], "network": network})}
+    found = cell(files, "imagenet-big", "darknet-53", "params")
+    assert (found.mark, found.note) == (mark, None if same else "the network has changed since")
+
+
+def test_a_rows_remark_is_not_taken_for_the_cause_of_a_miss() -> None:
+    line_of = counted("imagenet-big", "resnet-50", "resnet50", bflops=(9, "conv+maxpool"))
+    found = line(gather_files({"params.json": counts(line_of)}, "results"), "imagenet-big", "resnet-50")
+    assert (found.cells["bflops"].mark, found.cells["bflops"].note) == ("off", None)
+    said = wording.notes(found)
+    assert said[0] == "BFLOPs off: no cause is known"
+    assert said[1].startswith("9.74 was copied from the original author's page")
+
+
+def test_the_data_of_a_partial_number_are_its_part() -> None:
+    def data(found: ReportedCell) -> str | None:
+        return found.made.data if found.made else None
+
+    whole = {"kind": "folders", "images": 50_000, "sha256": "b" * 64}
+    part = top1(run=classifier(top1=30, images=50, data={**whole, "limit": 50}))
+    assert str(data(part)).startswith("folders, 50 of 50000 images, ")
+    assert str(data(top1(run=classifier()))).startswith("folders, 50000 images, ")
+    drawn = {"evaluations/run.json": classifier("sample-csp-classifier", 230, images=240)}
+    assert str(data(cell(drawn, "sample-classification", "sample-csp-classifier", "top1"))).startswith(
+        "the drawn sample, 240 images"
+    )
 
 
 @pytest.mark.parametrize(

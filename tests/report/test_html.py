@@ -13,6 +13,7 @@ import pytest
 from report_lines import HOSTILE, published
 
 from cspbench import tables
+from cspbench.report.gather import gather_files
 from cspbench.report.html import SYMBOLS, html
 from cspbench.report.markdown import OURS
 from cspbench.report.painting import VARIABLES, Svg
@@ -127,12 +128,22 @@ def test_what_is_hostile_stays_text() -> None:
     assert any("<script>alert(1)</script>" in each for each in page.texts["code"])
 
 
+def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
+    every = (*TABLES, *tables.load_all(kind="sample"))
+    text = html(select(gather_files({}, "results"), every))
+    assert re.search(r"\b92 rows, .*\. Beside them 8 rows of our own\.</p>", text)
+    assert "of our own" not in html(select(gather_files({}, "results"), TABLES))
+
+
 def test_marks_are_words_and_symbols(text: str) -> None:
     assert {*SYMBOLS} == {*MARKS}
     assert len({*SYMBOLS.values()}) == len(SYMBOLS)
-    for word, symbol in (("exact", "✓"), ("within", "≈"), ("off, explained", "✗"), ("unmeasured: no-weights", "–")):
+    for word, symbol in (("exact", "✓"), ("within", "≈"), ("off, explained", "✗")):
         kind = re.split(r"[,:]", word)[0]
         assert f'<span class="mark {kind}"><span aria-hidden="true">{symbol}</span>&nbsp;{word}</span>' in text
+    # a lone dash at the end of a line says nothing
+    head = '<span class="whole"><span aria-hidden="true">–</span>&nbsp;unmeasured:</span> no-weights</span>'
+    assert f'<span class="mark unmeasured">{head}' in text
     assert '<span class="mark off"><span aria-hidden="true">✗</span>&nbsp;(-10%) off</span>' in text
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
@@ -13,8 +15,9 @@ from report_lines import published
 from cspbench import tables
 from cspbench.report import plots as module
 from cspbench.report.cells import Line
-from cspbench.report.painting import VARIABLES
+from cspbench.report.painting import VARIABLES, styled
 from cspbench.report.plots import Plot, plots
+from cspbench.report.verdicts import Word
 
 pytest.importorskip("matplotlib")
 TABLES = tables.load_all()
@@ -41,6 +44,30 @@ def test_what_there_is_to_draw(drawn: dict[str, Plot]) -> None:
 def test_nothing_measured_leaves_residuals_out(lines: list[Line]) -> None:
     unmeasured = [line for line in lines if line.table == "coco-loss"]
     assert plots(unmeasured, [tables.load("coco-loss")]) == []
+
+
+def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[Line]) -> None:
+    assert "AP over NMS threshold, as published and measured" in texts(drawn["ap-over-nms"])
+    unmeasured = [
+        replace(line, cells={each: replace(cell, measured=None) for each, cell in line.cells.items()})
+        for line in lines
+        if line.table == "coco-nms"
+    ]
+    plot = plots(unmeasured, [tables.load("coco-nms")])[0]
+    assert "AP over NMS threshold, as published" in texts(plot)
+    assert plot.description == "AP over the threshold of non-maximum suppression, as published"
+
+
+def test_a_residual_has_its_words_on_its_side_of_zero() -> None:
+    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Word.OFF)
+    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Word.FITTED)
+    far = module.Residual("far BFLOPs", Decimal("-6.00"), Word.OFF)
+    residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}, "Accuracy and AP": {}}
+    with styled():
+        (axes,) = module._strips(residuals, "").axes
+    places = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert places[off.name] > 0
+    assert alone.name in places
 
 
 def test_labels_and_units(drawn: dict[str, Plot]) -> None:

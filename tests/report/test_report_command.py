@@ -166,6 +166,19 @@ def test_strict_fails_where_nothing_explains(results: Path, tmp_path: Path) -> N
     path = put(tmp_path, "bad", classifier(top1=30_000))
     said(path, "--results", results, "--format", "csv")
     said(path, "--results", results, "--format", "csv", "--strict", code=1)
+    # what is not shown is not held against it
+    said(path, "--results", results, "--format", "csv", "--strict", "--table", "imagenet-small")
+    said(path, "--results", results, "--format", "csv", "--strict", "--only", "unpublished", "--table", "mmpretrain")
+
+
+def test_an_unknown_suffix_is_refused(results: Path, tmp_path: Path) -> None:
+    done = run("--results", results, "--out", tmp_path / "report.pdf")
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(f"{tmp_path / 'report.pdf'}: unknown kind of report")
+    assert not (tmp_path / "report.pdf").exists()
+    said("--results", results, "--out", tmp_path / "report.pdf", "--format", "csv")
+    said("--results", results, "--out", tmp_path / "report")
+    assert (tmp_path / "report").read_text().startswith("# Published numbers, measured")
 
 
 PLOTS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -9,8 +10,8 @@ from report_lines import published
 
 from cspbench import tables
 from cspbench.report import tradeoff
-from cspbench.report.labels import MARKER, Box, placed
-from cspbench.report.tradeoff import PARAMETERS, models
+from cspbench.report.labels import MARKER, Box, ambiguous, placed
+from cspbench.report.tradeoff import OPERATIONS, PARAMETERS, models
 
 
 @pytest.mark.parametrize("name", tradeoff.TABLES)
@@ -47,14 +48,52 @@ def test_what_was_measured_stands_beside_the_claim() -> None:
     assert rows["ResNet-50"].measured is None
     over_parameters = {row.label: row for row in models(table, published(), PARAMETERS)}
     assert over_parameters["CSPDarkNet-53"].measured == (27.61, 77.4)
-    assert "CSPDarkNet-53-Elastic" not in over_parameters
+    # parameters that nobody published, and no accuracy of ours
+    elastic = over_parameters["CSPDarkNet-53-Elastic"]
+    assert (elastic.claim, elastic.measured) == (None, None)
+    assert elastic.cost is not None
+    assert elastic.cost[1] == 76.1
+
+
+def test_a_cost_that_was_measured_alone_stands_at_the_published_accuracy() -> None:
+    table = tables.load("imagenet-big")
+    counted = [
+        replace(line, cells={each: cell for each, cell in line.cells.items() if each not in ("top1", "top5")})
+        for line in published()
+    ]
+    rows = models(table, counted)
+    found = {row.label: row for row in rows}
+    assert (found["ResNet-50"].claim, found["ResNet-50"].measured) == ((9.74, 75.8), None)
+    assert found["ResNet-50"].cost == (10.00, 75.8)
+    assert tradeoff.words(rows, OPERATIONS) == "as published, and measured operations"
+    assert tradeoff.words(models(table, []), OPERATIONS) == "as published"
+    assert tradeoff.words(models(table, published()), OPERATIONS) == "published and measured"
+
+
+def test_a_label_is_nearer_to_its_own_point_where_there_is_room() -> None:
+    points = [(100.0, 100.0), (120.0, 104.0)]
+    boxes = placed(points, [(60.0, 12.0)] * 2, [], [Box(0, 0, 300, 300)] * 2)
+    assert not any(ambiguous(box, at, points) for at, box in enumerate(boxes))
+    # right of both, it could be either's
+    assert ambiguous(Box(129, 94, 189, 106), 0, points)
+
+
+def test_an_interval_lies_within_the_axes() -> None:
+    pytest.importorskip("matplotlib")
+    lines = [
+        replace(line, cells={**line.cells, "top1": replace(line.cells["top1"], interval=("60.0", "95.0"))})
+        for line in published()
+        if "top1" in line.cells
+    ]
+    low, high = tradeoff.figure([tables.load("imagenet-big")], lines).axes[0].get_ylim()
+    assert low < 60 < 95 < high
 
 
 def test_labels_keep_apart_where_points_crowd() -> None:
     points = [(100.0 + 9 * (at % 4), 100.0 + 7 * (at // 4)) for at in range(12)]
     others = [(60.0, 60.0), (150.0, 160.0)]
     sizes = [(60.0, 12.0)] * len(points)
-    boxes = placed(points, sizes, [(points[0], points[11])], Box(0, 0, 300, 300), others)
+    boxes = placed(points, sizes, [(points[0], points[11])], [Box(0, 0, 300, 300)] * len(points), others)
     for one, other in combinations(boxes, 2):
         assert not one.meets(other)
     for box in boxes:
@@ -65,9 +104,9 @@ def test_labels_keep_apart_where_points_crowd() -> None:
 
 
 def test_a_lonely_label_stands_right_of_its_point() -> None:
-    (box,) = placed([(50.0, 50.0)], [(40.0, 10.0)], [], Box(0, 0, 200, 100))
+    (box,) = placed([(50.0, 50.0)], [(40.0, 10.0)], [], [Box(0, 0, 200, 100)])
     assert box == Box(59, 45, 99, 55)
-    (box,) = placed([(190.0, 50.0)], [(40.0, 10.0)], [], Box(0, 0, 200, 100))
+    (box,) = placed([(190.0, 50.0)], [(40.0, 10.0)], [], [Box(0, 0, 200, 100)])
     assert box.right <= 200
 
 
