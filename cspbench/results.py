@@ -37,19 +37,22 @@ PACKAGES = (
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the place of `path` if nothing went wrong.
 
-    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included. A link
-    stays, and the file that it leads to is replaced; that keeps its mode. A pipe or a device is written to.
+    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included.
+
+    Where the user `named` this very file, a link stays, and the file that it leads to is replaced and keeps its mode; a
+    pipe or a device is written to. In folders of ours, which may come from others, the file takes the place of whatever
+    has its name: a link would lead out of the folder, and a pipe would wait for ever.
     """
     with _told(path):
-        there = path.stat() if path.exists() else None
+        there = path.stat() if named and path.exists() else None
         if there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
             with _written_to(path) as temporary:
                 yield temporary
             return
-        place = path.resolve() if path.is_symlink() else path
+        place = path.resolve() if named and path.is_symlink() else path
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         # the mode of any new file: all that the umask leaves
@@ -108,18 +111,18 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, named: bool = False) -> None:
+    """Write a file whole or not at all; see `replacing` for one that the user `named`."""
+    with replacing(path, named=named) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, whole or not at all.
+def write_text(path: Path, text: str, *, named: bool = False) -> None:
+    """Write a text file as UTF-8, whole or not at all; see `replacing` for one that the user `named`.
 
     Bytes of a file name that are no text are written as JSON escapes them, so that JSON gives the name back.
     """
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), named=named)
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -47,12 +47,26 @@ def test_provenance_names_command_versions_and_commit(monkeypatch: pytest.Monkey
     assert results.commit() == "abc+changes"
 
 
+def test_in_a_folder_of_ours_a_file_takes_the_place_of_links_and_pipes(tmp_path: Path) -> None:
+    """They may come from others: a link would lead out of the folder, and a pipe would wait for ever."""
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("theirs")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        results.write_text(path, "ours")
+        assert path.is_file()
+        assert not path.is_symlink()
+        assert path.read_text() == "ours"
+    assert target.read_text() == "theirs"
+
+
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
     link.symlink_to(target)
     for text in ("first", "second"):
-        results.write_text(link, text)
+        results.write_text(link, text, named=True)
         assert link.is_symlink()
         assert target.read_text() == text
     assert [path.name for path in target.parent.iterdir()] == ["file"]
@@ -62,10 +76,10 @@ def test_a_files_mode_stays_and_a_new_one_follows_the_umask(tmp_path: Path) -> N
     path = tmp_path / "file"
     before = os.umask(0o027)
     try:
-        results.write_text(path, "new")
+        results.write_text(path, "new", named=True)
         assert path.stat().st_mode & 0o777 == 0o640
         path.chmod(0o604)
-        results.write_text(path, "again")
+        results.write_text(path, "again", named=True)
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o604
@@ -76,7 +90,7 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        results.write_text(pipe, "text")
+        results.write_text(pipe, "text", named=True)
         assert os.read(reader, 100) == b"text"
     finally:
         os.close(reader)
@@ -90,6 +104,6 @@ def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     link = tmp_path / "full"
     link.symlink_to("/dev/full")
     with pytest.raises(CspbenchError, match="No space left"):
-        results.write_text(link, "text")
+        results.write_text(link, "text", named=True)
     assert link.is_symlink()
     assert link.is_char_device()

@@ -64,11 +64,11 @@ def ci(
     against = load(baseline, results)
     changes = compared(against, now, tolerances)
     if junit is not None:
-        write_bytes(junit, as_junit(changes))
+        write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:
         _append(summary, changed.markdown(changes, against.name, changed.SUMMARY_LIMIT))
     if comment is not None:
-        write_text(comment, changed.comment(changes, against.name))
+        write_text(comment, changed.comment(changes, against.name), named=True)
     typer.echo(changed.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)

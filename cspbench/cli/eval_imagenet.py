@@ -68,7 +68,8 @@ def eval_imagenet(
     from cspbench.data.classes import ORDERS
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
-    from cspbench.evaluate.imagenet import Subject, class_order, limited
+    from cspbench.evaluate.classifiers import class_order
+    from cspbench.evaluate.imagenet import Subject, limited
 
     if classes not in (None, *ORDERS):
         raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
@@ -183,7 +184,7 @@ def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
     """The preset asked for, else the one that the network's framework had."""
-    from cspbench.evaluate.imagenet import preset_of
+    from cspbench.evaluate.classifiers import preset_of
 
     return preset_of(subject.name, wanted, file=bool(subject.network.places))
 

@@ -207,7 +207,7 @@ def _write(text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_text(out, text)
+        write_text(out, text, named=True)
         _wrote([out])
 
 

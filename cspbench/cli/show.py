@@ -81,7 +81,7 @@ def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
         if str(cfg) == "-":
             typer.echo(text, nl=False)
         else:
-            write_text(cfg, text)
+            write_text(cfg, text, named=True)
             typer.echo(f"cspbench: wrote {cfg}", err=True)
     if plot is not None:
         from cspbench.report.drawing import draw

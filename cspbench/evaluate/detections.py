@@ -68,7 +68,7 @@ def joined(parts: Sequence[Detections]) -> Detections:
 
 def write(detections: Detections, path: Path) -> None:
     """Write COCO's result file as Darknet does, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii") as stream:
+    with replacing(path, named=True) as temporary, temporary.open("w", encoding="ascii") as stream:
         stream.writelines(lines(detections))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cspbench.data import presets
 from cspbench.data.classes import SAMPLE, order, places
 from cspbench.data.decode import BadImageError
 from cspbench.data.label_order import advice, known_images, probe_order
@@ -19,13 +18,6 @@ from cspbench.errors import UsageError
 from cspbench.evaluate.run import Run
 from cspbench.network.network import Network
 from cspbench.network.network import digest as network_digest
-from cspbench.zoo import sample
-
-SAMPLE_CLASSIFIERS = frozenset(model.name for model in sample.CLASSIFIERS)
-
-
-ORIGINAL_ENGINE = frozenset({"resnet10", "resnet50", "resnext50"})
-"""Models whose shortcuts of unequal size only the original engine runs, which is where their numbers come from."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +74,6 @@ def limit_of(text: str, total: int) -> int:
 def limited(source: Source, limit: str | None) -> Source:
     """The source, or the part of it that `limit` asks for."""
     return source if limit is None else Subset(source, limit_of(limit, len(source)))
-
-
-def class_order(model: str) -> str:
-    """The order in which a catalogue model numbers the classes: timm's sort the WordNet ids, Darknet's do not."""
-    if model in SAMPLE_CLASSIFIERS:
-        return SAMPLE
-    return "sorted" if model.startswith("timm/") else "darknet"
-
-
-def preset_of(model: str, name: str | None = None, file: bool = False) -> ClassificationPreset:
-    """The preset of that name, by default the one that a model's framework had, with the model's own epsilon rule.
-
-    Under `readme` the original engine's models divide as that engine did. A `file` of the user's only bears the name.
-    """
-    own = presets.preset(name or ("timm" if class_order(model) == "sorted" else "readme"))
-    original = own.name == "readme" and model in ORIGINAL_ENGINE and not file
-    return replace(own, epsilon="outside-1e-6") if original else own
 
 
 def check_classes(subject: Subject, source: Source) -> None:

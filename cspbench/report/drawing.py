@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import UsageError
 from cspbench.network.layers import (
     AvgPool,
     Connected,
@@ -21,6 +21,7 @@ from cspbench.network.layers import (
 )
 from cspbench.network.layers.base import Layer
 from cspbench.network.network import Network
+from cspbench.results import replacing
 
 FORMATS = ("svg", "png", "pdf")
 PITCH = 0.3
@@ -92,15 +93,8 @@ def draw(network: Network, path: Path) -> None:
         axes = figure.add_subplot()
         _paint(axes, network, placed)
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:].lower(), {})
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}")
+        with replacing(path, named=True) as temporary:
             figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=100, metadata=metadata)
-            temporary.replace(path)
-        except OSError as error:
-            raise CspbenchError(
-                "cannot be written", where=str(path), found=error.strerror, remedy="Choose another place"
-            ) from error
 
 
 def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -> None:

@@ -12,7 +12,7 @@ from cspbench.claims import Row
 from cspbench.data import detection_presets
 from cspbench.errors import brief
 from cspbench.evaluate import claimed
-from cspbench.evaluate.imagenet import class_order, preset_of
+from cspbench.evaluate.classifiers import class_order, preset_of
 from cspbench.network.network import digest
 from cspbench.report.verdicts import Reason, Verdict, Word
 from cspbench.zoo.catalogue import MODELS

@@ -83,7 +83,7 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
         raise WeightsError(
             "the header's numbers do not fit", where=str(path), found=str(error), remedy="Correct the header"
         ) from error
-    with replacing(path) as temporary, temporary.open("wb") as stream:
+    with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
         stream.write(packed)
         for index, layer in enumerate(network.layers):
             for weight in network.weights(index):

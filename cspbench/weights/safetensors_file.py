@@ -74,7 +74,7 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
     metadata = {"network": network.name}
     if header is not None:
         metadata |= {"darknet_version": header.version, "images_seen": str(header.seen)}
-    with replacing(path) as temporary:
+    with replacing(path, named=True) as temporary:
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:

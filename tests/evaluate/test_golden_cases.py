@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from cspbench.evaluate.classifiers import ORIGINAL_ENGINE, preset_of
 from cspbench.evaluate.engine import prepare
-from cspbench.evaluate.imagenet import ORIGINAL_ENGINE, preset_of
 from cspbench.network.module import to_module
 from cspbench.weights.loading import Epsilon, load
 from cspbench.weights.opening import open_weights

@@ -13,7 +13,7 @@ import typer
 from cspbench.cli.eval_imagenet import finish
 from cspbench.cli.options import Format
 from cspbench.evaluate.accuracy import Accuracy
-from cspbench.evaluate.imagenet import preset_of
+from cspbench.evaluate.classifiers import preset_of
 from cspbench.network.network import digest
 from cspbench.report.accuracies import claims, lines, text, unmeasured
 from cspbench.results import write_json
