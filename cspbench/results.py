@@ -57,10 +57,10 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
         temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         # the mode of any new file: all that the umask leaves
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        mode = stat.S_IMODE((there or temporary.stat()).st_mode)
         try:
             yield temporary
-            if there is not None:
-                os.chmod(temporary, stat.S_IMODE(there.st_mode))
+            os.chmod(temporary, mode)  # some libraries make the file anew, for its owner alone
             _to_disk(temporary)
             os.replace(temporary, place)
         except BaseException:

@@ -110,7 +110,7 @@ def _coco_text(report: CocoReport) -> str:
         ("faults", report.faults),
     ):
         lines.append((name, _some(found) if found else "none"))
-    fitting = f"usable, by a network of {report.categories} classes that are not COCO's 80" if differ else "usable"
+    fitting = f"usable, by a network of these {report.categories} categories, not of COCO's 80" if differ else "usable"
     lines.append(("verdict", fitting if report.usable else "not usable as it is"))
     return "\n".join(f"{name:<13} {text}" for name, text in lines)
 

@@ -94,7 +94,7 @@ def test_a_coco_folder(coco: Path) -> None:
     assert report["images"] == "2, 0 other images in the folder"
     assert report["objects"] == "1, of them 0 crowds"
     assert report["categories"].startswith("1, not COCO's 80: 79: 2: none instead of bicycle, ")
-    assert report["verdict"] == "usable"
+    assert report["verdict"] == "usable, by a network of these 1 categories, not of COCO's 80"
     assert run(dataset="coco", CSPBENCH_COCO=str(coco)).stdout == done.stdout
 
 

@@ -255,7 +255,7 @@ def test_the_check_says_what_a_set_of_other_classes_is_usable_for(tmp_path: Path
     data["categories"] = [each for each in data["categories"] if each["name"] != "zebra"]
     done = CliRunner().invoke(app, ["data", "check", "coco", str(write(tmp_path, data))])
     assert "79, not COCO's 80: 1: 24: none instead of zebra" in done.stdout
-    assert done.stdout.splitlines()[-1].endswith("usable, by a network of 79 classes that are not COCO's 80")
+    assert done.stdout.splitlines()[-1].endswith("usable, by a network of these 79 categories, not of COCO's 80")
 
 
 def test_the_check_finds_bad_images(tmp_path: Path) -> None:

@@ -48,7 +48,13 @@ def command(*arguments: str | Path, to: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "CI": "1", "CSPBENCH_WEIGHTS": str(to)},
+        preexec_fn=heard,
     )
+
+
+def heard() -> None:
+    """Let a new process hear interrupts, also where the tests run in the background of a shell, which hears none."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str], code: int) -> tuple[list[dict[str, object]], str]:
