@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -10,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -36,6 +38,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the reference files are not in {SHARED}: set CSPBENCH_SHARED to the folder that holds them")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> ModuleType:
+    """What rebuilds the weights that the original Darknet was given, and holds what it computed."""
+    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

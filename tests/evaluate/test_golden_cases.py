@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -16,16 +15,6 @@ from cspbench.network.module import to_module
 from cspbench.weights.loading import Epsilon, load
 from cspbench.weights.opening import open_weights
 from cspbench.zoo.catalogue import MODELS
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # the other rules are off by 5e-5 for resnet10 and by 3e-3 for the others

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -34,16 +33,6 @@ CASES = (
 ORIGINAL_ENGINE = frozenset({"resnet10", "resnet50", "resnext50"})
 HEADER = 20
 Array = NDArray[np.float32]
-
-
-@pytest.fixture(scope="session")
-def golden(shared: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def load(network: Network, module: fx.GraphModule, data: bytes, original_engine: bool) -> None:
