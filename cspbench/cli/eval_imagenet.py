@@ -86,6 +86,8 @@ def eval_imagenet(
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
         )
+    if not (Path(place).expanduser().exists() or str(place).startswith(("hfds/", "tfds/", "wds/"))):
+        open_imagenet(place, labels)  # raises: a mistyped path is told before weights that lack, too
     pixels = parse_size(size)
     found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=False)
     if not found:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cspbench.cli import choosing, evaluating
+from cspbench.cli.app import app
 from cspbench.cli.eval_imagenet import _name_bad
+from cspbench.data.source import DatasetError
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluate.classification import OutputError
 from cspbench.evaluate.run import IncompleteRunError
@@ -96,3 +100,15 @@ def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: py
     assert len(lines) == 21
     assert lines[0] == "cspbench: could not be read and counts as wrong: 0.png (is cut off)"
     assert lines[-1].startswith("cspbench: and 480 more images")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("eval-imagenet", "is no data set"), ("eval-coco", "is no COCO data set")]
+)
+def test_a_mistyped_path_is_told_before_weights_that_lack(
+    command: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
+    done = CliRunner().invoke(app, [command, str(tmp_path / "typo")])
+    assert isinstance(done.exception, DatasetError)
+    assert f"typo: {words}" in str(done.exception)
