@@ -94,7 +94,7 @@ def eval_coco(
     made another way than its claim, with another threshold or preset: `other-way`. Exit code 1: an AP is off; 4: images
     could not be read, or the server must answer first.
     """
-    from cspbench.data.coco import find, open_coco
+    from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder
     from cspbench.evaluate.claimed import COCO, of_sample
     from cspbench.evaluate.coco import limited, parse_thresholds
@@ -118,7 +118,8 @@ def eval_coco(
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
         )
-    find(place, split)  # a mistyped path is told before weights that lack, too
+    if not place.exists():
+        open_coco(place)  # raises: a mistyped path is told before weights that lack, too
     pixels = parse_size(size)
     found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=True)
     if not found:
