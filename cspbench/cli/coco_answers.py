@@ -36,7 +36,7 @@ def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     from cspbench.results import write_json
 
     split = str(run.identity["data"]["split"])
-    if not split.startswith("test") or asked.partial or run.missing():
+    if not split.startswith("test") or asked.partial or run.missing(stale=lambda *_: False):
         raise UsageError(
             "the server's numbers are of a whole test split",
             where=str(run.path),

@@ -41,7 +41,7 @@ def result(run: Run, source: CocoSource, asked: Asked) -> dict[str, Any]:
     collected, found = at_thresholds(run, source, asked)
     _warn(run, source, collected, asked)
     data = {**about(run, asked), "bad": list(collected.bad), "pixels": collected.pixels, "thresholds": []}
-    answers = coco_answers.known(run)
+    answers = coco_answers.known(run) if str(run.identity["data"]["split"]).startswith("test") else {}
     for each in found:
         answer = answers.get((each.nms, kind_of(run, asked)))
         if each.measured is None and answer is not None:

@@ -59,7 +59,7 @@ def outdated(runs: Path) -> str | None:
     Of a checkout with changes nobody knows which they were.
     """
     from cspbench import __version__
-    from cspbench.evaluate import record
+    from cspbench.evaluate import record, resuming
     from cspbench.evaluate.run import SHARD
     from cspbench.files import read_file
     from cspbench.results import commit
@@ -70,9 +70,10 @@ def outdated(runs: Path) -> str | None:
             found = record.parse(read_file(path, record.LARGEST), SHARD)
         except (OSError, ValueError):
             return f"nobody knows what ({path} cannot be read)"
-        made = found.get("cspbench"), found.get("commit")
-        if made != own or str(made[1]).endswith(CHANGED):
-            return f"cspbench {made[0]}, commit {made[1]}" if made[1] else f"cspbench {made[0]}"
+        for session in resuming.sessions(found):
+            made = session.get("cspbench"), session.get("commit")
+            if made != own or str(made[1]).endswith(CHANGED):
+                return f"cspbench {made[0]}, commit {made[1]}" if made[1] else f"cspbench {made[0]}"
     return None
 
 

@@ -98,14 +98,19 @@ def made(
     from cspbench.evaluate.engine import choose_device, prepare
     from cspbench.evaluate.lock import alone
     from cspbench.evaluate.processes import meet, rank, together
-    from cspbench.evaluate.resuming import Kept
+    from cspbench.evaluate.resuming import Kept, mark
     from cspbench.evaluate.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
     footprint.check(network)
     device = choose_device(options.device)
-    about = {**results.provenance(["cspbench", *sys.argv[1:]]), "device": str(device), **provenance}
+    about = {
+        **results.provenance(["cspbench", *sys.argv[1:]]),
+        "device": str(device),
+        "files": mark(images),
+        **provenance,
+    }
     share = rank()
     first = share[0] == 0
     with _resumable(path, first), alone(path) if first else nullcontext():

@@ -26,7 +26,12 @@ def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapp
             err=True,
         )
     if missing:
-        resuming.add_session(run.path, {"when": records.now(), **about})
+        # what the evaluation's server has said is of the predictions that were there
+        (run.path / "server.json").unlink(missing_ok=True)
+        session = {"when": records.now(), **about}
+        (resuming.add_session if there else resuming.begin_again)(run.path, session)
+    elif kept.elsewhere:
+        resuming.moved(run.path, about.get("files"))
     if not there:
         return
     makers = list(dict.fromkeys(map(resuming.program, before)))

@@ -7,6 +7,7 @@ of unknown images, NaN) is a list of faults: a check reports them all, an evalua
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -153,7 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; ValueError where a key has two values, of which readers take one or the other."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        repeated = next(key for key in made if sum(key == each for each, _ in pairs) > 1)
+        repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f'the key "{brief(repeated)}" twice in one object')
     return made
 

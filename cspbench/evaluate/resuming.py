@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import Mapping
@@ -34,11 +35,14 @@ class Kept:
     """Tells which shards are to be made: those not there, and those whose images have changed since.
 
     A file that was touched after its shard was written is read again and held against the checksum that the shard
-    has; so copied data and copied runs are kept. An image that could not be read is read again each time.
+    has, and so is every one where the files are others than those that the run knows (`mark`); so copied data and
+    copied runs are kept. An image that could not be read is read again each time.
     """
 
     def __init__(self, run: Run, images: Images) -> None:
         self.run, self.images = run, images
+        self.elsewhere = record(run.path).get("files") != mark(images)
+        """Whether the images lie in other files than when the run last looked."""
         self.changed: list[str] = []
         """Keys of the images that have changed."""
         self._touched: dict[str, int] = {}
@@ -57,7 +61,9 @@ class Kept:
         for at, index in enumerate(self.run.block(shard)):
             later = self._time(self.images.path(index)) > written
             touched |= later
-            if (later or not arrays["ok"][at]) and self._checksum(index) != int(arrays["checksum"][at]):
+            if (later or self.elsewhere or not arrays["ok"][at]) and self._checksum(index) != int(
+                arrays["checksum"][at]
+            ):
                 self.changed.append(str(arrays["key"][at]))
                 stale = True
         if touched and not stale:
@@ -84,6 +90,21 @@ class Kept:
             return 0
 
 
+def mark(images: Images) -> str | None:
+    """What tells the files of a data set from those of another with the same names; None where there are none.
+
+    The first, the middle and the last one's place, node, size and time: folders are exchanged whole.
+    """
+    count = len(images)
+    paths = {images.path(index) for index in (0, count // 2, count - 1)} if count else set()
+    found = []
+    for path in sorted(path for path in paths if path is not None):
+        with suppress(OSError):
+            about = os.stat(path)
+            found.append(f"{os.path.realpath(path)} {about.st_ino} {about.st_size} {about.st_mtime_ns}")
+    return hashlib.sha256("\n".join(found).encode("utf-8", "surrogateescape")).hexdigest()[:16] if found else None
+
+
 def sessions(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The provenance of every session that made predictions of a run, from its run.json, the first one's first."""
     return [run, *run.get("sessions", [])]
@@ -92,8 +113,24 @@ def sessions(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def add_session(path: Path, made: Mapping[str, Any]) -> None:
     """Keep the provenance of one more session in a run.json. Raises `IncompleteRunError` where it cannot be written."""
     kept = record(path)
+    _keep(path, {**kept, "files": made.get("files"), "sessions": [*kept.get("sessions", []), dict(made)][-MOST:]})
+
+
+def begin_again(path: Path, made: Mapping[str, Any]) -> None:
+    """Have a run.json say that this session made it all, where nothing is left of earlier ones."""
+    kept = record(path)
+    own = {key: kept[key] for key in ("samples", "shard", "identity")}
+    _keep(path, {"schema": kept["schema"], **made, **own})
+
+
+def moved(path: Path, files: str | None) -> None:
+    """Keep in a run.json which files its images were found in again."""
+    _keep(path, {**record(path), "files": files})
+
+
+def _keep(path: Path, about: Mapping[str, Any]) -> None:
     try:
-        write_json(path / "run.json", {**kept, "sessions": [*kept.get("sessions", []), dict(made)][-MOST:]})
+        write_json(path / "run.json", about)
     except CspbenchError as error:
         raise IncompleteRunError(
             "the record of the run cannot be written",

@@ -188,7 +188,7 @@ def open_run(
             remedy="Remove the link, or choose another --run; the run directory itself may be a link",
         )
     if fresh:
-        _throw_away([*folder.glob("*.npz"), path / "metrics.json", record])
+        _throw_away([*folder.glob("*.npz"), path / "metrics.json", path / "server.json", record])
     if record.exists():
         there, _ = _load(path)
         if there.identity != json.loads(json.dumps(identity)) or there.samples != samples:

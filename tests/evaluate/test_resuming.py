@@ -15,7 +15,7 @@ from cspbench.cli.resumed import say_resumed
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import CspbenchError
 from cspbench.evaluate.imagenet import Subset
-from cspbench.evaluate.resuming import Kept, add_session, program, programs, sessions
+from cspbench.evaluate.resuming import Kept, add_session, mark, moved, program, programs
 from cspbench.evaluate.run import SHARD, IncompleteRunError, Run, RunError, load_run, open_run, record
 
 IDENTITY = {
@@ -131,7 +131,7 @@ def test_every_session_is_listed(run: Run, source: FileSource, capsys: pytest.Ca
     say_resumed("net", run, kept, [0, 1], SECOND)
     words = capsys.readouterr().err
     assert words == "cspbench: net: image files have changed since (1), their shards are made anew: x\\n.png\n"
-    assert len(sessions(record(run.path))) == 3
+    assert programs(record(run.path)) == [program(SECOND)]  # of what the first one made nothing is left
 
 
 def test_sessions_that_are_none_are_refused(run: Run) -> None:
@@ -150,3 +150,37 @@ def test_a_record_that_cannot_be_written_leaves_a_run_to_be_resumed(run: Run, mo
     with pytest.raises(IncompleteRunError, match=r"run\.json: the record of the run cannot be written") as caught:
         add_session(run.path, SECOND)
     assert caught.value.exit_code == 4
+
+
+def test_other_files_of_the_same_names_are_read(run: Run, source: FileSource, tmp_path: Path) -> None:
+    """A folder that was there before the run may hold other images: their times say nothing."""
+    (tmp_path / "others").mkdir()
+    regions = [Region(str(tmp_path / "others" / entry.key)) for entry in source.entries]
+    for region in regions:
+        Path(region.path).write_bytes(b"another image")
+    others = FileSource("list", source.entries, regions)
+    moved(run.path, mark(source))
+    for shard in range(run.shards):
+        os.utime(run.shard_path(shard), (time.time() + 9, time.time() + 9))
+    assert not Kept(run, source).elsewhere
+    assert Kept(run, source).missing() == []
+    assert Kept(run, others).elsewhere
+    assert Kept(run, others).missing() == [0, 1]
+    moved(run.path, mark(others))
+    assert Kept(run, others).missing() == []  # which is what the times alone would have said
+    assert Kept(run, source).missing() == []  # elsewhere again, and the same images
+
+
+def test_a_fresh_start_throws_the_servers_answer_away(run: Run, source: FileSource) -> None:
+    (run.path / "server.json").write_text("[]")
+    open_run(run.path, IDENTITY, len(source), FIRST, fresh=True)
+    assert not (run.path / "server.json").exists()
+
+
+def test_predictions_made_anew_have_no_answer_of_the_server(run: Run, source: FileSource) -> None:
+    answer = run.path / "server.json"
+    answer.write_text("[]")
+    say_resumed("net", run, Kept(run, source), [], FIRST)
+    assert answer.exists()
+    say_resumed("net", run, Kept(run, source), [1], FIRST)
+    assert not answer.exists()
