@@ -37,10 +37,6 @@ def compare(
             remedy="Compare two classifiers or two detectors",
         )
     if tasks[0] == "imagenet":
-        if nms is not None or data is not None:
-            raise UsageError(
-                "--nms and --data are of detectors", expected="two runs alone", remedy="Leave them out for classifiers"
-            )
         _classifiers(runs, as_json)
     else:
         _detectors(runs, nms, data, as_json)

@@ -13,7 +13,7 @@ import typer
 
 from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together
+from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -74,8 +74,6 @@ def eval_imagenet(
     if classes not in (None, *ORDERS):
         raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
-    if explain:
-        _check_explain(compiled, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
@@ -108,19 +106,6 @@ def eval_imagenet(
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
         finish(finished, without, form, allow_bad, left_out)
-
-
-def _check_explain(compiled: bool, fresh: bool) -> None:
-    """Refuse what --explain has no use for: it keeps no run, and every process would do all of it."""
-    from cspbench.evaluate.processes import rank
-
-    refuse_together(
-        {"--explain": True, "--compile": compiled, "--fresh": fresh}, {"--explain": ("--compile", "--fresh")}
-    )
-    if rank()[1] > 1:
-        raise UsageError(
-            "--explain works in one process", found=f"{rank()[1]} processes", remedy="Start it without torchrun"
-        )
 
 
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:

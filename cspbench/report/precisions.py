@@ -49,8 +49,7 @@ def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
     identity = result["identity"]
     numbers = [_number(at["ap"].get(metric), (at["intervals"] or {}).get(metric)) for metric in METRICS]
     if at["ap"] == {}:
-        why = "partial" if result.get("partial") else "no ground truth"
-        numbers = ["awaiting-server" if "submissions" in result else why] + ["-"] * 5
+        numbers = ["awaiting-server" if "submissions" in result else "partial"] + ["-"] * 5
     split = identity["data"]["split"]
     return [
         identity["model"],

@@ -197,8 +197,6 @@ def test_compare_is_paired(sample: Sample, finished: Path, tmp_path: Path) -> No
     assert done.returncode == 2
     assert "not of the same images" in done.stderr
     assert "McNemar p = 1" in run(["compare", str(first), str(first)], tmp_path).stdout
-    refused = run(["compare", str(first), str(first), "--nms", "0.3"], tmp_path)
-    assert (refused.returncode, "--nms and --data are of detectors" in refused.stderr) == (2, True)
 
 
 def test_unreadable_images_count_as_wrong_and_are_named(sample: Sample, tmp_path: Path) -> None:

@@ -103,24 +103,6 @@ def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: py
 
 
 @pytest.mark.parametrize(
-    ("more", "environment", "words"),
-    [
-        (["--compile"], {}, "--explain does not go with --compile"),
-        (["--fresh"], {}, "--explain does not go with --fresh"),
-        ([], {"RANK": "0", "WORLD_SIZE": "2"}, "--explain works in one process"),
-    ],
-)
-def test_explain_takes_no_option_that_it_has_no_use_for(
-    more: list[str], environment: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(app, ["eval-imagenet", "data", "--explain", *more])
-    assert isinstance(done.exception, UsageError)
-    assert words in str(done.exception)
-
-
-@pytest.mark.parametrize(
     ("command", "words"), [("eval-imagenet", "is no data set"), ("eval-coco", "is no COCO data set")]
 )
 def test_a_mistyped_path_is_told_before_weights_that_lack(
