@@ -31,7 +31,7 @@ def steps() -> dict[str, float]:
     import os
 
     import cspbench.network.tracing  # noqa: F401 - torch and fvcore
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.counter import WORTH_A_PROCESS, Counter
     from cspbench.params import measure, published
 

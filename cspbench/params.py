@@ -6,20 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from cspbench import tables
-from cspbench.claims import Cell, Column, Row, Table
+from cspbench.claims import tables
+from cspbench.claims.model import Cell, Column, Row, Table
+from cspbench.claims.rounding import as_printed
+from cspbench.claims.verdict import Derived, Reason, Verdict, Word, derived, verdict
 from cspbench.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.network import Network, digest
-from cspbench.report.verdicts import (
-    Derived,
-    Reason,
-    Verdict,
-    Word,
-    as_printed,
-    derived,
-    verdict,
-)
 from cspbench.zoo.catalogue import MODELS, Model, row_model
 
 METRICS = ("params", "bflops")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from cspbench.claims.rounding import claimed_as, percent_off
+from cspbench.claims.verdict import Reason, Word
 from cspbench.params import CellCount, RowCount
-from cspbench.report.verdicts import Reason, Word, claimed_as, percent_off
 
 
 def as_json(result: RowCount) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 from cspbench import counter as counter_module
-from cspbench import params, tables
+from cspbench import params
+from cspbench.claims import tables
+from cspbench.claims.verdict import Reason, Word, verdict
 from cspbench.errors import CountingError, UsageError
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
@@ -16,7 +18,6 @@ from cspbench.network.network import Network, difference
 from cspbench.params import METRICS
 from cspbench.params_json import as_json
 from cspbench.report.counted import cells, quantity, summary
-from cspbench.report.verdicts import Reason, Word, verdict
 from cspbench.zoo import catalogue
 
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench import claims, tables
+from cspbench.claims import model as claims
+from cspbench.claims import tables
+from cspbench.claims.verdict import derived
 from cspbench.errors import TableError, UsageError
-from cspbench.report.verdicts import derived
 
 PUBLISHED = Path(__file__).parents[1] / "tables"
 ROWS = {
@@ -232,7 +233,8 @@ def test_frame_rates_of_several_devices() -> None:
 
 def test_torch_and_pandas_are_not_imported() -> None:
     code = (
-        "import sys, cspbench.tables, cspbench.report.verdicts; sys.exit({'torch', 'pandas'} & {*sys.modules} != set())"
+        "import sys, cspbench.claims.tables, cspbench.claims.verdict; "
+        "sys.exit({'torch', 'pandas'} & {*sys.modules} != set())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -240,12 +242,15 @@ def test_torch_and_pandas_are_not_imported() -> None:
 def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
     package = tmp_path / "cspbench"
     package.mkdir()
-    for name in ("__init__.py", "claims.py", "errors.py", "files.py", "tables.py"):
+    for name in ("__init__.py", "errors.py", "files.py"):
         shutil.copy(PUBLISHED.parent / "cspbench" / name, package)
+    shutil.copytree(PUBLISHED.parent / "cspbench/claims", package / "claims")
     shutil.copytree(PUBLISHED, package / "published")
-    code = "import cspbench.tables as tables; print(tables.__file__, sum(len(t.rows) for t in tables.load_all()))"
+    code = (
+        "import cspbench.claims.tables as tables; print(tables.__file__, sum(len(t.rows) for t in tables.load_all()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(package / "tables.py"), "92"]
+    assert done.stdout.split() == [str(package / "claims/tables.py"), "92"]
 
 
 # --- unknown names

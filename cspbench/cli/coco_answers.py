@@ -26,13 +26,13 @@ LARGEST = 1 << 22
 
 def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     """A run on a test split with the server's numbers for the zip of one threshold, which are kept."""
+    from cspbench.claims.rounding import round_half_up
     from cspbench.cli.coco_results import about, keep, kind_of, shown
     from cspbench.cli.coco_written import submission
     from cspbench.evaluate.coco_server import LARGEST as LARGEST_ANSWER
     from cspbench.evaluate.coco_server import import_server, submission_path
     from cspbench.evaluate.record import now
     from cspbench.files import read_file
-    from cspbench.report.verdicts import round_half_up
     from cspbench.results import write_json
 
     split = str(run.identity["data"]["split"])

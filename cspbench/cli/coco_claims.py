@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cspbench.cli.coco_asked import Asked
 
 if TYPE_CHECKING:
-    from cspbench.claims import Row
+    from cspbench.claims.model import Row
+    from cspbench.claims.verdict import Verdict
     from cspbench.evaluate.run import Run
-    from cspbench.report.verdicts import Verdict
 
 
 def claims(

@@ -160,7 +160,7 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     """
     if network.places:
         return [None]
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.evaluate.claimed import COCO, of_sample
     from cspbench.zoo.catalogue import row_model
 

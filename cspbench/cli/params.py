@@ -55,7 +55,7 @@ def params(
     a claim's there is no verdict on it. Exit code 1: a cell is off, no network of the same name explains it, and the
     network is no stand-in of ours.
     """
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.zoo import catalogue
 
     given = [bool(models), every, bool(table), cfg is not None]
@@ -112,7 +112,7 @@ def _read(path: Path) -> Network:
 
 
 def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[int, int] | None) -> list[Subject]:
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.params import of_models, published
 
     if models:
@@ -146,7 +146,7 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
 
 
 def _print(results: list[RowCount], form: Format) -> None:
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.params_json import as_json
     from cspbench.report import counted
 
@@ -163,7 +163,7 @@ def _print(results: list[RowCount], form: Format) -> None:
 
 def _sample(out: Path) -> list[RowCount]:
     """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.params import published
 
     chosen = tables.load_all(kind="sample")
@@ -177,7 +177,7 @@ def count_all(out: Path) -> tuple[str, bool]:
 
     The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
     """
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.params import published
     from cspbench.params_json import as_json
     from cspbench.report.counted import summary

@@ -13,7 +13,7 @@ import typer
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.claims import Table
+    from cspbench.claims.model import Table
     from cspbench.report.cells import Line
     from cspbench.report.plots import Plot
     from cspbench.report.selection import Shown
@@ -147,7 +147,7 @@ def list_off(results: Path) -> str:
 
 
 def _tables() -> tuple[Table, ...]:
-    from cspbench import tables
+    from cspbench.claims import tables
 
     return (*tables.load_all(), *tables.load_all(kind="sample"))
 

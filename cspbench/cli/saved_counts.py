@@ -14,7 +14,7 @@ from cspbench.errors import UsageError
 from cspbench.files import read_file
 
 if TYPE_CHECKING:
-    from cspbench.claims import Table
+    from cspbench.claims.model import Table
     from cspbench.params import RowCount, Subject
 
 LARGEST_FILE = 16 * 2**20

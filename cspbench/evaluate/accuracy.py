@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.claims import Cell
-from cspbench.report.verdicts import Reason, Verdict, Word, round_half_up
+from cspbench.claims.model import Cell
+from cspbench.claims.rounding import round_half_up
+from cspbench.claims.verdict import Reason, Verdict, Word
 
 Array = np.ndarray[Any, Any]
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.claims import Cell
+from cspbench.claims.model import Cell
+from cspbench.claims.rounding import round_half_up
+from cspbench.claims.verdict import Reason, Verdict, Word
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.errors import UsageError
 from cspbench.evaluate.matching import AREAS, THRESHOLDS, Array, Detections, Matches, indexed, match
 from cspbench.evaluate.precision import CAPS, events, precision, recall
-from cspbench.report.verdicts import Reason, Verdict, Word, round_half_up
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl", "ar1", "ar10", "ar100", "ars", "arm", "arl")
 """In COCO's order; the first six are the published tables'."""

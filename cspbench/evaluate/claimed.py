@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from cspbench import tables
-from cspbench.claims import Row
+from cspbench.claims import tables
+from cspbench.claims.model import Row
+from cspbench.claims.verdict import Reason, Verdict
 from cspbench.evaluate import accuracy, average_precision
-from cspbench.report.verdicts import Reason, Verdict
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import WeightFile, known_names, shipped, weight_files
 from cspbench.zoo.catalogue import MODELS

@@ -9,9 +9,9 @@ from cspbench.errors import printable
 from cspbench.report.counted import flat_csv, grid, latex
 
 if TYPE_CHECKING:
-    from cspbench.claims import Row
+    from cspbench.claims.model import Row
+    from cspbench.claims.verdict import Verdict
     from cspbench.evaluate.explain import Step
-    from cspbench.report.verdicts import Verdict
 
 ACCURACIES = ("top1", "top5")
 HEADER = (
@@ -51,8 +51,8 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def unmeasured(model: str) -> list[dict[str, Any]]:
     """The same for a model that lacks weights: every claim, and nothing beside it."""
+    from cspbench.claims.verdict import Reason, Verdict, Word
     from cspbench.evaluate.claimed import of_model
-    from cspbench.report.verdicts import Reason, Verdict, Word
     from cspbench.zoo.catalogue import provenance
 
     made = []

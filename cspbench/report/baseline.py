@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.claims.verdict import Reason, Word
 from cspbench.errors import CspbenchError, brief
 from cspbench.files import read_file
 from cspbench.report import cells, gather, history, past_claims
@@ -18,7 +19,6 @@ from cspbench.report.changes import Changes, compare
 from cspbench.report.recorded import as_recorded, networks, stale, then, with_counts
 from cspbench.report.sources import LARGEST, Counts, Sources, checked_counts, files_of, of_files, parsed
 from cspbench.report.tolerances import COUNTED, Tolerances
-from cspbench.report.verdicts import Reason, Word
 
 GIT = "git:"
 

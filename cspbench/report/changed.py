@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
+from cspbench.claims.rounding import round_half_up
 from cspbench.report.cells import ReportedCell
 from cspbench.report.changes import Changes, Kind, Pair
 from cspbench.report.counted import flat_csv, grid, latex
 from cspbench.report.tolerances import COUNTED
-from cspbench.report.verdicts import round_half_up
 from cspbench.report.wording import delta, mark
 
 MARKER = "<!-- cspbench-ci -->"

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
-from cspbench.claims import NOTHING
+from cspbench.claims.model import NOTHING
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.tolerances import COUNTED, Tolerances
 

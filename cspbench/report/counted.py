@@ -10,9 +10,9 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cspbench.claims import Table
+from cspbench.claims.model import Table
+from cspbench.claims.rounding import claimed_as
 from cspbench.network.counting import COUNTINGS
-from cspbench.report.verdicts import claimed_as
 
 HEADER = (
     "Model",

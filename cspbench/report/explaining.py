@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from cspbench.claims import Cell, Row
+from cspbench.claims.model import Cell, Row
+from cspbench.claims.verdict import Word, verdict
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ledger
-from cspbench.report.verdicts import Word, verdict
 from cspbench.zoo.catalogue import MODELS
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from cspbench.claims import Row
+from cspbench.claims.model import Row
+from cspbench.claims.verdict import Reason, Verdict, Word
 from cspbench.data import detection_presets
 from cspbench.errors import brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.classifiers import class_order, preset_of
 from cspbench.network.network import digest
-from cspbench.report.verdicts import Reason, Verdict, Word
 from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cspbench.claims import NOTHING, Column
+from cspbench.claims.model import NOTHING, Column
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.counted import flat_csv, latex
 from cspbench.report.selection import Shown

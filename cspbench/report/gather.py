@@ -13,14 +13,15 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from cspbench import tables
-from cspbench.claims import Cell, Row, Table
+from cspbench.claims import tables
+from cspbench.claims.model import Cell, Row, Table
+from cspbench.claims.rounding import round_half_up
+from cspbench.claims.verdict import Reason, Verdict, Word, derived
 from cspbench.report import measured
 from cspbench.report.cells import Compared, Line, Other, ReportedCell
 from cspbench.report.faults import Networks
 from cspbench.report.measured import Measured
 from cspbench.report.sources import Evaluation, Sources, files_of, merged, of_files, of_run
-from cspbench.report.verdicts import Reason, Verdict, Word, derived, round_half_up
 from cspbench.zoo.catalogue import provenance, remarks
 from cspbench.zoo.rows import row_model
 

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, brief
 from cspbench.report import past_claims
 from cspbench.report.sources import COUNTS, KEPT, LARGEST

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cspbench.claims import NOTHING, Column, Table
+from cspbench.claims.model import NOTHING, Column, Table
+from cspbench.claims.verdict import Word
 from cspbench.errors import printable
 from cspbench.report.cells import Line, Made, ReportedCell
 from cspbench.report.counted import grid
 from cspbench.report.selection import Shown, select
-from cspbench.report.verdicts import Word
 from cspbench.report.wording import (
     LEGEND,
     ORDER,

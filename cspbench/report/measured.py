@@ -8,15 +8,15 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
-from cspbench import tables
-from cspbench.claims import Row
+from cspbench.claims import tables
+from cspbench.claims.model import Row
+from cspbench.claims.verdict import Reason, Verdict, Word, verdict
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.accuracy import Accuracy
 from cspbench.report import explaining, faults, unreadable
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
-from cspbench.report.verdicts import Reason, Verdict, Word, verdict
 from cspbench.zoo.catalogue import MODELS, provenance, row_model
 
 Key = tuple[str, str, str]

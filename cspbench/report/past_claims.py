@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cspbench import tables
-from cspbench.claims import NOTHING, Cell, Row
+from cspbench.claims import tables
+from cspbench.claims.model import NOTHING, Cell, Row
+from cspbench.claims.verdict import Word
 from cspbench.errors import CspbenchError, TableError, brief
 from cspbench.report.cells import Line, ReportedCell
-from cspbench.report.verdicts import Word
 
 NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
 """The files of tables."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cspbench.claims import Table
+from cspbench.claims.model import Table
+from cspbench.claims.verdict import Word
 from cspbench.report.cells import Line
 from cspbench.report.labels import Box, placed
 from cspbench.report.painting import (
@@ -29,7 +30,6 @@ from cspbench.report.painting import (
 from cspbench.report.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.report.tradeoff import TABLES as TRADEOFF
 from cspbench.report.tradeoff import figure as tradeoff
-from cspbench.report.verdicts import Word
 from cspbench.report.wording import UNITS
 
 if TYPE_CHECKING:

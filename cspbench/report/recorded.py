@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from cspbench.claims import NOTHING
+from cspbench.claims.model import NOTHING
+from cspbench.claims.verdict import Word
 from cspbench.errors import CspbenchError, brief
 from cspbench.report import unreadable
 from cspbench.report.cells import Line, Made, ReportedCell
@@ -21,7 +22,6 @@ from cspbench.report.faults import Networks
 from cspbench.report.measured import changed_since
 from cspbench.report.sources import Counts
 from cspbench.report.tolerances import COUNTED
-from cspbench.report.verdicts import Word
 
 _HEADERS = {"params": "#Parameter", "bflops": "BFLOPs"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cspbench.claims import Column, Table, unknown
+from cspbench.claims.model import Column, Table, unknown
+from cspbench.claims.verdict import Word
 from cspbench.report.cells import Line, ReportedCell
-from cspbench.report.verdicts import Word
 
 PARTIAL = "partial"
 MARKS = (*map(str, Word), PARTIAL)

@@ -11,11 +11,11 @@ from functools import partial
 from math import hypot
 from typing import TYPE_CHECKING, NamedTuple
 
-from cspbench.claims import Table
+from cspbench.claims.model import Table
+from cspbench.claims.verdict import Word
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.labels import DISTANCES, MARKER, Box, Point, ambiguous, placed
 from cspbench.report.painting import CSP, DASHES, GRID, OTHER, PAPER
-from cspbench.report.verdicts import Word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

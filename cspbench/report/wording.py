@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from cspbench.claims import NOTHING, Column
+from cspbench.claims.model import NOTHING, Column
+from cspbench.claims.rounding import round_half_up
+from cspbench.claims.verdict import Word
 from cspbench.report.cells import Line, Made, ReportedCell
 from cspbench.report.selection import Shown
-from cspbench.report.verdicts import Word, round_half_up
 
 UNITS = {"1": 0, "M": 6, "G": 9}
 """Counted numbers: single ones in a printed one, as a power of ten."""

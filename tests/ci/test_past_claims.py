@@ -32,7 +32,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     counts.write(place / "results")
     folder = place / "tables"
     shutil.copytree(REPOSITORY / "tables", folder)
-    monkeypatch.setattr("cspbench.tables.where_published", lambda: folder)
+    monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: folder)
     return folder
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.claims.verdict import Reason, Word
 from cspbench.evaluate.accuracy import Accuracy, accuracies, compare, mcnemar, top_k, verdict, wilson
-from cspbench.report.verdicts import Reason, Word
 
 
 def test_wilson_interval_by_hand() -> None:

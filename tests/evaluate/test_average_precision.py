@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.claims.verdict import Reason, Word
 from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.errors import UsageError
 from cspbench.evaluate.average_precision import ENGINES, METRICS, as_percent, average_precision, verdict
 from cspbench.evaluate.matching import DetectionError, Detections
-from cspbench.report.verdicts import Reason, Word
 
 GOLDEN = {
     "head": "15.324 32.755 11.650 3.861 14.117 26.420",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from report_lines import published
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.report.html import html
 from cspbench.report.plots import plots
 from cspbench.report.selection import select

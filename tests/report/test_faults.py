@@ -10,7 +10,7 @@ import pytest
 from result_files import classifier, counted, counts, detector
 from test_gather import ap, cell, top1
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.data import presets
 from cspbench.evaluate.claimed import digests
 from cspbench.network.counting import ledger

@@ -7,7 +7,7 @@ import io
 
 from report_lines import COUNTED, HOSTILE, published
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.report.flat import HEADER, as_csv, as_latex
 from cspbench.report.selection import select
 

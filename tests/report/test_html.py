@@ -12,7 +12,7 @@ from importlib.resources import files
 import pytest
 from report_lines import HOSTILE, published
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.report.gather import gather_files
 from cspbench.report.html import SYMBOLS, html
 from cspbench.report.markdown import OURS

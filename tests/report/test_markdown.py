@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from report_lines import HOSTILE, cell, line, published
 
-from cspbench import tables
-from cspbench.claims import Table
+from cspbench.claims import tables
+from cspbench.claims.model import Table
 from cspbench.errors import UsageError
 from cspbench.report.cells import Compared, Line, as_json, read
 from cspbench.report.markdown import OURS, like_readme, markdown

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from report_lines import published
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.claims.verdict import Word
 from cspbench.report import plots as module
 from cspbench.report.cells import Line
 from cspbench.report.painting import VARIABLES, styled
 from cspbench.report.plots import Plot, plots
-from cspbench.report.verdicts import Word
 
 pytest.importorskip("matplotlib")
 TABLES = tables.load_all()

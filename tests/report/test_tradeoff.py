@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 from report_lines import published
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.report import tradeoff
 from cspbench.report.labels import MARKER, Box, ambiguous, placed
 from cspbench.report.tradeoff import OPERATIONS, PARAMETERS, models

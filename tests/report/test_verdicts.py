@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from cspbench import tables
-from cspbench.claims import Cell
-from cspbench.report.verdicts import Reason, Word, as_printed, derived, round_half_up, verdict
+from cspbench.claims import tables
+from cspbench.claims.model import Cell
+from cspbench.claims.rounding import as_printed, round_half_up
+from cspbench.claims.verdict import Reason, Word, derived, verdict
 
 G = 1_000_000_000
 

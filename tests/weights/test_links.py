@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.errors import TableError, UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split

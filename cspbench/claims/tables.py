@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from cspbench.claims import Cell, Column, Row, Table, fault, unknown
+from cspbench.claims.model import Cell, Column, Row, Table, fault, unknown
 from cspbench.errors import TableError, brief
 from cspbench.files import read_file
 
@@ -62,8 +62,8 @@ def load(name: str, directory: Path | None = None) -> Table:
 
 def where_published() -> Path:
     """Where the tables are: inside an installed package, else beside the package in a checkout."""
-    installed = Path(__file__).parent / "published"
-    return installed if installed.is_dir() else Path(__file__).parents[1] / "tables"
+    installed = Path(__file__).parents[1] / "published"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "tables"
 
 
 def _text(path: Path) -> str:
