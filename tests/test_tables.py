@@ -240,7 +240,7 @@ def test_torch_and_pandas_are_not_imported() -> None:
 def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
     package = tmp_path / "cspbench"
     package.mkdir()
-    for name in ("__init__.py", "claims.py", "errors.py", "files.py", "tables.py"):
+    for name in ("__init__.py", "claims.py", "errors.py", "io.py", "tables.py"):
         shutil.copy(PUBLISHED.parent / "cspbench" / name, package)
     shutil.copytree(PUBLISHED, package / "published")
     code = "import cspbench.tables as tables; print(tables.__file__, sum(len(t.rows) for t in tables.load_all()))"
