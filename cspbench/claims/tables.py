@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from cspbench.claims.model import Cell, Column, Row, Table, fault, unknown
 from cspbench.errors import TableError, brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 LARGEST_FILE = 1 << 22
 """Bytes; the published tables have a few thousand each."""

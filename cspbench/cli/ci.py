@@ -53,11 +53,11 @@ def ci(
     never passes.
     """
     from cspbench.errors import printable
+    from cspbench.io import write_bytes, write_text
     from cspbench.report import changed
     from cspbench.report.baseline import compared, load, present
     from cspbench.report.junit import junit as as_junit
     from cspbench.report.tolerances import parse
-    from cspbench.results import write_bytes, write_text
 
     tolerances = parse(fail_on)
     now = present(results, runs or [])

@@ -32,8 +32,7 @@ def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     from cspbench.evaluate.coco_server import LARGEST as LARGEST_ANSWER
     from cspbench.evaluate.coco_server import import_server, submission_path
     from cspbench.evaluate.record import now
-    from cspbench.files import read_file
-    from cspbench.results import write_json
+    from cspbench.io import read_file, write_json
 
     split = str(run.identity["data"]["split"])
     if not split.startswith("test") or asked.partial or run.missing(stale=lambda *_: False):
@@ -84,7 +83,7 @@ def known(run: Run) -> dict[tuple[float, str], dict[str, Any]]:
     `UsageError` for one that cannot be read: what it held has been asked of the server.
     """
     from cspbench.evaluate.average_precision import METRICS
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     path = run.path / "server.json"
     if not path.exists():

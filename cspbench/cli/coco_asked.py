@@ -119,7 +119,7 @@ def _preset(kept: dict[str, Any], nms_kind: str | None) -> DetectionPreset:
 
 def _last(run: Run) -> list[dict[str, Any]]:
     """The thresholds of the run's metrics, those scored last at the end; empty without any that can be read."""
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     try:
         found = json.loads(read_file(run.path / "metrics.json", LARGEST))["thresholds"][-MOST:]

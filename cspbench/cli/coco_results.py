@@ -95,7 +95,7 @@ def keep(run: Run, data: dict[str, Any]) -> None:
 
     An older entry stays where it is of the same images; one of the same threshold and kind is replaced.
     """
-    from cspbench.results import write_json
+    from cspbench.io import write_json
 
     new = {(at["nms"], at["kind"]) for at in data["thresholds"]}
     older = [at for at in _older(run, data) if (at["nms"], at["kind"]) not in new]
@@ -104,7 +104,7 @@ def keep(run: Run, data: dict[str, Any]) -> None:
 
 def _older(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The thresholds in a run's metrics.json; none where it is not of the same images, or not readable."""
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     try:
         there = json.loads(read_file(run.path / "metrics.json", LARGEST))

@@ -111,7 +111,7 @@ def eval_imagenet(
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
     """Evaluate one subject; its result, or None in a process that only helped."""
     from cspbench.evaluate import classification, imagenet
-    from cspbench.results import write_json
+    from cspbench.io import write_json
     from cspbench.weights.opening import open_weights
 
     imagenet.check_classes(subject, source)

@@ -91,7 +91,7 @@ def made(
     **provenance: Any,
 ) -> Run | None:
     """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
-    from cspbench import results
+    from cspbench import provenance as origin
     from cspbench.cli.progress import Progress
     from cspbench.cli.resumed import say_resumed
     from cspbench.evaluate import footprint
@@ -106,7 +106,7 @@ def made(
     footprint.check(network)
     device = choose_device(options.device)
     about = {
-        **results.provenance(["cspbench", *sys.argv[1:]]),
+        **origin.provenance(["cspbench", *sys.argv[1:]]),
         "device": str(device),
         "files": mark(images),
         **provenance,

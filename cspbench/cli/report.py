@@ -117,10 +117,10 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
     The report is of what the directory holds then, so that it can be made again from the directory alone.
     """
     from cspbench.evaluate.run import find_runs
+    from cspbench.io import write_bytes, write_text
     from cspbench.report.gather import gather
     from cspbench.report.selection import select
     from cspbench.report.sources import keep
-    from cspbench.results import write_bytes, write_text
 
     paths = find_runs(runs)
     written = keep(results, paths)
@@ -202,7 +202,7 @@ def _rendered(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Plot],
 
 
 def _write(text: str, out: Path | None) -> None:
-    from cspbench.results import write_text
+    from cspbench.io import write_text
 
     if out is None:
         typer.echo(text, nl=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cspbench.errors import UsageError
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 if TYPE_CHECKING:
     from cspbench.claims.model import Table
@@ -23,9 +23,10 @@ LARGEST_FILE = 16 * 2**20
 
 def save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
     """Write NAME.json, and NAME.md with the tables' rows."""
+    from cspbench.io import write_json, write_text
     from cspbench.params_json import as_json
+    from cspbench.provenance import provenance
     from cspbench.report import counted
-    from cspbench.results import provenance, write_json, write_text
 
     rows = [as_json(result) for result in results]
     made = provenance(["cspbench", *sys.argv[1:]])

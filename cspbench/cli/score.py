@@ -53,7 +53,7 @@ def score(
     from cspbench.cli.coco_asked import again
     from cspbench.evaluate import imagenet
     from cspbench.evaluate.run import find_runs, load_run
-    from cspbench.results import write_json
+    from cspbench.io import write_json
 
     files = [path for path in runs if path.is_file()]
     if files:

@@ -70,9 +70,9 @@ def _origin(entry: Model) -> str:
 
 
 def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
+    from cspbench.io import write_text
     from cspbench.network.cfg_text import write
     from cspbench.network.joins import old_only
-    from cspbench.results import write_text
 
     if cfg is not None:
         text = write(network)

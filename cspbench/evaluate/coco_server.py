@@ -19,8 +19,7 @@ import numpy as np
 from cspbench.errors import CspbenchError, UsageError, brief
 from cspbench.evaluate.average_precision import METRICS
 from cspbench.evaluate.matching import Detections
-from cspbench.files import open_file, read_part
-from cspbench.results import replacing
+from cspbench.io import open_file, read_part, replacing
 
 CHUNK = 1 << 16
 """Detections written at a time: a whole test set's are gigabytes of text."""

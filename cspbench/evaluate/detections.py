@@ -19,7 +19,7 @@ from cspbench.errors import DefinitionError
 from cspbench.evaluate.candidates import Candidates
 from cspbench.evaluate.coco_server import lines
 from cspbench.evaluate.matching import Detections
-from cspbench.results import replacing
+from cspbench.io import replacing
 
 CATEGORY_IDS = tuple(sorted(COCO_CATEGORIES))
 """COCO's id of each of a detector's 80 classes."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from cspbench.errors import brief
 from cspbench.evaluate.matching import DetectionError, Detections
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 LARGEST = 1 << 31
 """Bytes; Darknet's for 5,000 images have some 500 MB."""

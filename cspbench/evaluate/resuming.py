@@ -14,7 +14,7 @@ from cspbench.data.decode import BadImageError
 from cspbench.errors import CspbenchError, printable
 from cspbench.evaluate.npz import Arrays
 from cspbench.evaluate.run import IncompleteRunError, Run, record
-from cspbench.results import write_json
+from cspbench.io import write_json
 
 MOST = 1000
 """Later sessions that a run.json lists, the newest ones."""

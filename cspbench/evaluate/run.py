@@ -23,8 +23,7 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate import npz
 from cspbench.evaluate import record as records
 from cspbench.evaluate.npz import Arrays
-from cspbench.files import read_file
-from cspbench.results import write_bytes, write_json
+from cspbench.io import read_file, write_bytes, write_json
 
 SHARD = 256
 """Samples per shard."""

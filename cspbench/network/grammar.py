@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cspbench.errors import CspbenchError, DefinitionError, brief
-from cspbench.files import open_file, read_part
+from cspbench.io import open_file, read_part
 
 LARGEST_FILE = 16 * 2**20
 """Bytes. The longest published cfg has 60 kB; the limit keeps a wrong file from being read whole."""

@@ -12,7 +12,7 @@ from typing import Any
 from cspbench.claims import tables
 from cspbench.claims.verdict import Reason, Word
 from cspbench.errors import CspbenchError, brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 from cspbench.report import cells, gather, history, past_claims
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.changes import Changes, compare

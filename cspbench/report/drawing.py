@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cspbench.errors import UsageError
+from cspbench.io import replacing
 from cspbench.network.layers import (
     AvgPool,
     Connected,
@@ -21,7 +22,6 @@ from cspbench.network.layers import (
 )
 from cspbench.network.layers.base import Layer
 from cspbench.network.network import Network
-from cspbench.results import replacing
 
 FORMATS = ("svg", "png", "pdf")
 PITCH = 0.3

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cspbench.errors import CspbenchError, UsageError, brief
-from cspbench.results import write_bytes
+from cspbench.io import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

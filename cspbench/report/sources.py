@@ -17,9 +17,8 @@ from typing import Any
 
 from cspbench.errors import CspbenchError, brief
 from cspbench.evaluate.record import when
-from cspbench.files import read_file
+from cspbench.io import read_file, write_json
 from cspbench.report import unreadable
-from cspbench.results import write_json
 from cspbench.zoo.catalogue import MODELS
 
 COUNTS = ("params.json", "sample-params.json")

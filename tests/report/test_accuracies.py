@@ -14,9 +14,9 @@ from cspbench.cli.eval_imagenet import finish
 from cspbench.cli.options import Format
 from cspbench.evaluate.accuracy import Accuracy
 from cspbench.evaluate.classifiers import preset_of
+from cspbench.io import write_json
 from cspbench.network.network import digest
 from cspbench.report.accuracies import claims, lines, text, unmeasured
-from cspbench.results import write_json
 from cspbench.zoo.catalogue import model as entry
 
 

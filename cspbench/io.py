@@ -1,39 +1,74 @@
-"""Files of results: written whole or not at all, and saying how their numbers were made."""
+"""Files from others, opened so that nothing waits and nothing endless is read; files of ours, written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
-import platform
+import re
 import secrets
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from cspbench import __version__
 from cspbench.errors import CspbenchError
 
-SCHEMA = 1
-PACKAGES = (
-    "torch",
-    "timm",
-    "torchvision",
-    "fvcore",
-    "pycocotools",
-    "faster-coco-eval",
-    "pillow",
-    "safetensors",
-    "numpy",
-    "pandas",
-    "rich",
-    "typer",
-)
+_FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
+"""Systems lack those that they have no use for."""
+
+
+def open_file(path: str | Path) -> io.FileIO:
+    """A regular file for reading, unbuffered; `OSError` for anything else.
+
+    A pipe would wait for a writer, a device may never end: both are refused, also where they took a file's place since
+    it was listed.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | _FLAGS)
+    except ValueError as error:  # a null character in the name
+        raise OSError(errno.EINVAL, str(error)) from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return io.FileIO(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "a pipe, socket or device, not a file", str(path))
+
+
+def read_file(path: str | Path, limit: int) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes; `OSError` for anything else."""
+    with open_file(path) as stream:
+        if os.fstat(stream.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"more than {limit:,} bytes", str(path))
+        return read_part(stream, 0, limit)
+
+
+def read_part(stream: BinaryIO, offset: int, count: int) -> bytes:
+    """Up to `count` bytes from a place in an unbuffered file; fewer where it ends."""
+    stream.seek(offset)
+    parts = []
+    while count > 0:
+        part = stream.read(min(count, 1 << 26))  # never more memory than there are bytes
+        if not part:
+            break
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def filled_lines(text: str) -> list[str]:
+    """The lines that are not empty, without blanks at their ends; LF, CR LF or CR ends a line."""
+    return [line for each in re.split(r"\r\n?|\n", text) if (line := each.strip())]
+
+
+def utf8_name(name: str) -> str:
+    """A file name as text that can be written as UTF-8, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager
@@ -128,49 +163,3 @@ def write_text(path: Path, text: str, *, named: bool = False) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Write JSON, keys in the order given, one final newline."""
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-
-
-CHANGED = "+changes"
-"""What ends a commit when the tree differed from it."""
-
-
-def commit() -> str | None:
-    """The git commit the code was run from, "+changes" when the tree differs; None outside a checkout."""
-    home = Path(__file__).parents[1]
-    if not (home / ".git").exists():
-        return None
-    try:
-        head = _git(home, "rev-parse", "HEAD")
-        changed = _git(home, "status", "--porcelain", "--untracked-files=no", "--", "cspbench", "tables")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{head}{CHANGED}" if changed else head
-
-
-def _git(home: Path, *arguments: str) -> str:
-    run = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True, timeout=10)
-    return run.stdout.strip()
-
-
-def installed(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
-    """Versions of packages, None for one that is not installed; nothing is imported."""
-    found: dict[str, str | None] = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def provenance(command: list[str]) -> dict[str, Any]:
-    """What must be known to make a number again: command, cspbench version and commit, Python and packages."""
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "cspbench": __version__,
-        "commit": commit(),
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "packages": installed(),
-    }
