@@ -24,7 +24,7 @@ def test_a_system_without_some_flags_for_opening(tmp_path: Path) -> None:
         "sys.stdout.write(read_file(sys.argv[1], 9).hex())"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, timeout=900, check=True
     )
     assert bytes.fromhex(run.stdout) == b"a\r\n\x1a\0b"
 

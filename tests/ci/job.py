@@ -158,7 +158,7 @@ class Job:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=900,
             check=False,
         )
         self.said += done.stdout

@@ -32,7 +32,7 @@ def cspbench(*arguments: str | Path, cwd: Path, python: tuple[str, ...] = ()) ->
         env={**ALONE, "CI": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
 

@@ -25,7 +25,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=folder,
         env={**mine, "CSPBENCH_CACHE": str(folder / "cache")},
-        timeout=300,
+        timeout=1800,
     )
 
 

@@ -121,7 +121,7 @@ class Browser:
             [self.command, *QUIET, profile, *options, address],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=900,
             check=True,
         )
         assert re.findall(r".*CONSOLE.*", done.stderr) == []

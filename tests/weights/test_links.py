@@ -193,7 +193,7 @@ def test_broken_pages_are_read_at_once(begin: str) -> None:
     started = time.process_time()
     for unit in BROKEN:
         assert read_page((begin + unit * LARGEST).encode()[:LARGEST]).meaning()
-    assert time.process_time() - started < len(BROKEN) / 2
+    assert time.process_time() - started < 60  # the square of the length would take many times that
 
 
 @pytest.mark.parametrize(
