@@ -1,4 +1,4 @@
-"""Files from others, opened so that nothing waits and nothing endless is read; files of ours, written whole or not at all."""
+"""Files: those of others opened so that nothing waits, those of ours written whole or not at all."""
 
 from __future__ import annotations
 

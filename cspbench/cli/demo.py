@@ -59,8 +59,8 @@ def outdated(runs: Path) -> str | None:
     Of a checkout with changes nobody knows which they were.
     """
     from cspbench import __version__
-    from cspbench.evaluate import record, resuming
-    from cspbench.evaluate.run import SHARD
+    from cspbench.inference import record, resume
+    from cspbench.inference.run import SHARD
     from cspbench.io import read_file
     from cspbench.provenance import commit
 
@@ -70,7 +70,7 @@ def outdated(runs: Path) -> str | None:
             found = record.parse(read_file(path, record.LARGEST), SHARD)
         except (OSError, ValueError):
             return f"nobody knows what ({path} cannot be read)"
-        for session in resuming.sessions(found):
+        for session in resume.sessions(found):
             made = session.get("cspbench"), session.get("commit")
             if made != own or str(made[1]).endswith(CHANGED):
                 return f"cspbench {made[0]}, commit {made[1]}" if made[1] else f"cspbench {made[0]}"

@@ -20,7 +20,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from checkouts import ALONE
 
-from cspbench.report.changed import MARKER
+from cspbench.ci.render import MARKER
 
 REPOSITORY = Path(__file__).parents[2]
 

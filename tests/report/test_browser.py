@@ -17,9 +17,9 @@ import pytest
 from report_lines import published
 
 from cspbench.claims import tables
+from cspbench.plots.figures import plots
 from cspbench.report.html import html
-from cspbench.report.plots import plots
-from cspbench.report.selection import select
+from cspbench.report.select import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
