@@ -1,4 +1,4 @@
-"""What a measured count says about a published number, in the rounding that the publisher used."""
+"""The judge: what a measurement says about a published number. Nothing else decides a verdict, and none is stored."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from cspbench.claims.metrics import METRICS
 from cspbench.claims.model import Cell, Row
 from cspbench.claims.rounding import as_decimal, as_printed, in_unit, round_half_up
 
 
-class Word(StrEnum):
+class Status(StrEnum):
     """The verdict on a cell in one word."""
 
     EXACT = "exact"  # equal at the printed precision
-    WITHIN = "within"  # a difference that sampling noise explains
+    CLOSE = "close"  # not equal, and within the metric's tolerance
     OFF = "off"  # neither
     FITTED = "fitted"  # a stand-in's own totals
+    CONSISTENT = "consistent"  # the claim lies in the 95 % interval of a part drawn at random
+    INCONSISTENT = "inconsistent"  # it lies outside
     UNPUBLISHED = "unpublished"  # no claim
-    UNMEASURED = "unmeasured"  # no measurement, with a reason
+    UNMEASURED = "unmeasured"  # no measurement that may be held against the claim, with a reason
+
+
+FAILED = frozenset({Status.OFF, Status.INCONSISTENT})
+"""The verdicts of a number that disagrees with its claim."""
 
 
 class Reason(StrEnum):
@@ -27,12 +34,49 @@ class Reason(StrEnum):
     NO_WEIGHTS = "no-weights"
     NO_DATA = "no-data"
     NO_DEFINITION = "no-definition"
-    OTHER_SPLIT = "other-split"
-    PARTIAL = "partial"
-    OTHER_WAY = "other-way"  # by another rule, preset, precision, network or weight file
+    SPLIT_MISMATCH = "split-mismatch"  # on other images than the claim's
+    PROTOCOL_MISMATCH = "protocol-mismatch"  # another counting, preset, precision, network or weights
+    PARTIAL = "partial"  # on a part of the claim's images that nobody drew at random
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
     NOT_RUN = "not-run"  # it could be measured here, and nobody has
+
+
+class Coverage(StrEnum):
+    """Which of a data set's images a measurement is of."""
+
+    WHOLE = "whole"
+    DRAWN = "drawn"  # a part drawn at random by cspbench, with its seed
+    PART = "part"  # any other part
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One thing in which a measurement was made otherwise than its claim, and what that makes of the verdict."""
+
+    text: str
+    reason: Reason = Reason.PROTOCOL_MISMATCH
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number at full precision, and what of its making decides whether it may be held against a claim.
+
+    `value` is in single parameters or operations, or in percent; None where there is none, for `reason`. `images` are
+    those of an accuracy, `interval` is the 95 % one in percent. `stand_in`: of a network chosen for its totals.
+    """
+
+    value: Decimal | None
+    reason: Reason | None = None
+    deviations: tuple[Deviation, ...] = ()
+    coverage: Coverage = Coverage.WHOLE
+    images: int | None = None
+    interval: tuple[float, float] | None = None
+    stand_in: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a cell is either measured, or unmeasured for a reason")
 
 
 @dataclass(frozen=True)
@@ -40,19 +84,86 @@ class Verdict:
     """A claim beside its measurement, both in the cell's unit.
 
     `measured` is rounded as the publisher rounded; without a claim there are no printed decimals to round to, and it
-    is the unrounded number. `delta` is measured - claim.
+    is the unrounded number. `delta` is measured - claim: of the printed numbers for counts and where they are equal,
+    else of the unrounded measurement, to two decimals more than the claim has. `images`: how many more images are right
+    than the claim says. `tolerance`: what `close` allows for this metric, in points.
     """
 
-    word: Word
+    status: Status
     claim: Decimal | None
     measured: Decimal | None
     delta: Decimal | None = None
     reason: Reason | None = None
+    images: int | None = None
+    tolerance: Decimal | None = None
+
+
+def judge(cell: Cell, measurement: Measurement) -> Verdict:
+    """The verdict on a cell.
+
+    Other images are graver than a part of them, a part than another protocol. Accuracy and AP on the claim's whole set:
+    `exact` if they round to the printed number, `close` if the unrounded one lies within the metric's tolerance of it,
+    else `off`: both are of the same images and weights, so that no sampling noise lies between them. On a part drawn at
+    random the claim is held against the interval.
+    """
+    value = measurement.value
+    metric = METRICS[cell.metric]
+    if cell.value is None or cell.decimals is None:
+        return Verdict(Status.UNPUBLISHED, None, _in_cells_unit(value, cell))
+    reason = _reason(measurement)
+    if value is None or reason is not None:
+        return Verdict(Status.UNMEASURED, cell.value, _printed(value, cell), reason=reason)
+    if metric.family == "count":
+        printed = as_printed(value, cell.unit, cell.decimals, cell.rounding)
+        equal = Status.FITTED if measurement.stand_in else Status.EXACT
+        return Verdict(equal if printed == cell.value else Status.OFF, cell.value, printed, printed - cell.value)
+    printed, difference = round_half_up(value, cell.decimals), value - cell.value
+    if measurement.coverage is Coverage.DRAWN:
+        low, high = measurement.interval or (0.0, 100.0)
+        status = Status.CONSISTENT if low <= float(cell.value) <= high else Status.INCONSISTENT
+        return Verdict(status, cell.value, printed, round_half_up(difference, cell.decimals + 2))
+    images = None
+    if measurement.images is not None:
+        images = int(round_half_up(difference * measurement.images / 100, 0))
+    if printed == cell.value:
+        return Verdict(Status.EXACT, cell.value, printed, printed - cell.value, None, images, metric.tolerance)
+    close = metric.tolerance is not None and abs(difference) <= metric.tolerance
+    status = Status.CLOSE if close else Status.OFF
+    delta = round_half_up(difference, cell.decimals + 2)
+    return Verdict(status, cell.value, printed, delta, None, images, metric.tolerance)
+
+
+def _reason(measurement: Measurement) -> Reason | None:
+    """Why a measurement is not held against its claim; None where it is."""
+    reasons = [deviation.reason for deviation in measurement.deviations]
+    if Reason.SPLIT_MISMATCH in reasons:
+        return Reason.SPLIT_MISMATCH
+    if measurement.reason is not None:
+        return measurement.reason
+    if measurement.coverage is Coverage.PART:
+        return Reason.PARTIAL
+    if reasons:
+        return reasons[0]
+    return Reason.PARTIAL if measurement.coverage is Coverage.DRAWN and measurement.interval is None else None
+
+
+def _in_cells_unit(value: Decimal | None, cell: Cell) -> Decimal | None:
+    if value is None or METRICS[cell.metric].family != "count":
+        return value
+    return in_unit(value, cell.unit)
+
+
+def _printed(value: Decimal | None, cell: Cell) -> Decimal | None:
+    if value is None or cell.decimals is None:
+        return None
+    if METRICS[cell.metric].family == "count":
+        return as_printed(value, cell.unit, cell.decimals, cell.rounding)
+    return value
 
 
 @dataclass(frozen=True)
 class Derived:
-    """A comparison worked out again from its two numbers, beside the printed one."""
+    """A comparison with the base row, worked out again from its two numbers, beside the printed one."""
 
     text: str
     printed: str | None
@@ -63,29 +174,10 @@ class Derived:
         return self.text == self.printed
 
 
-def verdict(
-    cell: Cell, measured: Decimal | int | None, reason: Reason | None = None, *, stand_in: bool = False
-) -> Verdict:
-    """The verdict on a counted cell; `measured` in single parameters or operations, or None with the reason.
-
-    A `stand_in` was chosen for its totals: where they are the published ones, that is `fitted`, not `exact`.
-    """
-    if (measured is None) == (reason is None):
-        raise ValueError("a cell is either measured, or unmeasured for a reason")
-    if cell.value is None or cell.decimals is None:
-        return Verdict(Word.UNPUBLISHED, None, None if measured is None else in_unit(measured, cell.unit))
-    if measured is None:
-        return Verdict(Word.UNMEASURED, cell.value, None, reason=reason)
-    printed = as_printed(measured, cell.unit, cell.decimals, cell.rounding)
-    equal = Word.FITTED if stand_in else Word.EXACT
-    word = equal if printed == cell.value else Word.OFF
-    return Verdict(word, cell.value, printed, printed - cell.value)
-
-
 def derived(
     row: Row, base: Row, metric: str, values: tuple[Decimal | int, Decimal | int] | None = None
 ) -> Derived | None:
-    """The comparison of `row` with its base, in the README's words; None where a number is missing.
+    """The comparison of `row` with its base, in the README's words; None where a number is missing or the base is 0.
 
     Counts compare by ratio, accuracies by difference. `values` are the numbers of the row and of its base in one
     unit, for instance both measured; without them the published numbers are used.
@@ -96,7 +188,9 @@ def derived(
     if own is None or other is None:
         return None
     difference = as_decimal(own) - as_decimal(other)
-    if metric in ("params", "bflops"):
+    if METRICS[metric].comparison == "ratio":
+        if not other:
+            return None
         change = round_half_up(difference * 100 / other, 0)
         text = f"({change:+f}%)"
     else:

@@ -1,0 +1,65 @@
+"""Every metric that a table prints or an evaluation computes, and what judging and printing it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Family = Literal["count", "accuracy", "ap", "ar", "speed", "file"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric. `header` is what a table of ours calls it, `unit` what a number without a claim is shown in.
+
+    `tolerance` is how far a measurement on the claim's own images and weights may lie from the printed number and be
+    `close`, in points: decoders and the order of floating-point sums move it that much. Counts have none to give.
+    """
+
+    name: str
+    header: str
+    family: Family
+    unit: str
+    tolerance: Decimal | None = None
+
+    @property
+    def comparison(self) -> Literal["ratio", "difference"]:
+        """How the documents compare a row's number with its base row's."""
+        return "ratio" if self.family == "count" else "difference"
+
+
+def _percent(family: Family, tolerance: str, *names: tuple[str, str]) -> tuple[Metric, ...]:
+    return tuple(Metric(name, header, family, "%", Decimal(tolerance)) for name, header in names)
+
+
+_ALL = (
+    Metric("params", "#Parameter", "count", "M", Decimal(0)),
+    Metric("bflops", "BFLOPs", "count", "G", Decimal(0)),
+    *_percent("accuracy", "0.05", ("top1", "Top-1"), ("top5", "Top-5")),
+    *_percent(
+        "ap", "0.1", ("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"), ("aps", "APS"), ("apm", "APM"), ("apl", "APL")
+    ),
+    *_percent(
+        "ar",
+        "0.1",
+        *(("ar1", "AR1"), ("ar10", "AR10"), ("ar100", "AR100"), ("ars", "ARS"), ("arm", "ARM"), ("arl", "ARL")),
+    ),
+    Metric("fps", "fps", "speed", "fps"),
+    Metric("file_size", "File Size", "file", "B"),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+"""By name; those of a family in the order in which its tables print them."""
+
+
+def of_family(*families: Family) -> tuple[str, ...]:
+    """The names of the metrics of some families, in the registry's order."""
+    return tuple(name for name, metric in METRICS.items() if metric.family in families)
+
+
+COUNTED = of_family("count")
+ACCURACIES = of_family("accuracy")
+PRECISIONS = of_family("ap")
+"""AP, AP50, AP75, APS, APM, APL: what the tables print."""
+COCO = of_family("ap", "ar")
+"""COCO's twelve numbers in COCO's order."""

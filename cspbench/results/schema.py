@@ -1,0 +1,382 @@
+"""The records of results as files hold them: typed, versioned, read without trusting that they were written here.
+
+    RUN/run.json                   Run: what the run is, and every session that made a part of it
+    RUN/metrics.json               ClassificationMetrics or DetectionMetrics: numbers, and which program computed each
+    RUN/server.json                list of ServerAnswer
+    RESULTS/params.json            Counts
+    RESULTS/evaluations/NAME.json  Evaluation: a run's record and its metrics
+
+Numbers are kept at full precision: integers, or decimals as JSON numbers. Verdicts are never kept; they follow from a
+claim and a measurement (`cspbench.claims.verdict.judge`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from cspbench.claims.metrics import ACCURACIES, COCO
+
+SCHEMA = 2
+MOST = 100_000_000
+"""Samples, or images, at most."""
+
+Record = TypeVar("Record", bound=Struct)
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Size = tuple[Positive, Positive]
+"""Height, width in pixels."""
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Session(Struct, frozen=True, omit_defaults=True):
+    """One process tree that made predictions or counts: when, by which command, program and packages, on what."""
+
+    command: list[str]
+    cspbench: str
+    commit: str | None = None
+    when: str = ""
+    """UTC, "2026-11-29T13:35:50Z", by a clock that may be wrong: only to put runs in order."""
+    python: str = ""
+    platform: str = ""
+    packages: dict[str, str | None] = field(default_factory=dict)
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.when and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", self.when, re.ASCII):
+            raise ValueError("when is not a time like 2026-11-29T13:35:50Z")
+
+
+class Scoring(Struct, frozen=True, omit_defaults=True):
+    """Which program computed a number from predictions. When and by which command: see `Scored` in run.json."""
+
+    cspbench: str
+    commit: str | None = None
+
+
+class Scored(Struct, frozen=True, omit_defaults=True):
+    """One scoring of a run: when, by which command and program, and the numbers that it wrote ("0.45 default")."""
+
+    command: list[str]
+    cspbench: str
+    commit: str | None = None
+    when: str = ""
+    numbers: list[str] = field(default_factory=list)
+
+
+class Data(Struct, frozen=True, omit_defaults=True):
+    """The images of a run, without their places. `images` are all of the set; `limit` of them were drawn by `seed`."""
+
+    kind: str
+    images: Count
+    sha256: str | None = None
+    split: str | None = None
+    labels: str | None = None
+    annotations: str | None = None
+    objects: Count | None = None
+    name: str | None = None
+    limit: Positive | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many of the images are evaluated."""
+        return self.images if self.limit is None else self.limit
+
+
+class Weights(Struct, frozen=True, omit_defaults=True):
+    """A network's weights: `arrays` is what they are told apart by, `file` the sha256 of the file they came from."""
+
+    arrays: str
+    file: str | None = None
+    origin: Literal["published", "file", "retrained"] = "file"
+
+
+class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
+    """Everything that changes a classifier's prediction; two runs of one identity are one run."""
+
+    model: str
+    network: str
+    """The definition's digest (`cspbench.network.network.digest`)."""
+    weights: str
+    """The digest of the arrays."""
+    data: Data
+    preset: dict[str, Any]
+    """Every field of the preset, its name among them."""
+    size: Size
+    precision: Precision
+    classes: str
+    """The order in which the network numbers the classes."""
+    user_file: bool
+    """Whether the network is a cfg file of the user's, which may bear a catalogue model's name."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.preset.get("name"), str):
+            raise ValueError("the preset has no name")
+
+
+class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the suppression asks of a network's last box layer."""
+
+    classes: Positive
+    nms_kind: str
+    beta_nms: Annotated[float, Meta(ge=-1e9, le=1e9)]
+
+
+class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
+    """Everything that changes a detector's candidates; the suppression comes later and is not part of it.
+
+    A `quoted` detector's suppression belongs to its protocol and cannot be chosen, so its whole protocol is the preset.
+    """
+
+    model: str
+    network: str
+    weights: str
+    data: Data
+    preset: dict[str, Any]
+    size: Size
+    precision: Precision
+    quoted: bool
+    user_file: bool
+    last: LastLayer
+
+
+Identity = ImagenetIdentity | CocoIdentity
+
+
+class DetectionSettings(Struct, frozen=True):
+    """The preset that a detector's run was asked for, suppression included."""
+
+    name: str
+    conf: Share
+    nms: Share
+    nms_kind: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Every other field of the preset."""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """run.json."""
+
+    schema: int = SCHEMA
+    samples: Positive
+    shard: Positive
+    """Samples per shard."""
+    identity: Identity
+    sessions: list[Session]
+    """Whoever made a part of the predictions, the first one first."""
+    weights: Weights
+    place: str | None = None
+    """Where a detector's data lies; left out of what is published."""
+    files: str | None = None
+    """What tells the image files from those of another folder with the same names."""
+    settings: DetectionSettings | None = None
+    """Of a detector."""
+    scored: list[Scored] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.samples != self.identity.data.samples:
+            raise ValueError(f"{self.samples} samples of {self.identity.data.samples} images")
+        if not self.sessions:
+            raise ValueError("no session made it")
+        if isinstance(self.identity, CocoIdentity) and self.settings is None:
+            raise ValueError("a detector's run without settings")
+
+    @property
+    def when(self) -> str:
+        """When it began; "" where that is not known. To put runs in order, and for nothing else."""
+        return self.sessions[0].when
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is of a part of the data only."""
+        return self.identity.data.limit is not None
+
+
+class Hits(Struct, frozen=True):
+    """Right predictions among `total` images."""
+
+    correct: Count
+    total: Positive
+
+    def __post_init__(self) -> None:
+        if self.correct > self.total:
+            raise ValueError(f"{self.correct} right of {self.total}")
+
+
+class ClassOrder(Struct, frozen=True):
+    """What the predictions say about the class order: verdict of the probe, hits by order, and that in words."""
+
+    verdict: str
+    hits: dict[str, int]
+    words: str
+
+
+class ClassificationMetrics(Struct, frozen=True, kw_only=True):
+    """metrics.json of a classifier: the same bytes whoever made the predictions, by the same program."""
+
+    schema: int = SCHEMA
+    identity: ImagenetIdentity
+    images: Positive
+    top1: Hits
+    top5: Hits
+    bad: list[str]
+    """Keys of the images that could not be read."""
+    pixels: str
+    """Digest of the image files' checksums, in the order of the samples."""
+    class_order: ClassOrder
+    scoring: Scoring
+
+    def __post_init__(self) -> None:
+        for name in ACCURACIES:
+            if getattr(self, name).total != self.images:
+                raise ValueError(f"{name} of {getattr(self, name).total} images, the run has {self.images}")
+
+
+class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A detector's numbers at one NMS threshold, in percent; None where the ground truth has nothing of that kind."""
+
+    nms: Share
+    kind: str
+    """Of suppression, as used."""
+    asked: str
+    """As asked for: a kind, or `cfg`."""
+    scoring: Scoring
+    engine: str | None = None
+    """cspbench, pycocotools, `server`; None while the server has not answered."""
+    ap: dict[str, Decimal | None] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float] | None] | None = None
+    per_class: dict[str, dict[str, Decimal | None]] | None = None
+    detections: Count | None = None
+    server: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for numbers in (self.ap, *(self.per_class or {}).values()):
+            check_percentages(numbers)
+        for bounds in (self.intervals or {}).values():
+            if bounds is not None and not all(math.isfinite(bound) for bound in bounds):
+                raise ValueError("an interval without an end")
+
+
+class DetectionMetrics(Struct, frozen=True, kw_only=True):
+    """metrics.json of a detector: every threshold at which its candidates were scored."""
+
+    schema: int = SCHEMA
+    identity: CocoIdentity
+    images: Positive
+    bad: list[str]
+    thresholds: list[Threshold]
+    pixels: str | None = None
+    """None where the numbers are the server's."""
+    submissions: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images != self.identity.data.samples:
+            raise ValueError(f"metrics of {self.images} images, the run has {self.identity.data.samples}")
+
+
+Metrics = ClassificationMetrics | DetectionMetrics
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """What a results folder has of a run: its record without places, and its metrics."""
+
+    schema: int = SCHEMA
+    run: Run
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
+        if self.metrics.identity != self.run.identity:
+            raise ValueError("metrics of another run")
+
+
+class CountedCell(Struct, frozen=True, omit_defaults=True):
+    """One count, in single parameters or operations, beside the claim as it was printed then."""
+
+    counting: str
+    count: Annotated[int, Meta(ge=0, le=10**18)] | None
+    printed: str
+    """The whole cell as published, "27.61M (-34%)"; "-" without a claim."""
+    unit: str
+    rounding: str
+
+
+class CountedRow(Struct, frozen=True, omit_defaults=True):
+    """A counted row; `table` and `id` are None for a model that stands in no table."""
+
+    model: str | None
+    params: CountedCell
+    bflops: CountedCell
+    table: str | None = None
+    id: str | None = None
+    row: str | None = None
+    """What the document calls it."""
+    settings: dict[str, str] = field(default_factory=dict)
+    size: Size | None = None
+    network: str | None = None
+    """The digest of what was counted."""
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """params.json."""
+
+    schema: int = SCHEMA
+    session: Session
+    rows: list[CountedRow]
+
+
+def check_percentages(numbers: dict[str, Decimal | None]) -> None:
+    """Raise `ValueError` unless every name is a COCO metric and every number a percentage of bounded length."""
+    for name, value in numbers.items():
+        if name not in COCO:
+            raise ValueError(f"no metric of COCO's is called {name!r:.40}")
+        if value is not None and not (value.is_finite() and 0 <= value <= 100 and bounded(value)):
+            raise ValueError(f"{name} is not a percentage")
+
+
+def bounded(value: Decimal) -> bool:
+    """Whether a number of somebody else's is of a size and length that arithmetic with it stays exact and short."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) <= 100 and len(value.as_tuple().digits) <= 100
+
+
+class _Versioned(Struct):
+    schema: int
+
+
+class OldSchemaError(ValueError):
+    """A record of another schema than this version's; `schema` is the file's."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(f"schema {schema}, not {SCHEMA}")
+        self.schema = schema
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+def encode(record: Struct | list[Any]) -> bytes:
+    """A record as JSON, indented by one, one final newline; equal records give equal bytes."""
+    return msgspec.json.format(_ENCODER.encode(record), indent=1) + b"\n"
+
+
+def decode(data: bytes, kind: type[Record]) -> Record:
+    """The record in a file's bytes; raises `ValueError` saying what is wrong with it, whatever is in it.
+
+    `OldSchemaError` for one of an earlier schema, which is never misread as one of this.
+    """
+    try:
+        schema = msgspec.json.decode(data, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise OldSchemaError(schema)
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
