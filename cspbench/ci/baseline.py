@@ -14,12 +14,12 @@ from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
 from cspbench.ci.tolerances import COUNTED, Tolerances
 from cspbench.claims import tables
-from cspbench.claims.verdict import Reason, Word
+from cspbench.claims.verdict import Reason, Status
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file
 from cspbench.report import build
 from cspbench.report import model as cells
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 from cspbench.results.store import LARGEST, Counts, Sources, checked_counts, files_of, of_files, parsed
 
 GIT = "git:"
@@ -29,7 +29,7 @@ GIT = "git:"
 class Results:
     """The lines of a baseline or of the present, what to call them, and the files of counts they were gathered from."""
 
-    lines: list[Line]
+    lines: list[ReportRow]
     name: str
     counts: tuple[Counts, ...] | None = None
     """None for a report.json, which keeps only what tables have columns for."""
@@ -84,20 +84,20 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
     return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
 
 
-def _shown(line: Line, partial: Sequence[str]) -> Line:
+def _shown(line: ReportRow, partial: Sequence[str]) -> ReportRow:
     """A line with the measurements of those partial runs in the place of better ones."""
     cells = dict(line.cells)
     for metric, cell in cells.items():
-        asked = [other for other in cell.others if other.partial and other.made.run in partial]
+        asked = [other for other in cell.others if other.partial and other.provenance.run in partial]
         if asked:
             cells[metric] = replace(
                 cell,
                 measured=asked[0].measured,
                 exact=asked[0].measured,
-                made=asked[0].made,
+                provenance=asked[0].provenance,
                 delta=None,
                 interval=None,
-                verdict=cell.verdict if cell.claim is None else str(Word.UNMEASURED),
+                verdict=cell.verdict if cell.claim is None else str(Status.UNMEASURED),
                 reason=None if cell.claim is None else str(Reason.PARTIAL),
                 partial=True,
             )
@@ -117,11 +117,11 @@ def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes
     return compare(old, new, tolerances, digests, outdated)
 
 
-def _counted(line: Line) -> Line:
+def _counted(line: ReportRow) -> ReportRow:
     return replace(line, cells={metric: cell for metric, cell in line.cells.items() if metric in COUNTED})
 
 
-def sound(lines: Sequence[Line], where: str) -> list[Line]:
+def sound(lines: Sequence[ReportRow], where: str) -> list[ReportRow]:
     """The lines, if every row is there once and every number is one; raises `CspbenchError` otherwise."""
     seen = set()
     for line in lines:
@@ -137,9 +137,9 @@ def sound(lines: Sequence[Line], where: str) -> list[Line]:
     return list(lines)
 
 
-def _check(cell: ReportedCell, where: str) -> None:
+def _check(cell: ReportCell, where: str) -> None:
     texts = (cell.metric, cell.header, cell.printed, cell.unit)
-    known = {str(word) for word in Word}
+    known = {str(word) for word in Status}
     if not all(isinstance(text, str) for text in texts) or cell.verdict not in known:
         raise _unusable(where, f"a cell with verdict {cell.verdict!r}")
     for text in (cell.measured, cell.exact):
@@ -156,7 +156,9 @@ def _is_number(text: str) -> bool:
     return value.is_finite() and abs(value.adjusted()) <= 40 and abs(int(value.as_tuple().exponent)) <= 100
 
 
-def _recorded(sources: Sources, where: str, report: bytes | None = None, claimed: list[Line] | None = None) -> Results:
+def _recorded(
+    sources: Sources, where: str, report: bytes | None = None, claimed: list[ReportRow] | None = None
+) -> Results:
     """What was measured, with the claims of then: those of the tables, else those that were recorded."""
     lines = as_recorded(build.lines(sources, then(sources.counts)), sources.counts)
     if claimed is None and report is not None:
@@ -167,7 +169,7 @@ def _recorded(sources: Sources, where: str, report: bytes | None = None, claimed
     return Results(sound(lines, where), where, sources.counts)
 
 
-def _beside_counts(report: list[Line], lines: list[Line], sources: Sources) -> list[Line]:
+def _beside_counts(report: list[ReportRow], lines: list[ReportRow], sources: Sources) -> list[ReportRow]:
     """A report with the claims that were recorded with the counts: it may be older than these."""
     counted = {(row["table"], row["id"]) for each in sources.counts for row in each.data["rows"] if row["table"]}
     recorded = {

@@ -26,7 +26,7 @@ from enum import StrEnum
 
 from cspbench.ci.tolerances import COUNTED, Tolerances
 from cspbench.claims.model import NOTHING
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 
 
 class Kind(StrEnum):
@@ -65,8 +65,8 @@ class Pair:
     """The row's name in its table."""
     metric: str
     header: str
-    before: ReportedCell | None
-    after: ReportedCell | None
+    before: ReportCell | None
+    after: ReportCell | None
     kind: Kind
     why: str
 
@@ -141,15 +141,15 @@ class Changes:
         return ", ".join(parts) + f", {of['unchanged']} unchanged" + (f" ({', '.join(aside)})" if aside else "") + "."
 
 
-def number(cell: ReportedCell | None) -> Decimal | None:
+def number(cell: ReportCell | None) -> Decimal | None:
     """What was measured, before the publisher's rounding."""
     text = (cell.exact or cell.measured) if cell is not None else None
     return None if text is None else Decimal(text)
 
 
 def compare(
-    baseline: Iterable[Line],
-    present: Iterable[Line],
+    baseline: Iterable[ReportRow],
+    present: Iterable[ReportRow],
     tolerances: Tolerances,
     networks: tuple[Networks, Networks] = ({}, {}),
     stale: Collection[tuple[str, str]] = (),
@@ -172,7 +172,7 @@ def compare(
     return Changes(tuple(pairs))
 
 
-def _row(before: Line | None, after: Line | None, tolerances: Tolerances) -> list[Pair]:
+def _row(before: ReportRow | None, after: ReportRow | None, tolerances: Tolerances) -> list[Pair]:
     line = after or before
     assert line is not None
     old, new = before.cells if before else {}, after.cells if after else {}
@@ -205,20 +205,20 @@ def _recounted(pair: Pair, why: str) -> Pair:
     return pair
 
 
-def _stands(cell: ReportedCell | None) -> bool:
+def _stands(cell: ReportCell | None) -> bool:
     """Whether a cell holds a measurement of what is claimed, on all of the data."""
     return cell is not None and number(cell) is not None and cell.verdict != "unmeasured" and not _partial(cell)
 
 
-def _partial(cell: ReportedCell | None) -> bool:
+def _partial(cell: ReportCell | None) -> bool:
     return cell is not None and (cell.partial or cell.reason == "partial")
 
 
-def _bad(cell: ReportedCell) -> bool:
+def _bad(cell: ReportCell) -> bool:
     return cell.verdict == "off" and not cell.explained
 
 
-def _judged(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
+def _judged(before: ReportCell | None, after: ReportCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
     kind, why = _measured(before, after, tolerances)
     if not (before and after and _claims(before) and _claims(after)) or before.printed == after.printed:
         return kind, why
@@ -226,14 +226,14 @@ def _judged(before: ReportedCell | None, after: ReportedCell | None, tolerances:
     return Kind.CLAIM, f"{told}; {why}" if kind in FAILING or kind == Kind.PARTIAL else told
 
 
-def _claims(cell: ReportedCell) -> bool:
+def _claims(cell: ReportCell) -> bool:
     """Whether anything is claimed; frame rates by device are, and no single number."""
     return cell.claim is not None or cell.printed != NOTHING
 
 
-def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
+def _measured(before: ReportCell | None, after: ReportCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
     if _partial(after):
-        run = after.made.run if after is not None and after.made else None
+        run = after.provenance.run if after is not None and after.provenance else None
         what = f"run {run} is of" if run else "measured on"
         return Kind.PARTIAL, f"{what} a part of the data only, which is not compared"
     if after is None:
@@ -255,7 +255,7 @@ def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerance
     return _moved(before, after, tolerances)
 
 
-def _moved(before: ReportedCell, after: ReportedCell, tolerances: Tolerances) -> tuple[Kind, str]:
+def _moved(before: ReportCell, after: ReportCell, tolerances: Tolerances) -> tuple[Kind, str]:
     """Both there, and measured alike: both of what is claimed, or neither."""
     numbers = number(before), number(after)
     worse = _worse(before, after)
@@ -274,7 +274,7 @@ def _moved(before: ReportedCell, after: ReportedCell, tolerances: Tolerances) ->
     return _noted(before, after)
 
 
-def _noted(before: ReportedCell, after: ReportedCell) -> tuple[Kind, str]:
+def _noted(before: ReportCell, after: ReportCell) -> tuple[Kind, str]:
     """What else shows in the table."""
     if before.printed != after.printed:
         return Kind.NOTED, f"the claim was {before.printed}"
@@ -286,7 +286,7 @@ def _noted(before: ReportedCell, after: ReportedCell) -> tuple[Kind, str]:
     return Kind.UNCHANGED, ""
 
 
-def _worse(before: ReportedCell, after: ReportedCell) -> str:
+def _worse(before: ReportCell, after: ReportCell) -> str:
     """What about the verdicts got worse, "" if nothing did."""
     if before.claim is None and after.claim is not None and _bad(after):
         return "the claim is new, and off"
@@ -299,9 +299,9 @@ def _worse(before: ReportedCell, after: ReportedCell) -> str:
     return ""
 
 
-def _otherwise_made(before: ReportedCell, after: ReportedCell) -> str:
+def _otherwise_made(before: ReportCell, after: ReportCell) -> str:
     """Which circumstances of the measurement differ, "" if none or nobody knows."""
-    if before.made is None or after.made is None:
+    if before.provenance is None or after.provenance is None:
         return ""
-    differing = [way for way in _WAYS if getattr(before.made, way) != getattr(after.made, way)]
+    differing = [way for way in _WAYS if getattr(before.provenance, way) != getattr(after.provenance, way)]
     return f"other {', '.join(differing)}" if differing else ""

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from cspbench.claims import tables
 from cspbench.claims.model import NOTHING, Cell, Row
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, TableError, brief
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 
 NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
 """The files of tables."""
 
 
-def of_tables(files: Mapping[str, bytes], where: str) -> list[Line]:
+def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     """The rows of tables given as the bytes of their files by name, with their claims and nothing measured.
 
     Raises `CspbenchError` naming `where` for anything that is not such tables.
@@ -55,19 +55,19 @@ def _rows(files: Mapping[str, bytes], folder: Path) -> list[Row]:
         raise
 
 
-def _line(row: Row) -> Line:
+def _line(row: Row) -> ReportRow:
     cells = {metric: _cell(cell) for metric, cell in row.cells.items()}
     size = row.size or row.counting_size
-    return Line(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells)
+    return ReportRow(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells)
 
 
-def _cell(cell: Cell) -> ReportedCell:
-    verdict = str(Word.UNMEASURED if cell.published else Word.UNPUBLISHED)
+def _cell(cell: Cell) -> ReportCell:
+    verdict = str(Status.UNMEASURED if cell.published else Status.UNPUBLISHED)
     claim = None if cell.value is None else f"{cell.value:f}"
-    return ReportedCell(cell.metric, cell.column, cell.text, cell.unit, claim, None, None, None, verdict)
+    return ReportCell(cell.metric, cell.column, cell.text, cell.unit, claim, None, None, None, verdict)
 
 
-def with_claims(lines: Iterable[Line], claimed: Iterable[Line]) -> list[Line]:
+def with_claims(lines: Iterable[ReportRow], claimed: Iterable[ReportRow]) -> list[ReportRow]:
     """The lines with the claims of other lines instead of their own, and with the rows that only those have.
 
     Of `claimed` nothing but the claims is used. What it does not have was not claimed.
@@ -79,22 +79,22 @@ def with_claims(lines: Iterable[Line], claimed: Iterable[Line]) -> list[Line]:
     return merged + gone
 
 
-def _reclaimed(line: Line, then: Mapping[str, ReportedCell]) -> Line:
+def _reclaimed(line: ReportRow, then: Mapping[str, ReportCell]) -> ReportRow:
     cells = {metric: _with_claim(cell, then.get(metric)) for metric, cell in line.cells.items()}
     for metric, cell in then.items():
         if metric not in cells and cell.printed != NOTHING:
-            cells[metric] = ReportedCell(
-                metric, cell.header, cell.printed, cell.unit, cell.claim, None, None, None, str(Word.UNMEASURED)
+            cells[metric] = ReportCell(
+                metric, cell.header, cell.printed, cell.unit, cell.claim, None, None, None, str(Status.UNMEASURED)
             )
     return replace(line, cells=cells)
 
 
-def _with_claim(cell: ReportedCell, then: ReportedCell | None) -> ReportedCell:
+def _with_claim(cell: ReportCell, then: ReportCell | None) -> ReportCell:
     printed = then.printed if then else NOTHING
     if printed == cell.printed:
         return cell
     if then is None or printed == NOTHING:
-        verdict = str(Word.UNPUBLISHED)
+        verdict = str(Status.UNPUBLISHED)
         return replace(
             cell,
             printed=NOTHING,

@@ -15,9 +15,9 @@ from typing import Any
 
 from cspbench.ci.tolerances import COUNTED
 from cspbench.claims.model import NOTHING
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
-from cspbench.report.model import Line, Made, ReportedCell
+from cspbench.report.model import Provenance, ReportCell, ReportRow
 from cspbench.results import unreadable
 from cspbench.results.measurements import changed_since
 from cspbench.results.protocol import Networks
@@ -73,24 +73,24 @@ def _reading(where: str) -> Iterator[None]:
         ) from None
 
 
-def with_counts(lines: Iterable[Line], counts: Iterable[Counts]) -> list[Line]:
+def with_counts(lines: Iterable[ReportRow], counts: Iterable[Counts]) -> list[ReportRow]:
     """The lines with every count that was made for them, also where the table has no such column."""
     return _merged(
         lines, counts, lambda line, row, data: replace(line, cells={**_cells(row, data), **line.cells}), False
     )
 
 
-def as_recorded(lines: Iterable[Line], counts: Iterable[Counts]) -> list[Line]:
+def as_recorded(lines: Iterable[ReportRow], counts: Iterable[Counts]) -> list[ReportRow]:
     """The same with the verdicts and claims that were recorded then, and with the rows that are gone."""
     return _merged(lines, counts, _judged, True)
 
 
 def _merged(
-    lines: Iterable[Line],
+    lines: Iterable[ReportRow],
     counts: Iterable[Counts],
-    change: Callable[[Line, Mapping[str, Any], Mapping[str, Any]], Line],
+    change: Callable[[ReportRow, Mapping[str, Any], Mapping[str, Any]], ReportRow],
     gone: bool,
-) -> list[Line]:
+) -> list[ReportRow]:
     found = {(line.table, line.row): line for line in lines}
     for each in counts:
         with _reading(each.where):
@@ -105,7 +105,7 @@ def _merged(
     return list(found.values())
 
 
-def _judged(line: Line, row: Mapping[str, Any], data: Mapping[str, Any]) -> Line:
+def _judged(line: ReportRow, row: Mapping[str, Any], data: Mapping[str, Any]) -> ReportRow:
     cells = {**_cells(row, data), **line.cells}
     for metric in COUNTED:
         cell = cells[metric]
@@ -116,28 +116,28 @@ def _judged(line: Line, row: Mapping[str, Any], data: Mapping[str, Any]) -> Line
                 printed=printed,
                 claim=cell.claim if printed == cell.printed else _claim(printed),
                 delta=cell.delta if printed == cell.printed else None,
-                verdict=str(Word(row[metric]["verdict"])),
+                verdict=str(Status(row[metric]["verdict"])),
                 explained=row[metric].get("explained") is True,
             )
     return replace(line, cells=cells)
 
 
-def _gone(row: Mapping[str, Any], data: Mapping[str, Any]) -> Line:
+def _gone(row: Mapping[str, Any], data: Mapping[str, Any]) -> ReportRow:
     """A row that no table has any more, from what was counted for it."""
     cells = _cells(row, data)
     size = None if row["size"] is None else (int(row["size"][0]), int(row["size"][1]))
     settings = {_text(key): _text(value) for key, value in row["settings"].items()}
-    return Line(_text(row["table"]), _text(row["id"]), _text(row["row"]), settings, None, None, size, None, cells)
+    return ReportRow(_text(row["table"]), _text(row["id"]), _text(row["row"]), settings, None, None, size, None, cells)
 
 
-def _cells(row: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, ReportedCell]:
+def _cells(row: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, ReportCell]:
     return {metric: _cell(metric, row[metric], data) for metric in COUNTED}
 
 
-def _cell(metric: str, cell: Mapping[str, Any], data: Mapping[str, Any]) -> ReportedCell:
+def _cell(metric: str, cell: Mapping[str, Any], data: Mapping[str, Any]) -> ReportCell:
     count = None if cell["count"] is None else str(int(cell["count"]))
     printed = _text(cell["printed"])
-    return ReportedCell(
+    return ReportCell(
         metric=metric,
         header=_HEADERS[metric],
         printed=printed,
@@ -146,10 +146,12 @@ def _cell(metric: str, cell: Mapping[str, Any], data: Mapping[str, Any]) -> Repo
         measured=count,
         exact=count,
         delta=None,
-        verdict=str(Word(cell["verdict"])),
+        verdict=str(Status(cell["verdict"])),
         reason=None if cell.get("reason") is None else _text(cell["reason"]),
         explained=cell.get("explained") is True,
-        made=Made(" ".join(map(str, data["command"])), _text(data["cspbench"]), counting=_text(cell["counting"])),
+        provenance=Provenance(
+            " ".join(map(str, data["command"])), _text(data["cspbench"]), counting=_text(cell["counting"])
+        ),
     )
 
 

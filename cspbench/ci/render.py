@@ -10,8 +10,8 @@ from typing import Any
 from cspbench.ci.diff import Changes, Kind, Pair
 from cspbench.ci.tolerances import COUNTED
 from cspbench.claims.rounding import round_half_up
-from cspbench.report.counts_table import flat_csv, grid, latex
-from cspbench.report.model import ReportedCell
+from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.model import ReportCell
 from cspbench.report.text import delta, mark
 
 MARKER = "<!-- cspbench-ci -->"
@@ -67,7 +67,7 @@ def verdicts(pair: Pair) -> str:
     return " → ".join(dict.fromkeys(marks))
 
 
-def _value(cell: ReportedCell | None) -> str:
+def _value(cell: ReportCell | None) -> str:
     """As the publisher would have printed it, with the single parameters, operations or digits it was made from."""
     if cell is None or cell.measured is None:
         return "-"
@@ -100,7 +100,7 @@ def markdown(changes: Changes, baseline: str, limit: int | None = None) -> str:
     if not changes.told:
         return f"Nothing changed against {name}: {changes.summary}\n"
     lines = [[_escaped(text) for text in texts(pair)] for pair in changes.told]
-    head, tail = f"Compared with {name}:\n\n", f"\n\n{changes.summary}\n"
+    head, tail = f"ComparisonResult with {name}:\n\n", f"\n\n{changes.summary}\n"
     shown = len(lines) if limit is None else _fitting(lines, limit - len((head + tail).encode()) - 200)
     if shown < len(lines):
         left, failing = len(lines) - shown, sum(pair.failing for pair in changes.told[shown:])
@@ -161,7 +161,7 @@ def _object(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _measurement(cell: ReportedCell | None) -> dict[str, Any] | None:
+def _measurement(cell: ReportCell | None) -> dict[str, Any] | None:
     if cell is None:
         return None
     return {"measured": cell.measured, "exact": cell.exact, "delta": cell.delta, "verdict": cell.mark}

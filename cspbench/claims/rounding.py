@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
-from cspbench.claims.model import Cell
-
 # Single parameters or operations in one unit of the printed number, as a power of ten.
 _UNIT_EXPONENTS = {"1": 0, "M": 6, "G": 9}
 
@@ -39,12 +37,12 @@ def as_printed(measured: Decimal | int, unit: str, decimals: int, rounding: str)
     raise ValueError(f"no such rounding: {rounding}")
 
 
-def percent_off(measured: int, cell: Cell) -> Decimal | None:
-    """How far a count lies from the claim, both in the claim's terms, in percent to one decimal; None without one."""
-    if not cell.value:
+def percent_off(measured: int, claim: Decimal, unit: str, rounding: str) -> Decimal | None:
+    """How far a count lies from the claim, in percent of the claim to one decimal; None for a claim of 0."""
+    if not claim:
         return None
-    value = in_unit(claimed_as(measured, cell.rounding), cell.unit)
-    return round_half_up((value / cell.value - 1) * 100, 1)
+    value = in_unit(claimed_as(measured, rounding), unit)
+    return round_half_up((value / claim - 1) * 100, 1)
 
 
 def as_decimal(value: Decimal | int | str) -> Decimal:

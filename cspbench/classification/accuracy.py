@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.claims.model import Cell
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Reason, Verdict, Word
 
 Array = np.ndarray[Any, Any]
 
@@ -73,24 +71,6 @@ def accuracies(predicted: Array, labels: Array) -> tuple[Accuracy, Accuracy]:
     """Top-1 and top-5 of predicted class ids (N, 5) against labels (N,); a label of -1 is never hit."""
     hits = predicted == labels[:, None]
     return Accuracy(int(hits[:, 0].sum()), len(labels)), Accuracy(int(hits.any(1).sum()), len(labels))
-
-
-def verdict(cell: Cell | None, accuracy: Accuracy, partial: bool, whole: bool | None = None) -> Verdict:
-    """The verdict on a published accuracy: exact as printed, within sampling noise of the claim, or off.
-
-    Only the whole set that the claim is of is compared: a part of it is `partial`, another set `other-split`. `whole`
-    says whether it is that set; by default that it has as many images as ImageNet's validation set.
-    """
-    measured = accuracy.percent
-    if cell is None or cell.value is None or cell.decimals is None:
-        return Verdict(Word.UNPUBLISHED, None, measured)
-    if partial or not (accuracy.total == FULL if whole is None else whole):
-        return Verdict(Word.UNMEASURED, cell.value, measured, reason=Reason.PARTIAL if partial else Reason.OTHER_SPLIT)
-    printed = round_half_up(measured, cell.decimals)
-    low, high = accuracy.interval
-    noise = Word.WITHIN if low <= float(cell.value) <= high else Word.OFF
-    word = Word.EXACT if printed == cell.value else noise
-    return Verdict(word, cell.value, printed, printed - cell.value)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -46,7 +46,7 @@ def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
     from cspbench.classification.accuracy import compare as compared
     from cspbench.classification.predict import score as scored
     from cspbench.data.classes import order
-    from cspbench.report.counts_table import grid
+    from cspbench.report.formats import grid
 
     both = [scored(run, order(run.identity["classes"])) for run in runs]
     names = _labels(runs)
@@ -115,7 +115,7 @@ def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_js
     from cspbench.cli.coco_results import at_thresholds
     from cspbench.cli.progress import Progress
     from cspbench.detection.ap import bootstrap
-    from cspbench.report.counts_table import grid
+    from cspbench.report.formats import grid
 
     found = []
     for run in runs:

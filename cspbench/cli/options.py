@@ -42,7 +42,7 @@ def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     """Objects with the same keys, one a line of a table on stdout; None prints as a dash."""
-    from cspbench.report.counts_table import flat_csv, grid, latex
+    from cspbench.report.formats import flat_csv, grid, latex
 
     keys = list(lines[0])
     header = [key.capitalize() for key in keys]

@@ -15,7 +15,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.claims.model import Table
     from cspbench.plots.figures import Plot
-    from cspbench.report.model import Line
+    from cspbench.report.model import ReportRow
     from cspbench.report.select import Shown
 
 
@@ -152,7 +152,7 @@ def _tables() -> tuple[Table, ...]:
     return (*tables.load_all(), *tables.load_all(kind="sample"))
 
 
-def _found(results: Path, runs: list[Path]) -> list[Line]:
+def _found(results: Path, runs: list[Path]) -> list[ReportRow]:
     """The lines of the results and the runs, or of runs alone where there are no results yet."""
     from cspbench.inference.run import find_runs
     from cspbench.report.build import gather, lines
@@ -163,7 +163,7 @@ def _found(results: Path, runs: list[Path]) -> list[Line]:
     return gather(results, runs)
 
 
-def _plots(found: Sequence[Line], shown: Sequence[Table]) -> list[Plot]:
+def _plots(found: Sequence[ReportRow], shown: Sequence[Table]) -> list[Plot]:
     from importlib.util import find_spec
 
     from cspbench.plots.figures import plots

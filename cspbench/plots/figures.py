@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cspbench.claims.model import Table
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.plots.label_placement import Box, placed
 from cspbench.plots.style import CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, WITHIN, Svg, png, styled, svg
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import TABLES as TRADEOFF
 from cspbench.plots.tradeoff import figure as tradeoff
-from cspbench.report.model import Line
+from cspbench.report.model import ReportRow
 from cspbench.report.text import UNITS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SWEEPS = (
     ("sample-ap-over-nms", "sample-nms", "as claimed", " on the drawn sample"),
 )
 """Name of the figure, table, and what it shows."""
-SHAPES = {Word.EXACT: ("o", EXACT), Word.WITHIN: ("s", WITHIN), Word.OFF: ("X", OFF), Word.FITTED: ("D", FITTED)}
+SHAPES = {Status.EXACT: ("o", EXACT), Status.CLOSE: ("s", WITHIN), Status.OFF: ("X", OFF), Status.FITTED: ("D", FITTED)}
 """Marker and colour of each verdict: the shape says it without the colour."""
 
 
@@ -49,13 +49,13 @@ class Plot:
         return svg(self.figure, self.name, self.description)
 
 
-def plots(lines: Sequence[Line], tables: Sequence[Table]) -> list[Plot]:
+def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
     """Those figures for which these tables and lines have something to show. Needs matplotlib."""
     with styled():
         return [*_plots(lines, tables)]
 
 
-def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
+def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot]:
     if any(table.name in TRADEOFF for table in tables):
         for cost in (OPERATIONS, PARAMETERS):
             name = f"accuracy-vs-{cost.metric}"
@@ -74,7 +74,7 @@ def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
             yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
 
 
-def _suppression(lines: Sequence[Line], title: str) -> Figure:
+def _suppression(lines: Sequence[ReportRow], title: str) -> Figure:
     """One line for each network, as published and as measured; thresholds in the order of the table."""
     from matplotlib.figure import Figure
 
@@ -123,7 +123,7 @@ class Residual(NamedTuple):
 
     name: str
     value: Decimal
-    verdict: Word
+    verdict: Status
 
 
 Residuals = dict[str, dict[str, list[Residual]]]
@@ -135,7 +135,7 @@ PANELS = {
 }
 
 
-def _residuals(lines: Iterable[Line], tables: Sequence[Table]) -> Residuals:
+def _residuals(lines: Iterable[ReportRow], tables: Sequence[Table]) -> Residuals:
     counted, scored = PANELS
     found: Residuals = {panel: {table.name: [] for table in tables} for panel in PANELS}
     for line in lines:
@@ -145,9 +145,9 @@ def _residuals(lines: Iterable[Line], tables: Sequence[Table]) -> Residuals:
             name = f"{line.name} {cell.header}"
             if cell.unit in UNITS:
                 percent = Decimal(cell.delta) * 100 / Decimal(cell.claim) if Decimal(cell.claim) else Decimal(0)
-                found[counted][line.table].append(Residual(name, round(percent, 2), Word(cell.verdict)))
+                found[counted][line.table].append(Residual(name, round(percent, 2), Status(cell.verdict)))
             elif cell.unit == "%":
-                found[scored][line.table].append(Residual(name, Decimal(cell.delta), Word(cell.verdict)))
+                found[scored][line.table].append(Residual(name, Decimal(cell.delta), Status(cell.verdict)))
     return {panel: {name: each for name, each in by.items() if each} for panel, by in found.items()}
 
 
@@ -176,15 +176,15 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
 
     texts: list[tuple[tuple[float, float], str, str]] = []
     for lane, found in enumerate(by.values()):
-        groups: dict[tuple[Decimal, Word], list[str]] = {}
+        groups: dict[tuple[Decimal, Status], list[str]] = {}
         for residual in found:
             groups.setdefault((residual.value, residual.verdict), []).append(residual.name)
         for (value, verdict), names in sorted(groups.items()):
             shape, colour = SHAPES[verdict]
             # markers of the same value beside each other: fitted below exact
-            place = (float(value), lane + (0.22 if verdict is Word.FITTED else 0))
+            place = (float(value), lane + (0.22 if verdict is Status.FITTED else 0))
             axes.plot(*place, shape, color=colour, ms=7, mew=0, zorder=3)
-            alone = names[0] if verdict in (Word.OFF, Word.FITTED) else ""
+            alone = names[0] if verdict in (Status.OFF, Status.FITTED) else ""
             text = f"{len(names)} {verdict}" if len(names) > 1 else alone
             if text:
                 texts.append((place, text, colour))

@@ -12,10 +12,10 @@ from math import hypot
 from typing import TYPE_CHECKING, NamedTuple
 
 from cspbench.claims.model import Table
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.plots.label_placement import DISTANCES, MARKER, Box, Point, ambiguous, placed
 from cspbench.plots.style import CSP, DASHES, GRID, OTHER, PAPER
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ class Model:
         return place
 
 
-def models(table: Table, lines: Iterable[Line], cost: Cost = OPERATIONS) -> list[Model]:
+def models(table: Table, lines: Iterable[ReportRow], cost: Cost = OPERATIONS) -> list[Model]:
     """The rows of a table that have both numbers, published or measured, in its order."""
     found = {line.row: line for line in lines if line.table == table.name}
     rows = []
@@ -92,7 +92,7 @@ def models(table: Table, lines: Iterable[Line], cost: Cost = OPERATIONS) -> list
     ]
 
 
-def _measured(line: Line | None, cost: Cost) -> tuple[Point | None, Point | None]:
+def _measured(line: ReportRow | None, cost: Cost) -> tuple[Point | None, Point | None]:
     """Where a row was measured, and the interval of its accuracy."""
     pair = [line.cells.get(name) for name in (cost.metric, "top1")] if line else [None, None]
     x, y = map(_comparable, pair)
@@ -102,13 +102,13 @@ def _measured(line: Line | None, cost: Cost) -> tuple[Point | None, Point | None
     return (x, y), (float(interval[0]), float(interval[1])) if interval else None
 
 
-def _comparable(cell: ReportedCell | None) -> float | None:
-    if cell is None or cell.measured is None or cell.verdict == Word.UNMEASURED:
+def _comparable(cell: ReportCell | None) -> float | None:
+    if cell is None or cell.measured is None or cell.verdict == Status.UNMEASURED:
         return None
     return float(cell.measured)
 
 
-def figure(tables: Iterable[Table], lines: Sequence[Line], cost: Cost = OPERATIONS) -> Figure:
+def figure(tables: Iterable[Table], lines: Sequence[ReportRow], cost: Cost = OPERATIONS) -> Figure:
     """Both tables of ImageNet models, small and big; to be called when `styled`."""
     from matplotlib.figure import Figure
 

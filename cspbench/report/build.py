@@ -1,9 +1,7 @@
-"""Every cell of every table with the measurement that counts for it: from result files to `Line`s.
+"""Every cell of every table with the measurement that counts for it: from result files to rows of a report.
 
-Verdicts and explanations are worked out anew from the claims and networks as they are now; what a file says about
-itself is only its numbers and how they were made. Of several measurements of a cell the newest counts that is complete,
-of the claimed data and made as the claim was; the others are listed with the reason. One made otherwise is shown where
-there is no better, without a verdict.
+Of several measurements of a cell the newest counts that is complete, of the claimed data and made as the claim was; the
+others are listed with the reason. One made otherwise is shown where there is no better, without a verdict.
 """
 
 from __future__ import annotations
@@ -16,40 +14,40 @@ from pathlib import Path
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Reason, Verdict, Word, derived
-from cspbench.report.model import Compared, Line, Other, ReportedCell
-from cspbench.results import measurements as measured
-from cspbench.results.measurements import Measured
+from cspbench.claims.verdict import Measurement, Reason, Status, derived, judge
+from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
+from cspbench.results import measurements
+from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
-from cspbench.results.store import Evaluation, Sources, files_of, merged, of_files, of_run
+from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
 from cspbench.zoo.catalogue import provenance, remarks
 from cspbench.zoo.rows import row_model
 
 
-def gather(results: Path, runs: Sequence[Path] = ()) -> list[Line]:
-    """The lines of every table, from a results directory and run directories (or folders of runs)."""
-    return lines(from_disk(results, runs))
+def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
+    """The rows of every table, from a results directory and run directories (or folders of runs)."""
+    return rows(from_disk(results, runs))
 
 
 def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     """What was measured: a results directory and run directories.
 
-    A complete run stands for what is kept there by its name, an incomplete one beside it.
+    A complete run stands for what is stored there by its name, an incomplete one beside it.
     """
-    kept = of_files(files_of(results), str(results))
-    found = of_runs(runs)
-    by_name = {each.name: each for each in kept.evaluations}
-    complete = {each.name for each in found if each.metrics is not None}
+    stored = of_files(files_of(results), str(results))
+    evaluations = of_runs(runs)
+    by_name = {each.name: each for each in stored.evaluations}
+    complete = {each.name for each in evaluations if each.metrics is not None}
     return Sources(
-        kept.counts,
+        stored.counts,
         (
-            *(each for each in kept.evaluations if each.name not in complete),
-            *(merged(by_name.get(each.name), each) for each in found),
+            *(each for each in stored.evaluations if each.name not in complete),
+            *(merged(by_name.get(each.name), each) for each in evaluations),
         ),
     )
 
 
-def of_runs(paths: Sequence[Path]) -> list[Evaluation]:
+def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
     """The evaluations in run directories, or in folders of them."""
     if not paths:
         return []
@@ -58,83 +56,99 @@ def of_runs(paths: Sequence[Path]) -> list[Evaluation]:
     return [of_run(path) for path in find_runs(list(paths))]
 
 
-def gather_files(files: Mapping[str, bytes], where: str) -> list[Line]:
-    """The same from the bytes of a results directory's files, by their path in it."""
-    return lines(of_files(files, where))
-
-
-def lines(sources: Sources, then: Networks | None = None) -> list[Line]:
+def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
     """Every row of every table, the published ones first, then the sample's.
 
     `then` are the networks to hold measurements against, where it is not the catalogue's own that count.
     """
-    found = measured.by_cell(sources, then)
-    made = []
+    by_cell = measurements.by_cell(sources, then)
+    built = []
     for kind in ("published", "sample"):
         for table in tables.load_all(kind=kind):
-            made += _compared(table, [_line(table, row, found) for row in table.rows])
-    return made
+            built += compared(table.rows, [_row(table, row, by_cell) for row in table.rows])
+    return built
 
 
-def _line(table: Table, row: Row, found: Mapping[tuple[str, str, str], list[Measured]]) -> Line:
+def _row(table: Table, row: Row, by_cell: Mapping[measurements.Key, Sequence[CellMeasurement]]) -> ReportRow:
     entry = row_model(table.name, row.id)
     cells = {}
     for column in table.columns:
         if column.role == "metric":
-            measurements = found.get((table.name, row.id, column.metric), [])
-            absent = _unmeasured(row.cells[column.metric], entry.model, table.kind)
-            cells[column.metric] = _cell(row.cells[column.metric], absent, measurements)
+            claim = row.cells[column.metric]
+            known = by_cell.get((table.name, row.id, column.metric), [])
+            cells[column.metric] = cell(claim, known, _unmeasured(claim, entry.model, table.kind))
     definition = provenance(entry.model) if entry.model else None
-    size = row.size or row.counting_size
-    settings = dict(row.settings)
-    return Line(table.name, row.id, row.label, settings, entry.model, definition, size, remarks(entry), cells)
-
-
-def _cell(cell: Cell, absent: Verdict, found: Sequence[Measured]) -> ReportedCell:
-    first = found[0] if found else None
-    judged = first.verdict if first else absent
-    shown = None if judged.measured is None else _shown(judged.measured, cell)
-    return ReportedCell(
-        metric=cell.metric,
-        header=cell.column,
-        printed=cell.text,
-        unit=cell.unit,
-        claim=None if cell.value is None else f"{cell.value:f}",
-        measured=shown,
-        exact=None if first is None or first.value is None else f"{first.value.normalize():f}",
-        delta=None if judged.delta is None else f"{judged.delta:+f}",
-        verdict=str(judged.word),
-        reason=str(judged.reason) if judged.reason else None,
-        interval=_interval(first.interval) if first and first.interval else None,
-        explained=first is not None and first.explained,
-        partial=first is not None and first.partial,
-        note=_note(first) if first else None,
-        made=first.made if first else None,
-        others=tuple(_other(cell, each) for each in found[1:]),
+    return ReportRow(
+        table.name,
+        row.id,
+        row.label,
+        dict(row.settings),
+        entry.model,
+        definition,
+        row.size or row.counting_size,
+        remarks(entry),
+        cells,
+        name_of(table, row, entry.model),
     )
 
 
-def _note(each: Measured) -> str | None:
-    return "; ".join(text for text in (*each.faults, each.note) if text) or None
+def name_of(table: Table, row: Row, model: str | None) -> str:
+    """What tells a row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+
+    A label that names nothing goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
+    """
+    label = f"{row.label} ({model})" if row.label == "Ours" and model else row.label
+    size = "×".join(map(str, row.size or row.counting_size or ()))
+    settings = ", ".join(row.settings.values()) if table.name != "timm" else ""
+    return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
 
 
-def _unmeasured(cell: Cell, model: str | None, kind: str) -> Verdict:
-    """The verdict on a cell that nobody has measured."""
-    if not cell.published:
-        return Verdict(Word.UNPUBLISHED, None, None)
-    if cell.metric == "fps":
-        reason = Reason.HARDWARE
-    elif model is None:
-        reason = Reason.NO_DEFINITION
-    else:
-        # counting needs nothing, and the sample brings its own weights
-        reason = Reason.NOT_RUN if cell.counting or kind == "sample" else Reason.NO_WEIGHTS
-    return Verdict(Word.UNMEASURED, cell.value, None, reason=reason)
+def cell(claim: Cell, known: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:
+    """A claim with its measurements, the one that counts first; `reason` says why there are none."""
+    first = known[0] if known else None
+    judged = first.verdict if first else judge(claim, Measurement(None, reason))
+    explanation = first.explanation if first else None
+    value = first.measurement.value if first else None
+    return ReportCell(
+        metric=claim.metric,
+        header=claim.column,
+        printed=claim.text,
+        unit=claim.unit,
+        claim=None if claim.value is None else f"{claim.value:f}",
+        measured=None if judged.measured is None else _shown(judged.measured, claim),
+        exact=None if value is None else f"{value.normalize():f}",
+        delta=None if judged.delta is None else f"{judged.delta:+f}",
+        verdict=str(judged.status),
+        reason=str(judged.reason) if judged.reason else None,
+        interval=_interval(first.measurement.interval) if first and first.measurement.interval else None,
+        explained=explanation is not None and explanation.explained,
+        partial=first is not None and first.partial,
+        note=_note(first) if first else None,
+        provenance=first.provenance if first else None,
+        others=tuple(_superseded(claim, each) for each in known[1:]),
+        images=judged.images,
+        tolerance=None if judged.tolerance is None else f"{judged.tolerance:f}",
+    )
 
 
-def _shown(measured: Decimal, cell: Cell) -> str:
+def _note(measurement: CellMeasurement) -> str | None:
+    texts = [deviation.text for deviation in measurement.measurement.deviations]
+    return "; ".join([*texts, *measurement.explanation.texts]) or None
+
+
+def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
+    """Why nobody has measured a cell."""
+    if claim.metric == "fps":
+        return Reason.HARDWARE
+    if model is None:
+        return Reason.NO_DEFINITION
+    # counting needs nothing, and the sample brings its own weights
+    return Reason.NOT_RUN if claim.counting or kind == "sample" else Reason.NO_WEIGHTS
+
+
+def _shown(measured: Decimal, claim: Cell) -> str:
     """A measurement with the claim's decimals; without a claim with as many as our own tables print."""
-    decimals = {"M": 4, "G": 5, "%": 3}.get(cell.unit, 0) if cell.decimals is None else cell.decimals
+    decimals = {"M": 4, "G": 5, "%": 3}.get(claim.unit, 0) if claim.decimals is None else claim.decimals
     return f"{round_half_up(measured, decimals):f}"
 
 
@@ -142,34 +156,45 @@ def _interval(bounds: tuple[float, float]) -> tuple[str, str]:
     return f"{bounds[0]:.2f}", f"{bounds[1]:.2f}"
 
 
-def _other(cell: Cell, each: Measured) -> Other:
-    measured = None if each.verdict.measured is None else _shown(each.verdict.measured, cell)
-    return Other(measured, "; ".join(each.faults) or "a newer one counts", each.made, each.partial)
+def _superseded(claim: Cell, measurement: CellMeasurement) -> Superseded:
+    judged = measurement.verdict
+    texts = "; ".join(deviation.text for deviation in measurement.measurement.deviations)
+    if not texts and measurement.partial:
+        texts = "a part of the data only"
+    measured = None if judged.measured is None else _shown(judged.measured, claim)
+    return Superseded(measured, texts or "a newer one counts", measurement.provenance, measurement.partial)
 
 
-def _compared(table: Table, made: list[Line]) -> list[Line]:
-    """Add the parenthesised comparisons, as they follow from the measurements."""
-    by_row = {line.row: line for line in made}
-    compared = []
-    for row, line in zip(table.rows, made, strict=True):
-        base = table.row(row.base) if row.base else None
-        cells = dict(line.cells)
-        for metric, cell in line.cells.items():
-            printed = row.cells[metric].comparison
-            if base is None or printed is None:
-                continue
-            against = by_row[base.id].cells[metric]
-            own, other = _compares(cell), _compares(against)
-            known = None if own is None or other is None else derived(row, base, metric, (own, other))
-            comparison = Compared(printed.text, known.text if known else None, base.label)
-            notes = [cell.note] if cell.note else []
-            if comparison.verdict == Word.OFF and against.verdict == Word.OFF:
-                notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
-            cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
-        compared.append(replace(line, cells=cells))
-    return compared
+def compared(published: Sequence[Row], built: Sequence[ReportRow]) -> list[ReportRow]:
+    """The rows with their parenthesised comparisons, as they follow from the measurements of each row and its base."""
+    by_id = {(row.table, row.id): row for row in published}
+    by_row = {(row.table, row.row): row for row in built}
+    return [_compared(row, by_id, by_row) for row in built]
 
 
-def _compares(cell: ReportedCell) -> Decimal | None:
+def _compared(
+    row: ReportRow, published: Mapping[tuple[str, str], Row], built: Mapping[tuple[str, str], ReportRow]
+) -> ReportRow:
+    own = published.get((row.table, row.row))
+    base = published.get((own.table, own.base)) if own is not None and own.base else None
+    if own is None or base is None:
+        return row
+    cells = dict(row.cells)
+    for metric, cell in row.cells.items():
+        printed = own.cells[metric].comparison if metric in own.cells else None
+        against = built[base.table, base.id].cells.get(metric)
+        if printed is None or against is None:
+            continue
+        numbers = _comparable(cell), _comparable(against)
+        known = None if None in numbers else derived(own, base, metric, numbers)  # type: ignore[arg-type]
+        comparison = ComparisonResult(printed.text, known.text if known else None, base.label)
+        notes = [cell.note] if cell.note else []
+        if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
+            notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
+        cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
+    return replace(row, cells=cells)
+
+
+def _comparable(cell: ReportCell) -> Decimal | None:
     """The measurement as it would have been printed, where it may be compared."""
-    return Decimal(cell.measured) if cell.measured is not None and cell.verdict != "unmeasured" else None
+    return Decimal(cell.measured) if cell.measured is not None and cell.verdict != Status.UNMEASURED else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cspbench.errors import printable
-from cspbench.report.counts_table import flat_csv, grid, latex
+from cspbench.report.formats import flat_csv, grid, latex
 
 if TYPE_CHECKING:
     from cspbench.claims.model import Row
@@ -51,7 +51,7 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def unmeasured(model: str) -> list[dict[str, Any]]:
     """The same for a model that lacks weights: every claim, and nothing beside it."""
-    from cspbench.claims.verdict import Reason, Verdict, Word
+    from cspbench.claims.verdict import Reason, Status, Verdict
     from cspbench.results.match import of_model
     from cspbench.zoo.catalogue import provenance
 
@@ -59,7 +59,7 @@ def unmeasured(model: str) -> list[dict[str, Any]]:
     for row in of_model(model):
         cells = {metric: row.cells.get(metric) for metric in ACCURACIES}
         judged = {
-            metric: Verdict(Word.UNMEASURED, cell.value, None, reason=Reason.NO_WEIGHTS)
+            metric: Verdict(Status.UNMEASURED, cell.value, None, reason=Reason.NO_WEIGHTS)
             for metric, cell in cells.items()
             if cell is not None and cell.value is not None
         }

@@ -1,18 +1,20 @@
-"""Parameter and operation counts as tables: the claim beside the measurement and the verdict, cell by cell.
-
-Reads the objects that `params` gives as JSON, whether fresh or from a result file.
-"""
+"""Parameter and operation counts as tables: the claim beside the measurement and the verdict, cell by cell."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Table
-from cspbench.claims.rounding import claimed_as
+from cspbench.claims.rounding import claimed_as, percent_off
 from cspbench.network.counting import COUNTINGS
+from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.judged_counts import CountsRow
+from cspbench.report.model import ReportCell
+from cspbench.results.schema import CountedCell
+from cspbench.zoo.catalogue import MODELS
 
 HEADER = (
     "Model",
@@ -31,18 +33,14 @@ HEADER = (
 LEGEND = """\
 Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and by
 how much; **fitted** it is, but the network was chosen for that, so it proves nothing; unpublished: the document prints
-no number; unmeasured: no network to measure, or counted another way than the claim, with the reason. In parentheses
-the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
-published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
+no number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
+parentheses the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg*
+equals the published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
 evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less than certain,
 how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
 (`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
 twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
 """
-
-
-def _size(size: Sequence[int] | None) -> str:
-    return "×".join(map(str, size)) if size else "-"
 
 
 SMALL = {"M": 10**5, "G": 10**6}
@@ -56,144 +54,180 @@ def quantity(count: int, unit: str, single: str = "") -> str:
     return f"{count / 10**6:.4f}M" if unit == "M" else f"{count / 10**9:.5f}"
 
 
-def _measured(cell: Mapping[str, Any]) -> str:
-    if cell["count"] is None:
+def _size(size: Sequence[int] | None) -> str:
+    return "×".join(map(str, size)) if size else "-"
+
+
+def _cells(row: CountsRow) -> list[tuple[CountedCell, ReportCell]]:
+    """Each metric's count and its judged cell."""
+    return [(getattr(row.counted, metric), row.report.cells[metric]) for metric in COUNTED]
+
+
+def _measured(counted: CountedCell, cell: ReportCell) -> str:
+    if counted.count is None:
         return "-"
-    single = f"{COUNTINGS[cell['counting']].unit}s" if cell["unit"] == "G" else ""
-    text = quantity(claimed_as(cell["count"], cell["rounding"]), cell["unit"], single)
-    comparison = cell.get("comparison") or {}
-    return f"{text} {comparison['measured']}" if comparison.get("measured") else text
+    single = f"{COUNTINGS[counted.counting].unit}s" if counted.unit == "G" else ""
+    text = quantity(claimed_as(counted.count, counted.rounding), counted.unit, single)
+    return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
 
 
-def _counting(cell: Mapping[str, Any]) -> str:
-    return f"2 × {cell['counting']}" if cell["rounding"] == "doubled" else str(cell["counting"])
+def _counting(counted: CountedCell) -> str:
+    return f"2 × {counted.counting}" if counted.rounding == "doubled" else counted.counting
 
 
-def _definition(row: Mapping[str, Any]) -> str:
-    known = row["definition"] or "-"
-    return known if row["confidence"] in (None, "certain") else f"{known}, {row['confidence']}"
+def _confidence(row: CountsRow) -> str | None:
+    model = MODELS.get(row.counted.model or "")
+    return model.confidence if model else None
 
 
-def _word(cell: Mapping[str, Any]) -> str:
-    """The verdict without figures."""
-    word = str(cell["verdict"])
-    if word == "off" and cell.get("explained"):
-        word = "off, explained"
-    return f"{word}: {cell['reason']}" if "reason" in cell else word
+def _definition(row: CountsRow) -> str:
+    definition, confidence = row.report.definition or "-", _confidence(row)
+    return definition if confidence in (None, "certain") else f"{definition}, {confidence}"
 
 
-def _verdict(cell: Mapping[str, Any]) -> str:
-    word = _word(cell)
-    if cell["verdict"] == "off" and cell.get("percent") is not None:
-        word = word.replace("off", f"off {cell['percent']:+.1f} %", 1)
-    comparison = cell.get("comparison") or {}
-    return f"{word}; comparison off" if comparison.get("verdict") == "off" else word
+def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
+    """How far an off count lies from its claim, in percent."""
+    if cell.verdict != "off" or counted.count is None or cell.claim is None:
+        return None
+    return percent_off(counted.count, Decimal(cell.claim), counted.unit, counted.rounding)
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
+def _verdict(counted: CountedCell, cell: ReportCell) -> str:
+    percent = _percent(counted, cell)
+    word = cell.mark if percent is None else cell.mark.replace("off", f"off {percent:+.1f} %", 1)
+    return f"{word}; comparison off" if _comparison_verdict(cell) == "off" else word
+
+
+def _comparison_verdict(cell: ReportCell) -> str | None:
+    return cell.comparison.verdict if cell.comparison else None
+
+
+def _note(row: CountsRow) -> str | None:
+    """What is to be known of a row: of its model, and of each cell that is off or counted by another rule."""
+    notes = [row.report.note] if row.report.note else []
+    notes += [f"{metric} {cell.note}" for metric, cell in row.report.cells.items() if cell.note]
+    return "; ".join(notes) or None
+
+
+def texts(row: CountsRow) -> list[str]:
     """The texts of one line, in the order of `HEADER`."""
-    name = ", ".join(
-        [row["row"] or row["model"], *row["settings"].values()] if row["table"] != "timm" else [row["row"]]
-    )
-    params, bflops = row["params"], row["bflops"]
+    report = row.report
+    settings = report.settings.values() if report.table != "timm" else ()
+    (params, params_cell), (bflops, bflops_cell) = _cells(row)
     return [
-        name,
+        ", ".join([report.label, *settings]),
         _definition(row),
-        _size(row["size"]),
-        params["printed"],
-        _measured(params),
-        _verdict(params),
-        bflops["printed"],
-        _measured(bflops),
-        _verdict(bflops),
+        _size(row.counted.size),
+        params.printed,
+        _measured(params, params_cell),
+        _verdict(params, params_cell),
+        bflops.printed,
+        _measured(bflops, bflops_cell),
+        _verdict(bflops, bflops_cell),
         f"{_counting(params)}, {_counting(bflops)}",
-        row["note"] or "",
+        _note(row) or "",
     ]
 
 
-def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A markdown table; bars inside cells are escaped."""
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
-def markdown(rows: Sequence[Mapping[str, Any]], tables: Iterable[Table]) -> str:
+def markdown(rows: Sequence[CountsRow], tables: Iterable[Table]) -> str:
     """All rows, a section a published table in the README's order, models without a row first."""
     parts = []
-    alone = [row for row in rows if row["table"] is None]
+    alone = [row for row in rows if not row.report.table]
     if alone:
-        parts.append(grid(HEADER, map(cells, alone)))
+        parts.append(grid(HEADER, map(texts, alone)))
     for table in tables:
-        mine = [row for row in rows if row["table"] == table.name]
-        if mine:
+        own = [row for row in rows if row.report.table == table.name]
+        if own:
             place = " / ".join(table.section) if table.section[-1] == table.title else table.title
-            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(cells, mine))}")
+            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(texts, own))}")
     return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
 
 
-def summary(rows: Sequence[Mapping[str, Any]]) -> str:
+def summary(rows: Sequence[CountsRow]) -> str:
     """How many cells got which verdict, in one line."""
-    words: dict[str, int] = {}
+    marks: dict[str, int] = {}
     for row in rows:
-        for metric in ("params", "bflops"):
-            word = _word(row[metric])
-            words[word] = words.get(word, 0) + 1
-    counted = ", ".join(
-        f"{count} {word}" for word, count in sorted(words.items(), key=lambda item: (-item[1], item[0]))
-    )
-    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {2 * len(rows)} cells: {counted}."
+        for cell in row.report.cells.values():
+            marks[cell.mark] = marks.get(cell.mark, 0) + 1
+    counts = ", ".join(f"{count} {mark}" for mark, count in sorted(marks.items(), key=lambda item: (-item[1], item[0])))
+    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {2 * len(rows)} cells: {counts}."
+
+
+def _number(value: Decimal | None) -> float | int | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+
+
+def as_json(row: CountsRow) -> dict[str, Any]:
+    """One row as a JSON object, with its verdicts."""
+    report, counted = row.report, row.counted
+    return {
+        "table": counted.table,
+        "row": counted.row,
+        "id": counted.id,
+        "settings": dict(counted.settings),
+        "model": counted.model,
+        "definition": report.definition,
+        "confidence": _confidence(row),
+        "size": list(counted.size) if counted.size else None,
+        "network": counted.network,
+        **{metric: _cell_json(*each) for metric, each in zip(COUNTED, _cells(row), strict=True)},
+        "note": _note(row),
+    }
+
+
+def _cell_json(counted: CountedCell, cell: ReportCell) -> dict[str, Any]:
+    """`measured` is in single parameters, and in billions of operations unless the claim is in single ones.
+
+    `count` is in what the counting counts; where the claim is of two of them each, `measured` is, too.
+    """
+    measured: int | float | None = counted.count
+    if counted.count is not None:
+        measured = claimed_as(counted.count, counted.rounding)
+        if counted.unit == "G":
+            measured = round(measured / 10**9, 6)
+    data: dict[str, Any] = {
+        "published": _number(None if cell.claim is None else Decimal(cell.claim)),
+        "printed": counted.printed,
+        "unit": counted.unit,
+        "counting": counted.counting,
+        "rounding": counted.rounding,
+        "measured": measured,
+        "count": counted.count,
+        "verdict": cell.verdict,
+    }
+    if cell.reason:
+        data["reason"] = cell.reason
+    if cell.verdict == "off":
+        data["delta"] = _number(None if cell.delta is None else Decimal(cell.delta))
+        data["percent"] = _number(_percent(counted, cell))
+        data["explained"] = cell.explained
+    if cell.comparison:
+        data["comparison"] = {
+            "published": cell.comparison.printed,
+            "base": cell.comparison.base,
+            "measured": cell.comparison.measured,
+            "verdict": cell.comparison.verdict,
+        }
+    return data
 
 
 _FLAT = ("table", "row", "id", "model", "definition", "confidence", "size")
 _FLAT_CELL = ("published", "counting", "count", "measured", "verdict")
 
 
-def _flat(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    header = [*_FLAT, *(f"{metric}_{key}" for metric in ("params", "bflops") for key in _FLAT_CELL), "note"]
-    lines = []
-    for row in rows:
-        values = [row[key] for key in _FLAT[:-1]] + [_size(row["size"])]
-        values += [row[metric][key] for metric in ("params", "bflops") for key in _FLAT_CELL]
-        lines.append(["" if value is None else str(value) for value in [*values, row["note"]]])
-    return header, lines
-
-
-def flat_csv(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """CSV with one header line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-def latex(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A LaTeX tabular (packages booktabs), special characters escaped."""
-    from pandas import DataFrame
-
-    text: str = (
-        DataFrame(list(lines), columns=list(header))
-        .map(_escaped)
-        .to_latex(index=False, header=list(map(_escaped, header)))
-    )
-    return text
-
-
-_SPECIAL = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "×": r"$\times$", "※": "*"}
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_SPECIAL)
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(rows: Sequence[CountsRow]) -> str:
     """All rows, one line each, counts as exact integers."""
-    return flat_csv(*_flat(rows))
+    header = [*_FLAT, *(f"{metric}_{key}" for metric in COUNTED for key in _FLAT_CELL), "note"]
+    lines = []
+    for row in map(as_json, rows):
+        values = [row[key] for key in _FLAT[:-1]] + [_size(row["size"])]
+        values += [row[metric][key] for metric in COUNTED for key in _FLAT_CELL]
+        lines.append(["" if value is None else str(value) for value in [*values, row["note"]]])
+    return flat_csv(header, lines)
 
 
-def as_latex(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_latex(rows: Sequence[CountsRow]) -> str:
     """All rows as one LaTeX table, in the columns of the markdown."""
-    return latex(HEADER, map(cells, rows))
+    return latex(HEADER, map(texts, rows))

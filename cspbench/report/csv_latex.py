@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cspbench.claims.model import NOTHING, Column
-from cspbench.report.counts_table import flat_csv, latex
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.formats import flat_csv, latex
+from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import Shown
 from cspbench.report.text import delta, label, mark, measured
 
@@ -45,14 +45,14 @@ def as_csv(shown: Sequence[Shown]) -> str:
     return flat_csv(HEADER, lines)
 
 
-def _row(line: Line) -> list[str]:
+def _row(line: ReportRow) -> list[str]:
     settings = "; ".join(f"{name}={value}" for name, value in line.settings.items())
     size = "x".join(map(str, line.size)) if line.size else ""
     known = (line.model, line.definition, line.note)
     return [line.table, line.row, line.label, settings, size, *(value or "" for value in known)]
 
 
-def _cell(cell: ReportedCell) -> list[str]:
+def _cell(cell: ReportCell) -> list[str]:
     compared = cell.comparison
     comparison = (compared.base, compared.printed, compared.measured, compared.verdict) if compared else (None,) * 4
     values = [
@@ -60,7 +60,7 @@ def _cell(cell: ReportedCell) -> list[str]:
         *(cell.interval or (None, None)),
         *(cell.verdict, cell.reason, _yes(cell.explained), _yes(cell.partial), cell.note),
         *comparison,
-        *(getattr(cell.made, name, None) for name in MADE),
+        *(getattr(cell.provenance, name, None) for name in MADE),
     ]
     return [*("" if value is None else value for value in values), str(len(cell.others))]
 
@@ -82,7 +82,7 @@ def as_latex(shown: Sequence[Shown]) -> str:
     return "\n".join(parts)
 
 
-def _text(line: Line, column: Column) -> str:
+def _text(line: ReportRow, column: Column) -> str:
     if column.role != "metric":
         return label(line, column)
     cell = line.cells.get(column.metric)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cspbench.errors import printable
-from cspbench.report.counts_table import flat_csv, grid, latex
+from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.zoo.catalogue import provenance
 
 HEADER = ("Model", "Definition", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")

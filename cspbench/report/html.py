@@ -14,11 +14,11 @@ from html import escape
 from importlib.resources import files
 
 from cspbench.claims.model import Column
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.plots.style import Svg
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import MARKS, PARTIAL, Shown, marks
 from cspbench.report.text import (
     LEGEND,
@@ -139,7 +139,7 @@ as it follows from the measurements. A measurement opens: exact number, interval
 </header>"""
 
 
-def _bar(cells: Sequence[ReportedCell], style: str) -> str:
+def _bar(cells: Sequence[ReportCell], style: str) -> str:
     """How the verdicts share the cells; a picture of what is said beside it."""
     rects, at = [], 0
     verdicts = [cell.verdict for cell in cells]
@@ -206,11 +206,11 @@ def _section(shown: Shown, origins: Origins) -> str:
 </section>"""
 
 
-def _id(line: Line) -> str:
+def _id(line: ReportRow) -> str:
     return safe(f"{line.table}/{line.row}")
 
 
-def _row(shown: Shown, line: Line, origins: Origins) -> str:
+def _row(shown: Shown, line: ReportRow, origins: Origins) -> str:
     cells = [_cell(line, column, origins) for column in shown.columns]
     found = {word for cell in line.cells.values() for word in marks(cell)}
     every = " ".join(word for word in MARKS if word in found)
@@ -219,7 +219,7 @@ def _row(shown: Shown, line: Line, origins: Origins) -> str:
     return f'<tr id="{_id(line)}" data-marks="{every}" data-text="{text}">{"".join(cells)}</tr>'
 
 
-def _cell(line: Line, column: Column, origins: Origins) -> str:
+def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     if column.role == "name":
         definition = f"<small>{safe(line.definition)}</small>" if line.definition else ""
         return f'<th scope="row">{safe(line.label)}{definition}</th>'
@@ -234,7 +234,7 @@ def _cell(line: Line, column: Column, origins: Origins) -> str:
     return f'<td {numbers} data-marks="{found}" data-title="{title}">{content}</td>'
 
 
-def _number(cell: ReportedCell) -> str:
+def _number(cell: ReportCell) -> str:
     """The claim to sort by; the first of several frame rates."""
     if cell.claim is not None:
         return safe(cell.claim)
@@ -248,9 +248,9 @@ def _quiet(text: str) -> str:
     return f"{safe(number)} <i>({safe(rest)}</i>" if space else safe(text)
 
 
-def _measurement(line: Line, cell: ReportedCell, column: Column, origins: Origins) -> str:
+def _measurement(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> str:
     badge = _badge(cell.verdict, cell.mark)
-    if cell.comparison and cell.comparison.verdict == Word.OFF:
+    if cell.comparison and cell.comparison.verdict == Status.OFF:
         badge += _badge("off", f"{cell.comparison.measured} off")
     value = measured(cell, column)
     if value is None and not cell.others:
@@ -262,7 +262,7 @@ def _measurement(line: Line, cell: ReportedCell, column: Column, origins: Origin
     return f"<details><summary>{head}{badge}</summary><dl>{pairs}</dl></details>"
 
 
-def _details(line: Line, cell: ReportedCell, column: Column, origins: Origins) -> Iterable[tuple[str, str]]:
+def _details(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> Iterable[tuple[str, str]]:
     """All that is known of a cell, as (what, markup)."""
     yield "Claim", safe(cell.printed)
     if cell.measured is not None:
@@ -280,14 +280,14 @@ def _details(line: Line, cell: ReportedCell, column: Column, origins: Origins) -
         yield "Comparison", safe(f"{text}: {compared.verdict}")
     if cell.note:
         yield "Note", safe(cell.note)
-    if cell.made:
-        yield "Made", _reference(origins.number(line, cell.made))
+    if cell.provenance:
+        yield "Provenance", _reference(origins.number(line, cell.provenance))
     for other in cell.others:
         text = f"{safe(other.measured or 'nothing')}, which does not count: {safe(other.why)}"
-        yield "Another run", f"{text} {_reference(origins.number(line, other.made))}"
+        yield "Another run", f"{text} {_reference(origins.number(line, other.provenance))}"
 
 
-def _percent(cell: ReportedCell) -> str:
+def _percent(cell: ReportCell) -> str:
     if (
         not cell.claim
         or not cell.delta

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cspbench.claims.model import NOTHING, Column, Table
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.errors import printable
-from cspbench.report.counts_table import grid
-from cspbench.report.model import Line, Made, ReportedCell
+from cspbench.report.formats import grid
+from cspbench.report.model import Provenance, ReportCell, ReportRow
 from cspbench.report.select import Shown, select
 from cspbench.report.text import (
     LEGEND,
@@ -74,7 +74,7 @@ def like_readme(shown: Sequence[Shown]) -> str:
     return "\n\n".join(map(_pasted, shown)) + "\n"
 
 
-def off(lines: Iterable[Line], tables: Sequence[Table]) -> str:
+def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
     """The published cells that are off, a line each with its cause; "" where none is."""
     found = [
         [
@@ -86,7 +86,7 @@ def off(lines: Iterable[Line], tables: Sequence[Table]) -> str:
         for each in select(lines, [table for table in tables if table.kind == "published"])
         for line in each.lines
         for column in each.columns
-        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Word.OFF
+        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Status.OFF
     ]
     header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
     return grid(header, found) + "\n" if found else ""
@@ -139,14 +139,14 @@ def _section(shown: Shown, origins: Origins) -> str:
     return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
 
 
-def _cell(line: Line, column: Column, origins: Origins) -> str:
+def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     if column.role != "metric":
         return _plain(label(line, column))
     cell = line.cells.get(column.metric)
     return NOTHING if cell is None else _metric(line, cell, column, origins)
 
 
-def _metric(line: Line, cell: ReportedCell, column: Column, origins: Origins) -> str:
+def _metric(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> str:
     parts = [_plain(cell.printed)]
     value = measured(cell, column)
     if value is not None:
@@ -155,16 +155,16 @@ def _metric(line: Line, cell: ReportedCell, column: Column, origins: Origins) ->
             parts.append(f"(95 %: {bounds})")
         if difference := delta(cell):
             parts.append(f"Δ{difference}")
-    parts.append(f"**{mark(cell)}**" if cell.verdict == Word.OFF else mark(cell))
-    if value is not None and cell.made is not None:
-        parts.append(f"[{origins.number(line, cell.made)}]")
+    parts.append(f"**{mark(cell)}**" if cell.verdict == Status.OFF else mark(cell))
+    if value is not None and cell.provenance is not None:
+        parts.append(f"[{origins.number(line, cell.provenance)}]")
     return " ".join(parts)
 
 
-def _notes(line: Line, origins: Origins) -> list[str]:
+def _notes(line: ReportRow, origins: Origins) -> list[str]:
     texts = notes(line)
     texts += [
-        f"{cell.header} also {other.measured or 'nothing'} [{origins.number(line, other.made)}], which does not count: "
+        f"{cell.header} also {other.measured or 'nothing'} [{origins.number(line, other.provenance)}], which does not count: "
         f"{other.why}"
         for cell in line.cells.values()
         for other in cell.others
@@ -184,7 +184,7 @@ def _overview(shown: Sequence[Shown]) -> str:
     return grid(header, lines)
 
 
-def _facts(made: Made) -> str:
+def _facts(made: Provenance) -> str:
     (_, command), *rest = facts(made)
     return "; ".join(
         [_code(command), *(_plain(text if what == "version" else f"{what} {text}") for what, text in rest)]

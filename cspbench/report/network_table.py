@@ -7,7 +7,7 @@ from typing import Any
 
 from cspbench.network.counting import COUNTINGS
 from cspbench.network.network import Network
-from cspbench.report.counts_table import flat_csv, grid, latex
+from cspbench.report.formats import flat_csv, grid, latex
 
 HEADER = ("#", "Layer", "", "Reads", "Output", "Weights", "Stored", "MACs", "conv+maxpool", "+shortcut")
 

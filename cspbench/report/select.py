@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cspbench.claims.model import Column, Table, unknown
-from cspbench.claims.verdict import Word
-from cspbench.report.model import Line, ReportedCell
+from cspbench.claims.verdict import Status
+from cspbench.report.model import ReportCell, ReportRow
 
 PARTIAL = "partial"
-MARKS = (*map(str, Word), PARTIAL)
+MARKS = (*map(str, Status), PARTIAL)
 """What `--only` takes: the verdicts, and what was measured on a part of the data."""
 
 
@@ -19,7 +19,7 @@ class Shown:
     """A table with those of its lines that are shown, in its order."""
 
     table: Table
-    lines: tuple[Line, ...]
+    lines: tuple[ReportRow, ...]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -33,23 +33,23 @@ class Shown:
         return " / ".join(section) if section[-1] == title else title
 
     @property
-    def cells(self) -> list[ReportedCell]:
+    def cells(self) -> list[ReportCell]:
         """All cells, row by row."""
         return [cell for line in self.lines for cell in line.cells.values()]
 
 
-def marks(cell: ReportedCell) -> set[str]:
+def marks(cell: ReportCell) -> set[str]:
     """What a cell is found under; a comparison that is off counts as off."""
     found = {cell.verdict}
-    if cell.comparison and cell.comparison.verdict == Word.OFF:
-        found.add(Word.OFF.value)
+    if cell.comparison and cell.comparison.verdict == Status.OFF:
+        found.add(Status.OFF.value)
     if cell.partial:
         found.add(PARTIAL)
     return found
 
 
 def select(
-    lines: Iterable[Line], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
+    lines: Iterable[ReportRow], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
 ) -> list[Shown]:
     """The tables with lines to show, in their order; no `names` and no `only` show all.
 
@@ -62,7 +62,7 @@ def select(
     for mark in only:
         if mark not in MARKS:
             raise unknown("no such mark", mark, list(MARKS))
-    by_table: dict[str, list[Line]] = {name: [] for name in known}
+    by_table: dict[str, list[ReportRow]] = {name: [] for name in known}
     for line in lines:
         if not only or any(marks(cell) & {*only} for cell in line.cells.values()):
             by_table.setdefault(line.table, []).append(line)

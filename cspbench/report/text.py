@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from cspbench.claims.model import NOTHING, Column
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Word
-from cspbench.report.model import Line, Made, ReportedCell
+from cspbench.claims.verdict import Status
+from cspbench.report.model import Provenance, ReportCell, ReportRow
 from cspbench.report.select import Shown
 
 UNITS = {"1": 0, "M": 6, "G": 9}
@@ -40,10 +40,10 @@ REASONS = {
 }
 """What each reason means."""
 
-ORDER = (Word.EXACT, Word.WITHIN, Word.FITTED, Word.OFF, Word.UNMEASURED, Word.UNPUBLISHED)
+ORDER = (Status.EXACT, Status.CLOSE, Status.FITTED, Status.OFF, Status.UNMEASURED, Status.UNPUBLISHED)
 
 
-def label(line: Line, column: Column) -> str:
+def label(line: ReportRow, column: Column) -> str:
     """What a line says in a column that is no metric."""
     if column.role in ("size", "side"):
         sides = line.size or ()
@@ -51,7 +51,7 @@ def label(line: Line, column: Column) -> str:
     return line.label if column.role == "name" else line.settings.get(column.header, NOTHING)
 
 
-def measured(cell: ReportedCell, column: Column) -> str | None:
+def measured(cell: ReportCell, column: Column) -> str | None:
     """The measurement in the claim's unit with two digits more than the claim, "27.6059M (-34%)"; None without one.
 
     Where rounding alone does not lead from it to the publisher's form (a doubled count), it is given in that form.
@@ -62,7 +62,7 @@ def measured(cell: ReportedCell, column: Column) -> str | None:
     return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
 
 
-def finer(cell: ReportedCell) -> str:
+def finer(cell: ReportCell) -> str:
     """The measurement as a number in the claim's unit, as precise as `measured` shows it."""
     printed = Decimal(cell.measured or 0)
     value = printed if cell.exact is None else Decimal(cell.exact).scaleb(-UNITS.get(cell.unit, 0))
@@ -74,16 +74,16 @@ def finer(cell: ReportedCell) -> str:
     return f"{round_half_up(value, decimals + 2):f}"
 
 
-def as_published(cell: ReportedCell, column: Column, decimals: int) -> str:
+def as_published(cell: ReportCell, column: Column, decimals: int) -> str:
     """The measurement in the form of the document, "27.61M (-34%)"; a dash where none may stand beside the claims."""
-    if cell.measured is None or cell.verdict == Word.UNMEASURED:
+    if cell.measured is None or cell.verdict == Status.UNMEASURED:
         return NOTHING
     value = Decimal(cell.measured) if cell.claim is not None else round_half_up(Decimal(cell.measured), decimals)
     text = f"{value:f}{column.suffix}"
     return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
 
 
-def delta(cell: ReportedCell) -> str | None:
+def delta(cell: ReportCell) -> str | None:
     """Measurement - claim, "+0.1", "0"; None where they must not be compared."""
     if cell.delta is None:
         return None
@@ -91,7 +91,7 @@ def delta(cell: ReportedCell) -> str | None:
     return f"{value:+f}" if value else "0"
 
 
-def interval(cell: ReportedCell) -> str | None:
+def interval(cell: ReportCell) -> str | None:
     """The 95 % interval with three decimals at most, "76.94–77.68"."""
     if cell.interval is None:
         return None
@@ -103,15 +103,15 @@ def _short(text: str) -> str:
     return f"{round_half_up(value, 3):f}" if int(value.as_tuple().exponent) < -3 else text
 
 
-def mark(cell: ReportedCell) -> str:
+def mark(cell: ReportCell) -> str:
     """The verdict in words, with that on the comparison where that is off."""
     parts = [cell.mark]
-    if cell.comparison and cell.comparison.verdict == Word.OFF:
+    if cell.comparison and cell.comparison.verdict == Status.OFF:
         parts.append(f"{cell.comparison.measured} off")
     return "; ".join(parts)
 
 
-def summary(cells: Sequence[ReportedCell], rows: int) -> str:
+def summary(cells: Sequence[ReportCell], rows: int) -> str:
     """How many cells and comparisons got which mark, in one line."""
     texts = [f"{_some(rows, 'row')}, {_some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
     compared = [cell.comparison.verdict for cell in cells if cell.comparison]
@@ -141,7 +141,7 @@ def _counted(words: Sequence[str]) -> str:
     )
 
 
-def facts(made: Made) -> list[tuple[str, str]]:
+def facts(made: Provenance) -> list[tuple[str, str]]:
     """What is known of how a number was made, as (what, text); the command is the first."""
     version = f"cspbench {made.version}"
     known = {
@@ -165,45 +165,45 @@ class Origins:
     A definition is left out where it is the row's own, which stands beside the row.
     """
 
-    def __init__(self, lines: Iterable[Line]) -> None:
-        self._numbers: dict[Made, int] = {}
+    def __init__(self, lines: Iterable[ReportRow]) -> None:
+        self._numbers: dict[Provenance, int] = {}
         for line in lines:
             for cell in line.cells.values():
-                for made in (cell.made, *(other.made for other in cell.others)):
+                for made in (cell.provenance, *(other.provenance for other in cell.others)):
                     if made is not None:
                         self._numbers.setdefault(_less(line, made), len(self._numbers) + 1)
 
-    def number(self, line: Line, made: Made) -> int:
+    def number(self, line: ReportRow, made: Provenance) -> int:
         """The number of one that the report holds."""
         return self._numbers[_less(line, made)]
 
-    def __iter__(self) -> Iterator[tuple[int, Made]]:
+    def __iter__(self) -> Iterator[tuple[int, Provenance]]:
         return iter([(number, made) for made, number in self._numbers.items()])
 
 
-def _less(line: Line, made: Made) -> Made:
+def _less(line: ReportRow, made: Provenance) -> Provenance:
     return replace(made, definition=None) if made.definition == line.definition else made
 
 
-def cause(cell: ReportedCell) -> str:
+def cause(cell: ReportCell) -> str:
     """Why a cell is off; what else its note says of one that nothing explains stands behind."""
     return "; ".join(filter(None, ["" if cell.explained else "no cause is known", cell.note]))
 
 
-def notes(line: Line) -> list[str]:
+def notes(line: ReportRow) -> list[str]:
     """What is to be said of a row, its cells that are off and their comparisons, each thing once."""
     said: dict[str, list[str]] = {}
     for cell in line.cells.values():
-        if cell.note or cell.verdict == Word.OFF:
-            text = cause(cell) if cell.verdict == Word.OFF else str(cell.note)
+        if cell.note or cell.verdict == Status.OFF:
+            text = cause(cell) if cell.verdict == Status.OFF else str(cell.note)
             word = cell.mark.replace(", explained", " (explained)")
-            said.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Word.OFF else cell.header)
+            said.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Status.OFF else cell.header)
     texts = [f"{', '.join(headers)}: {text}" for text, headers in said.items()]
     if line.note and not any(line.note in text for text in said):
         texts.append(line.note)
     for cell in line.cells.values():
         compared = cell.comparison
-        if compared and compared.verdict == Word.OFF:
+        if compared and compared.verdict == Status.OFF:
             texts.append(
                 f"{cell.header} compared with {compared.base}: published {compared.printed}, measured "
                 f"{compared.measured}"

@@ -1,49 +1,64 @@
-"""Why a count is off: worked out anew from the layer lists, whatever a result file says about it."""
+"""Why a count is off: worked out from the layer lists as they are now, whatever a result file says about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
-from cspbench.claims.model import Cell, Row
-from cspbench.claims.verdict import Word, verdict
+from cspbench.claims.model import Cell
+from cspbench.claims.verdict import Measurement, Status, judge
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ledger
 from cspbench.zoo.catalogue import MODELS
 
 
 @dataclass(frozen=True)
-class Why:
+class Explanation:
     """Which other counting or network gives the published number, in words, and whether that explains the miss."""
 
     texts: tuple[str, ...] = ()
     explained: bool = False
 
 
-def why(row: Row, cell: Cell, model: str, measured: int) -> Why:
+def explanation(claim: Cell, model: str, size: tuple[int, int] | None, measured: int) -> Explanation:
     """Why a catalogue model's count is not the published number.
 
-    It is explained where the network is a stand-in, or where one of the same name has exactly the published number.
-    Nothing is known of a count that the model does not have as it is now.
+    It is explained where the network is a stand-in, one of ours, so that its miss says nothing about the claim; or
+    where a network of the same name has exactly the published number. Nothing is known of a count that the model does
+    not have as it is now.
     """
     entry = MODELS[model]
     if entry.definition == "stand-in":
-        return Why(("of our stand-in, which is no fault of the claim",), True)
-    size, rule = row.counting_size or row.size, str(cell.counting)
-    if _count(cell, model, size, rule) != measured:
-        return Why()
-    rules = PARAMETER_COUNTINGS if cell.metric == "params" else COUNTINGS
-    fits = [each for each in rules if each != rule and _is_claim(cell, model, size, each)]
-    twins = [twin for twin in entry.namesakes if _is_claim(cell, twin, size, rule)]
-    return Why((*(f"exact under {each}" for each in fits), *(f"exact for {twin}" for twin in twins)), bool(twins))
+        return Explanation(("of our stand-in, which says nothing about the claim",), True)
+    rule = str(claim.counting)
+    if _count(claim, model, size, rule) != measured:
+        return Explanation()
+    twins = [twin for twin in entry.namesakes if _is_claim(claim, twin, size, rule)]
+    texts = [f"exact under {other}" for other in _fitting(claim, model, size) if other != rule]
+    return Explanation((*texts, *(f"exact for {twin}" for twin in twins)), bool(twins))
 
 
-def _is_claim(cell: Cell, model: str, size: tuple[int, int] | None, rule: str) -> bool:
-    return verdict(cell.counted_as(rule), _count(cell, model, size, rule)).word is Word.EXACT
+def fitting(claim: Cell, model: str, size: tuple[int, int] | None, measured: int, rule: str) -> Explanation:
+    """Under which countings the claim holds, for a count by another `rule` than the claim's."""
+    if MODELS[model].definition == "stand-in" or _count(claim, model, size, rule) != measured:
+        return Explanation()
+    rules = _fitting(claim, model, size)
+    return Explanation((f"exact under {', '.join(rules)}",) if rules else ())
 
 
-def _count(cell: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:
+def _fitting(claim: Cell, model: str, size: tuple[int, int] | None) -> list[str]:
+    rules = PARAMETER_COUNTINGS if claim.metric == "params" else COUNTINGS
+    return [rule for rule in rules if _is_claim(claim, model, size, rule)]
+
+
+def _is_claim(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> bool:
+    measurement = Measurement(Decimal(_count(claim, model, size, rule)))
+    return judge(claim.counted_as(rule), measurement).status is Status.EXACT
+
+
+def _count(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:
     counted = _ledger(model, size)
-    return counted.parameters[rule] if cell.metric == "params" else counted.total(rule)
+    return counted.parameters[rule] if claim.metric == "params" else counted.total(rule)
 
 
 @cache

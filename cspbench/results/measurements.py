@@ -1,80 +1,162 @@
-"""Measurements by the cell that they are of: counts from params files, accuracies and AP from evaluations."""
+"""Measurements by the cell that they are of: counts from params files, accuracies and AP from evaluations.
+
+What a file says about itself is only its numbers and how they were made. Verdicts and explanations follow from the
+claims and networks as they are now.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
-from functools import cache
-from typing import Any
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, cached_property
 
 from cspbench.claims import tables
-from cspbench.claims.model import Row
-from cspbench.claims.verdict import Reason, Verdict, Word, verdict
-from cspbench.classification.accuracy import Accuracy
+from cspbench.claims.metrics import ACCURACIES, COUNTED, PRECISIONS
+from cspbench.claims.model import Cell, Column, Row, Table
+from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, Status, Verdict, judge
+from cspbench.classification.accuracy import FULL, wilson
 from cspbench.errors import CspbenchError, brief
-from cspbench.report.model import Made
-from cspbench.results import explain_counts, match, unreadable
-from cspbench.results import protocol as faults
-from cspbench.results.store import Counts, Evaluation, Sources, without_places
+from cspbench.results import explain_counts, match, protocol
+from cspbench.results.explain_counts import Explanation
+from cspbench.results.schema import (
+    ClassificationMetrics,
+    CocoIdentity,
+    CountedRow,
+    Counts,
+    Data,
+    DetectionMetrics,
+    Hits,
+    ImagenetIdentity,
+    Run,
+    Scoring,
+    Session,
+    Threshold,
+)
+from cspbench.results.store import Sources, StoredEvaluation, shortened
 from cspbench.zoo.catalogue import MODELS, provenance, row_model
+
+UNPUBLISHED = {
+    "params": Cell.parse("-", Column("#Parameter", "metric", "params", "M", "M", counting="weights")),
+    "bflops": Cell.parse("-", Column("BFLOPs", "metric", "bflops", "G", counting="conv+maxpool", rounding="darknet")),
+}
+"""What a row without the column claims: nothing. cspbench's own figures follow the README's countings."""
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
-COUNTED = ("params", "bflops")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One measurement of one cell. `value` is in single parameters or operations, or percent; None if incomplete.
+class Provenance:
+    """How a measured number was made; None where that says nothing about it."""
 
-    `faults` are the reasons why it is not what the claim is about, gravest first; empty for one that may count.
-    """
+    command: str
+    """Quoted, so that it can be pasted into a shell."""
+    version: str
+    """Of cspbench."""
+    commit: str | None = None
+    when: str | None = None
+    """UTC, ISO 8601; of an evaluation's first session."""
+    counting: str | None = None
+    definition: str | None = None
+    """Where the network's definition comes from: "cfg", "reconstruction, high", ..."""
+    weights: str | None = None
+    """The digest of the weights' arrays, and whether there was a published one to compare it with."""
+    data: str | None = None
+    """"val2017, 5000 images, sha256 ...": what it was measured on."""
+    preset: str | None = None
+    """With everything that overrides it: "readme with conf 0.3, NMS 0.6 default"."""
+    precision: str | None = None
+    run: str | None = None
+    """The run's name."""
+    sessions: tuple[str, ...] = ()
+    """The later sessions that made a part of the predictions: when, version, command."""
+    scored: str | None = None
+    """Which version computed the number from the predictions, where it is not the one that predicted."""
 
-    value: Decimal | None
-    verdict: Verdict
-    made: Made
-    faults: tuple[str, ...] = ()
-    partial: bool = False
-    interval: tuple[float, float] | None = None
-    note: str | None = None
-    explained: bool = False
+
+@dataclass(frozen=True)
+class CellMeasurement:
+    """One measurement of one cell, held against `claim`: the row's cell, under the counting that was used."""
+
+    row: Row
+    claim: Cell
+    measurement: Measurement
+    provenance: Provenance
+    model: str | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def key(self) -> Key:
+        """What cell it is of."""
+        return self.row.table, self.row.id, self.claim.metric
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is of a part of the data, or of an incomplete run."""
+        return self.measurement.coverage is not Coverage.WHOLE or self.measurement.reason is Reason.PARTIAL
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The judge's."""
+        return judge(self.claim, self.measurement)
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why a count is off; empty for everything else."""
+        value = self.measurement.value
+        if self.model not in MODELS or value is None or self.claim.metric not in COUNTED:
+            return Explanation()
+        if self.verdict.status is Status.OFF:
+            return explain_counts.explanation(self.claim, self.model, self.size, int(value))
+        own = self.row.cells.get(self.claim.metric)
+        if self.verdict.status is Status.UNMEASURED and own is not None and own.counting != self.claim.counting:
+            return explain_counts.fitting(own, self.model, self.size, int(value), str(self.claim.counting))
+        return Explanation()
 
     @property
     def rank(self) -> tuple[bool, bool, int, str, str]:
-        """What counts before what: complete ones, then those with fewer faults, then the newest."""
-        complete = self.value is not None, not self.partial
-        return *complete, -len(self.faults), self.made.when or "", self.made.run or ""
+        """What counts before what: complete ones, then those with fewer deviations, then the newest."""
+        complete = self.measurement.value is not None, not self.partial
+        return *complete, -len(self.measurement.deviations), self.provenance.when or "", self.provenance.run or ""
 
 
-def by_cell(sources: Sources, then: faults.Networks | None = None) -> dict[Key, list[Measured]]:
+def by_cell(sources: Sources, then: protocol.Networks | None = None) -> dict[Key, list[CellMeasurement]]:
     """All measurements, those of one cell in the order in which they count.
 
     They are held against the catalogue's networks as they are now, or as they were `then`.
     """
-    found: dict[Key, list[Measured]] = {}
+    cells: dict[Key, list[CellMeasurement]] = {}
     for counts in sources.counts:
-        for key, each in _reading(counts.where, _counted(counts, then)):
-            found.setdefault(key, []).append(each)
+        for measurement in of_counts(counts.record, then):
+            cells.setdefault(measurement.key, []).append(measurement)
     for evaluation in sources.evaluations:
-        read = _accuracies if evaluation.identity["task"] == "imagenet" else _precisions
-        for key, each in _reading(evaluation.where, read(evaluation, then)):
-            found.setdefault(key, []).append(each)
-    return {key: sorted(each, key=lambda one: one.rank, reverse=True) for key, each in found.items()}
+        for measurement in of_evaluation(evaluation, then):
+            cells.setdefault(measurement.key, []).append(measurement)
+    return {key: sorted(each, key=lambda one: one.rank, reverse=True) for key, each in cells.items()}
 
 
-def _reading(where: str, found: Iterator[tuple[Key, Measured]]) -> Iterator[tuple[Key, Measured]]:
-    """What a file's reader finds; whatever it stumbles over is that file's fault."""
+def of_evaluation(evaluation: StoredEvaluation, then: protocol.Networks | None = None) -> Iterator[CellMeasurement]:
+    """Every published number that an evaluation measures; the claims of an incomplete one, without a number.
+
+    Raises `CspbenchError` naming the file where its record names what does not exist.
+    """
+    read = _accuracies if isinstance(evaluation.run.identity, ImagenetIdentity) else _precisions
     try:
-        yield from found
-    except (LookupError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
+        yield from read(evaluation, then)
+    except (LookupError, ValueError) as error:
         raise CspbenchError(
+            "results.unreadable",
             "not a file of results",
-            where=where,
+            where=evaluation.where,
             expected="what `cspbench params --save` or an evaluation wrote",
-            found=brief(unreadable.words(error), 120),
+            found=brief(str(error), 120),
             remedy="Make it again, or remove it",
         ) from None
+
+
+# --- counts
 
 
 @cache
@@ -83,217 +165,219 @@ def _rows() -> dict[tuple[str, str], Row]:
     return {(table.name, row.id): row for kind in kinds for table in tables.load_all(kind=kind) for row in table.rows}
 
 
-def _counted(counts: Counts, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
-    data = counts.data
-    command = " ".join(without_places(data["command"]))
-    for line in data["rows"]:
-        row = _rows().get((line["table"], line["id"]))
-        if row is None:
+def of_counts(counts: Counts, then: protocol.Networks | None = None) -> Iterator[CellMeasurement]:
+    """Every cell of a table that a file of counts measures."""
+    for counted in counts.rows:
+        row = _rows().get((counted.table or "", counted.id or ""))
+        if row is not None:
+            yield from of_row(row, counted, counts.session, then)
+
+
+def of_row(
+    row: Row, counted: CountedRow, session: Session, then: protocol.Networks | None = None
+) -> Iterator[CellMeasurement]:
+    """The counts of one row, held against its cells."""
+    deviations = _other_network(row, counted, then)
+    model = counted.model
+    entry = MODELS.get(model or "")
+    for metric in COUNTED:
+        cell, claim = getattr(counted, metric), row.cells.get(metric)
+        if claim is None or cell.count is None:
             continue
-        found = {metric: each for metric in COUNTED if (each := _count(row, metric, line[metric])) is not None}
-        other = _counted_otherwise(row, line, then)
-        model, why = line["model"], {}
-        if model in MODELS:
-            why = {
-                metric: explain_counts.why(row, row.cells[metric], model, value)
-                for metric, (value, judged) in found.items()
-                if judged.word is Word.OFF and line[metric]["counting"] == row.cells[metric].counting and not other
-            }
-        for metric, (value, judged) in found.items():
-            counting = str(line[metric]["counting"])
-            made = Made(
-                command,
-                str(data["cspbench"]),
-                _text(data["commit"]),
-                counting=counting,
+        rule = [] if cell.counting == claim.counting else [Deviation(f"counted as {brief(cell.counting)}")]
+        yield CellMeasurement(
+            row,
+            claim.counted_as(cell.counting),
+            Measurement(
+                Decimal(cell.count),
+                deviations=(*rule, *deviations),
+                stand_in=entry is not None and entry.definition == "stand-in",
+            ),
+            Provenance(
+                shlex.join(shortened(session.command)),
+                session.cspbench,
+                session.commit,
+                counting=cell.counting,
                 definition=provenance(model) if model in MODELS else "file",
-            )
-            rule = [] if counting == row.cells[metric].counting else [f"counted as {counting}"]
-            known = why.get(metric, explain_counts.Why())
-            yield (
-                (row.table, row.id, metric),
-                _held(
-                    Measured(
-                        Decimal(value),
-                        judged,
-                        made,
-                        (*rule, *other),
-                        note="; ".join(known.texts) or None,
-                        explained=known.explained,
-                    )
-                ),
-            )
+            ),
+            model,
+            row.counting_size or row.size or counted.size,
+        )
 
 
-def _count(row: Row, metric: str, counted: Mapping[str, Any]) -> tuple[int, Verdict] | None:
-    """A count and its verdict; None where there is none."""
-    value = counted["count"]
-    if metric not in row.cells or value is None:
-        return None
-    if type(value) is not int or value < 0:
-        raise ValueError(f"count {value!r}")
-    model = row_model(row.table, row.id).model
-    stand_in = model in MODELS and MODELS[model].definition == "stand-in"
-    return value, verdict(row.cells[metric].counted_as(str(counted["counting"])), value, stand_in=stand_in)
+def _other_network(row: Row, counted: CountedRow, then: protocol.Networks | None) -> list[Deviation]:
+    """Whether counts are of another model than the row's, or of another network than the model's."""
+    own = row_model(row.table, row.id).model
+    if row.table and counted.model != own:
+        return [Deviation(f"counted for {brief(str(counted.model))}, not {own}")]
+    return changed_since(counted, then)
 
 
-def _counted_otherwise(row: Row, line: Mapping[str, Any], then: faults.Networks | None) -> list[str]:
-    """Whether a line of counts is of another model than the row's, or of another network than the model's."""
-    own, model = row_model(row.table, row.id).model, line["model"]
-    if model != own:
-        return [f"counted for {brief(str(model))}, not {own}"]
-    return changed_since(line, then)
-
-
-def changed_since(line: Mapping[str, Any], then: faults.Networks | None = None) -> list[str]:
-    """Whether a line of counts is of another network than its model's; a line that records none says nothing."""
-    model, size, network = line["model"], line.get("size"), line.get("network")
-    if model not in MODELS or size is None or not isinstance(network, str):
+def changed_since(counted: CountedRow, then: protocol.Networks | None = None) -> list[Deviation]:
+    """Whether counts are of another network than their model's; those that record none say nothing."""
+    if counted.model not in MODELS or counted.size is None or counted.network is None:
         return []
-    return faults.definition(model, size, network, then)
+    return protocol.definition(counted.model, counted.size, counted.network, then)
 
 
-def _held(measured: Measured) -> Measured:
-    return replace(measured, verdict=faults.held(measured.verdict, measured.faults))
+# --- evaluations
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) -> Iterator[CellMeasurement]:
+    run, metrics = evaluation.run, evaluation.metrics
+    identity = run.identity
+    assert isinstance(identity, ImagenetIdentity)
+    overrides = protocol.of_classifier(identity)
+    preset = protocol.named(str(identity.preset["name"]), overrides)
+    for row in match.of_classifier(identity) or match.of_model(identity):
+        deviations = [
+            *_of_data(row, identity.data),
+            *match.otherwise(row, identity),
+            *protocol.deviations(overrides),
+            *protocol.weights(row, run),
+            *protocol.network(identity, then),
+        ]
+        for metric in ACCURACIES:
+            if metric in row.cells:
+                hits = getattr(metrics, metric) if isinstance(metrics, ClassificationMetrics) else None
+                measurement = _accuracy(hits, identity.data, deviations)
+                scoring = metrics.scoring if isinstance(metrics, ClassificationMetrics) else None
+                yield CellMeasurement(row, row.cells[metric], measurement, _made(evaluation, row, preset, scoring))
 
 
-def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
-    run, identity, data = evaluation.run, evaluation.identity, evaluation.identity["data"]
-    return Made(
-        " ".join(map(str, run["command"])),
-        str(run["cspbench"]),
-        _text(run["commit"]),
-        when=evaluation.when or None,
-        definition=provenance(identity["model"]),
-        weights=faults.weights_text(row, identity),
-        data=_data(row, data, run.get("data")),
-        preset=preset,
-        precision=str(identity["precision"]),
-        run=evaluation.name,
+def _accuracy(hits: Hits | None, data: Data, deviations: Sequence[Deviation]) -> Measurement:
+    if hits is None:
+        return Measurement(None, Reason.PARTIAL, (_INCOMPLETE,))
+    percent = Decimal(100 * hits.correct) / Decimal(hits.total)
+    interval = wilson(hits.correct, hits.total)
+    return Measurement(percent, None, tuple(deviations), _coverage(data), hits.total, interval)
+
+
+def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) -> Iterator[CellMeasurement]:
+    run, metrics = evaluation.run, evaluation.metrics
+    identity, settings = run.identity, run.settings
+    assert isinstance(identity, CocoIdentity)
+    assert settings is not None
+    usual, kind = protocol.suppression(run)
+    overrides = protocol.of_detector(run)
+    name = "its own protocol" if identity.quoted else settings.name
+    named = protocol.named(name, overrides)
+    own = [] if identity.quoted or name == "readme" else [Deviation(f"preset {name}, not readme")]
+    own += [*protocol.deviations(overrides), *protocol.network(identity, then)]
+    if not isinstance(metrics, DetectionMetrics):
+        for row in match.of_detector(identity, usual):
+            for metric in PRECISIONS:
+                if metric in row.cells:
+                    measurement = Measurement(None, Reason.PARTIAL, (_INCOMPLETE,))
+                    yield CellMeasurement(row, row.cells[metric], measurement, _made(evaluation, row, named, None))
+        return
+    for threshold in metrics.thresholds:
+        preset = named if identity.quoted else f"{named}, NMS {threshold.nms:g} {threshold.kind}"
+        for row in match.of_detector(identity, threshold.nms):
+            suppression = _suppression(row, threshold, usual, kind)
+            if suppression and "Threshold" not in row.settings and _superseded(threshold, metrics, usual, kind):
+                continue  # the run has the number that the claim is about
+            deviations = [*_of_data(row, identity.data), *own, *suppression, *protocol.weights(row, run)]
+            made = _made(evaluation, row, preset, threshold.scoring)
+            for metric in PRECISIONS:
+                cell = row.cells.get(metric)
+                if cell is not None and cell.published:
+                    yield CellMeasurement(row, cell, _precision(threshold, metric, identity.data, deviations), made)
+
+
+def _precision(threshold: Threshold, metric: str, data: Data, deviations: Sequence[Deviation]) -> Measurement:
+    value = threshold.ap.get(metric)
+    if value is None:
+        waiting = (data.split or "").startswith("test") and data.limit is None
+        return Measurement(None, Reason.AWAITING_SERVER if waiting else Reason.NO_DATA, tuple(deviations))
+    interval = (threshold.intervals or {}).get(metric)
+    return Measurement(value, None, tuple(deviations), _coverage(data), None, interval)
+
+
+def _superseded(threshold: Threshold, metrics: DetectionMetrics, usual: float, kind: str | None) -> bool:
+    """Whether a run was also scored with the claim's own suppression, and has numbers of it if it has of this one."""
+    return any(
+        other.nms == usual and (kind is None or other.asked == kind) and (other.ap or not threshold.ap)
+        for other in metrics.thresholds
     )
 
 
-def _data(row: Row, data: Mapping[str, Any], kept: Any) -> str:
-    """What was measured on: "val2017, 50 of 5000 images, sha256 ..."."""
-    of_sample = row.table in {*match.of_sample("imagenet"), *match.of_sample("coco")}
-    place = "the drawn sample" if of_sample else data.get("split") or data.get("kind") or "images"
-    images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
-    limit = data.get("limit") or (kept.get("limit") if isinstance(kept, dict) else None)
-    part = f"{int(limit)} of {images}" if limit is not None else images
-    return f"{place}, {part} images" + (f", sha256 {data['sha256']}" if data.get("sha256") else "")
+def _suppression(row: Row, threshold: Threshold, usual: float, kind: str | None) -> list[Deviation]:
+    """In what a threshold is another than a row's; a row of the NMS tables holds at the threshold that it names."""
+    deviations = []
+    if kind is not None and threshold.asked != kind:
+        deviations.append(Deviation(f"nms_kind {brief(threshold.asked)}, not {kind}"))
+    if "Threshold" in row.settings:
+        return deviations
+    if threshold.nms != usual:
+        deviations.append(Deviation(f"NMS {threshold.nms:g}, not the preset's {usual:g}"))
+    return deviations
 
 
-def _data_faults(judged: Verdict, partial: bool) -> list[str]:
-    if partial:
-        return ["a part of the data only"]
-    return ["other data than the claim's"] if judged.reason is Reason.OTHER_SPLIT else []
+_INCOMPLETE = Deviation("incomplete: the run can be resumed")
 
 
-_INCOMPLETE = "incomplete: the run can be resumed"
+@cache
+def _table(name: str) -> Table:
+    return tables.load(name)
 
 
-def _missing(evaluation: Evaluation, row: Row, metric: str, preset: str) -> tuple[Key, Measured]:
-    cell = row.cells[metric]
-    judged = Verdict(Word.UNMEASURED, cell.value, None, reason=Reason.PARTIAL)
-    if not cell.published:
-        judged = Verdict(Word.UNPUBLISHED, None, None)
-    found = Measured(None, judged, _made(evaluation, preset, row), (_INCOMPLETE,), partial=True)
-    return (row.table, row.id, metric), found
+def _of_data(row: Row, data: Data) -> list[Deviation]:
+    """Whether the images are others than the claim's: of another split, or of another digest where a table has one."""
+    table = _table(row.table)
+    if table.data is not None:
+        same = data.sha256 == table.data
+    elif table.dataset == "imagenet":
+        same = data.images == FULL
+    else:
+        same = data.split == table.split
+    return [] if same else [Deviation("other images than the claim's", Reason.SPLIT_MISMATCH)]
 
 
-def _accuracies(evaluation: Evaluation, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
-    identity, metrics = evaluation.identity, evaluation.metrics
-    partial = "limit" in identity["data"]
-    for row in match.of_classifier(identity):
-        fields = faults.of_classifier(identity)
-        preset = str(identity["preset"]["name"])
-        other = [] if preset in (*match.CARDS, "readme") else [f"preset {preset}, not readme"]
-        other += [*faults.said(fields), *faults.weights(row, identity), *faults.network(identity, then)]
-        judged = match.accuracies(row, metrics) if metrics is not None else {}
-        for metric in match.ACCURACIES:
-            if metric not in row.cells:
-                continue
-            if metrics is None:
-                yield _missing(evaluation, row, metric, faults.named(preset, fields))
-                continue
-            share = Accuracy(int(metrics[metric]["correct"]), int(metrics[metric]["total"]))
-            measured = Measured(
-                share.percent,
-                judged[metric],
-                _made(evaluation, faults.named(preset, fields), row),
-                (*_data_faults(judged[metric], partial), *other),
-                partial,
-                share.interval,
-            )
-            yield (row.table, row.id, metric), _held(measured)
+def _coverage(data: Data) -> Coverage:
+    if data.limit is None:
+        return Coverage.WHOLE
+    return Coverage.PART if data.seed is None else Coverage.DRAWN
 
 
-def _precisions(evaluation: Evaluation, then: faults.Networks | None) -> Iterator[tuple[Key, Measured]]:
-    identity, run = evaluation.identity, evaluation.run
-    partial = run["data"].get("limit") is not None
-    usual, kind = faults.suppression(run)
-    fields = faults.of_detector(run)
-    name = "its own recipe" if identity["quoted"] else str(run["preset"]["name"])
-    named = faults.named(name, fields)
-    own = [] if identity["quoted"] or name == "readme" else [f"preset {name}, not readme"]
-    own += [*faults.said(fields), *faults.network(identity, then)]
-    if evaluation.metrics is None:
-        for row in match.of_detector(identity, usual):
-            for metric in row.cells.keys() & match.PRECISIONS:
-                yield _missing(evaluation, row, metric, named)
-        return
-    thresholds = [_At.read(each, usual, kind) for each in evaluation.metrics["thresholds"]]
-    for at in thresholds:
-        percent = {each: _decimal(at.ap.get(each)) for each in match.PRECISIONS}
-        preset = named if identity["quoted"] else f"{named}, NMS {at.nms:g} {at.kind}"
-        for row in match.of_detector(identity, at.nms):
-            other = [*own, *at.otherwise, *faults.weights(row, identity)]
-            if "Threshold" not in row.settings and not at.usual:
-                if any(each.usual and (each.ap or not at.ap) for each in thresholds):
-                    continue  # the run has the number that the claim is about
-                if at.nms != usual:
-                    other.append(f"NMS {at.nms:g}, not the preset's {usual:g}")
-            judged = match.precisions(row, identity, percent, at.intervals, partial)
-            for metric, found in judged.items():
-                measured = Measured(
-                    percent[metric],
-                    found,
-                    _made(evaluation, preset, row),
-                    (*_data_faults(found, partial), *other),
-                    partial,
-                    at.intervals[metric],
-                )
-                yield (row.table, row.id, metric), _held(measured)
+def _made(evaluation: StoredEvaluation, row: Row, preset: str, scoring: Scoring | None) -> Provenance:
+    run = evaluation.run
+    first, *later = run.sessions
+    return Provenance(
+        shlex.join(first.command),
+        first.cspbench,
+        first.commit,
+        when=first.when or None,
+        definition=provenance(run.identity.model),
+        weights=protocol.weights_text(row, run),
+        data=_data(row, run.identity.data),
+        preset=preset,
+        precision=run.identity.precision,
+        run=evaluation.name,
+        sessions=tuple(_session(session) for session in later),
+        scored=_scored(run, scoring),
+    )
 
 
-@dataclass(frozen=True)
-class _At:
-    """What a run has at one NMS threshold; `usual` is its preset's own, `otherwise` the fault in the kind of NMS."""
-
-    nms: float
-    kind: str
-    ap: Mapping[str, Any]
-    intervals: Mapping[str, tuple[float, float] | None]
-    usual: bool
-    otherwise: tuple[str, ...]
-
-    @classmethod
-    def read(cls, at: Mapping[str, Any], usual: float, kind: str | None) -> _At:
-        """Of an entry of a metrics.json, where the preset has that threshold and asks for that kind, if for any."""
-        nms, asked = float(at["nms"]), str(at.get("asked", at["kind"]))
-        otherwise = () if kind is None or asked == kind else (f"nms_kind {brief(asked)}, not {kind}",)
-        bounds = at["intervals"] or {}
-        intervals = {each: _interval(bounds.get(each)) for each in match.PRECISIONS}
-        return cls(nms, str(at["kind"]), dict(at["ap"]), intervals, nms == usual and not otherwise, otherwise)
+def _session(session: Session) -> str:
+    return f"{session.when or 'unknown time'}, {program(session)}: {shlex.join(session.command)}"
 
 
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(float(value)))
+def program(made: Session | Scoring) -> str:
+    """The program of a session or a scoring: "cspbench 0.1.0, commit 89eef16"."""
+    commit = f", commit {made.commit[:7]}{made.commit[40:]}" if made.commit else ""
+    return f"cspbench {made.cspbench}{commit}"
 
 
-def _interval(value: Any) -> tuple[float, float] | None:
-    return None if value is None else (float(value[0]), float(value[1]))
+def _scored(run: Run, scoring: Scoring | None) -> str | None:
+    if scoring is None or {program(session) for session in run.sessions} == {program(scoring)}:
+        return None
+    return program(scoring)
+
+
+def _data(row: Row, data: Data) -> str:
+    """What was measured on: "val2017, 50 of 5000 images drawn with seed 0, sha256 ..."."""
+    place = "the drawn sample" if _table(row.table).kind == "sample" else data.split or data.kind
+    part = f"{data.limit} of {data.images}" if data.limit is not None else f"{data.images}"
+    seed = f" drawn with seed {data.seed}" if data.seed is not None else ""
+    return f"{place}, {part} images{seed}" + (f", sha256 {data.sha256}" if data.sha256 else "")

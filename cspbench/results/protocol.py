@@ -1,30 +1,30 @@
-"""What a measurement was made otherwise with than its claim; such a number is shown, and not held against the claim."""
+"""What a measurement was made otherwise with than its claim: its deviations from the claim's protocol."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from cspbench.claims.model import Row
-from cspbench.claims.verdict import Reason, Verdict, Word
+from cspbench.claims.verdict import Deviation
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data import detection_presets
 from cspbench.errors import brief
 from cspbench.network.network import digest
 from cspbench.results import match
+from cspbench.results.schema import Identity, ImagenetIdentity, Run
 from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
 
-Fields = Mapping[str, Any]
 UNKNOWN = "(no published digest to compare with)"
 CHANGED = "the network has changed since"
 
-
 Networks = Mapping[tuple[str, tuple[int, int]], str]
 """The digests of a catalogue's networks at another time, by model and (height, width)."""
+Overrides = Mapping[str, tuple[str, str]]
+"""Fields of a preset that a run overrode: its value and the preset's own, in words."""
 
 
 @cache
@@ -32,105 +32,99 @@ def _digest(model: str, size: tuple[int, int]) -> str:
     return digest(MODELS[model].build().resized(*size))
 
 
-def definition(model: str, size: Sequence[int], measured: str, then: Networks | None = None) -> list[str]:
+def definition(model: str, size: tuple[int, int], measured: str, then: Networks | None = None) -> list[Deviation]:
     """Whether the network of that digest is the catalogue's model at that size, as it is now or as it was `then`."""
-    key = (model, (int(size[0]), int(size[1])))
-    wanted = (then or {}).get(key) or _digest(*key)
-    return [] if measured == wanted else [CHANGED]
+    wanted = (then or {}).get((model, size)) or _digest(model, size)
+    return [] if measured == wanted else [Deviation(CHANGED)]
 
 
-def network(identity: Fields, then: Networks | None = None) -> list[str]:
+def network(identity: Identity, then: Networks | None = None) -> list[Deviation]:
     """Whether a catalogue model's layers, the order of its classes and the arithmetic are the claim's."""
-    found = []
-    if identity["model"] in MODELS and not identity["file"]:
-        found += definition(identity["model"], identity["size"], identity["definition"], then)
-        own = class_order(identity["model"])
-        if identity["task"] == "imagenet" and identity.get("classes", own) != own:
-            found.append(f"class order {brief(str(identity['classes']))}, not {own}")
-    if identity["precision"] != "fp32":
-        found.append(f"{identity['precision']} arithmetic")
-    return found
+    deviations = []
+    if identity.model in MODELS and not identity.user_file:
+        deviations += definition(identity.model, identity.size, identity.network, then)
+        own = class_order(identity.model)
+        if isinstance(identity, ImagenetIdentity) and identity.classes != own:
+            deviations.append(Deviation(f"class order {brief(identity.classes)}, not {own}"))
+    if identity.precision != "fp32":
+        deviations.append(Deviation(f"{identity.precision} arithmetic"))
+    return deviations
 
 
-def weights(row: Row, identity: Fields) -> list[str]:
-    """Whether the weight file is known to be another than the row's."""
+def weights(row: Row, run: Run) -> list[Deviation]:
+    """Whether the weights are known to be others than the row's."""
     known = match.digests(row)
-    other = known and not any(str(identity["weights"]).startswith(each) for each in known)
-    return ["other weights than the published file's"] if other else []
+    return [Deviation("other weights than the published file's")] if known and not match.same(run, known) else []
 
 
-def weights_text(row: Row, identity: Fields) -> str:
-    """The digest of a run's weight file, and whether there was one to compare it with."""
-    return f"{identity['weights']}" if match.digests(row) else f"{identity['weights']} {UNKNOWN}"
+def weights_text(row: Row, run: Run) -> str:
+    """The digest of a run's weights, and whether there was one to compare it with."""
+    return run.weights.arrays if match.digests(row) else f"{run.weights.arrays} {UNKNOWN}"
 
 
-def overridden(found: Fields, wanted: Fields) -> dict[str, tuple[str, str]]:
-    """The fields of a preset that are not as it has them, with their values and the preset's own, in words.
+def overridden(used: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The fields of a preset that are not as it has them.
 
     A field that a run did not record is none of them: it was recorded before there was a choice.
     """
     plain = json.loads(json.dumps(wanted))  # tuples are lists in a file
     return {
-        field: (_said(found[field]), _said(value))
+        field: (_text(used[field]), _text(value))
         for field, value in plain.items()
-        if field in found and found[field] != value
+        if field in used and used[field] != value
     }
 
 
-def of_classifier(identity: Fields) -> dict[str, tuple[str, str]]:
+def of_classifier(identity: ImagenetIdentity) -> dict[str, tuple[str, str]]:
     """The fields of a classifier's preset that a run overrode."""
-    found = identity["preset"]
-    return overridden(found, preset_of(identity["model"], found["name"], identity["file"]).as_json())
+    preset = preset_of(identity.model, str(identity.preset["name"]), identity.user_file)
+    return overridden(identity.preset, preset.as_json())
 
 
-def of_detector(run: Fields) -> dict[str, tuple[str, str]]:
-    """The fields of a detector's preset, or of a quoted one's recipe, that a run overrode; not its suppression."""
-    identity = run["identity"]
-    if identity["quoted"]:
-        return overridden(identity["preset"], _recipe(identity["model"]).as_json())
-    preset = detection_presets.PRESETS.get(run["preset"]["name"])
+def of_detector(run: Run) -> dict[str, tuple[str, str]]:
+    """The fields of a detector's preset, or of a quoted one's protocol, that a run overrode; not its suppression."""
+    identity, settings = run.identity, run.settings
+    assert settings is not None
+    if getattr(identity, "quoted", False):
+        return overridden(identity.preset, _recipe(identity.model).as_json())
+    preset = detection_presets.PRESETS.get(settings.name)
     if preset is None:
         return {}
     # the name stands apart; the suppression may be another one each time that a run is scored
     wanted = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
-    return overridden(run["preset"], wanted) | overridden(identity["preset"], preset.forward_json())
+    used = {**settings.fields, "conf": settings.conf}
+    return overridden(used, wanted) | overridden(identity.preset, preset.forward_json())
 
 
-def suppression(run: Fields) -> tuple[float, str | None]:
-    """The NMS threshold that a run's preset or recipe has, and the kind of NMS; a recipe's kind cannot be chosen."""
-    identity, name = run["identity"], run["preset"]["name"]
-    if identity["quoted"]:
-        return _recipe(identity["model"]).nms.overlap, None
-    preset = detection_presets.PRESETS.get(name)
-    return (float(run["preset"]["nms"]), None) if preset is None else (preset.nms, preset.nms_kind)
+def suppression(run: Run) -> tuple[float, str | None]:
+    """The NMS threshold that a run's preset has, and the kind of NMS; None for a quoted one, which cannot be chosen."""
+    settings = run.settings
+    assert settings is not None
+    if getattr(run.identity, "quoted", False):
+        return _recipe(run.identity.model).nms.overlap, None
+    preset = detection_presets.PRESETS.get(settings.name)
+    return (settings.nms, None) if preset is None else (preset.nms, preset.nms_kind)
 
 
 def _recipe(model: str) -> Recipe:
-    recipe = MODELS[model].recipe
+    recipe = MODELS[model].recipe if model in MODELS else None
     if recipe is None:
-        raise ValueError(f"a recipe of {model}, which has none")
+        raise ValueError(f"{model} has no protocol of its own")
     return recipe
 
 
-def held(judged: Verdict, found: Sequence[str]) -> Verdict:
-    """The verdict, taken off the claim where there is a fault; what is graver is said already."""
-    if not found or judged.word in (Word.UNMEASURED, Word.UNPUBLISHED):
-        return judged
-    return replace(judged, word=Word.UNMEASURED, delta=None, reason=Reason.OTHER_WAY)
+def deviations(overrides: Overrides) -> list[Deviation]:
+    """Each overridden field as a deviation: "conf 0.3, not 0.005"."""
+    return [Deviation(f"{field} {used}, not {own}") for field, (used, own) in overrides.items()]
 
 
-def said(fields: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Each overridden field as a fault: "conf 0.3, not 0.005"."""
-    return [f"{field} {found}, not {own}" for field, (found, own) in fields.items()]
-
-
-def named(name: str, fields: Mapping[str, tuple[str, str]]) -> str:
+def named(name: str, overrides: Overrides) -> str:
     """A preset's name with what overrides it: "readme with conf 0.3"."""
-    changed = ", ".join(f"{field} {found}" for field, (found, _) in fields.items())
+    changed = ", ".join(f"{field} {used}" for field, (used, _) in overrides.items())
     return f"{name} with {changed}" if changed else name
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int | float):

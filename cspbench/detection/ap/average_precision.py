@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.claims.model import Cell
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Reason, Verdict, Word
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.matching import AREAS, THRESHOLDS, Array, Detections, Matches, indexed, match
 from cspbench.detection.ap.precision import CAPS, events, precision, recall
@@ -105,37 +103,6 @@ def from_matches(matches: Matches, categories: dict[int, str]) -> AveragePrecisi
 def as_percent(value: float) -> Decimal | None:
     """A share as it prints, times 100; None for COCO's -1."""
     return None if value < 0 else 100 * Decimal(repr(float(value)))
-
-
-def verdict(
-    cell: Cell | None,
-    measured: Decimal | None,
-    interval: tuple[float, float] | None,
-    split: str,
-    claimed_split: str,
-    *,
-    partial: bool = False,
-    reason: Reason | None = None,
-) -> Verdict:
-    """The verdict on a published AP, `measured` and `interval` in percent: exact as printed, within noise, or off.
-
-    `interval` is the 95 % one of the measurement; without it a difference is `off`. Across splits there is no delta,
-    and neither is there one of a part of a split. What is not measured yet, on a test set, awaits the server;
-    elsewhere `reason` says why.
-    """
-    if cell is None or cell.value is None or cell.decimals is None:
-        return Verdict(Word.UNPUBLISHED, None, measured)
-    if split != claimed_split:
-        return Verdict(Word.UNMEASURED, cell.value, measured, reason=Reason.OTHER_SPLIT)
-    if partial:
-        return Verdict(Word.UNMEASURED, cell.value, measured, reason=Reason.PARTIAL)
-    if measured is None:
-        waiting = Reason.AWAITING_SERVER if split.startswith("test") else Reason.NO_DATA
-        return Verdict(Word.UNMEASURED, cell.value, None, reason=reason or waiting)
-    printed = round_half_up(measured, cell.decimals)
-    near = interval is not None and interval[0] <= float(cell.value) <= interval[1]
-    word = Word.EXACT if printed == cell.value else Word.WITHIN if near else Word.OFF
-    return Verdict(word, cell.value, printed, printed - cell.value)
 
 
 def _rounded(numbers: dict[str, Decimal | None]) -> dict[str, float | None]:

@@ -1,0 +1,70 @@
+"""Counted rows with the verdicts on their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cspbench.claims import tables
+from cspbench.claims.metrics import COUNTED
+from cspbench.claims.model import Row, Table
+from cspbench.claims.verdict import Reason
+from cspbench.report.build import cell as report_cell
+from cspbench.report.build import compared
+from cspbench.report.model import ReportRow
+from cspbench.results.measurements import UNPUBLISHED, of_row
+from cspbench.results.schema import CountedRow, Session
+from cspbench.zoo.catalogue import MODELS, remarks, row_model
+
+
+@dataclass(frozen=True)
+class CountsRow:
+    """A counted row with its verdicts."""
+
+    counted: CountedRow
+    report: ReportRow
+
+    @property
+    def failed(self) -> bool:
+        """Whether a cell is off without an explanation."""
+        return any(cell.verdict == "off" and not cell.explained for cell in self.report.cells.values())
+
+    @property
+    def off(self) -> bool:
+        """Whether a cell is off, explained or not."""
+        return any(cell.verdict == "off" for cell in self.report.cells.values())
+
+
+def judged(counts: Sequence[CountedRow], session: Session) -> list[CountsRow]:
+    """The counted rows with the verdicts on their cells; rows that theirs are compared with must be among them."""
+    known = {name: tables.load(name) for name in {counted.table for counted in counts if counted.table}}
+    published = [_row_of(counted, known) for counted in counts]
+    reports = [_report(row, counted, session) for row, counted in zip(published, counts, strict=True)]
+    reports = compared(published, reports)
+    return [CountsRow(counted, report) for counted, report in zip(counts, reports, strict=True)]
+
+
+def _row_of(counted: CountedRow, known: Mapping[str, Table]) -> Row:
+    """The row of the table with both counts, published or not; one of its own for a model that stands in no table."""
+    if counted.table is None or counted.id is None:
+        name = str(counted.model)
+        return Row("", name, name, {}, counted.size, None, UNPUBLISHED, None, {})
+    row = known[counted.table].row(counted.id)
+    return replace(
+        row, cells={**UNPUBLISHED, **{metric: row.cells[metric] for metric in COUNTED if metric in row.cells}}
+    )
+
+
+def _report(row: Row, counted: CountedRow, session: Session) -> ReportRow:
+    measurements = {each.claim.metric: each for each in of_row(row, counted, session)}
+    cells = {}
+    for metric in COUNTED:
+        known = [measurements[metric]] if metric in measurements else []
+        claim = known[0].claim if known else row.cells[metric]
+        cells[metric] = report_cell(claim, known, Reason.NO_DEFINITION)
+    model = MODELS.get(counted.model or "")
+    note = remarks(row_model(row.table, row.id)) if row.table else model.unknown if model else None
+    definition = model.definition if model else "file" if counted.model else None
+    return ReportRow(
+        row.table, row.id, row.label, dict(row.settings), counted.model, definition, counted.size, note, cells
+    )
