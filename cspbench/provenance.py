@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from cspbench import __version__
-
-SCHEMA = 1
 PACKAGES = (
     "torch",
     "timm",
@@ -58,16 +52,3 @@ def installed(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     return found
-
-
-def provenance(command: list[str]) -> dict[str, Any]:
-    """What must be known to make a number again: command, cspbench version and commit, Python and packages."""
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "cspbench": __version__,
-        "commit": commit(),
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "packages": installed(),
-    }

@@ -12,15 +12,17 @@ from typing import Any
 from cspbench.ci import git, past_claims
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
-from cspbench.ci.tolerances import COUNTED, Tolerances
+from cspbench.ci.tolerances import Tolerances
 from cspbench.claims import tables
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.verdict import Reason, Status
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file
 from cspbench.report import build
 from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.results.store import LARGEST, Counts, Sources, checked_counts, files_of, of_files, parsed
+from cspbench.results.schema import Counts
+from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, parsed
 
 GIT = "git:"
 
@@ -31,7 +33,7 @@ class Results:
 
     lines: list[ReportRow]
     name: str
-    counts: tuple[Counts, ...] | None = None
+    counts: tuple[StoredCounts, ...] | None = None
     """None for a report.json, which keeps only what tables have columns for."""
     counts_only: bool = False
     """Whether they can be nothing but counts, so that nothing else is to be compared with them."""
@@ -59,15 +61,15 @@ def load(text: str, results: Path) -> Results:
         report = place / git.REPORT
         return _recorded(of_files(files, text), text, _bytes(report, str(report)) if report.exists() else None)
     data = _bytes(place, text)
-    document = parsed(data, text)
+    document = _document(data, text)
     if "lines" in document:
         return Results(sound(cells.read(document, text), text), text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
-    counts = checked_counts(document, text)
+    counts = StoredCounts(text, parsed(data, Counts, text))
     alone = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
     # params.json and sample-params.json are silent about each other's tables
-    counted = {str(row["table"]) for row in counts.data["rows"]}
+    counted = {str(row.table) for row in counts.record.rows}
     sample = {table.name for table in tables.load_all(kind="sample")}
     published = {line.table for line in alone.lines} - sample
     return replace(alone, silent=frozenset().union(*(each for each in (sample, published) if not each & counted)))
@@ -80,7 +82,7 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
     """
     sources = build.from_disk(results, runs)
     partial = tuple(each.name for each in build.of_runs(runs) if each.partial)
-    lines = [_shown(line, partial) for line in build.lines(sources)]
+    lines = [_shown(line, partial) for line in build.rows(sources)]
     return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
 
 
@@ -160,10 +162,10 @@ def _recorded(
     sources: Sources, where: str, report: bytes | None = None, claimed: list[ReportRow] | None = None
 ) -> Results:
     """What was measured, with the claims of then: those of the tables, else those that were recorded."""
-    lines = as_recorded(build.lines(sources, then(sources.counts)), sources.counts)
+    lines = as_recorded(build.rows(sources, then(sources.counts)), sources.counts)
     if claimed is None and report is not None:
         place = f"{where}/{git.REPORT}"
-        claimed = _beside_counts(sound(cells.read(parsed(report, place), place), place), lines, sources)
+        claimed = _beside_counts(sound(cells.read(_document(report, place), place), place), lines, sources)
     if claimed is not None:
         lines = past_claims.with_claims(lines, claimed)
     return Results(sound(lines, where), where, sources.counts)
@@ -171,7 +173,7 @@ def _recorded(
 
 def _beside_counts(report: list[ReportRow], lines: list[ReportRow], sources: Sources) -> list[ReportRow]:
     """A report with the claims that were recorded with the counts: it may be older than these."""
-    counted = {(row["table"], row["id"]) for each in sources.counts for row in each.data["rows"] if row["table"]}
+    counted = {(row.table, row.id) for each in sources.counts for row in each.record.rows if row.table}
     recorded = {
         (line.table, line.row): {metric: line.cells[metric] for metric in COUNTED if metric in line.cells}
         for line in lines
@@ -184,6 +186,17 @@ def _beside_counts(report: list[ReportRow], lines: list[ReportRow], sources: Sou
         for line in lines
         if (line.table, line.row) in recorded and (line.table, line.row) not in rest
     ]
+
+
+def _document(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object, whatever is in it."""
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("not an object")
+    except (ValueError, RecursionError) as error:
+        raise _unusable(where, str(error) or "nested too deeply") from None
+    return document
 
 
 def _is_folder(path: Path) -> bool:

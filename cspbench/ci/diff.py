@@ -4,7 +4,7 @@ A cell fails if
 
 - what is claimed is another number than at the baseline (`claim changed`);
 - its measurement moved by more than the tolerance of its metric, whichever way (`changed`);
-- its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or within may become one
+- its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or close may become one
   another, but not fitted or off, off explained must stay explained, a claim must not go, and what was a measurement of
   what is claimed must stay one;
 - it was counted on another network than the baseline's, though the count is the same (`changed`), or on one that has
@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
-from cspbench.ci.tolerances import COUNTED, Tolerances
+from cspbench.ci.tolerances import Tolerances
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import NOTHING
 from cspbench.report.model import ReportCell, ReportRow
 
@@ -46,7 +47,7 @@ class Kind(StrEnum):
 
 FAILING = frozenset({Kind.CLAIM, Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
 
-_RANKS = {"exact": 0, "within": 0, "fitted": 1, "off, explained": 2, "off": 3}
+_RANKS = {"exact": 0, "close": 0, "fitted": 1, "off, explained": 2, "off": 3}
 _WAYS = ("counting", "definition", "weights", "data", "preset", "precision")
 
 
@@ -259,7 +260,7 @@ def _moved(before: ReportCell, after: ReportCell, tolerances: Tolerances) -> tup
     """Both there, and measured alike: both of what is claimed, or neither."""
     numbers = number(before), number(after)
     worse = _worse(before, after)
-    holds = before.verdict == "off" and after.verdict in ("exact", "within", "fitted")
+    holds = before.verdict == "off" and after.verdict in ("exact", "close", "fitted")
     if holds and before.printed == after.printed and not worse:
         return Kind.FIXED, f"the claim {after.printed} holds now"
     if numbers[0] is not None and numbers[1] is not None:

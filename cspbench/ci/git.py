@@ -11,7 +11,7 @@ from pathlib import Path
 from cspbench.ci import past_claims
 from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, brief
-from cspbench.results.store import COUNTS, KEPT, LARGEST
+from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
 
 REPORT = "report.json"
 SECONDS = 120
@@ -113,14 +113,14 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
     listed = _run(root, "ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}")
     blobs = {}
     for path, blob in _listed(listed).items():
-        kept = path.startswith(f"{KEPT}/") and path.endswith(".json") and path.count("/") == 1
+        kept = path.startswith(f"{EVALUATIONS}/") and path.endswith(".json") and path.count("/") == 1
         if path in COUNTS or path == REPORT or kept:
             blobs[path] = blob
     if listed.returncode != 0 or blobs.keys() <= {REPORT}:
         raise CspbenchError(
             "no results at this commit",
             where=f"{where}, commit {commit[:12]}",
-            expected=f"{COUNTS[0]} or {KEPT}/*.json",
+            expected=f"{COUNTS[0]} or {EVALUATIONS}/*.json",
             found=_complaint(listed) if listed.returncode else "neither",
             remedy="Commit there what `cspbench params --all --save` writes, or name the folder: git:REF:FOLDER",
         )

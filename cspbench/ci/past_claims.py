@@ -14,9 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cspbench.claims import tables
-from cspbench.claims.model import NOTHING, Cell, Row
+from cspbench.claims.model import NOTHING, Row, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, TableError, brief
+from cspbench.report.build import cell as report_cell
+from cspbench.report.build import name_of
 from cspbench.report.model import ReportCell, ReportRow
 
 NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
@@ -30,7 +32,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return [_line(row) for row in _rows(files, Path(folder))]
+            return [_row(table, row) for table in _tables(files, Path(folder)) for row in table.rows]
     except (TableError, OSError) as error:
         raise CspbenchError(
             "tables that this version cannot read",
@@ -40,8 +42,8 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
         ) from None
 
 
-def _rows(files: Mapping[str, bytes], folder: Path) -> list[Row]:
-    """The rows of the tables, by way of a folder, which an error does not name."""
+def _tables(files: Mapping[str, bytes], folder: Path) -> list[Table]:
+    """The tables, by way of a folder, which an error does not name."""
     for name, data in files.items():
         (folder / name).write_bytes(data)
     try:
@@ -49,22 +51,16 @@ def _rows(files: Mapping[str, bytes], folder: Path) -> list[Row]:
         missing = {f"{name}.csv" for kind in kinds for name in tables.names(folder, kind)} - set(files)
         if missing:
             raise TableError("no such file", where=brief(min(missing)))
-        return [row for kind in kinds for table in tables.load_all(folder, kind) for row in table.rows]
+        return [table for kind in kinds for table in tables.load_all(folder, kind)]
     except TableError as error:
         error.where = error.where and error.where.replace(f"{folder}{os.sep}", "")
         raise
 
 
-def _line(row: Row) -> ReportRow:
-    cells = {metric: _cell(cell) for metric, cell in row.cells.items()}
-    size = row.size or row.counting_size
-    return ReportRow(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells)
-
-
-def _cell(cell: Cell) -> ReportCell:
-    verdict = str(Status.UNMEASURED if cell.published else Status.UNPUBLISHED)
-    claim = None if cell.value is None else f"{cell.value:f}"
-    return ReportCell(cell.metric, cell.column, cell.text, cell.unit, claim, None, None, None, verdict)
+def _row(table: Table, row: Row) -> ReportRow:
+    cells = {metric: report_cell(claim, []) for metric, claim in row.cells.items()}
+    size, name = row.size or row.counting_size, name_of(table, row, None)
+    return ReportRow(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells, name)
 
 
 def with_claims(lines: Iterable[ReportRow], claimed: Iterable[ReportRow]) -> list[ReportRow]:
@@ -80,7 +76,7 @@ def with_claims(lines: Iterable[ReportRow], claimed: Iterable[ReportRow]) -> lis
 
 
 def _reclaimed(line: ReportRow, then: Mapping[str, ReportCell]) -> ReportRow:
-    cells = {metric: _with_claim(cell, then.get(metric)) for metric, cell in line.cells.items()}
+    cells = {metric: _with_claim(own, then.get(metric)) for metric, own in line.cells.items()}
     for metric, cell in then.items():
         if metric not in cells and cell.printed != NOTHING:
             cells[metric] = ReportCell(

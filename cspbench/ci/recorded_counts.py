@@ -1,6 +1,6 @@
-"""What params.json files say about rows beyond the cells that are gathered from them.
+"""What params.json files say about rows beyond the cells that a report has.
 
-Gathering judges every count by the tables as they are now, and leaves out a count that no column of the row's table is
+A report judges every count by the tables as they are now, and leaves out a count that no column of the row's table is
 for. A comparison must see both: a row that was taken out of a table, a claim that was altered, a network that was
 declared a stand-in, and the parameters of a detector whose table prints only its AP.
 """
@@ -8,159 +8,148 @@ declared a stand-in, and the parameters of a detector whose table prints only it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
 
-from cspbench.ci.tolerances import COUNTED
-from cspbench.claims.model import NOTHING
-from cspbench.claims.verdict import Status
-from cspbench.errors import CspbenchError, brief
-from cspbench.report.model import Provenance, ReportCell, ReportRow
-from cspbench.results import unreadable
-from cspbench.results.measurements import changed_since
+from cspbench.claims.metrics import COUNTED, METRICS
+from cspbench.claims.model import NOTHING, Cell, Column
+from cspbench.claims.verdict import Measurement, Reason, Status, judge
+from cspbench.errors import TableError
+from cspbench.report.model import ReportCell, ReportRow
+from cspbench.results.measurements import Provenance, changed_since
 from cspbench.results.protocol import Networks
-from cspbench.results.store import Counts
+from cspbench.results.schema import CountedCell, CountedRow, Session
+from cspbench.results.store import StoredCounts
 
-_HEADERS = {"params": "#Parameter", "bflops": "BFLOPs"}
 
-
-def networks(counts: Iterable[Counts]) -> dict[tuple[str, str], str]:
+def networks(counts: Iterable[StoredCounts]) -> dict[tuple[str, str], str]:
     """The digests of the networks that were counted, by table and row id; where they are recorded."""
+    return {(str(row.table), str(row.id)): row.network for each in counts for row in each.record.rows if row.network}
+
+
+def then(counts: Iterable[StoredCounts]) -> Networks:
+    """The same by model and (height, width): the catalogue as it was when they were counted."""
     return {
-        (str(row.get("table")), str(row.get("id"))): row["network"]
+        (row.model, row.size): row.network
         for each in counts
-        for row in each.data["rows"]
-        if isinstance(row.get("network"), str)
+        for row in each.record.rows
+        if row.model is not None and row.size is not None and row.network
     }
 
 
-def then(counts: Iterable[Counts]) -> Networks:
-    """The same by model and (height, width): the catalogue as it was when they were counted."""
-    found = {}
-    for each in counts:
-        with _reading(each.where):
-            for row in each.data["rows"]:
-                model, size, network = row.get("model"), row.get("size"), row.get("network")
-                if model is not None and size is not None and isinstance(network, str):
-                    found[_text(model), (int(size[0]), int(size[1]))] = network
-    return found
-
-
-def stale(counts: Iterable[Counts]) -> set[tuple[str, str]]:
+def stale(counts: Iterable[StoredCounts]) -> set[tuple[str, str]]:
     """The table and row id of every count of a network that the catalogue no longer has."""
-    found: set[tuple[str, str]] = set()
-    for each in counts:
-        with _reading(each.where):
-            rows = [row for row in each.data["rows"] if row["table"] is not None]
-            found.update((_text(row["table"]), _text(row["id"])) for row in rows if changed_since(row))
-    return found
+    rows = [row for each in counts for row in each.record.rows if row.table is not None]
+    return {(str(row.table), str(row.id)) for row in rows if changed_since(row)}
 
 
-@contextmanager
-def _reading(where: str) -> Iterator[None]:
-    """Whatever a reader stumbles over within it is that file's fault."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CspbenchError(
-            "not a file of results",
-            where=where,
-            expected="what `cspbench params --all --save` wrote",
-            found=brief(unreadable.words(error), 120),
-            remedy="Make it again, or name another baseline",
-        ) from None
-
-
-def with_counts(lines: Iterable[ReportRow], counts: Iterable[Counts]) -> list[ReportRow]:
-    """The lines with every count that was made for them, also where the table has no such column."""
+def with_counts(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
+    """The rows with every count that was made for them, also where the table has no such column."""
     return _merged(
-        lines, counts, lambda line, row, data: replace(line, cells={**_cells(row, data), **line.cells}), False
+        rows,
+        counts,
+        lambda row, counted, session: replace(row, cells={**_cells(counted, session), **row.cells}),
+        gone=False,
     )
 
 
-def as_recorded(lines: Iterable[ReportRow], counts: Iterable[Counts]) -> list[ReportRow]:
-    """The same with the verdicts and claims that were recorded then, and with the rows that are gone."""
-    return _merged(lines, counts, _judged, True)
+def as_recorded(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
+    """The same held against the claims that were recorded then, and with the rows that are gone."""
+    return _merged(rows, counts, _judged, gone=True)
 
 
 def _merged(
-    lines: Iterable[ReportRow],
-    counts: Iterable[Counts],
-    change: Callable[[ReportRow, Mapping[str, Any], Mapping[str, Any]], ReportRow],
+    rows: Iterable[ReportRow],
+    counts: Iterable[StoredCounts],
+    change: Callable[[ReportRow, CountedRow, Session], ReportRow],
+    *,
     gone: bool,
 ) -> list[ReportRow]:
-    found = {(line.table, line.row): line for line in lines}
+    merged = {(row.table, row.row): row for row in rows}
     for each in counts:
-        with _reading(each.where):
-            for row in each.data["rows"]:
-                if row["table"] is None:
-                    continue
-                key = _text(row["table"]), _text(row["id"])
-                if key in found:
-                    found[key] = change(found[key], row, each.data)
-                elif gone:
-                    found[key] = _gone(row, each.data)
-    return list(found.values())
+        for counted in each.record.rows:
+            if counted.table is None:
+                continue
+            key = counted.table, str(counted.id)
+            if key in merged:
+                merged[key] = change(merged[key], counted, each.record.session)
+            elif gone:
+                merged[key] = _gone(counted, each.record.session)
+    return list(merged.values())
 
 
-def _judged(line: ReportRow, row: Mapping[str, Any], data: Mapping[str, Any]) -> ReportRow:
-    cells = {**_cells(row, data), **line.cells}
-    for metric in COUNTED:
+def _judged(row: ReportRow, counted: CountedRow, session: Session) -> ReportRow:
+    recorded = _cells(counted, session)
+    cells = {**recorded, **row.cells}
+    for metric, then in recorded.items():
         cell = cells[metric]
-        if cell.exact == str(row[metric]["count"]):
-            printed = _text(row[metric]["printed"])
+        if cell.exact == then.exact:
+            same = then.printed == cell.printed
             cells[metric] = replace(
                 cell,
-                printed=printed,
-                claim=cell.claim if printed == cell.printed else _claim(printed),
-                delta=cell.delta if printed == cell.printed else None,
-                verdict=str(Status(row[metric]["verdict"])),
-                explained=row[metric].get("explained") is True,
+                printed=then.printed,
+                claim=cell.claim if same else then.claim,
+                delta=cell.delta if same else None,
+                verdict=then.verdict,
+                reason=then.reason,
+                explained=then.explained,
             )
-    return replace(line, cells=cells)
+    return replace(row, cells=cells)
 
 
-def _gone(row: Mapping[str, Any], data: Mapping[str, Any]) -> ReportRow:
+def _gone(counted: CountedRow, session: Session) -> ReportRow:
     """A row that no table has any more, from what was counted for it."""
-    cells = _cells(row, data)
-    size = None if row["size"] is None else (int(row["size"][0]), int(row["size"][1]))
-    settings = {_text(key): _text(value) for key, value in row["settings"].items()}
-    return ReportRow(_text(row["table"]), _text(row["id"]), _text(row["row"]), settings, None, None, size, None, cells)
-
-
-def _cells(row: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, ReportCell]:
-    return {metric: _cell(metric, row[metric], data) for metric in COUNTED}
-
-
-def _cell(metric: str, cell: Mapping[str, Any], data: Mapping[str, Any]) -> ReportCell:
-    count = None if cell["count"] is None else str(int(cell["count"]))
-    printed = _text(cell["printed"])
-    return ReportCell(
-        metric=metric,
-        header=_HEADERS[metric],
-        printed=printed,
-        unit="1",
-        claim=_claim(printed),
-        measured=count,
-        exact=count,
-        delta=None,
-        verdict=str(Status(cell["verdict"])),
-        reason=None if cell.get("reason") is None else _text(cell["reason"]),
-        explained=cell.get("explained") is True,
-        provenance=Provenance(
-            " ".join(map(str, data["command"])), _text(data["cspbench"]), counting=_text(cell["counting"])
-        ),
+    label = str(counted.row)
+    cells = _cells(counted, session)
+    return ReportRow(
+        str(counted.table), str(counted.id), label, dict(counted.settings), None, None, counted.size, None, cells, label
     )
 
 
-def _claim(printed: str) -> str | None:
-    number = re.match(r"[0-9.]+", printed, re.ASCII)
-    return None if printed == NOTHING or number is None else number[0]
+def _cells(counted: CountedRow, session: Session) -> dict[str, ReportCell]:
+    return {metric: _cell(metric, counted, getattr(counted, metric), session) for metric in COUNTED}
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
+def _cell(metric: str, counted: CountedRow, cell: CountedCell, session: Session) -> ReportCell:
+    claim = _claim(metric, cell)
+    count = None if cell.count is None else str(cell.count)
+    if cell.count is None:
+        measurement = Measurement(None, Reason.NO_DEFINITION)
+    else:
+        measurement = Measurement(Decimal(cell.count), stand_in=counted.definition == "stand-in")
+    verdict = judge(claim, measurement)
+    twins = [judge(claim, Measurement(Decimal(twin))).status is Status.EXACT for twin in cell.namesakes.values()]
+    return ReportCell(
+        metric=metric,
+        header=claim.column,
+        printed=cell.printed,
+        unit="1",
+        claim=None if claim.value is None else f"{claim.value:f}",
+        measured=count,
+        exact=count,
+        delta=None,
+        verdict=str(verdict.status),
+        reason=str(verdict.reason) if verdict.reason else None,
+        explained=verdict.status is Status.OFF and (measurement.stand_in or any(twins)),
+        provenance=Provenance(shlex.join(session.command), session.cspbench, counting=cell.counting),
+    )
+
+
+def _claim(metric: str, cell: CountedCell) -> Cell:
+    """The claim as it was printed then; nothing where that is not a number any more."""
+    suffix = re.match(r"[0-9.]+([^ (]*)", cell.printed, re.ASCII)
+    column = Column(
+        METRICS[metric].header,
+        "metric",
+        metric,
+        cell.unit,
+        suffix[1] if suffix else "",
+        cell.counting,
+        cell.rounding,  # type: ignore[arg-type]
+    )
+    try:
+        return Cell.parse(cell.printed, column)
+    except TableError:
+        return Cell.parse(NOTHING, column)

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from cspbench.ci.diff import Changes, Kind, Pair
-from cspbench.ci.tolerances import COUNTED
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.rounding import round_half_up
 from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.model import ReportCell

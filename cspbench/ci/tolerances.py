@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from cspbench.claims.metrics import ACCURACIES, COUNTED, METRICS, PRECISIONS
 from cspbench.errors import UsageError
 
-DEFAULT = "params:0,bflops:0,top1:0.05,ap:0.1"
-COUNTED = ("params", "bflops")
-_COVERED_BY = {"top5": "top1", "ap50": "ap", "ap75": "ap", "aps": "ap", "apm": "ap", "apl": "ap"}
-NAMES = (*COUNTED, "top1", "top5", "ap", "ap50", "ap75", "aps", "apm", "apl")
+NAMES = (*COUNTED, *ACCURACIES, *PRECISIONS)
+_LEADERS = (*COUNTED, ACCURACIES[0], PRECISIONS[0])
+DEFAULT = ",".join(f"{name}:{METRICS[name].tolerance}" for name in _LEADERS)
+_COVERED_BY = {name: leader for leader, *others in (ACCURACIES, PRECISIONS) for name in others}
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
-from cspbench.cli.saved_counts import refuse_to_lose
+from cspbench.cli.saved_counts import refuse_to_lose, session
 from cspbench.cli.saved_counts import save as save_counts
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.evaluation.counts import RowCount, Subject
+    from cspbench.evaluation.counts import Subject
     from cspbench.network.network import Network
+    from cspbench.report.judged_counts import CountsRow
     from cspbench.zoo.catalogue import Model
 
 
@@ -84,14 +85,13 @@ def params(
     subjects = _subjects(chosen, every, table or [], pixels)
     if save and not every:
         refuse_to_lose(out / "params.json", subjects)
-    results = _measured(subjects, counting or [])
+    results = _counted(subjects, counting or [])
     _print(results, form)
     if save:
         save_counts(results, out, "params", tables.load_all())
         if every:
             results += _sample(out)
-    wrong = any(cell.verdict.word == "off" for result in results for cell in result.cells.values())
-    if any(result.failed for result in results) or (strict and wrong):
+    if any(row.failed or (strict and row.off) for row in results):
         raise typer.Exit(1)
 
 
@@ -120,10 +120,23 @@ def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[in
     return published(tables.load_all() if every else [tables.load(name) for name in names])
 
 
-def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
+def _counted(subjects: list[Subject], countings: list[str]) -> list[CountsRow]:
+    """The subjects' counts and the verdicts on them."""
     from cspbench.cli.progress import Progress
-    from cspbench.evaluation.counts import measure
+    from cspbench.evaluation.counts import count_rows, with_bases
     from cspbench.network.counter import Counter
+    from cspbench.report.judged_counts import judged
+
+    overrides = _overrides(countings)
+    # the collector would walk all that torch made when it was imported again and again, a fifth of the time
+    gc.freeze()
+    with Progress("counting", len(subjects)) as progress:
+        counts = count_rows(with_bases(subjects), Counter(), overrides, progress.step)
+    return judged(counts, session())[: len(subjects)]
+
+
+def _overrides(countings: list[str]) -> dict[str, str]:
+    """The countings asked for, by the metric that each is of."""
     from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
 
     overrides: dict[str, str] = {}
@@ -139,35 +152,30 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
                 found=f"{overrides[metric]} and {name}",
                 remedy="Run once for each",
             )
-    # the collector would walk all that torch made when it was imported again and again, a fifth of the time
-    gc.freeze()
-    with Progress("counting", len(subjects)) as progress:
-        return measure(subjects, Counter(), overrides, progress.step)
+    return overrides
 
 
-def _print(results: list[RowCount], form: Format) -> None:
+def _print(rows: list[CountsRow], form: Format) -> None:
     from cspbench.claims import tables
-    from cspbench.evaluation.counts_json import as_json
     from cspbench.report import counts_table
 
-    rows = [as_json(result) for result in results]
     known = (*tables.load_all(), *tables.load_all(kind="sample"))
     text = {
         Format.MD: lambda: counts_table.markdown(rows, known),
-        Format.JSON: lambda: json.dumps(rows, indent=1, ensure_ascii=False) + "\n",
+        Format.JSON: lambda: json.dumps(list(map(counts_table.as_json, rows)), indent=1, ensure_ascii=False) + "\n",
         Format.CSV: lambda: counts_table.as_csv(rows),
         Format.LATEX: lambda: counts_table.as_latex(rows),
     }[form]()
     typer.echo(text, nl=False)
 
 
-def _sample(out: Path) -> list[RowCount]:
+def _sample(out: Path) -> list[CountsRow]:
     """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
     from cspbench.claims import tables
     from cspbench.evaluation.counts import published
 
     chosen = tables.load_all(kind="sample")
-    results = _measured(published(chosen), [])
+    results = _counted(published(chosen), [])
     save_counts(results, out, "sample-params", chosen)
     return results
 
@@ -179,14 +187,13 @@ def count_all(out: Path) -> tuple[str, bool]:
     """
     from cspbench.claims import tables
     from cspbench.evaluation.counts import published
-    from cspbench.evaluation.counts_json import as_json
     from cspbench.report.counts_table import summary
 
     chosen = tables.load_all()
-    results = _measured(published(chosen), [])
+    results = _counted(published(chosen), [])
     save_counts(results, out, "params", chosen)
     every = {"published": results, "sample": _sample(out)}
-    lines = [f"{kind}: {summary([as_json(each) for each in found])}" for kind, found in every.items()]
+    lines = [f"{kind}: {summary(found)}" for kind, found in every.items()]
     return "\n".join(lines), any(each.failed for found in every.values() for each in found)
 
 

@@ -64,9 +64,9 @@ def report(
 ) -> None:
     """Show every published table with claim, measurement, delta and mark in each cell.
 
-    Marks: exact, within (95 %), fitted (a stand-in), off, unmeasured, unpublished; and partial, a part of the data. Of
-    several runs of one cell the newest that is complete counts; the others are listed. The same results give the same
-    bytes.
+    Marks: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a part
+    drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the newest
+    that is complete counts; the others are listed. The same results give the same bytes.
     """
     from cspbench.report.select import select
 
@@ -118,7 +118,7 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
     """
     from cspbench.inference.run import find_runs
     from cspbench.io import write_bytes, write_text
-    from cspbench.report.build import gather
+    from cspbench.report.build import build
     from cspbench.report.select import select
     from cspbench.results.store import keep
 
@@ -127,7 +127,7 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
     for path in paths:
         if path.name not in [each.stem for each in written]:
             typer.echo(f"cspbench: {path}: incomplete, not kept", err=True)
-    found = gather(results)
+    found = build(results)
     plots, shown = _plots(found, _tables()), select(found, _tables())
     for form in ReportFormat:
         written.append(results / f"report.{'tex' if form is ReportFormat.LATEX else form}")
@@ -140,10 +140,10 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
 
 def list_off(results: Path) -> str:
     """The published cells that are off, as a markdown table; "" where none is."""
-    from cspbench.report.build import gather
+    from cspbench.report.build import build
     from cspbench.report.markdown import off
 
-    return off(gather(results), _tables())
+    return off(build(results), _tables())
 
 
 def _tables() -> tuple[Table, ...]:
@@ -155,12 +155,12 @@ def _tables() -> tuple[Table, ...]:
 def _found(results: Path, runs: list[Path]) -> list[ReportRow]:
     """The lines of the results and the runs, or of runs alone where there are no results yet."""
     from cspbench.inference.run import find_runs
-    from cspbench.report.build import gather, lines
+    from cspbench.report.build import build, rows
     from cspbench.results.store import Sources, of_run
 
     if runs and not results.exists():
-        return lines(Sources((), tuple(map(of_run, find_runs(runs)))))
-    return gather(results, runs)
+        return rows(Sources((), tuple(map(of_run, find_runs(runs)))))
+    return build(results, runs)
 
 
 def _plots(found: Sequence[ReportRow], shown: Sequence[Table]) -> list[Plot]:

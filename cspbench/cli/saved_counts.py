@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.errors import UsageError
-from cspbench.io import read_file
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.io import write_bytes, write_text
 
 if TYPE_CHECKING:
     from cspbench.claims.model import Table
-    from cspbench.evaluation.counts import RowCount, Subject
+    from cspbench.evaluation.counts import Subject
+    from cspbench.report.judged_counts import CountsRow
+    from cspbench.results.schema import Session
 
-LARGEST_FILE = 16 * 2**20
-"""Bytes; every published row takes 140 kB."""
+
+def session() -> Session:
+    """The present command, as a record has it."""
+    from cspbench.results import sessions
+
+    return sessions.session(["cspbench", *sys.argv[1:]])
 
 
-def save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
+def save(rows: list[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
     """Write NAME.json, and NAME.md with the tables' rows."""
-    from cspbench.evaluation.counts_json import as_json
-    from cspbench.io import write_json, write_text
-    from cspbench.provenance import provenance
-    from cspbench.report import counts_table
+    import shlex
 
-    rows = [as_json(result) for result in results]
-    made = provenance(["cspbench", *sys.argv[1:]])
-    write_json(out / f"{name}.json", {**made, "rows": rows})
-    by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
-    heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
+    from cspbench.report import counts_table
+    from cspbench.results.schema import Counts, encode
+
+    own = session()
+    write_bytes(out / f"{name}.json", encode(Counts(session=own, rows=[row.counted for row in rows])))
+    by = f"cspbench {own.cspbench}, torch {own.packages['torch']}, fvcore {own.packages['fvcore']}"
+    heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(own.command)}` ({by}).\n\n"
     write_text(out / f"{name}.md", heading + counts_table.markdown(rows, of_tables))
     typer.echo(f"cspbench: wrote {out / name}.json and .md", err=True)
 
@@ -43,10 +46,11 @@ def refuse_to_lose(path: Path, subjects: list[Subject]) -> None:
     Reports take what it lacks for unmeasured, and `ci` for vanished.
     """
     known = _rows(path)
-    kept = {_key(each.row.table, each.row.id, None) if each.row else _key(None, None, each.model) for each in subjects}
+    kept = {(each.row.table, each.row.id) if each.row else (None, each.model) for each in subjects}
     lost = [name for key, name in known.items() if key not in kept]
     if lost:
         raise UsageError(
+            "usage.save-would-lose",
             f"--save would drop {len(lost)} of the {len(known)} rows that are there",
             where=str(path),
             expected="a run that counts each of them",
@@ -55,13 +59,13 @@ def refuse_to_lose(path: Path, subjects: list[Subject]) -> None:
         )
 
 
-def _key(table: Any, row: Any, model: Any) -> tuple[str, ...]:
-    return (str(model),) if table is None else (str(table), str(row))
-
-
-def _rows(path: Path) -> dict[tuple[str, ...], str]:
+def _rows(path: Path) -> dict[tuple[str | None, str | None], str]:
     """Names of the rows in a file of counts, by what tells them apart; none where it is not one."""
-    with suppress(OSError, ValueError, RecursionError, LookupError, TypeError):
-        rows = json.loads(read_file(path, LARGEST_FILE))["rows"]
-        return {_key(row["table"], row["id"], row["model"]): str(row["row"] or row["model"]) for row in rows}
-    return {}
+    from cspbench.results.schema import Counts
+    from cspbench.results.store import read_record
+
+    try:
+        rows = read_record(path, Counts).rows
+    except CspbenchError:
+        return {}
+    return {(row.table, row.id if row.table else row.model): str(row.row or row.model) for row in rows}

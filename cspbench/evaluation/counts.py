@@ -25,6 +25,7 @@ class Subject:
 
     row: Row | None
     model: str | None
+    definition: str | None
     build: Callable[[], Network] | None
     size: Size | None
 
@@ -42,7 +43,9 @@ def published(chosen: Iterable[Table]) -> list[Subject]:
 def _subject(row: Row | None, model: Model | None, size: Size | None = None) -> Subject:
     if row is not None:
         size = row.counting_size or row.size
-    return Subject(row, model.name if model else None, model.build if model else None, size)
+    if model is None:
+        return Subject(row, None, None, None, size)
+    return Subject(row, model.name, model.definition, model.build, size)
 
 
 def of_models(models: Iterable[Model], chosen: Iterable[Table], size: Size | None) -> list[Subject]:
@@ -92,27 +95,40 @@ def count_rows(
 
 
 def _counted(subject: Subject, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
-    row, counted = subject.row, None
+    row, counted, namesakes = subject.row, None, {}
+    model = MODELS.get(subject.model or "")
     if subject.build is not None and subject.model is not None:
         counted = counter(subject.model, subject.build, subject.size)
+    if model is not None and model.build is subject.build:
+        namesakes = {name: counter(name, MODELS[name].build, subject.size) for name in model.namesakes}
     return CountedRow(
         model=subject.model,
-        params=_cell(row, "params", counted, overrides),
-        bflops=_cell(row, "bflops", counted, overrides),
+        params=_cell(row, "params", counted, namesakes, overrides),
+        bflops=_cell(row, "bflops", counted, namesakes, overrides),
         table=row.table if row else None,
         id=row.id if row else None,
         row=row.label if row else None,
         settings=dict(row.settings) if row else {},
         size=counted.network.input[1:] if counted else subject.size,
         network=digest(counted.network) if counted else None,
+        definition=subject.definition,
     )
 
 
-def _cell(row: Row | None, metric: str, counted: Count | None, overrides: Mapping[str, str]) -> CountedCell:
+def _cell(
+    row: Row | None,
+    metric: str,
+    counted: Count | None,
+    namesakes: Mapping[str, Count],
+    overrides: Mapping[str, str],
+) -> CountedCell:
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
     claim = claim.counted_as(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
-    count = None
-    if counted is not None:
-        count = counted.parameters[rule] if metric == "params" else counted.total(rule)
-    return CountedCell(rule, count, claim.text, claim.unit, claim.rounding)
+    count = None if counted is None else _value(counted, metric, rule)
+    twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}
+    return CountedCell(rule, count, claim.text, claim.unit, claim.rounding, twins)
+
+
+def _value(counted: Count, metric: str, rule: str) -> int:
+    return counted.parameters[rule] if metric == "params" else counted.total(rule)

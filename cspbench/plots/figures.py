@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cspbench.claims.model import Table
 from cspbench.claims.verdict import Status
 from cspbench.plots.label_placement import Box, placed
-from cspbench.plots.style import CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, WITHIN, Svg, png, styled, svg
+from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, Svg, png, styled, svg
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import TABLES as TRADEOFF
 from cspbench.plots.tradeoff import figure as tradeoff
@@ -26,7 +26,7 @@ SWEEPS = (
     ("sample-ap-over-nms", "sample-nms", "as claimed", " on the drawn sample"),
 )
 """Name of the figure, table, and what it shows."""
-SHAPES = {Status.EXACT: ("o", EXACT), Status.CLOSE: ("s", WITHIN), Status.OFF: ("X", OFF), Status.FITTED: ("D", FITTED)}
+SHAPES = {Status.EXACT: ("o", EXACT), Status.CLOSE: ("s", CLOSE), Status.OFF: ("X", OFF), Status.FITTED: ("D", FITTED)}
 """Marker and colour of each verdict: the shape says it without the colour."""
 
 

@@ -17,7 +17,7 @@ INK, PAPER, GRID = "#1f2a37", "#fffffe", "#e3e6ea"
 CSP, OTHER = "#c0392b", "#34495e"
 DASHES = (0, (4, 2))
 """The line of what was measured."""
-EXACT, WITHIN, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
+EXACT, CLOSE, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
 
 VARIABLES: Mapping[str, str] = {
     INK: "ink",
@@ -26,7 +26,7 @@ VARIABLES: Mapping[str, str] = {
     CSP: "csp",
     OTHER: "other",
     EXACT: "exact",
-    WITHIN: "within",
+    CLOSE: "close",
     OFF: "off",
     FITTED: "fitted",
 }

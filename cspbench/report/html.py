@@ -36,7 +36,17 @@ from cspbench.report.text import (
     summary_of,
 )
 
-SYMBOLS = {"exact": "✓", "within": "≈", "off": "✗", "fitted": "◇", "unmeasured": "–", "unpublished": "○", PARTIAL: "◔"}
+SYMBOLS = {
+    "exact": "✓",
+    "close": "≈",
+    "off": "✗",
+    "fitted": "◇",
+    "consistent": "∼",
+    "inconsistent": "≁",
+    "unmeasured": "–",
+    "unpublished": "○",
+    PARTIAL: "◔",
+}
 """What tells marks apart beside word and colour."""
 _WRAPPED = ("unmeasured", "unpublished")
 """Marks whose words may go to another line."""

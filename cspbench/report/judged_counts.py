@@ -64,7 +64,7 @@ def _report(row: Row, counted: CountedRow, session: Session) -> ReportRow:
         cells[metric] = report_cell(claim, known, Reason.NO_DEFINITION)
     model = MODELS.get(counted.model or "")
     note = remarks(row_model(row.table, row.id)) if row.table else model.unknown if model else None
-    definition = model.definition if model else "file" if counted.model else None
+    definition = counted.definition
     return ReportRow(
         row.table, row.id, row.label, dict(row.settings), counted.model, definition, counted.size, note, cells
     )

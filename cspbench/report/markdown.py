@@ -9,7 +9,7 @@ from cspbench.claims.model import NOTHING, Column, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
-from cspbench.report.model import Provenance, ReportCell, ReportRow
+from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import Shown, select
 from cspbench.report.text import (
     LEGEND,
@@ -28,6 +28,7 @@ from cspbench.report.text import (
     summary,
     summary_of,
 )
+from cspbench.results.measurements import Provenance
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
@@ -164,8 +165,8 @@ def _metric(line: ReportRow, cell: ReportCell, column: Column, origins: Origins)
 def _notes(line: ReportRow, origins: Origins) -> list[str]:
     texts = notes(line)
     texts += [
-        f"{cell.header} also {other.measured or 'nothing'} [{origins.number(line, other.provenance)}], which does not count: "
-        f"{other.why}"
+        f"{cell.header} also {other.measured or 'nothing'} [{origins.number(line, other.provenance)}], which does not "
+        f"count: {other.why}"
         for cell in line.cells.values()
         for other in cell.others
     ]

@@ -9,8 +9,9 @@ from decimal import Decimal
 from cspbench.claims.model import NOTHING, Column
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
-from cspbench.report.model import Provenance, ReportCell, ReportRow
+from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import Shown
+from cspbench.results.measurements import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
 """Counted numbers: single ones in a printed one, as a power of ten."""
@@ -19,9 +20,14 @@ PLAIN = Decimal("0.55")
 
 LEGEND = {
     "exact": "the measurement, rounded as its publisher rounded, is the published number",
-    "within": "it is not, but the sample is too small to tell them apart (95 %)",
-    "off": "neither; “explained” where the cause is known and said",
+    "close": (
+        "it is not, but lies within the metric's tolerance, 0.05 points of top-1 and top-5 or 0.1 of AP: decoders and "
+        "the order of floating-point sums move it that much"
+    ),
+    "off": "neither; “explained” where the cause is known and stated",
     "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
+    "consistent": "measured on a part drawn at random, whose 95 % interval holds the published number",
+    "inconsistent": "measured on a part drawn at random, whose 95 % interval does not hold it",
     "unpublished": "the document prints no number here",
     "unmeasured": "no measurement that may be held against the claim, with the reason",
 }
@@ -31,16 +37,25 @@ REASONS = {
     "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
     "no-data": "no images",
     "no-definition": "no network",
-    "other-split": "measured on other images than the claim's",
-    "partial": "measured on a part of the images",
-    "other-way": "measured in another way than the claim was made; the note says how",
+    "split-mismatch": "measured on other images than the claim's",
+    "partial": "measured on a part of the images that was not drawn at random",
+    "protocol-mismatch": "measured under another protocol than the claim's; the note says how",
     "awaiting-server": "the test server has not answered",
-    "hardware": "it needs the machine of the claim",
-    "not-run": "it could be measured, and nobody has",
+    "hardware": "requires the hardware of the claim",
+    "not-run": "not run yet",
 }
 """What each reason means."""
 
-ORDER = (Status.EXACT, Status.CLOSE, Status.FITTED, Status.OFF, Status.UNMEASURED, Status.UNPUBLISHED)
+ORDER = (
+    Status.EXACT,
+    Status.CLOSE,
+    Status.FITTED,
+    Status.CONSISTENT,
+    Status.INCONSISTENT,
+    Status.OFF,
+    Status.UNMEASURED,
+    Status.UNPUBLISHED,
+)
 
 
 def label(line: ReportRow, column: Column) -> str:
@@ -88,7 +103,10 @@ def delta(cell: ReportCell) -> str | None:
     if cell.delta is None:
         return None
     value = Decimal(cell.delta)
-    return f"{value:+f}" if value else "0"
+    text = f"{value:+f}" if value else "0"
+    if not cell.images:
+        return text
+    return f"{text} ({abs(cell.images):,} images {'more' if cell.images > 0 else 'fewer'})"
 
 
 def interval(cell: ReportCell) -> str | None:
@@ -152,11 +170,13 @@ def facts(made: Provenance) -> list[tuple[str, str]]:
         "preset": made.preset,
         "precision": made.precision,
         "data": made.data,
-        "weights": f"sha256 {made.weights}" if made.weights else None,
+        "weights": f"arrays {made.weights}" if made.weights else None,
         "run": made.run,
         "when": made.when,
+        "scored by": made.scored,
     }
-    return [(what, text) for what, text in known.items() if text]
+    facts = [(what, text) for what, text in known.items() if text]
+    return [*facts, *(("resumed", session) for session in made.sessions)]
 
 
 class Origins:

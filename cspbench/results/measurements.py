@@ -34,6 +34,7 @@ from cspbench.results.schema import (
     Session,
     Threshold,
 )
+from cspbench.results.sessions import program
 from cspbench.results.store import Sources, StoredEvaluation, shortened
 from cspbench.zoo.catalogue import MODELS, provenance, row_model
 
@@ -361,12 +362,6 @@ def _made(evaluation: StoredEvaluation, row: Row, preset: str, scoring: Scoring 
 
 def _session(session: Session) -> str:
     return f"{session.when or 'unknown time'}, {program(session)}: {shlex.join(session.command)}"
-
-
-def program(made: Session | Scoring) -> str:
-    """The program of a session or a scoring: "cspbench 0.1.0, commit 89eef16"."""
-    commit = f", commit {made.commit[:7]}{made.commit[40:]}" if made.commit else ""
-    return f"cspbench {made.cspbench}{commit}"
 
 
 def _scored(run: Run, scoring: Scoring | None) -> str | None:

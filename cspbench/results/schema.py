@@ -305,6 +305,8 @@ class CountedCell(Struct, frozen=True, omit_defaults=True):
     """The whole cell as published, "27.61M (-34%)"; "-" without a claim."""
     unit: str
     rounding: str
+    namesakes: dict[str, Annotated[int, Meta(ge=0, le=10**18)]] = field(default_factory=dict)
+    """The same count of other networks of the model's name: one that has the published number explains a miss."""
 
 
 class CountedRow(Struct, frozen=True, omit_defaults=True):
@@ -321,6 +323,8 @@ class CountedRow(Struct, frozen=True, omit_defaults=True):
     size: Size | None = None
     network: str | None = None
     """The digest of what was counted."""
+    definition: str | None = None
+    """Where the network's definition came from when it was counted: `cfg`, `stand-in`, ..."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
