@@ -21,10 +21,10 @@ from cspbench.inference import predict_shards
 from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays
 from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
-from cspbench.inference.run import Run
-from cspbench.network.layers import Softmax
-from cspbench.network.network import Network
+from cspbench.inference.shards import Shards
 
+Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
+"""Makes shards: (shards, which, engine, batch, workers, progress)."""
 KEPT = 5
 """Classes kept per image."""
 COLUMNS = {
@@ -79,28 +79,20 @@ def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def predict(
-    run: Run,
-    shards: list[int],
-    images: PreparedImages,
-    engine: Engine,
-    network: Network,
-    batch: int,
-    workers: int,
-    progress: Callable[[Timing], None],
-) -> Timing:
-    """Make the shards: the network's five most probable classes for each image of each shard.
+def predictor(images: PreparedImages, probabilities: bool, streams: bool = False) -> Predict:
+    """What makes shards of the network's five most probable classes for each image.
 
-    Raises `OutputError` when a probability is not finite.
+    `probabilities` says that the outputs are those already, and not logits; `streams` that the images can only be read
+    in one process. Raises `OutputError` when a probability is not finite.
     """
-    probable = isinstance(network.layers[-1], Softmax)
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         flat = outputs[0].flatten(1)
-        probability = (flat if probable else torch.softmax(flat, 1)).numpy()
+        probability = (flat if probabilities else torch.softmax(flat, 1)).numpy()
         finite = np.isfinite(probability).all(1)
         if not finite.all():
             raise OutputError(
+                "network.not-finite",
                 "the network gives values that are not finite",
                 where=ready.columns["key"][int(np.flatnonzero(~finite)[0])],
                 expected="probabilities",
@@ -110,7 +102,19 @@ def predict(
         classes = top_k(probability, KEPT)
         return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
 
-    return predict_shards.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
+    def predict(
+        run: Shards,
+        shards: list[int],
+        engine: Engine,
+        batch: int,
+        workers: int,
+        progress: Callable[[Timing], None],
+    ) -> Timing:
+        return predict_shards.predict(
+            run, shards, images, engine, batch, 0 if streams else workers, interpret, _arrays, progress
+        )
+
+    return predict
 
 
 def _arrays(columns: Columns) -> Arrays:
@@ -133,7 +137,7 @@ class Scored:
     """Digest of the image files' checksums, in sample order."""
 
 
-def score(run: Run, classes: tuple[str, ...]) -> Scored:
+def score(run: Shards, classes: tuple[str, ...]) -> Scored:
     """Accuracies from a complete run's predictions; `classes` are the network's class ids in its own order.
 
     An image that could not be read, or whose class is none of these, counts as wrong, as in Darknet.

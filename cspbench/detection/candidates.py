@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cspbench.inference import npz
 from cspbench.inference.npz import Arrays
-from cspbench.inference.run import Run
+from cspbench.inference.shards import Shards
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +97,13 @@ def unpack(arrays: Arrays) -> list[Candidates]:
     return images
 
 
-def shards(run: Run) -> Iterator[tuple[Arrays, list[Candidates]]]:
+def shards(shards: Shards) -> Iterator[tuple[Arrays, list[Candidates]]]:
     """A complete run, a shard at a time and in sample order: its arrays, and the candidates of each of its images.
 
     One shard is in memory at a time. Raises `RunError` for a shard that holds other samples than it should or no
     candidates, `IncompleteRunError` for one that is missing.
     """
-    for shard in range(run.shards):
+    for shard in range(run.count):
         arrays = run.read(shard)
         try:
             npz.check(arrays, IMAGES, len(run.block(shard)))

@@ -19,7 +19,10 @@ from cspbench.inference import predict_shards
 from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays
 from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
-from cspbench.inference.run import Run
+from cspbench.inference.shards import Shards
+
+Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
+"""Makes shards: (shards, which, engine, batch, workers, progress)."""
 
 
 class PreparedImages(Dataset[Prepared]):
@@ -34,7 +37,7 @@ class PreparedImages(Dataset[Prepared]):
     def __getitem__(self, index: int) -> Prepared:
         image = self.source.images[index]
         about: dict[str, Any] = {"key": image.file_name, "extent": (image.width, image.height), "checksum": 0}
-        pixels = torch.zeros(self.detector.network.input)
+        pixels = torch.zeros(3, *self.detector.size)
         try:
             sample = self.source.sample(index)
             about["checksum"] = zlib.crc32(sample.data)
@@ -44,24 +47,26 @@ class PreparedImages(Dataset[Prepared]):
         return Prepared(index, pixels, True, about)
 
 
-def predict(
-    run: Run,
-    shards: list[int],
-    images: PreparedImages,
-    engine: Engine,
-    batch: int,
-    workers: int,
-    progress: Callable[[Timing], None],
-) -> Timing:
-    """Make the shards: all candidates of each image before any suppression. Raises `DetectorOutputError`."""
+def predictor(images: PreparedImages) -> Predict:
+    """What makes shards of all candidates of each image before any suppression. Raises `DetectorOutputError`."""
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]
-        found = images.detector.candidates(values, ready.columns["extent"], ready.columns["key"])
-        usable = zip(found, ready.columns["ok"], strict=True)
+        candidates = images.detector.candidates(values, ready.columns["extent"], ready.columns["key"])
+        usable = zip(candidates, ready.columns["ok"], strict=True)
         return {"candidates": [each if ok else no_candidates() for each, ok in usable]}
 
-    return predict_shards.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
+    def predict(
+        run: Shards,
+        shards: list[int],
+        engine: Engine,
+        batch: int,
+        workers: int,
+        progress: Callable[[Timing], None],
+    ) -> Timing:
+        return predict_shards.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
+
+    return predict
 
 
 def _arrays(columns: Columns) -> Arrays:

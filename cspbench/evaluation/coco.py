@@ -1,183 +1,326 @@
-"""A detector on COCO: from kept candidates to AP at any NMS threshold, beside the claims of the same split."""
+"""Detectors on COCO: candidates of a model on a data set, AP at any NMS threshold, kept in a run directory."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import msgspec
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
-from cspbench.data.detection_presets import DetectionPreset
-from cspbench.data.source import DatasetError
-from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
-from cspbench.detection.ap.matching import Detections
-from cspbench.detection.candidates import shards
-from cspbench.detection.detections import detections, joined
-from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, heads
-from cspbench.detection.nms import criterion, nms_many
-from cspbench.detection.soft_nms import suppress
-from cspbench.errors import UsageError
-from cspbench.inference.memory import give_back
-from cspbench.inference.run import Run
-from cspbench.network.layers import Detection, Yolo
-from cspbench.network.network import digest as network_digest
-from cspbench.zoo.catalogue import MODELS
+from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.detection_presets import DetectionPreset, detection_preset
+from cspbench.detection.ap import bootstrap as resampling
+from cspbench.detection.collect import AtThreshold, Collected, category_ids, collect, evaluated
+from cspbench.errors import UsageError, brief
+from cspbench.evaluation import server
+from cspbench.evaluation.directory import run_path
+from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.part import coco_part_of
+from cspbench.evaluation.runner import run_or_resume
+from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, earlier, recipe_of
+from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.inference.description import Described
+from cspbench.network.layers import Yolo
+from cspbench.network.network import Network
+from cspbench.results import runs, sessions
+from cspbench.results.runs import RunDirectory
+from cspbench.results.schema import (
+    CocoIdentity,
+    Data,
+    DetectionMetrics,
+    DetectionSettings,
+    LastLayer,
+    Threshold,
+)
+from cspbench.results.store import StoredEvaluation
 
-
-def limited(source: CocoSource, count: int) -> CocoSource:
-    """`count` images of a set, evenly spread; no published split any more. `DatasetError` where they are empty."""
-    images = [source.images[index * len(source) // count] for index in range(count)]
-    part = CocoSource(source.annotations, images, source.folder, "custom")
-    if part.nothing_to_find is not None:
-        raise part.nothing_to_find
-    return part
-
-
-def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
-    """Class numbers of a network to COCO's category ids: both in ascending order, 80 of 91 for COCO itself."""
-    truth = source.ground_truth
-    known = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
-    if len(known) != classes:
-        raise DatasetError(
-            "the network and the data set have different numbers of classes",
-            where=str(source.annotations.path),
-            expected=f"{classes} categories, as the network",
-            found=str(len(known)),
-            remedy="Evaluate on the data set that the network was trained for",
-        )
-    return dict(enumerate(known))
-
-
-def identity(name: str, detector: Detector, digest: str, source: CocoSource, precision: str) -> dict[str, Any]:
-    """Everything that changes a candidate; the suppression comes later and is not part of it.
-
-    A quoted detector's suppression is part of its recipe and cannot be chosen, so its whole recipe stands here.
-    """
-    network = detector.network
-    last = heads(network)[-1]
-    quoted = isinstance(detector, QuotedDetector)
-    return {
-        "task": "coco",
-        "model": name,
-        "definition": network_digest(network),
-        "weights": digest,
-        "data": source.as_json(),
-        "preset": detector.as_json() if isinstance(detector, QuotedDetector) else detector_preset(detector),
-        "size": list(network.input[1:]),
-        "precision": precision,
-        "quoted": quoted,
-        "file": bool(network.places),
-        "last": {
-            "classes": last.classes,
-            "nms_kind": getattr(last, "nms_kind", "default"),
-            "beta_nms": getattr(last, "beta_nms", 0.6),
-        },
-    }
-
-
-def detector_preset(detector: Detector) -> dict[str, Any]:
-    """What of a Darknet detector's preset decides its candidates."""
-    assert isinstance(detector, DarknetDetector)
-    return detector.preset.forward_json()
-
-
-def last_layer(run: Run) -> Detection:
-    """What suppression asks of a network's last box layer, from the run's record: classes and kind of NMS."""
-    return Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **run.identity["last"])
+if TYPE_CHECKING:
+    from cspbench.detection.detector import Detector
 
 
 @dataclass(frozen=True, eq=False)
-class Thresholded:
-    """What is left of a run at one NMS threshold."""
+class DetectionResult:
+    """A scored run of a detector: the numbers asked for now, and what they were computed from."""
 
-    nms: float
-    detections: Detections
-    measured: AveragePrecision | None
-    """None without ground truth."""
+    run: RunDirectory
+    metrics: DetectionMetrics
+    source: CocoSource
+    at: tuple[AtThreshold, ...]
+    """Detections and curves at each threshold."""
+
+    @property
+    def stored(self) -> StoredEvaluation:
+        """As reports read it."""
+        return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
+
+    @property
+    def awaits_server(self) -> bool:
+        """Whether it is of a test split whose server has not answered for every threshold."""
+        return self.metrics.submissions is not None and any(not each.ap for each in self.metrics.thresholds)
 
 
-@dataclass(frozen=True)
-class Collected:
-    """A run read back: what is detected at each threshold, and the images that could not be read."""
+def evaluate_coco(
+    model: str | Network | Described,
+    data: str | Path | CocoSource,
+    *,
+    weights: str | Path | None = None,
+    preset: str | DetectionPreset = "readme",
+    nms: float | Sequence[float] | None = None,
+    nms_kind: str | None = None,
+    conf: float | None = None,
+    decoder: str | None = None,
+    split: str | None = None,
+    engine: str = "cspbench",
+    bootstrap: bool | None = None,
+    per_class: bool = False,
+    size: tuple[int, int] | None = None,
+    limit: str | None = None,
+    seed: int = 0,
+    store: str | Path = "runs",
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> DetectionResult | None:
+    """Evaluate a detector as Darknet did, and keep the run below `store`; one forward pass serves every threshold.
 
-    detections: tuple[Detections, ...]
-    bad: tuple[str, ...]
-    pixels: str
-    """Digest of the image files' checksums."""
-    resized: int
-    """Images whose width and height are not as annotated."""
-
-
-def collect(
-    run: Run,
-    source: CocoSource,
-    thresholds: Sequence[float],
-    kind: str,
-    step: Callable[[int], None] = lambda done: None,
-) -> Collected:
-    """Suppress a run's candidates at every threshold, a shard at a time, as its detector does.
-
-    A quoted detector has one suppression of its own; its `thresholds` has one entry, for the record. `step` is told
-    how many images are done. An image's id is the one that the annotations give its file.
+    `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
+    (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
+    "100" or "5%" of the images with `seed`. None in a process of torchrun that only helped.
     """
-    last = last_layer(run)
-    by = criterion(kind, last)
-    recipe = MODELS[run.identity["model"]].recipe if run.identity["quoted"] else None
-    categories = list(category_ids(source, last.classes).values())
-    parts: list[list[Detections]] = [[] for _ in thresholds]
-    bad: list[str] = []
-    resized = done = 0
-    digest = hashlib.sha256()
-    for arrays, images in shards(run):
-        if recipe is not None:
-            images = [suppress(image, recipe.nms) for image in images]
-            masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
-        else:
-            masks = nms_many(images, thresholds, by)
-        listed = [source.images[index] for index in arrays["index"].tolist()]
-        ids = [image.id for image in listed]
-        extents = arrays["extent"].tolist()
-        annotated = [[image.width, image.height] for image in listed]
-        resized += sum(
-            ok and one != other for one, other, ok in zip(extents, annotated, arrays["ok"].tolist(), strict=True)
+    own = detection_preset(preset) if isinstance(preset, str) else preset
+    own = own.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
+    source = data if isinstance(data, CocoSource) else open_coco(data, split)
+    thresholds = (own.nms,) if nms is None else checked_thresholds([nms] if isinstance(nms, int | float) else nms)
+    options = ScoringOptions(thresholds, own.nms_kind, engine, bootstrap, per_class)
+    subject = subject_of(model, weights, size)
+    part = coco_part_of(source, limit, seed)
+    place = None if isinstance(data, CocoSource) else str(Path(data).resolve())
+    return evaluate(subject, part, own, options, Path(store), execution or Execution(), listener, place, split)
+
+
+def evaluate(
+    subject: Subject,
+    source: CocoSource,
+    preset: DetectionPreset,
+    options: ScoringOptions,
+    store: Path,
+    execution: Execution,
+    listener: Listener,
+    place: str | None = None,
+    split: str | None = None,
+) -> DetectionResult | None:
+    """The same for a subject and a source that are ready. A quoted detector heeds its own protocol alone."""
+    from cspbench.detection import predict
+    from cspbench.detection.detector import detector_of
+
+    recipe = subject.recipe
+    detector = detector_of(subject.description, preset, recipe)
+    settings = _settings(preset)
+    if recipe is not None:
+        options = replace(options, thresholds=(recipe.nms.overlap,))
+        settings = DetectionSettings("its own protocol", recipe.conf, recipe.nms.overlap, "default")
+    category_ids(source, detector.heads[-1].classes)
+    identity = _identity(subject, detector, source, execution.precision)
+    run = run_or_resume(
+        run_path(store, identity, settings.name.replace(" ", "-")),
+        subject,
+        detector.epsilon,
+        identity,
+        source,
+        predict.predictor(predict.PreparedImages(source, detector)),
+        execution,
+        listener,
+        settings,
+        place,
+    )
+    return None if run is None else score_detector(run, source, options, execution, listener)
+
+
+def _settings(preset: DetectionPreset) -> DetectionSettings:
+    fields = {
+        name: value for name, value in preset.as_json().items() if name not in ("name", "conf", "nms", "nms_kind")
+    }
+    return DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
+
+
+def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:
+    last = detector.heads[-1]
+    return CocoIdentity(
+        model=subject.name,
+        network=subject.network_digest,
+        weights=subject.weights_digest,
+        data=msgspec.convert(source.as_json(), Data),
+        preset=msgspec.to_builtins(detector.forward_json()),
+        size=subject.size,
+        precision=precision,
+        quoted=subject.recipe is not None,
+        user_file=subject.user_file,
+        last=LastLayer(last.classes, getattr(last, "nms_kind", "default"), float(getattr(last, "beta_nms", 0.6))),
+    )
+
+
+def score_detector(
+    run: RunDirectory,
+    source: CocoSource,
+    options: ScoringOptions,
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> DetectionResult:
+    """AP of a complete run at every threshold asked for, from its candidates; kept in its metrics where possible.
+
+    On a test split that is what the server has said of them, if it has; without an answer the zip for the server is
+    written.
+    """
+    execution = execution or Execution()
+    collected, at = detect(run, source, options, listener)
+    _warn(run, source, collected, listener)
+    split = run.identity.data.split or ""
+    answers = server.answers(run) if split.startswith("test") else {}
+    thresholds = [_threshold(run, each, options, answers, listener) for each in at]
+    submissions = None
+    if source.ground_truth is None:
+        submissions = server.submit(run, options.nms_kind, at, listener)
+    identity = run.identity
+    assert isinstance(identity, CocoIdentity)
+    metrics = DetectionMetrics(
+        identity=identity,
+        images=run.samples,
+        bad=list(collected.bad),
+        thresholds=thresholds,
+        pixels=collected.pixels,
+        submissions=submissions,
+    )
+    keep(run, metrics, execution, listener)
+    return DetectionResult(run, metrics, source, tuple(at))
+
+
+def keep(run: RunDirectory, metrics: DetectionMetrics, execution: Execution, listener: Listener) -> None:
+    """Write a run's metrics where that is possible."""
+    numbers = [f"{each.nms:g} {each.kind}" for each in metrics.thresholds]
+    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
+        listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
+
+
+def detect(
+    run: RunDirectory, source: CocoSource, options: ScoringOptions, listener: Listener = SILENT
+) -> tuple[Collected, list[AtThreshold]]:
+    """A run's detections and their AP at every threshold asked for."""
+    from cspbench.inference.memory import keep_freed_memory
+
+    identity = run.identity
+    assert isinstance(identity, CocoIdentity)
+    keep_freed_memory()  # large arrays come and go in the suppression, too
+    # what suppression asks of the last box layer; its anchors are not among it
+    last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
+    recipe = recipe_of(run)
+    with listener.progress("suppressing", run.samples) as reach:
+        collected = collect(
+            run.shards, source, options.thresholds, options.nms_kind, last, recipe, lambda done: reach(done, "")
         )
-        for kept, mask in zip(parts, masks, strict=True):
-            kept.append(detections(images, mask, extents, ids, categories))
-        bad += [key for key, ok in zip(arrays["key"].tolist(), arrays["ok"].tolist(), strict=True) if not ok]
-        digest.update(arrays["checksum"].astype("<u4").tobytes())
-        give_back()
-        done += len(images)
-        step(done)
-    return Collected(tuple(joined(each) for each in parts), tuple(bad), digest.hexdigest(), resized)
+    return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
 
 
-def evaluated(
-    collected: Collected, thresholds: Sequence[float], truth: GroundTruth | None, engine: str
-) -> list[Thresholded]:
-    """AP at every threshold, by that engine."""
-    return [
-        Thresholded(nms, found, average_precision(truth, found, engine) if truth is not None else None)
-        for nms, found in zip(thresholds, collected.detections, strict=True)
-    ]
+def _threshold(
+    run: RunDirectory,
+    at: AtThreshold,
+    options: ScoringOptions,
+    answers: Mapping[tuple[float, str], server.Answer],
+    listener: Listener,
+) -> Threshold:
+    kind = server.kind_of(run, options.nms_kind)
+    answer = answers.get((at.nms, kind))
+    if at.measured is None and answer is not None:
+        return server.threshold(answer, options.nms_kind)
+    intervals, per_class = None, None
+    wanted = run.record.identity.data.seed is not None if options.bootstrap is None else options.bootstrap
+    if wanted and at.measured is not None and at.measured.matches is not None:
+        intervals = intervals_of(at, listener)
+    if options.per_class and at.measured is not None:
+        per_class = at.measured.per_class()
+    return Threshold(
+        nms=at.nms,
+        kind=kind,
+        asked=options.nms_kind,
+        scoring=sessions.scoring(),
+        engine=at.measured.engine if at.measured else None,
+        ap=at.measured.percent() if at.measured else {},
+        intervals=intervals,
+        per_class=per_class,
+        detections=len(at.detections.scores),
+    )
 
 
-def parse_thresholds(text: str | None, preset: DetectionPreset) -> list[float]:
-    """Read "0.6" or "0.45,0.50,..." as numbers between 0 and 1; the preset's own without a text."""
-    if text is None:
-        return [preset.nms]
-    try:
-        found = [float(part) for part in text.split(",")]
-        if not found or not all(0 <= value <= 1 for value in found):
-            raise ValueError
-    except ValueError:
+def intervals_of(at: AtThreshold, listener: Listener) -> dict[str, tuple[float, float] | None]:
+    """The bootstrap's intervals of one threshold's AP, in percent."""
+    assert at.measured is not None
+    with listener.progress("bootstrap", resampling.DRAWS) as reach:
+        return dict(resampling.intervals(at.measured, step=lambda done: reach(done, "")))
+
+
+def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
+    """Say, once each, what is odd about the images, their ids and the classes."""
+    from cspbench.detection.detections import image_id
+
+    if collected.resized:
+        listener.note(
+            f"warning: {collected.resized} of {len(source)} images do not match the annotated size; "
+            "`cspbench data check coco` names them"
+        )
+    settings = run.record.settings
+    assert settings is not None
+    rule = settings.fields.get("image_id")
+    other = 0 if rule is None else sum(image_id(each.file_name, rule) != each.id for each in source.images)
+    if other:
+        listener.note(
+            f"warning: Darknet would read other ids out of the names of {other} of {len(source)} images "
+            f"(image_id {rule}) than the annotations give them; those are used"
+        )
+    names = list(source.annotations.categories.values())
+    if len(names) == len(COCO_CATEGORIES) and names != list(COCO_CATEGORIES.values()):
+        odd = [
+            f"{one!r} for {other!r}" for one, other in zip(names, COCO_CATEGORIES.values(), strict=True) if one != other
+        ]
+        listener.note(
+            f"warning: {len(odd)} of the 80 categories have different names from COCO's, in the order of their ids: "
+            f"{brief(odd[0], 100)}; a network for COCO takes them for COCO's"
+        )
+
+
+def score_run(
+    run: RunDirectory,
+    data: Path | None = None,
+    options: ScoringOptions | None = None,
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> DetectionResult:
+    """Score a detector's run again, at every threshold that it was scored at before unless `options` say otherwise."""
+    return score_detector(run, data_of(run, data), options or earlier(run), execution, listener)
+
+
+def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
+    """The data set of a detector's run, where it was or at `place`. Raises `UsageError` where it is another one."""
+    data, where = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
+    if where is None:
         raise UsageError(
-            "--nms cannot be read",
-            expected="an IoU between 0 and 1, or several with commas",
-            found=repr(text),
-            remedy="Try --nms 0.6",
-        ) from None
-    return list(dict.fromkeys(found))
+            "usage.no-data",
+            "the run does not say where its data is",
+            where=str(run.path),
+            expected="--data COCO",
+            remedy="Name the data set with --data",
+        )
+    source = open_coco(where, data.split)
+    if data.limit is not None:
+        source = coco_part_of(source, str(data.limit), data.seed or 0)
+    own = msgspec.convert(source.as_json(), Data)
+    if own != data:
+        raise UsageError(
+            "coco.another-data-set",
+            "the data set is not the one of the run",
+            where=str(where),
+            expected=f"{data.images} images, sha256 {str(data.sha256)[:12]}...",
+            found=f"{own.images} images, sha256 {str(own.sha256)[:12]}...",
+            remedy="Name the right one with --data",
+        )
+    return source

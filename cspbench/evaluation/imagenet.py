@@ -1,93 +1,196 @@
-"""A classifier on ImageNet: its weights into its network, the network over the images, the result beside the claims."""
+"""ImageNet classifiers: predictions of a model on a data set, top-1 and top-5, kept in a run directory."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cspbench.data.classes import SAMPLE, order, places
+import msgspec
+
+from cspbench.classification.classifiers import class_order, preset_of
+from cspbench.data.classes import ORDERS, SAMPLE, order, places
 from cspbench.data.decode import BadImageError
+from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
-from cspbench.data.source import Sample, Source
+from cspbench.data.source import Source
 from cspbench.errors import UsageError
-from cspbench.inference.run import Run
+from cspbench.evaluation.directory import run_path
+from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.part import part_of
+from cspbench.evaluation.runner import run_or_resume
+from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.inference.description import Described
 from cspbench.network.network import Network
-from cspbench.network.network import digest as network_digest
+from cspbench.results import runs, sessions
+from cspbench.results.runs import RunDirectory
+from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
+from cspbench.results.store import StoredEvaluation
+
+NAMED = 20
+"""Unreadable images whose fault is looked up."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A classifier to evaluate: a network, its weight file, and the order in which it numbers the classes."""
+class ClassificationResult:
+    """A scored run of a classifier. `faults` says why the first unreadable images could not be read, by their keys."""
 
-    name: str
-    network: Network
-    weights: Path
-    classes: str
-    """`darknet`, `sorted` or, of the bundled sample, `sample`."""
+    run: RunDirectory
+    metrics: ClassificationMetrics
+    faults: Mapping[str, str]
 
-
-class Subset(Source):
-    """`count` samples of a source, evenly spread, so that every part of it is there."""
-
-    def __init__(self, source: Source, count: int) -> None:
-        self.source, self.count = source, min(count, len(source))
-        self.kind, self.random_access = source.kind, source.random_access
-
-    def __len__(self) -> int:
-        return self.count
-
-    def sample(self, index: int) -> Sample:
-        return self.source.sample(index * len(self.source) // self.count)
-
-    def key(self, index: int) -> str:
-        return self.source.key(index * len(self.source) // self.count)
-
-    def path(self, index: int) -> str | None:
-        return self.source.path(index * len(self.source) // self.count)
-
-    def as_json(self) -> dict[str, Any]:
-        return {**self.source.as_json(), "limit": self.count}
+    @property
+    def stored(self) -> StoredEvaluation:
+        """As reports read it."""
+        return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
 
 
-def limit_of(text: str, total: int) -> int:
-    """How many of `total` images "100" or "5%" asks for, one at least."""
-    number = text.removesuffix("%")
-    try:
-        count = float(number)
-        if not 0 < count < 1e9 or (text == number and count != int(count)) or (text != number and count > 100):
-            raise ValueError
-    except ValueError:
+def evaluate_imagenet(
+    model: str | Network | Described,
+    data: str | Path | Source,
+    *,
+    weights: str | Path | None = None,
+    labels: Path | None = None,
+    preset: str | ClassificationPreset | None = None,
+    decoder: str | None = None,
+    classes: str | None = None,
+    size: tuple[int, int] | None = None,
+    limit: str | None = None,
+    seed: int = 0,
+    store: str | Path = "runs",
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> ClassificationResult | None:
+    """Evaluate a classifier on ImageNet as its own framework did, and keep the run below `store`.
+
+    `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
+    (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
+    "100" or "5%" of the images with `seed`. None in a process of torchrun that only helped.
+    """
+    source = data if isinstance(data, Source) else open_imagenet(str(data), labels)
+    subject = subject_of(model, weights, size)
+    return evaluate(
+        subject, part_of(source, limit, seed), preset, decoder, classes, Path(store), execution or Execution(), listener
+    )
+
+
+def evaluate(
+    subject: Subject,
+    source: Source,
+    preset: str | ClassificationPreset | None,
+    decoder: str | None,
+    classes: str | None,
+    store: Path,
+    execution: Execution,
+    listener: Listener,
+) -> ClassificationResult | None:
+    """The same for a subject and a source that are ready."""
+    from cspbench.classification import predict
+
+    own = chosen_preset(subject, preset, decoder)
+    numbering = chosen_classes(subject, classes)
+    check_classes(subject, source, numbering)
+    check_size(own, subject.size)
+    identity = ImagenetIdentity(
+        model=subject.name,
+        network=subject.network_digest,
+        weights=subject.weights_digest,
+        data=msgspec.convert(source.as_json(), Data),
+        preset=own.as_json(),
+        size=subject.size,
+        precision=execution.precision,
+        classes=numbering,
+        user_file=subject.user_file,
+    )
+    images = predict.PreparedImages(source, own, subject.size)
+    run = run_or_resume(
+        run_path(store, identity, own.name),
+        subject,
+        own.epsilon,
+        identity,
+        source,
+        predict.predictor(images, subject.description.probabilities, streams=not source.random_access),
+        execution,
+        listener,
+    )
+    if run is None:
+        return None
+    metrics = score_classifier(run)
+    keep(run, metrics, execution, listener)
+    return ClassificationResult(run, metrics, predict.faults(images, metrics.bad[:NAMED]))
+
+
+def chosen_preset(
+    subject: Subject, preset: str | ClassificationPreset | None, decoder: str | None
+) -> ClassificationPreset:
+    """The preset asked for, else the one that the network's framework had."""
+    own = preset if isinstance(preset, ClassificationPreset) else preset_of(subject.name, preset, subject.user_file)
+    return own.overridden(decoder=decoder)
+
+
+def chosen_classes(subject: Subject, classes: str | None) -> str:
+    """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
+    if classes not in (None, *ORDERS):
         raise UsageError(
-            "--limit cannot be read",
-            expected="a number of images, or a percentage up to 100%",
-            found=repr(text),
-            remedy="Try 5%",
-        ) from None
-    return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
+            "usage.unknown-choice",
+            "unknown class order",
+            expected=" or ".join(ORDERS),
+            found=classes,
+            remedy="Correct --classes",
+        )
+    return classes or subject.description.classes or class_order(subject.name)
 
 
-def limited(source: Source, limit: str | None) -> Source:
-    """The source, or the part of it that `limit` asks for."""
-    return source if limit is None else Subset(source, limit_of(limit, len(source)))
+def score_classifier(run: RunDirectory) -> ClassificationMetrics:
+    """The metrics of a complete run: computed from its predictions, the same bytes whoever made them."""
+    from cspbench.classification.predict import score
+
+    identity = run.identity
+    assert isinstance(identity, ImagenetIdentity)
+    scored = score(run.shards, order(identity.classes))
+    bad = set(scored.bad)
+    readable = [index for index, key in enumerate(scored.keys) if key not in bad]
+    probe = probe_order(
+        [int(scored.predicted[index]) for index in readable],
+        [scored.wnids[index] for index in readable],
+        identity.classes,
+    )
+    words = str(probe)
+    if probe.verdict == "swapped":
+        images = known_images(zip(scored.keys, scored.wnids, strict=True))
+        words += ". " + advice(identity.classes, probe.better, images)
+    return ClassificationMetrics(
+        identity=identity,
+        images=run.samples,
+        top1=Hits(scored.top1.correct, scored.top1.total),
+        top5=Hits(scored.top5.correct, scored.top5.total),
+        bad=list(scored.bad),
+        pixels=scored.pixels,
+        class_order=ClassOrder(probe.verdict, dict(probe.hits), words),
+        scoring=sessions.scoring(),
+    )
 
 
-def check_classes(subject: Subject, source: Source) -> None:
+def keep(run: RunDirectory, metrics: ClassificationMetrics, execution: Execution, listener: Listener) -> None:
+    """Write a run's metrics where that is possible."""
+    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, ["top1", "top5"])):
+        listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
+
+
+def check_classes(subject: Subject, source: Source, classes: str) -> None:
     """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
     try:
         wnid = source.sample(0).wnid
     except BadImageError:  # which the evaluation will name
         return
-    if wnid and wnid not in places(subject.classes):
+    if wnid and wnid not in places(classes):
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
+            "imagenet.other-classes",
             f"{subject.name} does not know these classes",
-            expected=f"images of {kinds[subject.classes == SAMPLE]}",
-            found=f"images of {kinds[subject.classes != SAMPLE]}, the first of {wnid}",
+            expected=f"images of {kinds[classes == SAMPLE]}",
+            found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
         )
 
@@ -96,57 +199,9 @@ def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
     """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
     if preset.interpolation != "darknet" and size[0] != size[1]:
         raise UsageError(
+            "usage.square-inputs",
             f"preset {preset.name} is for square inputs",
             expected="as many rows as columns",
             found=f"{size[0]}x{size[1]}",
             remedy="Use preset readme, or a square --size",
         )
-
-
-def identity(
-    subject: Subject, digest: str, source: Source, preset: ClassificationPreset, size: tuple[int, int], precision: str
-) -> dict[str, Any]:
-    """Everything that changes a prediction; what a run is told apart by."""
-    return {
-        "task": "imagenet",
-        "model": subject.name,
-        "definition": network_digest(subject.network),
-        "weights": digest,
-        "data": source.as_json(),
-        "preset": preset.as_json(),
-        "size": list(size),
-        "precision": precision,
-        "classes": subject.classes,
-        "file": bool(subject.network.places),
-    }
-
-
-def directory(root: Path, subject: Mapping[str, Any]) -> Path:
-    """Where a run of that identity is kept below `root`."""
-    digest = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()[:8]
-    return root / f"{subject['model'].replace('/', '-')}-{subject['preset']['name']}-{digest}"
-
-
-def result(run: Run) -> dict[str, Any]:
-    """The metrics of a complete run: computed from its predictions, the same bytes whoever made them."""
-    from cspbench.classification.predict import score
-
-    name = run.identity["classes"]
-    scored = score(run, order(name))
-    bad = set(scored.bad)
-    readable = [index for index, key in enumerate(scored.keys) if key not in bad]
-    probe = probe_order(
-        [int(scored.predicted[index]) for index in readable], [scored.wnids[index] for index in readable], name
-    )
-    words = str(probe)
-    if probe.verdict == "swapped":
-        words += ". " + advice(name, probe.better, known_images(zip(scored.keys, scored.wnids, strict=True)))
-    return {
-        "identity": dict(run.identity),
-        "images": run.samples,
-        "top1": scored.top1.as_json(),
-        "top5": scored.top5.as_json(),
-        "bad": list(scored.bad),
-        "pixels": scored.pixels,
-        "class_order": {"verdict": probe.verdict, "hits": probe.hits, "words": words},
-    }

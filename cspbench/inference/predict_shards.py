@@ -23,7 +23,7 @@ from cspbench.inference.engine import Engine
 from cspbench.inference.footprint import enough_memory
 from cspbench.inference.memory import give_back
 from cspbench.inference.npz import Arrays
-from cspbench.inference.run import IncompleteRunError, Run
+from cspbench.inference.shards import IncompleteRunError, Shards
 
 Columns = dict[str, list[Any]]
 """One entry per image under each name."""
@@ -87,7 +87,7 @@ class Timing:
         return f"{self.images} images, " + ", ".join(f"{part} {getattr(self, part):.1f} s" for part in parts)
 
 
-def batches(run: Run, shards: Sequence[int], size: int) -> list[list[int]]:
+def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
     """Sample indices of every batch; none spans two shards, so that batches do not depend on who makes them."""
     return [
         list(block[at : at + size])
@@ -223,7 +223,7 @@ def _end_with(parent: int) -> None:
 
 
 def predict(
-    run: Run,
+    run: Shards,
     shards: Sequence[int],
     images: Dataset[Prepared],
     engine: Engine,
@@ -249,7 +249,7 @@ def predict(
 
 
 def _keep(
-    run: Run,
+    run: Shards,
     shards: Sequence[int],
     prepared: Iterator[Batch],
     engine: Engine,

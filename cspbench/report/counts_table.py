@@ -36,8 +36,8 @@ how much; **fitted** it is, but the network was chosen for that, so it proves no
 no number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
 parentheses the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg*
 equals the published file layer by layer, *paper* another complete public definition, *reconstruction* forced by
-independent evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less than certain,
-how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
+independent evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less
+than certain, how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
 (`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
 twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
 """

@@ -18,7 +18,7 @@ def now() -> str:
 
 
 def session(command: Sequence[str], *, device: str | None = None, when: str = "") -> Session:
-    """The present process: what must be known to make its numbers again. `when` is left out of counts, which need none."""
+    """The present process: what must be known to make its numbers again. `when` is empty for counts."""
     return Session(
         command=list(command),
         cspbench=__version__,

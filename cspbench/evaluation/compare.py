@@ -1,0 +1,134 @@
+"""Two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cspbench.classification import accuracy
+from cspbench.classification.accuracy import Accuracy
+from cspbench.data.classes import order
+from cspbench.detection.ap import bootstrap
+from cspbench.detection.ap.average_precision import AveragePrecision
+from cspbench.detection.ap.bootstrap import Difference
+from cspbench.errors import UsageError
+from cspbench.evaluation.coco import data_of, detect
+from cspbench.evaluation.execution import SILENT, Listener
+from cspbench.evaluation.scoring import of_preset
+from cspbench.results import protocol, runs
+from cspbench.results.runs import RunDirectory
+from cspbench.results.schema import CocoIdentity, ImagenetIdentity
+
+Runs = tuple[RunDirectory, RunDirectory]
+
+
+@dataclass(frozen=True)
+class ClassifierComparison:
+    """Top-1 and top-5 of each run, and what their top-1 predictions share. `right` names who is, of those that differ."""
+
+    runs: Runs
+    labels: tuple[str, str]
+    top1: tuple[Accuracy, Accuracy]
+    top5: tuple[Accuracy, Accuracy]
+    shared: accuracy.Comparison
+    right: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorComparison:
+    """AP of each run at its threshold, and the difference of each metric with its interval."""
+
+    runs: Runs
+    labels: tuple[str, str]
+    nms: tuple[float, float]
+    measured: tuple[AveragePrecision, AveragePrecision]
+    differences: Mapping[str, Difference | None]
+
+
+def compare(
+    first: str | Path,
+    second: str | Path,
+    *,
+    nms: str | None = None,
+    data: Path | None = None,
+    listener: Listener = SILENT,
+) -> ClassifierComparison | DetectorComparison:
+    """Compare two runs on the same images; a folder with one run stands for it.
+
+    Raises `UsageError` for runs of different tasks or images, and for detectors without ground truth.
+    """
+    both = runs.load_one(Path(first)), runs.load_one(Path(second))
+    kinds = [isinstance(run.identity, ImagenetIdentity) for run in both]
+    if kinds[0] != kinds[1]:
+        tasks = ["imagenet" if kind else "coco" for kind in kinds]
+        raise UsageError(
+            "usage.different-tasks",
+            "the runs are of different tasks",
+            where=f"{first} and {second}",
+            expected=tasks[0],
+            found=tasks[1],
+            remedy="Compare two classifiers or two detectors",
+        )
+    return _classifiers(both) if kinds[0] else _detectors(both, nms, data, listener)
+
+
+def _classifiers(both: Runs) -> ClassifierComparison:
+    from cspbench.classification.predict import score
+
+    scored = [score(run.shards, order(run.identity.classes)) for run in both]  # type: ignore[union-attr]
+    if scored[0].keys != scored[1].keys:
+        common = len(set(scored[0].keys) & set(scored[1].keys))
+        raise UsageError(
+            "usage.different-images",
+            "the runs are not of the same images",
+            where=f"{both[0].path} and {both[1].path}",
+            expected=f"the same {len(scored[0].keys)} images",
+            found=f"{len(scored[1].keys)}, of which {common} in both",
+            remedy="Evaluate both on the same data, with the same --limit and --seed",
+        )
+    shared = accuracy.compare(scored[0].hits, scored[1].hits, scored[0].keys)
+    hits = dict(zip(scored[0].keys, scored[0].hits.tolist(), strict=True))
+    right = {key: "A" if hits[key] else "B" for key in shared.flipped}
+    tops = [(each.top1, each.top5) for each in scored]
+    return ClassifierComparison(both, _labels(both), (tops[0][0], tops[1][0]), (tops[0][1], tops[1][1]), shared, right)
+
+
+def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listener) -> DetectorComparison:
+    measured, thresholds = [], []
+    for run in both:
+        ((each,),) = (detect(run, data_of(run, data), of_preset(run, nms), listener)[1],)
+        if each.measured is None:
+            raise UsageError(
+                "coco.no-ground-truth",
+                "there is no ground truth",
+                where=str(run.path),
+                remedy="Compare runs on a set with annotations",
+            )
+        measured.append(each.measured)
+        thresholds.append(each.nms)
+    with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
+        differences = bootstrap.paired(measured[0], measured[1], step=lambda done: reach(done, ""))
+    return DetectorComparison(
+        both, _labels(both), (thresholds[0], thresholds[1]), (measured[0], measured[1]), differences
+    )
+
+
+def _labels(both: Runs) -> tuple[str, str]:
+    """What the two runs are called: by their models, and where those are the same, by preset and directory too."""
+    models = [run.identity.model for run in both]
+    if models[0] != models[1]:
+        return models[0], models[1]
+    first, second = (f"{run.identity.model} ({_preset(run)}, {run.path.resolve().name})" for run in both)
+    return first, second
+
+
+def _preset(run: RunDirectory) -> str:
+    """A run's preset with what overrides it; a quoted detector has a protocol of its own."""
+    identity = run.identity
+    if isinstance(identity, ImagenetIdentity):
+        return protocol.named(str(identity.preset["name"]), protocol.of_classifier(identity))
+    assert isinstance(identity, CocoIdentity)
+    assert run.record.settings is not None
+    name = "its own protocol" if identity.quoted else run.record.settings.name
+    return protocol.named(name, protocol.of_detector(run.record))

@@ -1,0 +1,83 @@
+"""How an evaluation is carried out, and who hears of its progress: none of it but the precision changes a prediction."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Reach = Callable[[int, str], None]
+"""Hears how many steps are done, and a detail beside the name."""
+Automatic = int | Literal["auto"]
+
+
+class Listener:
+    """What hears of an evaluation: notes for a person, and steps of what takes long. This one keeps silent."""
+
+    def note(self, text: str) -> None:
+        """A sentence that a person should read, such as a warning."""
+
+    def progress(self, what: str, total: int) -> AbstractContextManager[Reach]:
+        """Something of `total` steps begins."""
+        return nullcontext(lambda done, detail="": None)
+
+
+SILENT = Listener()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Images per forward and processes that prepare them (or `auto`), device, precision, torch.compile.
+
+    `device` is the first GPU if there is one, unless it is named. `command` is what the record says a run was made by;
+    the program's own arguments by default.
+    """
+
+    batch: Automatic = "auto"
+    workers: Automatic = "auto"
+    device: str | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compiled: bool = False
+    fresh: bool = False
+    """Discard what the run directory holds."""
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("batch", self.batch, 1), ("workers", self.workers, 0)):
+            if value != "auto" and not least <= value <= 65536:
+                raise UsageError(
+                    "usage.out-of-range",
+                    f"{name} is out of range",
+                    expected=f"{least} to 65536, or auto",
+                    found=str(value),
+                    remedy=f"Try {name} auto",
+                )
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise UsageError(
+                "usage.unknown-choice",
+                "unknown precision",
+                expected="fp32, bf16 or fp16",
+                found=str(self.precision),
+                remedy="Correct the precision",
+            )
+
+    def batch_and_workers(self, device: torch.device) -> tuple[int, int]:
+        """Images per forward and processes that prepare them, as asked for or as suits the device."""
+        accelerated = device.type != "cpu"
+        batch = (128 if accelerated else 8) if self.batch == "auto" else self.batch
+        processes = min(16, os.cpu_count() or 1) if accelerated else 1
+        return batch, processes if self.workers == "auto" else self.workers
+
+    @property
+    def made_by(self) -> list[str]:
+        """The command for the record."""
+        return list(self.command) or ["python", *(Path(sys.argv[0]).name, *sys.argv[1:])]

@@ -1,0 +1,83 @@
+"""Parts of a data set, drawn at random with a seed: what a claim may be held against by its interval."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from cspbench.data.coco import CocoSource
+from cspbench.data.source import Sample, Source
+from cspbench.errors import UsageError
+
+
+def limit_of(text: str, total: int) -> int:
+    """How many of `total` images "100" or "5%" asks for, one at least."""
+    number = text.removesuffix("%")
+    try:
+        count = float(number)
+        if not 0 < count < 1e9 or (text == number and count != int(count)) or (text != number and count > 100):
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            "usage.limit",
+            "--limit cannot be read",
+            expected="a number of images, or a percentage up to 100%",
+            found=repr(text),
+            remedy="Try 5%",
+        ) from None
+    return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
+
+
+def drawn(total: int, count: int, seed: int) -> list[int]:
+    """`count` of the indices below `total`, drawn without replacement, in ascending order; the same for a seed."""
+    return sorted(random.Random(seed).sample(range(total), count))
+
+
+class Part(Source):
+    """Some samples of a source, drawn with a seed."""
+
+    def __init__(self, source: Source, count: int, seed: int) -> None:
+        self.source, self.seed = source, seed
+        self.indices = drawn(len(source), min(count, len(source)), seed)
+        self.kind, self.random_access = source.kind, source.random_access
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def sample(self, index: int) -> Sample:
+        return self.source.sample(self.indices[index])
+
+    def key(self, index: int) -> str:
+        return self.source.key(self.indices[index])
+
+    def path(self, index: int) -> str | None:
+        return self.source.path(self.indices[index])
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.source.as_json(), "limit": len(self), "seed": self.seed}
+
+
+class CocoPart(CocoSource):
+    """Some images of a COCO set, drawn with a seed; its record is that of the whole set with the limit."""
+
+    def __init__(self, source: CocoSource, count: int, seed: int) -> None:
+        self.whole, self.seed = source, seed
+        images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
+        super().__init__(source.annotations, images, source.folder, source.split)
+        if self.nothing_to_find is not None:
+            raise self.nothing_to_find
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}
+
+
+def part_of(source: Source, limit: str | None, seed: int = 0) -> Source:
+    """The source, or the part of it that `limit` asks for; the whole where that is all of it."""
+    count = len(source) if limit is None else limit_of(limit, len(source))
+    return source if count == len(source) else Part(source, count, seed)
+
+
+def coco_part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource:
+    """The same of a COCO set. `DatasetError` where nothing is to be detected in it."""
+    count = len(source) if limit is None else limit_of(limit, len(source))
+    return source if count == len(source) else CocoPart(source, count, seed)

@@ -1,0 +1,59 @@
+"""AP of a file of detections that another program wrote: no claims, since nothing says how they were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cspbench.data.coco import CocoSource, open_coco
+from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
+from cspbench.detection.collect import AtThreshold
+from cspbench.detection.result_file import read
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.evaluation.coco import intervals_of
+from cspbench.evaluation.execution import SILENT, Listener
+from cspbench.evaluation.scoring import ScoringOptions
+
+
+@dataclass(frozen=True, eq=False)
+class FileResult:
+    """What a result file measures. `sha256` is the file's."""
+
+    file: Path
+    sha256: str
+    source: CocoSource
+    measured: AveragePrecision
+    detections: int
+    intervals: dict[str, tuple[float, float] | None] | None
+
+
+def score_file(
+    file: str | Path,
+    data: str | Path | CocoSource,
+    *,
+    split: str | None = None,
+    engine: str = DEFAULT_ENGINE,
+    bootstrap: bool = False,
+    listener: Listener = SILENT,
+) -> FileResult:
+    """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
+
+    Raises `DetectionError` for detections of unknown images or categories, and for what is not a number.
+    """
+    ScoringOptions((), "default", engine, bootstrap)  # says what does not go together
+    path = Path(file)
+    source = data if isinstance(data, CocoSource) else open_coco(data, split)
+    if source.ground_truth is None:
+        raise UsageError(
+            "coco.no-ground-truth",
+            "there is no ground truth",
+            where=str(source.annotations.path),
+            remedy="Score the file on a set with annotations",
+        )
+    detections, digest = read(path)
+    try:
+        measured = average_precision(source.ground_truth, detections, engine)
+    except CspbenchError as error:
+        raise (error if isinstance(error, UsageError) else error.at(str(path))) from None
+    bounds = intervals_of(AtThreshold(0.0, detections, measured), listener) if bootstrap else None
+    return FileResult(path, digest, source, measured, len(detections.scores), bounds)

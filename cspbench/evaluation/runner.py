@@ -1,0 +1,178 @@
+"""A run begun or resumed, by one process or by several: what is missing of its predictions is made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cspbench.errors import printable
+from cspbench.evaluation.execution import Execution, Listener
+from cspbench.evaluation.subject import Subject
+from cspbench.inference import footprint
+from cspbench.inference.distributed import meet, rank, together
+from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.shards import SHARD, Shards
+from cspbench.lock import exclusive
+from cspbench.results import runs, sessions
+from cspbench.results.runs import RunDirectory
+from cspbench.results.schema import DetectionSettings, Identity, Run, Session, Weights
+from cspbench.weights.arrays import some
+
+if TYPE_CHECKING:
+    from cspbench.inference.engine import Engine
+    from cspbench.inference.predict_shards import Timing
+
+Predict = Callable[["Shards", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
+"""Makes shards: (shards, which, engine, batch, workers, progress)."""
+
+
+def run_or_resume(
+    path: Path,
+    subject: Subject,
+    epsilon: str,
+    identity: Identity,
+    images: Images,
+    predict: Predict,
+    execution: Execution,
+    listener: Listener,
+    settings: DetectionSettings | None = None,
+    place: str | None = None,
+) -> RunDirectory | None:
+    """The complete run of that identity at `path`; None in a process that only helped.
+
+    Under torchrun the processes share the work. A run that is complete already is only read.
+    """
+    from cspbench.inference.engine import choose_device, prepare
+
+    if subject.network is not None:
+        footprint.check(subject.network)
+    device = choose_device(execution.device)
+    session = sessions.session(execution.made_by, device=str(device), when=sessions.now())
+    share = rank()
+    first = share[0] == 0
+    record = Run(
+        samples=len(images),
+        shard=SHARD,
+        identity=identity,
+        sessions=[session],
+        weights=Weights(subject.weights_digest, subject.weights_file),
+        place=place,
+        files=mark(images),
+        settings=settings,
+    )
+    complete = None if execution.fresh or share[1] > 1 else _complete(path, record, images)
+    if complete is not None:
+        _say_resumed(subject.name, complete, session, complete.samples, [], listener)
+        return complete
+    with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
+        meet(share)
+        if not first:
+            together(share)  # until the first process has begun it, or discarded what was there
+        resumed = not execution.fresh and (path / "run.json").exists()
+        run = runs.open_run(path, record, execution.fresh and first)
+        valid = StillValid(run.shards, images, run.record.files)
+        missing = valid.missing()
+        if first:
+            if resumed:
+                run = _resume(subject.name, run, valid, missing, session, listener)
+            together(share)
+        missing = [shard for shard in missing if shard % share[1] == share[0]]
+        if missing:
+            with footprint.enough_memory(f"the weights of {subject.name}"):
+                engine = prepare(subject.build(epsilon), device, execution.precision, compiled=execution.compiled)
+            _predict(subject.name, run.shards, missing, engine, predict, execution.batch_and_workers(device), listener)
+        together(share)
+        if first:
+            run.shards.tidy()
+    return run if first else None
+
+
+def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
+    """The run at `path`, if it is this one and nothing of it is missing; nothing is written for that."""
+    if not (path / "run.json").exists():
+        return None
+    run = runs.load_run(path)
+    if run.identity != record.identity:
+        return None
+    valid = StillValid(run.shards, images, run.record.files)
+    return run if not valid.missing() and not valid.elsewhere else None
+
+
+def _locked(path: Path) -> Any:
+    return exclusive(path / ".lock", remedy="Wait for it to end, or choose another --run")
+
+
+def _predict(
+    name: str,
+    shards: Shards,
+    missing: list[int],
+    engine: Engine,
+    predict: Predict,
+    sizes: tuple[int, int],
+    listener: Listener,
+) -> None:
+    images = sum(len(shards.block(shard)) for shard in missing)
+    with listener.progress(name, images) as reach, footprint.enough_memory(f"the evaluation of {name}"):
+
+        def step(timing: Timing) -> None:
+            reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
+
+        timing = predict(shards, missing, engine, *sizes, step)
+    listener.note(f"{name}: {timing}")
+
+
+@contextmanager
+def _resumable(path: Path, session: Session, listener: Listener | None) -> Iterator[None]:
+    """Say how to resume when interrupted, if this process is the one to say so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if listener is not None:
+            again = shlex.join(argument for argument in session.command if argument != "--fresh")
+            listener.note(f"interrupted; finished shards are kept in {path}. To resume:\n{again}")
+        raise
+
+
+def _resume(
+    name: str, run: RunDirectory, valid: StillValid, missing: list[int], session: Session, listener: Listener
+) -> RunDirectory:
+    """Say what of a run is not made now, and by whom it was; list this session where it makes the rest."""
+    there = run.samples - sum(len(run.shards.block(shard)) for shard in missing)
+    if valid.changed:
+        listener.note(
+            f"{name}: {len(valid.changed)} image files have changed since, their shards are predicted again: "
+            f"{some(valid.changed)}"
+        )
+    files = mark(valid.images)
+    before = run
+    if missing:
+        # what the evaluation's server has said is of the predictions that were there
+        (run.path / "server.json").unlink(missing_ok=True)
+        run = (runs.add_session if there else runs.begin_again)(run, session, files)
+    elif valid.elsewhere:
+        run = runs.moved(run, files)
+    if there:
+        _say_resumed(name, before, session, there, missing, listener)
+    return run
+
+
+def _say_resumed(
+    name: str, run: RunDirectory, session: Session, there: int, missing: list[int], listener: Listener
+) -> None:
+    makers = list(dict.fromkeys(map(program, run.record.sessions)))
+    when = printable(run.record.sessions[-1].when or "an unknown time")
+    listener.note(
+        f"{name}: {there} of {run.samples} images predicted on {when} by {' and '.join(makers)}: {run.path}; "
+        "use --fresh to predict them again"
+    )
+    if {program(session)} != set(makers):
+        mixed = "this run mixes programs" if missing or len(makers) > 1 else "another program predicted them"
+        listener.note(f"warning: {name}: {mixed}, this one is {program(session)}")
+
+
+def program(session: Session) -> str:
+    """The program of a session in words: "cspbench 0.1.0, commit 89eef16, torch 2.9.0"."""
+    return printable(f"{sessions.program(session)}, torch {session.packages.get('torch')}")

@@ -1,0 +1,148 @@
+"""What is evaluated: a catalogue's model, a network of one's own with a weight file, or a module that describes itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cspbench.errors import UsageError
+from cspbench.inference.description import Described, Description, describe
+from cspbench.network.network import Network, digest
+from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.catalogue import model as catalogue_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspbench.zoo.recipe import Recipe
+
+Module = Any
+"""An `nn.Module`; torch is imported only when one is built."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model ready to be evaluated. `network_digest` and `weights_digest` are what it is told apart by.
+
+    `build` gives the module with its weights, under a rule of batch norm's epsilon.
+    """
+
+    description: Description
+    network_digest: str
+    weights_digest: str
+    weights_file: str | None
+    """The sha256 of the file that the weights came from."""
+    build: Callable[[str], nn.Module]
+    network: Network | None = None
+    user_file: bool = False
+    recipe: Recipe | None = None
+    """The protocol of a quoted detector."""
+
+    @property
+    def name(self) -> str:
+        """The catalogue's, the cfg file's, or the module's own."""
+        return self.description.name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Input height and width in pixels."""
+        return self.description.size
+
+
+def subject_of(
+    model: str | Network | Described, weights: str | Path | None = None, size: tuple[int, int] | None = None
+) -> Subject:
+    """The subject of a catalogue's name, a network, or a module; at an input (height, width) if not its own.
+
+    Without a file, a catalogue's weights are looked for in $CSPBENCH_WEIGHTS, and those of the bundled sample's models
+    in this package; a network of one's own needs its file, and a module has its weights. Raises `UsageError` where there
+    are none, `WeightsError` for a file that does not fit.
+    """
+    if isinstance(model, str):
+        entry = catalogue_model(model)
+        return _of_network(entry.build(), _found(model, weights), size, entry.recipe)
+    if isinstance(model, Network):
+        recipe = MODELS[model.name].recipe if model.name in MODELS and not model.places else None
+        return _of_network(model, _found(model.name, weights, own=bool(model.places)), size, recipe)
+    if weights is not None or size is not None:
+        raise UsageError(
+            "usage.module-has-its-own",
+            "a module brings its own weights and size",
+            expected="weights and size in the module and its description",
+            remedy="Load the weights into the module, and leave both out",
+        )
+    return _of_module(model)
+
+
+def _found(name: str, weights: str | Path | None, own: bool = False) -> Path:
+    from cspbench.weights.catalogue import find
+
+    path = Path(weights) if weights is not None else None if own or name not in MODELS else find(MODELS[name])
+    if path is None:
+        raise UsageError(
+            "weights.none",
+            f"no weights for {name}",
+            expected="a weight file, or one in $CSPBENCH_WEIGHTS",
+            remedy="Name the file with weights=",
+        )
+    return path
+
+
+def _of_network(network: Network, file: Path, size: tuple[int, int] | None, recipe: Recipe | None) -> Subject:
+    from cspbench.weights.opening import open_weights
+
+    if size is not None and size != network.input[1:]:
+        if recipe is not None:
+            raise UsageError(
+                "usage.fixed-size",
+                f"{network.name} runs at its own input size only",
+                expected="x".join(map(str, network.input[1:])),
+                found="x".join(map(str, size)),
+                remedy="Leave out the size: its anchors and steps belong to its input",
+            )
+        network = network.resized(*size)
+    weights = open_weights(file, network)
+
+    def build(epsilon: str) -> nn.Module:
+        from cspbench.network.module import to_module
+        from cspbench.weights.loading import Epsilon, load
+
+        return load(to_module(network), network, weights, Epsilon(epsilon))
+
+    return Subject(
+        describe(network),
+        digest(network),
+        weights.digest,
+        weights.sha256,
+        build,
+        network,
+        bool(network.places),
+        recipe,
+    )
+
+
+def _of_module(module: Module) -> Subject:
+    description = getattr(module, "description", None)
+    if not isinstance(description, Description):
+        raise UsageError(
+            "usage.module-without-description",
+            "the module does not describe itself",
+            expected="an attribute `description` of cspbench.inference.description.Description",
+            found=type(module).__name__,
+            remedy="Set module.description = Description(name, (3, height, width), heads or classes)",
+        )
+    shapes = hashlib.sha256(repr(description).encode())
+    arrays = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        shapes.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        arrays.update(tensor.detach().cpu().float().contiguous().numpy().astype("<f4").tobytes())
+
+    def build(epsilon: str) -> nn.Module:
+        return module.eval()  # type: ignore[no-any-return]
+
+    return Subject(
+        description, f"module:{shapes.hexdigest()}", f"module:{arrays.hexdigest()}", None, build, user_file=True
+    )
