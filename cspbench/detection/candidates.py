@@ -97,7 +97,7 @@ def unpack(arrays: Arrays) -> list[Candidates]:
     return images
 
 
-def shards(shards: Shards) -> Iterator[tuple[Arrays, list[Candidates]]]:
+def shards(run: Shards) -> Iterator[tuple[Arrays, list[Candidates]]]:
     """A complete run, a shard at a time and in sample order: its arrays, and the candidates of each of its images.
 
     One shard is in memory at a time. Raises `RunError` for a shard that holds other samples than it should or no
