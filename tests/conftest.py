@@ -60,6 +60,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
+def references() -> Path:
+    """Where the folder of references is if it is there, for a test that proves more with it."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of references; a test says with the mark `reference` what it needs of it."""
     if not SHARED.is_dir():
