@@ -38,7 +38,7 @@ COUNTED = ["darknet", "mobilenet-v2", "peleenet"]
 """The models that `params --all` is content with here, beside those of the sample."""
 
 FEWER = f"""
-from cspbench import params
+from cspbench.evaluation import counts as params
 every = params.published
 wanted = lambda each: each.model in {COUNTED!r} or each.row.table.startswith("sample-")
 params.published = lambda tables: list(filter(wanted, every(tables)))

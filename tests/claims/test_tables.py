@@ -21,7 +21,7 @@ from cspbench.claims import tables
 from cspbench.claims.verdict import derived
 from cspbench.errors import TableError, UsageError
 
-PUBLISHED = Path(__file__).parents[1] / "tables"
+PUBLISHED = Path(__file__).parents[2] / "tables"
 ROWS = {
     "coco-headline": 7,
     "imagenet-big": 16,
