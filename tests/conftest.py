@@ -51,12 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "reference(*places): skipped where the folder of references lacks one of these")
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose references are not there, and say which."""
-    needed = [place for marker in item.iter_markers("reference") for place in marker.args]
-    missing = [f"{place} ({REFERENCES[place]})" for place in needed if not (SHARED / place).exists()]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}; set CSPBENCH_SHARED to the folder of references, not {SHARED}")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests whose references are not there, and say which."""
+    for item in items:
+        needed = [place for marker in item.iter_markers("reference") for place in marker.args]
+        missing = [f"{place} ({REFERENCES[place]})" for place in needed if not (SHARED / place).exists()]
+        if missing:
+            reason = f"needs {', '.join(missing)}, which {SHARED} lacks; CSPBENCH_SHARED names another folder"
+            item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from golden import documents, layer_lists, rule
 
 HERE = Path(__file__).parent
 
 
-def forward(path: Path) -> dict[str, NDArray[Any]]:
-    """A case with its large maps thinned out; what they lose is kept as the sum of every plane."""
-    kept: dict[str, NDArray[Any]] = {}
+def forward(path: Path) -> dict[str, Any]:
+    """The arrays of a case with its large maps thinned out; what they lose is kept as the sum of every plane."""
+    kept: dict[str, Any] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             step = rule.GRIDS.get(key, 1)

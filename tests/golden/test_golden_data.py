@@ -27,7 +27,7 @@ def test_every_published_network_can_be_built() -> None:
     assert MODELS.keys() >= {*rule.CASES, *layer_lists.published()}
 
 
-@pytest.mark.reference("golden/forward", "golden/golden.py")
+@pytest.mark.reference("golden/forward")
 def test_the_cases_are_the_references(shared: Path) -> None:
     cases = sorted((shared / "golden" / "forward").glob("*.npz"))
     assert {path.stem for path in cases} == set(rule.CASES)
