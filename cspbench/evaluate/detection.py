@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.decode import BadImageError
+from cspbench.errors import BadImageError
 from cspbench.evaluate import predicting
 from cspbench.evaluate.candidates import no_candidates, pack
 from cspbench.evaluate.detectors import Detector
@@ -53,7 +53,7 @@ def predict(
     workers: int,
     progress: Callable[[Timing], None],
 ) -> Timing:
-    """Make the shards: all candidates of each image before any suppression. Raises `DetectorOutputError`."""
+    """Make the shards: all candidates of each image before any suppression. Raises `OutputError`."""
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]

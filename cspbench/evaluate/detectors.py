@@ -173,6 +173,7 @@ def of_network(
     """
     if not network.detections:
         raise UsageError(
+            "usage.other-task",
             f"{network.name} is no detector",
             expected="a network with box layers",
             found="a classifier",
@@ -180,6 +181,7 @@ def of_network(
         )
     if recipe is not None and size is not None and size != network.input[1:]:
         raise UsageError(
+            "usage.own-size",
             f"{network.name} runs at its own input size only",
             expected="x".join(map(str, network.input[1:])),
             found="x".join(map(str, size)),

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.errors import TooManyPairsError
 from cspbench.evaluate.candidates import Candidates
 
 Floats = NDArray[np.float32]
@@ -76,10 +77,6 @@ class Pairs(NamedTuple):
     first: Indices
     second: Indices
     value: Floats
-
-
-class TooManyPairsError(Exception):
-    """More pairs than the caller wants to have in memory."""
 
 
 def sort(images: Sequence[Candidates]) -> Sorted:

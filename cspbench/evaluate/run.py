@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.evaluate import npz
 from cspbench.evaluate import record as records
 from cspbench.evaluate.npz import Arrays
@@ -30,16 +30,6 @@ SHARD = 256
 """Samples per shard."""
 LARGEST = 1 << 33
 """Bytes of a shard, at most: a detector that keeps every box of every class stays below."""
-
-
-class RunError(CspbenchError):
-    """A run directory is unusable, or belongs to another run."""
-
-
-class IncompleteRunError(CspbenchError):
-    """A run lacks predictions; it can be resumed."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -89,6 +79,7 @@ class Run:
         """
         if len(arrays["index"]) != len(self.block(shard)):
             raise RunError(
+                "run.shard-size",
                 f"shard {shard} holds the wrong number of samples",
                 where=str(self.path),
                 expected=str(len(self.block(shard))),
@@ -99,6 +90,7 @@ class Run:
             write_bytes(self.shard_path(shard), npz.dump(arrays))
         except CspbenchError as error:
             raise IncompleteRunError(
+                "incomplete.write-failed",
                 "a shard cannot be written",
                 where=error.where,
                 found=error.found,
@@ -117,12 +109,14 @@ class Run:
                 npz.check(arrays, {"ok": (np.bool_, ())}, len(block))
         except FileNotFoundError:
             raise IncompleteRunError(
+                "incomplete.shard-missing",
                 f"shard {shard} of {self.shards} is missing",
                 where=str(self.path),
                 remedy="Run the command again to resume",
             ) from None
         except (OSError, ValueError, MemoryError) as error:
             raise RunError(
+                "run.shard-unreadable",
                 "a shard cannot be read",
                 where=str(path),
                 expected="what an evaluation writes",
@@ -134,7 +128,12 @@ class Run:
     def merged(self, columns: npz.Columns | None = None) -> Arrays:
         """All predictions in sample order; the count is asserted, and those columns in every shard."""
         if not self.samples:
-            raise RunError("a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
+            raise RunError(
+                "run.no-samples",
+                "a run of no samples",
+                where=str(self.path),
+                remedy="Evaluate on a data set with images",
+            )
         shards = []
         for shard in range(self.shards):
             shards.append(self.read(shard))
@@ -153,6 +152,7 @@ class Run:
     def foreign(self, shard: int, error: Exception) -> RunError:
         """The error for a shard that is whole, and of another kind than its run."""
         return RunError(
+            "run.other-predictions",
             "a shard holds other predictions than its run",
             where=str(self.shard_path(shard)),
             expected="what the run's own command writes",
@@ -182,6 +182,7 @@ def open_run(
     folder = run.shard_path(0).parent
     if folder.is_symlink():
         raise RunError(
+            "run.predictions-linked",
             "the folder of predictions is a link",
             where=str(folder),
             expected="a folder of the run's own",
@@ -199,6 +200,7 @@ def open_run(
             ]
             values = [f"{key} {there.identity.get(key)}" for key in differing]
             raise RunError(
+                "run.other-run",
                 "the directory holds another run",
                 where=str(path),
                 expected=f"the same {', '.join(differing) or 'number of samples'}",
@@ -208,6 +210,7 @@ def open_run(
         return run
     if any(folder.glob("*.npz")):
         raise RunError(
+            "run.no-record",
             "the directory holds predictions of nobody knows what",
             where=str(path),
             expected="the run.json that goes with them",
@@ -225,6 +228,7 @@ def _throw_away(files: list[Path]) -> None:
             old.unlink(missing_ok=True)
         except OSError as error:
             raise CspbenchError(
+                "disk.remove-failed",
                 "cannot be thrown away",
                 where=str(old),
                 found=error.strerror or str(error),
@@ -241,6 +245,7 @@ def _load(path: Path, scored: bool = False) -> tuple[Run, dict[str, Any]]:
             records.check(data)
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(
+            "run.not-a-run",
             "not a run directory",
             where=str(file),
             expected=f"a run.json of schema {records.SCHEMA}",
@@ -272,6 +277,7 @@ def find_runs(paths: list[Path]) -> list[Path]:
             here, problem = [], error.strerror
         if not here:
             raise RunError(
+                "run.none-there",
                 "no run here",
                 where=brief(str(path), 200),
                 expected="run.json in it or up to two levels below",

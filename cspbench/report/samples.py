@@ -8,7 +8,8 @@ import numpy as np
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
+from cspbench.errors import BadImageError
 from cspbench.evaluate.matching import Detections
 from cspbench.report.pictures import Box, draw
 

@@ -14,9 +14,7 @@ from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
-from cspbench.data.decode import BadImageError
-from cspbench.data.source import DatasetError
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, DatasetError, UsageError
 from cspbench.evaluate.average_precision import ENGINES, average_precision
 from cspbench.evaluate.coco import limited
 from cspbench.evaluate.matching import Detections

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from cspbench import tables
 from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import GroundTruth
-from cspbench.errors import UsageError
+from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluate.average_precision import ENGINES, METRICS, as_percent, average_precision, verdict
-from cspbench.evaluate.matching import DetectionError, Detections
+from cspbench.evaluate.matching import Detections
 from cspbench.report.verdicts import Reason, Word
 
 GOLDEN = {
@@ -168,14 +168,14 @@ def test_the_order_of_the_detections_does_not_matter() -> None:
     ],
 )
 def test_foreign_detections(engine: str, row: tuple[float, ...], words: str) -> None:
-    with pytest.raises(DetectionError) as caught:
+    with pytest.raises(DatasetError) as caught:
         average_precision(truth([(1, 1, 0, 0, 5, 5, 0)]), detections([row, row]), engine)
     assert words in str(caught.value)
     assert caught.value.exit_code == 3
 
 
 def test_columns_of_different_lengths() -> None:
-    with pytest.raises(DetectionError, match="different lengths"):
+    with pytest.raises(DatasetError, match="different lengths"):
         average_precision(truth([]), Detections(np.array([1]), np.array([]), np.zeros((0, 4)), np.array([])))
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cspbench.errors import IncompleteRunError, RunError
 from cspbench.evaluate.candidates import COLUMNS, Candidates, no_candidates, pack, shards, unpack
-from cspbench.evaluate.run import SHARD, IncompleteRunError, Run, RunError, open_run
+from cspbench.evaluate.run import SHARD, Run, open_run
 
 
 def made(boxes: int, per_box: int, seed: int = 0) -> Candidates:

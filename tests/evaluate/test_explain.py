@@ -12,8 +12,8 @@ import torch
 
 from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset, preset
-from cspbench.data.source import DatasetError, Entry, FileSource, Region
-from cspbench.errors import UsageError
+from cspbench.data.source import Entry, FileSource, Region
+from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluate import explain as module
 from cspbench.evaluate.classification import PreparedImages, faults
 from cspbench.evaluate.explain import Means, explain

@@ -10,11 +10,10 @@ import torch
 from torch.utils.data import Dataset
 
 from cspbench.data.presets import preset
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
 from cspbench.evaluate.footprint import LIMIT, check, enough_memory, live_bytes
 from cspbench.evaluate.imagenet import check_size
 from cspbench.evaluate.predicting import Prepared, load
-from cspbench.evaluate.run import IncompleteRunError
 from cspbench.network.builder import Builder
 from cspbench.zoo.catalogue import MODELS
 

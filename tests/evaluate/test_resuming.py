@@ -13,10 +13,10 @@ import pytest
 
 from cspbench.cli.resumed import say_resumed
 from cspbench.data.source import Entry, FileSource, Region
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError
 from cspbench.evaluate.imagenet import Subset
 from cspbench.evaluate.resuming import Kept, add_session, mark, moved, program, programs
-from cspbench.evaluate.run import SHARD, IncompleteRunError, Run, RunError, load_run, open_run, record
+from cspbench.evaluate.run import SHARD, Run, load_run, open_run, record
 
 IDENTITY = {
     "task": "imagenet",

@@ -32,11 +32,10 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.errors import DeadError, UnreachableError, WeightsError
 from cspbench.weights import fetch as fetching
 from cspbench.weights import transport
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.fetch import Expected, fetch
-from cspbench.weights.transport import DeadError, UnreachableError
 
 
 @pytest.mark.parametrize(
