@@ -20,7 +20,7 @@
     TimeoutError
     └── TooSlowError                    is turned into a BrokenError
     Exception
-    └── TooManyPairsError               is answered with smaller batches
+    └── TooManyPairsError               makes NMS compare one box at a time
 
 `cspbench.error_codes` lists the codes.
 """

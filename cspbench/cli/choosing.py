@@ -79,7 +79,7 @@ def chosen(
             if patterns:
                 raise
             # one odd file must not keep the other rows from being evaluated
-            typer.echo(f"cspbench: {model.name} is left out: {error}", err=True)
+            typer.echo(f"cspbench: {model.name} is left out: {error} [{error.code}]", err=True)
             file = None
         if file is None:
             without.append(model.name)

@@ -197,7 +197,7 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
             # an unusable file is so in every process; of anything else the others know nothing, and would wait
             if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
                 raise error if name in str(error) else error.at(name) from error
-            typer.echo(f"cspbench: {name} is left out: {error}", err=True)
+            typer.echo(f"cspbench: {name} is left out: {error} [{error.code}]", err=True)
             codes.add(error.exit_code)
     # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
