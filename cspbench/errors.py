@@ -11,6 +11,7 @@
     ├── RunError
     ├── IncompleteRunError              4
     ├── PlaceError
+    ├── StoppedError                    130
     └── WeightsError
         ├── ExistingError
         ├── BrokenError
@@ -124,6 +125,12 @@ class IncompleteRunError(CspbenchError):
 
 class PlaceError(CspbenchError):
     """The folder cannot take the file: no space, no permission."""
+
+
+class StoppedError(CspbenchError):
+    """The command was interrupted."""
+
+    exit_code = 130
 
 
 class WeightsError(CspbenchError):

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from cspbench.cli import streams
-from cspbench.error_codes import exit_code
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, StoppedError
 
 
 def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
@@ -17,18 +16,18 @@ def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
     if not json_asked(sys.argv[1:] if arguments is None else arguments):
         return f"cspbench: {error} [{error.code}]"
     fields = {key: getattr(error, key) for key in ("code", "what", "where", "expected", "found", "remedy")}
-    return json.dumps({"error": fields | {"exit_code": exit_code(error.code)}})
+    return json.dumps({"error": fields | {"exit_code": error.exit_code}})
 
 
 def tell(error: CspbenchError) -> int:
     """Say what is wrong; the exit code."""
     streams.say(line(error))
-    return exit_code(error.code)
+    return error.exit_code
 
 
-def stopped(kept: bool = False) -> CspbenchError:
+def stopped(kept: bool = False) -> StoppedError:
     """What an interrupt is to those who read errors."""
-    return CspbenchError("interrupted", "interrupted; what is finished is kept" if kept else "interrupted")
+    return StoppedError("interrupted", "interrupted; what is finished is kept" if kept else "interrupted")
 
 
 def json_asked(arguments: Sequence[str]) -> bool:

@@ -60,9 +60,9 @@ class Section:
         """File and line of a key; of the section where it has none."""
         return f"{self.file}:{self.keys[key][1]}" if key in self.keys else self.place
 
-    def _error(self, key: str, expected: str) -> CspbenchError:
+    def _error(self, code: str, key: str, expected: str) -> CspbenchError:
         return DefinitionError(
-            "cfg.bad-value",
+            code,
             f"{key} in {self.title} cannot be read",
             where=self.at(key),
             expected=expected,
@@ -104,7 +104,7 @@ class Section:
             return kind(text)
         match = pattern.match(text)
         if match is None:
-            raise self._error(key, "a number")
+            raise self._error("cfg.bad-value", key, "a number")
         end = match.end()
         rest = text[end:]
         # 8. and 8.0 are 8; 8.7 and 1e3 are 8 and 1 to atoi
@@ -113,7 +113,7 @@ class Section:
         # Python refuses to convert thousands of digits to an int, and none of them would be in range
         number = kind(match[0] if kind is float or len(match[0]) < 32 else "9" * 31)
         if abs(number) > _LARGEST_INT:
-            raise self._error(key, f"a number of at most {_LARGEST_INT}")
+            raise self._error("cfg.out-of-range", key, f"a number of at most {_LARGEST_INT}")
         return number
 
     def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:

@@ -80,7 +80,7 @@ class Failing(Dataset[Prepared]):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_in_a_process_that_prepares_images_arrives_as_itself(workers: int) -> None:
-    error = UsageError("for square inputs", where="here", found="2x3", remedy="Use another")
+    error = UsageError("usage.square-preset", "for square inputs", where="here", found="2x3", remedy="Use another")
     batches: Iterator[Any] = load(Failing(error), [[0, 1], [2, 3]], workers)
     assert len(next(batches)) == 2
     with pytest.raises(UsageError) as caught:

@@ -144,7 +144,7 @@ def test_sessions_that_are_none_are_refused(run: Run) -> None:
 
 def test_a_record_that_cannot_be_written_leaves_a_run_to_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: object) -> None:
-        raise CspbenchError("cannot be written", where=str(path), found="No space left on device")
+        raise CspbenchError("disk.write-failed", "cannot be written", where=str(path), found="No space left on device")
 
     monkeypatch.setattr("cspbench.evaluate.resuming.write_json", full)
     with pytest.raises(IncompleteRunError, match=r"run\.json: the record of the run cannot be written") as caught:
