@@ -20,7 +20,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Site:
-    """A call that makes an error or hands a code on: the class (None of a helper), each code and the words beside it."""
+    """A call that makes an error or hands a code on: its class (None: a helper), each code and its words."""
 
     where: str
     kind: str | None

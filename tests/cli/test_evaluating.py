@@ -24,7 +24,7 @@ def failing(error: Exception) -> Any:
 @pytest.mark.parametrize(
     ("errors", "code"),
     [
-        ([OutputError("values that are not finite")], 3),
+        ([OutputError("network.not-finite", "values that are not finite")], 3),
         ([IncompleteRunError("incomplete.write-failed", "the disk is full")], 4),
         ([UsageError("usage.other-classes", "other classes")], 2),
         (
@@ -50,7 +50,9 @@ def test_what_is_wrong_with_one_model_is_no_end_of_the_others(
 
 def test_the_error_of_the_only_model_is_raised_and_names_it() -> None:
     with pytest.raises(OutputError, match=r"^net, image: values that are not finite"):
-        evaluating.each([("net", failing(OutputError("values that are not finite", where="image")))])
+        evaluating.each(
+            [("net", failing(OutputError("network.not-finite", "values that are not finite", where="image")))]
+        )
     with pytest.raises(WeightsError, match=r"^/net\.weights: a Python pickle$"):
         evaluating.each([("net", failing(WeightsError("weights.other-kind", "a Python pickle", where="/net.weights")))])
 
@@ -64,7 +66,7 @@ def test_processes_of_one_group_do_not_part(monkeypatch: pytest.MonkeyPatch) -> 
         3,
     )
     with pytest.raises(OutputError, match=r"^net: "):
-        evaluating.each([("net", failing(OutputError("values that are not finite"))), good])
+        evaluating.each([("net", failing(OutputError("network.not-finite", "values that are not finite"))), good])
 
 
 @pytest.fixture(autouse=True)
