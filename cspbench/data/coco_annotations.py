@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cspbench.errors import DatasetError, brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 Array = np.ndarray[Any, Any]
 

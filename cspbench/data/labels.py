@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from cspbench.data.classes import order, places
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.errors import DatasetError, brief
-from cspbench.files import filled_lines, read_file
+from cspbench.io import filled_lines, read_file
 
 FILES = (
     "ILSVRC2012_validation_ground_truth.txt",

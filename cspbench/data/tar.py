@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from cspbench.data.source import Region
 from cspbench.errors import DatasetError
-from cspbench.files import open_file, read_part
+from cspbench.io import open_file, read_part
 
 BLOCK = 512
 LONGEST = 1 << 20

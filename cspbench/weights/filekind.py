@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from cspbench.errors import WeightsError
-from cspbench.files import open_file, read_part
+from cspbench.io import open_file, read_part
 
 SAMPLE = 4096
 """Bytes looked at in the beginning, the middle and the end."""

@@ -29,7 +29,7 @@ from cspbench.errors import (
     UsageError,
     brief,
 )
-from cspbench.files import open_file
+from cspbench.io import open_file
 from cspbench.weights.links import direct, google_host, split
 from cspbench.weights.pace import paced
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from coco_runs import command, data_set, made
 
+from cspbench.detection.ap import bootstrap
 from cspbench.errors import DatasetError
-from cspbench.evaluate import bootstrap
 
 
 @pytest.fixture(autouse=True)

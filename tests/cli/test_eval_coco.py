@@ -13,7 +13,7 @@ from coco_commands import annotate
 from processes import run
 
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")

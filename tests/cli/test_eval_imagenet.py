@@ -20,7 +20,7 @@ from PIL import Image
 from processes import run
 
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
 
 WNIDS = ("n01440764", "n01443537", "n01484850", "n03000684")

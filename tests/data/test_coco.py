@@ -14,10 +14,10 @@ from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
+from cspbench.detection.ap.average_precision import ENGINES, average_precision
+from cspbench.detection.ap.matching import Detections
 from cspbench.errors import BadImageError, DatasetError, UsageError
-from cspbench.evaluate.average_precision import ENGINES, average_precision
-from cspbench.evaluate.coco import limited
-from cspbench.evaluate.matching import Detections
+from cspbench.evaluation.coco import limited
 
 
 def published(monkeypatch: pytest.MonkeyPatch, images: int = 3) -> None:

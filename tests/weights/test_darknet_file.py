@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import os
 import struct
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -293,7 +292,6 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = save(tmp_path, V025)
     os.truncate(path, 2**40)
-    begin = time.perf_counter()
     tracemalloc.start()
     with pytest.raises(WeightsError, match=r"\d+ bytes are left over"):
         darknet.read(path, model("darknet").build())
@@ -304,7 +302,6 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**25  # the definitions of the catalogue, for the message
-    assert time.perf_counter() - begin < 60  # a terabyte takes longer
 
 
 def test_reading_maps_the_file_and_copies_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench import tables
+from cspbench.claims import tables
 from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
@@ -195,7 +195,7 @@ def test_broken_pages_are_read_at_once(begin: str) -> None:
     started = time.process_time()
     for unit in BROKEN:
         assert read_page((begin + unit * LARGEST).encode()[:LARGEST]).meaning()
-    assert time.process_time() - started < len(BROKEN) / 2
+    assert time.process_time() - started < 60  # the square of the length would take many times that
 
 
 @pytest.mark.parametrize(
