@@ -35,6 +35,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
             return [_row(table, row) for table in _tables(files, Path(folder)) for row in table.rows]
     except (TableError, OSError) as error:
         raise CspbenchError(
+            "baseline.unreadable-tables",
             "tables that this version cannot read",
             where=where,
             found=brief(getattr(error, "strerror", None) or str(error), 300),
@@ -50,7 +51,7 @@ def _tables(files: Mapping[str, bytes], folder: Path) -> list[Table]:
         kinds = ("published", "sample")
         missing = {f"{name}.csv" for kind in kinds for name in tables.names(folder, kind)} - set(files)
         if missing:
-            raise TableError("no such file", where=brief(min(missing)))
+            raise TableError("tables.no-file", "no such file", where=brief(min(missing)))
         return [table for kind in kinds for table in tables.load_all(folder, kind)]
     except TableError as error:
         error.where = error.where and error.where.replace(f"{folder}{os.sep}", "")

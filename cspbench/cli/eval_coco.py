@@ -114,6 +114,7 @@ def eval_coco(
         bootstrap = bootstrap or engine == "cspbench"
     if place is None:
         raise UsageError(
+            "usage.no-data",
             "no images to evaluate on",
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
@@ -142,6 +143,7 @@ def eval_coco(
             evaluations.append((name, one))
     if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
+            "usage.one-evaluation",
             "--save-json, --draw and --plots are of one evaluation",
             expected="one model at one size",
             found=f"{len(evaluations)} evaluations",
@@ -182,6 +184,7 @@ def _not_of_recipe(name: str, given: list[str], alone: bool) -> None:
         typer.echo(f"cspbench: {name} keeps its authors' own recipe: {', '.join(given)} do not change it", err=True)
         return
     raise UsageError(
+        "usage.own-recipe",
         f"{name} has its authors' own recipe",
         expected="no " + " or ".join(given),
         found=" ".join(given),

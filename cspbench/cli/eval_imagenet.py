@@ -72,7 +72,13 @@ def eval_imagenet(
     from cspbench.results.match import CARDS, IMAGENET, of_sample
 
     if classes not in (None, *ORDERS):
-        raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
+        raise UsageError(
+            "usage.unknown-class-order",
+            "unknown class order",
+            expected=" or ".join(ORDERS),
+            found=classes,
+            remedy="Correct --classes",
+        )
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
@@ -82,6 +88,7 @@ def eval_imagenet(
         of_tables = (*IMAGENET, *CARDS)
     if place is None:
         raise UsageError(
+            "usage.no-data",
             "no images to evaluate on",
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data import jpeg_header
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import BadImageError, brief
 from cspbench.io import read_file
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ LARGE = 1 << 23
 
 NAME_LENGTH = 200
 """Characters of an image's name in a message."""
-
-
-class BadImageError(CspbenchError):
-    """An image file cannot be read or decoded."""
 
 
 def decode(source: bytes | Path, name: str | None = None, *, exif: bool = False) -> NDArray[np.uint8]:
@@ -86,6 +82,7 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
     except Exception as error:
         # Hostile bytes make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
         raise BadImageError(
+            "image.undecodable",
             "cannot be decoded",
             where=brief(name, NAME_LENGTH),
             found=_reason(error),

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cspbench.data import jpeg_header
-from cspbench.data.decode import BadImageError, opened
+from cspbench.data.decode import opened
 from cspbench.data.jpeg_blocks import Component, Integers, Samples, blocks
+from cspbench.errors import BadImageError
 
 Steps = dict[int, Integers]
 """Quantisation tables by number, (8, 8) each, vertical frequency first."""

@@ -163,7 +163,7 @@ def detector_of(description: Description, preset: DetectionPreset, recipe: Recip
     """
     if not description.heads:
         raise UsageError(
-            "usage.not-a-detector",
+            "usage.other-task",
             f"{description.name} is not a detector",
             expected="a network with box layers",
             found="a classifier",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.decode import BadImageError
+from cspbench.errors import BadImageError
 from cspbench.detection.candidates import no_candidates, pack
 from cspbench.detection.detector import Detector
 from cspbench.inference import predict_shards
@@ -48,7 +48,7 @@ class PreparedImages(Dataset[Prepared]):
 
 
 def predictor(images: PreparedImages) -> Predict:
-    """What makes shards of all candidates of each image before any suppression. Raises `DetectorOutputError`."""
+    """What makes shards of all candidates of each image before any suppression. Raises `OutputError`."""
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]

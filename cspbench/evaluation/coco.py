@@ -316,7 +316,7 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
     own = msgspec.convert(source.as_json(), Data)
     if own != data:
         raise UsageError(
-            "coco.another-data-set",
+            "usage.other-data",
             "the data set is not the one of the run",
             where=str(where),
             expected=f"{data.images} images, sha256 {str(data.sha256)[:12]}...",

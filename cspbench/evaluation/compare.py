@@ -100,7 +100,7 @@ def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listene
         ((each,),) = (detect(run, data_of(run, data), of_preset(run, nms), listener)[1],)
         if each.measured is None:
             raise UsageError(
-                "coco.no-ground-truth",
+                "usage.no-ground-truth",
                 "there is no ground truth",
                 where=str(run.path),
                 remedy="Compare runs on a set with annotations",

@@ -55,7 +55,7 @@ class Execution:
         for name, value, least in (("batch", self.batch, 1), ("workers", self.workers, 0)):
             if value != "auto" and not least <= value <= 65536:
                 raise UsageError(
-                    "usage.out-of-range",
+                    "usage.number-or-auto",
                     f"{name} is out of range",
                     expected=f"{least} to 65536, or auto",
                     found=str(value),

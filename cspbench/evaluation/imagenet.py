@@ -187,7 +187,7 @@ def check_classes(subject: Subject, source: Source, classes: str) -> None:
     if wnid and wnid not in places(classes):
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
-            "imagenet.other-classes",
+            "usage.other-classes",
             f"{subject.name} does not know these classes",
             expected=f"images of {kinds[classes == SAMPLE]}",
             found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
@@ -199,7 +199,7 @@ def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
     """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
     if preset.interpolation != "darknet" and size[0] != size[1]:
         raise UsageError(
-            "usage.square-inputs",
+            "usage.square-preset",
             f"preset {preset.name} is for square inputs",
             expected="as many rows as columns",
             found=f"{size[0]}x{size[1]}",

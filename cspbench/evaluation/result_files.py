@@ -45,7 +45,7 @@ def score_file(
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
     if source.ground_truth is None:
         raise UsageError(
-            "coco.no-ground-truth",
+            "usage.no-ground-truth",
             "there is no ground truth",
             where=str(source.annotations.path),
             remedy="Score the file on a set with annotations",

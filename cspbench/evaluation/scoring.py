@@ -127,7 +127,7 @@ def recipe_of(run: RunDirectory) -> Recipe | None:
     model = MODELS.get(identity.model)
     if model is None or model.recipe is None:
         raise CspbenchError(
-            "results.unreadable",
+            "results.not-results",
             "not a file of results",
             where=str(run.path / "run.json"),
             found=f"{identity.model} has no protocol of its own",
@@ -139,7 +139,7 @@ def recipe_of(run: RunDirectory) -> Recipe | None:
 def fixed_suppression(model: str, asked: str) -> UsageError:
     """The error for options that a quoted detector's own protocol leaves no room for."""
     return UsageError(
-        "usage.fixed-protocol",
+        "usage.own-recipe",
         f"{model} has its authors' own suppression",
         expected="no --nms and no --nms-kind",
         found=asked,

@@ -100,7 +100,7 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
     split = run.identity.data.split or ""
     if not split.startswith("test") or run.record.partial or not run.shards.complete:
         raise UsageError(
-            "usage.server-whole-split",
+            "usage.server-split",
             "the server's numbers are of a whole test split",
             where=str(run.path),
             expected="a complete run on test-dev2017",
@@ -109,7 +109,7 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
         )
     if len(options.thresholds) != 1:
         raise UsageError(
-            "usage.server-one-threshold",
+            "usage.server-threshold",
             "the server's numbers are of one threshold",
             expected="one --nms",
             found=str(len(options.thresholds)),
@@ -120,7 +120,7 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
     if not zipped.is_file():
         there = ", ".join(sorted(path.name for path in run.path.glob("detections_*.zip"))[:4])
         raise UsageError(
-            "usage.server-no-zip",
+            "usage.server-zip",
             f"no zip was written at NMS {nms:g}",
             where=str(run.path),
             expected=zipped.name,
@@ -157,7 +157,7 @@ def answers(run: RunDirectory) -> dict[tuple[float, str], Answer]:
         records = msgspec.json.decode(read_file(path, LARGEST_RECORD), type=list[Answer])
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            "server.unreadable-record",
+            "usage.server-answers",
             "the server's answers cannot be read",
             where=str(path),
             expected="what `cspbench score --import-server` wrote",

@@ -83,7 +83,7 @@ def _found(name: str, weights: str | Path | None, own: bool = False) -> Path:
     path = Path(weights) if weights is not None else None if own or name not in MODELS else find(MODELS[name])
     if path is None:
         raise UsageError(
-            "weights.none",
+            "usage.no-weights",
             f"no weights for {name}",
             expected="a weight file, or one in $CSPBENCH_WEIGHTS",
             remedy="Name the file with weights=",
@@ -97,7 +97,7 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
     if size is not None and size != network.input[1:]:
         if recipe is not None:
             raise UsageError(
-                "usage.fixed-size",
+                "usage.own-size",
                 f"{network.name} runs at its own input size only",
                 expected="x".join(map(str, network.input[1:])),
                 found="x".join(map(str, size)),

@@ -8,7 +8,7 @@ import zlib
 from contextlib import suppress
 from typing import Any, Protocol
 
-from cspbench.data.decode import BadImageError
+from cspbench.errors import BadImageError
 from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import Shards
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.inference import npz
 from cspbench.inference.npz import Arrays
 from cspbench.io import read_file, write_bytes
@@ -22,16 +22,6 @@ SHARD = 256
 """Samples per shard."""
 LARGEST = 1 << 33
 """Bytes of a shard, at most: a detector that keeps every box of every class stays below."""
-
-
-class RunError(CspbenchError):
-    """A run directory is unusable, or belongs to another run."""
-
-
-class IncompleteRunError(CspbenchError):
-    """A run lacks predictions; it can be resumed."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -84,6 +74,7 @@ class Shards:
         """
         if len(arrays["index"]) != len(self.block(shard)):
             raise RunError(
+                "run.shard-size",
                 f"shard {shard} holds the wrong number of samples",
                 where=str(self.path),
                 expected=str(len(self.block(shard))),
@@ -94,6 +85,7 @@ class Shards:
             write_bytes(self.shard_path(shard), npz.dump(arrays))
         except CspbenchError as error:
             raise IncompleteRunError(
+                "incomplete.write-failed",
                 "a shard cannot be written",
                 where=error.where,
                 found=error.found,
@@ -112,12 +104,14 @@ class Shards:
                 npz.check(arrays, {"ok": (np.bool_, ())}, len(block))
         except FileNotFoundError:
             raise IncompleteRunError(
+                "incomplete.shard-missing",
                 f"shard {shard} of {self.count} is missing",
                 where=str(self.path),
                 remedy="Run the command again to resume",
             ) from None
         except (OSError, ValueError, MemoryError) as error:
             raise RunError(
+                "run.shard-unreadable",
                 "a shard cannot be read",
                 where=str(path),
                 expected="what an evaluation writes",
@@ -129,7 +123,7 @@ class Shards:
     def merged(self, columns: npz.Columns | None = None) -> Arrays:
         """All predictions in sample order; the count is asserted, and those columns in every shard."""
         if not self.samples:
-            raise RunError("a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
+            raise RunError("run.no-samples", "a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
         shards = []
         for shard in range(self.count):
             shards.append(self.read(shard))
@@ -148,6 +142,7 @@ class Shards:
     def foreign(self, shard: int, error: Exception) -> RunError:
         """The error for a shard that is whole, and of another kind than its run."""
         return RunError(
+            "run.other-predictions",
             "a shard holds other predictions than its run",
             where=str(self.shard_path(shard)),
             expected="what the run's own command writes",

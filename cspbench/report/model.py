@@ -143,7 +143,7 @@ def read(data: Any, where: str) -> list[ReportRow]:
             raise ValueError(f"schema {document.schema}")
     except (ValueError, RecursionError) as error:
         raise CspbenchError(
-            "report.unreadable",
+            "results.not-a-report",
             "not a report",
             where=where,
             expected=f"the report.json of `cspbench report`, schema {SCHEMA}",

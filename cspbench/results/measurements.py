@@ -148,7 +148,7 @@ def of_evaluation(evaluation: StoredEvaluation, then: protocol.Networks | None =
         yield from read(evaluation, then)
     except (LookupError, ValueError) as error:
         raise CspbenchError(
-            "results.unreadable",
+            "results.not-results",
             "not a file of results",
             where=evaluation.where,
             expected="what `cspbench params --save` or an evaluation wrote",

@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from cspbench.errors import CspbenchError, brief
-from cspbench.inference.shards import SHARD, IncompleteRunError, RunError, Shards
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
+from cspbench.inference.shards import SHARD, Shards
 from cspbench.io import write_bytes
 from cspbench.lock import exclusive
 from cspbench.results.schema import (
@@ -72,7 +72,7 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
     file, predictions = path / "run.json", path / "predictions"
     if predictions.is_symlink():
         raise RunError(
-            "run.predictions-are-link",
+            "run.predictions-linked",
             "the folder of predictions is a link",
             where=str(predictions),
             expected="a folder of the run's own",
@@ -102,7 +102,7 @@ def _another(path: Path, there: msgspec.Struct, wanted: msgspec.Struct) -> RunEr
     found, expected = (msgspec.to_builtins(each) for each in (there, wanted))
     differing = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
     return RunError(
-        "run.another",
+        "run.other-run",
         "the directory holds another run",
         where=str(path),
         expected=f"the same {', '.join(differing)}",
@@ -117,7 +117,7 @@ def _discard(files: Sequence[Path]) -> None:
             file.unlink(missing_ok=True)
         except OSError as error:
             raise CspbenchError(
-                "run.cannot-discard",
+                "disk.remove-failed",
                 "cannot be removed",
                 where=str(file),
                 found=error.strerror or str(error),
@@ -130,7 +130,7 @@ def load_run(path: Path) -> RunDirectory:
     record = read_record(path / "run.json", Run)
     if record.shard != SHARD:
         raise RunError(
-            "run.other-shards",
+            "run.not-a-run",
             "shards of another size",
             where=str(path),
             expected=f"{SHARD} samples per shard",
@@ -170,7 +170,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
             here, problem = [], error.strerror
         if not here:
             raise RunError(
-                "run.none",
+                "run.none-there",
                 "no run here",
                 where=brief(str(path), 200),
                 expected="run.json in it or up to two levels below",
@@ -207,7 +207,7 @@ def _rewrite(run: RunDirectory, change: Callable[[Run], Run]) -> RunDirectory:
             write_bytes(run.path / "run.json", encode(record))
     except CspbenchError as error:
         raise IncompleteRunError(
-            "run.record-not-written",
+            "incomplete.write-failed",
             "the record of the run cannot be written",
             where=error.where,
             found=error.found,
@@ -245,7 +245,7 @@ def write_metrics(run: RunDirectory, metrics: Metrics, scored: Scored) -> bool:
             record = load_run(run.path).record
             write_bytes(run.path / "run.json", encode(structs.replace(record, scored=[*record.scored, scored][-MOST:])))
     except CspbenchError as error:
-        if error.code in ("io.cannot-write", "lock.cannot-create"):
+        if error.code in ("disk.write-failed", "lock.cannot-create"):
             return False
         raise
     return True

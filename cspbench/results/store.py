@@ -94,7 +94,7 @@ def parsed(data: bytes, kind: type[Record], where: str) -> Record:
 
 def _unusable(where: str, found: str) -> CspbenchError:
     return CspbenchError(
-        "results.unreadable",
+        "results.not-results",
         "not a file of results",
         where=where,
         expected="what `cspbench params --save` or an evaluation wrote",
@@ -119,7 +119,7 @@ def files_of(results: Path) -> dict[str, bytes]:
     """The files of a results directory that hold measurements, by their path in it."""
     if not results.is_dir():
         raise CspbenchError(
-            "results.no-folder",
+            "results.none-there",
             "no results here",
             where=str(results),
             expected="a folder that `cspbench params --all --save` or `cspbench report --save` wrote",

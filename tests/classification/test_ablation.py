@@ -15,8 +15,8 @@ from cspbench.classification.ablation import Means, explain
 from cspbench.classification.predict import PreparedImages, faults
 from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset, preset
-from cspbench.data.source import DatasetError, Entry, FileSource, Region
-from cspbench.errors import UsageError
+from cspbench.data.source import Entry, FileSource, Region
+from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluation.imagenet import Subject, limit_of
 from cspbench.zoo.catalogue import MODELS
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cspbench.data import decode as module
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
+from cspbench.errors import BadImageError
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:

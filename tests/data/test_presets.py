@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset, preset, steps
 from cspbench.data.resize import resize_image, resize_min, resized_center
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 from cspbench.zoo.timm_import import import_timm
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
