@@ -11,6 +11,8 @@
     ├── RunError
     ├── IncompleteRunError              4
     ├── PlaceError
+    ├── LockError
+    ├── LockedError                     4
     ├── StoppedError                    130
     └── WeightsError
         ├── ExistingError
@@ -125,6 +127,16 @@ class IncompleteRunError(CspbenchError):
 
 class PlaceError(CspbenchError):
     """The folder cannot take the file: no space, no permission."""
+
+
+class LockError(CspbenchError):
+    """A lock file cannot be created or opened."""
+
+
+class LockedError(CspbenchError):
+    """Another process holds the lock."""
+
+    exit_code = 4
 
 
 class StoppedError(CspbenchError):

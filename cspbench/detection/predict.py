@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
-from cspbench.errors import BadImageError
 from cspbench.detection.candidates import no_candidates, pack
 from cspbench.detection.detector import Detector
+from cspbench.errors import BadImageError
 from cspbench.inference import predict_shards
 from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays

@@ -123,7 +123,12 @@ class Shards:
     def merged(self, columns: npz.Columns | None = None) -> Arrays:
         """All predictions in sample order; the count is asserted, and those columns in every shard."""
         if not self.samples:
-            raise RunError("run.no-samples", "a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
+            raise RunError(
+                "run.no-samples",
+                "a run of no samples",
+                where=str(self.path),
+                remedy="Evaluate on a data set with images",
+            )
         shards = []
         for shard in range(self.count):
             shards.append(self.read(shard))
