@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cspbench.classification.accuracy import Array, top_k
 from cspbench.classification.predict import PreparedImages
@@ -15,13 +16,8 @@ from cspbench.data.classes import ORDERS, order
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.errors import DatasetError
-from cspbench.evaluation.imagenet import Subject
 from cspbench.inference.engine import Engine, Precision, prepare
 from cspbench.inference.predict_shards import load
-from cspbench.network.module import to_module
-from cspbench.weights.loading import Epsilon
-from cspbench.weights.loading import load as load_weights
-from cspbench.weights.opening import open_weights
 
 MOST = 1000
 """Images that the command explains with, at most: each is prepared once for every change."""
@@ -83,8 +79,17 @@ def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationP
     return alone + whole
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """What is explained: what builds its module under a rule of epsilon, its input, the order of its classes."""
+
+    build: Callable[[str], nn.Module]
+    size: tuple[int, int]
+    classes: str
+
+
 def explain(
-    subject: Subject,
+    subject: Classifier,
     source: Source,
     own: ClassificationPreset,
     means: Means,
@@ -146,15 +151,11 @@ class _Predicted:
 
 
 def _predict(
-    subject: Subject, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
+    subject: Classifier, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
 ) -> _Predicted:
-    network = subject.network
     if preset.epsilon not in engines:
-        module = load_weights(
-            to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon)
-        )
-        engines[preset.epsilon] = prepare(module, means.device, means.precision)
-    images = PreparedImages(source, preset, network.input[1:])
+        engines[preset.epsilon] = prepare(subject.build(preset.epsilon), means.device, means.precision)
+    images = PreparedImages(source, preset, subject.size)
     blocks = [list(range(at, min(at + means.batch, len(source)))) for at in range(0, len(source), means.batch)]
     found: list[int] = []
     wnids: list[str] = []

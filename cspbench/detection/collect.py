@@ -10,13 +10,13 @@ import numpy as np
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
-from cspbench.data.source import DatasetError
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import Candidates, shards
 from cspbench.detection.detections import detections, joined
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
+from cspbench.errors import DatasetError
 from cspbench.inference.memory import give_back
 from cspbench.inference.shards import Shards
 from cspbench.network.layers import Detection

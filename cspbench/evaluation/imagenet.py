@@ -10,12 +10,11 @@ import msgspec
 
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
-from cspbench.data.decode import BadImageError
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.directory import run_path
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of

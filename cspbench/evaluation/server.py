@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from cspbench.data.detection_presets import PRESETS
 from cspbench.detection.coco_server import LARGEST, import_server, submission_path, write_submission
 from cspbench.detection.collect import AtThreshold
 from cspbench.errors import UsageError, brief
-from cspbench.evaluation.execution import Listener
+from cspbench.evaluation.execution import Listener, Reach
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
@@ -86,10 +87,14 @@ def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener
     for each in at:
         with listener.progress("writing the zip", len(each.detections.scores)) as reach:
             name = submission_name(run, nms_kind, each.nms)
-            file = write_submission(each.detections, name, run.path, split, lambda done, reach=reach: reach(done, ""))
+            file = write_submission(each.detections, name, run.path, split, partial(_reached, reach))
         files.append(str(file))
         listener.note(f"wrote {file}; awaiting-server")
     return files
+
+
+def _reached(reach: Reach, done: int) -> None:
+    reach(done, "")
 
 
 def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> DetectionMetrics:

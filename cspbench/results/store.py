@@ -148,8 +148,10 @@ def of_run(path: Path) -> StoredEvaluation:
     file = path / "metrics.json"
     metrics: Metrics | None = None
     if file.exists():
-        kind = ClassificationMetrics if isinstance(run.identity, ImagenetIdentity) else DetectionMetrics
-        metrics = read_record(file, kind)
+        if isinstance(run.identity, ImagenetIdentity):
+            metrics = read_record(file, ClassificationMetrics)
+        else:
+            metrics = read_record(file, DetectionMetrics)
         if metrics.identity != run.identity:
             raise _unusable(str(file), "metrics of another run")
     return StoredEvaluation(path.resolve().name, str(path), without_places(run), metrics)
