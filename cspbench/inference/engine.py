@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from cspbench.errors import UsageError
 from cspbench.inference.footprint import exhausted, out_of_memory
@@ -94,20 +95,23 @@ class Engine:
 
 
 def prepare(
-    module: fx.GraphModule,
+    module: nn.Module,
     device: torch.device,
     precision: Precision = "fp32",
     channels_last: bool = True,
     compiled: bool = False,
 ) -> Engine:
-    """Make an engine of a module with its weights loaded; the module is changed and must not be used again.
+    """Make an engine of a module with its weights loaded.
 
-    `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and deterministic.
+    A module of ours is changed and must not be used again: its batch norms are folded, its kernels fused. Any other is
+    copied and runs as it is. `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and deterministic.
     """
     exact_arithmetic()
     if device.type == "cpu":
         keep_freed_memory()
-    fold_batch_norm(module)
+    module = module if isinstance(module, fx.GraphModule) else copy.deepcopy(module).eval()
+    if isinstance(module, fx.GraphModule):
+        fold_batch_norm(module)
     module.requires_grad_(False)
     module.to(device, DTYPES[precision])
     if channels_last:
@@ -119,6 +123,6 @@ def prepare(
         ready = torch.compile(
             module, dynamic=False, mode="max-autotune-no-cudagraphs" if device.type == "cuda" else None
         )
-    elif device.type == "cpu" and precision == "fp32" and channels_last:
+    elif isinstance(module, fx.GraphModule) and device.type == "cpu" and precision == "fp32" and channels_last:
         ready = fuse(module)
     return Engine(ready, device, precision, channels_last)
