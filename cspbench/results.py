@@ -27,6 +27,7 @@ PACKAGES = (
     "fvcore",
     "pycocotools",
     "faster-coco-eval",
+    "libstb",
     "pillow",
     "safetensors",
     "numpy",
