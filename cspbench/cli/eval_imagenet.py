@@ -67,6 +67,7 @@ def eval_imagenet(
     class order are another than declared; 4: images could not be read.
     """
     from cspbench.data.classes import ORDERS
+    from cspbench.data.decode import decoder_named
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
     from cspbench.evaluate.classifiers import class_order
@@ -74,6 +75,8 @@ def eval_imagenet(
 
     if classes not in (None, *ORDERS):
         raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
+    if decoder is not None:
+        decoder_named(decoder)  # raises: before a model is read
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
