@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cspbench.inference.run import SHARD, open_run
 
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
-from cspbench.inference.run import SHARD, open_run
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon, load

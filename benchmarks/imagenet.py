@@ -117,12 +117,12 @@ def _loader(folder: Path, setting: Setting) -> Any:
 def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]:
     """Cspbench's evaluation: seconds, where they went, and predictions."""
     import torch
+    from cspbench.inference.run import open_run
 
     from cspbench.classification import predict
     from cspbench.data.imagenet import open_imagenet
     from cspbench.data.presets import preset
     from cspbench.inference import engine
-    from cspbench.inference.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
     from cspbench.weights.opening import open_weights

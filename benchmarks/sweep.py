@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from cspbench.inference.run import Run, open_run
 
 from benchmarks.average_precision import drawn
 from benchmarks.measuring import medians, part, table
@@ -21,7 +22,6 @@ from cspbench.detection.candidates import Candidates, pack
 from cspbench.detection.nms import nms_many
 from cspbench.evaluation import coco
 from cspbench.inference.memory import keep_freed_memory
-from cspbench.inference.run import Run, open_run
 
 SIX = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 WIDTH, HEIGHT = 640, 480

@@ -13,6 +13,7 @@ PACKAGES = (
     "fvcore",
     "pycocotools",
     "faster-coco-eval",
+    "libstb",
     "pillow",
     "safetensors",
     "numpy",

@@ -1,4 +1,4 @@
-"""How an evaluation is carried out, and who hears of its progress: none of it but the precision changes a prediction."""
+"""How an evaluation is carried out, and who hears of its progress; only the precision changes a prediction."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cspbench.inference.run import open_run
 from typer.testing import CliRunner, Result
 
 from cspbench.cli.app import app
@@ -14,7 +15,6 @@ from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.candidates import Candidates, pack
-from cspbench.inference.run import open_run
 
 SIDE = 64
 """Pixels of an image's sides."""

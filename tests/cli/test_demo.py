@@ -110,9 +110,10 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_predictions_of_other_code_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cspbench.inference.run import open_run
+
     from cspbench import provenance
     from cspbench.cli.demo import outdated
-    from cspbench.inference.run import open_run
 
     def made_by(version: str, commit: str | None) -> str | None:
         open_run(tmp_path / "run", {"task": "x"}, 1, {"cspbench": version, "commit": commit}, fresh=True)

@@ -6,13 +6,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cspbench.evaluation.counts_json import as_json
 
 from cspbench.claims import tables
 from cspbench.claims.verdict import Reason, Word, verdict
 from cspbench.errors import CountingError, UsageError
 from cspbench.evaluation import counts
 from cspbench.evaluation.counts import METRICS
-from cspbench.evaluation.counts_json import as_json
 from cspbench.network import counter as counter_module
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger

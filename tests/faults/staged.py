@@ -9,10 +9,11 @@ import os
 import signal
 from datetime import datetime, tzinfo
 
+from cspbench.inference.run import Run
+
 from cspbench.cli import interrupt
 from cspbench.inference import record
 from cspbench.inference.npz import Arrays
-from cspbench.inference.run import Run
 
 
 def stop_after(count: int) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cspbench.inference.run import find_runs, load_run, open_run
 from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cspbench.errors import CspbenchError
 from cspbench.inference import npz
-from cspbench.inference.run import find_runs, load_run, open_run
 from faults.written_runs import COCO, IMAGENET, MADE, SAMPLES, classified, copied, detected, numbers, obeys, well_told
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cspbench.inference.run import Run, find_runs, load_run, record
 
 from cspbench.classification.predict import COLUMNS
 from cspbench.data.classes import order
 from cspbench.detection.candidates import Candidates, pack, shards
 from cspbench.errors import CspbenchError
 from cspbench.evaluation import imagenet
-from cspbench.inference.run import Run, find_runs, load_run, record
 
 SAMPLES = 300
 

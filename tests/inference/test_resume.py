@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from cspbench.cli.resumed import say_resumed
+from cspbench.inference.run import SHARD, Run, load_run, open_run, record
+
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import CspbenchError, IncompleteRunError, RunError
 from cspbench.evaluation.imagenet import Subset
 from cspbench.inference.resume import Kept, add_session, mark, moved, program, programs
-from cspbench.inference.run import SHARD, Run, load_run, open_run, record
 
 IDENTITY = {
     "task": "imagenet",
