@@ -10,6 +10,7 @@
     ├── OutputError
     ├── RunError
     ├── IncompleteRunError              4
+    ├── MigrationError
     ├── PlaceError
     ├── LockError
     ├── LockedError                     4
@@ -123,6 +124,10 @@ class IncompleteRunError(CspbenchError):
     """A run lacks predictions; it can be resumed."""
 
     exit_code = 4
+
+
+class MigrationError(CspbenchError):
+    """A result of an earlier schema that cannot be migrated."""
 
 
 class PlaceError(CspbenchError):

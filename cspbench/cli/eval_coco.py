@@ -216,7 +216,7 @@ def _one(
         preset = {"name": "recipe", **recipe.as_json()}
     coco.category_ids(source, heads(detector.network)[-1].classes)
     weights = open_weights(file, detector.network)
-    identity = coco.identity(name, detector, weights.sha256, source, options.precision)
+    identity = coco.identity(name, detector, weights.digest, source, options.precision)
     path = imagenet.directory(options.root, {**identity, "preset": {"name": preset["name"], **identity["preset"]}})
     images = detection.PreparedImages(source, detector)
 

@@ -58,6 +58,14 @@ def report(
     like_readme: Annotated[
         bool, typer.Option("--like-readme", help="Tables only, the measurements in place of the claims.")
     ] = False,
+    migrating: Annotated[
+        Path | None,
+        typer.Option("--migrate", metavar="DIR", help="Only rewrite results or runs of an earlier version."),
+    ] = None,
+    cfgs: Annotated[
+        list[Path] | None,
+        typer.Option("--cfg", help="With --migrate: a .cfg that runs there were made with."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 if a cell shown is off and nothing explains it.")
     ] = False,
@@ -70,6 +78,15 @@ def report(
     """
     from cspbench.report.select import select
 
+    if migrating is not None or cfgs:
+        if migrating is None or runs or saving or form or out or only or table or like_readme or strict:
+            raise UsageError(
+                "--migrate goes alone",
+                expected="--migrate DIR, with --cfg where runs were made with one",
+                remedy="Migrate first, then make the report",
+            )
+        _migrate(migrating, cfgs or [])
+        return
     if saving and (only or table or like_readme):
         raise UsageError(
             "usage.save-part",
@@ -99,6 +116,18 @@ def report(
     cells = [cell for each in select(found, every, names, only or ()) for cell in each.cells]
     if strict and any(cell.verdict == "off" and not cell.explained for cell in cells):
         raise typer.Exit(1)
+
+
+def _migrate(folder: Path, cfgs: list[Path]) -> None:
+    """Rewrite what is old in a folder, and say what it was."""
+    from cspbench.network.cfg import read
+    from cspbench.results.folders import migrated
+
+    written = migrated(folder, [read(path).network for path in cfgs])
+    for path in written:
+        typer.echo(f"cspbench: migrated {path}", err=True)
+    if not written:
+        typer.echo(f"cspbench: nothing in {folder} is of an earlier version", err=True)
 
 
 def _of_suffix(out: Path | None) -> ReportFormat | None:

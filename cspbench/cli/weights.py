@@ -75,13 +75,14 @@ def verify(
     partial: Annotated[bool, typer.Option("--partial", help="The file may end after any layer (*.conv.N).")] = False,
 ) -> None:
     """Read a file to its last byte and say what is in it: header, layers, ranges, digest."""
-    from cspbench.weights.catalogue import known_digest
+    from cspbench.weights.catalogue import known_arrays, known_digest
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
-    for name, value in summary(read, network, alike, known_digest(network.name)).items():
+    published = known_digest(network.name), known_arrays(network.name)
+    for name, value in summary(read, network, alike, *published).items():
         typer.echo(f"{name:<10} {value}")
 
 

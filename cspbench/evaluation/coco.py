@@ -16,7 +16,6 @@ from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.collect import AtThreshold, Collected, category_ids, collect, evaluated
 from cspbench.errors import UsageError, brief
 from cspbench.evaluation import server
-from cspbench.evaluation.directory import run_path
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import coco_part_of
 from cspbench.evaluation.runner import run_or_resume
@@ -26,7 +25,7 @@ from cspbench.inference.description import Described
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import runs, sessions
-from cspbench.results.runs import RunDirectory
+from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import (
     CocoIdentity,
     Data,

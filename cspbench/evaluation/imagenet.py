@@ -15,7 +15,6 @@ from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.errors import BadImageError, UsageError
-from cspbench.evaluation.directory import run_path
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import run_or_resume
@@ -23,7 +22,7 @@ from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.network.network import Network
 from cspbench.results import runs, sessions
-from cspbench.results.runs import RunDirectory
+from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from math import prod
 
 from cspbench.errors import DefinitionError
+from cspbench.network import canonical
+from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, Shape, Weight
 from cspbench.network.operations import Operations
 
@@ -24,12 +26,12 @@ class Network:
     `origin` says where the network was written ("net.cfg:1") and `places` where each layer was, for messages only.
     """
 
-    name: str
+    name: str = field(metadata=NOT_DIGESTED)
     input: Shape
     layers: tuple[Layer, ...]
     letter_box: bool = False
-    origin: str | None = field(default=None, compare=False, repr=False)
-    places: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    origin: str | None = field(default=None, compare=False, repr=False, metadata=NOT_DIGESTED)
+    places: tuple[str, ...] = field(default=(), compare=False, repr=False, metadata=NOT_DIGESTED)
 
     def __post_init__(self) -> None:
         origin = self.origin or self.name
@@ -151,8 +153,13 @@ class Network:
 
 
 def digest(network: Network) -> str:
-    """sha256 of a network's input and layers, in hexadecimal: the same for equal networks, whatever their names."""
-    return hashlib.sha256(repr((network.input, network.letter_box, network.layers)).encode()).hexdigest()
+    """What a network computes, as "v2:" and 64 hexadecimal digits: sha256 of its input, layers and `letter_box`.
+
+    The same for equal networks, whatever their names, where they were written, and what only training reads; see
+    `canonical` for the form that it is of.
+    """
+    form = canonical.text(canonical.settings(network))
+    return f"{canonical.VERSION}:{hashlib.sha256(form.encode()).hexdigest()}"
 
 
 def difference(one: Network, other: Network, labels: tuple[str, str] | None = None) -> str | None:

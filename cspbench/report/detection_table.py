@@ -142,10 +142,11 @@ def _flat(results: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
 def _made(result: Mapping[str, Any]) -> str:
     """Where a result's run is, and what its numbers are of: what `score` and `compare` ask for."""
     identity = result["identity"]
+    kind, _, digest = str(identity["weights"]).rpartition(":")
     if "file" in result:
-        start = f"file {result['file']}; sha256 {identity['weights'][:12]}"
+        start = f"file {result['file']}; sha256 {digest[:12]}"
     else:
-        start = f"run {result['run']}; weights sha256 {identity['weights'][:12]}"
+        start = f"run {result['run']}; weights {kind or 'sha256'} {digest[:12]}"
     engines = dict.fromkeys(str(at["engine"]) for at in result["thresholds"] if at["engine"])
     parts = [
         start,

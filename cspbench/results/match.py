@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
 from cspbench.claims import tables
 from cspbench.claims.model import Row
 from cspbench.claims.verdict import Deviation
-from cspbench.results.schema import CocoIdentity, ImagenetIdentity, Run
+from cspbench.results.schema import CocoIdentity, ImagenetIdentity
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import WeightFile, known_names, shipped, weight_files
 from cspbench.zoo.catalogue import MODELS
@@ -45,15 +46,36 @@ def _by_row(table: str) -> Mapping[str, WeightFile]:
     return {file.id: file for file in _files((table,))}
 
 
-def digests(row: Row) -> tuple[str, ...]:
-    """What the sha256 of a row's published weight file begins with: any of these; empty where nobody has said it."""
+@dataclass(frozen=True)
+class PublishedWeights:
+    """What a row's published weights are known by: their arrays' digest, and what their files' sha256 begin with."""
+
+    arrays: str | None = None
+    files: tuple[str, ...] = ()
+
+    def are(self, weights: str, file: str | None = None) -> bool | None:
+        """Whether a run's weights are these; None where there is nothing to tell it by.
+
+        `weights` is what its identity says ("arrays:..." or, in a run of schema 1, "file:..."), `file` the sha256 of
+        the file that they came in. Equal arrays are equal weights, and so are those out of an equal file.
+        """
+        kind, _, digest = weights.partition(":")
+        files = [each for each in (digest if kind == "file" else None, file) if each]
+        arrays = self.arrays if kind == "arrays" else None
+        if any(each.startswith(known) for each in files for known in self.files) or arrays == digest:
+            return True
+        return False if arrays is not None or (files and self.files) else None
+
+
+def published_weights(row: Row) -> PublishedWeights:
+    """How to tell a row's published weights; nothing where that is not known."""
     file = _by_row(row.table)[row.id]
     if file.model is None:
-        return ()
+        return PublishedWeights()
     # a card's weights were published under several names, each of which ends with its digest's beginning
     cards = _beginnings(file.model) if row.table in CARDS else ()
     known = (*((file.sha256,) if file.sha256 else ()), *cards, *_of_shipped(file.model))
-    return tuple(dict.fromkeys(known))
+    return PublishedWeights(file.arrays, tuple(dict.fromkeys(known)))
 
 
 def _beginnings(model: str) -> tuple[str, ...]:
@@ -65,11 +87,6 @@ def _beginnings(model: str) -> tuple[str, ...]:
 def _of_shipped(model: str) -> tuple[str, ...]:
     path = shipped(model)
     return () if path is None else (digest(path),)
-
-
-def same(run: Run, known: Sequence[str]) -> bool:
-    """Whether a run's weights are among those known by their arrays' digest or by how their file's sha256 begins."""
-    return any(run.weights.arrays == one or (run.weights.file or "").startswith(one) for one in known)
 
 
 def of_classifier(identity: ImagenetIdentity) -> list[Row]:

@@ -53,13 +53,14 @@ def network(identity: Identity, then: Networks | None = None) -> list[Deviation]
 
 def weights(row: Row, run: Run) -> list[Deviation]:
     """Whether the weights are known to be others than the row's."""
-    known = match.digests(row)
-    return [Deviation("other weights than the published file's")] if known and not match.same(run, known) else []
+    known = match.published_weights(row).are(run.identity.weights, run.weights.file)
+    return [Deviation("other weights than the published file's")] if known is False else []
 
 
 def weights_text(row: Row, run: Run) -> str:
     """The digest of a run's weights, and whether there was one to compare it with."""
-    return run.weights.arrays if match.digests(row) else f"{run.weights.arrays} {UNKNOWN}"
+    known = match.published_weights(row).are(run.identity.weights, run.weights.file)
+    return run.identity.weights if known is not None else f"{run.identity.weights} {UNKNOWN}"
 
 
 def overridden(used: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

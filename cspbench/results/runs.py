@@ -11,6 +11,7 @@ Reading needs no right to write.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ from cspbench.results.store import merged_thresholds, read_record
 
 PATIENCE = 60.0
 """Seconds to wait for another command that writes the same metrics."""
+LONGEST = 100
+"""Bytes of a model's name in a directory's: file systems allow 255."""
 MOST = 1000
 """Sessions, and scorings, that a record lists, the newest ones."""
 
@@ -62,6 +65,15 @@ class RunDirectory:
     def samples(self) -> int:
         """How many images it is of."""
         return self.record.samples
+
+
+def run_path(root: Path, identity: ImagenetIdentity | CocoIdentity, preset: str) -> Path:
+    """The directory of a run of that identity below `root`: MODEL-PRESET-DIGEST."""
+    digest = hashlib.sha256(encode(identity) + preset.encode()).hexdigest()[:8]
+    name = identity.model.replace("/", "-")
+    while len(name.encode("utf-8", "surrogateescape")) > LONGEST:
+        name = name[:-1]
+    return root / f"{name}-{preset}-{digest}"
 
 
 def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:

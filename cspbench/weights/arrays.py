@@ -19,7 +19,9 @@ from cspbench.weights.header import Header
 
 Array = NDArray[np.float32]
 Arrays = Sequence[Mapping[str, Array]]
-"""For each layer of a network its arrays by role, in the shapes of `Network.weights`; empty for most layers."""
+"""For each layer of a network its arrays by role, in the order and shapes of `Network.weights`; mostly empty."""
+STORED = np.dtype("<f4")
+"""What every number of a weight file is, on any machine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,11 @@ class Weights:
         """Digest of the file's bytes; read when asked for."""
         return digest(self.path)
 
+    @cached_property
+    def digest(self) -> str:
+        """What tells these weights from others, whatever the format of their file; see `arrays_digest`."""
+        return arrays_digest(self.arrays)
+
 
 def some(names: Sequence[str], most: int = 5) -> str:
     """The first few names out of a file, for a message."""
@@ -56,6 +63,21 @@ def digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
     with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def arrays_digest(arrays: Arrays) -> str:
+    """The sha256 of arrays, in hexadecimal: of their values as little-endian float32, in the order of a Darknet file.
+
+    Each layer's mapping is in the order of `Network.weights`, as every reader makes it. What is no array of the network
+    is not part of it: header, names, counters of batches. So a Darknet file, the safetensors file converted from it and
+    a checkpoint of the same arrays have one digest, and it is the sha256 of what follows the Darknet file's header
+    (unless that has its connected layers transposed). Of a file read as partial it is that of the layers it holds.
+    """
+    found = hashlib.sha256()
+    for layer in arrays:
+        for array in layer.values():
+            found.update(np.ascontiguousarray(array, STORED).data)  # a copy only where the file has another order
+    return found.hexdigest()
 
 
 def numbers_after(network: Network) -> list[int]:

@@ -52,6 +52,13 @@ _AUTHORS: dict[str, tuple[str, ...]] = {
 _DIGESTS = {"yolov3-tiny": "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c"}
 """sha256 of the original author's file, as download scripts of many projects check it."""
 
+_ARRAYS = {
+    "sample-csp-classifier": "26096745defd55f0b6e1c163816bfc7870856d3e476d15fdfd8d9b7d5c224259",
+    "sample-csp-detector": "36e269853097760f3ad22964f9ae2afc7d9864790a0fd84be0da9bd6857ac9f1",
+    "yolov3-tiny": "86ea2fef24b5cba5ae6125afd1914778f3d5128124cdaceb1540ed6a920fd090",
+}
+"""Digests of the arrays in the published files of models, where somebody has read one whose sha256 was right."""
+
 _FINAL = {
     "csmobilenet-v2",
     "csresnext50-panet-spp",
@@ -90,6 +97,8 @@ class WeightFile:
     sha256: str | None
     status: Status
     note: str | None = None
+    arrays: str | None = None
+    """Digest of the arrays in it, whatever file they come in; see `arrays_digest`."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +125,18 @@ def _of_row(table: Table, row: Row) -> WeightFile:
     model = row_model(table.name, row.id).model
     status, note = _status(table, row)
     if model is None or status == "never released":
-        file = size = short = sha256 = None
+        file = size = short = sha256 = arrays = None
         if model is not None:
             size, short = _sizes(model)
     elif table.name in _CARDS:
         file, size = _CARDS[table.name][row.id]
         short, sha256 = None, file.rpartition("-")[2].removesuffix(".pth")
+        arrays = known_arrays(model)
     else:
         file = f"{model}_final.weights" if model in _FINAL else f"{model}.weights"
         size, short = _sizes(model)
-        sha256 = known_digest(model)
-    return WeightFile(table.name, row.label, row.id, model, file, size, short, sha256, status, note)
+        sha256, arrays = known_digest(model), known_arrays(model)
+    return WeightFile(table.name, row.label, row.id, model, file, size, short, sha256, status, note, arrays)
 
 
 def _status(table: Table, row: Row) -> tuple[Status, str | None]:
@@ -147,6 +157,11 @@ def _status(table: Table, row: Row) -> tuple[Status, str | None]:
 def known_digest(model: str) -> str | None:
     """The sha256 of the file that a model's authors published, where it is known."""
     return _DIGESTS.get(model)
+
+
+def known_arrays(model: str) -> str | None:
+    """The digest of the arrays that a model's authors published, where it is known."""
+    return _ARRAYS.get(model)
 
 
 @cache

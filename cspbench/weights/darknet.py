@@ -15,12 +15,9 @@ from cspbench.errors import WeightsError
 from cspbench.io import replacing
 from cspbench.network.layers import Connected
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Arrays, Weights, check, numbers_after
+from cspbench.weights.arrays import STORED, Array, Arrays, Weights, check, numbers_after
 from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header
-
-STORED = np.dtype("<f4")
-"""What every number of the file is, on any machine."""
 
 
 def read(path: Path, network: Network, partial: bool = False) -> Weights:

@@ -9,10 +9,17 @@ SMALL_VARIANCE = 1e-3
 """Below it the place and size of the batch norm's epsilon show in the outputs (spec of Darknet, section 0)."""
 
 
-def summary(weights: Weights, network: Network, alike: list[str], published: str | None = None) -> dict[str, str]:
+def summary(
+    weights: Weights,
+    network: Network,
+    alike: list[str],
+    published: str | None = None,
+    published_arrays: str | None = None,
+) -> dict[str, str]:
     """Lines by label.
 
-    `alike` are models that store the same arrays in the same order, `published` the digest of the authors' file.
+    `alike` are models that store the same arrays in the same order, `published` the digest of the authors' file and
+    `published_arrays` that of its arrays.
     """
     by_role: dict[str, list[Array]] = {}
     for arrays in weights.arrays:
@@ -34,6 +41,11 @@ def summary(weights: Weights, network: Network, alike: list[str], published: str
         small = sum(int((array < SMALL_VARIANCE).sum()) for array in by_role["variance"])
         total = sum(array.size for array in by_role["variance"])
         lines["variance"] += f"; {small} of {total} below {SMALL_VARIANCE:g}, where the epsilon rule shows"
+    if weights.complete:
+        lines["arrays"] = weights.digest
+        if published_arrays is not None:
+            same = weights.digest == published_arrays
+            lines["arrays"] += ", the published weights" if same else ", not the published weights"
     lines["sha256"] = weights.sha256
     if published is not None:
         lines["sha256"] += ", the published file" if weights.sha256 == published else ", not the published file"

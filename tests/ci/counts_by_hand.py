@@ -45,7 +45,7 @@ def rows() -> list[dict[str, Any]]:
 
 def document(*lines: dict[str, Any]) -> dict[str, Any]:
     """A params.json's content of those rows, of `rows()` if none are given."""
-    who = {"schema": 1, "command": ["cspbench", "params"], "cspbench": "0.1.0", "commit": None}
+    who = {"schema": 2, "command": ["cspbench", "params"], "cspbench": "0.1.0", "commit": None}
     return {**who, "rows": list(lines) or rows()}
 
 
@@ -72,6 +72,7 @@ def unfinished_run(folder: Path) -> Path:
     }
     folder.mkdir()
     who = {
+        "schema": 2,
         "command": ["cspbench", "eval-imagenet"],
         "cspbench": "0.1.0",
         "commit": None,

@@ -69,8 +69,8 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], tuple[str, str | Non
 @pytest.fixture
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose only fault could be in how it is scored."""
-    monkeypatch.setattr(protocol, "network", lambda identity: [])
-    monkeypatch.setattr(protocol, "weights", lambda row, identity: [])
+    monkeypatch.setattr(protocol, "network", lambda identity, then=None: [])
+    monkeypatch.setattr(protocol, "weights", lambda row, run: [])
     return made(tmp_path / "run", data_set(tmp_path / "coco"), split="test-dev2017")
 
 

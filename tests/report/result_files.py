@@ -11,7 +11,7 @@ from cspbench.data.detection_presets import detection_preset
 from cspbench.network.network import digest
 from cspbench.zoo.catalogue import model
 
-WHO = {"command": ["cspbench", "by", "hand"], "cspbench": "0.1.0", "commit": "0" * 40}
+WHO = {"schema": 2, "command": ["cspbench", "by", "hand"], "cspbench": "0.1.0", "commit": "0" * 40}
 
 
 def counted(table: str, row: str, name: str, **counts: tuple[int, str]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def counted(table: str, row: str, name: str, **counts: tuple[int, str]) -> dict[
 
 def counts(*lines: Mapping[str, Any]) -> bytes:
     """A params.json."""
-    return json.dumps({"schema": 1, **WHO, "rows": lines}).encode()
+    return json.dumps({**WHO, "rows": lines}).encode()
 
 
 def _document(run: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> bytes:

@@ -71,7 +71,7 @@ def test_rows_whose_weights_were_never_released_are_no_claims_on_others() -> Non
 def finished(tmp_path: Path) -> dict[str, Any]:
     found = {**result("csdarknet53"), "run": str(tmp_path)}
     about = {"when": "2026-01-01T00:00:00Z", "command": ["cspbench"], "cspbench": "0.1", "commit": "c" * 40}
-    kept = {"schema": 1, **about, "device": "cpu", "shard": 256, "samples": 50_000, "identity": found["identity"]}
+    kept = {"schema": 2, **about, "device": "cpu", "shard": 256, "samples": 50_000, "identity": found["identity"]}
     write_json(tmp_path / "run.json", {**kept, "sessions": [{"device": "cuda"}]})
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from test_build import ap, cell, top1
 
 from cspbench.claims import tables
 from cspbench.data import presets
+from cspbench.results.match import PublishedWeights, published_weights
 from cspbench.network.counting import ledger
 from cspbench.results.explain_counts import why
 from cspbench.results.match import digests
@@ -106,19 +108,21 @@ def test_other_thresholds_of_a_run_are_not_listed_beside_its_own() -> None:
 def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
     preset = presets.preset("timm").as_json()
 
-    def made_with(weights: str) -> tuple[str, str | None, str | None]:
-        run = classifier("timm/cspdarknet53", 40_000, preset=preset, weights=weights)
-        found = cell({"evaluations/run.json": run}, "timm", "cspdarknet53", "top1")
+    def made_with(weights: str, file: str | None = None) -> tuple[str, str | None, str | None]:
+        run = json.loads(classifier("timm/cspdarknet53", 40_000, preset=preset, weights=weights))
+        run["run"]["weights_file"] = file
+        found = cell({"evaluations/run.json": json.dumps(run).encode()}, "timm", "cspdarknet53", "top1")
         assert found.made is not None
         return found.mark, found.note, found.made.weights
 
-    known = "d05c7c21" + "0" * 56
-    assert made_with(known)[1:] == (None, known)
-    assert made_with("a" * 64) == (
-        "unmeasured: other-way",
-        "other weights than the published file's",
-        "a" * 64,
-    )
+    arrays, known = f"arrays:{'1' * 64}", "d05c7c21" + "0" * 56
+    other = "unmeasured: other-way", "other weights than the published file's"
+    assert made_with(arrays, known)[1:] == (None, arrays)
+    assert made_with(arrays, "a" * 64) == (*other, arrays)
+    assert made_with(f"file:{known}")[1:] == (None, f"file:{known}")
+    assert made_with(f"file:{'a' * 64}") == (*other, f"file:{'a' * 64}")
+    # of a run that says nothing of its file, and a row of which only the file is known, nobody can tell
+    assert made_with(arrays)[1:] == (None, f"{arrays} (no published digest to compare with)")
     unknown = top1(run=classifier())
     assert unknown.made is not None
     assert (unknown.mark, unknown.made.weights) == ("exact", f"{'a' * 64} (no published digest to compare with)")
@@ -127,7 +131,33 @@ def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
 def test_the_samples_weights_are_those_of_the_package() -> None:
     path = shipped("sample-csp-detector")
     assert path is not None
-    assert digests(tables.load("sample-detection").row("sample-csp-detector")) == (digest(path),)
+    known = published_weights(tables.load("sample-detection").row("sample-csp-detector"))
+    body = path.read_bytes()[20:]  # after Darknet's header
+    assert (known.arrays, known.files) == (hashlib.sha256(body).hexdigest(), (digest(path),))
+
+
+@pytest.mark.parametrize(
+    ("weights", "files", "same"),
+    [
+        ("arrays:aa", (), True),
+        ("arrays:aa", ("22",), True),  # in another format
+        ("arrays:bb", (), False),
+        ("arrays:bb", ("1234",), True),
+        ("file:1234", (), True),
+        ("file:2234", (), False),
+        ("file:aa", (), False),
+        ("aa", (), None),
+    ],
+)
+def test_equal_arrays_are_equal_weights(weights: str, files: tuple[str, ...], same: bool | None) -> None:
+    assert PublishedWeights("aa", ("12",)).are(weights, files) is same
+
+
+def test_what_is_known_of_one_kind_says_nothing_of_the_other() -> None:
+    assert PublishedWeights("aa").are("file:aa") is None
+    assert PublishedWeights(None, ("12",)).are("arrays:12") is None
+    assert PublishedWeights(None, ("12",)).are("arrays:12", ("12",)) is True
+    assert PublishedWeights().are("arrays:12", ("12",)) is None
 
 
 def test_counts_of_another_model_have_no_verdict() -> None:

@@ -58,6 +58,8 @@ class Layer:
     Subclasses are pure functions of shapes: the output shape, the stored arrays in file order, and the operations.
     """
 
+    kind: ClassVar[str]
+    """What the canonical form calls this class of layers: one for each class, and never another, see `canonical`."""
     section: ClassVar[str]
     sources: tuple[int, ...]
 

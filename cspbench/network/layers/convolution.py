@@ -32,6 +32,7 @@ class Convolution(Layer):
     """
 
     section: ClassVar[str] = "convolutional"
+    kind: ClassVar[str] = "convolutional"
     filters: int
     size: int = 1
     stride: tuple[int, int] = (1, 1)
@@ -173,6 +174,7 @@ class Connected(Layer):
     """[connected]: y = W x + b over the flattened input; its batch-norm arrays follow the weights in the file."""
 
     section: ClassVar[str] = "connected"
+    kind: ClassVar[str] = "connected"
     outputs: int
     batch_normalize: bool = False
     activation: str = "logistic"
@@ -207,6 +209,7 @@ class BatchNorm(Layer):
     """[batchnorm]: batch normalisation on its own."""
 
     section: ClassVar[str] = "batchnorm"
+    kind: ClassVar[str] = "batchnorm"
 
     def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
         return (Weight("bias", (inputs[0][0],)), *batch_norm_weights(inputs[0][0]))
@@ -220,6 +223,7 @@ class Activation(Layer):
     """[activation]: a non-linearity on its own, for networks that activate before they convolve."""
 
     section: ClassVar[str] = "activation"
+    kind: ClassVar[str] = "activation"
     activation: str = "relu"
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ class Softmax(Layer):
     """[softmax]: over each of `groups` equal parts of its input."""
 
     section: ClassVar[str] = "softmax"
+    kind: ClassVar[str] = "softmax"
     groups: int = 1
     temperature: float = 1.0
 
@@ -47,6 +48,7 @@ class Loss(Layer):
     """[cost], [contrastive]: training only; the identity at inference."""
 
     section: ClassVar[str] = "cost"
+    kind: ClassVar[str] = "cost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,7 @@ class Yolo(Detection):
     """[yolo]: x, y, w, h, objectness and independent class scores per anchor (spec: Darknet yolo_layer.c)."""
 
     section: ClassVar[str] = "yolo"
+    kind: ClassVar[str] = "yolo"
     mask: tuple[int, ...] = ()
     scale_x_y: float = 1.0
     new_coords: bool = False
@@ -135,6 +138,7 @@ class GaussianYolo(Yolo):
     """[Gaussian_yolo]: as [yolo] with a standard deviation beside each of x, y, w, h."""
 
     section: ClassVar[str] = "Gaussian_yolo"
+    kind: ClassVar[str] = "gaussian_yolo"
     per_anchor: ClassVar[int] = 9
     yolo_point: str = "center"
 
@@ -144,6 +148,7 @@ class Region(Detection):
     """[region]: the YOLOv2 head; anchors in grid cells, softmax over classes when `softmax`."""
 
     section: ClassVar[str] = "region"
+    kind: ClassVar[str] = "region"
     softmax: bool = False
 
 
@@ -158,6 +163,7 @@ class MultiBox(Detection):
     """
 
     section: ClassVar[str] = "multibox"
+    kind: ClassVar[str] = "multibox"
     step: float | None = None
     variances: tuple[float, float] = (0.1, 0.2)
     clip: bool = False
@@ -172,6 +178,7 @@ class RefineBox(MultiBox):
     """
 
     section: ClassVar[str] = "refinebox"
+    kind: ClassVar[str] = "refinebox"
     per_anchor: ClassVar[int] = 11
 
 
@@ -184,6 +191,7 @@ class RoiBox(Detection):
     """
 
     section: ClassVar[str] = "roibox"
+    kind: ClassVar[str] = "roibox"
     per_anchor: ClassVar[int] = 9
     variances: tuple[float, float] = (0.1, 0.2)
 

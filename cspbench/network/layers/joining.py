@@ -20,6 +20,7 @@ class Route(Layer):
     """[route]: concatenates its sources along channels; with groups, takes slice `group_id` of each source first."""
 
     section: ClassVar[str] = "route"
+    kind: ClassVar[str] = "route"
     groups: int = 1
     group_id: int = 0
 
@@ -81,6 +82,7 @@ class Shortcut(Layer):
     """
 
     section: ClassVar[str] = "shortcut"
+    kind: ClassVar[str] = "shortcut"
     activation: str = "linear"
     weighting: str = "none"
     normalization: str = "none"
@@ -160,6 +162,7 @@ class ScaleChannels(Layer):
     """[scale_channels]: `sources[1]` times the previous layer: one gate per channel, or per pixel with `per_pixel`."""
 
     section: ClassVar[str] = "scale_channels"
+    kind: ClassVar[str] = "scale_channels"
     activation: str = "linear"
     per_pixel: bool = False
 
@@ -191,6 +194,7 @@ class Sam(Layer):
     """[sam]: elementwise product of the previous layer and `sources[1]`."""
 
     section: ClassVar[str] = "sam"
+    kind: ClassVar[str] = "sam"
     activation: str = "linear"
 
     def __post_init__(self) -> None:

@@ -61,6 +61,7 @@ class MaxPool(_Window):
     """[maxpool]: the largest value of each window."""
 
     section: ClassVar[str] = "maxpool"
+    kind: ClassVar[str] = "maxpool"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ class LocalAvgPool(_Window):
     """[local_avgpool]: the mean of the taps of each window that lie inside the image."""
 
     section: ClassVar[str] = "local_avgpool"
+    kind: ClassVar[str] = "local_avgpool"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class MaxPoolDepth(Layer):
     """[maxpool] maxpool_depth=1: channel g of the output is the largest of input channels g, g + K, g + 2K, ..."""
 
     section: ClassVar[str] = "maxpool"
+    kind: ClassVar[str] = "maxpool_depth"
     channels: int
 
     def __post_init__(self) -> None:
@@ -103,6 +106,7 @@ class AvgPool(Layer):
     """[avgpool]: the mean of each channel over the whole map."""
 
     section: ClassVar[str] = "avgpool"
+    kind: ClassVar[str] = "avgpool"
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0][0], 1, 1

@@ -25,6 +25,7 @@ class Proposals(Layer):
     """
 
     section: ClassVar[str] = "proposals"
+    kind: ClassVar[str] = "proposals"
     anchors: tuple[Anchor, ...]
     stride: int = 16
     considered: int = 2000
@@ -64,6 +65,7 @@ class RoiAlign(Layer):
     """
 
     section: ClassVar[str] = "roialign"
+    kind: ClassVar[str] = "roialign"
     bins: int = 7
     stride: int = 16
     samples: int = 2

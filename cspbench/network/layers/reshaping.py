@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
+from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers.base import Layer, Shape, Weight, positive
 from cspbench.network.operations import Operations
 
@@ -34,6 +35,7 @@ class Upsample(Layer):
     """
 
     section: ClassVar[str] = "upsample"
+    kind: ClassVar[str] = "upsample"
     stride: int = 2
     scale: float = 1.0
     reverse: bool = False
@@ -69,6 +71,7 @@ class Resize(Layer):
     """[resize]: `sources[0]` in the size of `sources[1]`, by repetition or `bilinear`, with aligned corners."""
 
     section: ClassVar[str] = "resize"
+    kind: ClassVar[str] = "resize"
     bilinear: bool = False
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -86,6 +89,7 @@ class Shuffle(Layer):
     """[shuffle]: channels dealt out in turn to `groups` hands, one hand after the other: 0 2 4 .. 1 3 5 .. for 2."""
 
     section: ClassVar[str] = "shuffle"
+    kind: ClassVar[str] = "shuffle"
     groups: int = 2
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -109,6 +113,7 @@ class Reorg(Layer):
     """[reorg3d]: space to depth by `stride`. [reorg] (`legacy`): the fixed permutation of the YOLOv2 networks."""
 
     section: ClassVar[str] = "reorg3d"
+    kind: ClassVar[str] = "reorg"
     stride: int = 2
     legacy: bool = False
 
@@ -137,6 +142,7 @@ class Crop(Layer):
     """[crop]: at inference the centre crop; values become 2v - 1 unless `noadjust`."""
 
     section: ClassVar[str] = "crop"
+    kind: ClassVar[str] = "crop"
     height: int = 1
     width: int = 1
     noadjust: bool = False
@@ -162,7 +168,8 @@ class Dropout(Layer):
     """[dropout]: the identity at inference."""
 
     section: ClassVar[str] = "dropout"
-    probability: float = 0.5
+    kind: ClassVar[str] = "dropout"
+    probability: float = field(default=0.5, metadata=NOT_DIGESTED)
 
     def describe(self) -> str:
         return f"p {self.probability:g}"
@@ -173,6 +180,7 @@ class Implicit(Layer):
     """[implicit]: a learned vector of filters x atoms values, whatever the input."""
 
     section: ClassVar[str] = "implicit"
+    kind: ClassVar[str] = "implicit"
     filters: int
     atoms: int = 1
 
