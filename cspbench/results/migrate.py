@@ -272,9 +272,7 @@ def _threshold(old: Mapping[str, Any], scoring: Mapping[str, Any]) -> dict[str, 
 
 def evaluation(document: Mapping[str, Any], known: Known) -> Evaluation:
     """What a results directory of schema 1 keeps of a run, in today's."""
-    return Evaluation(
-        run=run(document["run"], known), metrics=metrics(document["metrics"], document["run"], known)
-    )
+    return Evaluation(run=run(document["run"], known), metrics=metrics(document["metrics"], document["run"], known))
 
 
 def _size(size: Any) -> Size | None:

@@ -7,6 +7,7 @@ RUN/run.json, metrics.json                a run itself; without metrics it is in
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -135,11 +136,30 @@ def of_files(files: Mapping[str, bytes], where: str) -> Sources:
     for name in sorted(files):
         place = f"{where}/{name}"
         if name in COUNTS:
-            counts.append(StoredCounts(place, parsed(files[name], Counts, place)))
+            counts.append(StoredCounts(place, _or_migrated(files[name], Counts, place)))
         elif name.startswith(f"{EVALUATIONS}/"):
-            record = parsed(files[name], Evaluation, place)
+            record = _or_migrated(files[name], Evaluation, place)
             evaluations.append(StoredEvaluation(Path(name).stem, place, record.run, record.metrics))
     return Sources(tuple(counts), tuple(evaluations))
+
+
+def _or_migrated(data: bytes, kind: type[Record], where: str) -> Record:
+    """A record of any schema: one of schema 1 is migrated as it is read, and stays as it is on the disk.
+
+    Networks that it names and nobody has any more keep their old digest, so that they are other networks than today's.
+    """
+    try:
+        return parsed(data, kind, where)
+    except CspbenchError as error:
+        if error.code != "results.old-schema":
+            raise
+    from cspbench.results import migrate
+
+    read = {Counts: migrate.counts, Evaluation: migrate.evaluation}[kind]
+    try:
+        return read(json.loads(data), migrate.Known(strict=False))  # type: ignore[return-value]
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unusable(where, str(error)) from None
 
 
 def of_run(path: Path) -> StoredEvaluation:
