@@ -2,169 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from cspbench.claims.metrics import ACCURACIES
+from cspbench.claims.model import Row
+from cspbench.classification.accuracy import wilson
 from cspbench.errors import printable
+from cspbench.report import judged_evaluations
 from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.judged_evaluations import JudgedClaim, judged, without_weights
+from cspbench.results.schema import ClassificationMetrics, Hits, ImagenetIdentity
+from cspbench.results.store import StoredEvaluation
+from cspbench.zoo.catalogue import provenance
 
 if TYPE_CHECKING:
-    from cspbench.claims.model import Row
-    from cspbench.claims.verdict import Verdict
     from cspbench.classification.ablation import Step
 
-ACCURACIES = ("top1", "top5")
 HEADER = (
     *("Model", "Definition", "Row", "n"),
     *("Top-1", "claim", "delta", "verdict", "Top-5", "claim", "delta", "verdict", "Preset"),
 )
 
 
-def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One object per published row that the result stands against, or one without a claim.
-
-    Where it was made in no row's way, those of its model, and `why` says what is otherwise.
-    """
-    from cspbench.results import protocol
-    from cspbench.results.match import accuracies, of_classifier, of_model, otherwise
-    from cspbench.zoo.catalogue import provenance
-
-    identity = result["identity"]
-    overridden = [*protocol.said(protocol.of_classifier(identity)), *protocol.network(identity)]
-    rows: list[Row | None] = [*(of_classifier(identity) or ([] if identity["file"] else of_model(identity["model"])))]
-    made = []
-    for row in rows or [None]:
-        found = [*otherwise(row, identity), *overridden, *protocol.weights(row, identity)] if row else []
-        judged = accuracies(row, result) if row else {}
-        judged = {metric: protocol.held(verdict, found) for metric, verdict in judged.items()}
-        made.append(
-            {
-                **_about(identity["model"], "file" if identity["file"] else provenance(identity["model"]), row),
-                "images": result["images"],
-                "preset": identity["preset"]["name"],
-                "why": found,
-                **{metric: {**result[metric], **_said(judged.get(metric))} for metric in ACCURACIES},
-            }
-        )
-    return made
+def _rows(claims: Sequence[JudgedClaim]) -> list[tuple[Row | None, dict[str, JudgedClaim]]]:
+    """The claims of each row by metric; one without a row where nothing is claimed."""
+    rows: dict[tuple[str, str], tuple[Row, dict[str, JudgedClaim]]] = {}
+    for claim in claims:
+        rows.setdefault((claim.row.table, claim.row.id), (claim.row, {}))[1][claim.cell.metric] = claim
+    return [*rows.values()] or [(None, {})]
 
 
-def unmeasured(model: str) -> list[dict[str, Any]]:
+def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, ClassificationMetrics]:
+    identity, metrics = evaluation.run.identity, evaluation.metrics
+    assert isinstance(identity, ImagenetIdentity)
+    assert isinstance(metrics, ClassificationMetrics)
+    return identity, metrics
+
+
+def _lines(evaluation: StoredEvaluation) -> list[list[str]]:
+    """The texts of one line for each row that an evaluation stands against, in the order of `HEADER`."""
+    identity, metrics = _parts(evaluation)
+    definition = "file" if identity.user_file else provenance(identity.model)
+    lines = []
+    for row, claims in _rows(judged(evaluation)):
+        texts = [identity.model, definition, f"{row.table}: {row.label}" if row else "-", str(metrics.images)]
+        for metric in ACCURACIES:
+            texts += [_share(getattr(metrics, metric)), *_claim(claims.get(metric))]
+        lines.append([*texts, str(identity.preset["name"])])
+    return lines
+
+
+def _without(model: str) -> list[list[str]]:
     """The same for a model that lacks weights: every claim, and nothing beside it."""
-    from cspbench.claims.verdict import Reason, Status, Verdict
-    from cspbench.results.match import of_model
-    from cspbench.zoo.catalogue import provenance
-
-    made = []
-    for row in of_model(model):
-        cells = {metric: row.cells.get(metric) for metric in ACCURACIES}
-        judged = {
-            metric: Verdict(Status.UNMEASURED, cell.value, None, reason=Reason.NO_WEIGHTS)
-            for metric, cell in cells.items()
-            if cell is not None and cell.value is not None
-        }
-        made.append(
-            {
-                **_about(model, provenance(model), row),
-                "images": None,
-                "preset": None,
-                "why": [],
-                **{metric: {"percent": None, **_said(judged.get(metric))} for metric in ACCURACIES},
-            }
-        )
-    return made
+    lines = []
+    for row, claims in _rows(without_weights(model)):
+        texts = [model, provenance(model), f"{row.table}: {row.label}" if row else "-", "-"]
+        for metric in ACCURACIES:
+            texts += ["-", *_claim(claims.get(metric))]
+        lines.append([*texts, "-"])
+    return lines
 
 
-def _about(model: str, definition: str, row: Row | None) -> dict[str, Any]:
-    return {
-        "model": model,
-        "definition": definition,
-        "table": row.table if row else None,
-        "row": row.label if row else None,
-        "id": row.id if row else None,
-    }
+def _share(hits: Hits) -> str:
+    low, high = wilson(hits.correct, hits.total)
+    return f"{100 * hits.correct / hits.total:.3f} [{low:.2f}, {high:.2f}]"
 
 
-def _said(verdict: Verdict | None) -> dict[str, Any]:
-    return {
-        "published": str(verdict.claim) if verdict and verdict.claim is not None else None,
-        "delta": str(verdict.delta) if verdict and verdict.delta is not None else None,
-        "verdict": str(verdict.word) if verdict else "unpublished",
-        "reason": str(verdict.reason) if verdict and verdict.reason else None,
-    }
+def _claim(claim: JudgedClaim | None) -> list[str]:
+    """Claim, difference and verdict."""
+    if claim is None:
+        return ["-", "-", "unpublished"]
+    return [claim.cell.claim or "-", _delta(claim), claim.cell.mark]
 
 
-def claims(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every published number of the lines with what was measured and the verdict, as eval-coco's JSON has them."""
-    return [
-        {
-            **{key: row[key] for key in ("table", "row", "id")},
-            "metric": metric,
-            "published": row[metric]["published"],
-            "measured": None if row[metric]["percent"] is None else f"{row[metric]['percent']:.3f}",
-            **{key: row[metric][key] for key in ("delta", "verdict", "reason")},
-            "why": row["why"],
-        }
-        for row in rows
-        for metric in ACCURACIES
-        if row[metric]["published"] is not None
-    ]
+def _delta(claim: JudgedClaim) -> str:
+    cell = claim.cell
+    if cell.delta is None:
+        return "-"
+    value = Decimal(cell.delta)
+    text = f"{value.normalize():+f}" if value else "+0"
+    return f"{text} ({abs(cell.images):,} images {'more' if cell.images > 0 else 'fewer'})" if cell.images else text
 
 
-def described(result: Mapping[str, Any], provenance: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """On one line what the table does not say of a result: its counts, what it was made of and how, and where it is."""
-    identity = result["identity"]
+def _described(evaluation: StoredEvaluation) -> str:
+    """On one line what the table does not say of an evaluation: its counts, what made it, and where it is."""
+    identity, metrics = _parts(evaluation)
     counts = ", ".join(
-        f"{result[metric]['correct']}/{result[metric]['total']} {name}"
+        f"{getattr(metrics, metric).correct}/{getattr(metrics, metric).total} {name}"
         for metric, name in zip(ACCURACIES, ("top-1", "top-5"), strict=True)
     )
-    data = str(identity["data"].get("sha256") or identity["data"].get("name", "unknown"))
-    made = [
-        f"weights {str(identity['weights'])[:12]}",
-        f"data {data[:12]}",
-        str(provenance.get("device")),
-        str(identity["precision"]),
-        f"batch norm {identity['preset'].get('epsilon', 'unknown')}",
+    facts = [
+        f"weights {identity.weights.partition(':')[2][:12]}",
+        f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
+        str(evaluation.run.sessions[-1].device),
+        identity.precision,
+        f"decoder {identity.preset.get('decoder', 'unknown')}",
+        f"batch norm {identity.preset.get('epsilon', 'unknown')}",
     ]
-    why = list(dict.fromkeys(each for row in rows for each in row["why"]))
-    other = f"; made another way than the claims: {'; '.join(why)}" if why else ""
-    return printable(f"{identity['model']}: {counts}; {', '.join(made)}; {result['run']}{other}")
+    why = list(dict.fromkeys(text for claim in judged(evaluation) for text in claim.why))
+    other = f"; not the claims' protocol: {'; '.join(why)}" if why else ""
+    return printable(f"{identity.model}: {counts}; {', '.join(facts)}; {evaluation.where}{other}")
 
 
-def failed(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an accuracy is off."""
-    return any(row[metric]["verdict"] == "off" for row in rows for metric in ACCURACIES)
-
-
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    texts = [
-        row["model"],
-        row["definition"],
-        f"{row['table']}: {row['row']}" if row["row"] else "-",
-        str(row["images"] or "-"),
-    ]
-    for metric in ACCURACIES:
-        cell = row[metric]
-        share = "-"
-        if cell["percent"] is not None:
-            low, high = cell["interval"]
-            share = f"{cell['percent']:.3f} [{low:.2f}, {high:.2f}]"
-        verdict = f"{cell['verdict']}: {cell['reason']}" if cell["reason"] else cell["verdict"]
-        delta = f"{float(cell['delta']):+.2f}".rstrip("0").rstrip(".") if cell["delta"] else "-"
-        texts += [share, cell["published"] or "-", delta, verdict]
-    return [*texts, row["preset"] or "-"]
-
-
-def text(rows: Sequence[Mapping[str, Any]], without: Sequence[str], form: str, descriptions: Sequence[str] = ()) -> str:
-    """The rows as md, csv or latex, and the models that lack weights: in md below, with the descriptions of results."""
+def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: str) -> str:
+    """The evaluations as md, csv or latex, and the models that lack weights: in md below, with where the runs are."""
+    lines = [line for evaluation in evaluations for line in _lines(evaluation)]
     if form != "md":
-        texts = [_texts(row) for row in (*rows, *(row for model in without for row in unmeasured(model)))]
-        return flat_csv(HEADER, texts) if form == "csv" else latex(HEADER, texts)
-    parts = [grid(HEADER, [_texts(row) for row in rows]), "In brackets the 95 % interval (Wilson)."]
-    parts += descriptions
+        lines += [line for model in without for line in _without(model)]
+        return flat_csv(HEADER, lines) if form == "csv" else latex(HEADER, lines)
+    parts = [grid(HEADER, lines), "In brackets the 95 % interval (Wilson): where another draw of images would put it."]
+    parts += [_described(evaluation) for evaluation in evaluations]
     if without:
         parts.append(f"unmeasured, no-weights: {', '.join(without)}")
     return "\n\n".join(parts) + "\n"
+
+
+def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
+    """An evaluation as the commands' JSON has it: its metrics, the claims with their verdicts, and its provenance."""
+    _, metrics = _parts(evaluation)
+    plain: dict[str, Any] = msgspec.to_builtins(metrics)
+    for metric in ACCURACIES:
+        hits = getattr(metrics, metric)
+        low, high = wilson(hits.correct, hits.total)
+        percent, interval = round(100 * hits.correct / hits.total, 4), [round(low, 4), round(high, 4)]
+        plain[metric] = {**plain[metric], "percent": percent, "interval": interval}
+    return {
+        **plain,
+        "run": evaluation.where,
+        "claims": [judged_evaluations.as_json(claim) for claim in judged(evaluation)],
+        "provenance": {
+            "sessions": msgspec.to_builtins(evaluation.run.sessions),
+            "scored": msgspec.to_builtins(evaluation.run.scored),
+            "weights": msgspec.to_builtins(evaluation.run.weights),
+        },
+    }
+
+
+def without_json(model: str) -> dict[str, Any]:
+    """The same for a model that lacks weights."""
+    claims = [judged_evaluations.as_json(claim) for claim in without_weights(model)]
+    return {"model": model, "verdict": "unmeasured", "reason": "no-weights", "claims": claims}
 
 
 def explanation(steps: Sequence[Step], form: str) -> str:

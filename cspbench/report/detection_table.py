@@ -3,30 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
+
+from cspbench.claims.metrics import METRICS, PRECISIONS, of_family
 from cspbench.errors import printable
+from cspbench.report import judged_evaluations
 from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.judged_evaluations import JudgedClaim, judged
+from cspbench.results import protocol
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
+from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.catalogue import provenance
 
-HEADER = ("Model", "Definition", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
-METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
-RECALLS = ("ar1", "ar10", "ar100", "ars", "arm", "arl")
-CLAIMS = ("Model", "Row", "NMS", *HEADER[3:9])
-RECALL = ("Model", "NMS", *(name.upper() for name in RECALLS))
-CLASSES = ("Class", *HEADER[3:9], *RECALL[2:])
+RECALLS = of_family("ar")
+_PRECISIONS = tuple(METRICS[name].header for name in PRECISIONS)
+HEADER = ("Model", "Definition", "NMS", *_PRECISIONS, "n", "Split", "Size", "Preset")
+CLAIMS = ("Model", "Row", "NMS", *_PRECISIONS)
+RECALL = ("Model", "NMS", *(METRICS[name].header for name in RECALLS))
+CLASSES = ("Class", *_PRECISIONS, *RECALL[2:])
 FLAT = (
     *HEADER,
     *RECALL[2:],
     "Class",
     "Row",
-    *(f"{metric} {what}" for metric in HEADER[3:9] for what in ("claim", "delta", "verdict")),
+    *(f"{metric} {what}" for metric in _PRECISIONS for what in ("claim", "delta", "verdict")),
 )
 """In CSV, whose lines are all alike: one for each published row, or without any one, and one for each class."""
 
+Numbers = Mapping[str, Decimal | None]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What stands in one line: of a run at one threshold, or of a file of detections, which says neither."""
+
+    model: str
+    definition: str
+    nms: str
+    ap: Numbers
+    intervals: Mapping[str, tuple[float, float] | None] | None
+    per_class: Mapping[str, Numbers] | None
+    images: int
+    split: str
+    size: str
+    preset: str
+    pending: str = ""
+    """Why there are no numbers: awaiting-server, or partial."""
+    claims: Sequence[JudgedClaim] = field(default=())
+
+
+def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
+    """The lines of a scored run, one for each threshold."""
+    identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
+    assert isinstance(identity, CocoIdentity)
+    assert isinstance(metrics, DetectionMetrics)
+    assert settings is not None
+    claims = judged(evaluation)
+    split = str(identity.data.split)
+    preset = "its own protocol" if identity.quoted else settings.name
+    return [
+        Scored(
+            identity.model,
+            "file" if identity.user_file else provenance(identity.model),
+            f"{threshold.nms:g} {threshold.kind}",
+            threshold.ap,
+            threshold.intervals,
+            threshold.per_class,
+            metrics.images,
+            f"{split}, partial" if evaluation.run.partial else split,
+            "×".join(map(str, identity.size)),
+            protocol.named(preset, protocol.of_detector(evaluation.run)),
+            "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
+            [claim for claim in claims if claim.nms == threshold.nms],
+        )
+        for threshold in metrics.thresholds
+    ]
+
 
 class _Part(NamedTuple):
-    """A table, what is said before it and after it."""
+    """A table, and the text before it and after it."""
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
@@ -34,149 +93,171 @@ class _Part(NamedTuple):
     after: str = ""
 
 
-def _number(value: float | None, interval: Sequence[float] | None = None) -> str:
+def _number(value: Decimal | None, interval: Sequence[float] | None = None) -> str:
     if value is None:
         return "n/a"
     return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
-def _nms(at: Mapping[str, Any]) -> str:
-    """The threshold and kind of suppression; a result file says neither."""
-    return "-" if at["nms"] is None else f"{at['nms']:g} {at['kind']}"
+def _line(scored: Scored) -> list[str]:
+    numbers = [_number(scored.ap.get(metric), (scored.intervals or {}).get(metric)) for metric in PRECISIONS]
+    if scored.pending:
+        numbers = [scored.pending] + ["-"] * (len(PRECISIONS) - 1)
+    about = [str(scored.images), scored.split, scored.size or "-", scored.preset]
+    return [scored.model, scored.definition, scored.nms, *numbers, *about]
 
 
-def _line(result: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
-    identity = result["identity"]
-    numbers = [_number(at["ap"].get(metric), (at["intervals"] or {}).get(metric)) for metric in METRICS]
-    if at["ap"] == {}:
-        numbers = ["awaiting-server" if "submissions" in result else "partial"] + ["-"] * 5
-    split = identity["data"]["split"]
-    return [
-        identity["model"],
-        "file" if identity["file"] else provenance(identity["model"]),
-        _nms(at),
-        *numbers,
-        str(result["images"]),
-        f"{split}, partial" if result.get("partial") else split,
-        "×".join(map(str, identity["size"])) or "-",
-        result.get("described") or result["preset"],
-    ]
-
-
-def _rows(at: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Mapping[str, Any]]]]:
+def _rows(scored: Scored) -> Iterator[tuple[str, dict[str, JudgedClaim]]]:
     """The published rows that a threshold's AP stands against, and their claims by metric."""
-    rows: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for claim in at["claims"]:
-        rows.setdefault((claim["table"], claim["id"]), {})[claim["metric"]] = claim
+    rows: dict[tuple[str, str], dict[str, JudgedClaim]] = {}
+    for claim in scored.claims:
+        rows.setdefault((claim.row.table, claim.row.id), {})[claim.cell.metric] = claim
     for claims in rows.values():
         first = next(iter(claims.values()))
-        yield f"{first['table']}: {first['row']}", claims
+        yield f"{first.row.table}: {first.row.label}", claims
 
 
-def _word(claim: Mapping[str, Any]) -> str:
-    return f"{claim['verdict']}: {claim['reason']}" if claim["reason"] else str(claim["verdict"])
+def _delta(claim: JudgedClaim) -> str:
+    """The difference as printed numbers have it, without the zeros at its end."""
+    if claim.cell.delta is None:
+        return ""
+    value = Decimal(claim.cell.delta)
+    return claim.cell.delta if not value else f"{value.normalize():+f}"
 
 
-def _cell(claim: Mapping[str, Any] | None) -> str:
+def _cell(claim: JudgedClaim | None) -> str:
     """A claim, what was measured, their difference and the verdict, in one text."""
     if claim is None:
         return "-"
-    measured = f" → {claim['measured']}" if claim["measured"] else ""
-    delta = f" Δ{claim['delta']}" if claim["delta"] else ""
-    return f"{claim['published']}{measured}{delta} {_word(claim)}"
+    measured = f" → {claim.measured}" if claim.measured else ""
+    delta = f" Δ{_delta(claim)}" if claim.cell.delta else ""
+    return f"{claim.cell.claim}{measured}{delta} {claim.cell.mark}"
 
 
-def _classes(at: Mapping[str, Any]) -> list[list[str]]:
+def _classes(scored: Scored) -> list[list[str]]:
     return [
-        [name, *(_number(values.get(metric)) for metric in (*METRICS, *RECALLS))]
-        for name, values in (at["per_class"] or {}).items()
+        [name, *(_number(values.get(metric)) for metric in (*PRECISIONS, *RECALLS))]
+        for name, values in (scored.per_class or {}).items()
     ]
 
 
-def _parts(results: Sequence[Mapping[str, Any]]) -> Iterator[_Part]:
+def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
     """The tables of a text that people read."""
-    each = [(result, at) for result in results for at in result["thresholds"]]
-    intervals = any(at["intervals"] for _, at in each)
-    yield _Part(
-        HEADER,
-        [_line(result, at) for result, at in each],
-        after="In brackets the 95 % interval (percentile bootstrap over images)." if intervals else "",
+    intervals = any(scored.intervals for scored in lines)
+    note = (
+        "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
     )
+    yield _Part(HEADER, list(map(_line, lines)), after=note if intervals else "")
     recall = [
-        [result["identity"]["model"], _nms(at), *(_number(at["ap"].get(metric)) for metric in RECALLS)]
-        for result, at in each
-        if any(metric in at["ap"] for metric in RECALLS)
+        [scored.model, scored.nms, *(_number(scored.ap.get(metric)) for metric in RECALLS)]
+        for scored in lines
+        if any(metric in scored.ap for metric in RECALLS)
     ]
     if recall:
         yield _Part(RECALL, recall)
     claimed = [
-        [result["identity"]["model"], row, f"{at['nms']:g}", *(_cell(claims.get(metric)) for metric in METRICS)]
-        for result, at in each
-        for row, claims in _rows(at)
+        [scored.model, row, scored.nms.split(" ")[0], *(_cell(claims.get(metric)) for metric in PRECISIONS)]
+        for scored in lines
+        for row, claims in _rows(scored)
     ]
     if claimed:
-        yield _Part(CLAIMS, claimed, after="A claim, → what was measured, Δ their difference, and the verdict.")
-    for result, at in each:
-        if at["per_class"]:
-            yield _Part(CLASSES, _classes(at), before=f"{result['identity']['model']}, NMS {_nms(at)}")
+        yield _Part(CLAIMS, claimed, after="Each cell: claim → measurement, Δ difference, verdict.")
+    for scored in lines:
+        if scored.per_class:
+            yield _Part(CLASSES, _classes(scored), before=f"{scored.model}, NMS {scored.nms}")
 
 
-def _flat(results: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
     """The lines of `FLAT`."""
-    for result in results:
-        for at in result["thresholds"]:
-            line = _line(result, at)
-            recall = [_number(at["ap"][metric]) if metric in at["ap"] else "-" for metric in RECALLS]
-            for row, claims in list(_rows(at)) or [("-", {})]:
-                found = [claims.get(metric) for metric in METRICS]
-                texts = [
-                    text
-                    for claim in found
-                    for text in ((claim["published"], claim["delta"] or "-", _word(claim)) if claim else ("-",) * 3)
-                ]
-                yield [*line, *recall, "all", row, *texts]
-            for name, *numbers in _classes(at):
-                yield [*line[:3], *numbers[:6], *line[9:], *numbers[6:], name, *("-",) * (1 + 3 * len(METRICS))]
+    for scored in lines:
+        line = _line(scored)
+        recall = [_number(scored.ap[metric]) if metric in scored.ap else "-" for metric in RECALLS]
+        for row, claims in list(_rows(scored)) or [("-", {})]:
+            texts = []
+            for metric in PRECISIONS:
+                claim = claims.get(metric)
+                texts += [claim.cell.claim or "-", _delta(claim) or "-", claim.cell.mark] if claim else ["-"] * 3
+            yield [*line, *recall, "all", row, *texts]
+        for name, *numbers in _classes(scored):
+            precisions, recalls = numbers[: len(PRECISIONS)], numbers[len(PRECISIONS) :]
+            yield [*line[:3], *precisions, *line[9:], *recalls, name, *("-",) * (1 + 3 * len(PRECISIONS))]
 
 
-def _made(result: Mapping[str, Any]) -> str:
-    """Where a result's run is, and what its numbers are of: what `score` and `compare` ask for."""
-    identity = result["identity"]
-    kind, _, digest = str(identity["weights"]).rpartition(":")
-    if "file" in result:
-        start = f"file {result['file']}; sha256 {digest[:12]}"
-    else:
-        start = f"run {result['run']}; weights {kind or 'sha256'} {digest[:12]}"
-    engines = dict.fromkeys(str(at["engine"]) for at in result["thresholds"] if at["engine"])
+def described(evaluation: StoredEvaluation) -> str:
+    """Where a run is, and what its numbers are of: what `score` and `compare` ask for."""
+    identity, metrics = evaluation.run.identity, evaluation.metrics
+    assert isinstance(metrics, DetectionMetrics)
+    engines = dict.fromkeys(threshold.engine for threshold in metrics.thresholds if threshold.engine)
     parts = [
-        start,
-        f"data sha256 {identity['data']['sha256'][:12]}",
+        f"run {evaluation.where}; weights {identity.weights.partition(':')[2][:12]}",
+        f"data sha256 {str(identity.data.sha256)[:12]}",
         *([f"engine {', '.join(engines)}"] if engines else []),
-        *([f"{result.get('device') or 'unknown device'} {identity['precision']}"] if "file" not in result else []),
+        f"{evaluation.run.sessions[-1].device or 'unknown device'} {identity.precision}",
+        f"decoder {identity.preset.get('decoder', 'unknown')}",
     ]
-    why = dict.fromkeys(each for at in result["thresholds"] for claim in at["claims"] for each in claim.get("why", ()))
+    why = dict.fromkeys(text for claim in judged(evaluation) for text in claim.why)
     if why:
-        parts.append(f"made another way than the claims: {'; '.join(why)}")
+        parts.append(f"not the claims' protocol: {'; '.join(why)}")
     return printable("; ".join(parts))
 
 
-def text(results: Sequence[Mapping[str, Any]], without: Sequence[str], form: str) -> str:
-    """Results as md, csv or latex; in md where their runs are follows, and the models that lack weights."""
+def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence[str], form: str) -> str:
+    """Lines as md, csv or latex; in md what they are of follows, and the models that lack weights."""
     if form == "csv":
-        return flat_csv(FLAT, _flat(results))
+        return flat_csv(FLAT, _flat(lines))
     if form == "latex":
-        found = "\n".join(latex(part.header, part.lines) for part in _parts(results))
-        return found.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
+        joined = "\n".join(latex(part.header, part.lines) for part in _parts(lines))
+        return joined.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
     texts = [
-        each for part in _parts(results) for each in (part.before, grid(part.header, part.lines), part.after) if each
+        each for part in _parts(lines) for each in (part.before, grid(part.header, part.lines), part.after) if each
     ]
-    if results:
-        texts.append("\n".join(f"- {_made(result)}" if len(results) > 1 else _made(result) for result in results))
+    if descriptions:
+        texts.append("\n".join(f"- {each}" if len(descriptions) > 1 else each for each in descriptions))
     if without:
         texts.append(f"unmeasured, no-weights: {', '.join(without)}")
     return "\n\n".join(texts) + "\n"
 
 
-def failed(results: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an AP is off."""
-    return any(claim["verdict"] == "off" for result in results for at in result["thresholds"] for claim in at["claims"])
+def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
+    """A scored run as the commands' JSON has it: its thresholds with their claims, and its provenance."""
+    identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
+    assert isinstance(identity, CocoIdentity)
+    assert isinstance(metrics, DetectionMetrics)
+    assert settings is not None
+    claims = judged(evaluation)
+    preset = "its own protocol" if identity.quoted else settings.name
+    plain: dict[str, Any] = msgspec.to_builtins(metrics)
+    plain["thresholds"] = [
+        {
+            **threshold_json(each),
+            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.nms == each.nms],
+        }
+        for each in metrics.thresholds
+    ]
+    return {
+        **plain,
+        "preset": preset,
+        "described": protocol.named(preset, protocol.of_detector(evaluation.run)),
+        "run": evaluation.where,
+        "partial": evaluation.run.partial,
+        "device": evaluation.run.sessions[-1].device,
+        "provenance": {
+            "sessions": msgspec.to_builtins(evaluation.run.sessions),
+            "scored": msgspec.to_builtins(evaluation.run.scored),
+            "weights": msgspec.to_builtins(evaluation.run.weights),
+        },
+    }
+
+
+def threshold_json(threshold: Threshold) -> dict[str, Any]:
+    """A threshold's numbers as floats, every key there."""
+    names = Threshold.__struct_fields__
+    return {name: _plain(getattr(threshold, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return msgspec.to_builtins(value)

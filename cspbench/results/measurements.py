@@ -87,6 +87,8 @@ class CellMeasurement:
     provenance: Provenance
     model: str | None = None
     size: tuple[int, int] | None = None
+    nms: float | None = None
+    """The threshold that an AP was measured at."""
 
     @property
     def key(self) -> Key:
@@ -283,7 +285,8 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
             for metric in PRECISIONS:
                 cell = row.cells.get(metric)
                 if cell is not None and cell.published:
-                    yield CellMeasurement(row, cell, _precision(threshold, metric, identity.data, deviations), made)
+                    measurement = _precision(threshold, metric, identity.data, deviations)
+                    yield CellMeasurement(row, cell, measurement, made, nms=threshold.nms)
 
 
 def _precision(threshold: Threshold, metric: str, data: Data, deviations: Sequence[Deviation]) -> Measurement:
