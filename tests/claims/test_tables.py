@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from golden.documents import Documents, fingerprints, stored
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
@@ -44,36 +44,29 @@ README = tuple(ROWS)[:11]
 NOT_BORNE_OUT: set[tuple[str, str, str]] = set()
 
 
-@pytest.fixture
-def document(shared: Path) -> Callable[[str], list[str]]:
-    """Reads the lines of a published document by the digits its name begins with."""
-
-    def read(opening: str) -> list[str]:
-        (found,) = (shared / "seeds").glob(f"{opening}_*.txt")
-        return found.read_text(encoding="utf-8").split("\n")
-
-    return read
+@pytest.fixture(scope="session")
+def printed() -> Documents:
+    """The digests of what the documents print."""
+    return stored()
 
 
-def readme_tables(lines: list[str]) -> list[list[str]]:
-    """Every run of lines that end in a table's bar."""
-    text = "\n".join(line if line.endswith("|") else "" for line in lines)
-    return [block.split("\n") for block in re.split(r"\n{2,}", text.strip("\n"))]
+def lines(name: str) -> list[str]:
+    return tables.load(name).markdown().split("\n")
 
 
 # --- the documents
 
 
 @pytest.mark.parametrize(("index", "name"), list(enumerate(README)))
-def test_readme_table_is_printed_line_by_line(index: int, name: str, document: Callable[[str], list[str]]) -> None:
-    printed = readme_tables(document("004"))
-    assert len(printed) == len(README)
-    assert tables.load(name).markdown().split("\n") == printed[index]
+def test_readme_table_is_printed_line_by_line(index: int, name: str, printed: Documents) -> None:
+    assert len(printed.readme_tables) == len(README)
+    assert fingerprints(lines(name)) == printed.readme_tables[index]
 
 
-def test_nothing_in_a_readme_table_is_missing(document: Callable[[str], list[str]]) -> None:
-    lines = [line for line in document("004") if "|" in line]
-    rows = [line for line in lines if not line.startswith(("Model |", "---|"))]
+def test_nothing_in_a_readme_table_is_missing(printed: Documents) -> None:
+    # whole lines are compared above, so the numbers that stand in ours are the README's
+    assert sum(map(len, printed.readme_tables)) == sum(len(lines(name)) for name in README)
+    rows = [line for name in README for line in lines(name) if not line.startswith(("Model |", "---|"))]
     loaded = [tables.load(name) for name in README]
     assert len(rows) == sum(len(table.rows) for table in loaded) == 88
     number = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -100,35 +93,22 @@ def test_nothing_in_a_readme_table_is_missing(document: Callable[[str], list[str
 
 
 @pytest.mark.parametrize("name", README)
-def test_titles_and_sections_are_the_readmes(name: str, document: Callable[[str], list[str]]) -> None:
-    text = "\n".join(document("004"))
+def test_titles_and_sections_are_the_readmes(name: str, printed: Documents) -> None:
     table = tables.load(name)
-    assert table.title in text
-    headings = [re.search(rf"^(?:- )?{re.escape(heading)}$", text, re.MULTILINE) for heading in table.section]
-    assert all(headings)
+    assert set(fingerprints([table.title, *table.section])) <= set(printed.readme_lines)
 
 
-def test_mmpretrain_is_its_card(document: Callable[[str], list[str]]) -> None:
-    lines = [line for line in document("003") if line]
-    opening = lines.index("Model")
-    card = lines[opening : next(n for n, line in enumerate(lines) if line.startswith("Models with *"))]
-    header, _, *rows = tables.load("mmpretrain").markdown().split("\n")
+def test_mmpretrain_is_its_card(printed: Documents) -> None:
+    header, _, *rows = lines("mmpretrain")
     ours = [cell for line in (header, *rows) for cell in line.removesuffix(" |").split(" | ")]
-    assert ours == card
-    assert len(card) == 8 * (1 + 3)
+    assert fingerprints(ours) == printed.mmpretrain_card
+    assert len(ours) == 8 * (1 + 3)
 
 
-def test_timm_is_its_card(document: Callable[[str], list[str]]) -> None:
-    lines = document("001")
-    card = lines[lines.index("Models:") :]
-    scalars = [re.fullmatch(r"\s*(?:- )?([^:]+): '?([^']+)'?", line) for line in card]
-    found = {match[1]: match[2] for match in scalars if match}
-    # what is not a property of the network or its training
-    for key in ("In Collection", "Code", "Weights", "Task", "Dataset"):
-        del found[key]
+def test_timm_is_its_card(printed: Documents) -> None:
     table = tables.load("timm")
-    assert {column.header: table.rows[0].render(column) for column in table.columns} == found
-    assert list(found) == [column.header for column in table.columns]
+    ours = [f"{column.header}: {table.rows[0].render(column)}" for column in table.columns]
+    assert fingerprints(ours) == printed.timm_card
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -219,6 +219,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.reference("data/coco-mini", "weights/yolo-fastest-1.1.weights")
 @pytest.mark.parametrize("preset", list(GOLDEN))
 def test_the_original_binarys_ap(shared: Path, tmp_path: Path, preset: tuple[str, ...]) -> None:
     """A really trained detector on real images: AP as from the C binary's own detections, within 0.05 points."""

@@ -276,6 +276,7 @@ def test_the_check_finds_bad_images(tmp_path: Path) -> None:
     assert report.tiny == 1
 
 
+@pytest.mark.reference("data/coco-mini")
 def test_the_mini_set(shared: Path) -> None:
     source = open_coco(shared / "data" / "coco-mini")
     assert isinstance(source, CocoSource)

@@ -105,6 +105,7 @@ def test_crowded_images_agree(seed: int) -> None:
     same(truth(objects), detections(found))
 
 
+@pytest.mark.reference("golden/eval", "data/coco-mini")
 @pytest.mark.parametrize("name", GOLDEN)
 def test_darknets_own_results(shared: Path, name: str) -> None:
     ground = open_coco(shared / "data" / "coco-mini").ground_truth

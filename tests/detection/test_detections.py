@@ -214,6 +214,7 @@ def overlap(boxes: np.ndarray[Any, Any], box: np.ndarray[Any, Any]) -> np.ndarra
     return iou
 
 
+@pytest.mark.reference("golden/eval", "data/coco-mini", "weights/yolo-fastest-1.1.weights")
 @pytest.mark.parametrize("run", [run for run, _, _ in RUNS])
 def test_the_detections_that_the_binary_wrote(run: str, reference_runs: dict[str, Detections], shared: Path) -> None:
     path = shared / "golden" / "eval" / f"yolo-fastest-1.1.{run}.json.gz"
