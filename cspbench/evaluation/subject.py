@@ -1,4 +1,4 @@
-"""What is evaluated: a catalogue's model, a network of one's own with a weight file, or a module that describes itself."""
+"""What is evaluated: a model of the catalogue, a network with a weight file, or a module that describes itself."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def subject_of(
     """The subject of a catalogue's name, a network, or a module; at an input (height, width) if not its own.
 
     Without a file, a catalogue's weights are looked for in $CSPBENCH_WEIGHTS, and those of the bundled sample's models
-    in this package; a network of one's own needs its file, and a module has its weights. Raises `UsageError` where there
-    are none, `WeightsError` for a file that does not fit.
+    in this package; a network of one's own needs its file, and a module has its weights. Raises `UsageError` where
+    there are none, `WeightsError` for a file that does not fit.
     """
     if isinstance(model, str):
         entry = catalogue_model(model)

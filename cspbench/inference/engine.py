@@ -104,7 +104,8 @@ def prepare(
     """Make an engine of a module with its weights loaded.
 
     A module of ours is changed and must not be used again: its batch norms are folded, its kernels fused. Any other is
-    copied and runs as it is. `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and deterministic.
+    copied and runs as it is. `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and
+    deterministic.
     """
     exact_arithmetic()
     if device.type == "cpu":

@@ -212,7 +212,7 @@ def moved(run: RunDirectory, files: str | None) -> RunDirectory:
 
 
 def _rewrite(run: RunDirectory, change: Callable[[Run], Run]) -> RunDirectory:
-    """Read, change and write a record while nobody else does. Raises `IncompleteRunError` where it cannot be written."""
+    """Read, change and write a record under its lock. Raises `IncompleteRunError` where it cannot be written."""
     try:
         with exclusive(run.path / ".metrics.lock", wait=PATIENCE):
             record = change(load_run(run.path).record)
