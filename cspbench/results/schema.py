@@ -350,8 +350,14 @@ def bounded(value: Decimal) -> bool:
     return isinstance(exponent, int) and abs(exponent) <= 100 and len(value.as_tuple().digits) <= 100
 
 
-class _Versioned(Struct):
+class _OldRun(Struct):
     schema: int
+
+
+class _Versioned(Struct):
+    schema: int | None = None
+    run: _OldRun | None = None
+    """Schema 1 had its number in the run alone."""
 
 
 class OldSchemaError(ValueError):
@@ -376,7 +382,10 @@ def decode(data: bytes, kind: type[Record]) -> Record:
     `OldSchemaError` for one of an earlier schema, which is never misread as one of this.
     """
     try:
-        schema = msgspec.json.decode(data, type=_Versioned).schema
+        versioned = msgspec.json.decode(data, type=_Versioned)
+        schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema
+        if schema is None:
+            raise ValueError("Object missing required field `schema`")
         if schema != SCHEMA:
             raise OldSchemaError(schema)
         return msgspec.json.decode(data, type=kind)
