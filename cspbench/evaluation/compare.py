@@ -25,7 +25,7 @@ Runs = tuple[RunDirectory, RunDirectory]
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """Top-1 and top-5 of each run, and what their top-1 predictions share; `right` tells which run is, of the others."""
+    """Top-1 and top-5 of each run, and what their top-1 predictions share; `right` says which run is elsewhere."""
 
     runs: Runs
     labels: tuple[str, str]

@@ -154,7 +154,7 @@ def _repr_v1(layer: Layer) -> _Shown | None:
 
 
 def counts(document: Mapping[str, Any], known: Known) -> Counts:
-    """A params.json of schema 1 in today's. Raises `MigrationError`; `ValueError` or `LookupError` for anything else."""
+    """A params.json of schema 1 in today's. Raises `MigrationError`, `ValueError` or `LookupError`."""
     return msgspec.convert(
         {
             "session": _session(document),
