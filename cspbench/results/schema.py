@@ -218,7 +218,7 @@ class ClassOrder(Struct, frozen=True):
     words: str
 
 
-class ClassificationMetrics(Struct, frozen=True, kw_only=True):
+class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="imagenet"):
     """metrics.json of a classifier: the same bytes whoever made the predictions, by the same program."""
 
     schema: int = SCHEMA
@@ -264,7 +264,7 @@ class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
                 raise ValueError("an interval without an end")
 
 
-class DetectionMetrics(Struct, frozen=True, kw_only=True):
+class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="coco"):
     """metrics.json of a detector: every threshold at which its candidates were scored."""
 
     schema: int = SCHEMA
