@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def section(text: str) -> Section:
     return found
 
 
+ONE: tuple[Callable[[Section], object], ...] = (
+    lambda found: found.integer("key"),
+    lambda found: found.real("key", 0.5),
+    lambda found: found.flag("key"),
+)
+LISTS: tuple[Callable[[Section], object], ...] = (
+    lambda found: found.integers("key", "any"),
+    lambda found: found.reals("key", "any"),
+)
+
+
 @pytest.mark.parametrize("value", [INT, -INT, 0, 1, -1])
 def test_integers_of_32_bits(value: int) -> None:
     assert section(f"key={value}").integer("key") == value
@@ -33,13 +45,7 @@ def test_integers_of_32_bits(value: int) -> None:
 
 @pytest.mark.parametrize("value", [str(INT + 1), str(-INT - 1), "9" * 31, "9" * 32, "-" + "9" * 5000])
 def test_no_larger_ones(value: str) -> None:
-    for read in (
-        lambda found: found.integer("key"),
-        lambda found: found.real("key", 0.5),
-        lambda found: found.flag("key"),
-        lambda found: found.integers("key", "any"),
-        lambda found: found.reals("key", "any"),
-    ):
+    for read in (*ONE, *LISTS):
         with pytest.raises(DefinitionError) as caught:
             read(section(f"key={value}"))
         assert caught.value.where == "x.cfg:2"
@@ -47,7 +53,7 @@ def test_no_larger_ones(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "-", "+", ".", "e5", "x1", "--1", "nan", "inf"])
 def test_what_is_not_a_number(value: str) -> None:
-    for read in (lambda found: found.integer("key"), lambda found: found.real("key", 0.5)):
+    for read in ONE[:2]:
         with pytest.raises(DefinitionError) as caught:
             read(section(f"key={value}"))
         assert caught.value.found == repr(value)
@@ -61,11 +67,7 @@ def test_reals_begin_as_c_reads_them(value: str, number: float) -> None:
 
 
 def test_a_key_without_default_is_missed() -> None:
-    for read in (
-        lambda found: found.integer("key", None),
-        lambda found: found.integers("key", "any"),
-        lambda found: found.reals("key", "any"),
-    ):
+    for read in (ONE[0], *LISTS):
         with pytest.raises(DefinitionError) as caught:
             read(section("other=1"))
         assert (caught.value.where, caught.value.found) == ("x.cfg:1", "nothing")
@@ -81,16 +83,18 @@ def test_the_longest_list(end: str) -> None:
     assert caught.value.where == "net.cfg:7, layer 1 [route]"
 
 
+def anchors(text: str) -> list[tuple[float, float]]:
+    layer = cfg.parse(text, "net").network.layers[0]
+    assert isinstance(layer, Yolo)
+    return list(layer.anchors)
+
+
 @pytest.mark.parametrize("count", [1, 2, 1024])
 def test_the_most_anchors(count: int) -> None:
     net = f"[net]\nchannels=6\nheight=4\nwidth=8\n[yolo]\nmask=0\nclasses=1\nnum={count}\n"
-    (head,) = cfg.parse(net, "net").network.layers
-    assert isinstance(head, Yolo)
-    assert head.anchors == ((0.5, 0.5),) * count
+    assert anchors(net) == [(0.5, 0.5)] * count
     values = ",".join(str(each) for each in range(1, 2 * count + 1))
-    (head,) = cfg.parse(f"{net}anchors={values}\n", "net").network.layers
-    assert isinstance(head, Yolo)
-    assert head.anchors[-1] == (2 * count - 1, 2 * count)
+    assert anchors(f"{net}anchors={values}\n")[-1] == (2 * count - 1, 2 * count)
     short = values.rpartition(",")[0]
     with pytest.raises(DefinitionError) as caught:
         cfg.parse(f"{net}anchors={short}\n", "net")
