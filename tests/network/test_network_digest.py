@@ -201,6 +201,12 @@ def test_the_input_and_the_letter_box_make_another_network() -> None:
     assert len({digest(each) for each in others}) == len(others)
 
 
+def test_the_input_of_other_channels_makes_another_network() -> None:
+    """Where no layer says how many it reads."""
+    layers = (Dropout(sources=(-1,)), AvgPool(sources=(0,)))
+    assert len({digest(Network("net", (channels, 4, 6), layers)) for channels in (1, 3, 4)}) == 3
+
+
 def test_names_and_places_do_not() -> None:
     assert digest(NET.renamed("other")) == digest(NET)
     assert digest(replace(NET, origin="a.cfg:1", places=("a.cfg:5",))) == digest(NET)
