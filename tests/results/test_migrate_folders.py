@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import schema1
 import typer
+from cspbench.inference.run import RunError, load_run
 
 from cspbench.cli.app import app
 from cspbench.errors import CspbenchError
-from cspbench.evaluate.imagenet import directory
-from cspbench.evaluate.run import RunError, load_run
+from cspbench.evaluation.imagenet import directory
 from cspbench.network import cfg
-from cspbench.report.gather import gather
+from cspbench.report.build import gather
 from cspbench.results.folders import migrated
 from cspbench.results.migrate import MigrationError, _digest_v1
 
