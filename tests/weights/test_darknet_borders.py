@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from weight_files import V010, V025, count_up, random_arrays, same, save
 
+from cspbench.errors import WeightsError
 from cspbench.network.layers import AvgPool, Convolution, Dropout, Layer, MaxPool
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.header import Header
 from cspbench.weights.opening import open_weights
 from cspbench.weights.summary import summary
