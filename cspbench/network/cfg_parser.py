@@ -144,7 +144,9 @@ class Section:
             raise self.missing(key, expected)
         self.used.add(found[1])
         items = found[0].partition("#")[0].split(",", LARGEST_LIST + 1)
-        if len(items) > LARGEST_LIST + 1:
+        if len(items) > 1 and items[-1] == "":  # behind the last comma
+            items.pop()
+        if len(items) > LARGEST_LIST:
             raise DefinitionError(
                 "cfg.list-too-long",
                 f"{key} in {self.title} lists more than {LARGEST_LIST} values",
@@ -153,7 +155,7 @@ class Section:
                 found="more",
                 remedy=f"Correct {key}=",
             )
-        return items[:-1] if items[-1] == "" and len(items) > 1 else items
+        return items
 
     def integers(self, key: str, expected: str) -> list[int]:
         """A list of integers separated by commas."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import processes
+from cspbench.inference.record import weight_files
 
-from cspbench.evaluate.record import weight_files
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import known_arrays, shipped
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +64,46 @@ def test_overriding() -> None:
         PRESETS["readme"].overridden(nms=float("nan"))
     with pytest.raises(UsageError, match="no kind of suppression 'soft'"):
         PRESETS["readme"].overridden(nms_kind="soft")
+
+
+@pytest.mark.parametrize("option", ["conf", "nms"])
+def test_thresholds_are_shares(option: Any) -> None:
+    def changed(value: float) -> DetectionPreset:
+        options: dict[str, Any] = {option: value}
+        return PRESETS["readme"].overridden(**options)
+
+    for value in (0.0, 1.0, 1e-9):
+        assert getattr(changed(value), option) == value
+    for value in (-1e-9, 1 + 1e-9, -1.0, 2.0, float("inf"), float("nan")):
+        with pytest.raises(UsageError) as caught:
+            changed(value)
+        assert caught.value.found == f"{value:g}"
+
+
+@pytest.mark.parametrize("kind", ["Greedy", "greedynms ", "cornersnms", ""])
+def test_no_other_kind_of_suppression(kind: str) -> None:
+    with pytest.raises(UsageError):
+        PRESETS["readme"].overridden(nms_kind=kind)
+
+
+def test_a_letterbox_is_for_the_height_and_width_of_the_input() -> None:
+    white = np.full((2, 4, 3), 255, np.uint8)
+    found = PRESETS["letterbox"].prepare(white, (6, 7))  # 7 wide: 3 rows of it from row 1 on
+    assert found.shape == (3, 6, 7)
+    assert (found[:, [0, 4, 5]] == 0.5).all()
+    assert (found[:, 1:3] > 0.99).all()
+
+
+def test_what_the_candidates_depend_on_is_part_of_the_forward() -> None:
+    """Neither its name nor what comes after the network: NMS and how ids are read."""
+    base = PRESETS["readme"]
+    after: list[dict[str, Any]] = [{"name": "other"}, {"nms": 0.7}, {"nms_kind": "diou"}, {"image_id": "basename"}]
+    for change in after:
+        assert replace(base, **change).forward_json() == base.forward_json()
+    before: list[dict[str, Any]] = [{"conf": 0.1}, {"letterbox": True}, {"epsilon": "outside-1e-6"}]
+    for change in before:
+        assert replace(base, **change).forward_json() != base.forward_json()
+    assert replace(base, nms=0.7).as_json() != base.as_json()
 
 
 def test_everything_is_written_down() -> None:

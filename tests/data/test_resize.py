@@ -169,10 +169,9 @@ def test_a_window_is_the_whole_cropped(
 @given(width=sizes, height=sizes, to_width=sizes, to_height=sizes)
 def test_letterbox(width: int, height: int, to_width: int, to_height: int) -> None:
     image = pixels(width, height)
-    if F(to_width) / F(width) < F(to_height) / F(height):
-        inner = (to_width, height * to_width // width)
-    else:
-        inner = (width * to_height // height, to_height)
+    # the smaller of the two ratios, in whole numbers; where they are equal the image fills both sides
+    narrow = to_width * height <= to_height * width
+    inner = (to_width, height * to_width // width) if narrow else (width * to_height // height, to_height)
     expected = np.full((3, to_height, to_width), 0.5, F)
     left, top = (to_width - inner[0]) // 2, (to_height - inner[1]) // 2
     if all(inner):

@@ -70,7 +70,10 @@ def by_formula(
                     sign = 1 if layer.yolo_point == "left_top" else -1
                     x, y = x + sign * w / 2, y + sign * h / 2
                 if letterbox:
-                    nw, nh = fitted(size, extent)
+                    # the smaller of the ratios netw / width and neth / height, in whole numbers
+                    narrow = netw * extent[1] <= neth * extent[0]
+                    nw = netw if narrow else extent[0] * neth // extent[1]
+                    nh = extent[1] * netw // extent[0] if narrow else neth
                     x, w = (x - (netw - nw) / 2 / netw) / (nw / netw), w / (nw / netw)
                     y, h = (y - (neth - nh) / 2 / neth) / (nh / neth), h / (nh / neth)
                 objectness = active(v[4])
@@ -179,7 +182,7 @@ def test_a_letterbox_is_taken_off() -> None:
     raw = np.array([0.5, 0.5, (128 / 40) ** 0.5, (96 / 52) ** 0.5, 1, 1], F).reshape(1, 6, 1, 1)
     for extent, shape in (((128, 48), (128, 96)), ((64, 96), (128, 96)), ((128, 96), (128, 96))):
         (image,) = decode([raw], [layer], (96, 128), [extent], 0.1, ["a"], letterbox=True)
-        width, height = fitted((96, 128), extent)
+        width, height = extent  # each fills one side of 128x96 as it is
         expected = (extent[0] / 2, extent[1] / 2, extent[0] * shape[0] / width, extent[1] * shape[1] / height)
         np.testing.assert_allclose(image.boxes[0], expected, rtol=1e-6)
 

@@ -285,7 +285,10 @@ def shown(value: Any) -> Any:
 
 def snapshot() -> dict[str, Any]:
     """Every default that digests leave out, and the digest of every model. `python tests/network/test_digest.py`."""
-    named = {"network": Network, **{each.kind: each for each in sorted(CLASSES, key=lambda each: each.kind)}}
+    named: dict[str, type] = {
+        "network": Network,
+        **{each.kind: each for each in sorted(CLASSES, key=lambda each: each.kind)},
+    }
     return {
         "defaults": {
             name: {

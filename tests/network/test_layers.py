@@ -294,7 +294,6 @@ def test_shape_and_operations(name: str) -> None:
     layer, inputs, output, operations = CASES[name]
     assert layer.output(inputs) == output
     assert layer.operations(inputs, output) == operations
-    assert isinstance(layer.describe(), str)
 
 
 def test_every_layer_type_is_covered() -> None:

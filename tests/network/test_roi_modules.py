@@ -131,6 +131,88 @@ def test_proposals_by_their_definition(considered: int, count: int) -> None:
         assert not mine[len(expected) :].any()
 
 
+def proposals_of(layer: Proposals, scores: dict[tuple[int, int, int], float]) -> list[list[float]]:
+    """The boxes on a map of 4x5 with these scores (anchor, row, column), all others far below, and no offsets."""
+    low = torch.full((1, len(layer.anchors), 4, 5), -100.0)
+    for (anchor, row, column), score in scores.items():
+        low[0, anchor, row, column] = score
+    found = ProposalBoxes(layer, (4, 5))(low, torch.zeros(1, 4 * len(layer.anchors), 4, 5))
+    rows: list[list[float]] = found[0, :, :, 0].T.tolist()
+    return rows
+
+
+WIDE, NARROW = [24.0, 24.0, 40.0, 40.0], [28.0, 24.0, 36.0, 40.0]
+"""16x16 and 8x16 around (32, 32): they share 128 of 256 pixels."""
+
+
+@pytest.mark.parametrize(("overlap", "both"), [(0.5, True), (0.49, False), (0.51, True), (1.0, True), (0.0, False)])
+def test_proposals_that_overlap_by_the_threshold_both_stay(overlap: float, both: bool) -> None:
+    layer = Proposals(sources=(0, 1), anchors=((16.0, 16.0), (8.0, 16.0)), considered=2, count=3, overlap=overlap)
+    nothing = [0.0] * 4
+    expected = [WIDE, NARROW if both else nothing, nothing]
+    assert proposals_of(layer, {(0, 2, 2): 2.0, (1, 2, 2): 1.0}) == expected
+    expected = [NARROW, WIDE if both else nothing, nothing]
+    assert proposals_of(layer, {(0, 2, 2): 1.0, (1, 2, 2): 2.0}) == expected
+
+
+def test_proposals_that_only_touch_do_not_overlap() -> None:
+    layer = Proposals(sources=(0, 1), anchors=((16.0, 16.0),), considered=2, count=2, overlap=0.0)
+    assert proposals_of(layer, {(0, 2, 2): 2.0, (0, 2, 3): 1.0}) == [WIDE, [40.0, 24.0, 56.0, 40.0]]
+
+
+def test_proposals_of_one_score_keep_the_order_of_rows_columns_and_anchors() -> None:
+    layer = Proposals(sources=(0, 1), anchors=((4.0, 4.0), (6.0, 6.0)), considered=4, count=4, overlap=1.0)
+    places = [(0, 1, 1), (1, 1, 1), (0, 1, 3), (0, 2, 0)]
+    expected = [
+        [14.0, 14.0, 18.0, 18.0],
+        [13.0, 13.0, 19.0, 19.0],
+        [46.0, 14.0, 50.0, 18.0],
+        [0.0, 30.0, 2.0, 34.0],  # cut off at the left
+    ]
+    assert proposals_of(layer, dict.fromkeys(reversed(places), 1.0)) == expected
+
+
+@pytest.mark.parametrize(("considered", "count", "there"), [(3, 9, 3), (2, 9, 2), (9, 3, 3), (9, 2, 2), (1, 1, 1)])
+def test_no_more_proposals_than_are_considered_and_kept(considered: int, count: int, there: int) -> None:
+    layer = Proposals(sources=(0, 1), anchors=((4.0, 4.0),), considered=considered, count=count, overlap=0.5)
+    rows = proposals_of(layer, {(0, 1, 1): 3.0, (0, 1, 2): 2.0, (0, 1, 3): 1.0})
+    assert len(rows) == count
+    assert rows[:there] == [[x - 2.0, 14.0, x + 2.0, 18.0] for x in (16, 32, 48)][:there]
+    assert all(any(row) for row in rows) == (min(considered, 20) >= count)
+
+
+def test_a_proposal_outside_of_the_map_has_no_area_and_makes_room() -> None:
+    """Pushed out to the left it would be a line at the border: a row of zeros for it would hold a place."""
+    layer = Proposals(sources=(0, 1), anchors=((4.0, 4.0),), considered=2, count=2, overlap=0.5)
+    scores, offsets = torch.full((1, 1, 4, 5), -100.0), torch.zeros(1, 4, 4, 5)
+    scores[0, 0, 1, 0], scores[0, 0, 1, 1] = 2.0, 1.0
+    offsets[0, 0, 1, 0] = -1.0  # its centre lies at -4, its right edge at -2
+    found = ProposalBoxes(layer, (4, 5))(scores, offsets)[0, :, :, 0].T.tolist()
+    assert found == [[14.0, 14.0, 18.0, 18.0], [0.0] * 4]
+
+
+def test_a_box_grows_to_1000_16ths_of_its_anchor_and_no_further() -> None:
+    layer = Proposals(sources=(0, 1), anchors=((1.0, 1.0),), stride=100, considered=1, count=1)
+    sides = []
+    for growth in (1.0, 4.0, 5.0, 1000.0):  # the logarithm of 62.5 is 4.135
+        scores, offsets = torch.full((1, 1, 4, 5), -100.0), torch.zeros(1, 4, 4, 5)
+        scores[0, 0, 2, 2] = 1.0
+        offsets[0, 2:, 2, 2] = growth
+        left, top, right, bottom = ProposalBoxes(layer, (4, 5))(scores, offsets)[0, :, 0, 0].tolist()
+        assert right - left == pytest.approx(bottom - top)
+        sides.append(right - left)
+    assert sides == pytest.approx([2.71828, 54.59815, 62.5, 62.5], rel=1e-5)
+
+
+def test_a_region_is_a_tenth_of_a_pixel_at_least() -> None:
+    """A part's samples lie at 1/4 and 3/4 of it; where the value is the column's number, they can be read off."""
+    layer = RoiAlign(sources=(0, 1), bins=1, stride=10, samples=2)
+    columns = torch.arange(8.0).expand(1, 1, 4, 8).contiguous()
+    for width, sample in ((0.0, 2.075), (0.5, 2.075), (1.0, 2.075), (2.0, 2.15), (10.0, 2.75)):
+        region = torch.tensor([[[20.0], [10.0], [20.0 + width], [20.0]]])[..., None]
+        assert float(PsRoiAlign(layer)(columns, region)) == pytest.approx(sample, abs=1e-5)
+
+
 def test_regions_are_as_precise_in_a_network_of_half_precision() -> None:
     """Where a box lies must not be rounded to the 2 pixels that bf16 has between 256 and 512."""
     layer = Proposals(sources=(0, 1), anchors=((20.3, 10.7),), count=4)

@@ -10,6 +10,7 @@ from cspbench.cli.params import params
 from cspbench.cli.show import show
 from cspbench.network import cfg, cfg_writer
 from cspbench.network.builder import Builder
+from cspbench.network.layers import Crop, Dropout, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits, old_only
 from cspbench.zoo import catalogue
@@ -42,6 +43,37 @@ def test_what_every_darknet_loads_needs_no_words() -> None:
     network = catalogue.model("csdarknet53").build()
     assert old_only(network) == []
     assert cfg_writer.write(network).splitlines()[:2] == ["# csdarknet53, written by cspbench", "[net]"]
+
+
+@pytest.mark.parametrize(
+    ("current", "added", "odd"),
+    [
+        ((4, 6), (8, 12), False),
+        ((4, 6), (4, 6), None),  # no join of sizes at all
+        ((8, 12), (4, 6), False),
+        ((4, 6), (9, 12), True),  # the height alone
+        ((4, 6), (8, 13), True),  # the width alone
+        ((9, 12), (4, 6), True),
+        ((8, 13), (4, 6), True),
+        ((4, 6), (4, 7), True),  # one width more, the same height
+        ((4, 6), (5, 6), True),
+    ],
+)
+def test_a_join_is_odd_where_one_side_does_not_divide_the_other(
+    current: tuple[int, int], added: tuple[int, int], odd: bool | None
+) -> None:
+    def sized(source: int, size: tuple[int, int]) -> Crop:
+        return Crop(sources=(source,), height=size[0], width=size[1])
+
+    layers = (
+        Dropout(sources=(-1,)),
+        sized(0, added),
+        sized(0, current),
+        Shortcut(sources=(2, 2, 1)),  # the second of two
+    )
+    network = Network("net", (3, 13, 13), layers)
+    assert len(old_only(network)) == (0 if odd is None else 1)
+    assert len(misfits(network)) == (1 if odd else 0)
 
 
 @pytest.mark.parametrize("side", [8, 7])

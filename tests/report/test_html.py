@@ -13,9 +13,9 @@ import pytest
 from report_lines import HOSTILE, published
 
 from cspbench.claims import tables
-from cspbench.plots.style import VARIABLES, Svg
+from cspbench.plots.style import VARIABLES
 from cspbench.report.build import gather_files
-from cspbench.report.html import SYMBOLS, html
+from cspbench.report.html import SYMBOLS, Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Shown, select
 

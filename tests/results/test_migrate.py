@@ -10,10 +10,11 @@ import pytest
 import schema1
 from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR
 
+from cspbench.errors import MigrationError
 from cspbench.network.layers import Convolution, Dropout, Route
 from cspbench.network.network import Network, digest
 from cspbench.results import migrate
-from cspbench.results.migrate import Known, MigrationError, _digest_v1
+from cspbench.results.migrate import Known, _digest_v1
 from cspbench.weights.catalogue import known_arrays
 from cspbench.zoo.catalogue import MODELS
 

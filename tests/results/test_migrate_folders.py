@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import schema1
 import typer
+from cspbench.inference.run import load_run
 
 from cspbench.cli.app import app
-from cspbench.errors import CspbenchError
-from cspbench.evaluate.imagenet import directory
-from cspbench.evaluate.run import RunError, load_run
+from cspbench.errors import CspbenchError, MigrationError, RunError
+from cspbench.evaluation.imagenet import directory
 from cspbench.network import cfg
-from cspbench.report.gather import gather
+from cspbench.report.build import gather
 from cspbench.results.folders import migrated
-from cspbench.results.migrate import MigrationError, _digest_v1
+from cspbench.results.migrate import _digest_v1
 
 OLD_NAME = "sample-csp-classifier-readme-" + hashlib.sha256(
     json.dumps(schema1.run()["identity"], sort_keys=True).encode()

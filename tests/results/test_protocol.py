@@ -13,10 +13,9 @@ from test_build import ap, cell, top1
 
 from cspbench.claims import tables
 from cspbench.data import presets
-from cspbench.results.match import PublishedWeights, published_weights
 from cspbench.network.counting import ledger
 from cspbench.results.explain_counts import why
-from cspbench.results.match import digests
+from cspbench.results.match import PublishedWeights, published_weights
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
 from cspbench.zoo.catalogue import model

@@ -1,0 +1,101 @@
+"""The catalogue as a whole: what a name gives, and what it says of each model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from cspbench.errors import UsageError
+from cspbench.zoo import catalogue
+from cspbench.zoo.catalogue import MODELS, matching, model, provenance
+from cspbench.zoo.model import Confidence, Definition, Model
+from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
+
+
+def test_every_model_by_its_name() -> None:
+    for name, entry in MODELS.items():
+        assert model(name) is entry
+        assert entry.name == name
+        assert entry.definition in get_args(Definition)
+        assert entry.confidence in get_args(Confidence)
+        assert entry.source
+        assert all(each in MODELS and each != name for each in entry.namesakes)
+        assert entry.definition != "cfg" or entry.confidence == "certain"
+
+
+@pytest.mark.parametrize("name", ["csdarknet5", "CSDARKNET53", "csdarknet_53"])
+def test_a_near_name_is_proposed(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        model(name)
+    assert "csdarknet53" in str(caught.value.remedy)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["", "?", "12345678"])
+def test_a_name_like_none(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        model(name)
+    assert caught.value.remedy
+    assert not any(each in caught.value.remedy for each in MODELS)
+
+
+def test_patterns_give_models_in_the_catalogues_order() -> None:
+    def names(*patterns: str) -> list[str]:
+        return [entry.name for entry in matching(patterns)]
+
+    order = list(MODELS)
+    assert names("*") == order
+    assert names() == []
+    assert names(order[3], order[1], order[3]) == [order[1], order[3]]
+    assert names("timm/*") == [name for name in order if name.startswith("timm/")]
+    assert names("resnet?0") == [name for name in order if name in ("resnet10", "resnet50")]
+    assert names("resnet[15]0") == names("resnet?0")
+    assert names("darknet", "csdarknet53") == [name for name in order if name in ("darknet", "csdarknet53")]
+    for patterns in (("*", "none*"), ("none?",), ("[x]none",), ("darknet", "none"), ("Darknet",)):
+        with pytest.raises(UsageError):
+            names(*patterns)
+
+
+def entry(**others: object) -> Model:
+    return replace(MODELS["darknet"], name="mine", **others)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("definition", "confidence", "text"),
+    [
+        ("cfg", "certain", "cfg"),
+        ("paper", "certain", "paper"),
+        ("paper", "high", "paper, high"),
+        ("reconstruction", "very high", "reconstruction, very high"),
+        ("stand-in", "low", "stand-in, low"),
+    ],
+)
+def test_where_a_definition_comes_from(
+    definition: Definition, confidence: Confidence, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "mine", entry(definition=definition, confidence=confidence))
+    assert provenance("mine") == text
+    assert provenance("another.cfg") == "file"
+    assert entry().confidence == "certain"  # what a model has where nothing is said
+
+
+def test_a_recipe_says_its_kind_of_suppression() -> None:
+    recipe = Recipe(False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "inside-1e-5", 0.1, HardNms(0.5, 400, 200))
+    written = recipe.as_json()
+    assert (written["nms_kind"], written["nms"]) == ("default", {"overlap": 0.5, "considered": 400, "kept": 200})
+    assert (written["objectness"], written["conf"], written["bgr"]) == (0.0, 0.1, False)
+    soft = replace(recipe, nms=SoftNms(0.3, 0.001, 100)).as_json()
+    assert (soft["nms_kind"], soft["nms"]) == ("soft", {"overlap": 0.3, "floor": 0.001, "kept": 100})
+
+
+def test_a_detector_that_is_not_darknets_says_how_it_is_used() -> None:
+    """One with a [yolo] or [region] head is used as Darknet uses it."""
+    from cspbench.network.layers import Region, Yolo
+
+    for each in catalogue.MODELS.values():
+        network = each.build()
+        heads = [network.layers[index] for index in network.detections]
+        foreign = bool(heads) and not any(isinstance(head, Yolo | Region) for head in heads)
+        assert (each.recipe is not None) is foreign, each.name
