@@ -202,4 +202,3 @@ def sources(*counted: bytes, **evaluations: StoredEvaluation) -> Sources:
 def changed(evaluation: StoredEvaluation, **run: Any) -> StoredEvaluation:
     """The evaluation with other fields of its record."""
     return replace(evaluation, run=msgspec.structs.replace(evaluation.run, **run))
-

@@ -72,7 +72,12 @@ def test_a_part_of_the_data_never_counts_before_all_of_it() -> None:
 )
 def test_an_overridden_preset_is_another(own: dict[str, Any], fault: str, preset: str) -> None:
     found = ap(*ROW, run=detector(own=own))
-    assert (found.mark, found.measured, found.delta, found.note) == ("unmeasured: protocol-mismatch", "38.0", None, fault)
+    assert (found.mark, found.measured, found.delta, found.note) == (
+        "unmeasured: protocol-mismatch",
+        "38.0",
+        None,
+        fault,
+    )
     assert found.provenance is not None
     assert str(found.provenance.preset).startswith(preset)
 
@@ -101,7 +106,9 @@ def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
     preset = presets.preset("timm").as_json()
 
     def made_with(weights: str, file: str | None = None) -> tuple[str, str | None, str | None]:
-        run = classifier("timm/cspdarknet53", 40_000, preset=preset, weights=weights, run={"weights": Weights(weights, file)})
+        run = classifier(
+            "timm/cspdarknet53", 40_000, preset=preset, weights=weights, run={"weights": Weights(weights, file)}
+        )
         found = line(rows(run=run), "timm", "cspdarknet53").cells["top1"]
         assert found.provenance is not None
         return found.mark, found.note, found.provenance.weights

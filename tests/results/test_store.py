@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 from refusals import refuses
-from result_files import WHO, changed, classifier, detector, put, stored, threshold
+from result_files import WHO, changed, classifier, detector, put, stored
 from test_build import line
 
 from cspbench.report import build
