@@ -190,11 +190,13 @@ def put(folder: Path, evaluation: StoredEvaluation) -> Path:
     return folder
 
 
-def sources(*counted: bytes, **evaluations: StoredEvaluation) -> Sources:
+def sources(counted: bytes | None = None, **evaluations: StoredEvaluation) -> Sources:
     """What a results directory of them gives; incomplete ones, which none keeps, as their run directories do."""
     finished = {name: each for name, each in evaluations.items() if each.metrics is not None}
     files = {f"evaluations/{name}.json": stored(each) for name, each in finished.items()}
-    kept = of_files({**files, **{"params.json": data for data in counted}}, "results")
+    if counted is not None:
+        files["params.json"] = counted
+    kept = of_files(files, "results")
     rest = [replace(each, name=name) for name, each in evaluations.items() if each.metrics is None]
     return Sources(kept.counts, (*kept.evaluations, *rest))
 

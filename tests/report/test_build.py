@@ -28,8 +28,8 @@ def line(rows: list[ReportRow], table: str, row: str) -> ReportRow:
     return next(each for each in rows if (each.table, each.row) == (table, row))
 
 
-def rows(*counted_: bytes, **evaluations: StoredEvaluation) -> list[ReportRow]:
-    return build.rows(sources(*counted_, **evaluations))
+def rows(data: bytes | None = None, **evaluations: StoredEvaluation) -> list[ReportRow]:
+    return build.rows(sources(data, **evaluations))
 
 
 def count(counted_: Any, metric: str) -> ReportCell:
