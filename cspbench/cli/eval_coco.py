@@ -93,9 +93,9 @@ def eval_coco(
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset
-    from cspbench.evaluate.claimed import COCO, of_sample
-    from cspbench.evaluate.coco import limited, parse_thresholds
-    from cspbench.evaluate.imagenet import limit_of
+    from cspbench.evaluation.coco import limited, parse_thresholds
+    from cspbench.evaluation.imagenet import limit_of
+    from cspbench.results.match import COCO, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
@@ -109,6 +109,7 @@ def eval_coco(
         bootstrap = bootstrap or engine == "cspbench"
     if place is None:
         raise UsageError(
+            "usage.no-data",
             "no images to evaluate on",
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
@@ -137,6 +138,7 @@ def eval_coco(
             evaluations.append((name, one))
     if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
+            "usage.one-evaluation",
             "--save-json, --draw and --plots are of one evaluation",
             expected="one model at one size",
             found=f"{len(evaluations)} evaluations",
@@ -155,8 +157,8 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     """
     if network.places:
         return [None]
-    from cspbench import tables
-    from cspbench.evaluate.claimed import COCO, of_sample
+    from cspbench.claims import tables
+    from cspbench.results.match import COCO, of_sample
     from cspbench.zoo.catalogue import row_model
 
     named = (*COCO, *of_sample("coco"))
@@ -177,6 +179,7 @@ def _not_of_recipe(name: str, given: list[str], alone: bool) -> None:
         typer.echo(f"cspbench: {name} keeps its authors' own recipe: {', '.join(given)} do not change it", err=True)
         return
     raise UsageError(
+        "usage.own-recipe",
         f"{name} has its authors' own recipe",
         expected="no " + " or ".join(given),
         found=" ".join(given),
@@ -196,8 +199,9 @@ def _one(
     kept: dict[str, Any],
 ) -> dict[str, Any] | None:
     """Evaluate one detector; its result, or None in a process that only helped."""
-    from cspbench.evaluate import coco, detection, imagenet
-    from cspbench.evaluate.detectors import heads, of_network
+    from cspbench.detection import predict as detection
+    from cspbench.detection.detector import heads, of_network
+    from cspbench.evaluation import coco, imagenet
     from cspbench.weights.opening import open_weights
 
     detector = of_network(network, recipe, asked.preset, size)

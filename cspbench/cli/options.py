@@ -46,12 +46,14 @@ def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, 
     for option, others in apart.items():
         for other in others:
             if given[option] and given[other]:
-                raise UsageError(f"{option} does not go with {other}", remedy="Leave one of them out")
+                raise UsageError(
+                    "usage.not-together", f"{option} does not go with {other}", remedy="Leave one of them out"
+                )
 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     """Objects with the same keys, one a line of a table on stdout; None prints as a dash."""
-    from cspbench.report.counted import flat_csv, grid, latex
+    from cspbench.report.counts_table import flat_csv, grid, latex
 
     keys = list(lines[0])
     header = [key.capitalize() for key in keys]
@@ -72,14 +74,18 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d{1,5})(?:[x×,](\d{1,5}))?", text)
     if match is None or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
         raise UsageError(
-            "--size cannot be read", expected="N or HEIGHTxWIDTH, 1 to 99999", found=repr(text), remedy="Try --size 416"
+            "usage.size",
+            "--size cannot be read",
+            expected="N or HEIGHTxWIDTH, 1 to 99999",
+            found=repr(text),
+            remedy="Try --size 416",
         )
     return int(match[1]), int(match[2] or match[1])
 
 
 def resized(network: Network, size: tuple[int, int] | None) -> Network:
     """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
-    from cspbench.network.joins import misfits
+    from cspbench.network.shortcut_checks import misfits
 
     if size is None:
         return network

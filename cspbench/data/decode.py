@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data import jpeg_header
-from cspbench.errors import CspbenchError, UsageError, brief
-from cspbench.files import read_file
+from cspbench.errors import BadImageError, UsageError, brief
+from cspbench.io import read_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,15 +57,12 @@ NAME_LENGTH = 200
 """Characters of an image's name in a message."""
 
 
-class BadImageError(CspbenchError):
-    """An image file cannot be read or decoded."""
-
-
 def decoder_named(name: str) -> Decoder:
     """The decoder of that name. Raises `UsageError`."""
     if name not in DECODERS:
         renamed = "libjpeg is now opencv (turned as EXIF says) or pillow (not turned)"
         raise UsageError(
+            "usage.unknown-decoder",
             "unknown decoder",
             expected=", ".join(DECODERS),
             found=brief(name),
@@ -113,6 +110,7 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
     except Exception as error:
         # Hostile bytes make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
         raise BadImageError(
+            "image.undecodable",
             "cannot be decoded",
             where=brief(name, NAME_LENGTH),
             found=_reason(error),

@@ -54,6 +54,7 @@ class DetectionPreset:
         _share("--nms", self.nms)
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
             raise UsageError(
+                "usage.unknown-nms-kind",
                 f"no kind of suppression {self.nms_kind!r}",
                 expected=f"one of {', '.join((*NMS_KINDS, *CFG_NAMES, 'cfg'))}",
                 remedy="Correct --nms-kind",
@@ -110,7 +111,13 @@ class DetectionPreset:
 
 def _share(option: str, value: float) -> None:
     if not 0 <= value <= 1:  # also false for NaN
-        raise UsageError(f"{option} is out of range", expected="0 to 1", found=f"{value:g}", remedy=f"Correct {option}")
+        raise UsageError(
+            "usage.out-of-range",
+            f"{option} is out of range",
+            expected="0 to 1",
+            found=f"{value:g}",
+            remedy=f"Correct {option}",
+        )
 
 
 PRESETS = {
@@ -129,5 +136,10 @@ PRESETS = {
 def detection_preset(name: str) -> DetectionPreset:
     """The preset of that name."""
     if name not in PRESETS:
-        raise UsageError(f"no preset {name!r}", expected=f"one of {', '.join(PRESETS)}", remedy="Correct --preset")
+        raise UsageError(
+            "usage.unknown-preset",
+            f"no preset {name!r}",
+            expected=f"one of {', '.join(PRESETS)}",
+            remedy="Correct --preset",
+        )
     return PRESETS[name]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data import resize
-from cspbench.data.decode import PIXEL_LIMIT, BadImageError, Decoder, decode, decoder_named
-from cspbench.errors import UsageError
+from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
+from cspbench.errors import BadImageError, UsageError
 
 Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]
@@ -116,10 +116,14 @@ class ClassificationPreset:
         _, height, width = out.shape
         if height != width:
             raise UsageError(
-                f"preset {self.name} is for square inputs", found=f"{height}x{width}", remedy="Use preset readme"
+                "usage.square-preset",
+                f"preset {self.name} is for square inputs",
+                found=f"{height}x{width}",
+                remedy="Use preset readme",
             )
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
             raise BadImageError(
+                "image.too-long",
                 "is too long for its width",
                 found=f"{scaled[0]}x{scaled[1]} pixels once resized",
                 remedy="Replace the file by an intact copy",
@@ -173,7 +177,12 @@ STEPS = {
 def preset(name: str) -> ClassificationPreset:
     """The preset of that name."""
     if name not in PRESETS:
-        raise UsageError(f"no preset {name!r}", expected=f"one of {', '.join(PRESETS)}", remedy="Correct --preset")
+        raise UsageError(
+            "usage.unknown-preset",
+            f"no preset {name!r}",
+            expected=f"one of {', '.join(PRESETS)}",
+            remedy="Correct --preset",
+        )
     return PRESETS[name]
 
 

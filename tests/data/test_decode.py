@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cspbench.data import decode as module
-from cspbench.data.decode import BadImageError, decode, decoder_named
-from cspbench.errors import UsageError
+from cspbench.data.decode import decode, decoder_named
+from cspbench.errors import BadImageError, UsageError
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cspbench.data.decode import BadImageError
 from cspbench.data.detection_presets import PRESETS, DetectionPreset, detection_preset
 from cspbench.data.resize import letterbox, resize_image
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 
 
 def test_the_constants() -> None:

@@ -13,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.data.resize import letterbox, resize_image, resized_center
+from cspbench.errors import BadImageError
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:

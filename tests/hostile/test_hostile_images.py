@@ -19,8 +19,9 @@ from PIL import Image
 
 from cspbench.data import detection_presets, presets
 from cspbench.data.check import check
-from cspbench.data.decode import DECODERS, PIXEL_LIMIT, BadImageError, decode
+from cspbench.data.decode import DECODERS, PIXEL_LIMIT, decode
 from cspbench.data.imagenet import scan
+from cspbench.errors import BadImageError
 
 Preset = presets.ClassificationPreset | detection_presets.DetectionPreset
 PRESETS: dict[str, Preset] = {**presets.PRESETS, **detection_presets.PRESETS}
