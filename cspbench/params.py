@@ -13,7 +13,8 @@ from cspbench.claims.verdict import Derived, Reason, Verdict, Word, derived, ver
 from cspbench.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.network import Network, digest
-from cspbench.zoo.catalogue import MODELS, Model, row_model
+from cspbench.zoo.model import Model
+from cspbench.zoo.registry import MODELS
 
 METRICS = ("params", "bflops")
 
@@ -87,9 +88,7 @@ def published(chosen: Iterable[Table]) -> list[Subject]:
     subjects = []
     for table in chosen:
         for row in table.rows:
-            entry = row_model(table.name, row.id)
-            model = MODELS[entry.model] if entry.model else None
-            subjects.append(_subject(row, model, entry.note))
+            subjects.append(_subject(row, MODELS[row.model] if row.model else None, row.note))
     return subjects
 
 

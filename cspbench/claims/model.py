@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -210,22 +209,19 @@ class Table:
             raise unknown(f"{self.name} has no such row", row_id, list(rows))
         return rows[row_id]
 
-    def names(self) -> dict[str, str]:
-        """What tells each row apart, by its id: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+    def names(self) -> list[str]:
+        """What tells each row apart, in their order: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
 
         Where that is the same for several rows, it goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
         """
-        names = {row.id: self._named(row, row.label) for row in self.rows}
-        shared = [name for name, count in Counter(names.values()).items() if count > 1]
-        for row in self.rows:
-            if names[row.id] in shared and row.model:
-                names[row.id] = self._named(row, f"{row.label} ({row.model})")
-        return names
+        names = [self._named(row, row.label) for row in self.rows]
+        return [
+            self._named(row, f"{row.label} ({row.model})") if row.model and names.count(name) > 1 else name
+            for row, name in zip(self.rows, names, strict=True)
+        ]
 
     def _named(self, row: Row, label: str) -> str:
-        size = "×".join(map(str, row.size or row.counting_size or ()))
-        settings = ", ".join(chosen(row.settings)) if self.show_settings else ""
-        return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
+        return named(label, row.size or row.counting_size, row.settings if self.show_settings else {})
 
     def markdown(self) -> str:
         """The table in markdown, line by line as the README prints it."""
@@ -238,6 +234,12 @@ class Table:
 def chosen(settings: Mapping[str, str]) -> list[str]:
     """What a row varies, in words: its settings, and the names of those that are only marked."""
     return [header if text == CHECK else text for header, text in settings.items() if text]
+
+
+def named(label: str, size: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
+    """What a row is called: its label, input size and settings, "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+    varied = ", ".join(chosen(settings))
+    return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({varied})" if varied else "") if part)
 
 
 def fault(what: str, column: str | None, *, expected: str, found: str) -> TableError:

@@ -100,7 +100,12 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     if not isinstance(namesakes, list) or not all(isinstance(each, str) for each in namesakes):
         raise _fault("not a list of namesakes", name, "names of models", repr(namesakes))
     _check(name, Entry, given, required=("definition", "source"))
-    for key, kinds in (("definition", Definition), ("confidence", Confidence), ("classes", Classes), ("engine", Engine)):
+    for key, kinds in (
+        ("definition", Definition),
+        ("confidence", Confidence),
+        ("classes", Classes),
+        ("engine", Engine),
+    ):
         if key in given and given[key] not in (known := [each for each in get_args(kinds) if each != "file"]):
             raise _fault(f"unknown {key}", name, f"one of {', '.join(known)}", repr(given[key]))
     if given["definition"] == "cfg":

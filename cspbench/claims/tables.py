@@ -45,9 +45,7 @@ def names(source: Files | None = None, kind: str = "published") -> tuple[str, ..
     return tuple(name for name, each in described.items() if each.get("kind", "published") == kind)
 
 
-def load_all(
-    source: Files | None = None, kind: str = "published", *, claims_only: bool = False
-) -> tuple[Table, ...]:
+def load_all(source: Files | None = None, kind: str = "published", *, claims_only: bool = False) -> tuple[Table, ...]:
     """Every published table, or the sample's; see `load`."""
     return tuple(load(name, source, claims_only=claims_only) for name in names(source, kind))
 
@@ -127,10 +125,18 @@ def _described(name: str, section: Mapping[str, Any], columns: Mapping[str, Any]
         listed = tuple(Column(**{"header": key, **columns[key]}) for key in description.pop("columns"))
         size = _size(description.pop("size", ""), "size", "x")
         counting_size = _size(description.pop("counting_size", ""), "counting_size", "x")
-        lists = {key: tuple(description.pop(key)) for key in ("section", "presets") if key in description}
+        section, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
         settings = description.pop("show_settings", True)
-        table = Table(name=name, columns=listed, rows=(), show_settings=settings, **lists, **description)
-        texts = [each for values in lists.values() for each in values] + list(description.values())
+        table = Table(
+            name=name,
+            columns=listed,
+            rows=(),
+            section=section,
+            presets=presets,
+            show_settings=settings,
+            **description,
+        )
+        texts = [*section, *presets, *description.values()]
         texts += [value for column in listed for value in vars(column).values()]
         if not all(text is None or isinstance(text, str) for text in texts) or type(settings) is not bool:
             raise TypeError("a value of the wrong kind")
@@ -160,9 +166,7 @@ def _check(table: Table, size: tuple[int, int] | None) -> None:
         raise ValueError(f"sweep {table.sweep!r}, which is not one of its settings")
 
 
-def _rows(
-    file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None
-) -> tuple[Row, ...]:
+def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None) -> tuple[Row, ...]:
     rows: dict[str, Row] = {}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []

@@ -31,9 +31,10 @@ def chosen(
     A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error where it was
     asked for, and passed over where a pattern happens to fit it.
     """
+    from cspbench.claims.tables import load
     from cspbench.weights.arrays import WeightsError
     from cspbench.weights.catalogue import find
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     if cfg is not None:
         from cspbench.network.cfg import read
@@ -52,9 +53,8 @@ def chosen(
     if patterns:
         models = _of_kind(_asked(patterns), patterns, detectors)
     else:
-        rows = catalogue.ROWS
-        named = {entry.model for table in tables for entry in rows.get(table, {}).values()}
-        models = [model for name, model in catalogue.MODELS.items() if name in named]
+        named = {row.model for table in tables for row in load(table).rows}
+        models = [model for name, model in registry.MODELS.items() if name in named]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "--weights is one model's", expected="-m MODEL", found=f"{len(models)} models", remedy="Name the model"
@@ -78,14 +78,16 @@ def chosen(
 
 def _asked(patterns: list[str]) -> list[Model]:
     """The models of patterns; TABLE:ROW, as the tables have it, means the row's model."""
-    from cspbench.zoo import catalogue
+    from cspbench.claims.tables import load_all
+    from cspbench.zoo import registry
 
     names: list[str] = []
     for pattern in patterns:
         if ":" not in pattern:
             names.append(pattern)
             continue
-        rows = {f"{table}:{row}": entry.model for table, rows in catalogue.ROWS.items() for row, entry in rows.items()}
+        every = [*load_all(), *load_all(kind="sample")]
+        rows = {f"{table.name}:{row.id}": row.model for table in every for row in table.rows}
         fitting = {row: model for row, model in rows.items() if fnmatchcase(row, pattern)}
         models = [model for model in fitting.values() if model]
         if not models:
@@ -95,7 +97,7 @@ def _asked(patterns: list[str]) -> list[Model]:
                 remedy=_nearest(pattern, [row for row, model in rows.items() if model]),
             )
         names += models
-    return catalogue.matching(names)
+    return registry.matching(names)
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -134,11 +136,11 @@ def nothing(without: list[str]) -> UsageError:
         size = f"{file.size:,} bytes, " if file.size else ""
         return f"{file.name} ({size}{file.status or 'of no published row'})"
 
-    order = ("published", "gone", None, "never released")
+    order = ("released", "gone", None, "never-released")
     files = sorted((wanted(model) for model in without), key=lambda file: order.index(file.status))
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
     remedy = f"Put {', '.join(map(known, files[:NAMED]))}{more} there"
-    if any(file.status == "published" for file in files[:NAMED]):
+    if any(file.status == "released" for file in files[:NAMED]):
         remedy += "; `cspbench weights fetch` gets published ones"
     return UsageError(
         "no weights to evaluate",

@@ -131,7 +131,7 @@ def _last(run: Run) -> list[dict[str, Any]]:
 def _quoted(run: Run, other: str | None) -> tuple[DetectionPreset, float]:
     """A quoted detector has one suppression, its authors'; `other` is another one that was asked for."""
     from cspbench.data.detection_presets import detection_preset
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     recipe = MODELS[run.identity["model"]].recipe
     assert recipe is not None

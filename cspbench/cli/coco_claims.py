@@ -21,6 +21,7 @@ def claims(
     A row that names no threshold is of the preset's own: that alone stands against it, or, where it is not among those
     asked for, the others are shown beside it and not held against it.
     """
+    from cspbench.claims import tables
     from cspbench.evaluate import claimed
     from cspbench.evaluate.run import record
     from cspbench.report import faults
@@ -36,9 +37,9 @@ def claims(
     elsewhere = [] if nms == own else [f"NMS {nms:g}, not the preset's {own:g}"]
     found = []
     for row in claimed.of_detector(run.identity, nms):
-        if nms != usual and "Threshold" not in row.settings:
+        if nms != usual and tables.load(row.table).sweep is None:
             continue
-        why = [*other, *([] if "Threshold" in row.settings else elsewhere), *faults.weights(row, run.identity)]
+        why = [*other, *(elsewhere if tables.load(row.table).sweep is None else []), *faults.weights(row, run.identity)]
         for metric, judged in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items():
             found.append(_claim(row, metric, faults.held(judged, why), why))
     return found

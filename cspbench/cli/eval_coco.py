@@ -96,7 +96,7 @@ def eval_coco(
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder
-    from cspbench.evaluate.claimed import COCO, of_sample
+    from cspbench.evaluate.claimed import of_dataset, of_sample
     from cspbench.evaluate.coco import limited, parse_thresholds
     from cspbench.evaluate.imagenet import limit_of
 
@@ -106,7 +106,7 @@ def eval_coco(
         own = with_decoder(own, decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    of_tables: tuple[str, ...] = COCO
+    of_tables = of_dataset("coco")
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
         place, of_tables = shared.drawn("detection"), of_sample("coco")
@@ -161,17 +161,16 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     if network.places:
         return [None]
     from cspbench.claims import tables
-    from cspbench.evaluate.claimed import COCO, of_sample
-    from cspbench.zoo.catalogue import row_model
+    from cspbench.evaluate.claimed import of_dataset, of_sample
 
-    named = (*COCO, *of_sample("coco"))
-    sizes = {row.size for table in named for row in tables.load(table).rows if row_model(table, row.id).model == model}
+    named = (*of_dataset("coco"), *of_sample("coco"))
+    sizes = {row.size for table in named for row in tables.load(table).rows if row.model == model}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
 def _recipe(name: str, network: Network) -> Recipe | None:
     """The recipe of a quoted detector; a user's own cfg may bear a catalogue name, and has none."""
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     return MODELS[name].recipe if name in MODELS and not network.places else None
 

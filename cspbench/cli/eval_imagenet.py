@@ -67,7 +67,7 @@ def eval_imagenet(
     """
     from cspbench.data.classes import ORDERS
     from cspbench.data.imagenet import open_imagenet
-    from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
+    from cspbench.evaluate.claimed import of_dataset, of_sample
     from cspbench.evaluate.classifiers import class_order
     from cspbench.evaluate.imagenet import Subject, limited
 
@@ -79,7 +79,7 @@ def eval_imagenet(
         shared.without_data(data)
         place, of_tables = str(shared.drawn("classification")), of_sample("imagenet")
     else:
-        of_tables = (*IMAGENET, *CARDS)
+        of_tables = of_dataset("imagenet")
     if place is None:
         raise UsageError(
             "no images to evaluate on",

@@ -17,7 +17,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.network.network import Network
     from cspbench.params import RowCount, Subject
-    from cspbench.zoo.catalogue import Model
+    from cspbench.zoo.model import Model
 
 
 OUT = Path("results")
@@ -56,7 +56,7 @@ def params(
     network is no stand-in of ours.
     """
     from cspbench.claims import tables
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     given = [bool(models), every, bool(table), cfg is not None]
     if sum(given) != 1:
@@ -71,7 +71,7 @@ def params(
     pixels = parse_size(size)
     if pixels and not (models or cfg):
         raise UsageError("--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own")
-    chosen = catalogue.matching(models or [])
+    chosen = registry.matching(models or [])
     if cfg is not None:
         chosen = [_from_file(cfg)]
     if against is not None:
@@ -96,7 +96,7 @@ def params(
 
 
 def _from_file(path: Path) -> Model:
-    from cspbench.zoo.catalogue import Model
+    from cspbench.zoo.model import Model
 
     network = _read(path)
     return Model(network.name, lambda: network, "file", str(path))

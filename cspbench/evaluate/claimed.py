@@ -5,41 +5,39 @@ Works on what a run wrote about itself; torch is not needed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from cspbench.claims import tables
-from cspbench.claims.model import Row
+from cspbench.claims.model import Row, Table
+from cspbench.claims.models import PublishedFile
 from cspbench.claims.verdict import Reason, Verdict
 from cspbench.evaluate import accuracy, average_precision
 from cspbench.weights.arrays import digest
-from cspbench.weights.catalogue import WeightFile, known_names, shipped, weight_files
-from cspbench.zoo.catalogue import MODELS
+from cspbench.weights.catalogue import shipped
+from cspbench.zoo.registry import MODELS
 
-IMAGENET = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
-"""Tables of accuracies that Darknet's networks reach on Darknet's pixels."""
-CARDS = ("timm", "mmpretrain")
-"""Tables whose accuracies belong to the preset of that name."""
-DARKNET = ("readme", "head")
-"""Presets under which the accuracies of `IMAGENET` are claimed."""
-COCO = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
 ACCURACIES = ("top1", "top5")
 PRECISIONS = average_precision.METRICS[:6]
 """AP, AP50, AP75, APS, APM, APL: what the tables print."""
 
 
-@cache
+def of_dataset(dataset: str) -> tuple[str, ...]:
+    """The published tables of accuracies ("imagenet") or of AP ("coco")."""
+    return tuple(table.name for table in tables.load_all() if table.dataset == dataset)
+
+
 def of_sample(dataset: str) -> tuple[str, ...]:
     """The sample's tables of accuracies ("imagenet") or of AP ("coco"), named after whose layout the images have."""
     return tuple(table.name for table in tables.load_all(kind="sample") if table.dataset == dataset)
 
 
-@cache
-def _files(names: tuple[str, ...]) -> tuple[WeightFile, ...]:
-    return tuple(weight_files(list(names)))
+def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
+    """The rows of a model with their tables, the published ones first."""
+    every = [table for kind in ("published", "sample") for table in tables.load_all(kind=kind)]
+    return [(table, row) for table in every if table.dataset == dataset for row in table.rows if row.model == model]
 
 
 @cache
@@ -47,25 +45,21 @@ def _input(model: str) -> tuple[int, int]:
     return MODELS[model].build().input[1:]
 
 
-@cache
-def _by_row(table: str) -> Mapping[str, WeightFile]:
-    return {file.id: file for file in _files((table,))}
-
-
 def digests(row: Row) -> tuple[str, ...]:
     """What the sha256 of a row's published weight file begins with: any of these; empty where nobody has said it."""
-    file = _by_row(row.table)[row.id]
-    if file.model is None:
+    if row.model is None:
         return ()
-    # a card's weights were published under several names, each of which ends with its digest's beginning
-    cards = _beginnings(file.model) if row.table in CARDS else ()
-    known = (*((file.sha256,) if file.sha256 else ()), *cards, *_of_shipped(file.model))
-    return tuple(dict.fromkeys(known))
+    known = [file.sha256 for file in _alike(row) if file.sha256]
+    return tuple(dict.fromkeys([*known, *_of_shipped(row.model)]))
 
 
-def _beginnings(model: str) -> tuple[str, ...]:
-    found = (re.search(r"-([0-9a-f]{8})\.pth$", name) for name in known_names(model))
-    return tuple(each[1] for each in found if each)
+def _alike(row: Row) -> list[PublishedFile]:
+    """The weight file of a row, and those that have the same arrays under another name."""
+    if row.model is None or row.weights is None:
+        return []
+    first = row.weights.same_as or row.weights.file
+    others = [file for file in MODELS[row.model].weights if first in (file.file, file.same_as)]
+    return [row.weights, *(file for file in others if file != row.weights)]
 
 
 @cache
@@ -77,36 +71,29 @@ def _of_shipped(model: str) -> tuple[str, ...]:
 def of_classifier(identity: Mapping[str, Any]) -> list[Row]:
     """The rows that a classifier's run stands against: its model's, with their own weights, size and preprocessing.
 
-    A card's accuracy belongs to that card's preset, the README's to Darknet's. A user's own file has none.
+    An accuracy belongs to the presets of its table. A user's own file has none.
     """
     model, preset = identity["model"], identity["preset"]["name"]
-    if identity["file"] or preset not in (*CARDS, *DARKNET) or model not in MODELS:
+    if identity["file"] or model not in MODELS or tuple(identity["size"]) != _input(model):
         return []
-    if tuple(identity["size"]) != _input(model):
-        return []
-    wanted = (preset,) if preset in CARDS else (*IMAGENET, *of_sample("imagenet"))
-    return [
-        tables.load(file.table).row(file.id)
-        for file in _files(wanted)
-        if file.model == model and file.status == "published"
-    ]
+    rows = _rows("imagenet", model)
+    return [row for table, row in rows if preset in table.presets and row.weights_status == "released"]
 
 
 def of_model(model: str) -> list[Row]:
-    """All rows that claim an accuracy of a classifier, under whatever preset; those with published weights if any."""
-    files = [file for file in _files((*IMAGENET, *of_sample("imagenet"), *CARDS)) if file.model == model]
-    published = [file for file in files if file.status == "published"]
-    return [tables.load(file.table).row(file.id) for file in published or files]
+    """All rows that claim an accuracy of a classifier, under whatever preset; those with released weights if any."""
+    rows = [row for _, row in _rows("imagenet", model)]
+    return [row for row in rows if row.weights_status == "released"] or rows
 
 
 def otherwise(row: Row, identity: Mapping[str, Any]) -> list[str]:
     """In what a classifier's run is another than the one that a row is of: preset, size, weights nobody released."""
-    presets = (row.table,) if row.table in CARDS else DARKNET
+    presets = tables.load(row.table).presets
     preset, size, own = identity["preset"]["name"], tuple(identity["size"]), _input(identity["model"])
     found = [] if preset in presets else [f"preset {preset}, not {presets[0]}"]
     if size != own:
         found.append(f"size {'x'.join(map(str, size))}, not {'x'.join(map(str, own))}")
-    if _by_row(row.table)[row.id].status != "published":
+    if row.weights_status != "released":
         found.append("weights that the row's authors never released")
     return found
 
@@ -117,16 +104,15 @@ def of_detector(identity: Mapping[str, Any], nms: float) -> list[Row]:
     The rows of the NMS tables hold at their threshold alone; "aware" is no threshold of Darknet's. A user's own file
     has none.
     """
+    if identity["file"]:
+        return []
     rows = []
-    for file in _files((*COCO, *of_sample("coco"))):
-        if file.model != identity["model"] or file.status == "never released":
-            continue
-        row = tables.load(file.table).row(file.id)
-        threshold = row.settings.get("Threshold")
+    for table, row in _rows("coco", identity["model"]):
+        threshold = row.settings[table.sweep] if table.sweep else None
         at = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
-        if row.size == tuple(identity["size"]) and at:
+        if row.weights is not None and row.size == tuple(identity["size"]) and at:
             rows.append(row)
-    return [] if identity["file"] else rows
+    return rows
 
 
 def on_claimed_data(row: Row, identity: Mapping[str, Any]) -> bool | None:

@@ -25,7 +25,7 @@ from cspbench.evaluate.run import Run
 from cspbench.evaluate.suppression import suppress
 from cspbench.network.layers import Detection, Yolo
 from cspbench.network.network import digest as network_digest
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 def limited(source: CocoSource, count: int) -> CocoSource:

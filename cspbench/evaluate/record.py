@@ -59,7 +59,7 @@ def check(record: Mapping[str, Any]) -> None:
 
 
 def _check_quoted(identity: Mapping[str, Any]) -> None:
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     model = MODELS.get(identity["model"])
     if model is None or model.recipe is None or not isinstance(identity["preset"].get("nms_kind"), str):

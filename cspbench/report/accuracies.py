@@ -27,7 +27,7 @@ def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     from cspbench.evaluate.claimed import accuracies, of_classifier, of_model, otherwise
     from cspbench.report import faults
-    from cspbench.zoo.catalogue import provenance
+    from cspbench.zoo.registry import provenance
 
     identity = result["identity"]
     overridden = [*faults.said(faults.of_classifier(identity)), *faults.network(identity)]
@@ -53,7 +53,7 @@ def unmeasured(model: str) -> list[dict[str, Any]]:
     """The same for a model that lacks weights: every claim, and nothing beside it."""
     from cspbench.claims.verdict import Reason, Verdict, Word
     from cspbench.evaluate.claimed import of_model
-    from cspbench.zoo.catalogue import provenance
+    from cspbench.zoo.registry import provenance
 
     made = []
     for row in of_model(model):

@@ -15,7 +15,6 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.report import unreadable
 
 SCHEMA = 1
-_NAMELESS = "Ours"
 
 
 @dataclass(frozen=True)
@@ -119,17 +118,8 @@ class Line:
     size: tuple[int, int] | None
     note: str | None
     cells: Mapping[str, ReportedCell]
-
-    @property
-    def name(self) -> str:
-        """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
-
-        A label that names nothing goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
-        """
-        label = f"{self.label} ({self.model})" if self.label == _NAMELESS and self.model else self.label
-        size = "×".join(map(str, self.size)) if self.size else ""
-        settings = ", ".join(self.settings.values()) if self.table != "timm" else ""
-        return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
+    name: str
+    """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
 
 
 def as_json(lines: Iterable[Line]) -> dict[str, Any]:
@@ -170,6 +160,7 @@ def _line(data: Mapping[str, Any]) -> Line:
         size=None if height_width is None else (int(height_width[0]), int(height_width[1])),
         note=_maybe(data["note"]),
         cells={cell.metric: cell for cell in cells},
+        name=_text(data.get("name", data["label"])),  # older reports leave it out
     )
 
 

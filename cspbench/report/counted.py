@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cspbench.claims.model import Table
+from cspbench.claims.model import Table, chosen
 from cspbench.claims.rounding import claimed_as
 from cspbench.network.counting import COUNTINGS
 
@@ -90,11 +90,9 @@ def _verdict(cell: Mapping[str, Any]) -> str:
     return f"{word}; comparison off" if comparison.get("verdict") == "off" else word
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
-    """The texts of one line, in the order of `HEADER`."""
-    name = ", ".join(
-        [row["row"] or row["model"], *row["settings"].values()] if row["table"] != "timm" else [row["row"]]
-    )
+def cells(row: Mapping[str, Any], settings: bool = True) -> list[str]:
+    """The texts of one line, in the order of `HEADER`; its name with the row's `settings`."""
+    name = ", ".join([row["row"] or row["model"], *(chosen(row["settings"]) if settings else [])])
     params, bflops = row["params"], row["bflops"]
     return [
         name,
@@ -126,8 +124,9 @@ def markdown(rows: Sequence[Mapping[str, Any]], tables: Iterable[Table]) -> str:
     for table in tables:
         mine = [row for row in rows if row["table"] == table.name]
         if mine:
+            lines = [cells(row, table.show_settings) for row in mine]
             place = " / ".join(table.section) if table.section[-1] == table.title else table.title
-            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(cells, mine))}")
+            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, lines)}")
     return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from cspbench.claims.model import Cell, Row
 from cspbench.claims.verdict import Word, verdict
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ledger
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from cspbench.errors import brief
 from cspbench.evaluate import claimed
 from cspbench.evaluate.classifiers import class_order, preset_of
 from cspbench.network.network import digest
-from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.registry import MODELS
 
 Fields = Mapping[str, Any]
 UNKNOWN = "(no published digest to compare with)"

@@ -22,8 +22,7 @@ from cspbench.report.cells import Compared, Line, Other, ReportedCell
 from cspbench.report.faults import Networks
 from cspbench.report.measured import Measured
 from cspbench.report.sources import Evaluation, Sources, files_of, merged, of_files, of_run
-from cspbench.zoo.catalogue import provenance, remarks
-from cspbench.zoo.rows import row_model
+from cspbench.zoo.registry import provenance, remarks
 
 
 def gather(results: Path, runs: Sequence[Path] = ()) -> list[Line]:
@@ -72,22 +71,24 @@ def lines(sources: Sources, then: Networks | None = None) -> list[Line]:
     made = []
     for kind in ("published", "sample"):
         for table in tables.load_all(kind=kind):
-            made += _compared(table, [_line(table, row, found) for row in table.rows])
+            names = table.names()
+            made += _compared(
+                table, [_line(table, row, name, found) for row, name in zip(table.rows, names, strict=True)]
+            )
     return made
 
 
-def _line(table: Table, row: Row, found: Mapping[tuple[str, str, str], list[Measured]]) -> Line:
-    entry = row_model(table.name, row.id)
+def _line(table: Table, row: Row, name: str, found: Mapping[tuple[str, str, str], list[Measured]]) -> Line:
     cells = {}
     for column in table.columns:
         if column.role == "metric":
             measurements = found.get((table.name, row.id, column.metric), [])
-            absent = _unmeasured(row.cells[column.metric], entry.model, table.kind)
+            absent = _unmeasured(row.cells[column.metric], row.model, table.kind)
             cells[column.metric] = _cell(row.cells[column.metric], absent, measurements)
-    definition = provenance(entry.model) if entry.model else None
+    definition = provenance(row.model) if row.model else None
     size = row.size or row.counting_size
     settings = dict(row.settings)
-    return Line(table.name, row.id, row.label, settings, entry.model, definition, size, remarks(entry), cells)
+    return Line(table.name, row.id, row.label, settings, row.model, definition, size, remarks(row), cells, name)
 
 
 def _cell(cell: Cell, absent: Verdict, found: Sequence[Measured]) -> ReportedCell:

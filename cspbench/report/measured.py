@@ -17,7 +17,7 @@ from cspbench.evaluate.accuracy import Accuracy
 from cspbench.report import explaining, faults, unreadable
 from cspbench.report.cells import Made
 from cspbench.report.sources import Counts, Evaluation, Sources, without_places
-from cspbench.zoo.catalogue import MODELS, provenance, row_model
+from cspbench.zoo.registry import MODELS, provenance
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
@@ -132,14 +132,13 @@ def _count(row: Row, metric: str, counted: Mapping[str, Any]) -> tuple[int, Verd
         return None
     if type(value) is not int or value < 0:
         raise ValueError(f"count {value!r}")
-    model = row_model(row.table, row.id).model
-    stand_in = model in MODELS and MODELS[model].definition == "stand-in"
+    stand_in = row.model is not None and MODELS[row.model].definition == "stand-in"
     return value, verdict(row.cells[metric].counted_as(str(counted["counting"])), value, stand_in=stand_in)
 
 
 def _counted_otherwise(row: Row, line: Mapping[str, Any], then: faults.Networks | None) -> list[str]:
     """Whether a line of counts is of another model than the row's, or of another network than the model's."""
-    own, model = row_model(row.table, row.id).model, line["model"]
+    own, model = row.model, line["model"]
     if model != own:
         return [f"counted for {brief(str(model))}, not {own}"]
     return changed_since(line, then)
@@ -179,8 +178,9 @@ def _made(evaluation: Evaluation, preset: str, row: Row) -> Made:
 
 def _data(row: Row, data: Mapping[str, Any], kept: Any) -> str:
     """What was measured on: "val2017, 50 of 5000 images, sha256 ..."."""
-    of_sample = row.table in {*claimed.of_sample("imagenet"), *claimed.of_sample("coco")}
-    place = "the drawn sample" if of_sample else data.get("split") or data.get("kind") or "images"
+    place = data.get("split") or data.get("kind") or "images"
+    if tables.load(row.table).kind == "sample":
+        place = "the drawn sample"
     images = "an unknown number of" if data.get("images") is None else f"{int(data['images'])}"
     limit = data.get("limit") or (kept.get("limit") if isinstance(kept, dict) else None)
     part = f"{int(limit)} of {images}" if limit is not None else images
@@ -211,7 +211,8 @@ def _accuracies(evaluation: Evaluation, then: faults.Networks | None) -> Iterato
     for row in claimed.of_classifier(identity):
         fields = faults.of_classifier(identity)
         preset = str(identity["preset"]["name"])
-        other = [] if preset in (*claimed.CARDS, "readme") else [f"preset {preset}, not readme"]
+        own = tables.load(row.table).presets[0]
+        other = [] if preset == own else [f"preset {preset}, not {own}"]
         other += [*faults.said(fields), *faults.weights(row, identity), *faults.network(identity, then)]
         judged = claimed.accuracies(row, metrics) if metrics is not None else {}
         for metric in claimed.ACCURACIES:
@@ -252,7 +253,7 @@ def _precisions(evaluation: Evaluation, then: faults.Networks | None) -> Iterato
         preset = named if identity["quoted"] else f"{named}, NMS {at.nms:g} {at.kind}"
         for row in claimed.of_detector(identity, at.nms):
             other = [*own, *at.otherwise, *faults.weights(row, identity)]
-            if "Threshold" not in row.settings and not at.usual:
+            if tables.load(row.table).sweep is None and not at.usual:
                 if any(each.usual and (each.ap or not at.ap) for each in thresholds):
                     continue  # the run has the number that the claim is about
                 if at.nms != usual:

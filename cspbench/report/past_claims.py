@@ -6,12 +6,9 @@ as they were at the baseline's commit, or in the report.json that was written be
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from cspbench.claims import tables
 from cspbench.claims.model import NOTHING, Cell, Row
@@ -29,36 +26,21 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[Line]:
     Raises `CspbenchError` naming `where` for anything that is not such tables.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            return [_line(row) for row in _rows(files, Path(folder))]
-    except (TableError, OSError) as error:
+        every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
+        return [_line(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
+    except TableError as error:
         raise CspbenchError(
             "tables that this version cannot read",
             where=where,
-            found=brief(getattr(error, "strerror", None) or str(error), 300),
+            found=brief(str(error), 300),
             remedy="Compare with a commit whose tables it can read, or with a report.json",
         ) from None
 
 
-def _rows(files: Mapping[str, bytes], folder: Path) -> list[Row]:
-    """The rows of the tables, by way of a folder, which an error does not name."""
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    try:
-        kinds = ("published", "sample")
-        missing = {f"{name}.csv" for kind in kinds for name in tables.names(folder, kind)} - set(files)
-        if missing:
-            raise TableError("no such file", where=brief(min(missing)))
-        return [row for kind in kinds for table in tables.load_all(folder, kind) for row in table.rows]
-    except TableError as error:
-        error.where = error.where and error.where.replace(f"{folder}{os.sep}", "")
-        raise
-
-
-def _line(row: Row) -> Line:
+def _line(row: Row, name: str) -> Line:
     cells = {metric: _cell(cell) for metric, cell in row.cells.items()}
     size = row.size or row.counting_size
-    return Line(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells)
+    return Line(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells, name)
 
 
 def _cell(cell: Cell) -> ReportedCell:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cspbench.errors import printable
 from cspbench.report.counted import flat_csv, grid, latex
-from cspbench.zoo.catalogue import provenance
+from cspbench.zoo.registry import provenance
 
 HEADER = ("Model", "Definition", "NMS", "AP", "AP50", "AP75", "APS", "APM", "APL", "n", "Split", "Size", "Preset")
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")

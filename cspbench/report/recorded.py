@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from cspbench.claims.model import NOTHING
+from cspbench.claims.model import NOTHING, named
 from cspbench.claims.verdict import Word
 from cspbench.errors import CspbenchError, brief
 from cspbench.report import unreadable
@@ -127,7 +127,9 @@ def _gone(row: Mapping[str, Any], data: Mapping[str, Any]) -> Line:
     cells = _cells(row, data)
     size = None if row["size"] is None else (int(row["size"][0]), int(row["size"][1]))
     settings = {_text(key): _text(value) for key, value in row["settings"].items()}
-    return Line(_text(row["table"]), _text(row["id"]), _text(row["row"]), settings, None, None, size, None, cells)
+    label = _text(row["row"])
+    name = named(label, size, settings)
+    return Line(_text(row["table"]), _text(row["id"]), label, settings, None, None, size, None, cells, name)
 
 
 def _cells(row: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, ReportedCell]:

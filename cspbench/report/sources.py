@@ -20,7 +20,7 @@ from cspbench.evaluate.record import when
 from cspbench.files import read_file
 from cspbench.report import unreadable
 from cspbench.results import write_json
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 COUNTS = ("params.json", "sample-params.json")
 KEPT = "evaluations"

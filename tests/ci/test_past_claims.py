@@ -191,6 +191,6 @@ def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
-    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")})
+    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
     ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
     assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")

@@ -17,7 +17,7 @@ import pytest
 from cspbench.network.network import Network
 from cspbench.weights import darknet
 from cspbench.weights.header import Header
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> processes.Done:

@@ -18,7 +18,7 @@ from cspbench.evaluate import explain as module
 from cspbench.evaluate.classification import PreparedImages, faults
 from cspbench.evaluate.explain import Means, explain
 from cspbench.evaluate.imagenet import Subject, limit_of
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 WNIDS = list(order("darknet")[:4])
 SUBJECT = Subject("net", MODELS["sample-csp-classifier"].build(), Path("net.weights"), "darknet")

@@ -16,7 +16,7 @@ from cspbench.evaluate.imagenet import check_size
 from cspbench.evaluate.predicting import Prepared, load
 from cspbench.evaluate.run import IncompleteRunError
 from cspbench.network.builder import Builder
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 def test_maps_live_until_they_are_last_read() -> None:

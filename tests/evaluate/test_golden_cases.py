@@ -14,7 +14,7 @@ from cspbench.evaluate.engine import prepare
 from cspbench.network.module import to_module
 from cspbench.weights.loading import Epsilon, load
 from cspbench.weights.opening import open_weights
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 # the other rules are off by 5e-5 for resnet10 and by 3e-3 for the others

@@ -14,7 +14,7 @@ from torch import Tensor, fx
 from cspbench.network.layers import Softmax, Yolo
 from cspbench.network.module import BATCH_NORM_EPS, to_module
 from cspbench.network.network import Network
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 CASES = (
     "csdarknet53",

@@ -17,7 +17,7 @@ from cspbench.evaluate.classifiers import preset_of
 from cspbench.network.network import digest
 from cspbench.report.accuracies import claims, lines, text, unmeasured
 from cspbench.results import write_json
-from cspbench.zoo.catalogue import model as entry
+from cspbench.zoo.registry import model as entry
 
 
 def result(model: str, named: str = "readme", size: int = 256, total: int = 50_000) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cspbench.zoo.rows import row_model
 from result_files import classifier, counted, counts, detector
 from test_gather import ap, cell, top1
 
@@ -17,8 +18,7 @@ from cspbench.network.counting import ledger
 from cspbench.report.explaining import why
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
-from cspbench.zoo.catalogue import model
-from cspbench.zoo.rows import row_model
+from cspbench.zoo.registry import model
 
 ROW = ("coco-nms", "cspresnext50-panet-spp-512-nms0.45")
 ANY_THRESHOLD = ("coco-loss", "cspresnext50-panet-spp-512-mse")

@@ -20,7 +20,7 @@ from cspbench.report import cells, wording
 from cspbench.report.cells import Line, ReportedCell
 from cspbench.report.gather import gather, gather_files
 from cspbench.report.sources import keep
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def line(lines: list[Line], table: str, row: str) -> Line:

@@ -31,7 +31,7 @@ from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link
 from cspbench.weights.partial import PlaceError
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 NAME = "csmobilenet-v2_final.weights"
 ROW = "cspmobilenet-v2"

@@ -13,7 +13,7 @@ from cspbench.network.counting import stored_bytes
 from cspbench.weights import catalogue, darknet, safetensors_file
 from cspbench.weights.arrays import WeightsError, layout
 from cspbench.weights.header import Header
-from cspbench.zoo.catalogue import MODELS, model
+from cspbench.zoo.registry import MODELS, model
 
 
 def sized(folder: Path, name: str, size: int, head: bytes = V025) -> Path:

@@ -12,7 +12,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.counting import count, ledger
 from cspbench.network.layers import Convolution, MultiBox, Proposals, RefineBox
 from cspbench.network.network import Network
-from cspbench.zoo import catalogue, quoted
+from cspbench.zoo import quoted, registry
 from cspbench.zoo.pelee import peleenet
 from cspbench.zoo.pelee_ssd import pelee_304
 from cspbench.zoo.refinedetlite import refinedetlite
@@ -30,7 +30,7 @@ TOTALS = {
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_by_both_counters(name: str) -> None:
-    counted = count(catalogue.model(name).build())
+    counted = count(registry.model(name).build())
     found = (counted.parameters["weights"], counted.parameters["learnable"], counted.total("mac"))
     assert found == TOTALS[name]
 
@@ -43,13 +43,13 @@ def test_every_quoted_detector_has_its_totals_here() -> None:
 @pytest.mark.parametrize("name", TOTALS)
 def test_darknet_has_no_such_network(name: str) -> None:
     with pytest.raises(DefinitionError, match=r"a layer \["):
-        cfg_text.write(catalogue.model(name).build())
+        cfg_text.write(registry.model(name).build())
 
 
 @pytest.mark.parametrize("name", [name for name in TOTALS if name != "pelee-304"])
 def test_another_input_fits(name: str) -> None:
     """Whose sides strides do not divide."""
-    network = catalogue.model(name).build()
+    network = registry.model(name).build()
     other = network.resized(300, 340)
     assert other.shape(other.detections[0])[0] == network.shape(network.detections[0])[0]
 

@@ -14,7 +14,7 @@ from cspbench.errors import DefinitionError
 from cspbench.network import cfg, cfg_text
 from cspbench.network.counting import count
 from cspbench.network.module import to_module
-from cspbench.zoo import catalogue, published, quoted, sample, unpublished
+from cspbench.zoo import published, quoted, registry, sample, unpublished
 from cspbench.zoo.model import Model
 
 MODELS = {model.name: model for model in (*unpublished.CLASSIFIERS, *unpublished.DETECTORS)}
@@ -98,7 +98,7 @@ def test_what_darknet_cannot_compute_has_no_cfg(name: str) -> None:
 # --- what the catalogue says of them
 
 
-@pytest.mark.parametrize("model", catalogue.MODELS.values(), ids=lambda model: str(model.name))
+@pytest.mark.parametrize("model", registry.MODELS.values(), ids=lambda model: str(model.name))
 def test_every_definition_gives_its_evidence(model: Model) -> None:
     assert len(model.why) > 50
     assert model.source
@@ -114,7 +114,7 @@ def test_every_definition_gives_its_evidence(model: Model) -> None:
 
 
 def test_only_stand_ins_are_chosen_for_their_totals() -> None:
-    found = {model.name for model in catalogue.MODELS.values() if model.definition == "stand-in"}
+    found = {model.name for model in registry.MODELS.values() if model.definition == "stand-in"}
     assert found == {
         *("cspdensenet-ref", "cspdensenetb-ref", "csppeleenet-ref", "csppeleenetb-ref"),
         *("cspdensenetb-ref-prn", "csppeleenet-ref-prn-3l"),
@@ -128,4 +128,4 @@ def test_every_model_is_in_one_list() -> None:
         *(published.CLASSIFIERS, published.DETECTORS, published.CARDS, MODELS.values(), quoted.DETECTORS),
         *(sample.CLASSIFIERS, sample.DETECTORS),
     )
-    assert len(catalogue.MODELS) == sum(map(len, lists))
+    assert len(registry.MODELS) == sum(map(len, lists))
