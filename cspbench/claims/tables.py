@@ -119,8 +119,8 @@ Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
 """The input size of all rows, where no column prints it, and that at which they were counted."""
 
 
-def _described(name: str, section: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Table, Sizes]:
-    description = dict(section)
+def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Table, Sizes]:
+    description = dict(given)
     try:
         listed = tuple(Column(**{"header": key, **columns[key]}) for key in description.pop("columns"))
         size = _size(description.pop("size", ""), "size", "x")

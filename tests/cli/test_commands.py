@@ -12,6 +12,7 @@ from typing import Any
 
 import processes
 import pytest
+from snapshot import ROWS
 
 from cspbench import __version__
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
@@ -37,8 +38,8 @@ def by_id(rows: list[dict[str, Any]], table: str, row: str) -> dict[str, Any]:
 
 def test_every_row_of_every_table_is_there(everything: tuple[list[dict[str, Any]], Path]) -> None:
     rows, _ = everything
-    assert len(rows) == 88 + 4
-    assert len({(row["table"], row["id"]) for row in rows}) == 92
+    assert len(rows) == ROWS
+    assert len({(row["table"], row["id"]) for row in rows}) == ROWS
 
 
 def test_the_object_of_a_row(everything: tuple[list[dict[str, Any]], Path]) -> None:
@@ -273,8 +274,13 @@ def test_layers_and_against(tmp_path: Path) -> None:
 
 def test_list_names_every_row_with_its_definition() -> None:
     lines = json.loads(run("list", "--format", "json").stdout)
-    assert len(lines) == 92
-    assert {line["definition"] for line in lines} == {"cfg", "paper", "reconstruction", "stand-in"}
+    assert len(lines) == ROWS
+    assert {line["definition"] for line in lines} == {"cfg", "paper", "reconstruction", "stand-in", "none"}
+    (spinenet,) = [line for line in lines if line["row"] == "SpineNet-49"]
+    assert (spinenet["model"], spinenet["unknown"]) == (
+        None,
+        "only the accuracy was published, neither a file nor a layer table",
+    )
     assert {line["confidence"] for line in lines if line["definition"] == "stand-in"} == {"low"}
     named = next(line for line in lines if line["id"] == "cspdarknet-53")
     assert (named["model"], named["input"], named["definition"]) == ("csdarknet53", "256×256", "cfg")

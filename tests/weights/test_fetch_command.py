@@ -252,7 +252,7 @@ def test_all_is_what_was_published(here: Here, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
     code, lines, _ = here(every=True)
     assert code == 3
-    published = [(each.table, each.id) for each in weight_files() if each.status == "published"]
+    published = [(each.table, each.id) for each in weight_files() if each.status == "released"]
     assert [(line["table"], line["row"]) for line in lines] == published
     assert all(str(line["remedy"]).startswith("Put your own file at ") for line in lines)
 
