@@ -22,7 +22,7 @@ UC = f"https://drive.google.com/uc?export=download&id={ID}"
 
 
 def test_links_are_of_published_files() -> None:
-    files = {each.file for each in weight_files() if each.status == "published"}
+    files = {each.file for each in weight_files() if each.status == "released"}
     assert "cspdarknet53_ra_256-d05c7c21.pth" in links()
     for file, link in links().items():
         assert (file, link.file) == (file, file)
@@ -43,29 +43,23 @@ def test_a_row_without_a_link_has_none() -> None:
     assert link_of("nobody.weights") is None
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("file,url\na,https://h/a\n", r"links.csv, line 2: not a table of links"),
-        ("file,url,source\na,https://h/a,\n", "line 2"),
-        ("file,url,source\na,https://h/a,b,c\n", "line 2"),
-        ("file,url,source\na,ftp://h/a,b\n", r"line 2.*found ftp://h/a"),
-        ("file,url,source\na,https://h/a,b\na,https://h/b,b\n", "line 3.*every file name once"),
-        ("file,url,source\n../a,https://h/a,b\n", "line 2.*without a folder"),
-        ('file,url,source\n"a', "not a table of links"),
-    ],
-)
-def test_broken_links(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "links.csv").write_text(text)
-    with pytest.raises(TableError, match=words):
-        links(tmp_path)
-
-
-def test_missing_links(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="No such file"):
-        links(tmp_path)
-    (tmp_path / "links.csv").write_text("file,url,source\na.pth,https://h/a.pth,card\n")
-    assert links(tmp_path) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
+def test_links_of_other_models() -> None:
+    model = """
+[models.a]
+definition = "paper"
+source = "b"
+[[models.a.weights]]
+file = "a.pth"
+status = "released"
+url = "https://h/a.pth"
+source = "card"
+[[models.a.weights]]
+file = "b.pth"
+status = "released"
+"""
+    assert links({"models.toml": model}) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
+    with pytest.raises(TableError, match="not an address"):
+        links({"models.toml": model.replace("https:", "ftp:")})
 
 
 # --- addresses
