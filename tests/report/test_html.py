@@ -132,7 +132,7 @@ def test_what_is_hostile_stays_text() -> None:
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
     text = html(select(gather_files({}, "results"), every))
-    assert re.search(r"\b92 rows, .*\. Beside them 8 rows of our own\.</p>", text)
+    assert re.search(rf"\b{ROWS} rows, .*\. Beside them 8 rows of our own\.</p>", text)
     assert "of our own" not in html(select(gather_files({}, "results"), TABLES))
 
 

@@ -316,6 +316,7 @@ def test_rows_by_their_names() -> None:
         "imagenet-activation:cspresnext-50-lrelu",
         "imagenet-augmentation:cspresnext-50-normal",
         "imagenet-smoothing:cspresnext-50-normal",
+        "imagenet-tricks-cspresnext-50:cspresnext-50",
     ]
     assert names("timm/cspdarknet53") == ["mmpretrain:cspdarknet50", "timm:cspdarknet53"]
     assert names("peleenet-mish") == ["imagenet-activation:peleenet-mish"]
