@@ -21,7 +21,7 @@ from cspbench.claims.model import CHECK, Cell, Column, Figure, Row, Table, fault
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.claims.toml import sections
 from cspbench.errors import TableError, brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 LARGEST_FILE = 1 << 22
 """Bytes; the published tables have a few thousand each."""

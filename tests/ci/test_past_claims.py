@@ -15,10 +15,10 @@ from checkouts import commit, leave_alone, repository
 from comparing import against, told
 from job import REPOSITORY
 
+from cspbench.ci.baseline import present
+from cspbench.ci.past_claims import with_claims
 from cspbench.errors import CspbenchError
-from cspbench.report.baseline import present
-from cspbench.report.cells import Line, ReportedCell, as_json
-from cspbench.report.past_claims import with_claims
+from cspbench.report.model import Line, ReportedCell, as_json
 
 
 @pytest.fixture(autouse=True)

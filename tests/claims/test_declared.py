@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from cspbench import params
 from cspbench.claims import models, tables
 from cspbench.claims.model import Table
-from cspbench.counter import Counter
 from cspbench.errors import TableError
-from cspbench.evaluate import claimed
+from cspbench.evaluation import counts
+from cspbench.network.counter import Counter
+from cspbench.results import match
 from cspbench.weights.catalogue import of_row, weight_files
 
 PUBLISHED = Path(__file__).parents[2] / "tables"
@@ -72,7 +72,7 @@ def added(tmp_path: Path) -> Table:
 
 
 def test_its_rows_are_counted(added: Table) -> None:
-    first, again, unknown = params.measure(params.published([added]), Counter())
+    first, again, unknown = counts.measure(counts.published([added]), Counter())
     # of the 64,429,405 numbers of the published file 765 are biases, and 4 belong to each of 33,152 batch norms
     assert first.size == again.size == (512, 512)
     assert (first.cells["params"].measured, again.cells["params"].measured) == (64_296_032, 64_296_032)
@@ -94,14 +94,16 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     place = folder(tmp_path, files())
     monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: place)
     identity = {"model": "csdarknet53-panet-spp", "file": False, "size": [512, 512]}
-    rows = claimed.of_detector(identity, 0.45)
+    rows = match.of_detector(identity, 0.45)
     assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
-    assert NAME in claimed.of_dataset("coco")
+    assert NAME in match.of_dataset("coco")
     assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("kind", [dict, MappingProxyType])
-def test_a_mapping_of_files_reads_as_the_folder(kind: type[Mapping[str, bytes | str]], added: Table) -> None:
+def test_a_mapping_of_files_reads_as_the_folder(
+    kind: Callable[[dict[str, bytes | str]], Mapping[str, bytes | str]], added: Table
+) -> None:
     assert tables.load(NAME, kind(files())) == added
     assert tables.names(kind(files()))[-1] == NAME
 

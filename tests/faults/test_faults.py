@@ -137,7 +137,7 @@ def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: W
     workers = process.children
     assert len(workers) == 2
     assert process.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while any(state(each) not in ("Z", "") for each in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -49,7 +49,7 @@ ENDS = """
     input()
     print('done')
 """
-SECONDS = 60
+SECONDS = 900
 """For a process that ends at once or after the grace."""
 
 

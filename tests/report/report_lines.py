@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
-from cspbench.report.cells import Compared, Line, Made, Other, ReportedCell
+from cspbench.report.model import Compared, Line, Made, Other, ReportedCell
 
 COUNTED = Made("cspbench params --all --save", "0.1.0", commit="0bbb9d1", counting="weights", definition="cfg")
 EVALUATED = Made(

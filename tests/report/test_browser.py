@@ -18,9 +18,9 @@ from report_lines import published
 from snapshot import ROWS
 
 from cspbench.claims import tables
+from cspbench.plots.figures import plots
 from cspbench.report.html import html
-from cspbench.report.plots import plots
-from cspbench.report.selection import select
+from cspbench.report.select import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -122,7 +122,7 @@ class Browser:
             [self.command, *QUIET, profile, *options, address],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=900,
             check=True,
         )
         assert re.findall(r".*CONSOLE.*", done.stderr) == []

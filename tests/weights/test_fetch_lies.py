@@ -183,7 +183,7 @@ def test_a_certificate_of_its_own_is_not_trusted(target: Path, tmp_path: Path) -
         ["openssl", "req", "-x509", *made, "-out", str(certificate), *subject],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=900,
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,0 +1,91 @@
+"""What the tables claimed at a baseline, where today's claim something else.
+
+Gathering judges every measurement by the tables as they are now. What they claimed then is in the tables themselves,
+as they were at the baseline's commit, or in the report.json that was written beside its measurements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from cspbench.claims import tables
+from cspbench.claims.model import NOTHING, Cell, Row
+from cspbench.claims.verdict import Word
+from cspbench.errors import CspbenchError, TableError, brief
+from cspbench.report.model import Line, ReportedCell
+
+NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
+"""The files of tables."""
+
+
+def of_tables(files: Mapping[str, bytes], where: str) -> list[Line]:
+    """The rows of tables given as the bytes of their files by name, with their claims and nothing measured.
+
+    Raises `CspbenchError` naming `where` for anything that is not such tables.
+    """
+    try:
+        every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
+        return [_line(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
+    except TableError as error:
+        raise CspbenchError(
+            "tables that this version cannot read",
+            where=where,
+            found=brief(str(error), 300),
+            remedy="Compare with a commit whose tables it can read, or with a report.json",
+        ) from None
+
+
+def _line(row: Row, name: str) -> Line:
+    cells = {metric: _cell(cell) for metric, cell in row.cells.items()}
+    size = row.size or row.counting_size
+    return Line(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells, name)
+
+
+def _cell(cell: Cell) -> ReportedCell:
+    verdict = str(Word.UNMEASURED if cell.published else Word.UNPUBLISHED)
+    claim = None if cell.value is None else f"{cell.value:f}"
+    return ReportedCell(cell.metric, cell.column, cell.text, cell.unit, claim, None, None, None, verdict)
+
+
+def with_claims(lines: Iterable[Line], claimed: Iterable[Line]) -> list[Line]:
+    """The lines with the claims of other lines instead of their own, and with the rows that only those have.
+
+    Of `claimed` nothing but the claims is used. What it does not have was not claimed.
+    """
+    found = {(line.table, line.row): line for line in lines}
+    then = {(line.table, line.row): line for line in claimed}
+    merged = [_reclaimed(line, then[key].cells if key in then else {}) for key, line in found.items()]
+    gone = [_reclaimed(replace(line, cells={}), line.cells) for key, line in then.items() if key not in found]
+    return merged + gone
+
+
+def _reclaimed(line: Line, then: Mapping[str, ReportedCell]) -> Line:
+    cells = {metric: _with_claim(cell, then.get(metric)) for metric, cell in line.cells.items()}
+    for metric, cell in then.items():
+        if metric not in cells and cell.printed != NOTHING:
+            cells[metric] = ReportedCell(
+                metric, cell.header, cell.printed, cell.unit, cell.claim, None, None, None, str(Word.UNMEASURED)
+            )
+    return replace(line, cells=cells)
+
+
+def _with_claim(cell: ReportedCell, then: ReportedCell | None) -> ReportedCell:
+    printed = then.printed if then else NOTHING
+    if printed == cell.printed:
+        return cell
+    if then is None or printed == NOTHING:
+        verdict = str(Word.UNPUBLISHED)
+        return replace(
+            cell,
+            printed=NOTHING,
+            claim=None,
+            delta=None,
+            verdict=verdict,
+            reason=None,
+            explained=False,
+            comparison=None,
+        )
+    # the verdict stays that on today's claim: what it was then is lost, and the other claim fails anyway
+    return replace(cell, printed=printed, claim=then.claim, delta=None)
