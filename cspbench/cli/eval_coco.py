@@ -95,13 +95,13 @@ def eval_coco(
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation.coco import limited, parse_thresholds
     from cspbench.evaluation.imagenet import limit_of
-    from cspbench.results.match import COCO, of_sample
+    from cspbench.results.match import of_dataset, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    of_tables: tuple[str, ...] = COCO
+    of_tables = of_dataset("coco")
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
         place, of_tables = shared.drawn("detection"), of_sample("coco")
@@ -158,17 +158,16 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     if network.places:
         return [None]
     from cspbench.claims import tables
-    from cspbench.results.match import COCO, of_sample
-    from cspbench.zoo.catalogue import row_model
+    from cspbench.results.match import of_dataset, of_sample
 
-    named = (*COCO, *of_sample("coco"))
-    sizes = {row.size for table in named for row in tables.load(table).rows if row_model(table, row.id).model == model}
+    named = (*of_dataset("coco"), *of_sample("coco"))
+    sizes = {row.size for table in named for row in tables.load(table).rows if row.model == model}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
 def _recipe(name: str, network: Network) -> Recipe | None:
     """The recipe of a quoted detector; a user's own cfg may bear a catalogue name, and has none."""
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     return MODELS[name].recipe if name in MODELS and not network.places else None
 

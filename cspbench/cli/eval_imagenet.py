@@ -71,7 +71,7 @@ def eval_imagenet(
     from cspbench.data.decode import decoder_named
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluation.imagenet import Subject, limited
-    from cspbench.results.match import CARDS, IMAGENET, of_sample
+    from cspbench.results.match import of_dataset, of_sample
 
     if classes not in (None, *ORDERS):
         raise UsageError(
@@ -89,7 +89,7 @@ def eval_imagenet(
         shared.without_data(data)
         place, of_tables = str(shared.drawn("classification")), of_sample("imagenet")
     else:
-        of_tables = (*IMAGENET, *CARDS)
+        of_tables = of_dataset("imagenet")
     if place is None:
         raise UsageError(
             "usage.no-data",

@@ -9,7 +9,7 @@ from typing import Any
 from cspbench.data import presets
 from cspbench.data.detection_presets import detection_preset
 from cspbench.network.network import digest
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 WHO = {"schema": 2, "command": ["cspbench", "by", "hand"], "cspbench": "0.1.0", "commit": "0" * 40}
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from result_files import classifier, counted, counts, detector
+from snapshot import ROWS
 
 from cspbench.errors import CspbenchError
 from cspbench.network.network import digest
@@ -21,7 +22,7 @@ from cspbench.report import text
 from cspbench.report.build import gather, gather_files
 from cspbench.report.model import Line, ReportedCell
 from cspbench.results.store import keep
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def line(lines: list[Line], table: str, row: str) -> Line:
@@ -44,7 +45,7 @@ def ap(table: str, row: str, **evaluations: bytes) -> ReportedCell:
 
 def test_nothing_measured_says_why() -> None:
     lines = gather_files({}, "results")
-    assert len([each for each in lines if not each.table.startswith("sample-")]) == 92
+    assert len([each for each in lines if not each.table.startswith("sample-")]) == ROWS
     big = line(lines, "imagenet-big", "darknet-53").cells
     assert {metric: each.mark for metric, each in big.items()} == {
         "params": "unmeasured: not-run",
@@ -273,6 +274,7 @@ def test_gathering_imports_no_torch(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     code = (
         "import sys; from pathlib import Path; from cspbench.report.build import gather; "
-        "assert len(gather(Path(sys.argv[1]))) >= 92; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+        f"assert len(gather(Path(sys.argv[1]))) >= {ROWS}; "
+        "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, os.fspath(tmp_path)], check=True, timeout=900)

@@ -16,7 +16,7 @@ from cspbench.network.network import Network, digest
 from cspbench.results import migrate
 from cspbench.results.migrate import Known, _digest_v1
 from cspbench.weights.catalogue import known_arrays
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 ARRAYS = f"arrays:{known_arrays('sample-csp-classifier')}"
 NOW = digest(MODELS["sample-csp-classifier"].build())
