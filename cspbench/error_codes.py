@@ -6,7 +6,10 @@ the exit code.
 
 from __future__ import annotations
 
-EXIT_CODES = {
+EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "usage": 2}
+"""By area; 3 for all others."""
+
+CODES = {
     "baseline.git-failed": "Git cannot read a file of the baseline's commit.",
     "baseline.no-checkout": "The results do not lie in a git checkout, so that no commit can be their baseline.",
     "baseline.no-commit": "The baseline names a commit that this clone does not have.",
