@@ -98,6 +98,7 @@ CODES = {
     "environment.no-git": "Git is not installed or cannot be run.",
     "environment.no-home": "There is no home folder in which a cache could lie.",
     "environment.no-timm": "Timm cannot be imported.",
+    "environment.other-fvcore": "The installed fvcore lacks a function that counting needs.",
     "image.none-readable": "None of the images can be read.",
     "image.too-long": "An image is too long for its width to be resized.",
     "image.undecodable": "An image file cannot be decoded.",
