@@ -19,6 +19,8 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/vulture
 	$(BIN)/mypy
 
 install: $(INSTALLED)
@@ -45,7 +47,7 @@ ACCELERATOR := torch torchvision triton cuda-bindings cuda-pathfinder cuda-toolk
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 \
   nvidia-nvtx
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --extra plot \
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --extra plot --extra bench \
 	  --constraint requirements-torch.txt --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links $(ACCELERATOR:%=--no-emit-package %) --output-file requirements.lock --upgrade
 

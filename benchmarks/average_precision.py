@@ -1,4 +1,4 @@
-"""Speed of the three engines of COCO's average precision.
+"""Speed of the engines and of a port of pycocotools to C++ of COCO's average precision.
 
     python -m benchmarks.average_precision [--quick]
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.measuring import in_turns, judged, medians, part, table
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
-from cspbench.detection.ap.average_precision import ENGINES, AveragePrecision, average_precision
+from cspbench.detection.ap.average_precision import ENGINES, AveragePrecision, average_precision, by_library
 from cspbench.detection.ap.bootstrap import DRAWS, intervals
 from cspbench.detection.ap.matching import Detections, match
 
@@ -23,6 +23,7 @@ OBJECTS = 7
 """Per image; val2017 has 7.3."""
 BOXES = 100
 """Detections per image."""
+PORT = "faster-coco-eval"
 RATIO = 8
 """cspbench is at least so many times as fast as pycocotools, with the same twelve floats."""
 
@@ -58,10 +59,16 @@ def section(quick: bool) -> str:
     results: dict[str, AveragePrecision] = {}
 
     def evaluate(engine: str) -> None:
-        results[engine] = average_precision(truth, detections, engine)
+        if engine == PORT:
+            from faster_coco_eval import COCO, COCOeval_faster
+
+            curves = by_library(truth, detections, COCO, COCOeval_faster)
+            results[engine] = AveragePrecision(PORT, dict(sorted(truth.categories.items())), *curves)
+        else:
+            results[engine] = average_precision(truth, detections, engine)
         _ = results[engine].stats
 
-    seconds = in_turns({engine: lambda engine=engine: evaluate(engine) for engine in ENGINES}, repeats)  # type: ignore[misc]
+    seconds = in_turns({engine: lambda engine=engine: evaluate(engine) for engine in (*ENGINES, PORT)}, repeats)  # type: ignore[misc]
     middle = {engine: statistics.median(values) for engine, values in seconds.items()}
     referee = results["pycocotools"]
     rows = []

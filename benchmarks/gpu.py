@@ -142,7 +142,7 @@ def section(quick: bool) -> str:
     """Everything, where there is a GPU."""
     if not torch.cuda.is_available():
         return NONE
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     setting, device = QUICK if quick else FULL, torch.device("cuda", torch.cuda.current_device())
     network = model(MODEL).build().resized(SIDE, SIDE)

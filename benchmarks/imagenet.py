@@ -126,7 +126,7 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
     from cspbench.weights.opening import open_weights
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     like_timm = preset("timm")
     network = model(OURS).build().resized(setting.side, setting.side)
@@ -226,7 +226,7 @@ def section(quick: bool) -> str:
             for side, kept in runs.items():
                 kept.append(once(side, folder, checkpoint, quick))
     from benchmarks.floor import floor
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     ours = runs["cspbench"]
     forward = statistics.median(run["spent"]["forward"] for run in ours) / setting.images

@@ -75,7 +75,7 @@ def _steps(repeats: int) -> str:
 
 
 def _scaling(repeats: int, sizes: tuple[int, ...], every: bool) -> str:
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     names = [name for name in MODELS if "/" not in name]
     counts = [*sizes, len(names)] if every else list(sizes)

@@ -19,7 +19,7 @@ candidates of an image pass the preset `readme`: yolo-fastest finds 460 an image
 def weights(name: str, folder: Path) -> Path:
     """A model's weight file that comes with the package; without one, random weights written to `folder`."""
     from cspbench.weights.catalogue import shipped
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     return shipped(name) or write(folder / f"{name}.weights", model(name).build())
 

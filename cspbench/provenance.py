@@ -12,7 +12,6 @@ PACKAGES = (
     "torchvision",
     "fvcore",
     "pycocotools",
-    "faster-coco-eval",
     "libstb",
     "pillow",
     "safetensors",

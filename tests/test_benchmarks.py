@@ -299,7 +299,7 @@ def test_scaling_holds_memory_against_the_first() -> None:
 def test_random_weights_stand_in_for_those_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cspbench.weights import catalogue
     from cspbench.weights.opening import open_weights
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     monkeypatch.setattr(catalogue, "shipped", lambda name: None)
     path = random_weights.weights(scaling.DETECTOR, tmp_path)

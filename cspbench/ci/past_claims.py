@@ -6,19 +6,15 @@ as they were at the baseline's commit, or in the report.json that was written be
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from cspbench.claims import tables
-from cspbench.claims.model import NOTHING, Row, Table
+from cspbench.claims.model import NOTHING, Row
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, TableError, brief
 from cspbench.report.build import cell as report_cell
-from cspbench.report.build import name_of
 from cspbench.report.model import ReportCell, ReportRow
 
 NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
@@ -31,36 +27,21 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     Raises `CspbenchError` naming `where` for anything that is not such tables.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            return [_row(table, row) for table in _tables(files, Path(folder)) for row in table.rows]
-    except (TableError, OSError) as error:
+        every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
+        return [_row(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
+    except TableError as error:
         raise CspbenchError(
             "baseline.unreadable-tables",
             "tables that this version cannot read",
             where=where,
-            found=brief(getattr(error, "strerror", None) or str(error), 300),
+            found=brief(str(error), 300),
             remedy="Compare with a commit whose tables it can read, or with a report.json",
         ) from None
 
 
-def _tables(files: Mapping[str, bytes], folder: Path) -> list[Table]:
-    """The tables, by way of a folder, which an error does not name."""
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    try:
-        kinds = ("published", "sample")
-        missing = {f"{name}.csv" for kind in kinds for name in tables.names(folder, kind)} - set(files)
-        if missing:
-            raise TableError("tables.no-file", "no such file", where=brief(min(missing)))
-        return [table for kind in kinds for table in tables.load_all(folder, kind)]
-    except TableError as error:
-        error.where = error.where and error.where.replace(f"{folder}{os.sep}", "")
-        raise
-
-
-def _row(table: Table, row: Row) -> ReportRow:
+def _row(row: Row, name: str) -> ReportRow:
     cells = {metric: report_cell(claim, []) for metric, claim in row.cells.items()}
-    size, name = row.size or row.counting_size, name_of(table, row, None)
+    size = row.size or row.counting_size
     return ReportRow(row.table, row.id, row.label, dict(row.settings), None, None, size, None, cells, name)
 
 
@@ -77,7 +58,7 @@ def with_claims(lines: Iterable[ReportRow], claimed: Iterable[ReportRow]) -> lis
 
 
 def _reclaimed(line: ReportRow, then: Mapping[str, ReportCell]) -> ReportRow:
-    cells = {metric: _with_claim(own, then.get(metric)) for metric, own in line.cells.items()}
+    cells = {metric: _with_claim(cell, then.get(metric)) for metric, cell in line.cells.items()}
     for metric, cell in then.items():
         if metric not in cells and cell.printed != NOTHING:
             cells[metric] = ReportCell(

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, cast, get_args
 
+from cspbench.claims.models import PublishedFile, Status
 from cspbench.errors import TableError, UsageError, brief
 
+Figure = Literal["tradeoff"]
 Rounding = Literal["printed", "darknet", "cut", "doubled"]
 
 NOTHING = "-"  # what the documents print where they have no number
+CHECK = "x"
+"""A check mark in a column of tricks."""
 
 # No leading zeros and ASCII digits only: whatever matches is written back as the same characters.
 _INTEGER = r"(?:0|[1-9][0-9]*)"
@@ -30,11 +34,11 @@ class Column:
     """A column of a document: its header, its role and, for a metric, how its numbers are to be read.
 
     `unit` is what one unit of the printed number is worth: "M" 1e6, "G" 1e9, "1" single parameters or operations,
-    "%", "fps", "B" bytes. `suffix` is what is printed after each number.
+    "%", "fps", "B" bytes. `suffix` is what is printed after each number. A "check" is a setting that a mark says is on.
     """
 
     header: str
-    role: Literal["name", "setting", "size", "side", "link", "metric"]
+    role: Literal["name", "setting", "check", "size", "side", "link", "metric"]
     metric: str = ""
     unit: str = ""
     suffix: str = ""
@@ -154,6 +158,9 @@ class Row:
     `size` is the input (height, width) where the document prints it. `counting_size` is the input at which parameters
     and operations were counted; None means the network definition's own. `base` is the id of the row that the
     comparisons are relative to. `cells` are keyed by metric, `settings` and `links` by column header.
+
+    `model` names the network behind the row, None where it is not known: `note` says why, or what else a reader must
+    know. `weights` is the file with which the row's numbers were measured; without one `weights_status` says why.
     """
 
     table: str
@@ -165,6 +172,10 @@ class Row:
     cells: Mapping[str, Cell]
     base: str | None
     links: Mapping[str, str]
+    model: str | None = None
+    note: str | None = None
+    weights: PublishedFile | None = None
+    weights_status: Status | None = None
 
     @property
     def label(self) -> str:
@@ -196,6 +207,14 @@ class Table:
     """sample: what cspbench itself claims of the nets and images that it brings along."""
     data: str | None = None
     """The digest of the images, where only these will do; None where the split's name says it."""
+    presets: tuple[str, ...] = ()
+    """Under which its accuracies may be measured; the first is the one that they are claimed for."""
+    sweep: str | None = None
+    """The setting that holds the NMS threshold, in a table of one detector at several."""
+    figure: Figure | None = None
+    """The figure of the report that its rows are drawn in."""
+    show_settings: bool = True
+    """Whether a row's settings belong to what it is called."""
 
     def row(self, row_id: str) -> Row:
         """The row of that id."""
@@ -204,12 +223,37 @@ class Table:
             raise unknown("usage.unknown-row", f"{self.name} has no such row", row_id, list(rows))
         return rows[row_id]
 
+    def names(self) -> list[str]:
+        """What tells each row apart, in their order: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+
+        Where that is the same for several rows, it goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
+        """
+        names = [self._named(row, row.label) for row in self.rows]
+        return [
+            self._named(row, f"{row.label} ({row.model})") if row.model and names.count(name) > 1 else name
+            for row, name in zip(self.rows, names, strict=True)
+        ]
+
+    def _named(self, row: Row, label: str) -> str:
+        return named(label, row.size or row.counting_size, row.settings if self.show_settings else {})
+
     def markdown(self) -> str:
         """The table in markdown, line by line as the README prints it."""
         lines = [[column.header for column in self.columns]]
         lines += [[row.render(column) for column in self.columns] for row in self.rows]
         header, *body = [" | ".join(line) + " |" for line in lines]
         return "\n".join([header, "---|" * len(self.columns), *body])
+
+
+def chosen(settings: Mapping[str, str]) -> list[str]:
+    """What a row varies, in words: its settings, and the names of those that are only marked."""
+    return [header if text == CHECK else text for header, text in settings.items() if text]
+
+
+def named(label: str, size: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
+    """What a row is called: its label, input size and settings, "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+    varied = ", ".join(chosen(settings))
+    return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({varied})" if varied else "") if part)
 
 
 def fault(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:

@@ -14,7 +14,7 @@ from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.coco_asked import Asked
 from cspbench.cli.coco_results import finish, result
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import DecoderOption, Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def eval_coco(
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
-    decoder: Annotated[
-        str | None,
-        typer.Option("--decoder", help="Whose JPEG rounding: stb (Darknet without OpenCV) or libjpeg (with)."),
-    ] = None,
+    decoder: DecoderOption = None,
     split: Annotated[
         str | None, typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; asserted.")
     ] = None,
@@ -95,18 +92,16 @@ def eval_coco(
     could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
-    from cspbench.data.detection_presets import detection_preset, with_decoder
+    from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation.coco import limited, parse_thresholds
     from cspbench.evaluation.imagenet import limit_of
-    from cspbench.results.match import COCO, of_sample
+    from cspbench.results.match import of_dataset, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
-    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind)
-    if decoder is not None:
-        own = with_decoder(own, decoder)
+    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    of_tables: tuple[str, ...] = COCO
+    of_tables = of_dataset("coco")
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
         shared.without_data(data)
         place, of_tables = shared.drawn("detection"), of_sample("coco")
@@ -163,17 +158,16 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     if network.places:
         return [None]
     from cspbench.claims import tables
-    from cspbench.results.match import COCO, of_sample
-    from cspbench.zoo.catalogue import row_model
+    from cspbench.results.match import of_dataset, of_sample
 
-    named = (*COCO, *of_sample("coco"))
-    sizes = {row.size for table in named for row in tables.load(table).rows if row_model(table, row.id).model == model}
+    named = (*of_dataset("coco"), *of_sample("coco"))
+    sizes = {row.size for table in named for row in tables.load(table).rows if row.model == model}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
 def _recipe(name: str, network: Network) -> Recipe | None:
     """The recipe of a quoted detector; a user's own cfg may bear a catalogue name, and has none."""
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     return MODELS[name].recipe if name in MODELS and not network.places else None
 
@@ -216,7 +210,7 @@ def _one(
         preset = {"name": "recipe", **recipe.as_json()}
     coco.category_ids(source, heads(detector.network)[-1].classes)
     weights = open_weights(file, detector.network)
-    identity = coco.identity(name, detector, weights.digest, source, options.precision)
+    identity = coco.identity(name, detector, weights.sha256, source, options.precision)
     path = imagenet.directory(options.root, {**identity, "preset": {"name": preset["name"], **identity["preset"]}})
     images = detection.PreparedImages(source, detector)
 

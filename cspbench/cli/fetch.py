@@ -73,7 +73,7 @@ def fetch_files(
             remedy="Correct it",
         )
     known = weight_files()
-    asked = [each for each in known if each.status == "published"] if every else chosen(rows or [], known)
+    asked = [each for each in known if each.status == "released"] if every else chosen(rows or [], known)
     names = {each.file for each in asked if each.file}
     if sha256 is not None and (len(names) != 1 or not re.fullmatch(r"[0-9a-fA-F]{8,64}", sha256)):
         raise UsageError(
@@ -252,7 +252,7 @@ def _expected(wanted: WeightFile) -> Expected:
     from cspbench.weights.darknet import read
     from cspbench.weights.fetch import Expected
     from cspbench.weights.filekind import Kind, examine
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     sizes = tuple(size for size in (wanted.size, wanted.short_size) if size is not None)
 

@@ -21,13 +21,12 @@ def list_rows(
 
 def _rows(names: list[str]) -> list[dict[str, Any]]:
     from cspbench.claims import tables
-    from cspbench.zoo.catalogue import MODELS, row_model
+    from cspbench.zoo.registry import MODELS
 
     lines = []
     for table in [tables.load(name) for name in names] or tables.load_all():
         for row in table.rows:
-            entry = row_model(table.name, row.id)
-            model = MODELS[entry.model] if entry.model else None
+            model = MODELS[row.model] if row.model else None
             size = row.size or (model.build().input[1:] if model else None)
             lines.append(
                 {
@@ -39,14 +38,14 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
                     "confidence": model.confidence if model else None,
                     "input": "×".join(map(str, size)) if size else None,
                     "source": model.source if model else None,
-                    "unknown": model.unknown if model else None,
+                    "unknown": model.unknown if model else row.note,
                 }
             )
     return lines
 
 
 def _models() -> list[dict[str, Any]]:
-    from cspbench.zoo.catalogue import MODELS
+    from cspbench.zoo.registry import MODELS
 
     lines = []
     for model in MODELS.values():

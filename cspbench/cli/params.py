@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cspbench.evaluation.counts import Subject
     from cspbench.network.network import Network
     from cspbench.report.judged_counts import CountsRow
-    from cspbench.zoo.catalogue import Model
+    from cspbench.zoo.registry import Model
 
 
 OUT = Path("results")
@@ -101,7 +101,7 @@ def params(
 
 
 def _from_file(path: Path) -> Model:
-    from cspbench.zoo.catalogue import Model
+    from cspbench.zoo.registry import Model
 
     network = _read(path)
     return Model(network.name, lambda: network, "file", str(path))

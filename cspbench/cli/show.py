@@ -34,12 +34,12 @@ def show(
     """Show a model: where it comes from, its layers, shapes, parameters and operations."""
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
     from cspbench.report.network_table import ledger_text, totals
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     options = {"--why": why, "--cfg": cfg, "--plot": plot, "--size": size}
     options |= {f"--format {each.value}": form is each for each in Format}
     refuse_together(options, _APART)
-    entry = catalogue.model(model)
+    entry = registry.model(model)
     if why:
         _evidence(entry, form)
         return
@@ -61,7 +61,7 @@ def _evidence(entry: Model, form: Format) -> None:
         keys = ("name", "definition", "source", "confidence", "unknown", "why")
         typer.echo(json.dumps({key: getattr(entry, key) for key in keys}, indent=1, ensure_ascii=False))
     else:
-        typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.why}")
+        typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.evidence}")
 
 
 def _origin(entry: Model) -> str:

@@ -143,13 +143,13 @@ def _looked_for(model: str | None) -> str | None:
     if model is None:
         return None
     file = wanted(model)
-    return file.name if file.status == "never released" else None
+    return file.name if file.status == "never-released" else None
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
     """The network a file belongs to, as asked for or by its size, and the models whose files look the same."""
     from cspbench.weights import catalogue
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     if name is not None and cfg is not None:
         raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")

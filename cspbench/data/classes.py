@@ -10,7 +10,9 @@ from cspbench.errors import UsageError
 ORDERS = ("darknet", "sorted")
 """Of ImageNet's classes."""
 SAMPLE = "sample"
-"""The order of the bundled sample's classes, which are none of ImageNet's."""
+"""The order of the bundled sample's classes, which are not ImageNet's."""
+SAMPLE_WNIDS = tuple(f"n{90_000_001 + place}" for place in range(16))
+"""Their ids, of a form that WordNet uses, where WordNet has none; in the order of the classifier's outputs."""
 
 
 @cache
@@ -21,9 +23,7 @@ def order(name: str) -> tuple[str, ...]:
     from 1: validation image 1 has number 490, n01751748. `sorted`: of torchvision, timm, mmpretrain and Caffe.
     """
     if name == SAMPLE:
-        from cspbench.sample.classification import CLASSES
-
-        return tuple(each for each, _ in CLASSES)
+        return SAMPLE_WNIDS
     if name not in ORDERS:
         raise UsageError(
             "usage.unknown-class-order",
@@ -43,5 +43,4 @@ def places(name: str) -> dict[str, int]:
 
 def known(wnid: str) -> bool:
     """Whether a folder of that name holds a class of ImageNet's, or of the sample's."""
-    # the sample's ids lie where WordNet has none, and drawing need not be imported to see that
-    return wnid in places("sorted") or (wnid.startswith("n9") and wnid in places(SAMPLE))
+    return wnid in places("sorted") or wnid in SAMPLE_WNIDS

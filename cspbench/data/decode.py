@@ -31,7 +31,7 @@ Decoder = Literal["opencv", "stb", "pillow"]
 """`opencv`: libjpeg, turned as EXIF says, as in Darknet built with OpenCV and in mmpretrain. `stb`: stb_image, never
 turned, as in Darknet built without OpenCV. `pillow`: libjpeg, never turned, as in timm.
 
-Other formats than JPEG are decoded by Pillow for all three: they are lossless, and equal to stb_image's but for GIF
+Formats other than JPEG are decoded by Pillow for all three: they are lossless, and the same in stb_image but for GIF
 with transparency.
 """
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)

@@ -13,7 +13,8 @@ from cspbench.network.counting import Count
 from cspbench.network.network import Network, digest
 from cspbench.results.measurements import UNPUBLISHED
 from cspbench.results.schema import CountedCell, CountedRow
-from cspbench.zoo.catalogue import MODELS, Model, row_model
+from cspbench.zoo.model import Model
+from cspbench.zoo.registry import MODELS
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ def published(chosen: Iterable[Table]) -> list[Subject]:
     subjects = []
     for table in chosen:
         for row in table.rows:
-            name = row_model(table.name, row.id).model
-            subjects.append(_subject(row, MODELS[name] if name else None))
+            subjects.append(_subject(row, MODELS[row.model] if row.model else None))
     return subjects
 
 

@@ -11,8 +11,8 @@ from cspbench.errors import CspbenchError, UsageError
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, DetectionMetrics
-from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.registry import MODELS
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cspbench.errors import UsageError
 from cspbench.inference.description import Described, Description, describe
 from cspbench.network.network import Network, digest
-from cspbench.zoo.catalogue import MODELS
-from cspbench.zoo.catalogue import model as catalogue_model
+from cspbench.zoo.registry import MODELS
+from cspbench.zoo.registry import model as catalogue_model
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cspbench.claims.model import Table
 from cspbench.claims.verdict import Status
 from cspbench.plots.label_placement import Box, placed
-from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, Svg, png, styled, svg
+from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, png, styled, svg
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
-from cspbench.plots.tradeoff import TABLES as TRADEOFF
 from cspbench.plots.tradeoff import figure as tradeoff
+from cspbench.report.html import Svg
 from cspbench.report.model import ReportRow
 from cspbench.report.text import UNITS
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SWEEPS = (
-    ("ap-over-nms", "coco-nms", "as published", ""),
-    ("sample-ap-over-nms", "sample-nms", "as claimed", " on the drawn sample"),
-)
-"""Name of the figure, table, and what it shows."""
+SWEEPS = {
+    "published": ("ap-over-nms", "as published", ""),
+    "sample": ("sample-ap-over-nms", "as claimed", " on the drawn sample"),
+}
+"""By the kind of its table: name of the figure, and what it shows."""
+COLOURS = (OTHER, CSP, CLOSE, FITTED, EXACT)
+MARKERS = ("o", "s", "^", "D", "v")
+"""Of the networks of a sweep: those after the last colour begin with the first again, with another marker."""
 SHAPES = {Status.EXACT: ("o", EXACT), Status.CLOSE: ("s", CLOSE), Status.OFF: ("X", OFF), Status.FITTED: ("D", FITTED)}
 """Marker and colour of each verdict: the shape says it without the colour."""
 
@@ -56,43 +59,46 @@ def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
 
 
 def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot]:
-    if any(table.name in TRADEOFF for table in tables):
+    traded = [table for table in tables if table.figure == "tradeoff"]
+    if traded:
         for cost in (OPERATIONS, PARAMETERS):
             name = f"accuracy-vs-{cost.metric}"
-            given = [row for table in tables if table.name in TRADEOFF for row in models(table, lines, cost)]
+            given = [row for table in traded for row in models(table, lines, cost)]
             text = f"ImageNet top-1 accuracy over {cost.title}, {words(given, cost)}; each CSP model joined to its base"
             yield Plot(name, text, tradeoff(tables, lines, cost))
-    for name, table, claimed, where in SWEEPS:
-        thresholds = [line for line in lines if line.table == table and any(each.name == table for each in tables)]
-        if thresholds:
+    for table in tables:
+        thresholds = [line for line in lines if line.table == table.name]
+        if table.sweep and thresholds:
+            name, claimed, where = SWEEPS[table.kind]
+            if any(each.sweep and each.kind == table.kind and each is not table for each in tables):
+                name, where = f"{name}-{table.name}", f"{where}, {table.name}"
             how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
             text = f"AP over the threshold of non-maximum suppression, {how}"
-            yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {how}"))
+            yield Plot(name, text, _suppression(thresholds, table.sweep, f"AP over NMS threshold, {how}"))
     for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
         residuals = _residuals(lines, [table for table in tables if table.kind == kind])
         if any(residuals.values()):
             yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
 
 
-def _suppression(lines: Sequence[ReportRow], title: str) -> Figure:
-    """One line for each network, as published and as measured; thresholds in the order of the table."""
+def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
+    """One line for each network, as published and as measured; thresholds, its `sweep`, in the order of the table."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), dpi=100)
     figure.subplots_adjust(left=0.075, right=0.98, top=0.92, bottom=0.22)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=12)
-    thresholds = list(dict.fromkeys(line.settings["Threshold"] for line in lines))
-    for name, colour in zip(dict.fromkeys(line.label for line in lines), (OTHER, CSP), strict=False):
-        mine = [
-            (thresholds.index(line.settings["Threshold"]), line.cells["ap"]) for line in lines if line.label == name
-        ]
+    thresholds = list(dict.fromkeys(line.settings[sweep] for line in lines))
+    for number, name in enumerate(dict.fromkeys(line.label for line in lines)):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+        mine = [(thresholds.index(line.settings[sweep]), line.cells["ap"]) for line in lines if line.label == name]
         claims = [(at, float(cell.claim)) for at, cell in mine if cell.claim is not None]
-        _curve(axes, thresholds, claims, colour, f"{name}, as claimed", ls="-", mfc=PAPER, ms=9, mew=1.4)
+        _curve(axes, thresholds, claims, colour, f"{name}, as claimed", marker=marker, ls="-", mfc=PAPER, ms=9, mew=1.4)
         for reason in dict.fromkeys(cell.reason for _, cell in mine if cell.measured is not None):
             found = [(at, float(cell.measured)) for at, cell in mine if cell.measured and cell.reason == reason]
             text = f"{name}, measured" + (f": {reason}" if reason else "")
-            _curve(axes, thresholds, found, colour, text, ls=DASHES, ms=5)
+            _curve(axes, thresholds, found, colour, text, marker=marker, ls=DASHES, ms=5)
         for at, cell in mine:
             if cell.measured is not None and cell.interval:
                 axes.plot([at, at], [float(each) for each in cell.interval], color=colour, lw=1, alpha=0.6)
@@ -110,12 +116,10 @@ def _curve(
 ) -> None:
     """Points joined where the thresholds are numbers; "aware" stands alone."""
     known = [point for point in points if thresholds[point[0]].replace(".", "", 1).isdigit()]
-    axes.plot(
-        *zip(*known, strict=True) if known else ([], []), marker="o", color=colour, mec=colour, label=text, **style
-    )
+    axes.plot(*zip(*known, strict=True) if known else ([], []), color=colour, mec=colour, label=text, **style)
     for at, value in points:
         if (at, value) not in known:
-            axes.plot(at, value, marker="o", color=colour, mec=colour, **{**style, "ls": "none"})
+            axes.plot(at, value, color=colour, mec=colour, **{**style, "ls": "none"})
 
 
 class Residual(NamedTuple):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-TABLES = {"imagenet-small": "Small models", "imagenet-big": "Big models"}
-
 
 class Cost(NamedTuple):
     """What accuracy is drawn over."""
@@ -109,12 +107,12 @@ def _comparable(cell: ReportCell | None) -> float | None:
 
 
 def figure(tables: Iterable[Table], lines: Sequence[ReportRow], cost: Cost = OPERATIONS) -> Figure:
-    """Both tables of ImageNet models, small and big; to be called when `styled`."""
+    """A panel a table that belongs into it, the one of the smallest models first; to be called when `styled`."""
     from matplotlib.figure import Figure
 
-    given = {table.name: table for table in tables}
-    shown = {title: models(given[name], lines, cost) for name, title in TABLES.items() if name in given}
-    shown = {title: rows for title, rows in shown.items() if rows}
+    given = {table.title: models(table, lines, cost) for table in tables if table.figure == "tradeoff"}
+    shown = {title: rows for title, rows in given.items() if rows}
+    shown = dict(sorted(shown.items(), key=lambda panel: min(row.place[0] for row in panel[1])))
     drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
     drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
     how = words([row for rows in shown.values() for row in rows], cost)

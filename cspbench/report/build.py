@@ -20,8 +20,7 @@ from cspbench.results import measurements
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
 from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
-from cspbench.zoo.catalogue import provenance, remarks
-from cspbench.zoo.rows import row_model
+from cspbench.zoo.registry import provenance, remarks
 
 
 def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
@@ -65,42 +64,31 @@ def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
     built = []
     for kind in ("published", "sample"):
         for table in tables.load_all(kind=kind):
-            built += compared(table.rows, [_row(table, row, by_cell) for row in table.rows])
+            named = zip(table.rows, table.names(), strict=True)
+            built += compared(table.rows, [_row(table, row, name, by_cell) for row, name in named])
     return built
 
 
-def _row(table: Table, row: Row, by_cell: Mapping[measurements.Key, Sequence[CellMeasurement]]) -> ReportRow:
-    entry = row_model(table.name, row.id)
+def _row(table: Table, row: Row, name: str, by_cell: Mapping[measurements.Key, Sequence[CellMeasurement]]) -> ReportRow:
     cells = {}
     for column in table.columns:
         if column.role == "metric":
             claim = row.cells[column.metric]
             known = by_cell.get((table.name, row.id, column.metric), [])
-            cells[column.metric] = cell(claim, known, _unmeasured(claim, entry.model, table.kind))
-    definition = provenance(entry.model) if entry.model else None
+            cells[column.metric] = cell(claim, known, _unmeasured(claim, row.model, table.kind))
+    definition = provenance(row.model) if row.model else None
     return ReportRow(
         table.name,
         row.id,
         row.label,
         dict(row.settings),
-        entry.model,
+        row.model,
         definition,
         row.size or row.counting_size,
-        remarks(entry),
+        remarks(row),
         cells,
-        name_of(table, row, entry.model),
+        name,
     )
-
-
-def name_of(table: Table, row: Row, model: str | None) -> str:
-    """What tells a row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
-
-    A label that names nothing goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
-    """
-    label = f"{row.label} ({model})" if row.label == "Ours" and model else row.label
-    size = "×".join(map(str, row.size or row.counting_size or ()))
-    settings = ", ".join(row.settings.values()) if table.name != "timm" else ""
-    return " ".join(part for part in (label, size, f"({settings})" if settings else "") if part)
 
 
 def cell(claim: Cell, known: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:

@@ -17,7 +17,7 @@ from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_evaluations import JudgedClaim, judged, without_weights
 from cspbench.results.schema import ClassificationMetrics, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
-from cspbench.zoo.catalogue import provenance
+from cspbench.zoo.registry import provenance
 
 if TYPE_CHECKING:
     from cspbench.classification.ablation import Step

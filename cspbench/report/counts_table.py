@@ -14,7 +14,7 @@ from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.results.schema import CountedCell
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 HEADER = (
     "Model",
@@ -112,10 +112,9 @@ def _note(row: CountsRow) -> str | None:
 def texts(row: CountsRow) -> list[str]:
     """The texts of one line, in the order of `HEADER`."""
     report = row.report
-    settings = report.settings.values() if report.table != "timm" else ()
     (params, params_cell), (bflops, bflops_cell) = _cells(row)
     return [
-        ", ".join([report.label, *settings]),
+        report.name,
         _definition(row),
         _size(row.counted.size),
         params.printed,

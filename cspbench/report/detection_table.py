@@ -17,7 +17,7 @@ from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
 from cspbench.results.store import StoredEvaluation
-from cspbench.zoo.catalogue import provenance
+from cspbench.zoo.registry import provenance
 
 RECALLS = of_family("ar")
 _PRECISIONS = tuple(METRICS[name].header for name in PRECISIONS)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Row, Table
+from cspbench.claims.model import Row, Table, chosen
 from cspbench.claims.verdict import Reason
 from cspbench.report.build import cell as report_cell
 from cspbench.report.build import compared
 from cspbench.report.model import ReportRow
 from cspbench.results.measurements import UNPUBLISHED, of_row
 from cspbench.results.schema import CountedRow, Session
-from cspbench.zoo.catalogue import MODELS, remarks, row_model
+from cspbench.zoo.registry import MODELS, remarks
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ def judged(counts: Sequence[CountedRow], session: Session) -> list[CountsRow]:
     """The counted rows with the verdicts on their cells; rows that theirs are compared with must be among them."""
     known = {name: tables.load(name) for name in {counted.table for counted in counts if counted.table}}
     published = [_row_of(counted, known) for counted in counts]
-    reports = [_report(row, counted, session) for row, counted in zip(published, counts, strict=True)]
+    reports = [
+        _report(row, counted, session, known.get(row.table)) for row, counted in zip(published, counts, strict=True)
+    ]
     reports = compared(published, reports)
     return [CountsRow(counted, report) for counted, report in zip(counts, reports, strict=True)]
 
@@ -55,7 +57,7 @@ def _row_of(counted: CountedRow, known: Mapping[str, Table]) -> Row:
     )
 
 
-def _report(row: Row, counted: CountedRow, session: Session) -> ReportRow:
+def _report(row: Row, counted: CountedRow, session: Session, table: Table | None) -> ReportRow:
     measurements = {each.claim.metric: each for each in of_row(row, counted, session)}
     cells = {}
     for metric in COUNTED:
@@ -63,8 +65,15 @@ def _report(row: Row, counted: CountedRow, session: Session) -> ReportRow:
         claim = known[0].claim if known else row.cells[metric]
         cells[metric] = report_cell(claim, known, Reason.NO_DEFINITION)
     model = MODELS.get(counted.model or "")
-    note = remarks(row_model(row.table, row.id)) if row.table else model.unknown if model else None
-    definition = counted.definition
     return ReportRow(
-        row.table, row.id, row.label, dict(row.settings), counted.model, definition, counted.size, note, cells
+        row.table,
+        row.id,
+        row.label,
+        dict(row.settings),
+        counted.model,
+        counted.definition,
+        counted.size,
+        remarks(row) if row.table else model.unknown if model else None,
+        cells,
+        ", ".join([row.label, *(chosen(row.settings) if table and table.show_settings else [])]),
     )

@@ -23,8 +23,9 @@ class Shown:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The document's columns without links, which say nothing about a number."""
-        return tuple(column for column in self.table.columns if column.role != "link")
+        """The document's columns without links, which say nothing about a number; with a name where it prints none."""
+        columns = tuple(column for column in self.table.columns if column.role != "link")
+        return columns if any(column.role == "name" for column in columns) else (Column("Model", "name"), *columns)
 
     @property
     def place(self) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from cspbench.claims.model import Cell
 from cspbench.claims.verdict import Measurement, Status, judge
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ledger
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 @dataclass(frozen=True)

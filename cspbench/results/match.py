@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
 from cspbench.claims import tables
-from cspbench.claims.model import Row
+from cspbench.claims.model import Row, Table
+from cspbench.claims.models import PublishedFile
 from cspbench.claims.verdict import Deviation
 from cspbench.results.schema import CocoIdentity, ImagenetIdentity
 from cspbench.weights.arrays import digest
-from cspbench.weights.catalogue import WeightFile, known_names, shipped, weight_files
-from cspbench.zoo.catalogue import MODELS
-
-IMAGENET = ("imagenet-big", "imagenet-small", "imagenet-activation", "imagenet-augmentation", "imagenet-smoothing")
-"""Tables of accuracies that Darknet's networks reach on Darknet's pixels."""
-CARDS = ("timm", "mmpretrain")
-"""Tables whose accuracies belong to the preset of that name."""
-DARKNET = ("readme", "head")
-"""Presets under which the accuracies of `IMAGENET` are claimed."""
-COCO = ("coco-headline", "coco-gpu", "coco-cpu", "coco-nms", "coco-activation", "coco-loss")
+from cspbench.weights.catalogue import shipped
+from cspbench.zoo.registry import MODELS
 
 
-@cache
-def of_sample(dataset: str) -> tuple[str, ...]:
-    """The sample's tables of accuracies ("imagenet") or of AP ("coco"), named after whose layout the images have."""
-    return tuple(table.name for table in tables.load_all(kind="sample") if table.dataset == dataset)
+def of_dataset(dataset: str, kind: str = "published") -> tuple[str, ...]:
+    """The tables of accuracies ("imagenet") or of AP ("coco"): published ones, or those of the sample."""
+    return tuple(table.name for table in tables.load_all(kind=kind) if table.dataset == dataset)
 
 
-@cache
-def _files(names: tuple[str, ...]) -> tuple[WeightFile, ...]:
-    return tuple(weight_files(list(names)))
+def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
+    """The rows of a model with their tables, the published ones first."""
+    every = [table for kind in ("published", "sample") for table in tables.load_all(kind=kind)]
+    return [(table, row) for table in every if table.dataset == dataset for row in table.rows if row.model == model]
 
 
 @cache
@@ -41,16 +32,11 @@ def _input(model: str) -> tuple[int, int]:
     return MODELS[model].build().input[1:]
 
 
-@cache
-def _by_row(table: str) -> Mapping[str, WeightFile]:
-    return {file.id: file for file in _files((table,))}
-
-
 @dataclass(frozen=True)
 class PublishedWeights:
-    """What a row's published weights are known by: their arrays' digest, and what their files' sha256 begin with."""
+    """What a row's published weights are known by: digests of their arrays, and what their files' sha256 begin with."""
 
-    arrays: str | None = None
+    arrays: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     def are(self, weights: str, file: str | None = None) -> bool | None:
@@ -59,28 +45,31 @@ class PublishedWeights:
         `weights` is what its identity says ("arrays:..." or, in a run of schema 1, "file:..."), `file` the sha256 of
         the file that they came in. Equal arrays are equal weights, and so are those out of an equal file.
         """
-        kind, _, digest = weights.partition(":")
-        files = [each for each in (digest if kind == "file" else None, file) if each]
-        arrays = self.arrays if kind == "arrays" else None
-        if any(each.startswith(known) for each in files for known in self.files) or arrays == digest:
+        kind, _, own = weights.partition(":")
+        files = [each for each in (own if kind == "file" else None, file) if each]
+        arrays = self.arrays if kind == "arrays" else ()
+        if own in arrays or any(each.startswith(known) for each in files for known in self.files):
             return True
-        return False if arrays is not None or (files and self.files) else None
+        return False if arrays or (files and self.files) else None
 
 
 def published_weights(row: Row) -> PublishedWeights:
     """How to tell a row's published weights; nothing where that is not known."""
-    file = _by_row(row.table)[row.id]
-    if file.model is None:
+    if row.model is None:
         return PublishedWeights()
-    # a card's weights were published under several names, each of which ends with its digest's beginning
-    cards = _beginnings(file.model) if row.table in CARDS else ()
-    known = (*((file.sha256,) if file.sha256 else ()), *cards, *_of_shipped(file.model))
-    return PublishedWeights(file.arrays, tuple(dict.fromkeys(known)))
+    alike = _alike(row)
+    files = [file.sha256 for file in alike if file.sha256]
+    arrays = [file.arrays for file in alike if file.arrays]
+    return PublishedWeights(tuple(dict.fromkeys(arrays)), tuple(dict.fromkeys([*files, *_of_shipped(row.model)])))
 
 
-def _beginnings(model: str) -> tuple[str, ...]:
-    found = (re.search(r"-([0-9a-f]{8})\.pth$", name) for name in known_names(model))
-    return tuple(each[1] for each in found if each)
+def _alike(row: Row) -> list[PublishedFile]:
+    """The weight file of a row, and those that have the same arrays under another name."""
+    if row.model is None or row.weights is None:
+        return []
+    first = row.weights.same_as or row.weights.file
+    others = [file for file in MODELS[row.model].weights if first in (file.file, file.same_as)]
+    return [row.weights, *(file for file in others if file != row.weights)]
 
 
 @cache
@@ -92,43 +81,34 @@ def _of_shipped(model: str) -> tuple[str, ...]:
 def of_classifier(identity: ImagenetIdentity) -> list[Row]:
     """The rows that a classifier's run stands against: its model's, with their own weights, size and preprocessing.
 
-    A card's accuracy belongs to that card's preset, the README's to Darknet's. A user's own file has none.
+    An accuracy belongs to the presets of its table. A user's own file has none.
     """
     model, preset = identity.model, str(identity.preset["name"])
-    if identity.user_file or preset not in (*CARDS, *DARKNET) or model not in MODELS:
+    if identity.user_file or model not in MODELS or identity.size != _input(model):
         return []
-    if identity.size != _input(model):
-        return []
-    wanted = (preset,) if preset in CARDS else (*IMAGENET, *of_sample("imagenet"))
-    return [
-        tables.load(file.table).row(file.id)
-        for file in _files(wanted)
-        if file.model == model and file.status == "published"
-    ]
+    rows = _rows("imagenet", model)
+    return [row for table, row in rows if preset in table.presets and row.weights_status == "released"]
 
 
 def of_model(identity: ImagenetIdentity) -> list[Row]:
-    """All rows that claim an accuracy of a classifier, under whatever preset; those with published weights if any."""
-    if identity.user_file or identity.model not in MODELS:
-        return []
-    return claims_of(identity.model)
+    """All rows that claim an accuracy of a run's model, under whatever preset; a user's own file has none."""
+    return [] if identity.user_file or identity.model not in MODELS else claims_of(identity.model)
 
 
 def claims_of(model: str) -> list[Row]:
-    """All rows that claim an accuracy of a catalogue's classifier; those with published weights if any."""
-    files = [file for file in _files((*IMAGENET, *of_sample("imagenet"), *CARDS)) if file.model == model]
-    published = [file for file in files if file.status == "published"]
-    return [tables.load(file.table).row(file.id) for file in published or files]
+    """All rows that claim an accuracy of a catalogue's classifier; those with released weights if any."""
+    rows = [row for _, row in _rows("imagenet", model)]
+    return [row for row in rows if row.weights_status == "released"] or rows
 
 
 def otherwise(row: Row, identity: ImagenetIdentity) -> list[Deviation]:
     """In what a classifier's run is another than the one that a row is of: preset, size, weights nobody released."""
-    wanted = row.table if row.table in CARDS else "readme"
+    wanted = tables.load(row.table).presets[0]
     preset, own = str(identity.preset["name"]), _input(identity.model)
     deviations = [] if preset == wanted else [Deviation(f"preset {preset}, not {wanted}")]
     if identity.size != own:
         deviations.append(Deviation(f"size {'x'.join(map(str, identity.size))}, not {'x'.join(map(str, own))}"))
-    if _by_row(row.table)[row.id].status != "published":
+    if row.weights_status != "released":
         deviations.append(Deviation("weights that the row's authors never released"))
     return deviations
 
@@ -136,16 +116,13 @@ def otherwise(row: Row, identity: ImagenetIdentity) -> list[Deviation]:
 def of_detector(identity: CocoIdentity, nms: float) -> list[Row]:
     """The rows that a detector's own weights are claimed to reach at its size and NMS threshold.
 
-    The rows of the NMS tables hold at their threshold alone; "aware" is no threshold of Darknet's. A user's own file
-    has none.
+    The rows of a sweep hold at their threshold alone; "aware" is not a threshold of Darknet's. A user's own file has
+    none.
     """
     rows = []
-    for file in () if identity.user_file else _files((*COCO, *of_sample("coco"))):
-        if file.model != identity.model or file.status == "never released":
-            continue
-        row = tables.load(file.table).row(file.id)
-        threshold = row.settings.get("Threshold")
+    for table, row in [] if identity.user_file else _rows("coco", identity.model):
+        threshold = row.settings[table.sweep] if table.sweep else None
         at = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
-        if row.size == identity.size and at:
+        if row.weights is not None and row.size == identity.size and at:
             rows.append(row)
     return rows

@@ -36,7 +36,7 @@ from cspbench.results.schema import (
 )
 from cspbench.results.sessions import program
 from cspbench.results.store import Sources, StoredEvaluation, shortened
-from cspbench.zoo.catalogue import MODELS, provenance, row_model
+from cspbench.zoo.registry import MODELS, provenance
 
 UNPUBLISHED = {
     "params": Cell.parse("-", Column("#Parameter", "metric", "params", "M", "M", counting="weights")),
@@ -210,9 +210,8 @@ def of_row(
 
 def _other_network(row: Row, counted: CountedRow, then: protocol.Networks | None) -> list[Deviation]:
     """Whether counts are of another model than the row's, or of another network than the model's."""
-    own = row_model(row.table, row.id).model
-    if row.table and counted.model != own:
-        return [Deviation(f"counted for {brief(str(counted.model))}, not {own}")]
+    if row.table and counted.model != row.model:
+        return [Deviation(f"counted for {brief(str(counted.model))}, not {row.model}")]
     return changed_since(counted, then)
 
 
@@ -278,7 +277,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
         preset = named if identity.quoted else f"{named}, NMS {threshold.nms:g} {threshold.kind}"
         for row in match.of_detector(identity, threshold.nms):
             suppression = _suppression(row, threshold, usual, kind)
-            if suppression and "Threshold" not in row.settings and _superseded(threshold, metrics, usual, kind):
+            if suppression and _table(row.table).sweep is None and _superseded(threshold, metrics, usual, kind):
                 continue  # the run has the number that the claim is about
             deviations = [*_of_data(row, identity.data), *own, *suppression, *protocol.weights(row, run)]
             made = _made(evaluation, row, preset, threshold.scoring)
@@ -311,7 +310,7 @@ def _suppression(row: Row, threshold: Threshold, usual: float, kind: str | None)
     deviations = []
     if kind is not None and threshold.asked != kind:
         deviations.append(Deviation(f"nms_kind {brief(threshold.asked)}, not {kind}"))
-    if "Threshold" in row.settings:
+    if _table(row.table).sweep is not None:
         return deviations
     if threshold.nms != usual:
         deviations.append(Deviation(f"NMS {threshold.nms:g}, not the preset's {usual:g}"))

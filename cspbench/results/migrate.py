@@ -31,7 +31,7 @@ from cspbench.results.schema import (
     Session,
 )
 from cspbench.weights.catalogue import known_arrays, known_digest
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 Size = tuple[int, int]
 """Height and width of a network's input."""

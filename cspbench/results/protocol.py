@@ -15,8 +15,8 @@ from cspbench.errors import brief
 from cspbench.network.network import digest
 from cspbench.results import match
 from cspbench.results.schema import Identity, ImagenetIdentity, Run
-from cspbench.zoo.catalogue import MODELS
 from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.registry import MODELS
 
 UNKNOWN = "(no published digest to compare with)"
 CHANGED = "the network has changed since"

@@ -34,7 +34,7 @@ from cspbench.results.schema import (
     decode,
     encode,
 )
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 COUNTS = ("params.json", "sample-params.json")

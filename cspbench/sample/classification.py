@@ -7,6 +7,7 @@ from pathlib import Path
 
 from numpy.random import Generator
 
+from cspbench.data.classes import SAMPLE_WNIDS
 from cspbench.io import write_bytes
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, direction, generator
@@ -16,10 +17,9 @@ from cspbench.sample.textures import TEXTURES, drawn
 SHOWN = ("disc", "square", "triangle", "star")
 """The shapes of the classes; each comes in every texture."""
 CLASSES: tuple[tuple[str, str], ...] = tuple(
-    (f"n{90_000_001 + place}", f"{pattern} {shape}")
-    for place, (shape, pattern) in enumerate((shape, pattern) for shape in SHOWN for pattern in TEXTURES)
+    zip(SAMPLE_WNIDS, (f"{pattern} {shape}" for shape in SHOWN for pattern in TEXTURES), strict=True)
 )
-"""The id, of a form that WordNet uses, and the name of each class, in the order of the classifier's outputs."""
+"""The id and the name of each class, in the order of the classifier's outputs."""
 IMAGES = 240
 NUMBER = 1
 """What a canvas calls the thing that the class is about."""

@@ -6,77 +6,27 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from cspbench.claims import tables
-from cspbench.claims.model import Row, Table
+from cspbench.claims.model import NOTHING, Row
+from cspbench.claims.models import Status
 from cspbench.errors import WeightsError
 from cspbench.network.counting import parameters
 from cspbench.weights.arrays import layout, numbers_after
 from cspbench.weights.darknet import read_header
 from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.header import SHORTEST, Header
-from cspbench.zoo.catalogue import MODELS, Model, row_model
+from cspbench.zoo.model import Model
+from cspbench.zoo.registry import MODELS
 
 VARIABLE = "CSPBENCH_WEIGHTS"
 """The folder where weight files are looked for."""
 
+SHA256 = 64
+"""Digits of a whole digest."""
+
 SHIPPED = Path(__file__).parents[1] / "sample"
-
-Status = Literal["published", "gone", "never released"]
-"""published: the document links the file. gone: only an earlier version of the document linked it. never released: the
-document has never linked one, whatever the authors of a quoted network may offer. A link that is printed may be dead
-all the same: nothing here asks the network."""
-
-_CARDS: dict[str, dict[str, tuple[str, int | None]]] = {
-    "timm": {
-        "cspdarknet53": ("cspdarknet53_ra_256-d05c7c21.pth", 110_775_135),
-    },
-    "mmpretrain": {
-        "cspdarknet50": ("cspdarknet50_3rdparty_8xb32_in1k_20220329-bd275287.pth", None),
-        "cspresnet50": ("cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth", None),
-        "cspresnext50": ("cspresnext50_3rdparty_8xb32_in1k_20220329-2cc84d21.pth", None),
-    },
-}
-"""Files of the cards' rows and the size where a card prints it; both projects end a name with its sha256's beginning.
-mmpretrain's are timm's weights under other names."""
-
-_AUTHORS: dict[str, tuple[str, ...]] = {
-    "enet-coco": ("enetb0-coco_final.weights",),
-    "timm/cspdarknet53": (_CARDS["timm"]["cspdarknet53"][0], _CARDS["mmpretrain"]["cspdarknet50"][0]),
-    "timm/cspresnet50": ("cspresnet50_ra-d3e8d487.pth", _CARDS["mmpretrain"]["cspresnet50"][0]),
-    "timm/cspresnext50": ("cspresnext50_ra_224-648b4713.pth", _CARDS["mmpretrain"]["cspresnext50"][0]),
-}
-"""Names under which authors published a model's file, where they do not follow from the model's."""
-
-_DIGESTS = {"yolov3-tiny": "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c"}
-"""sha256 of the original author's file, as download scripts of many projects check it."""
-
-_ARRAYS = {
-    "sample-csp-classifier": "26096745defd55f0b6e1c163816bfc7870856d3e476d15fdfd8d9b7d5c224259",
-    "sample-csp-detector": "36e269853097760f3ad22964f9ae2afc7d9864790a0fd84be0da9bd6857ac9f1",
-    "yolov3-tiny": "86ea2fef24b5cba5ae6125afd1914778f3d5128124cdaceb1540ed6a920fd090",
-}
-"""Digests of the arrays in the published files of models, where somebody has read one whose sha256 was right."""
-
-_FINAL = {
-    "csmobilenet-v2",
-    "csresnext50-panet-spp",
-    "csresnext50-panet-spp-original-optimal",
-    "enetb0",
-    "resnet10",
-}
-"""Models whose published file is known to be called `<name>_final.weights`, as Darknet names the last one."""
-
-_AS_LINKED_ELSEWHERE = {
-    ("imagenet-activation", "cspresnext-50-lrelu"),
-    ("imagenet-augmentation", "cspresnext-50-normal"),
-    ("imagenet-smoothing", "cspresnext-50-normal"),
-    ("coco-loss", "cspresnext50-panet-spp-512-mse"),
-}
-"""Rows of tables without links that repeat a row with one: the same network, trained the same way."""
-
-_GIOU = "an earlier version of the README linked it"
 
 
 @dataclass(frozen=True)
@@ -97,8 +47,6 @@ class WeightFile:
     sha256: str | None
     status: Status
     note: str | None = None
-    arrays: str | None = None
-    """Digest of the arrays in it, whatever file they come in; see `arrays_digest`."""
 
 
 @dataclass(frozen=True)
@@ -118,50 +66,51 @@ class Match:
 def weight_files(names: list[str] | None = None) -> list[WeightFile]:
     """The weight files of every row of the tables named, by default of all."""
     chosen = [tables.load(name) for name in names] if names else tables.load_all()
-    return [_of_row(table, row) for table in chosen for row in table.rows]
+    return [of_row(row) for table in chosen for row in table.rows]
 
 
-def _of_row(table: Table, row: Row) -> WeightFile:
-    model = row_model(table.name, row.id).model
-    status, note = _status(table, row)
-    if model is None or status == "never released":
-        file = size = short = sha256 = arrays = None
-        if model is not None:
-            size, short = _sizes(model)
-    elif table.name in _CARDS:
-        file, size = _CARDS[table.name][row.id]
-        short, sha256 = None, file.rpartition("-")[2].removesuffix(".pth")
-        arrays = known_arrays(model)
-    else:
-        file = f"{model}_final.weights" if model in _FINAL else f"{model}.weights"
+def of_row(row: Row) -> WeightFile:
+    """The weight file of a row; of one that was never released the size alone, where its model is known."""
+    file, model = row.weights, row.model
+    size = short = None
+    if model is not None and (file is None or file.file.endswith(".weights")):
         size, short = _sizes(model)
-        sha256, arrays = known_digest(model), known_arrays(model)
-    return WeightFile(table.name, row.label, row.id, model, file, size, short, sha256, status, note, arrays)
+    return WeightFile(
+        table=row.table,
+        row=row.label,
+        id=row.id,
+        model=model,
+        file=file.file if file else None,
+        size=file.size if file and file.size else size,
+        short_size=short,
+        sha256=file.sha256 if file else None,
+        status=row.weights_status or "never-released",
+        note=(file.note or _linked_elsewhere(row)) if file else None,
+    )
 
 
-def _status(table: Table, row: Row) -> tuple[Status, str | None]:
-    if table.name in _CARDS:
-        return "published", None
-    if table.kind == "sample":
-        return "published", "part of this package"
-    if "weight" in row.links:
-        return ("published" if row.links["weight"] != "-" else "never released"), None
-    model = row_model(table.name, row.id).model
-    if model == "csresnext50-panet-spp-giou":
-        return "gone", _GIOU
-    if (table.name, row.id) in _AS_LINKED_ELSEWHERE or table.name == "coco-nms":
-        return "published", "the file of another row of the same training"
-    return "never released", None
+def _linked_elsewhere(row: Row) -> str | None:
+    """What to say of a row that prints no link, where another row does for the same file."""
+    if row.weights is None or _links(row):
+        return None
+    others = (other for table in tables.load_all() for other in table.rows if other.weights == row.weights)
+    return "the file of another row of the same training" if any(map(_links, others)) else None
+
+
+def _links(row: Row) -> bool:
+    return row.links.get("weight", NOTHING) != NOTHING
 
 
 def known_digest(model: str) -> str | None:
-    """The sha256 of the file that a model's authors published, where it is known."""
-    return _DIGESTS.get(model)
+    """The whole sha256 of the file that a model's authors published, where it is known."""
+    files = MODELS[model].weights if model in MODELS else ()
+    return next((file.sha256 for file in files if file.sha256 and len(file.sha256) == SHA256), None)
 
 
 def known_arrays(model: str) -> str | None:
     """The digest of the arrays that a model's authors published, where it is known."""
-    return _ARRAYS.get(model)
+    files = MODELS[model].weights if model in MODELS else ()
+    return next((file.arrays for file in files if file.arrays), None)
 
 
 @cache
@@ -173,8 +122,9 @@ def _sizes(model: str) -> tuple[int, int]:
 def known_names(model: str) -> list[str]:
     """File names under which the weights of a model are looked for, the authors' first."""
     stem = model.rpartition("/")[2]
-    authors = _AUTHORS.get(model, ())
-    return [*authors, f"{stem}.weights", f"{stem}_final.weights", f"{stem}.safetensors", f"{stem}.pth"]
+    authors = [file.file for file in MODELS[model].weights]
+    usual = [f"{stem}.weights", f"{stem}_final.weights", f"{stem}.safetensors", f"{stem}.pth"]
+    return list(dict.fromkeys([*authors, *usual]))
 
 
 @dataclass(frozen=True)
@@ -189,13 +139,8 @@ class Wanted:
 
 def wanted(model: str) -> Wanted:
     """The weight file that a model needs, after the row whose file is easiest to be had."""
-    files = [
-        _of_row(table, row)
-        for table in tables.load_all()
-        for row in table.rows
-        if row_model(table.name, row.id).model == model
-    ]
-    order: tuple[Status, ...] = ("published", "gone", "never released")
+    files = [of_row(row) for table in tables.load_all() for row in table.rows if row.model == model]
+    order = get_args(Status)
     best = min(files, key=lambda file: order.index(file.status), default=None)
     if best is None:
         return Wanted(known_names(model)[0], _sizes(model)[0], None)

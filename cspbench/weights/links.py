@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from cspbench.claims.tables import where_published
-from cspbench.errors import CspbenchError, TableError, UsageError, brief
+from cspbench.claims import tables
+from cspbench.errors import UsageError, brief
 
 SCHEMES = ("http", "https", "file")
 
@@ -30,29 +29,10 @@ class Link:
     source: str
 
 
-def links(folder: Path | None = None) -> dict[str, Link]:
-    """The links by file name, out of `links.csv` beside the tables; a file without one was printed without.
-
-    Raises `TableError` where the file is not as it should be.
-    """
-    path = (folder or where_published()) / "links.csv"
-    found: dict[str, Link] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True, restkey="", restval="")
-            for record in reader:
-                if list(record) != ["file", "url", "source"] or not all(record.values()):
-                    raise _malformed(path, reader.line_num, "file,url,source", ",".join(map(str, record.values())))
-                link = Link(**record)
-                split(link.url)
-                if link.file in found or Path(link.file).name != link.file:
-                    raise _malformed(path, reader.line_num, "every file name once, without a folder", link.file)
-                found[link.file] = link
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _malformed(path, None, "a CSV file of UTF-8", str(error)) from error
-    except UsageError as error:
-        raise _malformed(path, reader.line_num, error.expected or "", error.found or "") from error
-    return found
+def links(source: tables.Files | None = None) -> dict[str, Link]:
+    """The links by file name, as `models.toml` has them; a file without one was printed without."""
+    files = [file for entry in tables.entries(source).values() for file in entry.weights]
+    return {file.file: Link(file.file, file.url, file.source) for file in files if file.url and file.source}
 
 
 @cache
@@ -137,15 +117,3 @@ def _is_file(parts: SplitResult) -> bool:
     from urllib.request import url2pathname
 
     return parts.scheme == "file" and Path(url2pathname(parts.path)).is_file()
-
-
-def _malformed(path: Path, line: int | None, expected: str, found: str) -> CspbenchError:
-    where = path.name if line is None else f"{path.name}, line {line}"
-    return TableError(
-        "tables.not-links",
-        "not a table of links",
-        where=where,
-        expected=expected,
-        found=found,
-        remedy="Correct that line",
-    )

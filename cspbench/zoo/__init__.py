@@ -1,1 +1,1 @@
-"""Every network of the tables, a family a file; `catalogue` names them and says which row each one stands for."""
+"""Every network of the tables, a family a file; `registry` has them all by name."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 from cspbench.zoo.partial import GAMMA, convolved_parts
 from cspbench.zoo.pelee import GROWTH, STEM, DenseLayer, Stage, dense_block, stem, two_way, two_way_se
 
@@ -68,11 +69,15 @@ def _network(name: str, *, activation: str, layer: DenseLayer = two_way, gamma: 
     return b.network()
 
 
+@register("csppeleenet")
+@register("csppeleenet-swish", "swish", "csppeleenet-swish")
+@register("csppeleenet-mish", "mish", "csppeleenet-mish")
 def csppeleenet(activation: str = "leaky", name: str = "csppeleenet", *, gamma: float = GAMMA) -> Network:
     """CSPPeleeNet."""
     return _network(name, activation=activation, gamma=gamma)
 
 
+@register("csppeleenet-swish-se")
 def csppeleenet_swish_se() -> Network:
     """CSPPeleeNet with swish and squeeze and excitation in every dense layer."""
     return _network("csppeleenet-swish-se", activation="swish", layer=two_way_se)

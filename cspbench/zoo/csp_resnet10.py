@@ -9,6 +9,7 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 from cspbench.zoo.resnet import basic, stem
 
 PARTIALS = (64, 64, 128, 256)
@@ -31,6 +32,7 @@ def cross_stage(b: Builder, filters: int, *, stride: int) -> int:
     return b.conv(2 * filters)
 
 
+@register("csresnet10")
 def csresnet10() -> Network:
     """CSPResNet-10."""
     b = Builder("csresnet10")

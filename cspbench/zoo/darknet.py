@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 
 Block = Callable[[Builder, int, int, str], object]
 """Appends one residual block to a builder, given filters, bottleneck filters and activation."""
@@ -93,6 +94,7 @@ def csdarknet53_trunk(b: Builder, activation: str = "leaky", *, block: Block = r
     return c3, c4, c5
 
 
+@register("darknet")
 def darknet() -> Network:
     """Darknet Reference (darknet.cfg): 3x3 convolutions that double from 16 to 1024 filters, a 2x2 max pool between."""
     b = Builder("darknet", (3, 256, 256))
@@ -104,6 +106,7 @@ def darknet() -> Network:
     return b.network()
 
 
+@register("darknet53")
 def darknet53() -> Network:
     """DarkNet-53 (darknet53.cfg)."""
     b = Builder("darknet53", (3, 256, 256))
@@ -112,6 +115,9 @@ def darknet53() -> Network:
     return b.network()
 
 
+@register("csdarknet53")
+@register("csdarknet53-gamma", name="csdarknet53-gamma")
+@register("csdarknet53-omega", "mish", "csdarknet53-omega")
 def csdarknet53(activation: str = "leaky", name: str = "csdarknet53") -> Network:
     """CSPDarkNet-53 (csdarknet53.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
     b = Builder(name)
@@ -120,6 +126,7 @@ def csdarknet53(activation: str = "leaky", name: str = "csdarknet53") -> Network
     return b.network()
 
 
+@register("csdarknet53-elastic")
 def csdarknet53_elastic() -> Network:
     """CSPDarkNet-53-Elastic (csdarknet53-elastic.cfg): CSPDarkNet-53 with elastic blocks in all five stages."""
     b = Builder("csdarknet53-elastic", (3, 256, 256))

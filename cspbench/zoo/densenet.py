@@ -10,6 +10,7 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
 from cspbench.network.network import Network
+from cspbench.zoo.model import register
 
 BLOCKS = (6, 12, 48, 32)
 """Dense layers in each of DenseNet-201's four blocks, at strides 4 to 32."""
@@ -61,6 +62,7 @@ def dense_classifier(b: Builder, classes: int = 1000) -> int:
     return b.softmax()
 
 
+@register("densenet201")
 def densenet201() -> Network:
     """DenseNet-201 (densenet201.cfg), with the [cost] layer that Darknet's files ended in at the time."""
     b = Builder("densenet201", (3, 256, 256))
@@ -69,6 +71,7 @@ def densenet201() -> Network:
     return b.network()
 
 
+@register("icfg-densenet201-leaky")
 def icfg_densenet201_leaky() -> Network:
     """The activation comparison's DenseNet-201 with leaky ReLU (icfg/densenet201-leaky.cfg): no [cost], else equal."""
     b = Builder("icfg-densenet201-leaky", (3, 256, 256))

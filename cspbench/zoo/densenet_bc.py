@@ -13,6 +13,7 @@ from typing import Protocol
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
+from cspbench.zoo.model import register
 from cspbench.zoo.partial import GAMMA, sliced_parts
 
 GROWTH = 32
@@ -96,6 +97,7 @@ def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
     return b.network()
 
 
+@register("densenet264-32")
 def densenet264_32() -> Network:
     """DenseNet-264-32: DenseNet-264's third block with a fourth of 32 layers, where DenseNet-264 has 48."""
     return densenet("densenet264-32", (6, 12, 64, 32), plain_layer)
@@ -105,6 +107,7 @@ ELASTIC_DEPTHS = (10, 20, 40, 30)
 """Dense layers of the ELASTIC authors' DenseNet-201."""
 
 
+@register("densenet201-plus-elastic")
 def densenet201_plus_elastic() -> Network:
     """DenseNet-201+Elastic (densenet201_elastic of allenai/elastic)."""
     return densenet("densenet201-plus-elastic", ELASTIC_DEPTHS, elastic_layer)
@@ -131,6 +134,7 @@ def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last:
     return part1 + fused
 
 
+@register("cspdensenet201-plus-elastic")
 def cspdensenet201_plus_elastic(gamma: float = GAMMA) -> Network:
     """A stand-in for CSPDenseNet-201+Elastic: the same layers on a part of each stage's channels, fused last."""
     b = Builder("cspdensenet201-plus-elastic", (3, 224, 224))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
+from cspbench.zoo.model import register
 
 STEM = 32
 """Filters of the first convolution."""
@@ -122,6 +123,7 @@ def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
     return c3, c4, b.conv(1280, activation="swish")
 
 
+@register("enetb0")
 def enetb0() -> Network:
     """EfficientNet-B0 (enetb0.cfg)."""
     b = Builder("enetb0", (3, 224, 224))
@@ -137,6 +139,7 @@ OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 """Of the official network's stages."""
 
 
+@register("timm/efficientnet_b0")
 def timm_efficientnet_b0() -> Network:
     """The efficientnet_b0 of timm at its 224x224; 5,288,548 learnable parameters."""
     b = Builder("timm/efficientnet_b0", (3, 224, 224))

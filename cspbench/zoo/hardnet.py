@@ -14,6 +14,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.densenet_bc import bare, normalised, stem
+from cspbench.zoo.model import register
 
 MULTIPLIER = 1.6
 """How much wider a layer is for each factor of 2 in its number."""
@@ -96,6 +97,7 @@ def hardnet(name: str, stages: tuple[Stage, ...], growth: int) -> Network:
     return b.network()
 
 
+@register("hardnet138s")
 def hardnet138s() -> Network:
     """HarDNet-138s."""
     return hardnet("hardnet138s", STAGES_138S, growth=30)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.efficientnet import squeeze_excite
+from cspbench.zoo.model import register
 
 STEM = 24
 HEAD = 1536
@@ -73,6 +74,7 @@ def mix_block(b: Builder, width: int, stage: Stage, *, stride: int) -> int:
     return b.shortcut(entry) if stride == 1 and stage.filters == width else b.last
 
 
+@register("mixnet-m-gpu")
 def mixnet_m_gpu() -> Network:
     """A stand-in for MixNet-M-GPU."""
     b = Builder("mixnet-m-gpu", (3, 224, 224))

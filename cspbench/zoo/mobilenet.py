@@ -12,6 +12,7 @@ from typing import Protocol
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 
 Runs = tuple[tuple[int, int], ...]
 """Filters and number of blocks, for each run of equally wide blocks in a stage."""
@@ -106,6 +107,7 @@ def mobilenet_v2_trunk(b: Builder, *, last: int, stage: Stage = stage) -> int:
     return b.conv(last, activation="relu")
 
 
+@register("mobilenet-v2")
 def mobilenet_v2() -> Network:
     """MobileNet-v2 (mobilenet-v2.cfg)."""
     b = Builder("mobilenet-v2", (3, 224, 224))
@@ -114,6 +116,7 @@ def mobilenet_v2() -> Network:
     return b.network()
 
 
+@register("csmobilenet-v2")
 def csmobilenet_v2() -> Network:
     """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half of the final 1x1."""
     b = Builder("csmobilenet-v2", (3, 224, 224))

@@ -15,6 +15,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.darknet import csdarknet53_trunk
+from cspbench.zoo.model import register
 from cspbench.zoo.resnet import csresnet50_trunk, csresnext50_trunk
 
 Trunk = Callable[[Builder], tuple[int, int, int]]
@@ -135,21 +136,25 @@ def detector(name: str, trunk: Trunk, boxes: Boxes, size: int, *, attention: boo
     return b.network()
 
 
+@register("csresnext50-panet-spp")
 def csresnext50_panet_spp() -> Network:
     """CSPResNeXt50-PANet-SPP (csresnext50-panet-spp.cfg)."""
     return detector("csresnext50-panet-spp", csresnext50_trunk, YOLOV3, 416)
 
 
+@register("csresnext50-panet-spp-giou")
 def csresnext50_panet_spp_giou() -> Network:
     """CSPResNeXt50-PANet-SPP trained with GIoU loss and other scale_x_y (csresnext50-panet-spp-giou.cfg)."""
     return detector("csresnext50-panet-spp-giou", csresnext50_trunk, GRID_SENSITIVE, 416)
 
 
+@register("csresnext50-panet-spp-original-optimal")
 def csresnext50_panet_spp_original_optimal() -> Network:
     """CSPResNeXt50-PANet-SPP, optimal recipe and CIoU loss (csresnext50-panet-spp-original-optimal.cfg)."""
     return detector("csresnext50-panet-spp-original-optimal", csresnext50_trunk, OPTIMAL, 512)
 
 
+@register("csresnext50-panet-spp-giou-optimal")
 def csresnext50_panet_spp_giou_optimal() -> Network:
     """The README's "CSPResNeXt50-PANet-SPP(GIoU)": original-optimal with another loss, so the same layers.
 
@@ -159,6 +164,7 @@ def csresnext50_panet_spp_giou_optimal() -> Network:
     return csresnext50_panet_spp_original_optimal().renamed("csresnext50-panet-spp-giou-optimal")
 
 
+@register("csresnext50-panet-spp-sam")
 def csresnext50_panet_spp_sam() -> Network:
     """The README's "CSPResNeXt50-PANet-SPP(SAM)": original-optimal with point-wise attention in each head.
 
@@ -169,16 +175,25 @@ def csresnext50_panet_spp_sam() -> Network:
     return detector("csresnext50-panet-spp-sam", csresnext50_trunk, OPTIMAL, 512, attention=True)
 
 
+@register("csdarknet53-panet-spp")
 def csdarknet53_panet_spp() -> Network:
     """CSPDarkNet53-PANet-SPP (csdarknet53-panet-spp.cfg)."""
     return detector("csdarknet53-panet-spp", csdarknet53_trunk, YOLOV3, 416)
 
 
+@register("cd53paspp-gamma")
 def cd53paspp_gamma() -> Network:
     """CSPDarkNet53-PANet-SPP, optimal recipe on the `gamma` backbone (cd53paspp-gamma.cfg of AlexeyAB/darknet)."""
     return detector("cd53paspp-gamma", csdarknet53_trunk, OPTIMAL, 512)
 
 
+@register("csresnet50-panet-spp")
 def csresnet50_panet_spp() -> Network:
     """CSPResNet50-PANet-SPP (csresnet50-panet-spp.cfg)."""
     return detector("csresnet50-panet-spp", csresnet50_trunk, YOLOV3, 416)
+
+
+@register("csresnext50-panet-spp-iou")
+def csresnext50_panet_spp_iou() -> Network:
+    """The network of csresnext50-panet-spp-giou.cfg, for rows that were trained with another loss."""
+    return csresnext50_panet_spp_giou().renamed("csresnext50-panet-spp-iou")

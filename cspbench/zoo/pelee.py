@@ -14,6 +14,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.efficientnet import squeeze_excite
+from cspbench.zoo.model import register
 
 GROWTH = 32
 """Channels that a dense layer adds."""
@@ -147,16 +148,21 @@ def _network(name: str, *, activation: str, layer: DenseLayer = two_way, fetch: 
     return b.network()
 
 
+@register("peleenet")
+@register("peleenet-swish", "swish", "peleenet-swish")
+@register("peleenet-mish", "mish", "peleenet-mish")
 def peleenet(activation: str = "leaky", name: str = "peleenet") -> Network:
     """PeleeNet."""
     return _network(name, activation=activation)
 
 
+@register("peleenet-swish-se")
 def peleenet_swish_se() -> Network:
     """PeleeNet with swish and squeeze and excitation in every dense layer."""
     return _network("peleenet-swish-se", activation="swish", layer=two_way_se)
 
 
+@register("sparsepeleenet")
 def sparsepeleenet() -> Network:
     """PeleeNet whose dense layers read only the outputs 1, 2, 4, 8, ... back; the transitions still read all."""
     return _network("sparsepeleenet", activation="leaky", fetch=exponential)

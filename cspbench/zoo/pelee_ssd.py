@@ -13,6 +13,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.model import register
 from cspbench.zoo.pelee import pelee_trunk, two_way
 from cspbench.zoo.recipe import HardNms, Recipe
 
@@ -72,6 +73,7 @@ def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int 
     return b.add(MultiBox(sources=(joined,), classes=classes, anchors=boxes))
 
 
+@register("pelee-304", recipe=RECIPE)
 def pelee_304(side: int = 304) -> Network:
     """Pelee at 304x304: maps of 19, 19, 10, 5, 3 and 1 (the first twice, for small boxes and for larger ones)."""
     b = Builder("pelee-304", (3, side, side))

@@ -14,6 +14,7 @@ from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.csp_pelee import csppelee_trunk
 from cspbench.zoo.efficientnet import enetb0_trunk
+from cspbench.zoo.model import register
 from cspbench.zoo.panet import ANCHORS_416
 from cspbench.zoo.pelee import pelee_trunk
 from cspbench.zoo.reference import cspdensenet_ref_trunk, csppeleenet_ref_trunk
@@ -84,6 +85,7 @@ def prn3_head(b: Builder, c3: int, c4: int, c5: int, *, classes: int = 80, tap_s
     return predict(b, MASKS_3L[2], anchors=ANCHORS_416, classes=classes)
 
 
+@register("yolov3-tiny-prn")
 def yolov3_tiny_prn() -> Network:
     """YOLOv3-tiny-PRN (yolov3-tiny-prn.cfg): its backbone's last convolution, too, is half as wide and a residual."""
     b = Builder("yolov3-tiny-prn", (3, 416, 416))
@@ -92,6 +94,7 @@ def yolov3_tiny_prn() -> Network:
     return b.network()
 
 
+@register("enet-coco")
 def enet_coco() -> Network:
     """EfficientNet-B0-PRN (enet-coco.cfg). Its dropout layers are all there, with a probability of 0."""
     b = Builder("enet-coco", (3, 416, 416))
@@ -115,6 +118,8 @@ def pelee_prn_3l(size: int = 416) -> Network:
     return b.network()
 
 
+@register("csppeleenet-prn")
+@register("csppeleenet-prn-swish", "swish", "csppeleenet-prn-swish")
 def csppeleenet_prn(activation: str = "leaky", name: str = "csppeleenet-prn") -> Network:
     """CSPPeleeNet-PRN. The head stays leaky whatever the trunk's activation, as in enet-coco.cfg."""
     b = Builder(name, (3, 416, 416))
@@ -123,6 +128,7 @@ def csppeleenet_prn(activation: str = "leaky", name: str = "csppeleenet-prn") ->
     return b.network()
 
 
+@register("cspdensenetb-ref-prn")
 def cspdensenetb_ref_prn() -> Network:
     """CSPDenseNetb Ref.-PRN, on the stand-in for its backbone."""
     b = Builder("cspdensenetb-ref-prn", (3, 320, 320))
@@ -130,6 +136,7 @@ def cspdensenetb_ref_prn() -> Network:
     return b.network()
 
 
+@register("csppeleenet-ref-prn-3l")
 def csppeleenet_ref_prn_3l() -> Network:
     """CSPPeleeNet Ref.-PRN-3l, on the stand-in for its backbone."""
     b = Builder("csppeleenet-ref-prn-3l", (3, 320, 320))

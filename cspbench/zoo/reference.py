@@ -12,6 +12,7 @@ from functools import partial
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 from cspbench.zoo.partial import convolved_parts, sliced_parts
 from cspbench.zoo.pelee import STEM, Stage, dense_block, stem, two_way
 
@@ -63,6 +64,8 @@ def csppeleenet_ref_trunk(b: Builder, last: int) -> tuple[int, int, int]:
     return c3, c4, b.conv(LAST, last)
 
 
+@register("cspdensenet-ref")
+@register("cspdensenetb-ref", 1, "cspdensenetb-ref")
 def cspdensenet_ref(last: int = 3, name: str = "cspdensenet-ref") -> Network:
     """A stand-in for CSPDenseNet Ref. (`last` 3) and CSPDenseNetb Ref. (1)."""
     b = Builder(name, (3, 224, 224))
@@ -71,6 +74,8 @@ def cspdensenet_ref(last: int = 3, name: str = "cspdensenet-ref") -> Network:
     return b.network()
 
 
+@register("csppeleenet-ref")
+@register("csppeleenetb-ref", 1, "csppeleenetb-ref")
 def csppeleenet_ref(last: int = 3, name: str = "csppeleenet-ref") -> Network:
     """A stand-in for CSPPeleeNet Ref. (`last` 3) and CSPPeleeNetb Ref. (1)."""
     b = Builder(name, (3, 224, 224))

@@ -13,6 +13,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.model import register
 from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 
@@ -78,6 +79,7 @@ def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...]
     return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
 
 
+@register("refinedetlite", recipe=RECIPE)
 def refinedetlite(*, classes: int = 80) -> Network:
     """RefineDetLite at 320x320 on maps of 20, 10, 5 and 3."""
     b = Builder("refinedetlite", (3, 320, 320))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 
 STAGES = ((72, 3), (144, 7), (288, 3))
 """Width of a slice and number of Res2Net blocks in each stage, at strides 8 to 32."""
@@ -59,6 +60,7 @@ def res2netlite72_trunk(b: Builder, *, scale: int = SCALE, cardinality: int = CA
     return ends[0], ends[1], ends[2]
 
 
+@register("res2netlite72")
 def res2netlite72(*, scale: int = SCALE, cardinality: int = CARDINALITY) -> Network:
     """Res2NetLite-72 (res2netlite72.cfg): 72 channels to a slice in the first stage."""
     b = Builder("res2netlite72", (3, 224, 224))

@@ -18,6 +18,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier, logits
+from cspbench.zoo.model import register
 
 CARDINALITY = 32
 WIDTHS = (64, 128, 256, 512)
@@ -178,6 +179,7 @@ def cross_trunk(
     return ends[1], ends[2], ends[3]
 
 
+@register("resnet10")
 def resnet10() -> Network:
     """ResNet-10 (resnet10.cfg): one basic block per stage."""
     b = Builder("resnet10")
@@ -186,6 +188,7 @@ def resnet10() -> Network:
     return b.network()
 
 
+@register("resnet50")
 def resnet50() -> Network:
     """ResNet-50 (resnet50.cfg), which classifies every pixel and then averages."""
     b = Builder("resnet50")
@@ -194,6 +197,10 @@ def resnet50() -> Network:
     return b.network()
 
 
+@register("icfg-resnet50-leaky", "leaky")
+@register("icfg-resnet50-relu", "relu")
+@register("icfg-resnet50-mish", "mish")
+@register("icfg-resnet50-swish", "swish")
 def icfg_resnet50(activation: str = "leaky") -> Network:
     """ResNet-50 with average pooling before the classifier, under several activations (icfg-resnet50-*.cfg)."""
     b = Builder(f"icfg-resnet50-{activation}")
@@ -205,6 +212,7 @@ def icfg_resnet50(activation: str = "leaky") -> Network:
 DEPTHS_152 = (3, 8, 36, 3)
 
 
+@register("resnet152")
 def resnet152() -> Network:
     """ResNet-152 (resnet152.cfg): the older classifier, and the training loss that its file still ends with."""
     b = Builder("resnet152")
@@ -214,6 +222,7 @@ def resnet152() -> Network:
     return b.network()
 
 
+@register("resnet152-v1")
 def resnet152_v1() -> Network:
     """ResNet-152 as its paper has it: ReLU, projections, an overlapping max pool, and the stride on the first 1x1."""
     b = Builder("resnet152-v1", (3, 224, 224))
@@ -223,6 +232,7 @@ def resnet152_v1() -> Network:
     return b.network()
 
 
+@register("resnext50")
 def resnext50() -> Network:
     """ResNeXt-50 32x4d (resnext50.cfg): ResNet-50 with a 3x3 twice as wide, in 32 groups."""
     b = Builder("resnext50")
@@ -242,6 +252,9 @@ def csresnext50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, 
     return cross_trunk(b, block, activation, transition_ratio=2, groups=CARDINALITY)
 
 
+@register("csresnet50")
+@register("csresnet50-gamma", name="csresnet50-gamma")
+@register("csresnet50-omega", "mish", "csresnet50-omega")
 def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
     """CSPResNet-50 (csresnet50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
     b = Builder(name)
@@ -250,6 +263,11 @@ def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
     return b.network()
 
 
+@register("csresnext50")
+@register("csresnext50-gamma", name="csresnext50-gamma")
+@register("csresnext50-omega", "mish", "csresnext50-omega")
+@register("csresnext50-mish", "mish", "csresnext50-mish")
+@register("csresnext50-swish", "swish", "csresnext50-swish")
 def csresnext50(activation: str = "leaky", name: str = "csresnext50") -> Network:
     """CSPResNeXt-50 (csresnext50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
     b = Builder(name)

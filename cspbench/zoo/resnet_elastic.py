@@ -12,6 +12,7 @@ from functools import partial
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
+from cspbench.zoo.model import register
 from cspbench.zoo.resnet import CARDINALITY, EXPANSION, PARTS, WIDTHS, bottleneck, cross_trunk, squeeze
 
 FIRST_PART2 = 128
@@ -35,6 +36,7 @@ def elastic_bottleneck(b: Builder, filters: int, *, expansion: int, groups: int 
     return b.shortcut(identity, activation=activation)
 
 
+@register("csresnet50-elastic")
 def csresnet50_elastic() -> Network:
     """CSPResNet-50-Elastic (csresnet50-elastic.cfg).
 
@@ -46,6 +48,7 @@ def csresnet50_elastic() -> Network:
     return b.network()
 
 
+@register("csresnext50-elastic")
 def csresnext50_elastic() -> Network:
     """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 of elastic blocks."""
     b = Builder("csresnext50-elastic")
@@ -77,6 +80,7 @@ def plus_elastic_bottleneck(b: Builder, filters: int) -> int:
     return b.shortcut(identity, activation="leaky")
 
 
+@register("csresnext50-plus-elastic")
 def csresnext50_plus_elastic() -> Network:
     """A stand-in for CSPResNeXt-50+Elastic: CSPResNeXt-50 with ELASTIC's blocks and block counts."""
     b = Builder("csresnext50-plus-elastic")

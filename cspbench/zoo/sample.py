@@ -10,7 +10,7 @@ from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.darknet import csp_stage
-from cspbench.zoo.model import Model
+from cspbench.zoo.model import register
 
 CLASSES = 16
 CATEGORIES = 10
@@ -28,6 +28,7 @@ SPREAD = 2.0
 """scale_x_y: a centre may lie half a cell beyond its cell, so that three cells learn to find one thing."""
 
 
+@register("sample-csp-classifier")
 def sample_csp_classifier() -> Network:
     """Three cross stage partial stages, at strides 2 to 8."""
     b = Builder("sample-csp-classifier", (3, 64, 64))
@@ -39,6 +40,7 @@ def sample_csp_classifier() -> Network:
     return b.network()
 
 
+@register("sample-csp-detector")
 def sample_csp_detector() -> Network:
     """Four cross stage partial stages, at strides 4 to 32; two [yolo] heads, on the joined maps of strides 16 and 8."""
     b = Builder("sample-csp-detector", (3, 224, 224))
@@ -67,25 +69,3 @@ def _head(b: Builder, filters: int, scale: int) -> int:
     mask = MASKS[scale]
     b.conv(len(mask) * (5 + CATEGORIES), activation="linear", batch_normalize=False)
     return b.yolo(mask, ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
-
-
-_WHY = "Our own network: its cfg file, its weights and the log of their training come with cspbench."
-
-CLASSIFIERS = (
-    Model(
-        "sample-csp-classifier",
-        sample_csp_classifier,
-        "cfg",
-        "cspbench/sample/sample-csp-classifier.cfg, part of this package",
-        why=_WHY,
-    ),
-)
-DETECTORS = (
-    Model(
-        "sample-csp-detector",
-        sample_csp_detector,
-        "cfg",
-        "cspbench/sample/sample-csp-detector.cfg, part of this package",
-        why=_WHY,
-    ),
-)

@@ -16,6 +16,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.model import register
 from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms
 
 DEPTHS = (4, 8, 4)
@@ -133,11 +134,13 @@ def _thundernet(name: str, widths: tuple[int, int, int], last: int | None = None
     return b.network()
 
 
+@register("snet49-thundernet", recipe=RECIPE)
 def snet49_thundernet() -> Network:
     """ThunderNet with SNet49 at 320x320."""
     return _thundernet("snet49-thundernet", (60, 120, 240), 512)
 
 
+@register("snet146-thundernet", recipe=RECIPE)
 def snet146_thundernet() -> Network:
     """ThunderNet with SNet146 at 320x320."""
     return _thundernet("snet146-thundernet", (132, 264, 528))

@@ -14,6 +14,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.darknet import csdarknet53_trunk
+from cspbench.zoo.model import register
 from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, Block, bottleneck, stem
 
 ACTIVATION = "relie"
@@ -45,6 +46,7 @@ def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int
     return b.network()
 
 
+@register("timm/cspdarknet53")
 def timm_cspdarknet53() -> Network:
     """The cspdarknet53 of timm at its 256x256; 27,642,184 learnable parameters."""
     b = Builder("timm/cspdarknet53")
@@ -53,11 +55,13 @@ def timm_cspdarknet53() -> Network:
     return b.network()
 
 
+@register("timm/cspresnet50")
 def timm_cspresnet50() -> Network:
     """The cspresnet50 of timm at its 256x256; 21,616,168 learnable parameters."""
     return cross_network("timm/cspresnet50", 256, expansion=2, transition_ratio=1)
 
 
+@register("timm/cspresnext50")
 def timm_cspresnext50() -> Network:
     """The cspresnext50 of timm at its 224x224; 20,569,896 learnable parameters."""
     return cross_network("timm/cspresnext50", 224, expansion=1, transition_ratio=2, groups=CARDINALITY)

@@ -11,8 +11,6 @@ import importlib
 import warnings
 from types import ModuleType
 
-import torch
-
 MISSING = ("nms", "qnms")
 """The operators torchvision describes whether or not its compiled part is there."""
 
@@ -27,6 +25,8 @@ def import_timm() -> ModuleType:
         except RuntimeError as error:
             if "torchvision::nms does not exist" not in str(error):
                 raise
+            import torch
+
             for name in MISSING:
                 torch.library.define(
                     f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.model import register
 
 ANCHORS: tuple[Anchor, ...] = (
     *((10.0, 14.0), (23.0, 27.0), (37.0, 58.0)),
@@ -45,6 +46,7 @@ def predict(b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = 
     return b.yolo(mask, anchors, classes=classes)
 
 
+@register("yolov3-tiny")
 def yolov3_tiny() -> Network:
     """YOLOv3-tiny (yolov3-tiny.cfg)."""
     b = Builder("yolov3-tiny", (3, 416, 416))

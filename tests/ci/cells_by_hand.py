@@ -35,9 +35,8 @@ def top1(exact: str, verdict: str = "exact", **more: Any) -> ReportedCell:
 
 def line(*cells: ReportedCell, table: str = "imagenet-big", row: str = "cspdarknet-53") -> Line:
     """A row of those cells."""
-    return Line(
-        table, row, "CSPDarkNet-53", {}, "csdarknet53", "cfg", None, None, {cell.metric: cell for cell in cells}
-    )
+    name, every = "CSPDarkNet-53", {cell.metric: cell for cell in cells}
+    return Line(table, row, name, {}, "csdarknet53", "cfg", None, None, every, name)
 
 
 def changes(before: list[Line], after: list[Line], fail_on: str = DEFAULT) -> Changes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.network.network import digest
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def _cell(count: int | None, printed: str, unit: str, counting: str, verdict: str = "exact") -> dict[str, Any]:

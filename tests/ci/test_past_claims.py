@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -69,8 +70,14 @@ def test_a_claim_that_was_edited_fails(
     assert told(against("git:HEAD", tables.parent / "results")) == []
 
 
+def line_of(file: Path, beginning: str) -> str:
+    """The one line of a file that begins so."""
+    (line,) = (each for each in file.read_text("utf-8").splitlines(keepends=True) if each.startswith(beginning))
+    return line
+
+
 def test_a_claim_or_row_that_went_fails(tables: Path) -> None:
-    now = "yolov3-tiny-416,YOLOv3-tiny [1],416×416,54,-,33.1,-,cfg,weight\n"
+    now = line_of(tables / "coco-cpu.csv", "yolov3-tiny-416,")
     gone = now.replace("yolov3-tiny-416", "yolov2-tiny-416")
     committed_with(tables / "coco-cpu.csv", now, now.replace("54,-", "54,15.0") + gone)
     found = against("git:HEAD", tables.parent / "results")
@@ -83,7 +90,7 @@ def test_a_claim_or_row_that_went_fails(tables: Path) -> None:
 
 
 def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
-    row = "yolov3-tiny-416,YOLOv3-tiny [1],416×416,54,-,33.1,-,cfg,weight\n"
+    row = line_of(tables / "coco-cpu.csv", "yolov3-tiny-416,")
     committed_with(tables / "coco-cpu.csv", row, "")
     found = against("git:HEAD", tables.parent / "results")
     assert told(found) == [("yolov3-tiny-416", "fps", "noted"), ("yolov3-tiny-416", "ap50", "noted")]
@@ -104,7 +111,7 @@ def test_claims_and_not_measurements_of_the_tables_of_then_count(tables: Path) -
     ("name", "now", "then", "said"),
     [
         ("coco-cpu.csv", "9900K fps", "9900K", "tables that this version cannot read .*coco-cpu.csv"),
-        ("coco-cpu.csv", "54,-,33.1", "9" * 2**22, r"found coco-cpu\.csv: cannot be read"),
+        ("coco-cpu.csv", "54,-,33.1", "9" * 2**22, r"found coco-cpu\.csv: too large"),
         ("tables.toml", "[tables.coco-cpu]", "[tables.coco-more]", "coco-more.csv: no such file"),
         ("tables.toml", "[tables.coco-cpu]", '[tables."../../x"]', "x.csv: no such file"),
         ("tables.toml", "[tables.coco-cpu]", "[tables.coco-cpu", "tables that this version cannot read .*not TOML"),
@@ -117,11 +124,19 @@ def test_tables_of_then_that_are_none(tables: Path, name: str, now: str, then: s
     assert "/tmp" not in str(caught.value)
 
 
-def test_no_place_for_the_tables_of_then(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_then_need_not_name_their_models(tables: Path) -> None:
+    """Those of earlier versions had neither models.toml nor the columns that name models and weights."""
+    big, models = tables / "imagenet-big.csv", tables / "models.toml"
+    whole, described = big.read_text("utf-8"), models.read_text("utf-8")
+    header, *rows = csv.reader(whole.splitlines())
+    kept = [at for at, name in enumerate(header) if name not in ("model", "note", "weights", "weights_status")]
+    with big.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([row[at] for at in kept] for row in (header, *rows))
+    models.unlink()
     commit(tables)
-    monkeypatch.setattr("tempfile.tempdir", str(tables / "none"))
-    with pytest.raises(CspbenchError, match=r"tables that this version cannot read .*No such file or directory"):
-        against("git:HEAD", tables.parent / "results")
+    big.write_text(whole, "utf-8")
+    models.write_text(described, "utf-8")
+    assert told(against("git:HEAD", tables.parent / "results")) == []
 
 
 def test_a_commit_before_the_tables_were_there(tables: Path) -> None:
@@ -191,6 +206,6 @@ def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
-    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")})
+    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
     ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
     assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")

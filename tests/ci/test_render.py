@@ -78,7 +78,7 @@ def test_a_comment_stays_below_the_hosts_limit_and_says_what_it_left_out() -> No
     shown = body.count("| fails: changed |")
     assert f"And {1000 - shown} more changes, {1000 - shown} failing" in body
     assert body.endswith(f"{found.summary}\n")
-    long = changes([replace(before[0], label="×" * 70_000)], [])
+    long = changes([replace(before[0], name="×" * 70_000)], [])
     assert len(comment(long, "main").encode()) < COMMENT_LIMIT
     assert "And 1 more change, 1 failing" in comment(long, "main")
 

@@ -15,30 +15,14 @@ import pytest
 from golden.documents import Documents, fingerprints, stored
 from hypothesis import given
 from hypothesis import strategies as st
-from refusals import refuses
+from snapshot import README, RESULTS, ROWS, TABLES
 
 from cspbench.claims import model as claims
 from cspbench.claims import tables
 from cspbench.claims.verdict import derived
-from cspbench.errors import TableError
+from cspbench.errors import TableError, UsageError
 
 PUBLISHED = Path(__file__).parents[2] / "tables"
-ROWS = {
-    "coco-headline": 7,
-    "imagenet-big": 16,
-    "imagenet-small": 19,
-    "imagenet-activation": 8,
-    "imagenet-augmentation": 6,
-    "imagenet-smoothing": 2,
-    "coco-gpu": 3,
-    "coco-cpu": 8,
-    "coco-nms": 13,
-    "coco-activation": 2,
-    "coco-loss": 4,
-    "mmpretrain": 3,
-    "timm": 1,
-}
-README = tuple(ROWS)[:11]
 
 # Comparisons that the published numbers do not bear out, as (table, row, metric): none.
 NOT_BORNE_OUT: set[tuple[str, str, str]] = set()
@@ -68,7 +52,7 @@ def test_nothing_in_a_readme_table_is_missing(printed: Documents) -> None:
     assert sum(map(len, printed.readme_tables)) == sum(len(lines(name)) for name in README)
     rows = [line for name in README for line in lines(name) if not line.startswith(("Model |", "---|"))]
     loaded = [tables.load(name) for name in README]
-    assert len(rows) == sum(len(table.rows) for table in loaded) == 88
+    assert len(rows) == sum(len(table.rows) for table in loaded)
     number = re.compile(r"[0-9]+(?:\.[0-9]+)?")
     columns = [table.columns for table in loaded for _ in table.rows]
     published = [cell for table in loaded for row in table.rows for cell in row.cells.values() if cell.published]
@@ -98,6 +82,38 @@ def test_titles_and_sections_are_the_readmes(name: str, printed: Documents) -> N
     assert set(fingerprints([table.title, *table.section])) <= set(printed.readme_lines)
 
 
+def results_tables(text: str) -> list[list[list[str]]]:
+    """The cells of the tables in an authors' list of results, without the lines that align the columns."""
+    lines = [line if line.startswith("|") else "" for line in text.split("\n")]
+    blocks = re.split(r"\n{2,}", "\n".join(lines).strip("\n"))
+    tables = [[line.strip("|").split("|") for line in block.split("\n")] for block in blocks]
+    assert all(set("".join(block[1])) <= {*"-: "} for block in tables)
+    return [[[cell.strip() for cell in line] for line in (block[0], *block[2:])] for block in tables]
+
+
+@pytest.mark.parametrize(("document", "names"), [("imagenet", RESULTS[:4]), ("coco", RESULTS[4:])])
+def test_lists_of_results_are_printed_line_by_line(document: str, names: tuple[str, ...], shared: Path) -> None:
+    printed = results_tables((shared / f"published/results-{document}.md").read_text(encoding="utf-8"))
+    assert [name for name in RESULTS if name.startswith(document)] == list(names)
+    ours = []
+    for table in map(tables.load, names):
+        header = [column.header for column in table.columns]
+        ours.append([header, *([row.render(column) for column in table.columns] for row in table.rows)])
+    assert ours == printed
+    assert sum(len(lines) - 1 for lines in printed) == {"imagenet": 17, "coco": 32}[document]
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_titles_of_results_are_their_headings(name: str, shared: Path) -> None:
+    table = tables.load(name)
+    text = (shared / f"published/results-{table.dataset}.md").read_text(encoding="utf-8")
+    assert [re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE) is not None for heading in table.section] == [
+        True,
+        True,
+    ]
+    assert table.title.startswith(table.section[-1])
+
+
 def test_mmpretrain_is_its_card(printed: Documents) -> None:
     header, _, *rows = lines("mmpretrain")
     ours = [cell for line in (header, *rows) for cell in line.removesuffix(" |").split(" | ")]
@@ -111,7 +127,7 @@ def test_timm_is_its_card(printed: Documents) -> None:
     assert fingerprints(ours) == printed.timm_card
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", TABLES)
 def test_cells_are_rendered_from_what_was_read(name: str) -> None:
     for row in tables.load(name).rows:
         for cell in row.cells.values():
@@ -122,9 +138,9 @@ def test_cells_are_rendered_from_what_was_read(name: str) -> None:
 
 
 def test_names_and_row_counts() -> None:
-    assert tables.names() == tuple(ROWS)
-    assert {table.name: len(table.rows) for table in tables.load_all()} == ROWS
-    assert sum(ROWS.values()) == 92
+    assert tables.names() == tuple(TABLES)
+    counted = {table.name: (len(table.rows), sum(len(row.cells) for row in table.rows)) for table in tables.load_all()}
+    assert counted == TABLES
 
 
 def test_every_comparison_follows_from_the_published_numbers() -> None:
@@ -191,7 +207,9 @@ def test_sizes_settings_links_and_splits() -> None:
     assert (timm.size, timm.counting_size) == ((256, 256), (256, 326))
     assert tables.load("mmpretrain").rows[0].counting_size == (224, 224)
     for table in tables.load_all():
-        assert (table.dataset, table.split) in {("imagenet", "val"), ("coco", "test-dev2017")}
+        unsaid = table.name in ("coco-tricks", "coco-necks")
+        split = {"imagenet": "val", "coco": "not printed" if unsaid else "test-dev2017"}[table.dataset]
+        assert table.split == split
 
 
 def test_numbers_keep_their_decimals_and_units() -> None:
@@ -231,7 +249,7 @@ def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
         "import cspbench.claims.tables as tables; print(tables.__file__, sum(len(t.rows) for t in tables.load_all()))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(package / "claims/tables.py"), "92"]
+    assert done.stdout.split() == [str(package / "claims/tables.py"), str(ROWS)]
 
 
 # --- unknown names
@@ -240,21 +258,21 @@ def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [
-        ("imagenet", "Did you mean imagenet-big?"),
-        ("COCO-NMS", "Did you mean coco-nms?"),
-        ("tim", "Did you mean timm?"),
+        ("imagenet", r"Did you mean imagenet-big\?"),
+        ("COCO-NMS", r"Did you mean coco-nms\?"),
+        ("tim", r"Did you mean timm\?"),
         ("", "Name one of these"),
         ("xyzzy", "Name one of these"),
     ],
 )
 def test_unknown_table(asked: str, remedy: str) -> None:
-    with refuses("usage.unknown-table", found=asked, remedy=remedy) as caught:
+    with pytest.raises(UsageError, match=remedy) as caught:
         tables.load(asked)
     assert caught.value.exit_code == 2
 
 
 def test_unknown_row() -> None:
-    with refuses("usage.unknown-row", found="CSPDarkNet53", remedy="Did you mean cspdarknet-53?"):
+    with pytest.raises(UsageError, match=r"imagenet-big has no such row .* Did you mean cspdarknet-53\?"):
         tables.load("imagenet-big").row("CSPDarkNet53")
 
 
@@ -272,49 +290,50 @@ def big(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "where", "found"),
+    ("text", "what", "where", "found"),
     [
-        ("", "tables.empty", "imagenet-big.csv", "none"),
-        (HEADER, "tables.empty", "imagenet-big.csv", "none"),
-        ("\n" + HEADER, "tables.missing-column", 'line 1, column "id"', ""),
-        (HEADER.replace(",Top-1", ""), "tables.missing-column", 'line 1, column "Top-1"', "Top-5"),
-        (HEADER.replace("id,", ""), "tables.missing-column", 'line 1, column "id"', "Model"),
-        (HEADER + ",Note", "tables.unexpected-column", 'line 1, column "Note"', "Note"),
-        (HEADER + ",top1_counting", "tables.unexpected-column", 'line 1, column "top1_counting"', "top1"),
-        (HEADER + ",BFLOPs", "tables.unexpected-column", 'line 1, column "BFLOPs"', "BFLOPs"),
-        (f"{HEADER}\na,A,1M,1,1,1,cfg", "tables.row-too-short", 'line 2, column "weight"', "7"),
-        (f"{HEADER}\n{BASE}\n\n", "tables.row-too-short", 'line 3, column "id"', "0"),
-        (f"{HEADER}\n{BASE},x", "tables.row-too-long", "line 2", "10"),
-        (f"{HEADER}\na,A,1,1,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "#Parameter"', "'1'"),
-        (f"{HEADER}\na,A,1M,1.,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "BFLOPs"', "'1.'"),
-        (f"{HEADER}\na,A,1M,1e3,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "BFLOPs"', "'1e3'"),
-        (f"{HEADER}\na,A,1M,NaN,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "BFLOPs"', "'NaN'"),
-        (f"{HEADER}\na,A,1M,-1,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "BFLOPs"', "'-1'"),
-        (f"{HEADER}\na,A,1M,١,1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "BFLOPs"', "'١'"),
-        (f"{HEADER}\na,A,1M,1,100.1,1,cfg,weight,", "tables.not-a-number", 'line 2, column "Top-1"', "100.1"),
-        (f"{HEADER}\na,A,1M,1,07,1,cfg,weight,", "tables.not-a-number", 'line 2, column "Top-1"', "07"),
-        (f"{HEADER}\na,A,1M,1,77 (0.1),1,cfg,weight,", "tables.not-a-number", 'line 2, column "Top-1"', "77 (0.1)"),
-        (f"{HEADER}\na,A,1M,1,77(+0.1),1,cfg,weight,", "tables.not-a-number", 'line 2, column "Top-1"', "77(+0.1)"),
-        (f"{HEADER}\na,A,1M,1,,1,cfg,weight,", "tables.not-a-cell", 'line 2, column "Top-1"', "''"),
-        (f"{HEADER}\na, A,1M,1,1,1,cfg,weight,", "tables.not-a-cell", 'line 2, column "Model"', "' A'"),
-        (f"{HEADER}\na,A|B,1M,1,1,1,cfg,weight,", "tables.not-a-cell", 'line 2, column "Model"', "A|B"),
-        (f'{HEADER}\na,"A\nB",1M,1,1,1,cfg,weight,', "tables.not-a-cell", 'line 3, column "Model"', "A\\nB"),
-        (f"{HEADER}\na,A\0,1M,1,1,1,cfg,weight,", "tables.not-a-cell", 'line 2, column "Model"', "A\\x00"),
-        (f"{HEADER}\n,A,1M,1,1,1,cfg,weight,", "tables.not-a-cell", 'line 2, column "id"', "''"),
-        (f"{HEADER}\n{BASE}\n{BASE}", "tables.duplicate-id", 'line 3, column "id"', "darknet-53"),
-        (f"{HEADER}\n{BASE}\na,A,1M (-9%),1,1,1,cfg,weight,", "tables.unknown-base", 'row a, column "base"', "''"),
-        (f"{HEADER}\n{BASE}\na,A,1M (-9%),1,1,1,cfg,weight,b", "tables.unknown-base", 'row a, column "base"', "'b'"),
-        (f"{HEADER}\n{BASE}\na,A,1M,1,1,1,cfg,weight,a", "tables.unknown-base", 'row a, column "base"', "'a'"),
-        (f"{HEADER},bflops_rounding\n{BASE},up", "tables.unknown-rounding", 'line 2, column "bflops_rounding"', "'up'"),
-        (f"{HEADER},counting_size\n{BASE},256", "tables.not-a-size", 'line 2, column "counting_size"', "'256'"),
-        (f'{HEADER}\na,"A', "tables.not-csv", "line 2", "unexpected end of data"),
+        ("", "empty table", "imagenet-big.csv", "none"),
+        (HEADER, "empty table", "imagenet-big.csv", "none"),
+        ("\n" + HEADER, "missing column", 'line 1, column "id"', ""),
+        (HEADER.replace(",Top-1", ""), "missing column", 'line 1, column "Top-1"', "Top-5"),
+        (HEADER.replace("id,", ""), "missing column", 'line 1, column "id"', "Model"),
+        (HEADER + ",Note", "unknown or repeated column", 'line 1, column "Note"', "Note"),
+        (HEADER + ",top1_counting", "unknown or repeated column", 'line 1, column "top1_counting"', "top1"),
+        (HEADER + ",BFLOPs", "unknown or repeated column", 'line 1, column "BFLOPs"', "BFLOPs"),
+        (f"{HEADER}\na,A,1M,1,1,1,cfg", "row too short", 'line 2, column "weight"', "7"),
+        (f"{HEADER}\n{BASE}\n\n", "row too short", 'line 3, column "id"', "0"),
+        (f"{HEADER}\n{BASE},x", "row too long", "line 2", "10"),
+        (f"{HEADER}\na,A,1,1,1,1,cfg,weight,", "not a published number", 'line 2, column "#Parameter"', "'1'"),
+        (f"{HEADER}\na,A,1M,1.,1,1,cfg,weight,", "not a published number", 'line 2, column "BFLOPs"', "'1.'"),
+        (f"{HEADER}\na,A,1M,1e3,1,1,cfg,weight,", "not a published number", 'line 2, column "BFLOPs"', "'1e3'"),
+        (f"{HEADER}\na,A,1M,NaN,1,1,cfg,weight,", "not a published number", 'line 2, column "BFLOPs"', "'NaN'"),
+        (f"{HEADER}\na,A,1M,-1,1,1,cfg,weight,", "not a published number", 'line 2, column "BFLOPs"', "'-1'"),
+        (f"{HEADER}\na,A,1M,١,1,1,cfg,weight,", "not a published number", 'line 2, column "BFLOPs"', "'١'"),
+        (f"{HEADER}\na,A,1M,1,100.1,1,cfg,weight,", "not a published number", 'line 2, column "Top-1"', "100.1"),
+        (f"{HEADER}\na,A,1M,1,07,1,cfg,weight,", "not a published number", 'line 2, column "Top-1"', "07"),
+        (f"{HEADER}\na,A,1M,1,77 (0.1),1,cfg,weight,", "not a published number", 'line 2, column "Top-1"', "77 (0.1)"),
+        (f"{HEADER}\na,A,1M,1,77(+0.1),1,cfg,weight,", "not a published number", 'line 2, column "Top-1"', "77(+0.1)"),
+        (f"{HEADER}\na,A,1M,1,,1,cfg,weight,", "not a printed cell", 'line 2, column "Top-1"', "''"),
+        (f"{HEADER}\na, A,1M,1,1,1,cfg,weight,", "not a printed cell", 'line 2, column "Model"', "' A'"),
+        (f"{HEADER}\na,A|B,1M,1,1,1,cfg,weight,", "not a printed cell", 'line 2, column "Model"', "A|B"),
+        (f'{HEADER}\na,"A\nB",1M,1,1,1,cfg,weight,', "not a printed cell", 'line 3, column "Model"', "A\\nB"),
+        (f"{HEADER}\na,A\0,1M,1,1,1,cfg,weight,", "not a printed cell", 'line 2, column "Model"', "A\\x00"),
+        (f"{HEADER}\n,A,1M,1,1,1,cfg,weight,", "not a printed cell", 'line 2, column "id"', "''"),
+        (f"{HEADER}\n{BASE}\n{BASE}", "duplicate id", 'line 3, column "id"', "darknet-53"),
+        (f"{HEADER}\n{BASE}\na,A,1M (-9%),1,1,1,cfg,weight,", "unknown base", 'row a, column "base"', "''"),
+        (f"{HEADER}\n{BASE}\na,A,1M (-9%),1,1,1,cfg,weight,b", "unknown base", 'row a, column "base"', "'b'"),
+        (f"{HEADER}\n{BASE}\na,A,1M,1,1,1,cfg,weight,a", "unknown base", 'row a, column "base"', "'a'"),
+        (f"{HEADER},bflops_rounding\n{BASE},up", "no such rounding", 'line 2, column "bflops_rounding"', "'up'"),
+        (f"{HEADER},counting_size\n{BASE},256", "not a size", 'line 2, column "counting_size"', "'256'"),
+        (f'{HEADER}\na,"A', "not CSV", "line 2", "unexpected end of data"),
     ],
 )
-def test_broken_csv(big: Path, text: str, code: str, where: str, found: str) -> None:
+def test_broken_csv(big: Path, text: str, what: str, where: str, found: str) -> None:
     big.write_text(text, encoding="utf-8")
-    with refuses(code) as caught:
-        tables.load("imagenet-big", big.parent)
+    with pytest.raises(TableError) as caught:
+        tables.load("imagenet-big", big.parent, claims_only=True)
     error = caught.value
+    assert error.what == what
     assert error.where is not None
     assert error.where.startswith("imagenet-big.csv")
     assert error.where.endswith(where)
@@ -325,49 +344,52 @@ def test_broken_csv(big: Path, text: str, code: str, where: str, found: str) -> 
 
 def test_wrong_encoding(big: Path) -> None:
     big.write_bytes(f"{HEADER}\n{BASE}\n".encode() + "é".encode("latin-1"))
-    with refuses("tables.encoding", where="imagenet-big.csv, line 3", expected="UTF-8", found="byte 0xe9"):
-        tables.load("imagenet-big", big.parent)
+    with pytest.raises(TableError, match=r"imagenet-big.csv, line 3: wrong encoding .*UTF-8, found byte 0xe9"):
+        tables.load("imagenet-big", big.parent, claims_only=True)
 
 
 def test_missing_file(big: Path) -> None:
-    with refuses("tables.unreadable", where=str(big), found="No such file or directory"):
-        tables.load("imagenet-big", big.parent)
+    with pytest.raises(TableError, match=r"imagenet-big.csv: cannot be read .*No such file"):
+        tables.load("imagenet-big", big.parent, claims_only=True)
 
 
 def test_byte_order_mark_and_windows_line_ends_are_harmless(big: Path) -> None:
     big.write_bytes(b"\xef\xbb\xbf" + f"{HEADER}\r\n{BASE}\r\n".encode())
-    assert tables.load("imagenet-big", big.parent).row("darknet-53").name == "DarkNet-53 [1]"
+    assert tables.load("imagenet-big", big.parent, claims_only=True).row("darknet-53").name == "DarkNet-53 [1]"
 
 
 @pytest.mark.parametrize("size", ["512", "512x512", "0×512", "512×512×3", "512 × 512"])
 def test_broken_size(big: Path, size: str) -> None:
     published = (PUBLISHED / "coco-gpu.csv").read_text(encoding="utf-8")
     (big.parent / "coco-gpu.csv").write_text(published.replace("512×512", size, 1), encoding="utf-8")
-    with refuses("tables.not-a-size", where='coco-gpu.csv, line 2, column "Size"', found=repr(size)):
-        tables.load("coco-gpu", big.parent)
+    with pytest.raises(TableError, match=r'coco-gpu.csv, line 2, column "Size": not a size'):
+        tables.load("coco-gpu", big.parent, claims_only=True)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "code", "where", "found"),
+    ("old", "new", "message"),
     [
-        ('title = "Big Models"\n', "", "tables.incomplete", "tables.toml, table imagenet-big", "title"),
-        ('"BFLOPs" = {', '"GFLOPs" = {', "tables.incomplete", "tables.toml, table imagenet-big", "BFLOPs"),
-        ("[columns]\n", "[columns\n", "tables.not-toml", "tables.toml", "line"),
+        ('title = "Big Models"\n', "", "table imagenet-big: incomplete description .*title"),
+        ('"BFLOPs" = {', '"GFLOPs" = {', "table imagenet-big: incomplete description .*BFLOPs"),
+        ("[columns]\n", "[columns\n", "tables.toml: not TOML"),
     ],
 )
-def test_broken_description(big: Path, old: str, new: str, code: str, where: str, found: str) -> None:
+def test_broken_description(big: Path, old: str, new: str, message: str) -> None:
     description = big.parent / "tables.toml"
     text = description.read_text(encoding="utf-8")
     assert old in text
     description.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with refuses(code, where=where) as caught:
-        tables.load("imagenet-big", big.parent)
-    assert found in str(caught.value.found)
+    with pytest.raises(TableError, match=message):
+        tables.load(
+            "imagenet-big",
+            {path.name: path.read_bytes() for path in (description, PUBLISHED / "imagenet-big.csv")},
+            claims_only=True,
+        )
 
 
 @pytest.mark.parametrize("text", ["", "(", "(+)", "(1%)", "(+1.5%)", "(+1)", "(+01%)", "(= )", "(−34%)"])
 def test_not_a_comparison(text: str) -> None:
-    with refuses("tables.not-a-comparison", found=repr(text)):
+    with pytest.raises(TableError, match="not a comparison"):
         claims.Comparison.parse(text)
 
 

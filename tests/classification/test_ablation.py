@@ -18,7 +18,7 @@ from cspbench.data.presets import ClassificationPreset, preset
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluation.imagenet import Subject, limit_of
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 WNIDS = list(order("darknet")[:4])
 SUBJECT = Subject("net", MODELS["sample-csp-classifier"].build(), Path("net.weights"), "darknet")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from snapshot import ROWS
 
 from cspbench import __version__
 from cspbench.sample.place import ensure
@@ -42,7 +43,7 @@ Demo = tuple[Path, subprocess.CompletedProcess[str]]
 def test_it_goes_all_the_way(demo: Demo) -> None:
     folder, done = demo
     assert done.returncode == 0, done.stderr
-    assert "92 rows, 184 cells" in done.stdout
+    assert f"{ROWS} rows, {2 * ROWS} cells" in done.stdout
     assert "| imagenet-big | ResNet-50 | BFLOPs | 9.74 | 10.0003 | off, explained | exact for " in done.stdout
     assert done.stdout.count("| sample-csp-detector |") >= 6  # a line for each NMS threshold
     written = {path.name for path in (folder / "results").iterdir()}

@@ -12,7 +12,7 @@ from coco_commands import annotate
 from processes import run
 
 from cspbench.weights.darknet import write as write_weights
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 
 MODEL = "snet49-thundernet"
 
@@ -22,7 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A folder with coco/ and random weights, and a finished evaluation in it."""
     folder = tmp_path_factory.mktemp("quoted")
     annotate(folder / "coco", 3)
-    network = catalogue.model(MODEL).build()
+    network = registry.model(MODEL).build()
     rng = np.random.default_rng(0)
     arrays: list[dict[str, Any]] = []
     for index in range(len(network.layers)):
@@ -45,7 +45,7 @@ def test_its_recipe_is_what_the_run_records(made: tuple[Path, Any]) -> None:
     (path,) = (folder / "runs").glob("*/")
     assert path.name.startswith(f"{MODEL}-recipe-")
     kept = json.loads((path / "run.json").read_text())["preset"]
-    recipe = catalogue.model(MODEL).recipe
+    recipe = registry.model(MODEL).recipe
     assert recipe is not None
     assert kept == json.loads(json.dumps({"name": "recipe", **recipe.as_json()}))
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+from snapshot import ROWS
 
 from cspbench.network.network import Network
 from cspbench.weights import darknet
 from cspbench.weights.header import Header
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> processes.Done:
@@ -43,7 +44,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_list_shows_every_row() -> None:
     done = run("list", "--format", "json")
     rows = json.loads(done.stdout)
-    assert len(rows) == 92
+    assert len(rows) == ROWS
     row = next(each for each in rows if each["id"] == "cspresnext-50-elastic")
     assert row == {
         "table": "imagenet-big",
@@ -53,11 +54,11 @@ def test_list_shows_every_row() -> None:
         "file": "csresnext50-elastic.weights",
         "bytes": 67894964,
         "sha256": None,
-        "status": "published",
+        "status": "released",
         "note": None,
     }
-    assert {each["status"] for each in rows} == {"published", "gone", "never released"}
-    files = {each["id"]: each["file"] for each in rows if each["status"] == "never released"}
+    assert {each["status"] for each in rows} == {"released", "gone", "never-released"}
+    files = {each["id"]: each["file"] for each in rows if each["status"] == "never-released"}
     assert files["cspresnet-10"] == "csresnet10.weights"  # the name that yours is looked for under
     assert files["cspresnext-50-mixup"] is None  # csresnext50.weights is the published one
 
@@ -66,7 +67,7 @@ def test_list_in_other_forms() -> None:
     done = run("list", "--table", "imagenet-small", "--table", "timm")
     lines = done.stdout.splitlines()
     assert lines[0] == "| Table | Row | Id | Model | File | Bytes | Sha256 | Status | Note |"
-    assert any("| resnet10_final.weights | 20995764 | - | published |" in line for line in lines)
+    assert any("| resnet10_final.weights | 20995764 | - | released |" in line for line in lines)
     assert lines[-1].startswith("| timm |")
     assert run("list", "--format", "csv").stdout.startswith("table,row,id,model,file,bytes,sha256,status,note\n")
     assert "csresnext50.weights" in run("list", "--format", "latex").stdout

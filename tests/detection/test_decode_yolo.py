@@ -19,7 +19,7 @@ from cspbench.detection.decode_yolo import decode, fitted
 from cspbench.detection.detections import clipped, six_decimals
 from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 F = np.float32
 Entry = tuple[tuple[float, float, float, float], int, float]

@@ -19,11 +19,11 @@ from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon
-from cspbench.zoo import catalogue, published, quoted, unpublished
+from cspbench.zoo import registry
 
 README = detection_preset("readme")
-QUOTED = [model.name for model in quoted.DETECTORS]
-DARKNETS = [model.name for model in (*published.DETECTORS, *unpublished.DETECTORS)]
+QUOTED = ["snet49-thundernet", "snet146-thundernet", "pelee-304", "refinedetlite"]
+DARKNETS = [name for name, model in registry.MODELS.items() if name not in QUOTED and model.build().detections]
 
 
 def picture(height: int = 180, width: int = 260) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
@@ -58,7 +58,7 @@ def _decided(module: nn.Module) -> None:
 @pytest.mark.parametrize("name", [*QUOTED, *DARKNETS])
 def test_detections_of_random_weights_are_valid(name: str) -> None:
     # Darknet's at a third of their size or less: all of their random boxes pass the threshold
-    found = detector(catalogue.model(name), README, (96, 96) if name in DARKNETS else None)
+    found = detector(registry.model(name), README, (96, 96) if name in DARKNETS else None)
     pixels = found.prepare(picture())
     assert pixels.shape == found.network.input
     module = draw(to_module(found.network))
@@ -82,9 +82,9 @@ def test_detections_of_random_weights_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["snet49-thundernet", "pelee-304"])
 def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
-    network = catalogue.model(name).build()
+    network = registry.model(name).build()
     module = draw(to_module(network))
-    x = torch.from_numpy(detector(catalogue.model(name), README).prepare(picture()))[None].repeat(2, 1, 1, 1)
+    x = torch.from_numpy(detector(registry.model(name), README).prepare(picture()))[None].repeat(2, 1, 1, 1)
     x[1] *= 0.5
     with computing():
         plain = module(x)
@@ -100,7 +100,7 @@ def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
 
 
 def test_darknets_detector_is_the_preset_and_the_decoder() -> None:
-    network = catalogue.model("yolov3-tiny").build().resized(96, 128)
+    network = registry.model("yolov3-tiny").build().resized(96, 128)
     found = DarknetDetector(network, README)
     np.testing.assert_array_equal(found.prepare(picture()), README.prepare(picture(), (96, 128)))
     outputs = [
@@ -129,14 +129,14 @@ def test_pixels_by_hand() -> None:
     image[:, :, 0] = (10, 20, 30, 41)
     image[:, :, 1] = 100
     image[1, :, 2] = 200
-    recipe = catalogue.model("pelee-304").recipe
+    recipe = registry.model("pelee-304").recipe
     assert recipe is not None
     found = QuotedDetector(flat(2), recipe).prepare(image)
     blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
     np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
     assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
     assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)
-    thunder = catalogue.model("snet49-thundernet").recipe
+    thunder = registry.model("snet49-thundernet").recipe
     assert thunder is not None
     out = np.empty((3, 2, 2), np.float32)
     again = QuotedDetector(flat(2), thunder).prepare(image, out)
@@ -145,29 +145,27 @@ def test_pixels_by_hand() -> None:
 
 
 def test_recipes_are_their_authors() -> None:
-    recipes = {model.name: model.recipe for model in quoted.DETECTORS}
-    assert all(recipes.values())
-    assert all(model.recipe is None for name, model in catalogue.MODELS.items() if name not in recipes)
-    pelee = detector(catalogue.model("pelee-304"), README).as_json()
+    assert [name for name, model in registry.MODELS.items() if model.recipe] == QUOTED
+    pelee = detector(registry.model("pelee-304"), README).as_json()
     assert (pelee["conf"], pelee["epsilon"], pelee["nms_kind"]) == (0.01, "inside-1e-3", "default")
     assert pelee["nms"] == {"overlap": 0.45, "considered": 400, "kept": 200}
-    thunder = detector(catalogue.model("snet146-thundernet"), README).as_json()
+    thunder = detector(registry.model("snet146-thundernet"), README).as_json()
     assert (thunder["nms"]["overlap"], thunder["nms"]["kept"], thunder["nms_kind"]) == (0.5, 100, "soft")
 
 
 def test_a_classifier_detects_nothing() -> None:
     with pytest.raises(UsageError, match="darknet53 is no detector"):
-        detector(catalogue.model("darknet53"), README)
+        detector(registry.model("darknet53"), README)
 
 
 def test_another_size() -> None:
-    found = detector(catalogue.model("yolov3-tiny"), README, (256, 288))
+    found = detector(registry.model("yolov3-tiny"), README, (256, 288))
     assert found.network.input == (3, 256, 288)
     assert found.prepare(picture()).shape == (3, 256, 288)
 
 
 def test_anchors_of_a_quoted_detector_belong_to_its_own_size() -> None:
-    pelee = catalogue.model("pelee-304")
+    pelee = registry.model("pelee-304")
     assert detector(pelee, README, (304, 304)).network.input == (3, 304, 304)
     with pytest.raises(UsageError, match=r"own input size only \(expected 304x304, found 416x416\)"):
         detector(pelee, README, (416, 416))

@@ -18,7 +18,8 @@ from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
 from cspbench.network.network import Network, difference
 from cspbench.report.counts_table import cells, quantity, summary
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
+from cspbench.zoo.model import Model
 
 
 def detector(name: str, anchor: float) -> Network:
@@ -48,7 +49,7 @@ def test_networks_that_differ_in_boxes_only_are_counted_once(monkeypatch: pytest
 
 def test_a_broken_definition_is_off_and_unexplained() -> None:
     row = tables.load("imagenet-big").row("cspdarknet-53")
-    model = catalogue.model("csdarknet53")
+    model = registry.model("csdarknet53")
 
     def broken() -> Network:
         network = model.build()
@@ -66,7 +67,7 @@ def test_a_broken_definition_is_off_and_unexplained() -> None:
 
 def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> counts.RowCount:
     """The one row of a table that claims something of a model's counts."""
-    subjects = counts.of_models([catalogue.model(name)], [tables.load(table)], None)
+    subjects = counts.of_models([registry.model(name)], [tables.load(table)], None)
     (result,) = counts.measure(subjects, counter_module.Counter(), overrides)
     return result
 
@@ -74,7 +75,7 @@ def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> c
 def test_a_file_is_counted_itself_whatever_its_name() -> None:
     b = Builder("csdarknet53", (3, 8, 8))
     b.conv(4, 1)
-    mine = catalogue.Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
+    mine = Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
     (subject,) = counts.of_models([mine], tables.load_all(), None)
     (result,) = counts.measure([subject], counter_module.Counter())
     assert (subject.row, subject.definition, result.size) == (None, "file", (8, 8))
@@ -140,20 +141,17 @@ def test_small_counts_are_printed_whole() -> None:
 
 def test_every_model_builds_under_its_name_and_counts_alike_twice() -> None:
     for name in ("darknet", "csmobilenet-v2", "yolov3-tiny-prn", "timm/cspresnext50"):
-        network = catalogue.model(name).build()
+        network = registry.model(name).build()
         assert network.name == name
         assert count(network).operations == network.operations
 
 
 def test_every_catalogue_entry_and_row_fits() -> None:
-    for name, model in catalogue.MODELS.items():
+    for name, model in registry.MODELS.items():
         assert model.build().name == name
-        assert set(model.namesakes) <= set(catalogue.MODELS)
-    for table in tables.load_all():
-        rows = {row.id for row in table.rows}
-        assert set(catalogue.ROWS.get(table.name, {})) <= rows
-    named = {entry.model for rows in catalogue.ROWS.values() for entry in rows.values()}
-    assert named <= set(catalogue.MODELS)
+        assert set(model.namesakes) <= set(registry.MODELS)
+    named = {row.model for table in tables.load_all() for row in table.rows if row.model}
+    assert named <= set(registry.MODELS)
 
 
 def test_every_claimed_counting_of_a_defined_row_exists() -> None:
@@ -166,14 +164,14 @@ def test_every_claimed_counting_of_a_defined_row_exists() -> None:
 
 
 def test_patterns_keep_catalogue_order_and_must_match() -> None:
-    assert [model.name for model in catalogue.matching(["resnext50", "darknet5*"])] == ["darknet53", "resnext50"]
+    assert [model.name for model in registry.matching(["resnext50", "darknet5*"])] == ["darknet53", "resnext50"]
     with pytest.raises(UsageError, match=r"no model matches 'zzz\*'\. `cspbench list --models`"):
-        catalogue.matching(["zzz*"])
+        registry.matching(["zzz*"])
 
 
 def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
     for base in ("csdarknet53", "csresnet50", "csresnext50"):
-        built = {name: catalogue.model(name).build() for name in (base, f"{base}-gamma", f"{base}-omega")}
+        built = {name: registry.model(name).build() for name in (base, f"{base}-gamma", f"{base}-omega")}
         assert difference(built[base], built[f"{base}-gamma"]) is None
         found = difference(built[base], built[f"{base}-omega"])
         assert found == f"layer 0 [convolutional] activation: {base} has leaky, {base}-omega has mish"
@@ -182,7 +180,7 @@ def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
 def test_counting_in_several_processes_gives_the_same() -> None:
     names = ["darknet", "resnet10", "mobilenet-v2", "csmobilenet-v2", "yolov3-tiny", "enetb0"]
     wanted: list[counter_module.Wanted] = [
-        (name, catalogue.MODELS[name].build, (64 * size, 64 * size)) for name in names for size in (1, 2, 3)
+        (name, registry.MODELS[name].build, (64 * size, 64 * size)) for name in names for size in (1, 2, 3)
     ]
     heard: list[str] = []
     ahead, alone = counter_module.Counter(), counter_module.Counter()
@@ -201,7 +199,7 @@ def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(counter_module, "count", wrong)
     wanted: list[counter_module.Wanted] = [
-        ("darknet", catalogue.MODELS["darknet"].build, (32 * size, 32 * size)) for size in range(1, 20)
+        ("darknet", registry.MODELS["darknet"].build, (32 * size, 32 * size)) for size in range(1, 20)
     ]
     counter = counter_module.Counter()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 from golden import layer_lists, make, rule
 
 HERE = Path(__file__).parent

@@ -20,7 +20,7 @@ from hypothesis import given
 
 from cspbench.network.network import Network
 from cspbench.weights.opening import open_weights
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 NAME = "stem.conv1.bn.bias"
 """The array that is looked for first: 64 numbers."""

@@ -45,6 +45,39 @@ def test_damaged_descriptions(folder: Path, data: bytes) -> None:
         kept(lambda: tables.load(NAME, folder))
 
 
+@fuzz(60)
+@given(data=chosen([(PUBLISHED / "models.toml").read_bytes()]))
+def test_damaged_models(folder: Path, data: bytes) -> None:
+    shutil.copy(PUBLISHED / f"{NAME}.csv", folder)
+    shutil.copy(PUBLISHED / "tables.toml", folder)
+    (folder / "models.toml").write_bytes(data)
+    kept(lambda: tables.load(NAME, folder))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 50_000,
+        "a." * 20_000 + "b = 1",
+        "models = 5",
+        "[models]\ndarknet53 = 5",
+        "[models.darknet53]\nweights = 5",
+        "[models.darknet53]\nweights = [5]",
+        "[models.darknet53]\nnamesakes = [5]",
+        "[models.darknet53]\ndefinition = 5\nsource = 'a'",
+        "[models.darknet53]\ndefinition = 'paper'\nsource = '\\u0007'".replace("'", '"'),
+        "[models.darknet53]\ndefinition = 'paper'\nsource = 'a'\nsize = 99999999999999999999",
+        "#" + "x" * (1 << 18),
+        "#" + "x" * (1 << 23),
+    ],
+)
+def test_models_that_are_refused(text: str, tmp_path: Path) -> None:
+    for name in (f"{NAME}.csv", "tables.toml"):
+        shutil.copy(PUBLISHED / name, tmp_path)
+    (tmp_path / "models.toml").write_text(text, encoding="utf-8")
+    refused(lambda: tables.load(NAME, tmp_path), "")
+
+
 DESCRIPTION = (PUBLISHED / "tables.toml").read_text(encoding="utf-8")
 
 
@@ -98,13 +131,13 @@ def broken(tmp_path: Path, text: str) -> Path:
 )
 def test_tables_that_are_refused(text: str, words: str, tmp_path: Path) -> None:
     path = broken(tmp_path, text)
-    refused(lambda: tables.load(NAME, tmp_path), words, path)
+    refused(lambda: tables.load(NAME, tmp_path, claims_only=True), words, path)
 
 
 def test_any_number_of_digits_is_read_faithfully(tmp_path: Path) -> None:
     digits = "9" * 100_000 + ".5"
     broken(tmp_path, f"{HEADER}\n{ROW.replace('41.57', digits)}\n")
-    found = kept(lambda: tables.load(NAME, tmp_path))
+    found = kept(lambda: tables.load(NAME, tmp_path, claims_only=True))
     assert isinstance(found, Table)
     assert found.rows[0].cells["params"].render() == f"{digits}M"
 

@@ -15,7 +15,7 @@ from cspbench.evaluation.imagenet import check_size
 from cspbench.inference.footprint import LIMIT, check, enough_memory, live_bytes
 from cspbench.inference.predict_shards import Prepared, load
 from cspbench.network.builder import Builder
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 def test_maps_live_until_they_are_last_read() -> None:

@@ -47,7 +47,7 @@ from cspbench.network.layers import (
 )
 from cspbench.network.network import Network, difference
 from cspbench.network.shortcut_checks import misfits
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
 
@@ -423,9 +423,9 @@ def roundtrip(network: Network) -> None:
     assert reading.network == network
 
 
-@pytest.mark.parametrize("name", catalogue.MODELS)
+@pytest.mark.parametrize("name", registry.MODELS)
 def test_every_catalogue_model_reads_back_or_is_refused_for_its_first_foreign_layer(name: str) -> None:
-    model = catalogue.model(name)
+    model = registry.model(name)
     network = model.build()
     foreign = [
         index

@@ -27,7 +27,7 @@ from cspbench.network.layers import (
 )
 from cspbench.network.network import Network
 from cspbench.network.operations import Operations
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 
 POOLED = Network(
     "pooled",
@@ -143,8 +143,8 @@ def test_unknown_counting() -> None:
 def test_which_layer_is_the_classifier() -> None:
     assert classifier(CLASSIFIER) == 2
     assert classifier(POOLED) is None
-    assert classifier(catalogue.model("csresnext50-panet-spp").build()) is None
-    darknet = catalogue.model("csdarknet53").build()
+    assert classifier(registry.model("csresnext50-panet-spp").build()) is None
+    darknet = registry.model("csdarknet53").build()
     index = classifier(darknet)
     assert index is not None
     assert darknet.shape(index) == (1000, 1, 1)
@@ -216,7 +216,7 @@ def test_an_operation_that_fvcore_weighs_otherwise_is_found_out(monkeypatch: pyt
     ],
 )
 def test_thop_of_the_timm_card(name: str, height: int, width: int, total: int) -> None:
-    network = catalogue.model(name).build()
+    network = registry.model(name).build()
     assert ledger(network.resized(height, width)).total("thop") == total
     assert ledger(network.resized(height, width + 2)).total("thop") != total
 
@@ -230,7 +230,7 @@ def test_thop_of_the_timm_card(name: str, height: int, width: int, total: int) -
     ],
 )
 def test_mmcv_and_fvcore_of_the_mmpretrain_card(name: str, mmcv: str, fvcore: str, learnable: int) -> None:
-    network = catalogue.model(name).build().resized(224, 224)
+    network = registry.model(name).build().resized(224, 224)
     found = ledger(network)
     head = classifier(network)
     assert head is not None
@@ -240,7 +240,7 @@ def test_mmcv_and_fvcore_of_the_mmpretrain_card(name: str, mmcv: str, fvcore: st
 
 
 def test_layers_are_counted_alike_however_many_are_traced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = catalogue.model("enetb0").build()
+    network = registry.model("enetb0").build()
     whole = fvcore_counter.trace(network)
     monkeypatch.setattr(fvcore_counter, "AT_ONCE", 3)
     assert fvcore_counter.trace(network) == whole

@@ -80,7 +80,7 @@ def test_the_classifier_is_the_last_kernel_over_one_pixel(name: str) -> None:
 
 
 def test_a_published_detector_has_no_classifier_at_any_size() -> None:
-    from cspbench.zoo.catalogue import model
+    from cspbench.zoo.registry import model
 
     detector = model("yolov3-tiny").build()
     for side in (416, 64, 32):

@@ -16,7 +16,7 @@ from cspbench.network import canonical, cfg, layers
 from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers import Convolution, Crop, Dropout, Layer, MaxPool, Route, Softmax, Upsample, Yolo
 from cspbench.network.network import Network, digest
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 SNAPSHOT = Path(__file__).with_name("digests.json")
 CLASSES = [

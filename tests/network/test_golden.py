@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from cspbench.network.layers import Softmax, Yolo
 from cspbench.network.module import BATCH_NORM_EPS, to_module
 from cspbench.network.network import Network
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 # Today's Darknet refuses shortcuts of unequal size; these ran in the original engine.
 ORIGINAL_ENGINE = frozenset({"resnet10", "resnet50", "resnext50"})

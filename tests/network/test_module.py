@@ -47,7 +47,7 @@ from cspbench.network.layers import (
 )
 from cspbench.network.module import fold_batch_norm, to_module
 from cspbench.network.network import Network
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 
 LAST = (-1,)
 Array = NDArray[np.float32]
@@ -587,7 +587,7 @@ def test_an_output_is_not_overwritten_by_later_layers() -> None:
 
 
 def test_forward_lets_go_of_what_nothing_reads_any_more() -> None:
-    net = catalogue.model("csresnext50").build()
+    net = registry.model("csresnext50").build()
     code = to_module(net).code
     freed = code.count("= None")
     # every convolution, batch norm and activation result dies as soon as it is read
@@ -681,7 +681,7 @@ def test_folding_leaves_a_batchnorm_layer_of_its_own_alone() -> None:
 
 
 def test_folding_a_whole_network() -> None:
-    net = catalogue.model("darknet").build().resized(64, 64)
+    net = registry.model("darknet").build().resized(64, 64)
     module = to_module(net)
     fill(module)
     x = torch.rand(1, *net.input, generator=torch.Generator().manual_seed(3))

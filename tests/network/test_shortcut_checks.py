@@ -13,7 +13,7 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import Crop, Dropout, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits, old_only
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 
 
 def joined(side: int) -> Network:
@@ -35,12 +35,12 @@ def test_a_written_cfg_says_which_darknet_loads_it(capsys: pytest.CaptureFixture
     printed = capsys.readouterr()
     assert printed.out.splitlines()[1:5] == [*(f"# {line}" for line in lines), "[net]"]
     assert printed.err.splitlines() == [f"cspbench: warning: {line}" for line in lines]
-    network = catalogue.model("resnet50").build()
+    network = registry.model("resnet50").build()
     assert cfg.parse(printed.out, "resnet50").network == network
 
 
 def test_what_every_darknet_loads_needs_no_words() -> None:
-    network = catalogue.model("csdarknet53").build()
+    network = registry.model("csdarknet53").build()
     assert old_only(network) == []
     assert cfg_writer.write(network).splitlines()[:2] == ["# csdarknet53, written by cspbench", "[net]"]
 

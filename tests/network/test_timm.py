@@ -12,7 +12,7 @@ from random_networks import fill
 from torch import Tensor, nn
 
 from cspbench.network.module import to_module
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 from cspbench.zoo.timm_import import import_timm
 
 NAMES = ("cspdarknet53", "cspresnet50", "cspresnext50")

@@ -85,6 +85,25 @@ def test_labels_and_units(drawn: dict[str, Plot]) -> None:
     assert "CSPResNeXt50-PANet-SPP-GIoU, measured" not in suppression
 
 
+def test_every_network_of_a_sweep_is_drawn(lines: list[Line]) -> None:
+    """Seven of them, more than there are colours."""
+    first = [line for line in lines if line.table == "coco-nms" and line.label == "CSPResNeXt50-PANet-SPP"]
+    many = [replace(line, label=f"network {number}") for number in range(7) for line in first]
+    (axes,) = plots(many, [tables.load("coco-nms")])[0].figure.axes
+    drawn = [line for line in axes.lines if str(line.get_label()).endswith(", as claimed")]
+    assert [str(line.get_label()) for line in drawn] == [f"network {number}, as claimed" for number in range(7)]
+    assert all(len(line.get_xdata()) == 6 for line in drawn)  # type: ignore[arg-type]
+    assert len({(line.get_color(), line.get_marker()) for line in drawn}) == 7
+
+
+def test_every_table_of_a_sweep_has_its_figure(lines: list[Line]) -> None:
+    table = tables.load("coco-nms")
+    other = replace(table, name="other-nms")
+    more = [*lines, *(replace(line, table="other-nms") for line in lines if line.table == "coco-nms")]
+    found = [plot.name for plot in plots(more, [table, other]) if "nms" in plot.name]
+    assert found == ["ap-over-nms-coco-nms", "ap-over-nms-other-nms"]
+
+
 def test_residuals_are_grouped_by_table_and_verdict(drawn: dict[str, Plot], lines: list[Line]) -> None:
     found = texts(drawn["residuals"])
     for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 within", "CSPDarkNet-53 Top-5"):

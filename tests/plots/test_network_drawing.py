@@ -10,7 +10,7 @@ import pytest
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.network.builder import Builder
 from cspbench.plots import network as drawing
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 
 @pytest.mark.parametrize("name", ["csresnext50-panet-spp", "densenet201", "res2netlite72"])

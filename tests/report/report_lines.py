@@ -62,7 +62,8 @@ def line(table: Table, row: Row, **cells: ReportedCell) -> Line:
             value = row.cells[column.metric].value
             counted = column.counting and column.unit != "1" and value is not None
             every[column.metric] = cells.get(column.metric) or cell(row, column.metric, str(value) if counted else None)
-    return Line(table.name, row.id, row.label, row.settings, "some-model", "cfg", row.size, None, every)
+    name = table.names()[table.rows.index(row)]
+    return Line(table.name, row.id, row.label, row.settings, "some-model", "cfg", row.size, None, every, name)
 
 
 def published() -> list[Line]:

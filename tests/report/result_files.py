@@ -38,7 +38,7 @@ from cspbench.results.schema import (
     encode,
 )
 from cspbench.results.store import Sources, StoredEvaluation, of_files
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 COMMIT = "0" * 40
 WHO = Session(["cspbench", "by", "hand"], "0.1.0", COMMIT)

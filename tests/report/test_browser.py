@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from report_lines import published
+from snapshot import ROWS
 
 from cspbench.claims import tables
 from cspbench.plots.figures import plots
@@ -172,14 +173,14 @@ def test_a_linked_view_asks_for_nothing(browser: Browser, page: Path) -> None:
     done = browser.look(f"{page.as_uri()}#only=off", "--dump-dom", f"--log-net-log={log}")
     assert visible(done.stdout, "imagenet-big") == OFF
     assert visible(done.stdout, "imagenet-small") == []
-    assert "3 of 92 rows shown, in 1 table<" in done.stdout
+    assert f"3 of {ROWS} rows shown, in 1 table<" in done.stdout
     # what a browser asks for on its own has no origin
     assert {*re.findall(r'"initiator":"([^"]*)"', log.read_text("utf-8"))} <= {"not an origin"}
 
 
 def test_marks_are_chosen(found: dict[str, Any]) -> None:
     assert len(found["start"]) == 16
-    assert found["off"] == {"rows": OFF, "hash": "#only=off", "status": "3 of 92 rows shown, in 1 table"}
+    assert found["off"] == {"rows": OFF, "hash": "#only=off", "status": f"3 of {ROWS} rows shown, in 1 table"}
     assert found["hits"] == ["CSPDarkNet-53: Top-5", "ResNet-50: BFLOPs", "CSPResNet-50: BFLOPs"]
     # the notes of the rows shown: one is off, one says why, two are of a comparison
     assert found["notes"] == 4

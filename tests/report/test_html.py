@@ -11,6 +11,7 @@ from importlib.resources import files
 
 import pytest
 from report_lines import HOSTILE, published
+from snapshot import ROWS
 
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
@@ -71,14 +72,14 @@ def page(text: str) -> Page:
 
 def test_every_row_is_there_without_a_script(page: Page) -> None:
     rows = [attributes for attributes in page.all("tr") if "data-marks" in attributes]
-    assert len(rows) == 92
+    assert len(rows) == ROWS
     assert not any("hidden" in attributes for attributes in rows)
     (controls,) = page.all("form")[:1]
     assert "hidden" in controls  # until the script comes
     assert len(page.all("table")) == len(page.all("caption")) == len(TABLES)
     headers = page.all("th")
     assert all(attributes.get("scope") in ("col", "row") for attributes in headers)
-    assert sum(attributes["scope"] == "row" for attributes in headers) == 92
+    assert sum(attributes["scope"] == "row" for attributes in headers) == ROWS
 
 
 def test_ids_are_unique_and_references_lead_somewhere(page: Page) -> None:
@@ -131,7 +132,7 @@ def test_what_is_hostile_stays_text() -> None:
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
     text = html(select(gather_files({}, "results"), every))
-    assert re.search(r"\b92 rows, .*\. Beside them 8 rows of our own\.</p>", text)
+    assert re.search(rf"\b{ROWS} rows, .*\. Beside them 8 rows of our own\.</p>", text)
     assert "of our own" not in html(select(gather_files({}, "results"), TABLES))
 
 

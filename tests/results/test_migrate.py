@@ -42,7 +42,7 @@ from cspbench.results.schema import (
 )
 from cspbench.results.store import of_files
 from cspbench.weights.catalogue import known_arrays
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 SESSION = Session(
     ["cspbench", "x"],

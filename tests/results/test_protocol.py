@@ -18,8 +18,7 @@ from cspbench.results.match import PublishedWeights, published_weights
 from cspbench.results.schema import Weights
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
-from cspbench.zoo.catalogue import model
-from cspbench.zoo.rows import row_model
+from cspbench.zoo.registry import model
 
 ROW = ("coco-nms", "cspresnext50-panet-spp-512-nms0.45")
 ANY_THRESHOLD = ("coco-loss", "cspresnext50-panet-spp-512-mse")
@@ -195,6 +194,6 @@ def _operations(name: str) -> int:
 
 def test_a_stand_in_explains_its_miss() -> None:
     row = tables.load("imagenet-small").row("cspdensenet-ref")
-    mark, note = off(row.table, row.id, str(row_model(row.table, row.id).model), 1)
+    mark, note = off(row.table, row.id, str(row.model), 1)
     assert mark == "off, explained"
     assert note == "of our stand-in, which says nothing about the claim"

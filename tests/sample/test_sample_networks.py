@@ -17,10 +17,11 @@ from cspbench.sample import classification, detection
 from cspbench.sample.seeds import HELD_OUT
 from cspbench.weights import darknet
 from cspbench.zoo.model import Model
-from cspbench.zoo.sample import CLASSIFIERS, DETECTORS, sample_csp_classifier, sample_csp_detector
+from cspbench.zoo.registry import model as named
+from cspbench.zoo.sample import sample_csp_classifier, sample_csp_detector
 
-MODELS = (*CLASSIFIERS, *DETECTORS)
 NUMBERS = {"sample-csp-classifier": 219_808, "sample-csp-detector": 448_442}
+MODELS = [named(name) for name in NUMBERS]
 HEADER = 20
 
 
@@ -88,7 +89,7 @@ def test_the_classifier_knows_plain_cases() -> None:
     from cspbench.weights.loading import load
 
     network = sample_csp_classifier()
-    module = load(to_module(network), network, darknet.read(shipped(CLASSIFIERS[0], "weights"), network))
+    module = load(to_module(network), network, darknet.read(shipped(MODELS[0], "weights"), network))
     labels = [at % len(classification.CLASSES) for at in range(48)]
     images = [
         preset("readme").prepare(classification.draw(HELD_OUT + 1000 + at, label), network.input[1])

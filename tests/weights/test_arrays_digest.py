@@ -19,7 +19,7 @@ from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.arrays import arrays_digest, digest
 from cspbench.weights.catalogue import known_arrays, known_digest, shipped
 from cspbench.weights.opening import open_weights
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 NET = Network("net", (2, 3, 3), (Convolution(sources=(-1,), filters=2), BatchNorm(sources=(0,))))
 BODY = count_up(12 + 8)

@@ -22,7 +22,7 @@ from cspbench.weights import checkpoint, darknet, safetensors_file
 from cspbench.weights.arrays import Weights
 from cspbench.weights.loading import load
 from cspbench.weights.opening import open_weights
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 from cspbench.zoo.timm_import import import_timm
 
 SMALLEST = "timm/cspresnext50"

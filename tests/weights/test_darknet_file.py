@@ -22,7 +22,7 @@ from cspbench.network.network import Network
 from cspbench.weights import darknet
 from cspbench.weights.arrays import Arrays, Weights
 from cspbench.weights.header import Header
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 
 def network(*layers: object, channels: int = 2) -> Network:

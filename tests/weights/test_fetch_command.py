@@ -30,7 +30,7 @@ from cspbench.errors import PlaceError, UsageError
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link
-from cspbench.zoo.catalogue import model
+from cspbench.zoo.registry import model
 
 NAME = "csmobilenet-v2_final.weights"
 ROW = "cspmobilenet-v2"
@@ -251,7 +251,7 @@ def test_all_is_what_was_published(here: Here, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
     code, lines, _ = here(every=True)
     assert code == 3
-    published = [(each.table, each.id) for each in weight_files() if each.status == "published"]
+    published = [(each.table, each.id) for each in weight_files() if each.status == "released"]
     assert [(line["table"], line["row"]) for line in lines] == published
     assert all(str(line["remedy"]).startswith("Put your own file at ") for line in lines)
 
@@ -315,6 +315,7 @@ def test_rows_by_their_names() -> None:
         "imagenet-activation:cspresnext-50-lrelu",
         "imagenet-augmentation:cspresnext-50-normal",
         "imagenet-smoothing:cspresnext-50-normal",
+        "imagenet-tricks-cspresnext-50:cspresnext-50",
     ]
     assert names("timm/cspdarknet53") == ["mmpretrain:cspdarknet50", "timm:cspdarknet53"]
     assert names("peleenet-mish") == ["imagenet-activation:peleenet-mish"]

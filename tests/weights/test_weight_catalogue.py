@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from snapshot import ROWS
 from weight_files import V010, V025, random_arrays, save
 
 from cspbench.errors import WeightsError
@@ -14,7 +15,7 @@ from cspbench.network.counting import stored_bytes
 from cspbench.weights import catalogue, darknet, safetensors_file
 from cspbench.weights.arrays import layout
 from cspbench.weights.header import Header
-from cspbench.zoo.catalogue import MODELS, model
+from cspbench.zoo.registry import MODELS, model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -32,10 +33,10 @@ def by_id(table: str, row: str) -> catalogue.WeightFile:
 
 def test_every_row_has_an_entry() -> None:
     files = catalogue.weight_files()
-    assert len(files) == 88 + 4
+    assert len(files) == ROWS
     for each in files:
-        assert (each.file is None) == (each.status == "never released")
-        assert each.model or (each.file, each.size, each.sha256, each.status) == (None, None, None, "never released")
+        assert (each.file is None) == (each.status == "never-released")
+        assert each.model or (each.file, each.size, each.sha256, each.status) == (None, None, None, "never-released")
         if each.model and each.file and each.file.endswith(".weights"):
             assert each.size == stored_bytes(MODELS[each.model].build())
             assert each.short_size == each.size - 4
@@ -60,19 +61,19 @@ PANET = "csresnext50-panet-spp"
 @pytest.mark.parametrize(
     ("table", "row", "file", "size", "status"),
     [
-        ("imagenet-big", "darknet-53", "darknet53.weights", 166582580, "published"),
-        ("imagenet-small", "resnet-10", "resnet10_final.weights", 20995764, "published"),
-        ("imagenet-activation", "cspresnext-50-mish", None, 82459316, "never released"),
-        ("imagenet-activation", "cspresnext-50-lrelu", "csresnext50.weights", 82459316, "published"),
-        ("imagenet-augmentation", "cspresnext-50-mixup", None, 82459316, "never released"),
-        ("coco-cpu", "yolov3-tiny-416", "yolov3-tiny.weights", 35434956, "published"),
-        ("coco-headline", "cspresnext50-panet-spp-sam-512", None, 233657096, "never released"),
+        ("imagenet-big", "darknet-53", "darknet53.weights", 166582580, "released"),
+        ("imagenet-small", "resnet-10", "resnet10_final.weights", 20995764, "released"),
+        ("imagenet-activation", "cspresnext-50-mish", None, 82459316, "never-released"),
+        ("imagenet-activation", "cspresnext-50-lrelu", "csresnext50.weights", 82459316, "released"),
+        ("imagenet-augmentation", "cspresnext-50-mixup", None, 82459316, "never-released"),
+        ("coco-cpu", "yolov3-tiny-416", "yolov3-tiny.weights", 35434956, "released"),
+        ("coco-headline", "cspresnext50-panet-spp-sam-512", None, 233657096, "never-released"),
         (
             "coco-nms",
             "cspresnext50-panet-spp-512-nms0.45",
             "csresnext50-panet-spp_final.weights",
             228123400,
-            "published",
+            "released",
         ),
         (
             "coco-nms",
@@ -81,8 +82,8 @@ PANET = "csresnext50-panet-spp"
             228123400,
             "gone",
         ),
-        ("timm", "cspdarknet53", "cspdarknet53_ra_256-d05c7c21.pth", 110775135, "published"),
-        ("mmpretrain", "cspresnet50", "cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth", None, "published"),
+        ("timm", "cspdarknet53", "cspdarknet53_ra_256-d05c7c21.pth", 110775135, "released"),
+        ("mmpretrain", "cspresnet50", "cspresnet50_3rdparty_8xb32_in1k_20220329-dd6dddfb.pth", None, "released"),
     ],
 )
 def test_rows(table: str, row: str, file: str | None, size: int | None, status: str) -> None:

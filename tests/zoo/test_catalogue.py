@@ -9,9 +9,9 @@ import pytest
 
 from cspbench.errors import UsageError
 from cspbench.zoo import catalogue
-from cspbench.zoo.catalogue import MODELS, matching, model, provenance
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
+from cspbench.zoo.registry import MODELS, matching, model, provenance
 
 
 def test_every_model_by_its_name() -> None:

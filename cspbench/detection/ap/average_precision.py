@@ -1,8 +1,7 @@
 """COCO's average precision and recall of detections, by an engine that is named.
 
 `pycocotools` is the referee. `cspbench` matches all images at once in numpy, gives the same floats to the last bit, is
-the fastest, and keeps the matches that `bootstrap` resamples. `faster-coco-eval` is a port of pycocotools to C++ whose
-precisions differ in the last bit.
+the fastest, and keeps the matches that `bootstrap` resamples.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from cspbench.errors import UsageError
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl", "ar1", "ar10", "ar100", "ars", "arm", "arl")
 """In COCO's order; the first six are the published tables'."""
-ENGINES = ("cspbench", "faster-coco-eval", "pycocotools")
+ENGINES = ("cspbench", "pycocotools")
 DEFAULT_ENGINE = "cspbench"
 
 _AP50, _AP75 = 0, 5  # places of 0.5 and 0.75 among the thresholds
@@ -92,7 +91,7 @@ def average_precision(truth: GroundTruth, detections: Detections, engine: str = 
         )
     categories = dict(sorted(truth.categories.items()))
     if engine != "cspbench":
-        curves = _by_library(truth, detections, engine)
+        curves = by_library(truth, detections, *_pycocotools())
         return AveragePrecision(engine, categories, *curves)
     return from_matches(match(truth, detections), categories)
 
@@ -130,9 +129,10 @@ def _mean(values: Array) -> float:
     return float(np.mean(some)) if len(some) else -1.0
 
 
-def _by_library(truth: GroundTruth, detections: Detections, engine: str) -> tuple[Array, Array]:
-    """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools or its port."""
-    coco, evaluator = _pycocotools() if engine == "pycocotools" else _faster()
+def by_library(
+    truth: GroundTruth, detections: Detections, coco: Callable[..., Any], evaluator: Callable[..., Any]
+) -> tuple[Array, Array]:
+    """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools' `COCO` and `COCOeval`, or a port's."""
     found = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     if not len(truth.image_ids) or not len(category_ids):
@@ -140,7 +140,7 @@ def _by_library(truth: GroundTruth, detections: Detections, engine: str) -> tupl
         return -np.ones((len(THRESHOLDS), kinds, 101, len(AREAS))), -np.ones(
             (len(THRESHOLDS), kinds, len(AREAS), len(CAPS))
         )
-    # Ids from 1, whatever the file's: these libraries take an object of id 0 for no object at all.
+    # Ids from 1, whatever the file's: pycocotools takes an object of id 0 for no object at all.
     objects = [
         {"id": place, "image_id": image, "category_id": kind, "bbox": box, "area": area, "iscrowd": int(crowd)}
         for place, (image, kind, box, area, crowd) in enumerate(
@@ -169,7 +169,7 @@ def _by_library(truth: GroundTruth, detections: Detections, engine: str) -> tupl
             1,
         )
     ]
-    # both libraries print what they do; stdout is for data
+    # it prints what it does; stdout is for data
     with contextlib.redirect_stdout(io.StringIO()):
         sides = []
         for records in (objects, proposed):
@@ -193,22 +193,10 @@ def _pycocotools() -> tuple[Callable[..., Any], Callable[..., Any]]:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
-        raise _missing("pycocotools", error) from None
+        raise UsageError(
+            "usage.no-engine",
+            "the engine pycocotools cannot be used",
+            found=str(error),
+            remedy="pip install pycocotools, or choose another --engine",
+        ) from None
     return COCO, COCOeval
-
-
-def _faster() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError as error:
-        raise _missing("faster-coco-eval", error) from None
-    return COCO, COCOeval_faster
-
-
-def _missing(package: str, error: ImportError) -> UsageError:
-    return UsageError(
-        "usage.no-engine",
-        f"the engine {package} cannot be used",
-        found=str(error),
-        remedy=f"pip install {package}, or choose another --engine",
-    )

@@ -1,43 +1,42 @@
-"""The catalogue: every model by name, and the model behind each published row."""
+"""The registry: every model by name, its layers from the families here, and what `models.toml` says of it."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
+import pkgutil
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from cspbench.errors import UsageError
-from cspbench.zoo import published, quoted, sample, unpublished
-from cspbench.zoo.model import Confidence, Definition, Model
-from cspbench.zoo.rows import ROWS, RowModel, row_model
+from cspbench import zoo
+from cspbench.claims import models, tables
+from cspbench.claims.model import Row
+from cspbench.errors import TableError, UsageError
+from cspbench.zoo.model import BUILDERS, Model
 
-__all__ = [
-    "MODELS",
-    "ROWS",
-    "Confidence",
-    "Definition",
-    "Model",
-    "RowModel",
-    "matching",
-    "model",
-    "provenance",
-    "remarks",
-    "row_model",
-]
 
-MODELS: dict[str, Model] = {
-    entry.name: entry
-    for entry in (
-        *published.CLASSIFIERS,
-        *unpublished.CLASSIFIERS,
-        *published.DETECTORS,
-        *unpublished.DETECTORS,
-        *quoted.DETECTORS,
-        *published.CARDS,
-        *sample.CLASSIFIERS,
-        *sample.DETECTORS,
-    )
-}
+def _models() -> dict[str, Model]:
+    """Every registered model, in the order of `models.toml`; raises `TableError` where one is not in both."""
+    for module in pkgutil.iter_modules(zoo.__path__):
+        if module.name != "registry":
+            importlib.import_module(f"{zoo.__name__}.{module.name}")
+    entries = tables.entries()
+    if different := entries.keys() ^ BUILDERS.keys():
+        raise TableError(
+            "models.not-registered",
+            "models without layers, or layers without a model",
+            where=models.FILE,
+            expected="a section for each model that a family of cspbench/zoo registers",
+            found=", ".join(sorted(different)),
+            remedy="Register the model, or add or remove its section",
+        )
+    return {
+        name: Model(build=BUILDERS[name].build, recipe=BUILDERS[name].recipe, **vars(entry))
+        for name, entry in entries.items()
+    }
+
+
+MODELS = _models()
 """Every model by name: classifiers, detectors, the cards' models, the sample's; those with a published file first."""
 
 
@@ -64,10 +63,10 @@ def provenance(name: str) -> str:
     return entry.definition if entry.confidence == "certain" else f"{entry.definition}, {entry.confidence}"
 
 
-def remarks(entry: RowModel) -> str | None:
+def remarks(row: Row) -> str | None:
     """What a reader must know of a row: its note, and what is unknown of its model."""
-    unknown = MODELS[entry.model].unknown if entry.model else None
-    return "; ".join(text.removesuffix(".") for text in (entry.note, unknown) if text) or None
+    unknown = MODELS[row.model].unknown if row.model else None
+    return "; ".join(text.removesuffix(".") for text in (row.note, unknown) if text) or None
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:

@@ -1,0 +1,280 @@
+"""Adding a table: its CSV file and its entry, nothing else; whatever is not declared is an error when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from cspbench.claims import models, tables
+from cspbench.claims.model import Table
+from cspbench.errors import TableError
+from cspbench.evaluation import counts
+from cspbench.network.counter import Counter
+from cspbench.results import match
+from cspbench.weights.catalogue import of_row, weight_files
+
+PUBLISHED = Path(__file__).parents[2] / "tables"
+NAME = "scaled"
+ENTRY = """
+
+[tables.scaled]
+title = "Scaled"
+section = ["Scaled"]
+source = "a document"
+dataset = "coco"
+split = "val2017"
+columns = ["Model", "Size", "#Parameter", "AP", "weight"]
+"""
+ACCURACIES = """
+
+[tables.scaled]
+title = "Scaled"
+section = ["Scaled"]
+source = "a document"
+dataset = "imagenet"
+split = "val"
+presets = ["readme"]
+columns = ["Model", "#Parameter", "Top-1"]
+"""
+PANET = "a,CSPDarknet53,512×512,63.93M,40.1,weight,csdarknet53-panet-spp,,csdarknet53-panet-spp.weights,"
+ROWS = f"""\
+id,Model,Size,#Parameter,AP,weight,model,note,weights,weights_status
+{PANET}
+b,CSPDarknet53 trained longer,512×512,-,41.0,-,csdarknet53-panet-spp,trained otherwise,,never-released
+c,Unknown,512×512,-,50.0,-,,no file was published,,never-released
+"""
+
+
+def files(entry: str = ENTRY, rows: str = ROWS, extra: str = "") -> dict[str, bytes | str]:
+    """The published tables' files with a table more."""
+    found: dict[str, bytes | str] = {path.name: path.read_bytes() for path in PUBLISHED.iterdir()}
+    found["tables.toml"] = (PUBLISHED / "tables.toml").read_text("utf-8") + entry
+    found["models.toml"] = (PUBLISHED / "models.toml").read_text("utf-8") + extra
+    found[f"{NAME}.csv"] = rows
+    return found
+
+
+def folder(place: Path, contents: Mapping[str, bytes | str]) -> Path:
+    for name, data in contents.items():
+        (place / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return place
+
+
+@pytest.fixture
+def added(tmp_path: Path) -> Table:
+    """The table, out of a folder that has it."""
+    table = tables.load_all(folder(tmp_path, files()))[-1]
+    assert table.name == NAME
+    return table
+
+
+def test_its_rows_are_counted(added: Table) -> None:
+    first, again, unknown = counts.measure(counts.published([added]), Counter())
+    # of the 64,429,405 numbers of the published file 765 are biases, and 4 belong to each of 33,152 batch norms
+    assert first.size == again.size == (512, 512)
+    assert (first.cells["params"].measured, again.cells["params"].measured) == (64_296_032, 64_296_032)
+    assert (str(first.cells["params"].verdict.word), str(again.cells["params"].verdict.word)) == ("off", "unpublished")
+    assert (unknown.cells["params"].measured, unknown.subject.note) == (None, "no file was published")
+
+
+def test_its_weights_have_their_status(added: Table) -> None:
+    found = [of_row(row) for row in added.rows]
+    assert [(each.file, each.size, each.status) for each in found] == [
+        ("csdarknet53-panet-spp.weights", 257_717_640, "released"),
+        (None, 257_717_640, "never-released"),
+        (None, None, "never-released"),
+    ]
+
+
+def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run of the model with the released weights says something about: the added row as the published one."""
+    place = folder(tmp_path, files())
+    monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: place)
+    identity = {"model": "csdarknet53-panet-spp", "file": False, "size": [512, 512]}
+    rows = match.of_detector(identity, 0.45)
+    assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
+    assert NAME in match.of_dataset("coco")
+    assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kind", [dict, MappingProxyType])
+def test_a_mapping_of_files_reads_as_the_folder(
+    kind: Callable[[dict[str, bytes | str]], Mapping[str, bytes | str]], added: Table
+) -> None:
+    assert tables.load(NAME, kind(files())) == added
+    assert tables.names(kind(files()))[-1] == NAME
+
+
+def test_a_mapping_lacks_a_file() -> None:
+    contents = files()
+    del contents[f"{NAME}.csv"]
+    with pytest.raises(TableError, match=f"{NAME}.csv: no such file"):
+        tables.load_all(contents)
+
+
+def changed(old: str, new: str, text: str) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("entry", "where"),
+    [
+        (changed('dataset = "coco"\n', "", ENTRY), "dataset"),
+        (changed('"coco"', '"voc"', ENTRY), "'voc'"),
+        (changed('split = "val2017"\n', "", ENTRY), "split"),
+        (changed('"val2017"', '""', ENTRY), "split"),
+        (changed('"Size", ', "", ENTRY), "size"),
+        (ENTRY + 'sweep = "Threshold"\n', "sweep"),
+        (ENTRY + 'figure = "pie"\n', "'pie'"),
+        (ENTRY + 'kind = "smaple"\n', "'smaple'"),
+        (ENTRY + 'show_settings = "no"\n', "kind"),
+        (ENTRY + 'colour = "red"\n', "colour"),
+        (changed('presets = ["readme"]\n', "", ACCURACIES), "presets"),
+        (changed('presets = ["readme"]\n', "presets = []\n", ACCURACIES), "presets"),
+    ],
+)
+def test_a_table_that_does_not_say_what_it_is(entry: str, where: str) -> None:
+    with pytest.raises(TableError) as caught:
+        tables.load(NAME, files(entry))
+    assert caught.value.where == f"tables.toml, table {NAME}"
+    assert where in (caught.value.found or "")
+
+
+def without(column: str) -> str:
+    lines = [line.split(",") for line in ROWS.splitlines()]
+    at = lines[0].index(column)
+    return "\n".join(",".join(line[:at] + line[at + 1 :]) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "what", "column"),
+    [
+        (without("model"), "missing column", "model"),
+        (without("note"), "a row without a model", "model"),
+        (without("weights"), "weights without a status", "weights"),
+        (without("weights_status"), "weights without a status", "weights"),
+        (changed("no file was published", "", ROWS), "a row without a model", "model"),
+        (changed(",csdarknet53-panet-spp,,csd", ",csdarknet53-panet,,csd", ROWS), "unknown model", "model"),
+        (
+            changed(PANET, PANET.removesuffix("csdarknet53-panet-spp.weights,") + ",", ROWS),
+            "weights without",
+            "weights",
+        ),
+        (changed(PANET, PANET + "never-released", ROWS), "weights without a status", "weights"),
+        (changed(PANET, PANET.replace("spp.weights", "spp2.weights"), ROWS), "unknown weight file", "weights"),
+        # the file of another model
+        (changed(PANET, PANET.replace("spp.weights", "x.weights"), ROWS), "unknown weight file", "weights"),
+        (
+            changed("trained otherwise,,never-released", "trained otherwise,,lost", ROWS),
+            "unknown status",
+            "weights_status",
+        ),
+        (
+            changed("trained otherwise,,never-released", "trained otherwise,,released", ROWS),
+            "unknown st",
+            "weights_status",
+        ),
+        (changed("trained otherwise", "x" * 501, ROWS), "not a note", "note"),
+    ],
+)
+def test_a_row_that_does_not_say_what_it_is_of(rows: str, what: str, column: str) -> None:
+    with pytest.raises(TableError) as caught:
+        tables.load(NAME, files(rows=rows))
+    assert caught.value.what.startswith(what)
+    assert (caught.value.where or "").startswith(f"{NAME}.csv, line ")
+    assert (caught.value.where or "").endswith(f'column "{column}"')
+    # the claims alone need no models
+    if column != "model" or what != "missing column":
+        assert len(tables.load(NAME, files(rows=rows), claims_only=True).rows) == 3
+
+
+MODEL = """
+[models.new]
+definition = "paper"
+source = "a paper"
+confidence = "high"
+
+[[models.new.weights]]
+file = "new.weights"
+status = "released"
+url = "https://host/new.weights"
+source = "a document"
+size = 7
+sha256 = "0123abcd"
+arrays = "v1:0123"
+"""
+
+
+def test_an_entry_of_a_model() -> None:
+    entry = models.parse(MODEL)["new"]
+    assert (entry.definition, entry.source, entry.confidence, entry.unknown) == ("paper", "a paper", "high", None)
+    assert (entry.evidence, entry.namesakes, entry.classes, entry.engine) == ("", (), "darknet", "any")
+    assert entry.weights == (
+        models.PublishedFile(
+            "new.weights", "released", "https://host/new.weights", "a document", 7, "0123abcd", "v1:0123"
+        ),
+    )
+    assert entry.file("new.weights") is entry.weights[0]
+    assert entry.file("old.weights") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('definition = "paper"\n', "", "incomplete description"),
+        ('source = "a paper"\n', "", "incomplete description"),
+        ('file = "new.weights"\n', "", "incomplete description"),
+        ('status = "released"\n', "", "incomplete description"),
+        ('source = "a document"\n', "", "an address without its source"),
+        ('"paper"', '"guess"', "unknown definition"),
+        ('"paper"', '"file"', "unknown definition"),
+        ('"high"', '"quite"', "unknown confidence"),
+        ('"released"', '"lost"', "unknown status"),
+        ('confidence = "high"', 'classes = "any"', "unknown classes"),
+        ('confidence = "high"', 'engine = "mine"', "unknown engine"),
+        ('confidence = "high"', 'namesakes = ["old"]', "unknown namesake"),
+        ('confidence = "high"', 'colour = "red"', "unknown key"),
+        ('confidence = "high"', "confidence = 1", "a value of the wrong kind"),
+        ("size = 7", 'size = "7"', "a value of the wrong kind"),
+        ("size = 7", "size = true", "a value of the wrong kind"),
+        ("size = 7", "size = 0", "not a size"),
+        ("size = 7", 'same_as = "new.weights"', "unknown file"),
+        ('"0123abcd"', '"0123ABCD"', "not a digest"),
+        ('"new.weights"\n', '"../new.weights"\n', "not a weight file's name"),
+        ('"new.weights"\n', '"new.zip"\n', "not a weight file's name"),
+        ("https://host", "ftp://host", "not an address"),
+        ("https://host", "http://host", "not an address"),
+        ("https://host", "https://me@host", "not an address"),
+        ("https://host", "https://host:x", "not an address"),
+        ("https://host/", "https://ho st/", "not an address"),
+    ],
+)
+def test_an_entry_that_is_refused(old: str, new: str, what: str) -> None:
+    with pytest.raises(TableError) as caught:
+        models.parse(changed(old, new, MODEL))
+    assert caught.value.what == what
+    assert (caught.value.where or "").startswith("models.toml, model new")
+
+
+def test_a_file_has_one_model() -> None:
+    with pytest.raises(TableError, match="a weight file named twice"):
+        models.parse(MODEL + MODEL.replace("models.new", "models.newer"))
+
+
+def test_layers_and_entries_are_of_the_same_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cspbench.zoo import registry
+
+    place = folder(tmp_path, files(extra=MODEL))
+    monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: place)
+    with pytest.raises(TableError, match=r"models without layers, or layers without a model .*found new"):
+        registry._models()
+
+
+def test_a_row_of_a_model_without_layers(tmp_path: Path) -> None:
+    """The tables know models by their entries; that each has layers, the registry checks of the published ones."""
+    rows = changed(PANET, "a,New,512×512,-,1.0,weight,new,,new.weights,", ROWS)
+    assert tables.load(NAME, files(rows=rows, extra=MODEL)).rows[0].weights_status == "released"
