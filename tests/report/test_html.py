@@ -15,7 +15,8 @@ from snapshot import ROWS
 
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
-from cspbench.report.build import gather_files
+from cspbench.report.build import rows
+from cspbench.results.store import Sources
 from cspbench.report.html import SYMBOLS, Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Shown, select
@@ -117,7 +118,7 @@ def test_what_is_hostile_stays_text() -> None:
     first = published()[0]
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     cells = {
-        name: replace(cell, note=evil, made=HOSTILE, measured="1", exact="1") for name, cell in first.cells.items()
+        name: replace(cell, note=evil, provenance=HOSTILE, measured="1", exact="1") for name, cell in first.cells.items()
     }
     line = replace(
         first, row=evil, label=evil, definition=evil, note=evil, model=evil, settings={"Size": evil}, cells=cells
@@ -131,15 +132,15 @@ def test_what_is_hostile_stays_text() -> None:
 
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
-    text = html(select(gather_files({}, "results"), every))
+    text = html(select(rows(Sources((), ())), every))
     assert re.search(rf"\b{ROWS} rows, .*\. Beside them 8 rows of our own\.</p>", text)
-    assert "of our own" not in html(select(gather_files({}, "results"), TABLES))
+    assert "of our own" not in html(select(rows(Sources((), ())), TABLES))
 
 
 def test_marks_are_words_and_symbols(text: str) -> None:
     assert {*SYMBOLS} == {*MARKS}
     assert len({*SYMBOLS.values()}) == len(SYMBOLS)
-    for word, symbol in (("exact", "✓"), ("within", "≈"), ("off, explained", "✗")):
+    for word, symbol in (("exact", "✓"), ("close", "≈"), ("off, explained", "✗")):
         kind = re.split(r"[,:]", word)[0]
         assert f'<span class="mark {kind}"><span aria-hidden="true">{symbol}</span>&nbsp;{word}</span>' in text
     # a lone dash at the end of a line says nothing
@@ -197,7 +198,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(scheme: str) -> None:
     known = colours(scheme)
-    pairs = [(word, f"{word}-ground") for word in ("exact", "within", "off", "fitted", "plain")]
+    pairs = [(word, f"{word}-ground") for word in ("exact", "close", "off", "fitted", "plain")]
     pairs += [(ink, on) for ink in ("ink", "quiet", "link", "plain") for on in ("paper", "ground", "raised", "hit")]
     pairs += [(name, "paper") for name in VARIABLES.values() if name not in ("paper", "grid")]
     for ink, ground in pairs:
