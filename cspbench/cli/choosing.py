@@ -32,7 +32,7 @@ def chosen(
     asked for, and passed over where a pattern happens to fit it.
     """
     from cspbench.weights.catalogue import find
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     if cfg is not None:
         from cspbench.network.cfg import read
@@ -90,7 +90,7 @@ def chosen(
 
 def _asked(patterns: list[str]) -> list[Model]:
     """The models of patterns; TABLE:ROW, as the tables have it, means the row's model."""
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     names: list[str] = []
     for pattern in patterns:

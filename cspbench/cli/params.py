@@ -57,7 +57,7 @@ def params(
     network is no stand-in of ours.
     """
     from cspbench.claims import tables
-    from cspbench.zoo import catalogue
+    from cspbench.zoo import registry
 
     given = [bool(models), every, bool(table), cfg is not None]
     if sum(given) != 1:

@@ -50,7 +50,7 @@ def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
     """The evaluations in run directories, or in folders of them."""
     if not paths:
         return []
-    from cspbench.inference.run import find_runs
+    from cspbench.results.runs import find_runs
 
     return [of_run(path) for path in find_runs(list(paths))]
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from cspbench.errors import UsageError
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
