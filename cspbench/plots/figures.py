@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cspbench.claims.model import Table
 from cspbench.claims.verdict import Status
 from cspbench.plots.label_placement import Box, placed
-from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, Svg, png, styled, svg
+from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, png, styled, svg
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import TABLES as TRADEOFF
 from cspbench.plots.tradeoff import figure as tradeoff
+from cspbench.report.drawings import Svg
 from cspbench.report.model import ReportRow
 from cspbench.report.text import UNITS
 

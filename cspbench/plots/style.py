@@ -6,9 +6,10 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cspbench.errors import UsageError
+from cspbench.report.drawings import Svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,14 +67,6 @@ def png(figure: Figure) -> bytes:
     with styled():
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-class Svg(NamedTuple):
-    """An svg element of a page, the style rules it needs, and what it shows in words."""
-
-    element: str
-    rules: str
-    description: str
 
 
 def svg(figure: Figure, name: str, description: str) -> Svg:

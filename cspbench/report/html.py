@@ -16,7 +16,7 @@ from importlib.resources import files
 from cspbench.claims.model import Column
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
-from cspbench.plots.style import Svg
+from cspbench.report.drawings import Svg
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import MARKS, PARTIAL, Shown, marks
