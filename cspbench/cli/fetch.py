@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, print_table
+from cspbench.cli.options import Format, FormatOption
+from cspbench.cli.printing import print_table
 from cspbench.errors import CspbenchError, ExistingError, UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NO_WEIGHTS = "unmeasured: no-weights"
 def fetch_files(
     rows: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ROW]...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
+        typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every file that is published.")] = False,
     to: Annotated[

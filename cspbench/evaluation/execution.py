@@ -56,7 +56,7 @@ class Execution:
             if value != "auto" and not least <= value <= 65536:
                 raise UsageError(
                     "usage.number-or-auto",
-                    f"{name} is out of range",
+                    f"{name} is neither a number in its range nor auto",
                     expected=f"{least} to 65536, or auto",
                     found=str(value),
                     remedy=f"Try {name} auto",

@@ -120,7 +120,7 @@ def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
 
 
 def recipe_of(run: RunDirectory) -> Recipe | None:
-    """The protocol of a quoted detector's run; None for any other. Raises `CspbenchError` for an unknown one."""
+    """The protocol of a quoted detector's run; None for any other. Raises `CspbenchError` where it is not known."""
     identity = run.identity
     if not isinstance(identity, CocoIdentity) or not identity.quoted:
         return None

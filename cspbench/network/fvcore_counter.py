@@ -33,7 +33,7 @@ except ImportError as error:
     raise CspbenchError(
         "environment.other-fvcore",
         "this version of fvcore lacks what counting needs",
-        expected="fvcore.nn.FlopCountAnalysis, flop_count._DEFAULT_SUPPORTED_OPS and jit_handles.get_shape, as in 0.1.5",
+        expected="FlopCountAnalysis, flop_count._DEFAULT_SUPPORTED_OPS and jit_handles.get_shape, as in 0.1.5",
         found=str(error),
         remedy="pip install fvcore==0.1.5.post20221221",
     ) from error

@@ -8,8 +8,9 @@ import sys
 
 def test_an_fvcore_without_its_table_of_handles_is_refused() -> None:
     code = (
-        "import fvcore.nn.flop_count as module\n"
-        "del module._DEFAULT_SUPPORTED_OPS\n"
+        "import sys\n"
+        "import fvcore.nn\n"
+        "del sys.modules['fvcore.nn.flop_count']._DEFAULT_SUPPORTED_OPS\n"
         "from cspbench.errors import CspbenchError\n"
         "try:\n"
         "    import cspbench.network.fvcore_counter\n"

@@ -106,7 +106,7 @@ def test_every_table_of_a_sweep_has_its_figure(lines: list[ReportRow]) -> None:
 
 def test_residuals_are_grouped_by_table_and_verdict(drawn: dict[str, Plot], lines: list[ReportRow]) -> None:
     found = texts(drawn["residuals"])
-    for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 within", "CSPDarkNet-53 Top-5"):
+    for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 close", "CSPDarkNet-53 Top-5"):
         assert text in found
     counts = module._residuals(lines, TABLES)["Parameters and operations"]["imagenet-big"]
     off = {residual.name: residual.value for residual in counts if residual.verdict == "off"}

@@ -133,7 +133,7 @@ def test_what_is_hostile_stays_text() -> None:
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
     text = html(select(rows(Sources((), ())), every))
-    assert re.search(rf"\b{ROWS} rows, .*\. Beside them 8 rows of our own\.</p>", text)
+    assert re.search(rf"\b{ROWS} rows, .*\. Besides, 8 rows of our own\.</p>", text)
     assert "of our own" not in html(select(rows(Sources((), ())), TABLES))
 
 
@@ -156,14 +156,29 @@ def test_a_cell_tells_everything(text: str) -> None:
         "<dt>Claim</dt><dd>93.6 (-0.2)</dd>",
         "<dt>as published</dt><dd>93.1</dd>",
         "<dt>Delta</dt><dd>-0.5</dd>",
-        "<dt>95 % interval</dt><dd>92.9–93.3</dd>",
+        "<dt>95 % interval</dt><dd>92.9–93.3: where another draw of images would put it</dd>",
         "<dt>Comparison</dt><dd>with darknet-53: published (-0.2), measured (-0.2): exact</dd>",
-        '<dt>Made</dt><dd><a href="#made-2">[2]</a></dd>',
+        '<dt>Provenance</dt><dd><a href="#made-2">[2]</a></dd>',
         '<dd>77.1, which does not count: older than the run that counts <a href="#made-3">[3]</a></dd>',
     ):
         assert part in cell
+    close = text[text.index('data-title="CSPDarkNet-53: Top-1"') :]
+    close = close[: close.index("</td>")]
+    assert "<dt>Delta</dt><dd>+0.2 (100 images more)</dd>" in close
+    assert "<dt>Tolerance</dt><dd>0.05 points</dd>" in close
     assert "<dd>27,610,900 parameters</dd>" in text
     assert "<dd>+0.26 (+2.7 %)</dd>" in text
+
+
+def test_the_page_says_who_made_and_scored_a_number(text: str) -> None:
+    made = text[text.index('id="made-2"') :]
+    made = made[: made.index('id="made-3"')]
+    for part in (
+        "<code>cspbench eval-imagenet -m csresnext50</code>",
+        "cspbench 0.3.0, commit 1234567",
+        "2026-01-03T00:00:00Z, cspbench 0.2.0: cspbench eval-imagenet &#39;&lt;i&gt;&#39; --again",
+    ):
+        assert part in made
 
 
 def test_what_is_ours_comes_last_and_says_so() -> None:

@@ -47,7 +47,7 @@ def test_a_cell_says_claim_measurement_delta_and_mark(lines: list[ReportRow]) ->
         "CSPDarkNet-53",
         "27.61M (-34%) → 27.6109M (-34%) Δ0 exact [1]",
         "13.07 (-30%) → 13.0709 (-30%) Δ0 exact [1]",
-        "77.2 (=) → 77.401 (=) (95 %: 77.03–77.77) Δ+0.2 within [2]",
+        "77.2 (=) → 77.401 (=) (95 %: 77.03–77.77) Δ+0.2 (100 images more) close [2]",
         "93.6 (-0.2) → 93.101 (-0.2) (95 %: 92.9–93.3) Δ-0.5 **off** [2]",
         "cfg",
     ]
@@ -86,7 +86,7 @@ def test_every_number_leads_to_how_it_was_made(lines: list[ReportRow]) -> None:
     made = text[text.index("# How each number was made") :]
     # the row's own definition stands in the row
     assert "- **[1]** `cspbench params --all --save`; cspbench 0.1.0, commit 0bbb9d1; counting weights\n" in made
-    for part in ("preset readme", "precision fp32", "sha256 " + "cd" * 32, "weights sha256 " + "ab" * 32, "2026-01-02"):
+    for part in ("preset readme", "precision fp32", "sha256 " + "cd" * 32, "weights arrays " + "ab" * 32, "2026-01-02"):
         assert part in made
     assert made.count("\n- **[") == len(list(Origins(lines)))
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from cspbench.errors import UsageError
-from cspbench.zoo import catalogue
+from cspbench.zoo import registry
 from cspbench.zoo.model import Confidence, Definition, Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
@@ -94,7 +94,7 @@ def test_a_detector_that_is_not_darknets_says_how_it_is_used() -> None:
     """One with a [yolo] or [region] head is used as Darknet uses it."""
     from cspbench.network.layers import Region, Yolo
 
-    for each in catalogue.MODELS.values():
+    for each in registry.MODELS.values():
         network = each.build()
         heads = [network.layers[index] for index in network.detections]
         foreign = bool(heads) and not any(isinstance(head, Yolo | Region) for head in heads)
