@@ -115,7 +115,7 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
     return Subject(
         describe(network),
         digest(network),
-        weights.digest,
+        f"arrays:{weights.digest}",
         weights.sha256,
         build,
         network,
