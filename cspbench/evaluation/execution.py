@@ -63,7 +63,7 @@ class Execution:
                 )
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise UsageError(
-                "usage.unknown-choice",
+                "usage.unknown-precision",
                 "unknown precision",
                 expected="fp32, bf16 or fp16",
                 found=str(self.precision),

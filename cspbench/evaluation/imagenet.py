@@ -141,7 +141,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
     if classes not in (None, *ORDERS):
         raise UsageError(
-            "usage.unknown-choice",
+            "usage.unknown-class-order",
             "unknown class order",
             expected=" or ".join(ORDERS),
             found=classes,

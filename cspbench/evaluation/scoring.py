@@ -31,7 +31,7 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise UsageError(
-                "usage.unknown-choice",
+                "usage.unknown-engine",
                 "no such engine",
                 expected=f"one of {', '.join(ENGINES)}",
                 found=repr(self.engine),
