@@ -24,7 +24,7 @@ from cspbench.ci import render
 from cspbench.ci.baseline import Results, compared, load, present
 from cspbench.ci.junit import junit
 from cspbench.ci.tolerances import DEFAULT, parse
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError
 from cspbench.report.model import as_json
 
 

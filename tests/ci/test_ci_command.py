@@ -119,7 +119,14 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert imported.isdisjoint({"torch", "timm", "pandas", "matplotlib", "rich", "fvcore", "PIL", "pycocotools"})
-    assert imported.isdisjoint({"cspbench.inference.engine", "cspbench.evaluation.runner", "cspbench.network.module", "cspbench.network.fvcore_counter"})
+    assert imported.isdisjoint(
+        {
+            "cspbench.inference.engine",
+            "cspbench.evaluation.runner",
+            "cspbench.network.module",
+            "cspbench.network.fvcore_counter",
+        }
+    )
     assert "cspbench.ci.diff" in imported
 
 
