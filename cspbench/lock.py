@@ -78,7 +78,7 @@ def _locked(path: Path, place: str) -> int | None:
         import fcntl
     except ImportError:
         return -1
-    while True:
+    for _ in range(100):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
@@ -101,6 +101,7 @@ def _locked(path: Path, place: str) -> int | None:
             os.close(handle)
             raise
         os.close(handle)  # its last holder has removed it since it was opened
+    return None
 
 
 def _current(handle: int, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import signal
@@ -135,6 +136,22 @@ def test_two_threads_are_two(tmp_path: Path) -> None:
         other = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
         assert f"process {os.getpid()} on" in other.stderr  # the failed attempt has not given up the first one's lock
         assert other.returncode == 1
+
+
+def test_a_file_that_its_last_holder_removes_is_not_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between opening and locking it: whoever comes next would create another file, and both would hold one."""
+    path, lockf, calls = tmp_path / ".lock", fcntl.lockf, []
+
+    def late(handle: int, how: int) -> None:
+        calls.append(handle)
+        if len(calls) == 1:
+            path.unlink()
+        lockf(handle, how)
+
+    monkeypatch.setattr(fcntl, "lockf", late)
+    with exclusive(path):
+        assert path.read_text().startswith(f"process {os.getpid()} on ")
+    assert len(calls) == 2
 
 
 def test_many_waiting_processes_hold_it_one_after_the_other(tmp_path: Path) -> None:
