@@ -76,7 +76,11 @@ def split(url: str) -> SplitResult:
             found=f"one for {host or 'no host'}",
             remedy="Take an address that needs none",
         )
-    sound = bool(parts.path) and host in (None, "localhost") if parts.scheme == "file" else bool(host)
+    sound = (
+        bool(parts.path) and host in (None, "localhost")
+        if parts.scheme == "file"
+        else bool(host) and "%" not in (host or "")
+    )
     if parts.scheme not in SCHEMES or not sound or not url.isascii() or not url.isprintable() or " " in url:
         remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
         raise UsageError("not an address", expected=expected, found=brief(url, 80), remedy=remedy)

@@ -1,39 +1,41 @@
-"""Opening an address for its bytes: http and https with redirections that are not trusted, and local files."""
+"""Opening an address for its bytes: http and https with redirects that are not trusted, and local files."""
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import re
+import socket
 import ssl
-import string
-import urllib.request
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.message import Message
 from functools import cache
-from http.cookiejar import CookieJar
+from http import HTTPStatus
+from io import FileIO
+from itertools import chain
 from pathlib import Path
-from typing import IO, Protocol
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urljoin
+from typing import TYPE_CHECKING, Any, Self
+from urllib.request import url2pathname
 
 from cspbench import __version__
 from cspbench.errors import UsageError, brief
 from cspbench.io import open_file
 from cspbench.weights.arrays import WeightsError
+from cspbench.weights.drive import LARGEST, Page, confirmation, is_page, read_page
 from cspbench.weights.links import direct, google_host, split
-from cspbench.weights.pace import TooSlowError, paced
-from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
 
-REDIRECTIONS = 5
-CHUNK = 1 << 18
-"""Bytes asked for at once."""
+if TYPE_CHECKING:
+    import httpx
 
+REDIRECTS = 5
+SLOWEST = 1024
+"""Bytes of the file a second, below which a transfer has stalled: at this pace 100 MB take a day."""
+WINDOW = 2
+"""Time-outs over which the pace is taken, so that a silence of nearly one of them leaves time to make up for it."""
+_CHUNK = 1 << 18
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_REDIRECTED = {301, 302, 303, 307, 308}
-_BLANKS = 64  # bytes in front of a page that may be blanks
 
 
 class DeadError(WeightsError):
@@ -41,7 +43,7 @@ class DeadError(WeightsError):
 
 
 class UnreachableError(DeadError):
-    """Nobody answers at the address."""
+    """No server answers at the address."""
 
 
 class BrokenError(WeightsError):
@@ -52,94 +54,123 @@ class BeyondError(WeightsError):
     """The file at the address ends before the byte asked for."""
 
 
-class _Stream(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
-    def close(self) -> None: ...
+class Pace:
+    """How long an answer is waited for: as long as every `WINDOW` time-outs bring a kilobyte a second of its body.
+
+    So the header has to come within the first of them. The time that the reader spends between two parts of the body
+    does not count.
+
+    httpx limits the wait for each byte only: it would wait for ever for a server that drips, or that goes on saying
+    `100 Continue`. So a thread looks at the pace and shuts the connection down, of which httpx's trace tells.
+    """
+
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.slow = ""
+        self._window, self._clock = WINDOW * timeout, clock
+        self._begun, self._bytes, self._reading = clock(), 0, True
+        self._socket: socket.socket | None = None
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def trace(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take the connection from an event of httpx's `trace` extension."""
+        extra = getattr(about.get("return_value"), "get_extra_info", None)
+        if extra is not None:
+            self._socket = extra("socket")
+
+    def body(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """The parts of a body, counted; raises `TimeoutError` where it ended because it was too slow."""
+        for part in parts:
+            paused = self._clock()
+            with self._lock:
+                self._bytes, self._reading = self._bytes + len(part), False
+            yield part
+            with self._lock:
+                self._begun, self._reading = self._begun + self._clock() - paused, True
+        if self.slow:
+            raise TimeoutError(self.slow)
+
+    def check(self) -> bool:
+        """Whether the pace is kept; where it is not, `slow` says what came."""
+        with self._lock:
+            seconds = self._clock() - self._begun
+            if self._reading and seconds >= self._window:
+                if self._bytes < SLOWEST * seconds:
+                    self.slow = f"{self._bytes} bytes in {seconds:.3g} s, less than {SLOWEST} a second"
+                self._begun, self._bytes = self._clock(), 0
+        return not self.slow
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._window / 4):
+            if not self.check() and self._socket is not None:
+                with suppress(OSError):  # closed meanwhile
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not ssl's, which would forget the cipher
 
 
 @dataclass
 class Answer:
-    """The bytes of a file from `start` on; `total` is what the whole file is said to have, None when nothing is said.
+    """The bytes of a file from `start` on; `total` is the size of the whole file, None where the server does not say.
 
     `validator` identifies the version: a strong ETag, else the date of the last change, else None.
     """
 
     url: str
-    stream: _Stream
+    parts: Iterator[bytes]
     start: int = 0
     total: int | None = None
     validator: str | None = None
-    head: bytes = b""
 
-    def read(self) -> bytes:
-        """The next bytes as they come, none at the end; raises `BrokenError`."""
-        if self.head:
-            head, self.head = self.head, b""
-            return head
-        return _receive(self.stream, CHUNK, self.url)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self.stream.close()
+    def page(self) -> Page | None:
+        """The page that comes in place of a file, None for a file. Nothing of a file is lost."""
+        head = b"" if self.start else next(self.parts, b"")
+        while len(head) < 64 and not head.strip(b"\xef\xbb\xbf \t\r\n") and (part := next(self.parts, b"")):
+            head += part
+        self.parts = chain([head] if head else [], self.parts)
+        return read_page(_beginning(self.parts)) if is_page(head) else None
 
 
-def open_address(
+@contextmanager
+def opened(
     url: str,
     start: int = 0,
     validator: str | None = None,
     timeout: float = 30.0,
     google: Callable[[str], bool] = google_host,
-) -> Answer:
+) -> Iterator[Answer]:
     """Ask for the file at `url` from byte `start` on, if it is still the version of `validator`.
 
-    The answer may begin at 0 all the same. An HTML page is none: Google Drive's question is answered once, any other
-    page raises `DeadError`, as a missing file does; `BrokenError` is worth another attempt. `timeout`: seconds without
-    a byte, or half of those below `pace.SLOWEST`. `google` tells hosts that Google Drive's pages may send on to.
+    The answer may begin at 0 all the same. Google Drive's question is answered once; any other HTML page raises
+    `DeadError`, as a missing file does. `BrokenError`, also while the answer is read, is worth another attempt.
+    `timeout`: seconds without a byte, or twice as many below `SLOWEST`. `google` tells which hosts are Google's.
     """
     parts = split(url)
     if parts.scheme == "file":
-        return _open_file(url, Path(urllib.request.url2pathname(parts.path)))
-    jar = CookieJar()
-    opener = _opener(jar)
-    answer = _open_http(opener, direct(url), start, validator, timeout)
-    page = _page(answer)
-    if page is None:
-        return answer
-    cookies = {cookie.name: cookie.value or "" for cookie in jar}
-    confirmed = confirmation(page, answer.url, cookies, google)
-    if confirmed is None:
-        raise _dead(answer.url, page.meaning())
-    answer = _open_http(opener, confirmed, start, validator, timeout)
-    if (page := _page(answer)) is not None:
-        raise _dead(answer.url, page.meaning())
-    return answer
+        with _file(url, Path(url2pathname(parts.path))) as answer:
+            yield _no_page(answer)
+        return
+    import httpx
 
-
-def _open_file(url: str, path: Path) -> Answer:
-    try:
-        stream = open_file(path)
-    except IsADirectoryError as error:
-        raise DeadError("not a file", where=url, remedy="Name the folder that holds the file") from error
-    except OSError as error:
-        raise _dead(url, error.strerror or str(error)) from error
-    answer = Answer(url, io.BufferedReader(stream), total=os.fstat(stream.fileno()).st_size)
-    if (page := _page(answer)) is not None:
-        raise _dead(url, page.meaning())
-    return answer
-
-
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: an address that a server names is looked at first."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message) -> None:
-        return None
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+    headers = {"User-Agent": f"cspbench/{__version__}", "Accept-Encoding": "identity"}
+    if start:
+        headers |= {"Range": f"bytes={start}-"} | ({"If-Range": validator} if validator else {})
+    with httpx.Client(headers=headers, timeout=timeout, verify=_trusted()) as client:
+        with _asked(client, direct(url), start) as answer:
+            page = answer.page()
+            cookies = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}
+            confirmed = page and confirmation(page, answer.url, cookies, google)
+            if not confirmed:
+                yield _no_page(answer, page)
+                return
+        with _asked(client, confirmed, start) as answer:
+            yield _no_page(answer)
 
 
 @cache
@@ -148,153 +179,145 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _opener(jar: CookieJar) -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(
-        *paced(_trusted()),
-        urllib.request.HTTPCookieProcessor(jar),
-        _Stays(),
-    )
+def _no_page(answer: Answer, page: Page | None = None) -> Answer:
+    page = page or answer.page()
+    if page is not None:
+        raise _dead(answer.url, page.meaning())
+    return answer
 
 
-def _open_http(
-    opener: urllib.request.OpenerDirector, url: str, start: int, validator: str | None, timeout: float
-) -> Answer:
-    headers = {"User-Agent": f"cspbench/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-        if validator is not None:
-            headers["If-Range"] = validator
-    for _ in range(REDIRECTIONS + 1):
-        try:
-            response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
-        except HTTPError as error:
-            with error:
-                url = _next(url, error, start)
-            continue
-        except URLError as error:
-            raise _unreachable(url, error.reason) from error
-        except TooSlowError as error:
-            raise _stalled(url, error) from error
-        except TimeoutError as error:
-            raise BrokenError("no answer", where=url, found=f"silence for {timeout:g} s") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise BrokenError("the connection broke off", where=url, found=_words(error)) from error
-        except ValueError as error:  # an address or header that http.client will not send
-            raise _dead(url, _words(error)) from error
-        try:
-            return _answer(url, response, start)
-        except BaseException:
-            response.close()
-            raise
-    raise _dead(url, f"more than {REDIRECTIONS} redirections")
-
-
-def _next(url: str, error: HTTPError, start: int) -> str:
-    """Where an answer that is no success sends on to; raises what any other one means."""
-    if error.code in _REDIRECTED and error.headers.get("Location"):
-        # headers come as ISO 8859-1, which gives back whatever bytes the server sent
-        location = quote(error.headers["Location"], safe=string.punctuation, encoding="iso-8859-1", errors="replace")
-        try:
-            target = urljoin(url, location)
-            parts = split(target)
-        except (ValueError, UsageError) as wrong:
-            raise _dead(url, f"a redirection to what is no web address: {brief(location, 80)}") from wrong
-        if parts.scheme == "file" or (url.startswith("https:") and parts.scheme != "https"):
-            raise _dead(
-                url, f"a redirection from {url.partition(':')[0]} to {brief(target, 80)}, which is not followed"
-            )
-        return target
-    words = f"{error.code} {brief(str(error.reason))}".strip()
-    if error.code == 416 and start:
-        raise BeyondError("the file is shorter there", where=url, found=words)
-    if error.code in _AGAIN:
-        raise BrokenError("the server cannot answer now", where=url, found=words)
+@contextmanager
+def _file(url: str, path: Path) -> Iterator[Answer]:
     try:
-        body = error.read(LARGEST)
-    except (OSError, http.client.HTTPException):
-        body = b""
-    raise _dead(url, f"{words}, {read_page(body).meaning()}" if is_page(body) else words)
+        stream = open_file(path)
+    except IsADirectoryError as error:
+        raise DeadError("not a file", where=url, remedy="Name the folder that holds the file") from error
+    except OSError as error:
+        raise _dead(url, error.strerror or str(error)) from error
+    with stream:
+        yield Answer(url, _read(stream, url), total=os.fstat(stream.fileno()).st_size)
 
 
-def _answer(url: str, response: http.client.HTTPResponse, start: int) -> Answer:
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+def _read(stream: FileIO, url: str) -> Iterator[bytes]:
+    try:
+        while data := stream.read(_CHUNK):
+            yield data
+    except OSError as error:
+        raise BrokenError("the file cannot be read", where=url, found=_words(error)) from error
+
+
+@contextmanager
+def _asked(client: httpx.Client, url: str, start: int) -> Iterator[Answer]:
+    """The answer at an address or where that redirects to; the body of a redirect may be endless and stays unread."""
+    with Pace(client.timeout.read or 0) as pace, _failures(url, pace):
+        request = client.build_request("GET", url, extensions={"trace": pace.trace})
+        for _ in range(REDIRECTS + 1):
+            response = client.send(request, stream=True)
+            try:
+                if response.next_request is None:
+                    yield _answer(response, pace.body(response.iter_raw()), start)
+                    return
+            finally:
+                response.close()
+            _may_redirect(str(request.url), str(response.next_request.url))
+            request = response.next_request
+    raise _dead(url, f"more than {REDIRECTS} redirects")
+
+
+def _may_redirect(url: str, target: str) -> None:
+    try:
+        scheme = split(target).scheme
+    except UsageError as error:
+        raise _dead(url, f"a redirect to something that is not a web address: {brief(target, 80)}") from error
+    if scheme == "file" or (url.startswith("https:") and scheme != "https"):
+        raise _dead(url, f"a redirect from {url.partition(':')[0]} to {brief(target, 80)}, which is not followed")
+
+
+@contextmanager
+def _failures(url: str, pace: Pace) -> Iterator[None]:
+    """What goes wrong on the way, as errors of ours."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        cause = cause or error
+        if pace.slow:
+            raise BrokenError("the transfer stalled", where=url, found=pace.slow) from error
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            trusted = not isinstance(cause, ssl.SSLError)
+            what = "no response from the server" if trusted else "the server's certificate is not trusted"
+            raise UnreachableError(what, where=url, found=_words(cause)) from error
+        if isinstance(error, httpx.TimeoutException):
+            raise BrokenError("the transfer stalled", where=url, found="no byte within the time-out") from error
+        redirect = isinstance(error.__context__, httpx.InvalidURL)
+        if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not redirect:
+            raise BrokenError("the connection broke off", where=url, found=_words(cause)) from error
+        raise _dead(url, _words(cause)) from error  # an address that httpx does not take
+
+
+def _answer(response: httpx.Response, parts: Iterator[bytes], start: int) -> Answer:
+    """The file in a response; raises what any other response means."""
+    url, status, headers = str(response.url), response.status_code, response.headers
+    words = f"{status} {brief(response.reason_phrase)}".strip()
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+        raise BeyondError("the file is shorter there", where=url, found=words)
+    if status in _AGAIN:
+        raise BrokenError("the server cannot answer now", where=url, found=words)
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
+        body = _beginning(parts)
+        raise _dead(url, f"{words}, {read_page(body).meaning()}" if is_page(body) else words)
+    coding = headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         raise DeadError(
-            "the server sends the file in another coding",
+            "the server sends the file in another encoding",
             where=url,
             expected="its bytes as they are",
             found=f"Content-Encoding {brief(coding)}",
         )
-    etag = response.headers.get("ETag", "")
-    validator = etag if re.fullmatch(r'"[^"]*"', etag) else response.headers.get("Last-Modified")
+    etag = headers.get("ETag", "")
+    validator = etag if re.fullmatch(r'"[^"]*"', etag) else headers.get("Last-Modified")
     if validator is not None and not (validator.isascii() and validator.isprintable() and len(validator) <= 200):
         validator = None
-    if response.status == 200:
-        return Answer(url, response, 0, response.length, validator)
-    given = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", given.strip())
-    if response.status != 206 or not start or match is None:
-        found = f"{response.status} {brief(str(response.reason))}, Content-Range {brief(given) or 'missing'}"
-        raise DeadError("an answer that does not fit the question", where=url, expected="200 or 206", found=found)
+    # chunks have no length beforehand, whatever a header says
+    length = None if "Transfer-Encoding" in headers else headers.get("Content-Length")
+    if status == HTTPStatus.OK:
+        return Answer(url, parts, 0, None if length is None else int(length), validator)
+    given = headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", given.strip(), re.ASCII)
+    if status != HTTPStatus.PARTIAL_CONTENT or not start or match is None:
+        found = f"{words}, Content-Range {brief(given) or 'missing'}"
+        raise DeadError("an answer that does not fit the request", where=url, expected="200 or 206", found=found)
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
-    length = response.length
-    wrong_end = last < first or (total is not None and last >= total) or length not in (None, last - first + 1)
-    if first != start or wrong_end:
-        said = f"{given}, Content-Length {'missing' if length is None else length}"
+    wrong_end = last < first or (total is not None and last >= total)
+    if first != start or wrong_end or (length is not None and int(length) != last - first + 1):
         raise DeadError(
-            "the server sends other bytes than were asked for",
+            "the server sends other bytes than requested",
             where=url,
             expected=f"bytes from {start} on",
-            found=brief(said, 80),
+            found=brief(f"{given}, Content-Length {'missing' if length is None else length}", 80),
         )
-    return Answer(url, response, start, total, validator)
+    return Answer(url, parts, start, total, validator)
 
 
-def _page(answer: Answer) -> Page | None:
-    """The page that an answer is instead of a file, its connection closed; None for a file, whose `head` is read."""
-    if answer.start:
-        return None
-    try:
-        while len(answer.head) < _BLANKS and not answer.head.lstrip(b"\xef\xbb\xbf \t\r\n"):
-            more = _receive(answer.stream, CHUNK, answer.url)
-            if not more:
-                break
-            answer.head += more
-        if not is_page(answer.head):
-            return None
-        while len(answer.head) < LARGEST and (more := _receive(answer.stream, LARGEST, answer.url)):
-            answer.head += more
-    except BaseException:
-        answer.close()
-        raise
-    answer.close()
-    return read_page(answer.head)
-
-
-def _receive(stream: _Stream, size: int, url: str) -> bytes:
-    try:
-        return stream.read1(size)
-    except TimeoutError as error:
-        raise _stalled(url, error) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a chunk's length is none
-        raise BrokenError("the connection broke off", where=url, found=_words(error)) from error
-
-
-def _stalled(url: str, error: TimeoutError) -> BrokenError:
-    found = str(error) if isinstance(error, TooSlowError) else "no byte within the time-out"
-    return BrokenError("the transfer stalled", where=url, found=found)
-
-
-def _unreachable(url: str, reason: object) -> UnreachableError:
-    what = "the server's certificate is not trusted" if isinstance(reason, ssl.SSLError) else "nobody answers"
-    return UnreachableError(what, where=url, found=_words(reason))
+def _beginning(parts: Iterator[bytes]) -> bytes:
+    """What there is, up to the size of the largest page."""
+    data = b""
+    for part in parts:
+        data += part
+        if len(data) >= LARGEST:
+            break
+    return data[:LARGEST]
 
 
 def _dead(url: str, found: str) -> DeadError:
     return DeadError("no weight file there", where=brief(url, 160), found=found)
 
 
-def _words(error: object) -> str:
+def _words(error: BaseException) -> str:
     strerror = error.strerror if isinstance(error, OSError) else None
     return brief(strerror or str(error) or type(error).__name__, 120)

@@ -24,13 +24,14 @@ from weight_server import (
     status,
 )
 
-from cspbench.cli.fetch import chosen, fetch_files
+from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.errors import UsageError
+from cspbench.lock import LockError
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
+from cspbench.weights.fetch import rows_named
 from cspbench.weights.links import Link
-from cspbench.weights.partial import PlaceError
 from cspbench.zoo.catalogue import model
 
 NAME = "csmobilenet-v2_final.weights"
@@ -117,7 +118,7 @@ def test_fetch_resumes_checks_and_reports(site: Site, data: bytes, tmp_path: Pat
         }
     ]
     assert "the connection broke off" in words
-    assert f"{tmp_path / NAME}: fetched from {site.url('/w/')}{NAME}; {SIZE} bytes, sha256 " in words
+    assert f"{tmp_path / NAME}: downloaded from {site.url('/w/')}{NAME}; {SIZE} bytes, sha256 " in words
     assert site.ranges == [None, "bytes=4000000-"]
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     code, lines, _ = here(["csmobilenet-v2"])
@@ -134,7 +135,7 @@ def test_a_stopped_process_is_gone_on_with(
     arrived(tmp_path, 3_000_000)
     process.send_signal(sent)
     _, words = ended(process, code)
-    assert ("To go on:\ncspbench weights fetch" in words) == (sent is signal.SIGINT)
+    assert ("To resume:\ncspbench weights fetch" in words) == (sent is signal.SIGINT)
     assert not (tmp_path / NAME).exists()
     assert here([ROW], mirror=[site.url("/")])[0] == 0
     assert site.ranges == [None, "bytes=3000000-"]
@@ -147,7 +148,9 @@ def test_of_two_processes_one_fetches(site: Site, data: bytes, tmp_path: Path) -
     arrived(tmp_path, 3_000_000)
     second = command(ROW, "--mirror", site.url("/"), to=tmp_path)
     assert second.stderr is not None
-    assert second.stderr.readline() == f"cspbench: waiting for another process that fetches {NAME}\n"
+    line = second.stderr.readline()
+    assert line.startswith(f"cspbench: waiting for process {first.pid} on ")
+    assert line.endswith(f", which downloads {NAME}\n")
     site.released.set()
     results = [ended(process, 0)[0][0]["result"] for process in (first, second)]
     assert results == ["fetched", "there already"]
@@ -178,7 +181,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
 def test_a_reason_is_said_once_for_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -205,7 +208,7 @@ def test_what_is_gone_or_never_released_is_not_asked_for(here: Here, monkeypatch
 
 
 def test_a_row_without_an_address(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: None)
     code, lines, _ = here([ROW])
     assert (code, lines[0]["reason"]) == (3, "the published documents give no address")
 
@@ -214,7 +217,7 @@ def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = Link(NAME, site.on("/published", sends(data)), "a document")
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: link)
+    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 
@@ -225,11 +228,11 @@ def test_a_file_of_another_model_is_refused(site: Site, data: bytes, tmp_path: P
     mirror = [site.on("/mine.weights", sends(wrong), sends(data))]
     code, lines, _ = here([ROW], mirror=mirror)
     assert code == 3
-    assert "another file is there: not the size that the file must have" in str(lines[0]["reason"])
+    assert "a different file exists: not the size that the file must have" in str(lines[0]["reason"])
     assert str(lines[0]["remedy"]).startswith("Remove it, or replace it with --force; or put your own file at ")
     code, lines, _ = here([ROW], mirror=mirror, force=True)
     assert code == 3
-    assert "what came is not the file: not a finite number" in str(lines[0]["reason"])
+    assert "not the expected file: not a finite number" in str(lines[0]["reason"])
     assert (tmp_path / NAME).stat().st_size == 16
     code, lines, _ = here([ROW], mirror=mirror, force=True, sha256="0" * 8)
     assert "not the file's sha256 (expected 00000000 in front" in str(lines[0]["reason"])
@@ -249,7 +252,7 @@ def test_a_checkpoint_must_look_like_one(site: Site, tmp_path: Path, here: Here)
 
 
 def test_all_is_what_was_published(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: None)
     code, lines, _ = here(every=True)
     assert code == 3
     published = [(each.table, each.id) for each in weight_files() if each.status == "published"]
@@ -268,12 +271,10 @@ def test_a_folder_is_a_mirror(data: bytes, tmp_path: Path, here: Here) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "say what to fetch"),
-        ({"rows": [ROW], "every": True}, "say what to fetch"),
-        ({"rows": [ROW], "timeout": 0.0}, "--timeout or --retries cannot be used"),
-        ({"rows": [ROW], "retries": -1}, "--timeout or --retries cannot be used"),
-        ({"every": True, "sha256": "0" * 64}, r"--sha256 is one file's .*rows of \d\d files"),
-        ({"rows": [ROW], "sha256": "xyz"}, "--sha256 is one file's"),
+        ({}, "name the rows to fetch"),
+        ({"rows": [ROW], "every": True}, "name the rows to fetch"),
+        ({"every": True, "sha256": "0" * 64}, r"--sha256 applies to a single file .*rows of \d\d files"),
+        ({"rows": [ROW], "sha256": "xyz"}, "--sha256 applies to a single file"),
         ({"rows": [ROW], "mirror": ["/etc"]}, "Write file:///etc"),
         ({"rows": [ROW, "resnet-10"], "mirror": ["http://h/a.weights"]}, "a mirror's address of one file"),
     ],
@@ -281,6 +282,15 @@ def test_a_folder_is_a_mirror(data: bytes, tmp_path: Path, here: Here) -> None:
 def test_mistakes(options: dict[str, Any], words: str, here: Here) -> None:
     with pytest.raises(UsageError, match=words):
         here(**options)
+
+
+@pytest.mark.parametrize(
+    "option", [("--timeout", "0"), ("--timeout", "nan"), ("--retries", "-1"), ("--retries", "1001")]
+)
+def test_options_out_of_range(option: tuple[str, str], tmp_path: Path) -> None:
+    lines, words = ended(command(ROW, *option, to=tmp_path), 2)
+    assert lines == []
+    assert option[0] in words
 
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +301,7 @@ def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder_that_cannot_be_ends_with_what_was_done(site: Site, data: bytes, tmp_path: Path, here: Here) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(PlaceError, match="cannot be written"):
+    with pytest.raises(LockError, match="cannot be written"):
         here([ROW], mirror=[site.on("/x.weights", sends(data))], to=tmp_path / "file")
     assert site.asked == []
 
@@ -300,7 +310,7 @@ def test_a_folder_that_cannot_be_ends_with_what_was_done(site: Site, data: bytes
 
 
 def names(*asked: str) -> list[str]:
-    return [f"{each.table}:{each.id}" for each in chosen(asked, weight_files())]
+    return [f"{each.table}:{each.id}" for each in rows_named(asked, weight_files())]
 
 
 def test_rows_by_their_names() -> None:

@@ -19,7 +19,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
-from cspbench.weights.fetch import fetch
+from cspbench.weights.download import download
 from cspbench.weights.transport import DeadError
 
 FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
@@ -38,7 +38,7 @@ def here(host: str) -> bool:
 def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> None:
     url = site.on("/uc", status(200, FORM.format(action="/download").encode()))
     site.on("/download", sends(DATA, stop=1000), sends(DATA))
-    fetch([url + "?id=ID"], target, SIZED, QUICK, google=here)
+    download([url + "?id=ID"], target, SIZED, QUICK, google=here)
     assert target.read_bytes() == DATA
     answers = [each for each in site.asked if each.path.startswith("/download")]
     assert [each.path for each in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
@@ -47,7 +47,7 @@ def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> 
 
 def test_the_old_cookie_is_answered(site: Site, target: Path) -> None:
     page = status(200, PAGE, Set_Cookie="download_warning_123_ID=Xy_z; path=/")
-    fetch([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED, google=here)
+    download([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED, google=here)
     assert [each.path for each in site.asked] == ["/uc?id=ID", "/uc?id=ID&confirm=Xy_z"]
     assert target.read_bytes() == DATA
 
@@ -55,7 +55,7 @@ def test_the_old_cookie_is_answered(site: Site, target: Path) -> None:
 def test_the_question_is_answered_once(site: Site, target: Path) -> None:
     url = site.on("/uc", status(200, FORM.format(action="/uc").encode()))
     with pytest.raises(DeadError, match='an HTML page, "Google Drive - Virus scan warning"'):
-        fetch([url], target, SIZED, google=here)
+        download([url], target, SIZED, google=here)
     assert len(site.asked) == 2
 
 
@@ -63,9 +63,9 @@ def test_the_question_is_answered_once(site: Site, target: Path) -> None:
 def test_the_question_leads_to_google_only(site: Site, target: Path, action: str) -> None:
     url = site.on("/uc", status(200, FORM.format(action=action).encode()))
     with pytest.raises(DeadError, match="Virus scan warning"):
-        fetch([url], target, SIZED, google=here)
+        download([url], target, SIZED, google=here)
     with pytest.raises(DeadError, match="Virus scan warning"):  # nor from elsewhere
-        fetch([url], target, SIZED)
+        download([url], target, SIZED)
     assert len(site.asked) == 2
 
 
@@ -74,8 +74,8 @@ def test_the_question_leads_to_google_only(site: Site, target: Path, action: str
     [
         (200, "Google Drive - Quota exceeded", "Too many users have viewed", "quota for the file is used up"),
         (200, "Google Drive", "Sorry, too many users have viewed or downloaded this file", "quota .* is used up"),
-        (404, "Google Drive - Page Not Found", "the file you have requested does not exist", "not there any more"),
-        (200, "Google Drive: Sign-in", "to continue", "not open to everybody"),
+        (404, "Google Drive - Page Not Found", "the file you have requested does not exist", "no longer exists"),
+        (200, "Google Drive: Sign-in", "to continue", "is not public"),
     ],
 )
 def test_what_google_drive_says_instead(
@@ -83,4 +83,4 @@ def test_what_google_drive_says_instead(
 ) -> None:
     page = f"<html><head><title>{title}</title></head><body>{text}</body></html>".encode()
     with pytest.raises(DeadError, match=f'{meaning}: an HTML page, "{re.escape(title)}"'):
-        fetch([site.on("/uc", status(code, page))], target, SIZED, google=here)
+        download([site.on("/uc", status(code, page))], target, SIZED, google=here)

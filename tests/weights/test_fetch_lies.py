@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import socket
 import ssl
 import subprocess
-import urllib.request
-from email.message import Message
 from pathlib import Path
-from urllib.response import addinfourl
 
+import httpx
 import pytest
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
@@ -21,6 +18,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     SHA,
     SIZE,
     SIZED,
+    Handler,
     Reply,
     Site,
     beside,
@@ -32,23 +30,22 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
-from cspbench.weights import fetch as fetching
-from cspbench.weights import transport
+from cspbench.weights import download as fetching
 from cspbench.weights.arrays import WeightsError
-from cspbench.weights.fetch import Expected, fetch
+from cspbench.weights.download import Expected, download
 from cspbench.weights.transport import DeadError, UnreachableError
 
 
 @pytest.mark.parametrize(
     ("replies", "words"),
     [
-        ([sends(DATA[:-4])], f"another file is there \\(expected {SIZE} bytes, found {SIZE - 4} bytes"),
-        ([sends(DATA + b"1234")], f"another file is there .*found {SIZE + 4} bytes"),
+        ([sends(DATA[:-4])], f"a different file is there \\(expected {SIZE} bytes, found {SIZE - 4} bytes"),
+        ([sends(DATA + b"1234")], f"a different file is there .*found {SIZE + 4} bytes"),
         ([sends(DATA, length=SIZE - 1)], f"found {SIZE - 1} bytes"),
         ([sends(DATA, length=10**15)], "found 1000000000000000 bytes"),
-        ([endless], f"more bytes come than the file has \\(expected {SIZE} bytes"),
+        ([endless], f"more bytes than the file has \\(expected {SIZE} bytes"),
         ([status(200, DATA, Content_Encoding="gzip")], "expected its bytes as they are, found Content-Encoding gzip"),
-        ([status(206, DATA)], "an answer that does not fit the question"),
+        ([status(206, DATA)], "an answer that does not fit the request"),
         ([status(204)], "expected 200 or 206, found 204"),
         ([status(404)], "no weight file there \\(found 404 Not Found\\)"),
         ([status(410, b"gone")], "410 Gone"),
@@ -56,13 +53,19 @@ from cspbench.weights.transport import DeadError, UnreachableError
         ([status(200, PAGE)], 'found an HTML page, "Sorry, moved"'),
         ([status(200, b"\xef\xbb\xbf \n" + PAGE)], 'found an HTML page, "Sorry, moved"'),
         ([status(200, b"<html>" + b"x" * 300_000)], "an HTML page without a title"),
-        ([status(302, Location="/x")], "more than 5 redirections"),
-        ([status(302, Location="file:///etc/hostname")], "redirection from http to file:///etc/hostname"),
-        ([status(302, Location="ftp://127.0.0.1/x")], "redirection to what is no web address: ftp://127.0.0.1/x"),
-        ([status(302, Location="http://[")], r"redirection to what is no web address: http://\["),
+        ([status(302, Location="/x")], "more than 5 redirects"),
+        (
+            [status(302, Location="file:///etc/hostname")],
+            "a redirect to something that is not a web address: file://127.0.0.1/etc/hostname",
+        ),
+        (
+            [status(302, Location="ftp://127.0.0.1/x")],
+            "a redirect to something that is not a web address: ftp://127.0.0.1/x",
+        ),
+        ([status(302, Location="http://[")], "a redirect to something that is not a web address: http://%5B"),
         ([status(302)], "found 302 Found"),
         *(
-            ([sends(DATA, stop=9), sends(DATA, content_range=lie)], "other bytes than were asked for|does not fit")
+            ([sends(DATA, stop=9), sends(DATA, content_range=lie)], "other bytes than requested|does not fit")
             for lie in (
                 f"bytes 8-{SIZE - 1}/{SIZE}",
                 f"bytes 9-{SIZE - 2}/{SIZE}",
@@ -73,21 +76,51 @@ from cspbench.weights.transport import DeadError, UnreachableError
                 "bytes 9-" + "9" * 400 + "/*",
             )
         ),
-        ([sends(DATA, stop=9), sends(DATA + b"1234")], f"another file is there .*found {SIZE + 4} bytes"),
+        ([sends(DATA, stop=9), sends(DATA + b"1234")], f"a different file is there .*found {SIZE + 4} bytes"),
     ],
 )
 def test_what_is_no_such_file_is_refused(site: Site, target: Path, replies: list[Reply], words: str) -> None:
     with pytest.raises(DeadError, match=words) as caught:
-        fetch([site.on("/x", *replies)], target, SIZED, QUICK)
+        download([site.on("/x", *replies)], target, SIZED, QUICK)
     assert "\n" not in str(caught.value)
     assert not target.exists()
     assert all(path.stat().st_size <= SIZE for path in target.parent.iterdir())
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"\x1b[31m\r\n\r\n", id="an escape sequence"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, id="headers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5_000_000, id="a header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n12345", id="a negative length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no length of a chunk"),
+        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", id="another protocol"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_what_is_not_http_is_refused(site: Site, target: Path, answer: bytes) -> None:
+    with pytest.raises(WeightsError) as caught:
+        download([site.on("/x", lambda handler: handler.wfile.write(answer))], target, SIZED, QUICK)
+    assert str(caught.value).isprintable()
+    assert beside(target) == []
+
+
+def test_the_body_of_a_redirect_is_not_read(site: Site, target: Path) -> None:
+    def reply(handler: Handler) -> None:
+        handler.begin(302, Location="/y")
+        for _ in range(1_000_000):
+            handler.wfile.write(bytes(1 << 16))
+
+    site.on("/y", sends(DATA))
+    download([site.on("/x", reply)], target, SIZED, QUICK)
+    assert target.read_bytes() == DATA
+
+
 def test_an_endless_file_of_unknown_size_stops(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "LARGEST", 1_000_000)
-    with pytest.raises(DeadError, match="more bytes come than the file has"):
-        fetch([site.on("/x", endless)], target, Expected((), SHA))
+    with pytest.raises(DeadError, match="more bytes than the file has"):
+        download([site.on("/x", endless)], target, Expected((), SHA))
     assert beside(target) == []
 
 
@@ -99,29 +132,53 @@ def test_an_endless_file_of_unknown_size_stops(site: Site, target: Path, monkeyp
     ],
 )
 def test_a_wrong_digest_gives_no_file(site: Site, target: Path, expected: Expected, words: str) -> None:
-    with pytest.raises(WeightsError, match=re.escape(f"what came is not the file: not the file's sha256 {words}")):
-        fetch([site.on("/x", sends(DATA))], target, expected)
+    with pytest.raises(WeightsError, match=re.escape(f"not the expected file: not the file's sha256 {words}")):
+        download([site.on("/x", sends(DATA))], target, expected)
     assert beside(target) == []
+
+
+@pytest.mark.parametrize("place", [8, 63])
+def test_a_digest_that_differs_late_is_another(site: Site, target: Path, place: int) -> None:
+    """Also where only its beginning is known, which ends with that digit."""
+    wrong = SHA[:place] + format(int(SHA[place], 16) ^ 1, "x")
+    for sha256 in (wrong + SHA[place + 1 :], wrong):
+        with pytest.raises(WeightsError) as caught:
+            download([site.on("/x", sends(DATA))], target, Expected((SIZE,), sha256))
+        assert caught.value.found == SHA
+        assert str(caught.value.expected).split()[0] == sha256
+        assert beside(target) == []
+
+
+@pytest.mark.parametrize("first", [0, 8, 10])
+def test_a_206_that_begins_elsewhere_is_refused_as_such(site: Site, target: Path, first: int) -> None:
+    """Nothing but its header could tell: the sum of the bytes is right, and no digest is known."""
+    rest = status(206, DATA[first:], ETag='"one"', Content_Range=f"bytes {first}-{SIZE - 1}/{SIZE}")
+    with pytest.raises(DeadError) as caught:
+        download([site.on("/x", sends(DATA, stop=9), rest)], target, Expected(tuple(range(SIZE - 9, SIZE + 9))), QUICK)
+    assert caught.value.expected == "bytes from 9 on"
+    assert str(caught.value.found).startswith(f"bytes {first}-{SIZE - 1}/{SIZE}")
+    assert site.ranges == [None, "bytes=9-"]
+    assert not target.exists()
 
 
 def test_what_the_reader_refuses_gives_no_file(site: Site, target: Path) -> None:
     def refuse(path: Path) -> None:
         raise WeightsError("not a finite number", where=str(path), found="nan")
 
-    with pytest.raises(WeightsError, match=r"what came is not the file: not a finite number \(found nan"):
-        fetch([site.on("/x", sends(DATA))], target, Expected((SIZE,), None, refuse))
+    with pytest.raises(WeightsError, match=r"not the expected file: not a finite number \(found nan"):
+        download([site.on("/x", sends(DATA))], target, Expected((SIZE,), None, refuse))
     assert beside(target) == []
 
 
 def test_zeros_are_no_file(site: Site, target: Path) -> None:
-    with pytest.raises(WeightsError, match="what came is not the file"):
-        fetch([site.on("/x", sends(bytes(999)))], target, Expected((998, 999), "0" * 8))
+    with pytest.raises(WeightsError, match="not the expected file"):
+        download([site.on("/x", sends(bytes(999)))], target, Expected((998, 999), "0" * 8))
 
 
 @pytest.mark.parametrize("body", [b"", b"\0"])
 def test_an_empty_file_is_none(site: Site, target: Path, body: bytes) -> None:
     with pytest.raises(WeightsError):
-        fetch([site.on("/x", status(200, body))], target, Expected((), SHA), QUICK)
+        download([site.on("/x", status(200, body))], target, Expected((), SHA), QUICK)
     assert beside(target) == []
 
 
@@ -133,8 +190,8 @@ def test_nobody_answers(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(UnreachableError, match=r"nobody answers \(found Connection refused\)"):
-        fetch([f"http://127.0.0.1:{port}/x"], target, SIZED, QUICK)
+    with pytest.raises(UnreachableError, match=r"no response from the server \(found Connection refused\)"):
+        download([f"http://127.0.0.1:{port}/x"], target, SIZED, QUICK)
     assert beside(target) == []
 
 
@@ -145,33 +202,28 @@ def test_no_such_host(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(UnreachableError, match="found Name or service not known"):
-        fetch(["https://weights.invalid/x"], target, SIZED, QUICK)
+        download(["https://weights.invalid/x"], target, SIZED, QUICK)
 
 
 def test_the_second_address_is_tried_and_every_reason_told(site: Site, target: Path) -> None:
-    with pytest.raises(DeadError, match=r"net.weights: nobody has the file \(found .*/a: .*404.*; .*/b: .*HTML"):
-        fetch([site.url("/a"), site.on("/b", status(200, PAGE))], target, SIZED)
-    done = fetch([site.url("/a"), site.on("/c", sends(DATA))], target, SIZED)
+    with pytest.raises(DeadError, match=r"net.weights: no address has the file \(found .*/a: .*404.*; .*/b: .*HTML"):
+        download([site.url("/a"), site.on("/b", status(200, PAGE))], target, SIZED)
+    done = download([site.url("/a"), site.on("/c", sends(DATA))], target, SIZED)
     assert done.source == site.url("/c")
 
 
 def test_https_is_not_left(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Secure(urllib.request.BaseHandler):
+    asked: list[str] = []
+
+    def send(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         """An https server that sends on to http."""
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "http://127.0.0.1:1/x"})
 
-        handler_order = 100
-
-        def https_open(self, request: urllib.request.Request) -> addinfourl:
-            headers = Message()
-            headers["Location"] = "http://127.0.0.1:1/x"
-            answer = addinfourl(io.BytesIO(), headers, request.full_url, 302)
-            answer.msg = "Found"  # type: ignore[attr-defined]
-            return answer
-
-    opener = urllib.request.build_opener(Secure(), transport._Stays())
-    monkeypatch.setattr(transport, "_opener", lambda jar: opener)
-    with pytest.raises(DeadError, match=r"a redirection from https to http://127\.0\.0\.1:1/x, which is not followed"):
-        fetch(["https://127.0.0.1/x"], target, SIZED)
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", send)
+    with pytest.raises(DeadError, match=r"a redirect from https to http://127\.0\.0\.1:1/x, which is not followed"):
+        download(["https://127.0.0.1/x"], target, SIZED)
+    assert asked == ["https://127.0.0.1/x"]
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -190,5 +242,5 @@ def test_a_certificate_of_its_own_is_not_trusted(target: Path, tmp_path: Path) -
     with serving() as site:
         site.socket = context.wrap_socket(site.socket, server_side=True)
         with pytest.raises(UnreachableError, match="the server's certificate is not trusted"):
-            fetch([site.url("/x").replace("http:", "https:")], target, SIZED)
+            download([site.url("/x").replace("http:", "https:")], target, SIZED)
     assert site.asked == []

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from cspbench.claims import tables
 from cspbench.errors import TableError, UsageError
 from cspbench.weights.catalogue import weight_files
+from cspbench.weights.drive import LARGEST, Page, confirmation, is_page, read_page
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
-from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"
@@ -133,7 +133,7 @@ def test_a_local_file_is_a_mirror_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "h/w", "/srv/w", "ftp://h/w", "data:,x", "javascript:x", "http://", "http:///w", "http://h:x/", "http://[/",
-     "file://host/w", "file:", "x" * 300, "http://h/a b", "http://h/\n", "http://h/ü"],
+     "file://host/w", "file:", "x" * 300, "http://h/a b", "http://h/\n", "http://h/ü", "http://%5B/"],
 )  # fmt: skip
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(UsageError, match="not an address"):

@@ -1,4 +1,7 @@
-"""The HTML pages that come where a weight file should: what they say, and how Google Drive wants to be answered."""
+"""HTML pages that come in place of a file: what they say, and the answer to Google Drive's question.
+
+By regular expressions and not html.parser, which takes two seconds for 16 KiB of broken markup, and hours for 128.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,18 @@ LARGEST = 1 << 17
 
 _PART = re.compile(
     r"""<!--.*?(?:-->|\Z)
-      | <(?P<raw>title|script|style)(?=[\s/>])[^>]*+>?(?P<inside>.*?)(?=</(?P=raw)|\Z)
-      | <(?P<tag>[a-z][^\s/>]*+)(?P<attributes>(?:[^>=]++|=\s*+(?:"[^"]*+"?+|'[^']*+'?+)?+)*+)>?+
-      | <[/!?][^>]*+>?+
+      | <(?P<raw>title|script|style)\b[^>]*+>?+(?P<inside>.*?)(?=</(?P=raw)|\Z)
+      | <(?P<tag>form|input)\b(?P<attributes>(?:[^<>"']|"[^"]*+"|'[^']*+')*+)>?+
+      | <[a-z/!?][^<>]*+>?+
       | (?P<text>[^<]++|<)""",
     re.ASCII | re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""A comment, a title or script with what is in it, a tag, another mark, or text. Every part matches at its first try
-and takes all that it has looked at, so that reading takes no longer than the page is long, however broken it is.
-"""
-_ATTRIBUTE = re.compile(
-    r"""(?P<name>[^\s/>="']++)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)|'(?P<single>[^']*+)|(?P<plain>[^\s>"']*+)))?+"""
-)
+"""Each alternative takes all that it has looked at, so the time is linear in a page's length, however broken it is."""
+_ATTRIBUTE = re.compile(r"""([a-z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.ASCII | re.IGNORECASE)
 _KNOWN = (
     (r"quota exceeded|too many users have viewed or downloaded", "Google Drive's quota for the file is used up"),
-    (r"requested does not exist|page not found|file not found|error 404", "the file is not there any more"),
-    (r"you need (access|permission)|request access|sign in|sign-in", "the file is not open to everybody"),
+    (r"requested does not exist|page not found|file not found|error 404", "the file no longer exists"),
+    (r"you need (access|permission)|request access|sign in|sign-in", "the file is not public"),
 )
 """What a title says, or the text under a title of Google's, and what that means."""
 
@@ -45,13 +44,11 @@ class Page:
     forms: tuple[tuple[str, dict[str, str]], ...] = ()
 
     def meaning(self) -> str:
-        """The page in a few words, for a message: what it is known to mean and its title."""
+        """The page in a few words, for a message: its known meaning and its title."""
         named = f'an HTML page, "{brief(self.title, 80)}"' if self.title else "an HTML page without a title"
-        google = "google" in self.title.lower()
-        for pattern, meaning in _KNOWN:
-            if re.search(pattern, self.title + (self.text if google else ""), re.IGNORECASE):
-                return f"{meaning}: {named}"
-        return named
+        text = self.title + (self.text if "google" in self.title.lower() else "")
+        meanings = [f"{meaning}: {named}" for pattern, meaning in _KNOWN if re.search(pattern, text, re.IGNORECASE)]
+        return meanings[0] if meanings else named
 
 
 def is_page(head: bytes) -> bool:
@@ -60,36 +57,23 @@ def is_page(head: bytes) -> bool:
 
 
 def read_page(data: bytes) -> Page:
-    """The page in these bytes, of which nothing is trusted to be well-formed."""
-    title: list[str] = []
-    text: list[str] = []
-    forms: list[tuple[str, dict[str, str]]] = []
+    """The page in these bytes, of any well- or ill-formed markup."""
+    title, text, forms = "", [], list[tuple[str, dict[str, str]]]()
     for part in _PART.finditer(data[:LARGEST].decode("utf-8", "replace")):
-        tag = (part["raw"] or part["tag"] or "").lower()
-        given = _attributes(part["attributes"]) if tag in ("form", "input") else {}
         if part["text"]:
             text.append(part["text"])
-        elif tag == "title":
-            title.append(part["inside"] or "")
-        elif tag == "form":
-            forms.append((given.get("action", ""), {}))
-        elif tag == "input" and forms and given.get("type", "").lower() == "hidden" and given.get("name"):
-            forms[-1][1][given["name"]] = given.get("value", "")
-    return Page(_words(title), _words(text), tuple(forms))
+        elif (part["raw"] or "").lower() == "title":
+            title = title or part["inside"]
+        elif part["tag"]:
+            given = {name.lower(): _plain(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(part["attributes"])}
+            if part["tag"].lower() == "form":
+                forms.append((given.get("action", ""), {}))
+            elif forms and given.get("type", "").lower() == "hidden" and given.get("name"):
+                forms[-1][1][given["name"]] = given.get("value", "")
+    return Page(" ".join(_plain(title).split()), " ".join(_plain(" ".join(text)).split()), tuple(forms))
 
 
-def _attributes(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in _ATTRIBUTE.finditer(text):
-        found.setdefault(each["name"].lower(), _unescaped(each["double"] or each["single"] or each["plain"] or ""))
-    return found
-
-
-def _words(parts: list[str]) -> str:
-    return " ".join(_unescaped(" ".join(parts)).split())
-
-
-def _unescaped(text: str) -> str:
+def _plain(text: str) -> str:
     try:
         return html.unescape(text)
     except ValueError:  # a character's number of thousands of digits
@@ -97,7 +81,7 @@ def _unescaped(text: str) -> str:
 
 
 def confirmation(page: Page, url: str, cookies: Mapping[str, str], google: Callable[[str], bool]) -> str | None:
-    """The address behind Google Drive's question whether to download what it has not scanned, None for other pages.
+    """The address behind Google Drive's question whether to download an unscanned file, None for other pages.
 
     `url` is the page's. Today the question is a form with hidden inputs, formerly it was a cookie whose value is the
     answer. Both the page's host and the one it sends on to must pass `google`, and https stays https.
@@ -110,7 +94,7 @@ def confirmation(page: Page, url: str, cookies: Mapping[str, str], google: Calla
             continue
         try:
             target = urlsplit(urljoin(url, quote(action, safe=string.punctuation)))
-        except ValueError:  # brackets that hold no address
+        except ValueError:  # brackets around something other than an address
             return None
         weaker = here.scheme == "https" and target.scheme != "https"
         if target.scheme not in ("http", "https") or weaker or "@" in target.netloc:

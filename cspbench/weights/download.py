@@ -1,0 +1,400 @@
+"""Downloading a file: resumed where it broke off, and checked before it gets its name."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cspbench.errors import CspbenchError
+from cspbench.io import write_json
+from cspbench.lock import exclusive
+from cspbench.weights.arrays import WeightsError, digest
+from cspbench.weights.filekind import examine
+from cspbench.weights.links import google_host
+from cspbench.weights.transport import Answer, BeyondError, BrokenError, DeadError, UnreachableError, opened
+
+LARGEST = 2 << 30
+"""Bytes of a file whose size is not known: no server can fill the disk."""
+
+ENOUGH = 1 << 20
+"""Bytes by which the file must have grown for an attempt not to count as failed; so every transfer comes to an end."""
+
+OTHERS = 3600.0
+"""Seconds to wait for another process that downloads the same file."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class PlaceError(CspbenchError):
+    """The folder cannot take the file: no space, no permission."""
+
+
+class ExistingError(WeightsError):
+    """Another file of that name exists already."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a file must be: one of the exact sizes in bytes (any if none), and a sha256 that begins like this one.
+
+    `inspect` reads the file and raises `WeightsError` for anything but a weight file of the model; `inspected` says in
+    words what it looks at.
+    """
+
+    sizes: tuple[int, ...] = ()
+    sha256: str | None = None
+    inspect: Callable[[Path], None] | None = None
+    inspected: str = ""
+
+    @property
+    def most(self) -> int:
+        """The bytes that are accepted at most."""
+        return max(self.sizes, default=LARGEST)
+
+    def size_words(self) -> str:
+        """The sizes for a message."""
+        return " or ".join(map(str, self.sizes)) + " bytes" if self.sizes else f"at most {LARGEST} bytes"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds without a byte until a transfer counts as stalled, and how often it is tried again after which pauses.
+
+    Below a kilobyte a second over twice as long it has stalled as well. The pauses double from `first` up to `longest`
+    seconds.
+    """
+
+    timeout: float = 30.0
+    retries: int = 5
+    first: float = 0.5
+    longest: float = 30.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        return min(self.longest, self.first * 2.0 ** min(failures - 1, 32))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A verified file; `source` is the address it came from, None when it existed already."""
+
+    path: Path
+    source: str | None
+    size: int
+    sha256: str
+    checked: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the bytes come from: the address, what identifies the version there, and the size that the server said.
+
+    `validator` is an ETag or a date that the server takes in `If-Range`, None where it gave neither.
+    """
+
+    url: str
+    validator: str | None = None
+    size: int | None = None
+
+
+def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
+    """Compare a file with what it must be; raises `WeightsError` naming what differs. No code in it is executed."""
+    file = examine(path)
+    if expected.sizes and file.size not in expected.sizes:
+        raise WeightsError(
+            "not the size that the file must have",
+            where=str(path),
+            expected=expected.size_words(),
+            found=f"{file.size} bytes, {file.kind.value[0]}",
+        )
+    found, wanted = digest(path), (expected.sha256 or "").lower()
+    if not found.startswith(wanted):
+        whole = "" if len(wanted) == len(found) else " in front"
+        raise WeightsError("not the file's sha256", where=str(path), expected=wanted + whole, found=found)
+    if expected.inspect is not None:
+        expected.inspect(path)
+    words = ["exact size"] if expected.sizes else []
+    words += [expected.inspected] if expected.inspected else []
+    if wanted:
+        words.append("sha256" if len(wanted) == len(found) else f"sha256 begins {wanted}")
+    else:
+        words.append("no digest is known")
+    return Fetched(path, source, file.size, found, ", ".join(words))
+
+
+def download(
+    sources: Sequence[str],
+    target: Path,
+    expected: Expected,
+    patience: Patience | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: None,
+    google: Callable[[str], bool] = google_host,
+) -> Fetched:
+    """Download a file from the first of the addresses that has it; one that exists already is only checked.
+
+    Bytes go to `TARGET.part`, never more than `expected.most`; the file gets its name when it has been checked. A
+    killed or broken transfer resumes if the address and its version are the same. Other processes that want the same
+    file wait for this one. `progress` hears of the bytes there and the bytes to come; `say` hears of broken attempts;
+    `google` tells which hosts are Google's, as in `transport.opened`.
+
+    Raises `ExistingError` for another file of that name without `force`, `WeightsError` when no address has the file,
+    `PlaceError` or `LockError` when it cannot be stored, `LockedError` when another process takes more than an hour.
+    """
+    if (there := _existing(target, expected, force)) is not None:
+        return there
+    alone = exclusive(
+        target.with_name(f".{target.name}.lock"),
+        wait=OTHERS,
+        waiting=lambda holder: say(f"waiting for {holder}, which downloads {target.name}"),
+        place="Name a folder of yours with --to",
+    )
+    with alone, _unfinished(target) as part:
+        if (there := _existing(target, expected, force)) is not None:  # by the process that this one waited for
+            return there
+        problems: list[WeightsError] = []
+        origin = part.origin
+        if origin is not None and part.size in ((origin.size,) if origin.size else expected.sizes):
+            try:
+                return _named(part, expected, origin.url)
+            except WeightsError as error:  # killed before it was checked, and not the file
+                say(f"{error}; downloading it again")
+        for url in sources:
+            transfer = _Transfer(part, url, expected, patience or Patience(), progress, say, google)
+            try:
+                transfer.run()
+                return _named(part, expected, url)
+            except WeightsError as error:
+                problems.append(error)
+        if len(problems) == 1:
+            raise problems[0]
+        found = "; ".join(str(error).removesuffix(".") for error in problems) or "no address"
+        raise DeadError("no address has the file", where=target.name, found=found)
+
+
+def _existing(target: Path, expected: Expected, force: bool) -> Fetched | None:
+    if not target.exists() and not target.is_symlink():
+        return None
+    try:
+        return check(target, expected)
+    except WeightsError as error:
+        if force:
+            return None
+        raise ExistingError(
+            f"a different file exists: {error.what}",
+            where=str(target),
+            expected=error.expected,
+            found=error.found,
+            remedy="Remove it, or replace it with --force",
+        ) from error
+
+
+def _named(part: _Part, expected: Expected, source: str) -> Fetched:
+    """The complete file, checked and given its name; thrown away where it is another file."""
+    try:
+        found = check(part.path, expected, source)
+    except WeightsError as error:
+        part.clear()
+        raise WeightsError(
+            f"not the expected file: {error.what}", where=source, expected=error.expected, found=error.found
+        ) from error
+    part.finish()
+    return Fetched(part.target, source, found.size, found.sha256, found.checked)
+
+
+class _Part:
+    """`NAME.part`, open, and `NAME.part.json`, which says where its bytes come from: what is needed to resume."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(target.name + ".part")
+        self.record = target.with_name(target.name + ".part.json")
+        with self.trouble():
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            self.handle = os.open(self.path, flags | getattr(os, "O_NONBLOCK", 0), 0o644)
+            if not stat.S_ISREG(os.fstat(self.handle).st_mode):
+                os.close(self.handle)
+                raise OSError(errno.EEXIST, "not a regular file")
+        self.origin = self._read_origin()
+        if self.origin is None and self.size:
+            self.clear()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return os.fstat(self.handle).st_size
+
+    def begin(self, origin: Origin) -> None:
+        """Empty it; what follows comes from `origin`."""
+        self.clear()
+        write_json(self.record, asdict(origin))
+        self.origin = origin
+
+    def clear(self) -> None:
+        with self.trouble():
+            os.ftruncate(self.handle, 0)
+        self.origin = None
+
+    def append(self, data: bytes) -> None:
+        """Write at the end; what was written before the disk was full stays."""
+        rest = memoryview(data)
+        with self.trouble():
+            while rest:
+                rest = rest[os.write(self.handle, rest) :]
+
+    def finish(self) -> None:
+        """Give the file its name, in place of whatever has it."""
+        with self.trouble():
+            os.fsync(self.handle)
+            os.replace(self.path, self.target)
+            self.record.unlink(missing_ok=True)
+
+    def _read_origin(self) -> Origin | None:
+        """What the record says; None where it says nothing that can be used."""
+        try:
+            with self.record.open("rb") as stream:
+                origin = Origin(**json.loads(stream.read(65536)))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+        texts = all(isinstance(text, str) and text.isprintable() for text in (origin.url, origin.validator or ""))
+        short = texts and len(origin.validator or "") <= 200
+        return origin if short and isinstance(origin.size, int | None) else None
+
+    @contextmanager
+    def trouble(self) -> Iterator[None]:
+        """Failures to write as `PlaceError`."""
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in _FULL
+            raise PlaceError(
+                "the disk is full" if full else "cannot be written",
+                where=str(self.path),
+                found=error.strerror or str(error),
+                remedy="Free some space: the same command resumes. Or name another folder with --to"
+                if full
+                else "Name a folder of yours with --to",
+            ) from error
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[_Part]:
+    """The part of a file that is there so far; an empty one does not stay."""
+    part = _Part(target)
+    try:
+        yield part
+    finally:
+        if part.path.exists() and not part.size:
+            part.path.unlink(missing_ok=True)
+            part.record.unlink(missing_ok=True)
+        os.close(part.handle)
+
+
+@dataclass
+class _Transfer:
+    """All the bytes of one address into the `.part` file, in as many attempts as it takes."""
+
+    part: _Part
+    url: str
+    expected: Expected
+    patience: Patience
+    progress: Callable[[int, int | None], None]
+    say: Callable[[str], None]
+    google: Callable[[str], bool]
+    came: bool = False
+
+    def run(self) -> None:
+        failures, reached, attempts = 0, self.part.size, self.patience.retries + 1
+        while True:
+            try:
+                return self.attempt()
+            except (BrokenError, UnreachableError) as error:
+                if isinstance(error, UnreachableError) and not self.came:
+                    raise
+                if self.part.size >= reached + ENOUGH:
+                    failures, reached = 0, self.part.size
+                failures += 1
+                if failures == attempts:
+                    kept = f"; {self.part.size} bytes are kept" if self.part.size else ""
+                    raise BrokenError(
+                        f"{error.what}, at attempt {attempts} of {attempts}{kept}",
+                        where=error.where,
+                        expected=error.expected,
+                        found=error.found,
+                        remedy="The same command resumes" if kept else None,
+                    ) from error
+                seconds = self.patience.pause(failures)
+                self.say(f"{error}; attempt {failures + 1} of {attempts} in {seconds:g} s")
+                time.sleep(seconds)
+
+    def attempt(self) -> None:
+        start, validator = self.resumable()
+        try:
+            with opened(self.url, start, validator, self.patience.timeout, self.google) as answer:
+                self.receive(answer)
+        except BeyondError:
+            self.part.clear()
+            with opened(self.url, 0, None, self.patience.timeout, self.google) as answer:
+                self.receive(answer)
+
+    def resumable(self) -> tuple[int, str | None]:
+        """Where to resume, and from which version: only the same one, or one that a digest will tell from others."""
+        origin = self.part.origin
+        if origin is None or origin.url != self.url or self.part.size >= self.expected.most:
+            return 0, None
+        if origin.validator is None and self.expected.sha256 is None:
+            return 0, None
+        return self.part.size, origin.validator
+
+    def receive(self, answer: Answer) -> None:
+        self.examine_promise(answer)
+        if answer.start == 0:
+            self.part.begin(Origin(self.url, answer.validator, answer.total))
+        origin = self.part.origin
+        total = origin.size if answer.total is None and origin is not None else answer.total
+        for data in answer.parts:
+            if self.part.size + len(data) > (total or self.expected.most):
+                self.part.clear()
+                raise DeadError(
+                    "the server sends more bytes than the file has",
+                    where=self.url,
+                    expected=f"{total} bytes" if total else self.expected.size_words(),
+                    found="more",
+                )
+            self.part.append(data)
+            self.came = True
+            self.progress(self.part.size, total or max(self.expected.sizes, default=None))
+        size = self.part.size
+        if size == total or (total is None and size and (not self.expected.sizes or size in self.expected.sizes)):
+            return
+        raise BrokenError(
+            "the connection broke off",
+            where=self.url,
+            expected=self.expected.size_words() if total is None else f"{total} bytes",
+            found=str(size),
+        )
+
+    def examine_promise(self, answer: Answer) -> None:
+        """Refuse an answer by its header alone: another size, or another version than that of the bytes so far."""
+        sizes, total = self.expected.sizes, answer.total
+        if total is not None and (total not in sizes if sizes else not 0 < total <= LARGEST):
+            raise DeadError(
+                "a different file is there", where=self.url, expected=self.expected.size_words(), found=f"{total} bytes"
+            )
+        origin = self.part.origin
+        if answer.start == 0 or origin is None:
+            return
+        other_version = None not in (answer.validator, origin.validator) and answer.validator != origin.validator
+        other_size = None not in (total, origin.size) and total != origin.size
+        if other_version or other_size:
+            self.part.clear()
+            raise BrokenError("the remote file changed during the download", where=self.url)
