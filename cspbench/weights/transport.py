@@ -161,7 +161,17 @@ def opened(
     headers = {"User-Agent": f"cspbench/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": validator} if validator else {})
-    with httpx.Client(headers=headers, timeout=timeout, verify=_trusted()) as client:
+    try:
+        client = httpx.Client(headers=headers, timeout=timeout, verify=_trusted())
+    except (ImportError, ValueError) as error:
+        raise UnreachableError(
+            "the proxy cannot be used",
+            where=url,
+            expected="an http:// or https:// proxy in the environment",
+            found=_words(error),
+            remedy="Correct or unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY",
+        ) from error
+    with client:
         with _asked(client, direct(url), start) as answer:
             page = answer.page()
             cookies = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}

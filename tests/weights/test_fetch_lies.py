@@ -100,8 +100,11 @@ def test_what_is_no_such_file_is_refused(site: Site, target: Path, replies: list
     ],
 )
 def test_what_is_not_http_is_refused(site: Site, target: Path, answer: bytes) -> None:
+    def reply(handler: Handler) -> None:
+        handler.wfile.write(answer)
+
     with pytest.raises(WeightsError) as caught:
-        download([site.on("/x", lambda handler: handler.wfile.write(answer))], target, SIZED, QUICK)
+        download([site.on("/x", reply)], target, SIZED, QUICK)
     assert str(caught.value).isprintable()
     assert beside(target) == []
 
@@ -203,6 +206,26 @@ def test_no_such_host(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(UnreachableError, match="found Name or service not known"):
         download(["https://weights.invalid/x"], target, SIZED, QUICK)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://127.0.0.1:1"])
+def test_a_proxy_of_another_kind(target: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(UnreachableError) as caught:
+        download(["http://127.0.0.1:1/x"], target, SIZED, QUICK)
+    assert "ALL_PROXY" in str(caught.value.remedy)
+    assert beside(target) == []
+
+
+def test_the_proxy_of_the_environment_is_asked(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for the whole address."""
+    monkeypatch.setenv("http_proxy", site.url(""))
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.delenv("NO_PROXY")
+    site.replies["http://weights.invalid/x"] = [sends(DATA)]
+    download(["http://weights.invalid/x"], target, SIZED, QUICK)
+    assert [each.path for each in site.asked] == ["http://weights.invalid/x"]
+    assert target.read_bytes() == DATA
 
 
 def test_the_second_address_is_tried_and_every_reason_told(site: Site, target: Path) -> None:

@@ -23,7 +23,8 @@ from weight_server import (  # noqa: F401 (found by their names)
 )
 
 from cspbench.lock import LockedError, LockError, exclusive
-from cspbench.weights.download import ExistingError, PlaceError, download
+from cspbench.weights.download import ExistingError, download
+from cspbench.weights.part import PlaceError
 from cspbench.weights.transport import DeadError
 
 
@@ -74,7 +75,7 @@ def test_a_full_disk_keeps_what_fitted(site: Site, target: Path, monkeypatch: py
 
     url = site.on("/x", sends(DATA))
     with monkeypatch.context() as patch:
-        patch.setattr("cspbench.weights.download.os.write", full)
+        patch.setattr("cspbench.weights.part.os.write", full)
         with pytest.raises(PlaceError, match=r"the disk is full .*No space left on device.* the same command resumes"):
             download([url], target, SIZED)
     assert target.with_name("net.weights.part").read_bytes() == DATA[:100_000]
