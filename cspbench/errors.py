@@ -10,16 +10,13 @@
     ├── OutputError
     ├── RunError
     ├── IncompleteRunError              4
-    ├── PlaceError
+    ├── LockError
+    ├── LockedError                     4
     ├── StoppedError                    130
     └── WeightsError
         ├── ExistingError
-        ├── BrokenError
-        ├── BeyondError
-        └── DeadError
+        └── BrokenError
             └── UnreachableError
-    TimeoutError
-    └── TooSlowError                    is turned into a BrokenError
     Exception
     └── TooManyPairsError               makes NMS compare one box at a time
 
@@ -123,8 +120,14 @@ class IncompleteRunError(CspbenchError):
     exit_code = 4
 
 
-class PlaceError(CspbenchError):
-    """The folder cannot take the file: no space, no permission."""
+class LockError(CspbenchError):
+    """A lock file cannot be created or opened."""
+
+
+class LockedError(CspbenchError):
+    """Another process holds the lock."""
+
+    exit_code = 4
 
 
 class StoppedError(CspbenchError):
@@ -138,27 +141,15 @@ class WeightsError(CspbenchError):
 
 
 class ExistingError(WeightsError):
-    """There is another file of that name already."""
+    """A different file of that name exists already."""
 
 
 class BrokenError(WeightsError):
-    """The transfer broke off, which another attempt may mend."""
+    """The transfer broke off; another attempt may succeed."""
 
 
-class BeyondError(WeightsError):
-    """The file at the address ends before the byte asked for."""
-
-
-class DeadError(WeightsError):
-    """There is no weight file at the address."""
-
-
-class UnreachableError(DeadError):
-    """Nobody answers at the address."""
-
-
-class TooSlowError(TimeoutError):
-    """Bytes come, but too few."""
+class UnreachableError(BrokenError):
+    """No server answers at the address; another attempt is worth it only where bytes came before."""
 
 
 class TooManyPairsError(Exception):

@@ -100,7 +100,7 @@ def made(
     from cspbench.inference.engine import choose_device, prepare
     from cspbench.inference.resume import Kept, mark
     from cspbench.inference.run import open_run
-    from cspbench.lock import alone
+    from cspbench.lock import exclusive
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
@@ -114,7 +114,12 @@ def made(
     }
     share = rank()
     first = share[0] == 0
-    with _resumable(path, first), alone(path) if first else nullcontext():
+    alone = exclusive(
+        path / ".lock",
+        remedy="Wait for it to end, or choose another --run",
+        place="Choose another --run that can be written, with space left",
+    )
+    with _resumable(path, first), alone if first else nullcontext():
         meet(share)
         if not first:
             together(share)  # until the first process has begun it, or thrown away what was there
