@@ -37,11 +37,6 @@ class Expected:
     inspect: Callable[[Path], None] | None = None
     inspected: str = ""
 
-    @property
-    def most(self) -> int:
-        """The bytes that are accepted at most."""
-        return max(self.sizes, default=LARGEST)
-
 
 @dataclass(frozen=True)
 class Patience:
@@ -72,7 +67,7 @@ class Fetched:
 
 
 def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
-    """Compare a file with what it must be; raises `WeightsError` naming what differs. No code in it is executed."""
+    """Compare a file with what it must be; raises `WeightsError` where they differ. Nothing in it is executed."""
     file = examine(path)
     if expected.sizes and file.size not in expected.sizes:
         raise WeightsError(
@@ -114,9 +109,9 @@ def download(
 ) -> Fetched:
     """Download a file from the first of the addresses that has it; one that exists already is only checked.
 
-    Bytes go to `TARGET.part`, never more than `expected.most`; the file gets its name when it has been checked. A
+    Bytes go to `TARGET.part`, never more than the largest size; the file gets its name when it has been checked. A
     killed or broken transfer resumes if the address and its version are the same. Other processes that want the same
-    file wait for this one. `progress` hears of the bytes there and the bytes to come; `say` hears of broken attempts.
+    file wait for this one. `progress` gets the bytes so far and in total; `say` gets a line for each broken attempt.
 
     Raises `ExistingError` for another file of that name without `force`, `WeightsError` when no address has the file,
     `LockError` or `CspbenchError` when it cannot be stored, `LockedError` when another process takes more than an hour.
@@ -221,9 +216,9 @@ class _Transfer:
     def attempt(self) -> None:
         """Resume the same version, or one that a digest will tell from others; else start over."""
         part, origin = self.part, self.part.origin
-        known = origin is not None and origin.url == self.url and (origin.validator or self.expected.sha256)
-        start = part.size if known and part.size < self.expected.most else 0
-        validator = origin.validator if origin is not None else None
+        if origin is None or origin.url != self.url or not (origin.validator or self.expected.sha256):
+            origin = None
+        start, validator = (part.size, origin.validator) if origin is not None else (0, None)
         with opened(self.url, start, validator, self.patience.timeout) as answer:
             self.examine(answer)
             if answer.start == 0:

@@ -1,4 +1,4 @@
-"""The weight files of published rows: which rows a name means, where their files are offered, what came of each."""
+"""Fetching the weight files of published rows: the rows that a name means, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cspbench.zoo.catalogue import MODELS
 NO_WEIGHTS = "unmeasured: no-weights"
 
 Progress = Callable[[int, int | None], None]
-"""Hears of the bytes of a file so far and the bytes to come."""
+"""Takes the bytes of a file so far and in total."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a row: its file, or why there is none (`code`, `reason`) and what to do."""
+    """The result for a row: its file, or why there is none (`code`, `reason`) and what to do."""
 
     table: str
     row: str
@@ -84,8 +84,8 @@ def fetch_rows(
     """Download the files of rows into a folder, each once; the outcome of every row in turn.
 
     `mirrors` come before the published address; `sha256` is the expected digest where the catalogue knows another or
-    none, of rows that share one file. `say` hears of what happens, `progress` opens a display for a file. Raises
-    `UsageError` for an address that cannot be one, before anything is downloaded.
+    none, of rows that share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises
+    `UsageError` for an invalid mirror, before anything is downloaded.
     """
     patience = patience or Patience()
     names = {row.file for row in rows if row.file}

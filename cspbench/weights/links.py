@@ -31,7 +31,7 @@ class Link:
 
 
 def links(folder: Path | None = None) -> dict[str, Link]:
-    """The links by file name, out of `links.csv` beside the tables; a file without one was printed without.
+    """The links by file name, from `links.csv` beside the tables; a file that is not in it has no published link.
 
     Raises `TableError` where the file is not as it should be.
     """
