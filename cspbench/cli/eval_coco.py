@@ -14,7 +14,7 @@ from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.coco_asked import Asked
 from cspbench.cli.coco_results import finish, result
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import DecoderOption, Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def eval_coco(
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
-    decoder: Annotated[
-        str | None,
-        typer.Option("--decoder", help="Whose JPEG rounding: stb (Darknet without OpenCV) or libjpeg (with)."),
-    ] = None,
+    decoder: DecoderOption = None,
     split: Annotated[
         str | None, typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; asserted.")
     ] = None,
@@ -95,15 +92,13 @@ def eval_coco(
     could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
-    from cspbench.data.detection_presets import detection_preset, with_decoder
+    from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation.coco import limited, parse_thresholds
     from cspbench.evaluation.imagenet import limit_of
     from cspbench.results.match import COCO, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
-    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind)
-    if decoder is not None:
-        own = with_decoder(own, decoder)
+    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
     of_tables: tuple[str, ...] = COCO

@@ -31,6 +31,15 @@ SizeOption = Annotated[
     typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
 ]
 
+DecoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--decoder",
+        help="Whose pixels: opencv (libjpeg, turned as EXIF says), stb (Darknet without OpenCV) or pillow (libjpeg, "
+        "not turned); the preset's own if absent.",
+    ),
+]
+
 
 def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
     """Raise `UsageError` for the first two options that were given and make no sense together."""

@@ -120,7 +120,7 @@ class QuotedDetector:
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
         """See `Detector`."""
-        image = decode(data, name)
+        image = decode(data, name, self.recipe.decoder)
         return self.prepare(image, out), extent(image)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
