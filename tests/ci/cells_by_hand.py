@@ -8,7 +8,7 @@ from typing import Any
 
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.tolerances import DEFAULT, parse
-from cspbench.report.model import ReportRow, ReportCell
+from cspbench.report.model import ReportCell, ReportRow
 
 TOP1 = ReportCell("top1", "Top-1", "77.2", "%", "77.2", "77.2", "77.204", "0.0", "exact")
 PARAMS = ReportCell("params", "#Parameter", "27.61M (-34%)", "M", "27.61", "27.61", "27605856", "0.00", "exact")

@@ -18,7 +18,7 @@ from job import REPOSITORY
 from cspbench.ci.baseline import present
 from cspbench.ci.past_claims import with_claims
 from cspbench.errors import CspbenchError
-from cspbench.report.model import ReportRow, ReportCell, as_json
+from cspbench.report.model import ReportCell, ReportRow, as_json
 
 
 @pytest.fixture(autouse=True)

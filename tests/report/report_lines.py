@@ -30,9 +30,7 @@ HOSTILE = replace(EVALUATED, command="cspbench eval-imagenet --cfg '<script>aler
 UNITS = {"M": 6, "G": 9}
 
 
-def cell(
-    row: Row, metric: str, measured: str | None = None, verdict: str | None = None, **more: object
-) -> ReportCell:
+def cell(row: Row, metric: str, measured: str | None = None, verdict: str | None = None, **more: object) -> ReportCell:
     """A cell of a published row: `unmeasured` without a measurement, else `exact` unless said otherwise."""
     claim: Cell = row.cells[metric]
     compared = claim.comparison
@@ -82,7 +80,9 @@ def _made_up(plain: ReportRow, row: Row) -> ReportRow:
             cells["top1"] = cell(row, "top1", "77.2", "exact", interval=("76.831", "77.567"))
             cells["top5"] = cell(row, "top5", "93.9", "close", interval=("93.6", "94.1"))
         case ("imagenet-big", "cspdarknet-53"):
-            cells["top1"] = cell(row, "top1", "77.4", "close", images=100, tolerance="0.05", interval=("77.03", "77.77"))
+            cells["top1"] = cell(
+                row, "top1", "77.4", "close", images=100, tolerance="0.05", interval=("77.03", "77.77")
+            )
             older = Superseded("77.1", "older than the run that counts", HOSTILE)
             cells["top5"] = cell(row, "top5", "93.1", "off", interval=("92.9", "93.3"), others=(older,))
         case ("imagenet-big", "resnet-50"):

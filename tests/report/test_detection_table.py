@@ -63,7 +63,13 @@ def test_latex_has_the_claims_in_signs_that_it_knows() -> None:
 
 
 def test_markdown_says_what_was_otherwise() -> None:
-    other = {**CLAIM, "verdict": "unmeasured", "reason": "protocol-mismatch", "delta": None, "why": ["NMS 0.9, not 0.45"]}
+    other = {
+        **CLAIM,
+        "verdict": "unmeasured",
+        "reason": "protocol-mismatch",
+        "delta": None,
+        "why": ["NMS 0.9, not 0.45"],
+    }
     made = text([{**RESULT, "thresholds": [{**RESULT["thresholds"][0], "claims": [other]}]}], [], "md")
     assert "| 60.0 → 60.2 unmeasured: protocol-mismatch |" in made
     assert made.endswith(

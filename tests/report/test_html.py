@@ -16,10 +16,10 @@ from snapshot import ROWS
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
 from cspbench.report.build import rows
-from cspbench.results.store import Sources
 from cspbench.report.html import SYMBOLS, Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Shown, select
+from cspbench.results.store import Sources
 
 TABLES = tables.load_all()
 VOID = {"meta", "link", "input", "br"}
@@ -118,7 +118,8 @@ def test_what_is_hostile_stays_text() -> None:
     first = published()[0]
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     cells = {
-        name: replace(cell, note=evil, provenance=HOSTILE, measured="1", exact="1") for name, cell in first.cells.items()
+        name: replace(cell, note=evil, provenance=HOSTILE, measured="1", exact="1")
+        for name, cell in first.cells.items()
     }
     line = replace(
         first, row=evil, label=evil, definition=evil, note=evil, model=evil, settings={"Size": evil}, cells=cells
