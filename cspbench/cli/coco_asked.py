@@ -11,7 +11,7 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.data.detection_presets import DetectionPreset
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 LARGEST = 1 << 24
 """Bytes of a metrics.json that is read again; one with every class at six thresholds has 200 kB."""
@@ -34,10 +34,11 @@ class Asked:
     partial: bool = False
 
     def __post_init__(self) -> None:
-        from cspbench.evaluate.average_precision import ENGINES
+        from cspbench.detection.ap.average_precision import ENGINES
 
         if self.engine not in ENGINES:
             raise UsageError(
+                "usage.unknown-engine",
                 "no such engine",
                 expected=f"one of {', '.join(ENGINES)}",
                 found=repr(self.engine),
@@ -45,6 +46,7 @@ class Asked:
             )
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
+                "usage.bootstrap-engine",
                 "--bootstrap needs the matches of the engine cspbench",
                 expected="--engine cspbench",
                 found=self.engine,
@@ -52,6 +54,7 @@ class Asked:
             )
         if self.draw is not None and self.draw[0] < 1:
             raise UsageError(
+                "usage.draw-count",
                 "--draw draws at least one image",
                 expected="N of 1 or more",
                 found=str(self.draw[0]),
@@ -73,8 +76,8 @@ def again(
     Without thresholds every one that it was scored at, with the kind of suppression that was asked for last.
     """
     from cspbench.data.detection_presets import CFG_NAMES
-    from cspbench.evaluate.coco import parse_thresholds
-    from cspbench.evaluate.run import record
+    from cspbench.evaluation.coco import parse_thresholds
+    from cspbench.inference.run import record
 
     kept = record(run.path)
     partial = kept["data"]["limit"] is not None
@@ -96,8 +99,8 @@ def usual(run: Run, nms: str | None) -> Asked:
 
     However often a run was scored since, and at whatever thresholds, two runs compare the same.
     """
-    from cspbench.evaluate.coco import parse_thresholds
-    from cspbench.evaluate.run import record
+    from cspbench.evaluation.coco import parse_thresholds
+    from cspbench.inference.run import record
 
     if run.identity["quoted"]:
         own, threshold = _quoted(run, nms)
@@ -105,7 +108,9 @@ def usual(run: Run, nms: str | None) -> Asked:
     own = _preset(record(run.path)["preset"], None)
     thresholds = parse_thresholds(nms, own)
     if len(thresholds) != 1:
-        raise UsageError("compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one")
+        raise UsageError(
+            "usage.one-threshold", "compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one"
+        )
     return Asked(own, thresholds)
 
 
@@ -119,7 +124,7 @@ def _preset(kept: dict[str, Any], nms_kind: str | None) -> DetectionPreset:
 
 def _last(run: Run) -> list[dict[str, Any]]:
     """The thresholds of the run's metrics, those scored last at the end; empty without any that can be read."""
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     try:
         found = json.loads(read_file(run.path / "metrics.json", LARGEST))["thresholds"][-MOST:]
@@ -137,6 +142,7 @@ def _quoted(run: Run, other: str | None) -> tuple[DetectionPreset, float]:
     assert recipe is not None
     if other is not None:
         raise UsageError(
+            "usage.own-recipe",
             f"{run.identity['model']} has its authors' own suppression",
             expected="no --nms and no --nms-kind",
             found=other,

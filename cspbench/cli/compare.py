@@ -13,7 +13,7 @@ from cspbench.cli.score import DataOption, data_of
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 
 def compare(
@@ -24,12 +24,13 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
-    from cspbench.evaluate.run import load_run
+    from cspbench.inference.run import load_run
 
     runs = (load_run(first), load_run(second))
     tasks = [run.identity.get("task") for run in runs]
     if tasks[0] != tasks[1]:
         raise UsageError(
+            "usage.different-tasks",
             "the runs are of different tasks",
             where=f"{first} and {second}",
             expected=str(tasks[0]),
@@ -43,16 +44,17 @@ def compare(
 
 
 def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
+    from cspbench.classification.accuracy import compare as compared
+    from cspbench.classification.predict import score as scored
     from cspbench.data.classes import order
-    from cspbench.evaluate.accuracy import compare as compared
-    from cspbench.evaluate.classification import score as scored
-    from cspbench.report.counted import grid
+    from cspbench.report.counts_table import grid
 
     both = [scored(run, order(run.identity["classes"])) for run in runs]
     names = _labels(runs)
     if both[0].keys != both[1].keys:
         shared = len(set(both[0].keys) & set(both[1].keys))
         raise UsageError(
+            "usage.different-images",
             "the runs are not of the same images",
             where=f"{runs[0].path} and {runs[1].path}",
             expected=f"the same {len(both[0].keys)} images",
@@ -92,7 +94,7 @@ def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
 
 def _labels(runs: tuple[Run, Run]) -> list[str]:
     """What the two runs are called: by their models, and where those are the same, by preset and directory too."""
-    from cspbench.evaluate.run import record
+    from cspbench.inference.run import record
 
     models = [str(run.identity["model"]) for run in runs]
     if models[0] != models[1]:
@@ -102,27 +104,30 @@ def _labels(runs: tuple[Run, Run]) -> list[str]:
 
 def _preset_name(run: Run, kept: dict[str, Any]) -> str:
     """A run's preset with what overrides it; a quoted detector has a recipe instead."""
-    from cspbench.report import faults
+    from cspbench.results import protocol
 
     if run.identity["task"] == "imagenet":
-        return faults.named(str(run.identity["preset"]["name"]), faults.of_classifier(run.identity))
+        return protocol.named(str(run.identity["preset"]["name"]), protocol.of_classifier(run.identity))
     name = "its own recipe" if run.identity["quoted"] else str(kept["preset"]["name"])
-    return faults.named(name, faults.of_detector(kept))
+    return protocol.named(name, protocol.of_detector(kept))
 
 
 def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_json: bool) -> None:
     from cspbench.cli.coco_asked import usual
     from cspbench.cli.coco_results import at_thresholds
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate import bootstrap
-    from cspbench.report.counted import grid
+    from cspbench.detection.ap import bootstrap
+    from cspbench.report.counts_table import grid
 
     found = []
     for run in runs:
         (each,) = at_thresholds(run, data_of(run, place), usual(run, nms))[1]
         if each.measured is None:
             raise UsageError(
-                "there is no ground truth", where=str(run.path), remedy="Compare runs on a set with annotations"
+                "usage.no-ground-truth",
+                "there is no ground truth",
+                where=str(run.path),
+                remedy="Compare runs on a set with annotations",
             )
         found.append((run, each.nms, each.measured))
     with Progress("bootstrap", bootstrap.DRAWS) as progress:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     import torch
 
-    from cspbench.evaluate.engine import Engine
-    from cspbench.evaluate.predicting import Timing
-    from cspbench.evaluate.resuming import Images
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.engine import Engine
+    from cspbench.inference.predict_shards import Timing
+    from cspbench.inference.resume import Images
+    from cspbench.inference.run import Run
     from cspbench.network.network import Network
     from cspbench.sample.place import Kind
     from cspbench.weights.arrays import Weights
@@ -65,6 +65,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise UsageError(
+                "usage.unknown-precision",
                 "unknown precision",
                 expected="fp32, bf16 or fp16",
                 found=self.precision,
@@ -91,22 +92,22 @@ def made(
     **provenance: Any,
 ) -> Run | None:
     """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
-    from cspbench import results
+    from cspbench import provenance as origin
     from cspbench.cli.progress import Progress
     from cspbench.cli.resumed import say_resumed
-    from cspbench.evaluate import footprint
-    from cspbench.evaluate.engine import choose_device, prepare
-    from cspbench.evaluate.lock import alone
-    from cspbench.evaluate.processes import meet, rank, together
-    from cspbench.evaluate.resuming import Kept, mark
-    from cspbench.evaluate.run import open_run
+    from cspbench.inference import footprint
+    from cspbench.inference.distributed import meet, rank, together
+    from cspbench.inference.engine import choose_device, prepare
+    from cspbench.inference.resume import Kept, mark
+    from cspbench.inference.run import open_run
+    from cspbench.lock import alone
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
     footprint.check(network)
     device = choose_device(options.device)
     about = {
-        **results.provenance(["cspbench", *sys.argv[1:]]),
+        **origin.provenance(["cspbench", *sys.argv[1:]]),
         "device": str(device),
         "files": mark(images),
         **provenance,
@@ -172,7 +173,11 @@ def _number(name: str, text: str, automatic: int) -> int:
         return automatic
     if not text.isdecimal() or not (0 if name == "-j" else 1) <= int(text) <= 65536:
         raise UsageError(
-            f"{name} cannot be read", expected="a number or auto", found=repr(text), remedy=f"Try {name} auto"
+            "usage.number-or-auto",
+            f"{name} cannot be read",
+            expected="a number or auto",
+            found=repr(text),
+            remedy=f"Try {name} auto",
         )
     return int(text)
 
@@ -182,8 +187,7 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
 
     What is wrong with one must not keep the others from being evaluated; where it is the only one, its error is raised.
     """
-    from cspbench.evaluate.processes import rank
-    from cspbench.weights.arrays import WeightsError
+    from cspbench.inference.distributed import rank
 
     results, codes = [], set()
     for name, evaluate in named:
@@ -193,7 +197,7 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
             # an unusable file is so in every process; of anything else the others know nothing, and would wait
             if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
                 raise error if name in str(error) else error.at(name) from error
-            typer.echo(f"cspbench: {name} is left out: {error}", err=True)
+            typer.echo(f"cspbench: {name} is left out: {error} [{error.code}]", err=True)
             codes.add(error.exit_code)
     # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
@@ -203,7 +207,11 @@ def without_data(data: str | Path | None) -> None:
     """Raise `UsageError` where both the sample and other images were asked for."""
     if data is not None:
         raise UsageError(
-            "--sample brings its own images", expected="--sample or DATA", found=str(data), remedy="Leave out one"
+            "usage.sample-and-data",
+            "--sample brings its own images",
+            expected="--sample or DATA",
+            found=str(data),
+            remedy="Leave out one",
         )
 
 

@@ -11,11 +11,11 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
+from cspbench.network.cfg_parser import Section, decode, sections
 from cspbench.network.cfg_sections import READERS, SHORT
-from cspbench.network.grammar import Section, decode, sections
-from cspbench.network.joins import misfits
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network
+from cspbench.network.shortcut_checks import misfits
 
 MOST_WARNINGS = 1000
 # Keys that change training only. Darknet reads them, so they are no mistake; inference does not need them.
@@ -60,6 +60,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     net, *rest = sections(text, printable(file or name))
     if net.name not in ("net", "network"):
         raise DefinitionError(
+            "cfg.first-section",
             "the first section is not [net]",
             where=net.place,
             expected="[net] or [network]",
@@ -74,6 +75,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
         reader = READERS.get(section.name)
         if reader is None:
             raise DefinitionError(
+                "cfg.unknown-layer",
                 "unknown layer type",
                 where=f"{section.place}, layer {index} {section.title}",
                 expected=f"one of {', '.join(sorted(READERS))}",
@@ -84,6 +86,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
             layers.append(reader(section, index))
         except DefinitionError as error:
             raise DefinitionError(
+                error.code,
                 error.what,
                 where=f"{error.where or section.place}, layer {index} {section.title}",
                 expected=error.expected,

@@ -16,7 +16,7 @@ from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 
 if TYPE_CHECKING:
-    from cspbench.network.tracing import Known
+    from cspbench.network.fvcore_counter import Known
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,10 @@ def counting(name: str) -> Counting:
     """The counting of that name; raises `UsageError` for another."""
     if name not in COUNTINGS:
         raise UsageError(
-            f"unknown counting {name!r}", expected=f"one of {', '.join(COUNTINGS)}", remedy="Choose one with --counting"
+            "usage.unknown-counting",
+            f"unknown counting {name!r}",
+            expected=f"one of {', '.join(COUNTINGS)}",
+            remedy="Choose one with --counting",
         )
     return COUNTINGS[name]
 
@@ -190,7 +193,7 @@ def count(network: Network, known: Known | None = None) -> Count:
 
     `known` carries what fvcore counted in layers of other networks from one call to the next.
     """
-    from cspbench.network.tracing import trace
+    from cspbench.network.fvcore_counter import trace
 
     mine = ledger(network)
     traced, fvcore_total, traced_parameters = trace(network, known)
@@ -206,6 +209,7 @@ def count(network: Network, known: Known | None = None) -> Count:
 def _agree(where: str, formula: int, measured: int) -> None:
     if formula != measured:
         raise CountingError(
+            "count.disagree",
             "the analytic ledger and fvcore disagree",
             where=where,
             expected=f"{formula} by the ledger",

@@ -25,7 +25,7 @@ def leave_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def git(place: Path, *arguments: str) -> str:
     """What a git command prints."""
     command = ["git", "-C", str(place), *arguments]
-    return subprocess.run(command, env=ALONE, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
+    return subprocess.run(command, env=ALONE, check=True, capture_output=True, text=True, timeout=900).stdout.strip()
 
 
 def commit(place: Path, message: str = "results") -> str:

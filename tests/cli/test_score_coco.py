@@ -16,8 +16,8 @@ from cspbench.cli.coco_asked import again
 from cspbench.cli.coco_claims import claims
 from cspbench.cli.progress import Progress
 from cspbench.data import coco
-from cspbench.evaluate.run import load_run
-from cspbench.report import faults
+from cspbench.inference.run import load_run
+from cspbench.results import protocol
 
 
 def scored(*arguments: object, code: int = 0) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], tuple[str, str | Non
 @pytest.fixture
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose only fault could be in how it is scored."""
-    monkeypatch.setattr(faults, "network", lambda identity: [])
-    monkeypatch.setattr(faults, "weights", lambda row, identity: [])
+    monkeypatch.setattr(protocol, "network", lambda identity: [])
+    monkeypatch.setattr(protocol, "weights", lambda row, identity: [])
     return made(tmp_path / "run", data_set(tmp_path / "coco"), split="test-dev2017")
 
 
@@ -164,9 +164,9 @@ def test_what_is_odd_about_images_is_said_once(tmp_path: Path) -> None:
 
 
 def test_the_table_says_what_was_overridden_and_where_the_run_is(tmp_path: Path) -> None:
-    run = made(tmp_path / "run", data_set(tmp_path / "coco"), limit=3, conf=0.3, decoder="libjpeg")
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"), limit=3, conf=0.3, decoder="pillow")
     text = command("score", run).stdout
-    assert "| custom, partial | 64×64 | readme with conf 0.3, decoder libjpeg" in text
+    assert "| custom, partial | 64×64 | readme with conf 0.3, decoder pillow" in text
     assert f"run {run}; weights sha256 abababababab; data sha256 " in text
     assert "; engine cspbench; cpu fp32" in text
 

@@ -13,7 +13,7 @@ from cspbench.data import coco, coco_annotations
 from cspbench.data.coco import open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES, read
 from cspbench.data.coco_check import check
-from cspbench.data.source import DatasetError
+from cspbench.errors import DatasetError
 
 
 def put(path: str, value: Any) -> Any:

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from cspbench.data import decode as module
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.data.jpeg_header import MOST_SEGMENTS, bare, exif, is_jpeg
+from cspbench.errors import BadImageError
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 TABLE = 0xDB

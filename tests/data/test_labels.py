@@ -11,8 +11,7 @@ from cspbench.data import labels as module
 from cspbench.data.classes import ORDERS, SAMPLE, known, order, places
 from cspbench.data.label_order import KNOWN, OrderProbe, advice, known_images, probe_order
 from cspbench.data.labels import FILES, FOLDERS, UNKNOWN, find, read
-from cspbench.data.source import DatasetError
-from cspbench.errors import UsageError
+from cspbench.errors import DatasetError, UsageError
 
 FIRST, LAST = "n01440764", "n15075141"
 """Of the 1000 WordNet ids in their sorted order: tench, toilet tissue."""

@@ -9,10 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cspbench.data import presets
-from cspbench.data.decode import BadImageError
 from cspbench.data.presets import ClassificationPreset, preset
 from cspbench.data.resize import resize_image
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 
 
 def photo(width: int = 500, height: int = 375) -> NDArray[np.uint8]:

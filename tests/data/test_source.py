@@ -13,10 +13,10 @@ from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from cspbench.data import source as module
 from cspbench.data import tar as tar_module
 from cspbench.data.check import Report, check
-from cspbench.data.decode import BadImageError
 from cspbench.data.imagenet import INSIDE, open_imagenet, scan
-from cspbench.data.source import DatasetError, Entry, FileSource, Region, Sample, Source, is_image
+from cspbench.data.source import Entry, FileSource, Region, Sample, Source, is_image
 from cspbench.data.tar import members
+from cspbench.errors import BadImageError, DatasetError
 
 
 @pytest.mark.parametrize("suffix", ["jpeg", "jpg", "png", "bmp", "gif", "ppm", "tif", "tiff", "webp"])

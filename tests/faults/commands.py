@@ -19,12 +19,12 @@ from PIL import Image
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.network.network import Network
 from cspbench.weights.darknet import write as write_weights
 
-PATIENCE = 90
-"""Seconds until something counts as hanging."""
+PATIENCE = 900
+"""Seconds until something counts as hanging; far more than any command takes, however busy the machine is."""
 WNIDS = ("n01440764", "n01443537", "n01484850", "n03000684")
 
 
@@ -234,7 +234,7 @@ class Warm:
         assert self.server.stdout is not None
         self.server.stdin.close()
         self.server.stdout.close()
-        self.server.wait(timeout=30)
+        self.server.wait(timeout=PATIENCE)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

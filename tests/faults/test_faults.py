@@ -137,7 +137,7 @@ def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: W
     workers = process.children
     assert len(workers) == 2
     assert process.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while any(state(each) not in ("Z", "") for each in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -181,7 +181,7 @@ def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, worke
     words = process.words.strip().splitlines()
     assert words[0].startswith("cspbench: interrupted; finished shards are kept in runs")
     assert words[1].startswith("cspbench eval-imagenet")
-    assert words[2:] == ["cspbench: interrupted"]
+    assert words[2:] == ["cspbench: interrupted [interrupted]"]
 
 
 def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:

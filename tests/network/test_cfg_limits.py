@@ -9,7 +9,7 @@ import pytest
 
 from cspbench.errors import DefinitionError
 from cspbench.network import cfg
-from cspbench.network.grammar import LARGEST_FILE, LARGEST_LIST, MOST_NOTES, Section, sections
+from cspbench.network.cfg_parser import LARGEST_FILE, LARGEST_LIST, MOST_NOTES, Section, sections
 from cspbench.network.layers import Route, Yolo
 
 NET = "[net]\nchannels=6\nheight=4\nwidth=8\n"

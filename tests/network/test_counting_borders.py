@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from cspbench.errors import CountingError, UsageError
-from cspbench.network import counting, tracing
+from cspbench.network import counting, fvcore_counter
 from cspbench.network.counting import classifier, count, ledger
 from cspbench.network.layers import (
     Activation,
@@ -176,7 +176,7 @@ def test_no_other_counting_is_known(name: str) -> None:
 
 
 def test_what_is_known_of_other_networks_changes_no_count() -> None:
-    known: tracing.Known = {}
+    known: fvcore_counter.Known = {}
     first = count(SUMMED, known)
     learned = len(known)
     assert learned > 0
@@ -234,7 +234,7 @@ def test_calls_outside_of_the_layers_modules_are_found_out(
 
     network = net(point(2), point(2, 0), shape=(3, 4, 4))
     assert count(network).total("mac") == (3 + 2) * 2 * 16
-    monkeypatch.setattr(tracing, "to_module", changed)
+    monkeypatch.setattr(fvcore_counter, "to_module", changed)
     with pytest.raises(CountingError) as caught:
         count(network)
     total = int(caught.value.found or "")

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from report_lines import published
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.plots.figures import plots
 from cspbench.report.html import html
-from cspbench.report.plots import plots
-from cspbench.report.selection import select
+from cspbench.report.select import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -121,7 +121,7 @@ class Browser:
             [self.command, *QUIET, profile, *options, address],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=900,
             check=True,
         )
         assert re.findall(r".*CONSOLE.*", done.stderr) == []

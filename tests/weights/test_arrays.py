@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from weight_files import random_arrays
 
+from cspbench.errors import WeightsError
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Shortcut
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Weights, WeightsError, check, digest, layout, numbers_after, some
+from cspbench.weights.arrays import Array, Weights, check, digest, layout, numbers_after, some
 
 NET = Network(
     "net",

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from weight_files import V010, V025, count_up, random_arrays, same, save
 
-from cspbench.network import cfg_text
+from cspbench.errors import WeightsError
+from cspbench.network import cfg_writer
 from cspbench.network.layers import AvgPool, Convolution, Dropout, Layer, MaxPool
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.header import Header
 from cspbench.weights.opening import open_weights
 from cspbench.weights.summary import summary
@@ -198,7 +198,7 @@ def test_torch_is_imported_for_checkpoints_only(tmp_path: Path) -> None:
         "for path in sorted(Path(sys.argv[1]).iterdir()): assert open_weights(path, network).complete\n"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path, cfg_text.write(SILENT)], check=False, timeout=300)
+    done = subprocess.run([sys.executable, "-c", script, tmp_path, cfg_writer.write(SILENT)], check=False, timeout=300)
     assert done.returncode == 0
 
 

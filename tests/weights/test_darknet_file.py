@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import struct
-import time
 import tracemalloc
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weight_files import V010, V025, count_up, floats, networks, random_arrays, same, save
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, WeightsError
 from cspbench.network import cfg
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.network import Network
 from cspbench.weights import darknet
-from cspbench.weights.arrays import Arrays, Weights, WeightsError
+from cspbench.weights.arrays import Arrays, Weights
 from cspbench.weights.header import Header
 from cspbench.zoo.catalogue import model
 
@@ -293,7 +292,6 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = save(tmp_path, V025)
     os.truncate(path, 2**40)
-    begin = time.perf_counter()
     tracemalloc.start()
     with pytest.raises(WeightsError, match=r"\d+ bytes are left over"):
         darknet.read(path, model("darknet").build())
@@ -304,7 +302,6 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**25  # the definitions of the catalogue, for the message
-    assert time.perf_counter() - begin < 60  # a terabyte takes longer
 
 
 def test_reading_maps_the_file_and_copies_nothing(tmp_path: Path) -> None:
@@ -367,7 +364,13 @@ def test_bytes_that_are_written(tmp_path: Path) -> None:
     assert path.read_bytes() == struct.pack("<iiiQ", 0, 2, 5, 0) + WHOLE[20:]
 
 
-@pytest.mark.parametrize(("name", "version"), [("tiny", "0.1.0"), ("yolo-fastest-1.1", "0.2.5")])
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        pytest.param("tiny", "0.1.0", marks=pytest.mark.reference("weights/tiny.weights")),
+        pytest.param("yolo-fastest-1.1", "0.2.5", marks=pytest.mark.reference("weights/yolo-fastest-1.1.weights")),
+    ],
+)
 def test_trained_files(shared: Path, name: str, version: str, tmp_path: Path) -> None:
     path = shared / "weights" / f"{name}.weights"
     net = cfg.read(path.with_suffix(".cfg")).network
@@ -382,12 +385,7 @@ def test_trained_files(shared: Path, name: str, version: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["csmobilenet-v2", "enetb0", "resnet10"])
-def test_golden_files(shared: Path, name: str, tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    golden = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(golden)
+def test_golden_files(golden: ModuleType, name: str, tmp_path: Path) -> None:
     path = save(tmp_path, golden.weights(name))
     read = darknet.read(path, model(name).build())
     assert read.header == Header(0, 2, 5, 32_013_312)

@@ -26,11 +26,10 @@ from weight_server import (
 
 from cspbench.cli.fetch import chosen, fetch_files
 from cspbench.cli.options import Format
-from cspbench.errors import UsageError
+from cspbench.errors import PlaceError, UsageError
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link
-from cspbench.weights.partial import PlaceError
 from cspbench.zoo.catalogue import model
 
 NAME = "csmobilenet-v2_final.weights"
@@ -60,7 +59,7 @@ def heard() -> None:
 def ended(process: subprocess.Popen[str], code: int) -> tuple[list[dict[str, object]], str]:
     """The table and the words of a process that must end with that code."""
     with process:
-        out, words = process.communicate(timeout=120)
+        out, words = process.communicate(timeout=900)
     assert process.returncode == code, words
     return json.loads(out) if out else [], words
 
@@ -68,7 +67,7 @@ def ended(process: subprocess.Popen[str], code: int) -> tuple[list[dict[str, obj
 def arrived(folder: Path, size: int) -> None:
     """Wait until so many bytes are in the `.part` file."""
     part = folder / f"{NAME}.part"
-    until = time.monotonic() + 60
+    until = time.monotonic() + 900
     while not part.exists() or part.stat().st_size < size:
         assert time.monotonic() < until
         time.sleep(0.02)

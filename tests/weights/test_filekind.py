@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from weight_files import V010, V025, count_up, save
 
-from cspbench.weights.arrays import WeightsError
+from cspbench.errors import WeightsError
 from cspbench.weights.filekind import SAMPLE, Kind, examine
 
 PAGE = b"<!DOCTYPE html><title>Not found</title>"

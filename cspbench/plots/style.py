@@ -1,0 +1,108 @@
+"""Figures of a report: their colours, and their bytes as PNG or as SVG inside a page, the same every time."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, PAPER, GRID = "#1f2a37", "#fffffe", "#e3e6ea"
+CSP, OTHER = "#c0392b", "#34495e"
+DASHES = (0, (4, 2))
+"""The line of what was measured."""
+EXACT, WITHIN, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
+
+VARIABLES: Mapping[str, str] = {
+    INK: "ink",
+    PAPER: "paper",
+    GRID: "grid",
+    CSP: "csp",
+    OTHER: "other",
+    EXACT: "exact",
+    WITHIN: "within",
+    OFF: "off",
+    FITTED: "fitted",
+}
+"""The page's name for each colour, which has another value on dark ground."""
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "svg.hashsalt": "cspbench",
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.facecolor": PAPER,
+    "figure.facecolor": PAPER,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it figures are made and saved in the report's style. Needs matplotlib."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise UsageError(
+            "usage.no-matplotlib", "plots need matplotlib", found="not installed", remedy="Install cspbench[plot]"
+        ) from None
+    with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file, without date or version."""
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+class Svg(NamedTuple):
+    """An svg element of a page, the style rules it needs, and what it shows in words."""
+
+    element: str
+    rules: str
+    description: str
+
+
+def svg(figure: Figure, name: str, description: str) -> Svg:
+    """The figure as an element of a page; its ids and classes begin with its name.
+
+    Its styles become rules, since a page that forbids inline styles would lose them, and its colours variables.
+    """
+    buffer = io.StringIO()
+    with styled():
+        figure.savefig(buffer, format="svg")
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].rstrip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style [^>]*>.*?</style>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    width, height = re.findall(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', text)[0]
+    head = f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{description}">'
+    text = re.sub(r"<svg [^>]*>", head, text, count=1)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(url\(|xlink:href=")#', rf"\1#{name}-", text)
+    rules: dict[str, str] = {}
+
+    def named(style: re.Match[str]) -> str:
+        return f'class="{rules.setdefault(_themed(style[1]), f"{name}-{len(rules)}")}"'
+
+    text = re.sub(r'style="([^"]*)"', named, text)
+    return Svg(text, "\n".join(f".{rule} {{ {style} }}" for style, rule in rules.items()), description)
+
+
+def _themed(style: str) -> str:
+    style = re.sub(r"'DejaVu Sans'.*?sans-serif", "system-ui, sans-serif", style)
+    return re.sub(r"#[0-9a-f]{6}", lambda colour: f"var(--{VARIABLES[colour[0]]})", style)

@@ -1,0 +1,138 @@
+"""Bootstrap intervals against the same draws evaluated by pycocotools, image by copied image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cspbench.data.coco_annotations import GroundTruth
+from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
+from cspbench.detection.ap.bootstrap import NAMES, intervals, paired
+from cspbench.detection.ap.matching import Detections
+from cspbench.errors import DatasetError
+
+IMAGES, CATEGORIES = 12, 3
+
+
+def scene(seed: int) -> tuple[GroundTruth, Detections]:
+    """Objects of every size in a few images, and detections around them; every score is its own."""
+    rng = np.random.default_rng(0)
+    boxes = np.column_stack((rng.uniform(0, 300, (60, 2)), np.exp(rng.uniform(2.5, 5.5, (60, 2)))))
+    images, kinds = rng.integers(1, IMAGES + 1, 60), rng.integers(1, CATEGORIES + 1, 60)
+    truth = GroundTruth(
+        image_ids=np.arange(1, IMAGES + 1),
+        categories={key: str(key) for key in range(1, CATEGORIES + 1)},
+        images=images,
+        category_ids=kinds,
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        crowd=rng.random(60) < 0.1,
+    )
+    rng = np.random.default_rng(seed)
+    near = rng.integers(0, 60, 200)
+    found = boxes[near] + rng.normal(0, 4, (200, 4))
+    return truth, Detections(images[near], kinds[near], found, rng.permutation(200) / 200)
+
+
+def copied(truth: GroundTruth, detections: Detections, chosen: np.ndarray) -> AveragePrecision:
+    """Pycocotools on the chosen images, each copy an image of its own; copies of one image lie side by side."""
+    chosen = np.sort(chosen)
+    objects = [np.flatnonzero(truth.images == image) for image in chosen]
+    found = [np.flatnonzero(detections.image_ids == image) for image in chosen]
+    new = np.arange(1, len(chosen) + 1)
+    which, others = np.concatenate(objects), np.concatenate(found)
+    drawn = replace(
+        truth,
+        image_ids=new,
+        images=np.repeat(new, [len(each) for each in objects]),
+        **{name: getattr(truth, name)[which] for name in ("category_ids", "boxes", "areas", "crowd")},
+    )
+    ids = np.repeat(new, [len(each) for each in found])
+    columns = (getattr(detections, name)[others] for name in ("category_ids", "boxes", "scores"))
+    return average_precision(drawn, Detections(ids, *columns), "pycocotools")
+
+
+def naive(truth: GroundTruth, detections: Detections, draws: int, seed: int) -> np.ndarray:
+    """The six numbers of each draw, in percent."""
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        chosen = truth.image_ids[rng.integers(0, IMAGES, IMAGES)]
+        values.append(copied(truth, detections, chosen).stats[:6])
+    return np.where(np.array(values) < 0, np.nan, 100 * np.array(values))
+
+
+def test_intervals_are_those_of_copied_images() -> None:
+    truth, detections = scene(1)
+    result = average_precision(truth, detections)
+    values = naive(truth, detections, 25, seed=3)
+    found = intervals(result, draws=25, seed=3)
+    for place, name in enumerate(NAMES):
+        assert found[name] == pytest.approx(np.nanpercentile(values[:, place], (2.5, 97.5)), abs=1e-9)
+
+
+def test_differences_are_those_of_copied_images() -> None:
+    truth, first = scene(1)
+    _, second = scene(2)
+    results = average_precision(truth, first), average_precision(truth, second)
+    found = paired(*results, draws=25, seed=3)
+    values = naive(truth, second, 25, seed=3) - naive(truth, first, 25, seed=3)
+    for place, name in enumerate(NAMES):
+        difference = found[name]
+        assert difference is not None
+        measured = 100 * (results[1].stats[place] - results[0].stats[place])
+        assert difference.delta == pytest.approx(measured)
+        assert difference.interval == pytest.approx(np.nanpercentile(values[:, place], (2.5, 97.5)), abs=1e-9)
+        rarer = min((values[:, place] <= 0).sum(), (values[:, place] >= 0).sum())
+        assert difference.p == pytest.approx(min(1, 2 * (rarer + 1) / 26))
+        assert set(difference.as_json()) == {"delta", "interval", "p"}
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    result = average_precision(*scene(1))
+    steps: list[int] = []
+    first = intervals(result, draws=40, step=steps.append)
+    assert first == intervals(result, draws=40)
+    assert first != intervals(result, draws=40, seed=1)
+    assert steps == list(range(1, 41))
+    ap = first["ap"]
+    assert ap is not None
+    assert ap[0] < 100 * result.stats[0] < ap[1]
+
+
+def test_a_run_does_not_differ_from_itself() -> None:
+    result = average_precision(*scene(1))
+    for difference in paired(result, result, draws=10).values():
+        assert difference is not None
+        assert (difference.delta, difference.interval, difference.p) == (0, (0, 0), 1)
+
+
+def test_nothing_to_find_has_no_interval() -> None:
+    truth, detections = scene(1)
+    small = truth.areas < 32**2
+    without = replace(
+        truth,
+        **{name: getattr(truth, name)[~small] for name in ("images", "category_ids", "boxes", "areas", "crowd")},
+    )
+    result = average_precision(without, detections)
+    assert intervals(result, draws=5)["aps"] is None
+    assert paired(result, result, draws=5)["aps"] is None
+    assert intervals(result, draws=5)["ap"] is not None
+
+
+def test_what_cannot_be_resampled() -> None:
+    truth, detections = scene(1)
+    with pytest.raises(DatasetError, match="which keeps its matches, found pycocotools"):
+        intervals(average_precision(truth, detections, "pycocotools"))
+    fewer = truth.only(truth.image_ids[:5])
+    inside = np.isin(detections.image_ids, fewer.image_ids)
+    part = average_precision(fewer, Detections(*(column[inside] for column in detections)))
+    with pytest.raises(DatasetError, match="found 12 and 5 images"):
+        paired(average_precision(truth, detections), part)
+    with pytest.raises(DatasetError, match="no draws"):
+        intervals(part, draws=0)
+    empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    with pytest.raises(DatasetError, match="nothing to resample"):
+        intervals(average_precision(truth.only([]), empty))
