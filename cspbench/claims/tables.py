@@ -110,7 +110,7 @@ def _descriptions(source: Files | None) -> dict[str, dict[str, dict[str, Any]]]:
 def _table(name: str, description: str, text: str, known: str | None) -> Table:
     """The table out of the texts of its files; without the `known` models its claims alone."""
     every = _descriptions({DESCRIPTION: description})
-    table, sizes = _described(name, every["tables"][name], every["columns"])
+    table, sizes = _described(name, every["tables"][name], every["columns"], claims_only=known is None)
     rows = _rows(f"{name}.csv", text, table, sizes, None if known is None else models.parse(known))
     return replace(table, rows=rows)
 
@@ -119,7 +119,9 @@ Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
 """The input size of all rows, where no column prints it, and that at which they were counted."""
 
 
-def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Table, Sizes]:
+def _described(
+    name: str, given: Mapping[str, Any], columns: Mapping[str, Any], *, claims_only: bool
+) -> tuple[Table, Sizes]:
     description = dict(given)
     try:
         listed = tuple(Column(**{"header": key, **columns[key]}) for key in description.pop("columns"))
@@ -140,7 +142,7 @@ def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) 
         texts += [value for column in listed for value in vars(column).values()]
         if not all(text is None or isinstance(text, str) for text in texts) or type(settings) is not bool:
             raise TypeError("a value of the wrong kind")
-        _check(table, size)
+        _check(table, size, claims_only=claims_only)
     except (KeyError, TypeError, ValueError) as error:
         where = f"{DESCRIPTION}, table {name}"
         remedy = "Add or correct that entry."
@@ -148,7 +150,7 @@ def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) 
     return table, (size, counting_size)
 
 
-def _check(table: Table, size: tuple[int, int] | None) -> None:
+def _check(table: Table, size: tuple[int, int] | None, *, claims_only: bool) -> None:
     """That a table says all that its rows need to be measured; raises `ValueError`."""
     roles = [column.role for column in table.columns]
     for value, known in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
@@ -158,6 +160,8 @@ def _check(table: Table, size: tuple[int, int] | None) -> None:
         raise ValueError("a role that no column has")
     if not table.split:
         raise ValueError("an empty split")
+    if claims_only:
+        return
     if table.dataset == "imagenet" and not table.presets:
         raise ValueError("no presets, under which its accuracies were measured")
     if table.dataset == "coco" and size is None and not {"size", "side"} & {*roles}:
