@@ -30,6 +30,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[Line]:
         return [_line(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
     except TableError as error:
         raise CspbenchError(
+            "baseline.unreadable-tables",
             "tables that this version cannot read",
             where=where,
             found=brief(str(error), 300),

@@ -82,13 +82,15 @@ def parse(text: str) -> Mapping[str, Entry]:
         entry = _entry(name, section)
         for each in entry.weights:
             if each.file in files:
-                raise _fault("a weight file named twice", name, "one model a file", each.file)
+                raise _fault("models.duplicate-file", "a weight file named twice", name, "one model a file", each.file)
             files.add(each.file)
         entries[name] = entry
     for entry in entries.values():
         for other in entry.namesakes:
             if other not in entries:
-                raise _fault("unknown namesake", entry.name, "the name of another model", other)
+                raise _fault(
+                    "models.unknown-namesake", "unknown namesake", entry.name, "the name of another model", other
+                )
     return entries
 
 
@@ -96,9 +98,9 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     given = dict(section)
     listed, namesakes = given.pop("weights", []), given.pop("namesakes", [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise _fault("not a list of weight files", name, f"[[models.{name}.weights]]", repr(listed))
+        raise _fault("models.not-files", "not a list of weight files", name, f"[[models.{name}.weights]]", repr(listed))
     if not isinstance(namesakes, list) or not all(isinstance(each, str) for each in namesakes):
-        raise _fault("not a list of namesakes", name, "names of models", repr(namesakes))
+        raise _fault("models.not-namesakes", "not a list of namesakes", name, "names of models", repr(namesakes))
     _check(name, Entry, given, required=("definition", "source"))
     for key, kinds in (
         ("definition", Definition),
@@ -107,7 +109,7 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
         ("engine", Engine),
     ):
         if key in given and given[key] not in (known := [each for each in get_args(kinds) if each != "file"]):
-            raise _fault(f"unknown {key}", name, f"one of {', '.join(known)}", repr(given[key]))
+            raise _fault("models.unknown-word", f"unknown {key}", name, f"one of {', '.join(known)}", repr(given[key]))
     if given["definition"] == "cfg":
         against = given["source"].split(" ")[0]
         equal = f"Equal to the published file layer by layer: `cspbench params {name} --against {against}`."
@@ -115,7 +117,7 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     weights = tuple(_published(name, each) for each in listed)
     for each in weights:
         if each.same_as is not None and each.same_as not in {other.file for other in weights if other is not each}:
-            raise _fault("unknown file", name, "same_as another file of the model", each.same_as)
+            raise _fault("models.unknown-file", "unknown file", name, "same_as another file of the model", each.same_as)
     return Entry(name=name, namesakes=tuple(namesakes), weights=weights, **given)
 
 
@@ -124,17 +126,37 @@ def _published(model: str, given: Mapping[str, Any]) -> PublishedFile:
     _check(name, PublishedFile, given, required=("file", "status"), numbers=("size",))
     file, url, size = given["file"], given.get("url"), given.get("size")
     if not re.fullmatch(r"[^/\\\s]+\.(weights|pth|safetensors)", file):
-        raise _fault("not a weight file's name", name, "a name ending in .weights, .pth or .safetensors", file)
+        raise _fault(
+            "models.not-a-file-name",
+            "not a weight file's name",
+            name,
+            "a name ending in .weights, .pth or .safetensors",
+            file,
+        )
     if given["status"] not in get_args(Status):
-        raise _fault("unknown status", f"{model}, {file}", f"one of {', '.join(get_args(Status))}", given["status"])
+        raise _fault(
+            "models.unknown-status",
+            "unknown status",
+            f"{model}, {file}",
+            f"one of {', '.join(get_args(Status))}",
+            given["status"],
+        )
     if url is not None and not _address(url):
-        raise _fault("not an address", f"{model}, {file}", "https://HOST/...", url)
+        raise _fault("models.not-an-address", "not an address", f"{model}, {file}", "https://HOST/...", url)
     if url is not None and "source" not in given:
-        raise _fault("an address without its source", f"{model}, {file}", "source, the document that prints it", "none")
+        raise _fault(
+            "models.no-source",
+            "an address without its source",
+            f"{model}, {file}",
+            "source, the document that prints it",
+            "none",
+        )
     if size is not None and size <= 0:
-        raise _fault("not a size", f"{model}, {file}", "bytes", str(size))
+        raise _fault("models.not-a-size", "not a size", f"{model}, {file}", "bytes", str(size))
     if not re.fullmatch(r"[0-9a-f]{8,64}", given.get("sha256", "0" * 8)):
-        raise _fault("not a digest", f"{model}, {file}", "8 to 64 hexadecimal digits", given["sha256"])
+        raise _fault(
+            "models.not-a-digest", "not a digest", f"{model}, {file}", "8 to 64 hexadecimal digits", given["sha256"]
+        )
     return PublishedFile(**cast("dict[str, Any]", given))
 
 
@@ -145,14 +167,20 @@ def _check(
     known = {each.name for each in fields(kind)} - {"name"}
     for key in required:
         if key not in given:
-            raise _fault("incomplete description", where, key, ", ".join(given))
+            raise _fault("models.incomplete", "incomplete description", where, key, ", ".join(given))
     for key, value in given.items():
         if key not in known:
-            raise _fault("unknown key", where, f"one of {', '.join(sorted(known))}", key)
+            raise _fault("models.unknown-key", "unknown key", where, f"one of {', '.join(sorted(known))}", key)
         if type(value) is not (int if key in numbers else str):
-            raise _fault("a value of the wrong kind", where, "a number" if key in numbers else "a text", repr(value))
+            raise _fault(
+                "models.wrong-type",
+                "a value of the wrong kind",
+                where,
+                "a number" if key in numbers else "a text",
+                repr(value),
+            )
         if isinstance(value, str) and not value.replace("\n", " ").isprintable():
-            raise _fault("not a printable text", where, "printable characters", repr(value))
+            raise _fault("models.not-printable", "not a printable text", where, "printable characters", repr(value))
 
 
 def _address(url: str) -> bool:
@@ -164,6 +192,6 @@ def _address(url: str) -> bool:
     return parts.scheme == "https" and bool(host) and "@" not in parts.netloc and url.isascii() and " " not in url
 
 
-def _fault(what: str, model: str, expected: str, found: str) -> TableError:
+def _fault(code: str, what: str, model: str, expected: str, found: str) -> TableError:
     where = f"{FILE}, model {brief(model, 80)}"
-    return TableError(what, where=where, expected=expected, found=brief(found, 120), remedy=_REMEDY)
+    return TableError(code, what, where=where, expected=expected, found=brief(found, 120), remedy=_REMEDY)

@@ -24,8 +24,15 @@ def sections(text: str, file: str, groups: tuple[str, ...], largest: int) -> dic
             raise ValueError(f"more than {largest} characters, or than {LONGEST_LINE} on a line")
         found: dict[str, Any] = {**{group: {} for group in groups}, **tomllib.loads(text)}
     except (ValueError, RecursionError) as error:
-        raise TableError("not TOML", where=file, found=brief(str(error), 120), remedy="Correct that line.") from error
+        raise TableError(
+            "tables.not-toml", "not TOML", where=file, found=brief(str(error), 120), remedy="Correct that line."
+        ) from error
     for group in groups:
         if not isinstance(found[group], dict) or not all(isinstance(each, dict) for each in found[group].values()):
-            raise TableError(f"[{group}] is not a group of sections", where=file, remedy="Restore the published file.")
+            raise TableError(
+                "tables.not-sections",
+                f"[{group}] is not a group of sections",
+                where=file,
+                remedy="Restore the published file.",
+            )
     return found

@@ -9,8 +9,9 @@ import pytest
 
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
-from cspbench.detection.ap.bootstrap import NAMES, BootstrapError, intervals, paired
+from cspbench.detection.ap.bootstrap import NAMES, intervals, paired
 from cspbench.detection.ap.matching import Detections
+from cspbench.errors import DatasetError
 
 IMAGES, CATEGORIES = 12, 3
 
@@ -123,15 +124,15 @@ def test_nothing_to_find_has_no_interval() -> None:
 
 def test_what_cannot_be_resampled() -> None:
     truth, detections = scene(1)
-    with pytest.raises(BootstrapError, match="which keeps its matches, found pycocotools"):
+    with pytest.raises(DatasetError, match="which keeps its matches, found pycocotools"):
         intervals(average_precision(truth, detections, "pycocotools"))
     fewer = truth.only(truth.image_ids[:5])
     inside = np.isin(detections.image_ids, fewer.image_ids)
     part = average_precision(fewer, Detections(*(column[inside] for column in detections)))
-    with pytest.raises(BootstrapError, match="found 12 and 5 images"):
+    with pytest.raises(DatasetError, match="found 12 and 5 images"):
         paired(average_precision(truth, detections), part)
-    with pytest.raises(BootstrapError, match="no draws"):
+    with pytest.raises(DatasetError, match="no draws"):
         intervals(part, draws=0)
     empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
-    with pytest.raises(BootstrapError, match="nothing to resample"):
+    with pytest.raises(DatasetError, match="nothing to resample"):
         intervals(average_precision(truth.only([]), empty))

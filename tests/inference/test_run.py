@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cspbench.errors import IncompleteRunError, RunError
 from cspbench.inference import record as records
-from cspbench.inference.run import SHARD, IncompleteRunError, Run, RunError, find_runs, load_run, open_run
+from cspbench.inference.run import SHARD, Run, find_runs, load_run, open_run
 
 MADE = {"command": ["cspbench"]}
 

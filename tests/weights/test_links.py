@@ -11,9 +11,10 @@ import pytest
 from golden import documents
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from cspbench.claims import tables
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
@@ -58,7 +59,7 @@ file = "b.pth"
 status = "released"
 """
     assert links({"models.toml": model}) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
-    with pytest.raises(TableError, match="not an address"):
+    with refuses("models.not-an-address", found="ftp://h/a.pth"):
         links({"models.toml": model.replace("https:", "ftp:")})
 
 
@@ -114,7 +115,7 @@ def test_a_mirror_is_a_folder_or_the_file(mirror: str, address: str) -> None:
     if "a%20b" in address:
         assert mirrored(mirror, "a b.weights", only=False) == address
     else:
-        with pytest.raises(UsageError, match="a mirror's address of one file, for several files"):
+        with refuses("usage.mirror-of-one-file", expected="the address of a folder", found=mirror):
             mirrored(mirror, "a b.weights", only=False)
 
 
@@ -130,18 +131,18 @@ def test_a_local_file_is_a_mirror_of_one(tmp_path: Path) -> None:
      "file://host/w", "file:", "x" * 300, "http://h/a b", "http://h/\n", "http://h/ü"],
 )  # fmt: skip
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(UsageError, match="not an address"):
+    with refuses("usage.not-an-address"):
         split(url)
 
 
 def test_a_password_is_not_repeated() -> None:
-    with pytest.raises(UsageError, match="name or password") as caught:
+    with refuses("usage.address-with-password", found="one for h") as caught:
         split("https://me:secret@h/w")
     assert "secret" not in str(caught.value)
 
 
 def test_a_path_is_answered_with_its_address(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"Write {tmp_path.as_uri()}"):
+    with refuses("usage.not-an-address", remedy=f"Write {tmp_path.as_uri()}"):
         split(str(tmp_path))
 
 
