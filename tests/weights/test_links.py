@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.claims import tables
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
 from cspbench.weights.links import Link, direct, drive_id, link_of, links, mirrored, split
@@ -59,7 +59,7 @@ file = "b.pth"
 status = "released"
 """
     assert links({"models.toml": model}) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
-    with pytest.raises(TableError, match="not an address"):
+    with refuses("models.not-an-address", found="ftp://h/a.pth"):
         links({"models.toml": model.replace("https:", "ftp:")})
 
 
