@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from cspbench.weights.download.files.files import Expected, Fetched, Patience, download
 from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,6 +29,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.weights.download.files import Expected, Fetched, Patience, download
 from cspbench.weights.download.files import files as fetching
 
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 import typer
-from cspbench.weights.download.files.links import Link
-from cspbench.weights.download.files.rows import rows_named
 from refusals import refuses
 from weight_files import random_arrays
 from weight_server import (
@@ -31,6 +29,8 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
+from cspbench.weights.download.links import Link
+from cspbench.weights.download.rows import rows_named
 from cspbench.zoo.registry import model
 
 NAME = "csmobilenet-v2_final.weights"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cspbench.weights.download.files.files import download
 from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
@@ -19,6 +18,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     serving,
     status,
 )
+
+from cspbench.weights.download.files import download
 
 FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
 <form id="download-form" action="{action}" method="get">

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cspbench.weights.download.files.files import Expected, download
 from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
@@ -32,6 +31,7 @@ from weight_server import (  # noqa: F401 (found by their names)
 )
 
 from cspbench.errors import BrokenError, UnreachableError, WeightsError
+from cspbench.weights.download.files import Expected, download
 from cspbench.weights.download.files import files as fetching
 
 

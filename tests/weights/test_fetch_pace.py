@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cspbench.weights.download.files.files import Expected, Patience, download
-from cspbench.weights.download.files.pace import Pace
 from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
@@ -23,7 +21,9 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
+from cspbench.weights.download.files import Expected, Patience, download
 from cspbench.weights.download.files import pace as pacing
+from cspbench.weights.download.pace import Pace
 
 
 def read(*reads: tuple[float, int], between: float = 0.0) -> int | None:

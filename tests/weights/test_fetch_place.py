@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cspbench.weights.download.files.files import download
 from permissions import permissions_hold
 from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
@@ -26,6 +25,7 @@ from weight_server import (  # noqa: F401 (found by their names)
 
 from cspbench.errors import LockError
 from cspbench.lock import exclusive
+from cspbench.weights.download.files import download
 
 
 def test_another_file_is_replaced_only_by_force(site: Site, target: Path) -> None:

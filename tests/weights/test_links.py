@@ -8,8 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cspbench.weights.download.files.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
-from cspbench.weights.download.files.links import Link, direct, drive_id, link_of, links, mirrored, split
 from golden import documents
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +16,8 @@ from refusals import refuses
 from cspbench.claims import tables
 from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
+from cspbench.weights.download.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
+from cspbench.weights.download.links import Link, direct, drive_id, link_of, links, mirrored, split
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"

@@ -17,9 +17,9 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from cspbench.weights.download.files.files import Expected, Patience
 
 from cspbench.errors import WeightsError
+from cspbench.weights.download.files import Expected, Patience
 
 DATA = b"\0\0\0\0\2" + np.random.default_rng(0).bytes(299_995)
 SIZE = len(DATA)

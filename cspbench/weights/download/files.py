@@ -10,8 +10,8 @@ from pathlib import Path
 from cspbench.errors import BrokenError, ExistingError, UnreachableError, WeightsError
 from cspbench.lock import exclusive
 from cspbench.weights.arrays import digest
-from cspbench.weights.download.files.part import Origin, Part, unfinished
-from cspbench.weights.download.files.transport import Answer, opened
+from cspbench.weights.download.part import Origin, Part, unfinished
+from cspbench.weights.download.transport import Answer, opened
 from cspbench.weights.filekind import examine
 
 LARGEST = 2 << 30

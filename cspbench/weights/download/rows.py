@@ -10,8 +10,8 @@ from pathlib import Path
 from cspbench.errors import LockedError, UsageError, WeightsError
 from cspbench.weights.catalogue import WeightFile
 from cspbench.weights.darknet import read
-from cspbench.weights.download.files.files import Expected, Patience, download
-from cspbench.weights.download.files.links import link_of, mirrored
+from cspbench.weights.download.files import Expected, Patience, download
+from cspbench.weights.download.links import link_of, mirrored
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.registry import MODELS
 
