@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 from result_files import classifier, counted, counts, detector, network_of, put, sources, stored, threshold
+from snapshot import ROWS
 
 from cspbench.errors import CspbenchError
 from cspbench.report import build, text
@@ -47,7 +48,7 @@ def ap(table: str, row: str, **evaluations: StoredEvaluation) -> ReportCell:
 
 def test_nothing_measured_says_why() -> None:
     lines = rows()
-    assert len([each for each in lines if not each.table.startswith("sample-")]) == 92
+    assert len([each for each in lines if not each.table.startswith("sample-")]) == ROWS
     big = line(lines, "imagenet-big", "darknet-53").cells
     assert {metric: each.mark for metric, each in big.items()} == {
         "params": "unmeasured: not-run",
@@ -358,6 +359,7 @@ def test_building_imports_no_torch(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     code = (
         "import sys; from pathlib import Path; from cspbench.report.build import build; "
-        "assert len(build(Path(sys.argv[1]))) >= 92; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+        f"assert len(build(Path(sys.argv[1]))) >= {ROWS}; "
+        "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, os.fspath(tmp_path)], check=True, timeout=900)

@@ -133,7 +133,7 @@ def test_the_samples_weights_are_those_of_the_package() -> None:
     assert path is not None
     known = published_weights(tables.load("sample-detection").row("sample-csp-detector"))
     body = path.read_bytes()[20:]  # after Darknet's header
-    assert (known.arrays, known.files) == (hashlib.sha256(body).hexdigest(), (digest(path),))
+    assert (known.arrays, known.files) == ((hashlib.sha256(body).hexdigest(),), (digest(path),))
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_the_samples_weights_are_those_of_the_package() -> None:
     ],
 )
 def test_equal_arrays_are_equal_weights(weights: str, file: str | None, same: bool | None) -> None:
-    assert PublishedWeights("aa", ("12",)).are(weights, file) is same
+    assert PublishedWeights(("aa",), ("12",)).are(weights, file) is same
 
 
 def test_what_is_known_of_one_kind_says_nothing_of_the_other() -> None:
-    assert PublishedWeights("aa").are("file:aa") is None
-    assert PublishedWeights(None, ("12",)).are("arrays:12") is None
-    assert PublishedWeights(None, ("12",)).are("arrays:12", "12") is True
+    assert PublishedWeights(("aa",)).are("file:aa") is None
+    assert PublishedWeights((), ("12",)).are("arrays:12") is None
+    assert PublishedWeights((), ("12",)).are("arrays:12", "12") is True
     assert PublishedWeights().are("arrays:12", "12") is None
 
 
