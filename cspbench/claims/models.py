@@ -82,7 +82,7 @@ def parse(text: str) -> Mapping[str, Entry]:
         entry = _entry(name, section)
         for each in entry.weights:
             if each.file in files:
-                raise _fault("models.file-twice", "a weight file named twice", name, "one model a file", each.file)
+                raise _fault("models.duplicate-file", "a weight file named twice", name, "one model a file", each.file)
             files.add(each.file)
         entries[name] = entry
     for entry in entries.values():
@@ -98,9 +98,9 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     given = dict(section)
     listed, namesakes = given.pop("weights", []), given.pop("namesakes", [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise _fault("models.not-a-list", "not a list", name, f"[[models.{name}.weights]]", repr(listed))
+        raise _fault("models.not-files", "not a list of weight files", name, f"[[models.{name}.weights]]", repr(listed))
     if not isinstance(namesakes, list) or not all(isinstance(each, str) for each in namesakes):
-        raise _fault("models.not-a-list", "not a list", name, "names of models", repr(namesakes))
+        raise _fault("models.not-namesakes", "not a list of namesakes", name, "names of models", repr(namesakes))
     _check(name, Entry, given, required=("definition", "source"))
     for key, kinds in (
         ("definition", Definition),
@@ -109,7 +109,7 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
         ("engine", Engine),
     ):
         if key in given and given[key] not in (known := [each for each in get_args(kinds) if each != "file"]):
-            raise _fault("models.unknown-value", f"unknown {key}", name, f"one of {', '.join(known)}", repr(given[key]))
+            raise _fault("models.unknown-word", f"unknown {key}", name, f"one of {', '.join(known)}", repr(given[key]))
     if given["definition"] == "cfg":
         against = given["source"].split(" ")[0]
         equal = f"Equal to the published file layer by layer: `cspbench params {name} --against {against}`."
@@ -127,7 +127,7 @@ def _published(model: str, given: Mapping[str, Any]) -> PublishedFile:
     file, url, size = given["file"], given.get("url"), given.get("size")
     if not re.fullmatch(r"[^/\\\s]+\.(weights|pth|safetensors)", file):
         raise _fault(
-            "models.file-name",
+            "models.not-a-file-name",
             "not a weight file's name",
             name,
             "a name ending in .weights, .pth or .safetensors",
@@ -135,7 +135,7 @@ def _published(model: str, given: Mapping[str, Any]) -> PublishedFile:
         )
     if given["status"] not in get_args(Status):
         raise _fault(
-            "models.unknown-value",
+            "models.unknown-status",
             "unknown status",
             f"{model}, {file}",
             f"one of {', '.join(get_args(Status))}",
@@ -145,7 +145,7 @@ def _published(model: str, given: Mapping[str, Any]) -> PublishedFile:
         raise _fault("models.not-an-address", "not an address", f"{model}, {file}", "https://HOST/...", url)
     if url is not None and "source" not in given:
         raise _fault(
-            "models.address-without-source",
+            "models.no-source",
             "an address without its source",
             f"{model}, {file}",
             "source, the document that prints it",
@@ -173,7 +173,7 @@ def _check(
             raise _fault("models.unknown-key", "unknown key", where, f"one of {', '.join(sorted(known))}", key)
         if type(value) is not (int if key in numbers else str):
             raise _fault(
-                "models.wrong-kind",
+                "models.wrong-type",
                 "a value of the wrong kind",
                 where,
                 "a number" if key in numbers else "a text",

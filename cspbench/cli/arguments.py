@@ -36,10 +36,14 @@ def either(positional: Given | None, option: Given | None, name: str) -> Given |
             "usage.named-twice",
             f"{name} does the same as the argument",
             expected="one of them",
-            found=f"{positional} and {option}",
+            found=f"{_words(positional)} and {_words(option)}",
             remedy=f"Leave out {name}",
         )
     return positional or option
+
+
+def _words(given: object) -> str:
+    return ", ".join(map(str, given)) if isinstance(given, list) else str(given)
 
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:

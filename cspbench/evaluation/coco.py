@@ -63,11 +63,6 @@ class DetectionResult:
 
         return of_evaluation(self.stored)
 
-    @property
-    def awaits_server(self) -> bool:
-        """Whether it is of a test split whose server has not answered for every threshold."""
-        return self.metrics.submissions is not None and any(not each.ap for each in self.metrics.thresholds)
-
 
 def evaluate_coco(
     model: str | Network | Described,

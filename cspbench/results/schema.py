@@ -280,6 +280,11 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag=
         if self.images != self.identity.data.samples:
             raise ValueError(f"metrics of {self.images} images, the run has {self.identity.data.samples}")
 
+    @property
+    def awaits_server(self) -> bool:
+        """Whether it is of a test split whose server has not answered for every threshold."""
+        return self.submissions is not None and any(not each.ap for each in self.thresholds)
+
 
 Metrics = ClassificationMetrics | DetectionMetrics
 

@@ -167,6 +167,7 @@ def test_a_partial_result_never_passes(checkout: Path) -> None:
     (checkout / "results" / "evaluations" / "one.json").write_bytes(part)
     running = job(checkout)
     assert running.run() == 4, running.said
+    # its network stands in two tables, with two accuracies in each
     assert running.comments[0]["body"].startswith(f"{MARKER}\n### cspbench: 4 partial\n")
 
 

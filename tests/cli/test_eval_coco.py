@@ -171,7 +171,7 @@ def test_the_wrong_kind_of_network_data_or_weights(sample: Path, tmp_path: Path)
     done = run(["eval-coco", "-m", "csresnext50-panet-spp"], tmp_path)
     assert (done.returncode, "set $CSPBENCH_COCO" in done.stderr) == (2, True)
     done = run(["eval-coco", "--nms", "0.6"], tmp_path, CSPBENCH_COCO=str(sample / "coco"))
-    assert (done.returncode, ".weights (" in done.stderr, "bytes, published)" in done.stderr) == (2, True, True)
+    assert (done.returncode, ".weights (" in done.stderr, "bytes, released)" in done.stderr) == (2, True, True)
     done = run(["eval-coco", str(tmp_path), *arguments(sample)[2:]], tmp_path)
     assert (done.returncode, "is no COCO data set" in done.stderr) == (3, True)
 

@@ -76,7 +76,7 @@ def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_weights_are_named_as_they_are_looked_for() -> None:
     words = str(choosing.nothing(["csresnet10", "enetb0", "csdarknet53", "resnet50", "darknet53"]))
-    assert "Put enetb0_final.weights (19,560,180 bytes, published), csdarknet53.weights (110,710,068 bytes," in words
+    assert "Put enetb0_final.weights (19,560,180 bytes, released), csdarknet53.weights (110,710,068 bytes," in words
     assert "and 2 more there; `cspbench weights fetch` gets published ones" in words
     words = str(choosing.nothing(["csresnet10"]))
     assert "Put csresnet10.weights (10,954,420 bytes, never-released) there" in words
