@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from fuzzing import FUZZ
 
 from faults import staged
 from faults.commands import PATIENCE, Warm, contents, kept, until_stopped
 from faults.conftest import Undisturbed
-from fuzzing import FUZZ
 
 KILLS = 11 if FUZZ else 5
 """Of each command; more where CSPBENCH_FUZZ is set."""
