@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from math import erfc
 
 import numpy as np
 import pytest
@@ -54,6 +56,79 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(5, 5) == 1.0
     # 10 % more than half of 1600: z = (160 - 1) / 40 = 3.975
     assert mcnemar(720, 880) == pytest.approx(7.04e-5, rel=0.01)
+
+
+def exact(fewer: int, more: int) -> float:
+    """Twice the share of the outcomes of fair coins with at most `fewer` heads, in whole numbers."""
+    total, ways, tail = fewer + more, 1, 0
+    for heads in range(fewer + 1):
+        tail += ways
+        ways = ways * (total - heads) // (heads + 1)
+    return float(min(Fraction(1), Fraction(2 * tail, 2**total)))
+
+
+@pytest.mark.parametrize(
+    ("fewer", "more"), [(0, 1), (0, 5), (2, 10), (4, 7), (5, 6), (5, 5), (9, 30), (40, 60), (180, 220), (470, 530)]
+)
+def test_mcnemar_is_exact_up_to_a_thousand(fewer: int, more: int) -> None:
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(exact(fewer, more), rel=1e-9)
+
+
+def test_mcnemar_of_ten_and_two() -> None:
+    # 2 * (1 + 12 + 66) / 4096
+    assert mcnemar(10, 2) == pytest.approx(158 / 4096)
+    assert exact(2, 10) == pytest.approx(158 / 4096)
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(470, 531), (500, 501), (900, 1100), (0, 1001), (600, 600)])
+def test_mcnemar_is_normal_above(fewer: int, more: int) -> None:
+    # (|difference| - 1) / sqrt(sum), and no less than 0
+    z = max(0, more - fewer - 1) / (fewer + more) ** 0.5
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(erfc(z / 2**0.5), abs=1e-15)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 7), (7, 7), (0, 50_000), (50_000, 50_000)])
+def test_wilsons_bound_at_nothing_and_at_all(correct: int, total: int) -> None:
+    """The other bound is z^2 / (n + z^2), which follows from the formula there."""
+    square = 1.959963984540054**2
+    share = 100 * square / (total + square)
+    low, high = wilson(correct, total)
+    if correct:
+        assert low == pytest.approx(100 - share)
+        assert high == 100.0
+    else:
+        assert low == 0.0
+        assert high == pytest.approx(share)
+    assert Accuracy(correct, total).interval == (low, high)
+
+
+@pytest.mark.parametrize("total", [1, 49_999, 50_001, 100_000])
+def test_a_set_of_another_size_is_another_set(total: int) -> None:
+    cell = tables.load("imagenet-big").row("cspdarknet-53").cells["top1"]
+    for correct in (0, total * 772 // 1000, total):
+        judged = verdict(cell, Accuracy(correct, total), partial=False)
+        assert (judged.word, judged.reason, judged.delta) == (Word.UNMEASURED, Reason.OTHER_SPLIT, None)
+
+
+def test_the_whole_set_is_told_by_its_digest_where_that_is_known() -> None:
+    cell = tables.load("imagenet-big").row("cspdarknet-53").cells["top1"]
+    assert verdict(cell, Accuracy(38_600, 50_000), partial=False, whole=False).reason is Reason.OTHER_SPLIT
+    assert verdict(cell, Accuracy(772, 1000), partial=False, whole=True).word is Word.EXACT
+    assert verdict(cell, Accuracy(772, 1000), partial=True, whole=True).reason is Reason.PARTIAL
+    assert verdict(cell, Accuracy(38_600, 50_000), partial=True).reason is Reason.PARTIAL
+
+
+def test_a_measurement_is_rounded_as_it_is_printed() -> None:
+    # 77.15 is rounded up to the claim, one image less is not; 77.25 is rounded up from it, one image less is not
+    cell = tables.load("imagenet-big").row("cspdarknet-53").cells["top1"]
+    for correct, printed in ((38_574, "77.1"), (38_575, "77.2"), (38_624, "77.2"), (38_625, "77.3")):
+        judged = verdict(cell, Accuracy(correct, 50_000), partial=False)
+        assert (judged.word is Word.EXACT, str(judged.measured)) == (printed == "77.2", printed)
+
+
+def test_no_images_have_no_accuracy() -> None:
+    assert Accuracy(0, 0).percent == Decimal(0)
+    assert Accuracy(0, 0).interval == (0.0, 100.0)
 
 
 def test_compare_names_the_flipped_images() -> None:
