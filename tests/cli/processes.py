@@ -21,10 +21,18 @@ def _warm() -> Warm:
     return server
 
 
-def run(arguments: list[str], cwd: Path | None = None, command: list[str] | None = None, **environment: str) -> Done:
+def run(
+    arguments: list[str],
+    cwd: Path | None = None,
+    command: list[str] | None = None,
+    *,
+    tables: Path | None = None,
+    **environment: str,
+) -> Done:
     """Run `cspbench` to its end, in an environment without any CSPBENCH_ but those given.
 
-    `command` stands for it where it is to be started in another way, as a process that imports everything anew.
+    `command` stands for it where it is to be started in another way, as a process that imports everything anew;
+    `tables` is a folder of published tables that it finds in the place of its own.
     """
     if command is not None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
@@ -39,5 +47,6 @@ def run(arguments: list[str], cwd: Path | None = None, command: list[str] | None
         )
     with tempfile.TemporaryDirectory() as place:
         out, errors = Path(place) / "out", Path(place) / "errors"
-        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), environment=environment)
+        more = {} if tables is None else {"tables": str(tables)}
+        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), environment=environment, **more)
         return subprocess.CompletedProcess(arguments, process.wait(), process.words, errors.read_text())
