@@ -56,8 +56,8 @@ def write(folder: Path, *lines: dict[str, Any]) -> Path:
     return folder
 
 
-def unfinished_run(folder: Path) -> Path:
-    """Write the directory of an evaluation of CSPDarkNet-53 that has not ended."""
+def unfinished_run(folder: Path, **changes: Any) -> Path:
+    """Write the directory of an evaluation of CSPDarkNet-53 that has not ended; `changes` replace parts of it."""
     network = model("csdarknet53").build()
     identity = {
         "task": "imagenet",
@@ -69,6 +69,7 @@ def unfinished_run(folder: Path) -> Path:
         "size": list(network.input[1:]),
         "precision": "fp32",
         "file": False,
+        **changes,
     }
     folder.mkdir()
     who = {

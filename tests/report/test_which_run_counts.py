@@ -244,7 +244,7 @@ def test_a_comparison_of_counts_under_another_rule_is_none() -> None:
     def follows(base: str, own: str) -> str | None:
         rows[0]["params"]["counting"], rows[1]["params"]["counting"] = base, own
         found = cell({"params.json": counts(*rows)}, "imagenet-big", "cspdarknet-53", "params")
-        return found.comparison and found.comparison.measured
+        return found.comparison.measured if found.comparison else None
 
     assert follows("weights", "weights") == "(-34%)"
     assert follows("learnable", "weights") is follows("weights", "learnable") is None
