@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measuring import PYTHON, ROOT, child, table
 from cspbench.errors import CspbenchError
-from cspbench.results import write_text
+from cspbench.io import write_text
 
 PARTS = {
     "commands": "Commands",
@@ -43,7 +43,7 @@ def described(load: float) -> list[list[Any]]:
     """The machine and what runs on it, as rows of a table."""
     import torch
 
-    from cspbench.results import installed
+    from cspbench.provenance import installed
 
     facts: dict[str, str] = json.loads(child([PYTHON, "-m", "cspbench", "env", "--json"]).output)
     versions = ", ".join(f"{name} {version or '-'}" for name, version in installed(PACKAGES).items())

@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.measuring import in_turns, judged, medians, part, table
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
-from cspbench.evaluate.average_precision import ENGINES, AveragePrecision, average_precision
-from cspbench.evaluate.bootstrap import DRAWS, intervals
-from cspbench.evaluate.matching import Detections, match
+from cspbench.detection.ap.average_precision import ENGINES, AveragePrecision, average_precision
+from cspbench.detection.ap.bootstrap import DRAWS, intervals
+from cspbench.detection.ap.matching import Detections, match
 
 OBJECTS = 7
 """Per image; val2017 has 7.3."""

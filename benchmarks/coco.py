@@ -107,10 +107,10 @@ def spent(said: str) -> dict[str, float]:
 def afterwards(run: Path, data: Path, thresholds: Sequence[float]) -> dict[str, float]:
     """Seconds from a run's kept candidates to its APs, in this process, and how many candidates an image has."""
     from cspbench.data.coco import open_coco
-    from cspbench.evaluate import coco
-    from cspbench.evaluate.candidates import shards
-    from cspbench.evaluate.memory import keep_freed_memory
-    from cspbench.evaluate.run import find_runs, load_run
+    from cspbench.detection.candidates import shards
+    from cspbench.evaluation import coco
+    from cspbench.inference.memory import keep_freed_memory
+    from cspbench.inference.run import find_runs, load_run
 
     keep_freed_memory()
     kept, source = load_run(find_runs([run])[0]), open_coco(data, None)

@@ -9,7 +9,7 @@ from math import prod
 import torch
 
 from benchmarks.measuring import in_turns, medians, table
-from cspbench.evaluate.engine import prepare
+from cspbench.inference.engine import prepare
 from cspbench.network.layers import Convolution, Shape
 from cspbench.network.module import to_module
 from cspbench.network.network import Network

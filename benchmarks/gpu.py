@@ -23,10 +23,10 @@ import torch
 
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
-from cspbench.evaluate import classification
-from cspbench.evaluate.engine import DTYPES, Engine, Precision, prepare
-from cspbench.evaluate.predicting import Prepared
-from cspbench.evaluate.run import SHARD, open_run
+from cspbench.classification import predict
+from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
+from cspbench.inference.predict_shards import Prepared
+from cspbench.inference.run import SHARD, open_run
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon, load
@@ -55,7 +55,7 @@ class Setting:
 FULL, QUICK = Setting(), Setting(images=2 * SHARD, steps=2, repeats=1, workers=2)
 
 
-class InMemory(classification.PreparedImages):
+class InMemory(predict.PreparedImages):
     """So many decoded pictures, of which only a few differ."""
 
     def __init__(self, network: Network, count: int) -> None:
@@ -107,9 +107,7 @@ def evaluation_rates(engine: Engine, network: Network, setting: Setting) -> list
             run = open_run(Path(folder), {}, len(images), {})
             begin = time.perf_counter()
             shards = list(range(run.shards))
-            classification.predict(
-                run, shards, images, engine, network, setting.batch, setting.workers, lambda timing: None
-            )
+            predict.predict(run, shards, images, engine, network, setting.batch, setting.workers, lambda timing: None)
             rates.append(len(images) / (time.perf_counter() - begin))
             if run.missing():
                 raise AssertionError("an evaluation left shards out")

@@ -118,10 +118,11 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     """Cspbench's evaluation: seconds, where they went, and predictions."""
     import torch
 
+    from cspbench.classification import predict
     from cspbench.data.imagenet import open_imagenet
     from cspbench.data.presets import preset
-    from cspbench.evaluate import classification, engine
-    from cspbench.evaluate.run import open_run
+    from cspbench.inference import engine
+    from cspbench.inference.run import open_run
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
     from cspbench.weights.opening import open_weights
@@ -132,13 +133,13 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     module = load(to_module(network), network, open_weights(checkpoint, network), Epsilon(like_timm.epsilon))
     ready = engine.prepare(module, torch.device("cpu"))
     source = open_imagenet(str(folder))
-    images = classification.PreparedImages(source, like_timm, (setting.side, setting.side))
+    images = predict.PreparedImages(source, like_timm, (setting.side, setting.side))
     with tempfile.TemporaryDirectory() as place:
         run = open_run(Path(place), {}, len(source), {})
         shards = list(range(run.shards))
         ready(torch.zeros(setting.batch, 3, setting.side, setting.side))
         begin = time.perf_counter()
-        timing = classification.predict(
+        timing = predict.predict(
             run, shards, images, ready, network, setting.batch, setting.workers, lambda timing: None
         )
         seconds = time.perf_counter() - begin

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cspbench.errors import CspbenchError
-from cspbench.report.counted import grid
+from cspbench.report.counts_table import grid
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable

@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.measuring import judged, medians, part, table
 from benchmarks.torchvision_operator import Suppress, operator
-from cspbench.evaluate import overlaps
-from cspbench.evaluate.candidates import Candidates
-from cspbench.evaluate.memory import keep_freed_memory
-from cspbench.evaluate.nms import MOST_PAIRS, PLAIN, Criterion, nms
+from cspbench.detection import overlaps
+from cspbench.detection.candidates import Candidates
+from cspbench.detection.nms import MOST_PAIRS, PLAIN, Criterion, nms
+from cspbench.inference.memory import keep_freed_memory
 
 OBJECTS = 20
 CLASSES = 80

@@ -30,10 +30,10 @@ def steps() -> dict[str, float]:
     import gc
     import os
 
-    import cspbench.network.tracing  # noqa: F401 - torch and fvcore
-    from cspbench import tables
-    from cspbench.counter import WORTH_A_PROCESS, Counter
-    from cspbench.params import measure, published
+    import cspbench.network.fvcore_counter  # noqa: F401 - torch and fvcore
+    from cspbench.claims import tables
+    from cspbench.evaluation.counts import measure, published
+    from cspbench.network.counter import WORTH_A_PROCESS, Counter
 
     gc.freeze()
     marks.append(time.perf_counter())

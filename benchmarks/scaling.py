@@ -88,7 +88,7 @@ def repeated(base: Path, folder: Path, times: int) -> None:
 
 def section(quick: bool) -> str:
     """All three, largest last."""
-    from cspbench.evaluate.run import SHARD
+    from cspbench.inference.run import SHARD
     from cspbench.sample import classification, detection
 
     times, repeats = (TIMES[:2], 1) if quick else (TIMES, 3)
@@ -126,7 +126,7 @@ def main() -> None:
         part(__doc__, section)
         return
     from benchmarks.average_precision import BOXES, drawn
-    from cspbench.evaluate.average_precision import average_precision
+    from cspbench.detection.ap.average_precision import average_precision
 
     print(average_precision(*drawn(given.match, BOXES)).stats[0])
 

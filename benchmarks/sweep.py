@@ -17,11 +17,11 @@ from benchmarks.measuring import medians, part, table
 from benchmarks.nms import CLASSES
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import Annotations, Picture
-from cspbench.evaluate import coco
-from cspbench.evaluate.candidates import Candidates, pack
-from cspbench.evaluate.memory import keep_freed_memory
-from cspbench.evaluate.nms import nms_many
-from cspbench.evaluate.run import Run, open_run
+from cspbench.detection.candidates import Candidates, pack
+from cspbench.detection.nms import nms_many
+from cspbench.evaluation import coco
+from cspbench.inference.memory import keep_freed_memory
+from cspbench.inference.run import Run, open_run
 
 SIX = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 WIDTH, HEIGHT = 640, 480

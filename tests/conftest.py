@@ -1,8 +1,7 @@
-"""What every test may ask for: the folder beside the checkout and its cfg files; and one hypothesis profile."""
+"""What every test may ask for: golden cases, the references beside the checkout; and one hypothesis profile."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -16,13 +15,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 from fuzzing import FUZZ, examples
+from golden import layer_lists, rule
 from hypothesis import settings
 from numpy.typing import NDArray
 
 from cspbench.data.decode import decode
 from cspbench.data.resize import resize_image
-from cspbench.network import cfg
-from cspbench.network.network import Network
+from cspbench.network import cfg, cfg_writer
+from cspbench.network.network import Network, difference
 
 settings.register_profile("cspbench", deadline=None, derandomize=not FUZZ, max_examples=examples(100))
 settings.load_profile("cspbench")
@@ -30,25 +30,74 @@ settings.load_profile("cspbench")
 
 SHARED = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
+REFERENCES = {
+    "data/coco-mini": "79 photographs of COCO and their annotations",
+    "data/imagenet-mini": "200 photographs of ImageNet",
+    "golden/eval": "what the original program predicted on photographs",
+    "golden/forward": "the golden cases in full",
+    "golden/golden.py": "their own rule",
+    "golden/preprocess": "what the original program made of photographs",
+    "reference/cfg": "the authors' network files",
+    "reference/imagenet-darknet-order.txt": "the original list of classes",
+    "seeds": "the documents with the published numbers",
+    "spec/models.md": "a table of the sizes of weight files",
+    "weights/tiny.weights": "a trained classifier",
+    "weights/yolo-fastest-1.1.weights": "a trained detector",
+}
+"""What a test may need that no clone can hold, by its place in the folder of references."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "reference(*places): skipped where the folder of references lacks one of these")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests whose references are not there, and say which."""
+    for item in items:
+        needed = [place for marker in item.iter_markers("reference") for place in marker.args]
+        missing = [f"{place} ({REFERENCES[place]})" for place in needed if not (SHARED / place).exists()]
+        if missing:
+            reason = f"needs {', '.join(missing)}, which {SHARED} lacks; CSPBENCH_SHARED names another folder"
+            item.add_marker(pytest.mark.skip(reason))
+
+
+@pytest.fixture(scope="session")
+def references() -> Path:
+    """Where the folder of references is if it is there, for a test that proves more with it."""
+    return SHARED
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of published documents, reference files and golden cases; the test skips where it is not there."""
+    """The folder of references; a test says with the mark `reference` what it needs of it."""
     if not SHARED.is_dir():
         pytest.skip(f"the reference files are not in {SHARED}: set CSPBENCH_SHARED to the folder that holds them")
     return SHARED
 
 
 @pytest.fixture(scope="session")
-def golden(shared: Path) -> ModuleType:
+def golden() -> ModuleType:
     """What rebuilds the weights that the original Darknet was given, and holds what it computed."""
-    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return rule
+
+
+@pytest.fixture(scope="session")
+def assert_published() -> Callable[[str, Network], None]:
+    """Asserts that a network is the one of the authors' cfg file of that stem, in its name, input and every layer.
+
+    Held against the digests in every clone, and against the file itself where that is there.
+    """
+
+    def check(stem: str, network: Network) -> None:
+        assert network.name == stem
+        assert layer_lists.first_difference(cfg_writer.write(network), stem) is None
+        path = SHARED / "reference" / "cfg" / f"{stem}.cfg"
+        if path.is_file():
+            theirs = cfg.read(path).network
+            assert difference(network, theirs) is None
+            assert (network.name, network.input) == (theirs.name, theirs.input)
+
+    return check
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +106,3 @@ def photo() -> Callable[[int], NDArray[np.float32]]:
     if PHOTO.is_file():
         return lambda size: resize_image(decode(PHOTO), size, size)[None]
     return lambda size: np.random.default_rng(1).random((1, 3, size, size), np.float32)
-
-
-@pytest.fixture(scope="session")
-def published(shared: Path) -> Callable[[str], Network]:
-    """Reads a published cfg file by its stem."""
-    return lambda stem: cfg.read(shared / "reference" / "cfg" / f"{stem}.cfg").network

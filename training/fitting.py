@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.io import write_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
-from cspbench.results import write_text
 from cspbench.weights import darknet
 from cspbench.weights.header import Header
 from cspbench.weights.loading import extract

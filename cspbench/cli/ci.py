@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cspbench.ci.tolerances import DEFAULT
 from cspbench.cli.options import Format, FormatOption
-from cspbench.report.tolerances import DEFAULT
 
 
 def ci(
@@ -52,12 +52,12 @@ def ci(
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which
     never passes.
     """
+    from cspbench.ci import render
+    from cspbench.ci.baseline import compared, load, present
+    from cspbench.ci.junit import junit as as_junit
+    from cspbench.ci.tolerances import parse
     from cspbench.errors import printable
-    from cspbench.report import changed
-    from cspbench.report.baseline import compared, load, present
-    from cspbench.report.junit import junit as as_junit
-    from cspbench.report.tolerances import parse
-    from cspbench.results import write_bytes, write_text
+    from cspbench.io import write_bytes, write_text
 
     tolerances = parse(fail_on)
     now = present(results, runs or [])
@@ -66,10 +66,10 @@ def ci(
     if junit is not None:
         write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:
-        _append(summary, changed.markdown(changes, against.name, changed.SUMMARY_LIMIT))
+        _append(summary, render.markdown(changes, against.name, render.SUMMARY_LIMIT))
     if comment is not None:
-        write_text(comment, changed.comment(changes, against.name), named=True)
-    typer.echo(changed.table(changes, against.name, form.value), nl=False)
+        write_text(comment, render.comment(changes, against.name), named=True)
+    typer.echo(render.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
     for run in now.partial:

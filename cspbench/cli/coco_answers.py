@@ -18,7 +18,7 @@ from cspbench.cli.coco_asked import Asked
 from cspbench.errors import UsageError, brief
 
 if TYPE_CHECKING:
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 LARGEST = 1 << 22
 """Bytes of a server.json; an answer has less than 1 kB."""
@@ -26,14 +26,13 @@ LARGEST = 1 << 22
 
 def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     """A run on a test split with the server's numbers for the zip of one threshold, which are kept."""
+    from cspbench.claims.rounding import round_half_up
     from cspbench.cli.coco_results import about, keep, kind_of, shown
     from cspbench.cli.coco_written import submission
-    from cspbench.evaluate.coco_server import LARGEST as LARGEST_ANSWER
-    from cspbench.evaluate.coco_server import import_server, submission_path
-    from cspbench.evaluate.record import now
-    from cspbench.files import read_file
-    from cspbench.report.verdicts import round_half_up
-    from cspbench.results import write_json
+    from cspbench.detection.coco_server import LARGEST as LARGEST_ANSWER
+    from cspbench.detection.coco_server import import_server, submission_path
+    from cspbench.inference.record import now
+    from cspbench.io import read_file, write_json
 
     split = str(run.identity["data"]["split"])
     if not split.startswith("test") or asked.partial or run.missing(stale=lambda *_: False):
@@ -83,8 +82,8 @@ def known(run: Run) -> dict[tuple[float, str], dict[str, Any]]:
 
     `UsageError` for one that cannot be read: what it held has been asked of the server.
     """
-    from cspbench.evaluate.average_precision import METRICS
-    from cspbench.files import read_file
+    from cspbench.detection.ap.average_precision import METRICS
+    from cspbench.io import read_file
 
     path = run.path / "server.json"
     if not path.exists():

@@ -11,7 +11,7 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.data.detection_presets import DetectionPreset
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 LARGEST = 1 << 24
 """Bytes of a metrics.json that is read again; one with every class at six thresholds has 200 kB."""
@@ -34,7 +34,7 @@ class Asked:
     partial: bool = False
 
     def __post_init__(self) -> None:
-        from cspbench.evaluate.average_precision import ENGINES
+        from cspbench.detection.ap.average_precision import ENGINES
 
         if self.engine not in ENGINES:
             raise UsageError(
@@ -73,8 +73,8 @@ def again(
     Without thresholds every one that it was scored at, with the kind of suppression that was asked for last.
     """
     from cspbench.data.detection_presets import CFG_NAMES
-    from cspbench.evaluate.coco import parse_thresholds
-    from cspbench.evaluate.run import record
+    from cspbench.evaluation.coco import parse_thresholds
+    from cspbench.inference.run import record
 
     kept = record(run.path)
     partial = kept["data"]["limit"] is not None
@@ -96,8 +96,8 @@ def usual(run: Run, nms: str | None) -> Asked:
 
     However often a run was scored since, and at whatever thresholds, two runs compare the same.
     """
-    from cspbench.evaluate.coco import parse_thresholds
-    from cspbench.evaluate.run import record
+    from cspbench.evaluation.coco import parse_thresholds
+    from cspbench.inference.run import record
 
     if run.identity["quoted"]:
         own, threshold = _quoted(run, nms)
@@ -119,7 +119,7 @@ def _preset(kept: dict[str, Any], nms_kind: str | None) -> DetectionPreset:
 
 def _last(run: Run) -> list[dict[str, Any]]:
     """The thresholds of the run's metrics, those scored last at the end; empty without any that can be read."""
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     try:
         found = json.loads(read_file(run.path / "metrics.json", LARGEST))["thresholds"][-MOST:]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cspbench.cli.coco_asked import Asked
 
 if TYPE_CHECKING:
-    from cspbench.claims import Row
-    from cspbench.evaluate.run import Run
-    from cspbench.report.verdicts import Verdict
+    from cspbench.claims.model import Row
+    from cspbench.claims.verdict import Verdict
+    from cspbench.inference.run import Run
 
 
 def claims(
@@ -21,26 +21,25 @@ def claims(
     A row that names no threshold is of the preset's own: that alone stands against it, or, where it is not among those
     asked for, the others are shown beside it and not held against it.
     """
-    from cspbench.evaluate import claimed
-    from cspbench.evaluate.run import record
-    from cspbench.report import faults
+    from cspbench.inference.run import record
+    from cspbench.results import match, protocol
 
     kept = record(run.path)
-    own, kind = faults.suppression(kept)
+    own, kind = protocol.suppression(kept)
     usual = own if own in asked.thresholds else nms
-    other = [*faults.said(faults.of_detector(kept)), *faults.network(run.identity)]
+    other = [*protocol.said(protocol.of_detector(kept)), *protocol.network(run.identity)]
     if not run.identity["quoted"] and asked.preset.name != "readme":
         other.append(f"preset {asked.preset.name}, not readme")
     if kind is not None and asked.preset.nms_kind != kind:
         other.append(f"nms_kind {asked.preset.nms_kind}, not {kind}")
     elsewhere = [] if nms == own else [f"NMS {nms:g}, not the preset's {own:g}"]
     found = []
-    for row in claimed.of_detector(run.identity, nms):
+    for row in match.of_detector(run.identity, nms):
         if nms != usual and "Threshold" not in row.settings:
             continue
-        why = [*other, *([] if "Threshold" in row.settings else elsewhere), *faults.weights(row, run.identity)]
-        for metric, judged in claimed.precisions(row, run.identity, percent, intervals, asked.partial).items():
-            found.append(_claim(row, metric, faults.held(judged, why), why))
+        why = [*other, *([] if "Threshold" in row.settings else elsewhere), *protocol.weights(row, run.identity)]
+        for metric, judged in match.precisions(row, run.identity, percent, intervals, asked.partial).items():
+            found.append(_claim(row, metric, protocol.held(judged, why), why))
     return found
 
 

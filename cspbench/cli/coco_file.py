@@ -23,9 +23,9 @@ def scored(
     from cspbench.cli.coco_results import intervals
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset
-    from cspbench.evaluate.average_precision import average_precision
-    from cspbench.evaluate.coco import Thresholded
-    from cspbench.evaluate.result_file import read
+    from cspbench.detection.ap.average_precision import average_precision
+    from cspbench.detection.result_file import read
+    from cspbench.evaluation.coco import Thresholded
 
     Asked(detection_preset("readme"), [], engine, bootstrap)  # says what does not go together
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)

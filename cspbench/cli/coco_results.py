@@ -15,15 +15,15 @@ from cspbench.errors import brief
 
 if TYPE_CHECKING:
     from cspbench.data.coco import CocoSource
-    from cspbench.evaluate.coco import Collected, Thresholded
-    from cspbench.evaluate.run import Run
+    from cspbench.evaluation.coco import Collected, Thresholded
+    from cspbench.inference.run import Run
 
 
 def at_thresholds(run: Run, source: CocoSource, asked: Asked) -> tuple[Collected, list[Thresholded]]:
     """A run's detections and their AP at every threshold asked for."""
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate import coco
-    from cspbench.evaluate.memory import keep_freed_memory
+    from cspbench.evaluation import coco
+    from cspbench.inference.memory import keep_freed_memory
 
     keep_freed_memory()  # large arrays come and go in the suppression, too
     with Progress("suppressing", run.samples) as progress:
@@ -81,11 +81,11 @@ def about(run: Run, asked: Asked) -> dict[str, Any]:
 
 def shown(run: Run, data: dict[str, Any]) -> dict[str, Any]:
     """A result with what only those who see it now need: where its run is, on what it ran, what was overridden."""
-    from cspbench.evaluate.run import record
-    from cspbench.report import faults
+    from cspbench.inference.run import record
+    from cspbench.results import protocol
 
     kept = record(run.path)
-    described = faults.named(data["preset"], faults.of_detector(kept))
+    described = protocol.named(data["preset"], protocol.of_detector(kept))
     partial = kept["data"]["limit"] is not None
     return {**data, "run": str(run.path), "device": kept.get("device"), "described": described, "partial": partial}
 
@@ -95,7 +95,7 @@ def keep(run: Run, data: dict[str, Any]) -> None:
 
     An older entry stays where it is of the same images; one of the same threshold and kind is replaced.
     """
-    from cspbench.results import write_json
+    from cspbench.io import write_json
 
     new = {(at["nms"], at["kind"]) for at in data["thresholds"]}
     older = [at for at in _older(run, data) if (at["nms"], at["kind"]) not in new]
@@ -104,7 +104,7 @@ def keep(run: Run, data: dict[str, Any]) -> None:
 
 def _older(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The thresholds in a run's metrics.json; none where it is not of the same images, or not readable."""
-    from cspbench.files import read_file
+    from cspbench.io import read_file
 
     try:
         there = json.loads(read_file(run.path / "metrics.json", LARGEST))
@@ -146,7 +146,7 @@ def threshold(
 def intervals(each: Thresholded) -> dict[str, Any]:
     """The bootstrap's intervals of one threshold's AP."""
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate.bootstrap import DRAWS, intervals
+    from cspbench.detection.ap.bootstrap import DRAWS, intervals
 
     assert each.measured is not None
     with Progress("bootstrap", DRAWS) as progress:
@@ -156,7 +156,7 @@ def intervals(each: Thresholded) -> dict[str, Any]:
 def _warn(run: Run, source: CocoSource, collected: Collected, asked: Asked) -> None:
     """Say, once each, what is odd about the images, their ids and the classes."""
     from cspbench.data.coco_annotations import COCO_CATEGORIES
-    from cspbench.evaluate.detections import image_id
+    from cspbench.detection.detections import image_id
 
     if collected.resized:
         typer.echo(
@@ -189,7 +189,7 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
     `left_out` where that is one: of what could not be evaluated. 1 an AP is off, 4 unreadable images or a server to
     wait for.
     """
-    from cspbench.report.precisions import failed, text
+    from cspbench.report.detection_table import failed, text
 
     shown = json.dumps(results, indent=1) + "\n" if form is Format.JSON else text(results, without, form.value)
     typer.echo(shown, nl=False)

@@ -10,8 +10,8 @@ from cspbench.cli.coco_asked import Asked
 
 if TYPE_CHECKING:
     from cspbench.data.coco import CocoSource
-    from cspbench.evaluate.coco import Thresholded
-    from cspbench.evaluate.run import Run
+    from cspbench.evaluation.coco import Thresholded
+    from cspbench.inference.run import Run
 
 
 def submission(run: Run, asked: Asked, nms: float) -> str:
@@ -26,7 +26,7 @@ def submission(run: Run, asked: Asked, nms: float) -> str:
 def submit(run: Run, asked: Asked, found: list[Thresholded]) -> list[str] | None:
     """Write the server's zip at every threshold; None, and nothing, for what is no whole test split."""
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate.coco_server import write_submission
+    from cspbench.detection.coco_server import write_submission
 
     split = str(run.identity["data"]["split"])
     if asked.partial or not split.startswith("test"):
@@ -48,19 +48,19 @@ def submit(run: Run, asked: Asked, found: list[Thresholded]) -> list[str] | None
 def pictures(source: CocoSource, asked: Asked, found: list[Thresholded]) -> None:
     """Write what was asked for besides the numbers, and say what."""
     if asked.save_json is not None:
-        from cspbench.evaluate.detections import write
+        from cspbench.detection.detections import write
 
         write(found[0].detections, asked.save_json)
         typer.echo(f"cspbench: wrote {asked.save_json}, NMS {found[0].nms:g}", err=True)
     if asked.draw is not None:
-        from cspbench.report.pictures import LEAST
-        from cspbench.report.samples import draw_samples
+        from cspbench.plots.detections import LEAST
+        from cspbench.plots.samples import draw_samples
 
         files = draw_samples(source, found[0].detections, *asked.draw)
         kept = f"scores from {LEAST}, NMS {found[0].nms:g}"
         typer.echo(f"cspbench: drew {len(files)} images in {asked.draw[1]}: {kept}", err=True)
     if asked.plots is not None:
-        from cspbench.report import pictures as plots
+        from cspbench.plots import detections as plots
 
         written = []
         curves = {f"NMS {each.nms:g}": each.measured for each in found if each.measured}

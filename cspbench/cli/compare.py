@@ -13,7 +13,7 @@ from cspbench.cli.score import DataOption, data_of
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 
 def compare(
@@ -24,7 +24,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
-    from cspbench.evaluate.run import load_run
+    from cspbench.inference.run import load_run
 
     runs = (load_run(first), load_run(second))
     tasks = [run.identity.get("task") for run in runs]
@@ -43,10 +43,10 @@ def compare(
 
 
 def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
+    from cspbench.classification.accuracy import compare as compared
+    from cspbench.classification.predict import score as scored
     from cspbench.data.classes import order
-    from cspbench.evaluate.accuracy import compare as compared
-    from cspbench.evaluate.classification import score as scored
-    from cspbench.report.counted import grid
+    from cspbench.report.counts_table import grid
 
     both = [scored(run, order(run.identity["classes"])) for run in runs]
     names = _labels(runs)
@@ -92,7 +92,7 @@ def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
 
 def _labels(runs: tuple[Run, Run]) -> list[str]:
     """What the two runs are called: by their models, and where those are the same, by preset and directory too."""
-    from cspbench.evaluate.run import record
+    from cspbench.inference.run import record
 
     models = [str(run.identity["model"]) for run in runs]
     if models[0] != models[1]:
@@ -102,20 +102,20 @@ def _labels(runs: tuple[Run, Run]) -> list[str]:
 
 def _preset_name(run: Run, kept: dict[str, Any]) -> str:
     """A run's preset with what overrides it; a quoted detector has a recipe instead."""
-    from cspbench.report import faults
+    from cspbench.results import protocol
 
     if run.identity["task"] == "imagenet":
-        return faults.named(str(run.identity["preset"]["name"]), faults.of_classifier(run.identity))
+        return protocol.named(str(run.identity["preset"]["name"]), protocol.of_classifier(run.identity))
     name = "its own recipe" if run.identity["quoted"] else str(kept["preset"]["name"])
-    return faults.named(name, faults.of_detector(kept))
+    return protocol.named(name, protocol.of_detector(kept))
 
 
 def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_json: bool) -> None:
     from cspbench.cli.coco_asked import usual
     from cspbench.cli.coco_results import at_thresholds
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate import bootstrap
-    from cspbench.report.counted import grid
+    from cspbench.detection.ap import bootstrap
+    from cspbench.report.counts_table import grid
 
     found = []
     for run in runs:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cspbench.cli import evaluating as shared
-from cspbench.results import CHANGED
+from cspbench.provenance import CHANGED
 
 NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
 """The thresholds of the README's NMS table."""
@@ -30,7 +30,7 @@ def demo(
     from cspbench.cli.eval_imagenet import eval_imagenet
     from cspbench.cli.params import count_all
     from cspbench.cli.report import list_off, save
-    from cspbench.results import check_folder
+    from cspbench.io import check_folder
 
     begun = time.monotonic()
     check_folder(out)
@@ -59,10 +59,10 @@ def outdated(runs: Path) -> str | None:
     Of a checkout with changes nobody knows which they were.
     """
     from cspbench import __version__
-    from cspbench.evaluate import record, resuming
-    from cspbench.evaluate.run import SHARD
-    from cspbench.files import read_file
-    from cspbench.results import commit
+    from cspbench.inference import record, resume
+    from cspbench.inference.run import SHARD
+    from cspbench.io import read_file
+    from cspbench.provenance import commit
 
     own = __version__, commit()
     for path in sorted(runs.glob("*/run.json")):
@@ -70,7 +70,7 @@ def outdated(runs: Path) -> str | None:
             found = record.parse(read_file(path, record.LARGEST), SHARD)
         except (OSError, ValueError):
             return f"nobody knows what ({path} cannot be read)"
-        for session in resuming.sessions(found):
+        for session in resume.sessions(found):
             made = session.get("cspbench"), session.get("commit")
             if made != own or str(made[1]).endswith(CHANGED):
                 return f"cspbench {made[0]}, commit {made[1]}" if made[1] else f"cspbench {made[0]}"

@@ -19,7 +19,7 @@ def env(
 ) -> None:
     """Print versions, hardware and configured folders."""
     from cspbench import __version__
-    from cspbench.results import commit, installed
+    from cspbench.provenance import commit, installed
 
     facts: dict[str, str | None] = {
         "cspbench": __version__,

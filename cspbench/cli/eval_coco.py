@@ -96,9 +96,9 @@ def eval_coco(
     """
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset, with_decoder
-    from cspbench.evaluate.claimed import COCO, of_sample
-    from cspbench.evaluate.coco import limited, parse_thresholds
-    from cspbench.evaluate.imagenet import limit_of
+    from cspbench.evaluation.coco import limited, parse_thresholds
+    from cspbench.evaluation.imagenet import limit_of
+    from cspbench.results.match import COCO, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind)
@@ -160,8 +160,8 @@ def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
     """
     if network.places:
         return [None]
-    from cspbench import tables
-    from cspbench.evaluate.claimed import COCO, of_sample
+    from cspbench.claims import tables
+    from cspbench.results.match import COCO, of_sample
     from cspbench.zoo.catalogue import row_model
 
     named = (*COCO, *of_sample("coco"))
@@ -201,8 +201,9 @@ def _one(
     kept: dict[str, Any],
 ) -> dict[str, Any] | None:
     """Evaluate one detector; its result, or None in a process that only helped."""
-    from cspbench.evaluate import coco, detection, imagenet
-    from cspbench.evaluate.detectors import heads, of_network
+    from cspbench.detection import predict as detection
+    from cspbench.detection.detector import heads, of_network
+    from cspbench.evaluation import coco, imagenet
     from cspbench.weights.opening import open_weights
 
     detector = of_network(network, recipe, asked.preset, size)

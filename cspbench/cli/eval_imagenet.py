@@ -19,7 +19,7 @@ from cspbench.errors import UsageError, printable
 if TYPE_CHECKING:
     from cspbench.data.presets import ClassificationPreset
     from cspbench.data.source import Source
-    from cspbench.evaluate.imagenet import Subject
+    from cspbench.evaluation.imagenet import Subject
 
 DATA = "CSPBENCH_IMAGENET"
 SHOWN = 20
@@ -65,11 +65,11 @@ def eval_imagenet(
     directory with --run-dir there, torchrun takes --run for its own). Exit code 1: an accuracy is off; 3: labels or
     class order are another than declared; 4: images could not be read.
     """
+    from cspbench.classification.classifiers import class_order
     from cspbench.data.classes import ORDERS
     from cspbench.data.imagenet import open_imagenet
-    from cspbench.evaluate.claimed import CARDS, IMAGENET, of_sample
-    from cspbench.evaluate.classifiers import class_order
-    from cspbench.evaluate.imagenet import Subject, limited
+    from cspbench.evaluation.imagenet import Subject, limited
+    from cspbench.results.match import CARDS, IMAGENET, of_sample
 
     if classes not in (None, *ORDERS):
         raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
@@ -110,8 +110,9 @@ def eval_imagenet(
 
 def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
     """Evaluate one subject; its result, or None in a process that only helped."""
-    from cspbench.evaluate import classification, imagenet
-    from cspbench.results import write_json
+    from cspbench.classification import predict as classification
+    from cspbench.evaluation import imagenet
+    from cspbench.io import write_json
     from cspbench.weights.opening import open_weights
 
     imagenet.check_classes(subject, source)
@@ -141,8 +142,8 @@ def finish(results: list[dict[str, Any]], without: list[str], form: Format, allo
     `left_out` where that is one: of the models that could not be evaluated. 3 where a class order is swapped, 4 where
     images could not be read, 1 where an accuracy is off.
     """
-    from cspbench.evaluate.run import record
-    from cspbench.report.accuracies import claims, described, failed, lines, text, unmeasured
+    from cspbench.inference.run import record
+    from cspbench.report.classification_table import claims, described, failed, lines, text, unmeasured
 
     judged = [(result, record(Path(result["run"])), lines(result)) for result in results]
     rows = [line for *_, own in judged for line in own]
@@ -186,7 +187,7 @@ def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
     """The preset asked for, else the one that the network's framework had."""
-    from cspbench.evaluate.classifiers import preset_of
+    from cspbench.classification.classifiers import preset_of
 
     return preset_of(subject.name, wanted, file=bool(subject.network.places))
 
@@ -194,12 +195,12 @@ def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
 def _explain(
     subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format, allow_bad: int
 ) -> None:
+    from cspbench.classification.ablation import MOST, Means, explain
     from cspbench.cli.progress import Progress
-    from cspbench.evaluate import footprint
-    from cspbench.evaluate.engine import choose_device
-    from cspbench.evaluate.explain import MOST, Means, explain
-    from cspbench.evaluate.imagenet import Subset
-    from cspbench.report.accuracies import explanation
+    from cspbench.evaluation.imagenet import Subset
+    from cspbench.inference import footprint
+    from cspbench.inference.engine import choose_device
+    from cspbench.report.classification_table import explanation
 
     subset = source
     if len(source) > MOST:

@@ -18,10 +18,10 @@ from cspbench.errors import CspbenchError, UsageError
 if TYPE_CHECKING:
     import torch
 
-    from cspbench.evaluate.engine import Engine
-    from cspbench.evaluate.predicting import Timing
-    from cspbench.evaluate.resuming import Images
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.engine import Engine
+    from cspbench.inference.predict_shards import Timing
+    from cspbench.inference.resume import Images
+    from cspbench.inference.run import Run
     from cspbench.network.network import Network
     from cspbench.sample.place import Kind
     from cspbench.weights.arrays import Weights
@@ -91,22 +91,22 @@ def made(
     **provenance: Any,
 ) -> Run | None:
     """The complete run of that identity at `path`, resumed or made; None in a process that only helped."""
-    from cspbench import results
+    from cspbench import provenance as origin
     from cspbench.cli.progress import Progress
     from cspbench.cli.resumed import say_resumed
-    from cspbench.evaluate import footprint
-    from cspbench.evaluate.engine import choose_device, prepare
-    from cspbench.evaluate.lock import alone
-    from cspbench.evaluate.processes import meet, rank, together
-    from cspbench.evaluate.resuming import Kept, mark
-    from cspbench.evaluate.run import open_run
+    from cspbench.inference import footprint
+    from cspbench.inference.distributed import meet, rank, together
+    from cspbench.inference.engine import choose_device, prepare
+    from cspbench.inference.resume import Kept, mark
+    from cspbench.inference.run import open_run
+    from cspbench.lock import alone
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
 
     footprint.check(network)
     device = choose_device(options.device)
     about = {
-        **results.provenance(["cspbench", *sys.argv[1:]]),
+        **origin.provenance(["cspbench", *sys.argv[1:]]),
         "device": str(device),
         "files": mark(images),
         **provenance,
@@ -182,7 +182,7 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
 
     What is wrong with one must not keep the others from being evaluated; where it is the only one, its error is raised.
     """
-    from cspbench.evaluate.processes import rank
+    from cspbench.inference.distributed import rank
     from cspbench.weights.arrays import WeightsError
 
     results, codes = [], set()

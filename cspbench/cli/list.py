@@ -20,7 +20,7 @@ def list_rows(
 
 
 def _rows(names: list[str]) -> list[dict[str, Any]]:
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.zoo.catalogue import MODELS, row_model
 
     lines = []

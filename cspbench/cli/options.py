@@ -42,7 +42,7 @@ def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     """Objects with the same keys, one a line of a table on stdout; None prints as a dash."""
-    from cspbench.report.counted import flat_csv, grid, latex
+    from cspbench.report.counts_table import flat_csv, grid, latex
 
     keys = list(lines[0])
     header = [key.capitalize() for key in keys]
@@ -70,7 +70,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 def resized(network: Network, size: tuple[int, int] | None) -> Network:
     """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
-    from cspbench.network.joins import misfits
+    from cspbench.network.shortcut_checks import misfits
 
     if size is None:
         return network

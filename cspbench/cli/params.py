@@ -15,8 +15,8 @@ from cspbench.cli.saved_counts import save as save_counts
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from cspbench.evaluation.counts import RowCount, Subject
     from cspbench.network.network import Network
-    from cspbench.params import RowCount, Subject
     from cspbench.zoo.catalogue import Model
 
 
@@ -55,7 +55,7 @@ def params(
     a claim's there is no verdict on it. Exit code 1: a cell is off, no network of the same name explains it, and the
     network is no stand-in of ours.
     """
-    from cspbench import tables
+    from cspbench.claims import tables
     from cspbench.zoo import catalogue
 
     given = [bool(models), every, bool(table), cfg is not None]
@@ -112,8 +112,8 @@ def _read(path: Path) -> Network:
 
 
 def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[int, int] | None) -> list[Subject]:
-    from cspbench import tables
-    from cspbench.params import of_models, published
+    from cspbench.claims import tables
+    from cspbench.evaluation.counts import of_models, published
 
     if models:
         return of_models(models, tables.load_all(), size)
@@ -122,9 +122,9 @@ def _subjects(models: list[Model], every: bool, names: list[str], size: tuple[in
 
 def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
     from cspbench.cli.progress import Progress
-    from cspbench.counter import Counter
+    from cspbench.evaluation.counts import measure
+    from cspbench.network.counter import Counter
     from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
-    from cspbench.params import measure
 
     overrides: dict[str, str] = {}
     for name in countings:
@@ -146,25 +146,25 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
 
 
 def _print(results: list[RowCount], form: Format) -> None:
-    from cspbench import tables
-    from cspbench.params_json import as_json
-    from cspbench.report import counted
+    from cspbench.claims import tables
+    from cspbench.evaluation.counts_json import as_json
+    from cspbench.report import counts_table
 
     rows = [as_json(result) for result in results]
     known = (*tables.load_all(), *tables.load_all(kind="sample"))
     text = {
-        Format.MD: lambda: counted.markdown(rows, known),
+        Format.MD: lambda: counts_table.markdown(rows, known),
         Format.JSON: lambda: json.dumps(rows, indent=1, ensure_ascii=False) + "\n",
-        Format.CSV: lambda: counted.as_csv(rows),
-        Format.LATEX: lambda: counted.as_latex(rows),
+        Format.CSV: lambda: counts_table.as_csv(rows),
+        Format.LATEX: lambda: counts_table.as_latex(rows),
     }[form]()
     typer.echo(text, nl=False)
 
 
 def _sample(out: Path) -> list[RowCount]:
     """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
-    from cspbench import tables
-    from cspbench.params import published
+    from cspbench.claims import tables
+    from cspbench.evaluation.counts import published
 
     chosen = tables.load_all(kind="sample")
     results = _measured(published(chosen), [])
@@ -177,10 +177,10 @@ def count_all(out: Path) -> tuple[str, bool]:
 
     The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
     """
-    from cspbench import tables
-    from cspbench.params import published
-    from cspbench.params_json import as_json
-    from cspbench.report.counted import summary
+    from cspbench.claims import tables
+    from cspbench.evaluation.counts import published
+    from cspbench.evaluation.counts_json import as_json
+    from cspbench.report.counts_table import summary
 
     chosen = tables.load_all()
     results = _measured(published(chosen), [])
@@ -212,7 +212,7 @@ def _compare(networks: list[Network], path: Path, form: Format) -> None:
 
 
 def _print_layers(networks: list[Network], form: Format) -> None:
-    from cspbench.report.ledger import ledger_text
+    from cspbench.report.network_table import ledger_text
 
     if not networks:
         raise UsageError("--layers goes with MODEL or --cfg", remedy="Name the models")

@@ -13,10 +13,10 @@ import typer
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.claims import Table
-    from cspbench.report.cells import Line
-    from cspbench.report.plots import Plot
-    from cspbench.report.selection import Shown
+    from cspbench.claims.model import Table
+    from cspbench.plots.figures import Plot
+    from cspbench.report.model import Line
+    from cspbench.report.select import Shown
 
 
 class ReportFormat(StrEnum):
@@ -68,7 +68,7 @@ def report(
     several runs of one cell the newest that is complete counts; the others are listed. The same results give the same
     bytes.
     """
-    from cspbench.report.selection import select
+    from cspbench.report.select import select
 
     if saving and (only or table or like_readme):
         raise UsageError(
@@ -116,11 +116,11 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
 
     The report is of what the directory holds then, so that it can be made again from the directory alone.
     """
-    from cspbench.evaluate.run import find_runs
-    from cspbench.report.gather import gather
-    from cspbench.report.selection import select
-    from cspbench.report.sources import keep
-    from cspbench.results import write_bytes, write_text
+    from cspbench.inference.run import find_runs
+    from cspbench.io import write_bytes, write_text
+    from cspbench.report.build import gather
+    from cspbench.report.select import select
+    from cspbench.results.store import keep
 
     paths = find_runs(runs)
     written = keep(results, paths)
@@ -140,23 +140,23 @@ def save(results: Path, runs: list[Path]) -> list[Path]:
 
 def list_off(results: Path) -> str:
     """The published cells that are off, as a markdown table; "" where none is."""
-    from cspbench.report.gather import gather
+    from cspbench.report.build import gather
     from cspbench.report.markdown import off
 
     return off(gather(results), _tables())
 
 
 def _tables() -> tuple[Table, ...]:
-    from cspbench import tables
+    from cspbench.claims import tables
 
     return (*tables.load_all(), *tables.load_all(kind="sample"))
 
 
 def _found(results: Path, runs: list[Path]) -> list[Line]:
     """The lines of the results and the runs, or of runs alone where there are no results yet."""
-    from cspbench.evaluate.run import find_runs
-    from cspbench.report.gather import gather, lines
-    from cspbench.report.sources import Sources, of_run
+    from cspbench.inference.run import find_runs
+    from cspbench.report.build import gather, lines
+    from cspbench.results.store import Sources, of_run
 
     if runs and not results.exists():
         return lines(Sources((), tuple(map(of_run, find_runs(runs)))))
@@ -166,7 +166,7 @@ def _found(results: Path, runs: list[Path]) -> list[Line]:
 def _plots(found: Sequence[Line], shown: Sequence[Table]) -> list[Plot]:
     from importlib.util import find_spec
 
-    from cspbench.report.plots import plots
+    from cspbench.plots.figures import plots
 
     if find_spec("matplotlib") is None:
         typer.echo("cspbench: no plots: they need matplotlib, install cspbench[plot]", err=True)
@@ -193,16 +193,16 @@ def _rendered(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Plot],
 
         return html(shown, [plot.svg for plot in plots])
     if form is ReportFormat.JSON:
-        from cspbench.report.cells import as_json
+        from cspbench.report.model import as_json
 
         return json.dumps(as_json(line for each in shown for line in each.lines), indent=1, ensure_ascii=False) + "\n"
-    from cspbench.report import flat
+    from cspbench.report import csv_latex
 
-    return flat.as_csv(shown) if form is ReportFormat.CSV else flat.as_latex(shown)
+    return csv_latex.as_csv(shown) if form is ReportFormat.CSV else csv_latex.as_latex(shown)
 
 
 def _write(text: str, out: Path | None) -> None:
-    from cspbench.results import write_text
+    from cspbench.io import write_text
 
     if out is None:
         typer.echo(text, nl=False)

@@ -8,16 +8,16 @@ from typing import Any
 import typer
 
 from cspbench.errors import printable
-from cspbench.evaluate import record as records
-from cspbench.evaluate import resuming
-from cspbench.evaluate.resuming import Kept
-from cspbench.evaluate.run import Run, record
+from cspbench.inference import record as records
+from cspbench.inference import resume
+from cspbench.inference.resume import Kept
+from cspbench.inference.run import Run, record
 from cspbench.weights.arrays import some
 
 
 def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapping[str, Any]) -> None:
     """Say what of a run is not made now, and by whom it was; list this session with it where the rest is made now."""
-    before = resuming.sessions(record(run.path))
+    before = resume.sessions(record(run.path))
     there = run.samples - sum(len(run.block(shard)) for shard in missing)
     if kept.changed:
         typer.echo(
@@ -29,19 +29,19 @@ def say_resumed(name: str, run: Run, kept: Kept, missing: list[int], about: Mapp
         # what the evaluation's server has said is of the predictions that were there
         (run.path / "server.json").unlink(missing_ok=True)
         session = {"when": records.now(), **about}
-        (resuming.add_session if there else resuming.begin_again)(run.path, session)
+        (resume.add_session if there else resume.begin_again)(run.path, session)
     elif kept.elsewhere:
-        resuming.moved(run.path, about.get("files"))
+        resume.moved(run.path, about.get("files"))
     if not there:
         return
-    makers = list(dict.fromkeys(map(resuming.program, before)))
+    makers = list(dict.fromkeys(map(resume.program, before)))
     when = printable(str(before[-1].get("when") or "an unknown time"))
     typer.echo(
         f"cspbench: {name}: {there} of {run.samples} images kept from {when} by {' and '.join(makers)}: {run.path}; "
         "--fresh makes them anew",
         err=True,
     )
-    own = resuming.program(about)
+    own = resume.program(about)
     if {own} != set(makers):
         mixed = "this run mixes programs" if missing or len(makers) > 1 else "another program made them"
         typer.echo(f"cspbench: warning: {name}: {mixed}, this one is {own}", err=True)

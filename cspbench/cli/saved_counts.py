@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cspbench.errors import UsageError
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 if TYPE_CHECKING:
-    from cspbench.claims import Table
-    from cspbench.params import RowCount, Subject
+    from cspbench.claims.model import Table
+    from cspbench.evaluation.counts import RowCount, Subject
 
 LARGEST_FILE = 16 * 2**20
 """Bytes; every published row takes 140 kB."""
@@ -23,16 +23,17 @@ LARGEST_FILE = 16 * 2**20
 
 def save(results: list[RowCount], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
     """Write NAME.json, and NAME.md with the tables' rows."""
-    from cspbench.params_json import as_json
-    from cspbench.report import counted
-    from cspbench.results import provenance, write_json, write_text
+    from cspbench.evaluation.counts_json import as_json
+    from cspbench.io import write_json, write_text
+    from cspbench.provenance import provenance
+    from cspbench.report import counts_table
 
     rows = [as_json(result) for result in results]
     made = provenance(["cspbench", *sys.argv[1:]])
     write_json(out / f"{name}.json", {**made, "rows": rows})
     by = f"cspbench {made['cspbench']}, torch {made['packages']['torch']}, fvcore {made['packages']['fvcore']}"
     heading = f"# Parameters and BFLOPs\n\nMeasured by `{' '.join(made['command'])}` ({by}).\n\n"
-    write_text(out / f"{name}.md", heading + counted.markdown(rows, of_tables))
+    write_text(out / f"{name}.md", heading + counts_table.markdown(rows, of_tables))
     typer.echo(f"cspbench: wrote {out / name}.json and .md", err=True)
 
 

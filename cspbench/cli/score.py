@@ -13,7 +13,7 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.data.coco import CocoSource
-    from cspbench.evaluate.run import Run
+    from cspbench.inference.run import Run
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Where a detector's data set lies now.")]
 
@@ -51,9 +51,9 @@ def score(
     """
     from cspbench.cli import coco_answers, coco_file, coco_results, eval_imagenet
     from cspbench.cli.coco_asked import again
-    from cspbench.evaluate import imagenet
-    from cspbench.evaluate.run import find_runs, load_run
-    from cspbench.results import write_json
+    from cspbench.evaluation import imagenet
+    from cspbench.inference.run import find_runs, load_run
+    from cspbench.io import write_json
 
     files = [path for path in runs if path.is_file()]
     if files:
@@ -114,8 +114,8 @@ def score(
 def data_of(run: Run, place: Path | None) -> CocoSource:
     """The data set of a detector's run, where it was or at `place`."""
     from cspbench.data.coco import open_coco
-    from cspbench.evaluate.coco import limited
-    from cspbench.evaluate.run import record
+    from cspbench.evaluation.coco import limited
+    from cspbench.inference.run import record
 
     kept = record(run.path)["data"]
     source = open_coco(place or Path(kept["place"]), kept["split"])

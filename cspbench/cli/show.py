@@ -33,7 +33,7 @@ def show(
 ) -> None:
     """Show a model: where it comes from, its layers, shapes, parameters and operations."""
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
-    from cspbench.report.ledger import ledger_text, totals
+    from cspbench.report.network_table import ledger_text, totals
     from cspbench.zoo import catalogue
 
     options = {"--why": why, "--cfg": cfg, "--plot": plot, "--size": size}
@@ -70,9 +70,9 @@ def _origin(entry: Model) -> str:
 
 
 def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
-    from cspbench.network.cfg_text import write
-    from cspbench.network.joins import old_only
-    from cspbench.results import write_text
+    from cspbench.io import write_text
+    from cspbench.network.cfg_writer import write
+    from cspbench.network.shortcut_checks import old_only
 
     if cfg is not None:
         text = write(network)
@@ -84,7 +84,7 @@ def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
             write_text(cfg, text, named=True)
             typer.echo(f"cspbench: wrote {cfg}", err=True)
     if plot is not None:
-        from cspbench.report.drawing import draw
+        from cspbench.plots.network import draw
 
         draw(network, plot)
         typer.echo(f"cspbench: wrote {plot}", err=True)

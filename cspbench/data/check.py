@@ -19,7 +19,7 @@ from cspbench.data.decode import BadImageError, decode, opened, turn
 from cspbench.data.label_order import known_images
 from cspbench.data.source import Entry, FileSource
 from cspbench.errors import printable
-from cspbench.files import utf8_name
+from cspbench.io import utf8_name
 
 HEAD, TAIL = 1 << 14, 1 << 12
 """Bytes read of each end of a file. A longer header is read with the rest of its file."""

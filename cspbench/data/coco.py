@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
 from cspbench.data.source import DatasetError, Entry, FileSource, Region, is_image
 from cspbench.errors import UsageError, brief
-from cspbench.files import filled_lines, read_file, utf8_name
+from cspbench.io import filled_lines, read_file, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
 """In the order in which they are looked for; a folder of val2017 and test-dev2017 is val2017."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from cspbench.data.source import DatasetError
 from cspbench.errors import brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 Array = np.ndarray[Any, Any]
 

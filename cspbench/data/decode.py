@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cspbench.data import jpeg_header
 from cspbench.errors import CspbenchError, brief
-from cspbench.files import read_file
+from cspbench.io import read_file
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -20,7 +20,7 @@ from cspbench.data.labels import Labels
 from cspbench.data.source import DatasetError, Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
 from cspbench.errors import UsageError, brief
-from cspbench.files import open_file, read_part, utf8_name
+from cspbench.io import open_file, read_part, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
 """Folders below the one that was given, where downloads keep the validation images."""

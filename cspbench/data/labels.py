@@ -19,7 +19,7 @@ from cspbench.data.classes import order, places
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.source import DatasetError
 from cspbench.errors import brief
-from cspbench.files import filled_lines, read_file
+from cspbench.io import filled_lines, read_file
 
 FILES = (
     "ILSVRC2012_validation_ground_truth.txt",

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from cspbench.data.decode import FILE_LIMIT, NAME_LENGTH, BadImageError
 from cspbench.errors import CspbenchError, brief
-from cspbench.files import open_file, read_part, utf8_name
+from cspbench.io import open_file, read_part, utf8_name
 
 SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"))
 """Of the files that a folder or an archive is searched for, in lower case."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from cspbench.data.source import DatasetError, Region
-from cspbench.files import open_file, read_part
+from cspbench.io import open_file, read_part
 
 BLOCK = 512
 LONGEST = 1 << 20

@@ -11,11 +11,11 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
+from cspbench.network.cfg_parser import Section, decode, sections
 from cspbench.network.cfg_sections import READERS, SHORT
-from cspbench.network.grammar import Section, decode, sections
-from cspbench.network.joins import misfits
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network
+from cspbench.network.shortcut_checks import misfits
 
 MOST_WARNINGS = 1000
 # Keys that change training only. Darknet reads them, so they are no mistake; inference does not need them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cspbench.errors import DefinitionError, brief
-from cspbench.network.grammar import Section
+from cspbench.network.cfg_parser import Section
 from cspbench.network.layers import (
     Activation,
     AvgPool,

@@ -16,7 +16,7 @@ from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 
 if TYPE_CHECKING:
-    from cspbench.network.tracing import Known
+    from cspbench.network.fvcore_counter import Known
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def count(network: Network, known: Known | None = None) -> Count:
 
     `known` carries what fvcore counted in layers of other networks from one call to the next.
     """
-    from cspbench.network.tracing import trace
+    from cspbench.network.fvcore_counter import trace
 
     mine = ledger(network)
     traced, fvcore_total, traced_parameters = trace(network, known)

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cspbench.network import blocks, regions
+from cspbench.network import modules as blocks
+from cspbench.network import roi_modules
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -105,11 +106,11 @@ class _Writer:
                 mode = "bilinear" if layer.bilinear else "nearest"
                 return self.call("resize", nn.Upsample(shapes[1][1:], mode=mode, align_corners=aligned), inputs[0])
             case Shuffle():
-                return self.call("shuffle", regions.Dealt(layer.groups), inputs[0])
+                return self.call("shuffle", roi_modules.Dealt(layer.groups), inputs[0])
             case Proposals():
-                return self.call("regions", regions.ProposalBoxes(layer, shapes[0][1:]), *inputs)
+                return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
             case RoiAlign():
-                return self.call("regions", regions.PsRoiAlign(layer), *inputs)
+                return self.call("regions", roi_modules.PsRoiAlign(layer), *inputs)
             case Reorg():
                 return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
             case Crop():

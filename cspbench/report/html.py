@@ -13,14 +13,14 @@ from decimal import Decimal
 from html import escape
 from importlib.resources import files
 
-from cspbench.claims import Column
+from cspbench.claims.model import Column
+from cspbench.claims.verdict import Word
 from cspbench.errors import printable
-from cspbench.report.cells import Line, ReportedCell
+from cspbench.plots.style import Svg
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
-from cspbench.report.painting import Svg
-from cspbench.report.selection import MARKS, PARTIAL, Shown, marks
-from cspbench.report.verdicts import Word
-from cspbench.report.wording import (
+from cspbench.report.model import Line, ReportedCell
+from cspbench.report.select import MARKS, PARTIAL, Shown, marks
+from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cspbench.claims import NOTHING, Column, Table
+from cspbench.claims.model import NOTHING, Column, Table
+from cspbench.claims.verdict import Word
 from cspbench.errors import printable
-from cspbench.report.cells import Line, Made, ReportedCell
-from cspbench.report.counted import grid
-from cspbench.report.selection import Shown, select
-from cspbench.report.verdicts import Word
-from cspbench.report.wording import (
+from cspbench.report.counts_table import grid
+from cspbench.report.model import Line, Made, ReportedCell
+from cspbench.report.select import Shown, select
+from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,

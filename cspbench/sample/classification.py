@@ -7,7 +7,7 @@ from pathlib import Path
 
 from numpy.random import Generator
 
-from cspbench.results import write_bytes
+from cspbench.io import write_bytes
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, direction, generator
 from cspbench.sample.shapes import SHAPES, Outline

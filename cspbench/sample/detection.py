@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cspbench.results import write_bytes, write_text
+from cspbench.io import write_bytes, write_text
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, choice, direction, generator
 from cspbench.sample.shapes import Mask, Outline

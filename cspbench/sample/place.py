@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.results import write_json
+from cspbench.io import write_json
 
 Kind = Literal["classification", "detection"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.errors import CspbenchError, brief
-from cspbench.files import open_file
+from cspbench.io import open_file
 from cspbench.network.network import Network
 from cspbench.weights.header import Header
 

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from cspbench import tables
-from cspbench.claims import Row, Table
+from cspbench.claims import tables
+from cspbench.claims.model import Row, Table
 from cspbench.network.counting import parameters
 from cspbench.weights.arrays import WeightsError, layout, numbers_after
 from cspbench.weights.darknet import read_header

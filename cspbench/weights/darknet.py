@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cspbench.io import replacing
 from cspbench.network.layers import Connected
 from cspbench.network.network import Network
-from cspbench.results import replacing
 from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, numbers_after
 from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header

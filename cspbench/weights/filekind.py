@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from cspbench.files import open_file, read_part
+from cspbench.io import open_file, read_part
 from cspbench.weights.arrays import WeightsError
 
 SAMPLE = 4096

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
+from cspbench.claims.tables import where_published
 from cspbench.errors import CspbenchError, TableError, UsageError, brief
-from cspbench.tables import where_published
 
 SCHEMES = ("http", "https", "file")
 

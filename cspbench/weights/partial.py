@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from cspbench.errors import CspbenchError
-from cspbench.results import write_json
+from cspbench.io import write_json
 
 if sys.platform != "win32":
     import fcntl

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cspbench.errors import brief
-from cspbench.files import open_file
+from cspbench.io import open_file
 from cspbench.weights.arrays import Array, WeightsError
 from cspbench.weights.filekind import Kind
 

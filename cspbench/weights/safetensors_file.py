@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from cspbench.errors import brief
+from cspbench.io import replacing
 from cspbench.network.network import Network
-from cspbench.results import replacing
 from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, some
 from cspbench.weights.header import Header
 

@@ -21,7 +21,7 @@ from urllib.parse import quote, urljoin
 
 from cspbench import __version__
 from cspbench.errors import UsageError, brief
-from cspbench.files import open_file
+from cspbench.io import open_file
 from cspbench.weights.arrays import WeightsError
 from cspbench.weights.links import direct, google_host, split
 from cspbench.weights.pace import TooSlowError, paced

@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from cspbench.report.cells import Line, ReportedCell
-from cspbench.report.changes import Changes, compare
-from cspbench.report.tolerances import DEFAULT, parse
+from cspbench.ci.diff import Changes, compare
+from cspbench.ci.tolerances import DEFAULT, parse
+from cspbench.report.model import Line, ReportedCell
 
 TOP1 = ReportedCell("top1", "Top-1", "77.2", "%", "77.2", "77.2", "77.204", "0.0", "exact")
 PARAMS = ReportedCell("params", "#Parameter", "27.61M (-34%)", "M", "27.61", "27.61", "27605856", "0.00", "exact")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cspbench.report.baseline import compared, load, present
-from cspbench.report.changes import Changes
-from cspbench.report.tolerances import DEFAULT, parse
+from cspbench.ci.baseline import compared, load, present
+from cspbench.ci.diff import Changes
+from cspbench.ci.tolerances import DEFAULT, parse
 
 
 def against(baseline: str | Path, results: Path) -> Changes:

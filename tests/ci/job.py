@@ -20,7 +20,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from checkouts import ALONE
 
-from cspbench.report.changed import MARKER
+from cspbench.ci.render import MARKER
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ COUNTED = ["darknet", "mobilenet-v2", "peleenet"]
 """The models that `params --all` is content with here, beside those of the sample."""
 
 FEWER = f"""
-from cspbench import params
+from cspbench.evaluation import counts as params
 every = params.published
 wanted = lambda each: each.model in {COUNTED!r} or each.row.table.startswith("sample-")
 params.published = lambda tables: list(filter(wanted, every(tables)))

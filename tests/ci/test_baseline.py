@@ -17,12 +17,12 @@ from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cspbench.ci import render
+from cspbench.ci.baseline import Results, compared, load, present
+from cspbench.ci.junit import junit
+from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.report import changed
-from cspbench.report.baseline import Results, compared, load, present
-from cspbench.report.cells import as_json
-from cspbench.report.junit import junit
-from cspbench.report.tolerances import DEFAULT, parse
+from cspbench.report.model import as_json
 
 
 @pytest.fixture(autouse=True)
@@ -342,9 +342,9 @@ def _survives(path: Path, now: Results) -> None:
     except CspbenchError:
         return
     Xml.fromstring(junit(found))
-    changed.comment(found, "baseline").encode()
+    render.comment(found, "baseline").encode()
     for form in ("json", "csv"):
-        changed.table(found, "baseline", form).encode()
+        render.table(found, "baseline", form).encode()
     assert found.exit_code in (0, 1, 4)
 
 

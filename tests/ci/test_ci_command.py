@@ -15,13 +15,13 @@ import typer
 from checkouts import ALONE, commit, repository
 from job import REPOSITORY
 
+from cspbench.ci.render import MARKER
 from cspbench.cli.ci import ci
 from cspbench.cli.options import Format
 from cspbench.errors import CspbenchError
 from cspbench.network.network import Network, digest
-from cspbench.report import faults, sources
-from cspbench.report.changed import MARKER
-from cspbench.report.sources import parsed
+from cspbench.results import protocol, store
+from cspbench.results.store import parsed
 
 
 def cspbench(*arguments: str | Path, cwd: Path, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -152,8 +152,8 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert imported.isdisjoint({"torch", "timm", "pandas", "matplotlib", "rich", "fvcore", "PIL", "pycocotools"})
-    assert imported.isdisjoint({"cspbench.evaluate.run", "cspbench.network.module", "cspbench.network.tracing"})
-    assert "cspbench.report.changes" in imported
+    assert imported.isdisjoint({"cspbench.inference.run", "cspbench.network.module", "cspbench.network.fvcore_counter"})
+    assert "cspbench.ci.diff" in imported
 
 
 def test_no_work_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,9 +170,9 @@ def test_no_work_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         looked_at.append((network.name, network.input))
         return digest(network)
 
-    monkeypatch.setattr(sources, "parsed", parse)
-    monkeypatch.setattr(faults, "digest", look)
-    faults._digest.cache_clear()
+    monkeypatch.setattr(store, "parsed", parse)
+    monkeypatch.setattr(protocol, "digest", look)
+    protocol._digest.cache_clear()
     ci(str(results), results=results)
     assert read == [f"{results}/params.json"] * 2
     assert len(looked_at) == len(counts.rows())

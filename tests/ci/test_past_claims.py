@@ -14,10 +14,10 @@ from checkouts import commit, leave_alone, repository
 from comparing import against, told
 from job import REPOSITORY
 
+from cspbench.ci.baseline import present
+from cspbench.ci.past_claims import with_claims
 from cspbench.errors import CspbenchError
-from cspbench.report.baseline import present
-from cspbench.report.cells import Line, ReportedCell, as_json
-from cspbench.report.past_claims import with_claims
+from cspbench.report.model import Line, ReportedCell, as_json
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     counts.write(place / "results")
     folder = place / "tables"
     shutil.copytree(REPOSITORY / "tables", folder)
-    monkeypatch.setattr("cspbench.tables.where_published", lambda: folder)
+    monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: folder)
     return folder
 
 

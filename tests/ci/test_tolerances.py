@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cspbench.ci.tolerances import COUNTED, DEFAULT, NAMES, Tolerances, parse
 from cspbench.errors import UsageError
-from cspbench.report.tolerances import COUNTED, DEFAULT, NAMES, Tolerances, parse
 
 
 def test_the_default_allows_no_other_count_and_a_little_noise() -> None:

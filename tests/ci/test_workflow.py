@@ -15,7 +15,7 @@ import pytest
 from checkouts import ALONE, commit, git, repository
 from job import ACTION, FEWER, REPOSITORY, STEPS, Job, document
 
-from cspbench.report.changed import MARKER
+from cspbench.ci.render import MARKER
 
 WORKFLOW = document(".github/workflows/reproduce.yml")
 JOBS: dict[str, Any] = WORKFLOW["jobs"]

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from cspbench.tables import where_published
+from cspbench.claims.tables import where_published
 
 Claims = Mapping[tuple[str, str], Mapping[str, str]]
 """By table and row id, what its columns claim."""

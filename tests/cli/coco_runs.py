@@ -13,8 +13,8 @@ from cspbench.cli.app import app
 from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
-from cspbench.evaluate.candidates import Candidates, pack
-from cspbench.evaluate.run import open_run
+from cspbench.detection.candidates import Candidates, pack
+from cspbench.inference.run import open_run
 
 SIDE = 64
 """Pixels of an image's sides."""
@@ -61,7 +61,7 @@ def made(
 
     `split` and `limit` are what the run says of its data; `changes` are fields of its preset.
     """
-    from cspbench.evaluate.coco import limited
+    from cspbench.evaluation.coco import limited
 
     source = open_coco(data)
     if limit is not None:

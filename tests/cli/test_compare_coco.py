@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from coco_runs import command, data_set, made
 
-from cspbench.evaluate import bootstrap
+from cspbench.detection.ap import bootstrap
 
 
 @pytest.fixture(autouse=True)

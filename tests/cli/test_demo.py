@@ -110,22 +110,22 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_predictions_of_other_code_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench import results
+    from cspbench import provenance
     from cspbench.cli.demo import outdated
-    from cspbench.evaluate.run import open_run
+    from cspbench.inference.run import open_run
 
     def made_by(version: str, commit: str | None) -> str | None:
         open_run(tmp_path / "run", {"task": "x"}, 1, {"cspbench": version, "commit": commit}, fresh=True)
         return outdated(tmp_path)
 
     assert outdated(tmp_path) is None
-    monkeypatch.setattr(results, "commit", lambda: "a" * 40)
+    monkeypatch.setattr(provenance, "commit", lambda: "a" * 40)
     assert made_by(__version__, "a" * 40) is None
     assert made_by("0.0.0", "a" * 40) == f"cspbench 0.0.0, commit {'a' * 40}"
     assert made_by(__version__, "b" * 40) == f"cspbench {__version__}, commit {'b' * 40}"
-    monkeypatch.setattr(results, "commit", lambda: "a" * 40 + results.CHANGED)
-    assert made_by(__version__, "a" * 40 + results.CHANGED) is not None
-    monkeypatch.setattr(results, "commit", lambda: None)
+    monkeypatch.setattr(provenance, "commit", lambda: "a" * 40 + provenance.CHANGED)
+    assert made_by(__version__, "a" * 40 + provenance.CHANGED) is not None
+    monkeypatch.setattr(provenance, "commit", lambda: None)
     assert made_by(__version__, None) is None
     (tmp_path / "run" / "run.json").write_text("{")
     assert "cannot be read" in str(outdated(tmp_path))

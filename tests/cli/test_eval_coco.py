@@ -13,7 +13,7 @@ from coco_commands import annotate
 from processes import run
 
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")
@@ -219,6 +219,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.reference("data/coco-mini", "weights/yolo-fastest-1.1.weights")
 @pytest.mark.parametrize("preset", list(GOLDEN))
 def test_the_original_binarys_ap(shared: Path, tmp_path: Path, preset: tuple[str, ...]) -> None:
     """A really trained detector on real images: AP as from the C binary's own detections, within 0.05 points."""

@@ -20,7 +20,7 @@ from PIL import Image
 from processes import run
 
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_text import write as cfg_text
+from cspbench.network.cfg_writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
 
 WNIDS = ("n01440764", "n01443537", "n01484850", "n03000684")
@@ -275,6 +275,7 @@ def test_weights_are_found_by_name(sample: Sample, tmp_path: Path) -> None:
     assert [f"cspbench: {name} is left out" in done.stderr for name in ("darknet", "csdarknet53")] == [True, True]
 
 
+@pytest.mark.reference("data/imagenet-mini", "golden/eval", "weights/tiny.weights")
 def test_real_weights_on_real_images(shared: Path, tmp_path: Path) -> None:
     """The trained net of the shared folder: exactly what the original binary counts, image by image."""
     weights, cfg = shared / "weights" / "tiny.weights", shared / "weights" / "tiny.cfg"

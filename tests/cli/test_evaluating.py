@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cspbench.classification.predict import OutputError
 from cspbench.cli import choosing, evaluating
 from cspbench.cli.app import app
 from cspbench.cli.eval_imagenet import _name_bad
 from cspbench.data.source import DatasetError
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluate.classification import OutputError
-from cspbench.evaluate.run import IncompleteRunError
+from cspbench.inference.run import IncompleteRunError
 from cspbench.weights.arrays import WeightsError
 
 

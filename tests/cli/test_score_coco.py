@@ -16,8 +16,8 @@ from cspbench.cli.coco_asked import again
 from cspbench.cli.coco_claims import claims
 from cspbench.cli.progress import Progress
 from cspbench.data import coco
-from cspbench.evaluate.run import load_run
-from cspbench.report import faults
+from cspbench.inference.run import load_run
+from cspbench.results import protocol
 
 
 def scored(*arguments: object, code: int = 0) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], tuple[str, str | Non
 @pytest.fixture
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose only fault could be in how it is scored."""
-    monkeypatch.setattr(faults, "network", lambda identity: [])
-    monkeypatch.setattr(faults, "weights", lambda row, identity: [])
+    monkeypatch.setattr(protocol, "network", lambda identity: [])
+    monkeypatch.setattr(protocol, "weights", lambda row, identity: [])
     return made(tmp_path / "run", data_set(tmp_path / "coco"), split="test-dev2017")
 
 

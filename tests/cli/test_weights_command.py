@@ -100,6 +100,7 @@ def test_verify_names_models_of_the_same_layout_and_published_digests(tmp_path: 
     assert done.stdout.endswith(", not the published file\n")
 
 
+@pytest.mark.reference("weights/tiny.weights")
 def test_verify_trained_files(shared: Path) -> None:
     tiny = shared / "weights" / "tiny.weights"
     done = run("verify", tiny, "--cfg", tiny.with_suffix(".cfg"))

@@ -79,6 +79,7 @@ def test_one_of_everything(tmp_path: Path, full: bool, kind: str) -> None:
     assert not report.complete
 
 
+@pytest.mark.reference("data/imagenet-mini")
 def test_a_good_part_of_the_set_is_usable(shared: Path) -> None:
     report = check(scan(shared / "data" / "imagenet-mini"))
     assert report.usable

@@ -16,10 +16,10 @@ from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
 from cspbench.data.decode import BadImageError
 from cspbench.data.source import DatasetError
+from cspbench.detection.ap.average_precision import ENGINES, average_precision
+from cspbench.detection.ap.matching import Detections
 from cspbench.errors import UsageError
-from cspbench.evaluate.average_precision import ENGINES, average_precision
-from cspbench.evaluate.coco import limited
-from cspbench.evaluate.matching import Detections
+from cspbench.evaluation.coco import limited
 
 
 def published(monkeypatch: pytest.MonkeyPatch, images: int = 3) -> None:
@@ -278,6 +278,7 @@ def test_the_check_finds_bad_images(tmp_path: Path) -> None:
     assert report.tiny == 1
 
 
+@pytest.mark.reference("data/coco-mini")
 def test_the_mini_set(shared: Path) -> None:
     source = open_coco(shared / "data" / "coco-mini")
     assert isinstance(source, CocoSource)

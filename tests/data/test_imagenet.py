@@ -55,6 +55,7 @@ def test_a_folder_above_the_validation_images(tmp_path: Path, inside: str) -> No
     assert classes(open_imagenet(tmp_path)) == [TENCH]
 
 
+@pytest.mark.reference("data/imagenet-mini", "golden/eval")
 def test_the_mini_set(shared: Path) -> None:
     source = open_imagenet(shared / "data" / "imagenet-mini")
     assert len(source) == 200

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +35,15 @@ def test_the_orders_known_places() -> None:
         order("alphabetic")
 
 
-def test_the_darknet_order_is_the_reference_s(shared: Path) -> None:
-    assert list(order("darknet")) == (shared / "reference" / "imagenet-darknet-order.txt").read_text().split()
+@pytest.fixture(scope="module")
+def classes() -> dict[str, Any]:
+    """What the original program has to say of classes: its order's digest, and the predictions of a trained net."""
+    loaded: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "classes.json").read_text())
+    return loaded
+
+
+def test_the_darknet_order_is_the_original_s(classes: dict[str, Any]) -> None:
+    assert hashlib.sha256("\n".join(order("darknet")).encode()).hexdigest() == classes["order_sha256"]
 
 
 def predictions(name: str, share: float, count: int) -> tuple[list[int], list[str]]:
@@ -77,10 +87,8 @@ def test_numbers_outside_of_the_classes_are_misses() -> None:
     assert probe_order([1000, -1], ["n01440764", "n01440764"]).hits == {"darknet": 0, "sorted": 0}
 
 
-def test_the_probe_on_the_binary_s_predictions(shared: Path) -> None:
-    lines = (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").read_text().splitlines()
-    columns = [line.split(",") for line in lines[1:]]
-    predicted, wnids = [int(line[3]) for line in columns], [line[1] for line in columns]
+def test_the_probe_on_the_binary_s_predictions(classes: dict[str, Any]) -> None:
+    predicted, wnids = classes["best"], [order("darknet")[label] for label in classes["labels"]]
     assert probe_order(predicted, wnids, "darknet").verdict == "as declared"
     probe = probe_order(predicted, wnids, "sorted")
     assert probe.verdict == "swapped"

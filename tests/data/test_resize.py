@@ -221,6 +221,7 @@ def test_threads_do_not_disturb_each_other() -> None:
             np.testing.assert_array_equal(found, alone)
 
 
+@pytest.mark.reference("golden/preprocess", "data/imagenet-mini", "data/coco-mini")
 def test_the_inputs_that_the_binary_prepared(shared: Path) -> None:
     cases = sorted((shared / "golden" / "preprocess").glob("*.npz"))
     assert len(cases) == 5

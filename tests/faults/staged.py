@@ -10,9 +10,9 @@ import signal
 from datetime import datetime, tzinfo
 
 from cspbench.cli import interrupt
-from cspbench.evaluate import record
-from cspbench.evaluate.npz import Arrays
-from cspbench.evaluate.run import Run
+from cspbench.inference import record
+from cspbench.inference.npz import Arrays
+from cspbench.inference.run import Run
 
 
 def stop_after(count: int) -> None:

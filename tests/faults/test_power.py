@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cspbench.errors import CspbenchError
-from cspbench.results import write_bytes
+from cspbench.io import write_bytes
 
 
 def test_bytes_before_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cspbench.errors import CspbenchError
-from cspbench.evaluate import npz
-from cspbench.evaluate.run import find_runs, load_run, open_run
+from cspbench.inference import npz
+from cspbench.inference.run import find_runs, load_run, open_run
 from faults.written_runs import COCO, IMAGENET, MADE, SAMPLES, classified, copied, detected, numbers, obeys, well_told
 
 

@@ -23,12 +23,15 @@ import torch
 import torch.distributed
 from permissions import give_up_overrides
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.classification import predict as _classification  # noqa: F401
 from cspbench.cli.app import app, main
 from cspbench.data import coco, imagenet  # noqa: F401
-from cspbench.evaluate import claimed, classification, detection, lock  # noqa: F401
-from cspbench.evaluate import coco as detectors  # noqa: F401
-from cspbench.report import accuracies, precisions  # noqa: F401
+from cspbench.detection import predict as _detection  # noqa: F401
+from cspbench.evaluation import coco as detectors  # noqa: F401
+from cspbench.report import (
+    detection_table,  # noqa: F401
+)
 from cspbench.weights import catalogue, loading, opening  # noqa: F401
 from faults import staged
 

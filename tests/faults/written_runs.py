@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from cspbench.classification.predict import COLUMNS
 from cspbench.data.classes import order
+from cspbench.detection.candidates import Candidates, pack, shards
 from cspbench.errors import CspbenchError
-from cspbench.evaluate import imagenet
-from cspbench.evaluate.candidates import Candidates, pack, shards
-from cspbench.evaluate.classification import COLUMNS
-from cspbench.evaluate.run import Run, find_runs, load_run, record
+from cspbench.evaluation import imagenet
+from cspbench.inference.run import Run, find_runs, load_run, record
 
 SAMPLES = 300
 

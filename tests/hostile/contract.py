@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from cspbench.errors import CspbenchError, printable
-from cspbench.evaluate.memory import give_back
+from cspbench.inference.memory import give_back
 
 SECONDS = 60
 """Of this process's own work, for what takes two at most on an idle machine."""

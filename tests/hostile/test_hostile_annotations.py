@@ -16,8 +16,8 @@ from PIL import Image
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, read
 from cspbench.data.coco_check import CocoReport, check
-from cspbench.evaluate.coco_server import import_server
-from cspbench.results import write_json
+from cspbench.detection.coco_server import import_server
+from cspbench.io import write_json
 
 NAMES = ("000000000139.jpg", "a b\n\x1b[31m鱼.jpg", "sub/c.jpg")
 

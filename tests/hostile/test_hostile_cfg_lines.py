@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from random_networks import networks
 
-from cspbench.network import cfg, cfg_text
+from cspbench.network import cfg, cfg_writer
 from cspbench.network.network import Network
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
@@ -138,13 +138,13 @@ def test_the_undamaged_text_is_valid() -> None:
 def test_damage_gives_a_network_or_a_complaint(text: str) -> None:
     network = outcome(text)
     if network:
-        assert cfg.parse(cfg_text.write(network), "damaged").network == network
+        assert cfg.parse(cfg_writer.write(network), "damaged").network == network
 
 
 @fuzz(80)
 @given(network=networks(), data=st.data())
 def test_damaged_random_networks_give_a_network_or_a_complaint(network: Network, data: st.DataObject) -> None:
-    lines = cfg_text.write(network).split("\n")
+    lines = cfg_writer.write(network).split("\n")
     at = data.draw(st.integers(0, len(lines) - 1))
     lines[at] = lines[at].partition("=")[0] + "=" + data.draw(POISON)
     found = outcome("\n".join(lines))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.network import cfg
+from cspbench.network.cfg_parser import LARGEST_FILE, MOST_SECTIONS
 from cspbench.network.counting import Count, count
-from cspbench.network.grammar import LARGEST_FILE, MOST_SECTIONS
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
 WHOLE = f"""{NET}# a comment

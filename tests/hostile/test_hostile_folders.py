@@ -20,7 +20,7 @@ from cspbench.data import labels
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import open_imagenet, scan
 from cspbench.data.source import FileSource
-from cspbench.results import write_json
+from cspbench.io import write_json
 
 TENCH = "n01440764"
 

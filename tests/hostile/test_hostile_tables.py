@@ -10,8 +10,8 @@ import pytest
 from contract import chosen, fuzz, kept, refused
 from hypothesis import given
 
-from cspbench import tables
-from cspbench.claims import Table
+from cspbench.claims import tables
+from cspbench.claims.model import Table
 
 PUBLISHED = tables.where_published()
 NAME = "imagenet-big"

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from random_networks import KINDS, networks
 
 from cspbench.errors import DefinitionError
-from cspbench.network import cfg, cfg_text
-from cspbench.network.grammar import sections
-from cspbench.network.joins import misfits
+from cspbench.network import cfg, cfg_writer
+from cspbench.network.cfg_parser import sections
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -47,6 +46,7 @@ from cspbench.network.layers import (
     Yolo,
 )
 from cspbench.network.network import Network, difference
+from cspbench.network.shortcut_checks import misfits
 from cspbench.zoo import catalogue
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
@@ -407,7 +407,7 @@ LINE = re.compile(r"\[[A-Za-z_0-9]+\]|[a-z_A-Z0-9]+=[^\s=#;]+|#.*")
 
 def roundtrip(network: Network) -> None:
     """The text reads back as the network, with warnings of its misfits only, in lines of Darknet's grammar."""
-    text = cfg_text.write(network)
+    text = cfg_writer.write(network)
     assert text.endswith("\n")
     seen: set[str] = set()
     for line in filter(None, text.split("\n")):
@@ -439,7 +439,7 @@ def test_every_catalogue_model_reads_back_or_is_refused_for_its_first_foreign_la
         return
     assert model.definition != "cfg"
     with pytest.raises(DefinitionError, match=f"layer {foreign[0]} .*cannot be written as a cfg"):
-        cfg_text.write(network)
+        cfg_writer.write(network)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -450,7 +450,7 @@ def test_random_networks_read_back(kind: str, data: st.DataObject) -> None:
 
 
 def test_text_begins_with_the_input_for_inference() -> None:
-    text = cfg_text.write(Network("small", (4, 6, 8), (AvgPool(sources=(-1,)),), letter_box=True))
+    text = cfg_writer.write(Network("small", (4, 6, 8), (AvgPool(sources=(-1,)),), letter_box=True))
     assert text.splitlines() == [
         "# small, written by cspbench",
         "[net]",
@@ -467,7 +467,7 @@ def test_text_begins_with_the_input_for_inference() -> None:
 
 def test_a_name_with_line_ends_stays_on_the_comment_line() -> None:
     network = Network("a\n[route]\rb", (4, 6, 8), (AvgPool(sources=(-1,)),))
-    assert cfg_text.write(network).splitlines()[0] == "# a [route] b, written by cspbench"
+    assert cfg_writer.write(network).splitlines()[0] == "# a [route] b, written by cspbench"
 
 
 @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ def test_a_name_with_line_ends_stays_on_the_comment_line() -> None:
 def test_what_a_cfg_cannot_say_is_refused(second: Layer) -> None:
     network = Network("small", (4, 6, 8), (Dropout(sources=(-1,)), second))
     with pytest.raises(DefinitionError, match=r"small, layer 1 .*cannot be written as a cfg") as caught:
-        cfg_text.write(network)
+        cfg_writer.write(network)
     assert caught.value.expected
     assert caught.value.found
     assert caught.value.remedy

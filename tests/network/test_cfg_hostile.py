@@ -10,8 +10,8 @@ import pytest
 
 from cspbench.errors import CspbenchError, DefinitionError
 from cspbench.network import cfg
+from cspbench.network.cfg_parser import MOST_SECTIONS
 from cspbench.network.counting import ledger
-from cspbench.network.grammar import MOST_SECTIONS
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
 CONV = "[convolutional]\nfilters=18\nactivation=linear\n"

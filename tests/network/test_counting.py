@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_networks import KINDS, networks
 
 from cspbench.errors import CountingError, DefinitionError, UsageError
-from cspbench.network import counting, tracing
+from cspbench.network import counting, fvcore_counter
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, classifier, count, ledger
 from cspbench.network.layers import (
     AvgPool,
@@ -198,8 +198,8 @@ def test_an_operation_that_fvcore_weighs_otherwise_is_found_out(monkeypatch: pyt
         operations, total, parameters = honest(network)
         return operations, total + 1, parameters
 
-    honest = tracing.trace
-    monkeypatch.setattr(tracing, "trace", trace)
+    honest = fvcore_counter.trace
+    monkeypatch.setattr(fvcore_counter, "trace", trace)
     with pytest.raises(CountingError, match=r"pooled, fvcore's total: .*7424 by the ledger, found 7425 by fvcore"):
         count(POOLED)
 
@@ -241,9 +241,9 @@ def test_mmcv_and_fvcore_of_the_mmpretrain_card(name: str, mmcv: str, fvcore: st
 
 def test_layers_are_counted_alike_however_many_are_traced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     network = catalogue.model("enetb0").build()
-    whole = tracing.trace(network)
-    monkeypatch.setattr(tracing, "AT_ONCE", 3)
-    assert tracing.trace(network) == whole
+    whole = fvcore_counter.trace(network)
+    monkeypatch.setattr(fvcore_counter, "AT_ONCE", 3)
+    assert fvcore_counter.trace(network) == whole
 
 
 def test_too_little_memory_for_a_layer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

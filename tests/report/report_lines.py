@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from cspbench import tables
-from cspbench.claims import Cell, Row, Table
-from cspbench.report.cells import Compared, Line, Made, Other, ReportedCell
+from cspbench.claims import tables
+from cspbench.claims.model import Cell, Row, Table
+from cspbench.report.model import Compared, Line, Made, Other, ReportedCell
 
 COUNTED = Made("cspbench params --all --save", "0.1.0", commit="0bbb9d1", counting="weights", definition="cfg")
 EVALUATED = Made(

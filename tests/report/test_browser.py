@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from report_lines import published
 
-from cspbench import tables
+from cspbench.claims import tables
+from cspbench.plots.figures import plots
 from cspbench.report.html import html
-from cspbench.report.plots import plots
-from cspbench.report.selection import select
+from cspbench.report.select import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (

@@ -12,12 +12,12 @@ from importlib.resources import files
 import pytest
 from report_lines import HOSTILE, published
 
-from cspbench import tables
-from cspbench.report.gather import gather_files
+from cspbench.claims import tables
+from cspbench.plots.style import VARIABLES, Svg
+from cspbench.report.build import gather_files
 from cspbench.report.html import SYMBOLS, html
 from cspbench.report.markdown import OURS
-from cspbench.report.painting import VARIABLES, Svg
-from cspbench.report.selection import MARKS, Shown, select
+from cspbench.report.select import MARKS, Shown, select
 
 TABLES = tables.load_all()
 VOID = {"meta", "link", "input", "br"}

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from report_lines import HOSTILE, cell, line, published
 
-from cspbench import tables
-from cspbench.claims import Table
+from cspbench.claims import tables
+from cspbench.claims.model import Table
 from cspbench.errors import UsageError
-from cspbench.report.cells import Compared, Line, as_json, read
 from cspbench.report.markdown import OURS, like_readme, markdown
-from cspbench.report.selection import Shown, marks, select
-from cspbench.report.wording import Origins, delta, measured, summary
+from cspbench.report.model import Compared, Line, as_json, read
+from cspbench.report.select import Shown, marks, select
+from cspbench.report.text import Origins, delta, measured, summary
 
 TABLES = tables.load_all()
 

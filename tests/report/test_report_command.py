@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from cspbench.cli.report import report
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.report.cells import read
+from cspbench.report.model import read
 
 COUNTS = Path(__file__).parents[2] / "results" / "params.json"
 app = typer.Typer()

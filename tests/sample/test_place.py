@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.results import write_bytes
+from cspbench.io import write_bytes
 from cspbench.sample import classification, detection, place
 
 

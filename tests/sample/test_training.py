@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cspbench.evaluate.boxes import decode
+from cspbench.detection.decode_yolo import decode
 from cspbench.network.layers import Yolo
 from cspbench.sample.seeds import HELD_OUT
 from cspbench.zoo.sample import sample_csp_classifier, sample_csp_detector

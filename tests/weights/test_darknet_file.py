@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import struct
 import tracemalloc
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -364,7 +364,13 @@ def test_bytes_that_are_written(tmp_path: Path) -> None:
     assert path.read_bytes() == struct.pack("<iiiQ", 0, 2, 5, 0) + WHOLE[20:]
 
 
-@pytest.mark.parametrize(("name", "version"), [("tiny", "0.1.0"), ("yolo-fastest-1.1", "0.2.5")])
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        pytest.param("tiny", "0.1.0", marks=pytest.mark.reference("weights/tiny.weights")),
+        pytest.param("yolo-fastest-1.1", "0.2.5", marks=pytest.mark.reference("weights/yolo-fastest-1.1.weights")),
+    ],
+)
 def test_trained_files(shared: Path, name: str, version: str, tmp_path: Path) -> None:
     path = shared / "weights" / f"{name}.weights"
     net = cfg.read(path.with_suffix(".cfg")).network
@@ -379,12 +385,7 @@ def test_trained_files(shared: Path, name: str, version: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["csmobilenet-v2", "enetb0", "resnet10"])
-def test_golden_files(shared: Path, name: str, tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("golden", shared / "golden" / "golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    golden = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(golden)
+def test_golden_files(golden: ModuleType, name: str, tmp_path: Path) -> None:
     path = save(tmp_path, golden.weights(name))
     read = darknet.read(path, model(name).build())
     assert read.header == Header(0, 2, 5, 32_013_312)

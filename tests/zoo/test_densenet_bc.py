@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch_arrays import assert_same_outputs, draw, image
 
 from cspbench.errors import DefinitionError
-from cspbench.network import cfg_text
+from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
 from cspbench.network.counting import ledger
 from cspbench.network.layers import Upsample
@@ -143,4 +143,4 @@ def test_bilinear_enlargement_has_no_cfg() -> None:
     b.conv(4)
     b.upsample(bilinear=True)
     with pytest.raises(DefinitionError, match="a bilinear enlargement"):
-        cfg_text.write(b.network())
+        cfg_writer.write(b.network())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from cspbench.errors import DefinitionError
-from cspbench.network import cfg_text
+from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
 from cspbench.network.counting import count, ledger
 from cspbench.network.layers import Convolution, MultiBox, Proposals, RefineBox
@@ -43,7 +43,7 @@ def test_every_quoted_detector_has_its_totals_here() -> None:
 @pytest.mark.parametrize("name", TOTALS)
 def test_darknet_has_no_such_network(name: str) -> None:
     with pytest.raises(DefinitionError, match=r"a layer \["):
-        cfg_text.write(catalogue.model(name).build())
+        cfg_writer.write(catalogue.model(name).build())
 
 
 @pytest.mark.parametrize("name", [name for name in TOTALS if name != "pelee-304"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch_arrays import computing, draw
 
 from cspbench.errors import DefinitionError
-from cspbench.network import cfg, cfg_text
+from cspbench.network import cfg, cfg_writer
 from cspbench.network.counting import count
 from cspbench.network.module import to_module
 from cspbench.zoo import catalogue, published, quoted, sample, unpublished
@@ -84,7 +84,7 @@ def test_outputs_are_finite_and_of_the_right_shape(name: str, photo: Callable[[i
 @pytest.mark.parametrize("name", sorted(set(TOTALS) - NOT_DARKNETS))
 def test_the_cfg_reads_back(name: str) -> None:
     network = MODELS[name].build()
-    reading = cfg.parse(cfg_text.write(network), name)
+    reading = cfg.parse(cfg_writer.write(network), name)
     assert reading.network == network
     assert reading.warnings == ()
 
@@ -92,7 +92,7 @@ def test_the_cfg_reads_back(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(NOT_DARKNETS))
 def test_what_darknet_cannot_compute_has_no_cfg(name: str) -> None:
     with pytest.raises(DefinitionError, match="a convolution with neither batch norm nor bias"):
-        cfg_text.write(MODELS[name].build())
+        cfg_writer.write(MODELS[name].build())
 
 
 # --- what the catalogue says of them

@@ -1,0 +1,1 @@
+"""Results held against a baseline, for a gate."""

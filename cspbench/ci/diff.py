@@ -1,0 +1,307 @@
+"""What changed between the results of a baseline and the present ones, cell by cell, and whether that may pass.
+
+A cell fails if
+
+- what is claimed is another number than at the baseline (`claim changed`);
+- its measurement moved by more than the tolerance of its metric, whichever way (`changed`);
+- its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or within may become one
+  another, but not fitted or off, off explained must stay explained, a claim must not go, and what was a measurement of
+  what is claimed must stay one;
+- it was counted on another network than the baseline's, though the count is the same (`changed`), or on one that has
+  changed since (`changed`, and `worse` where something is claimed);
+- it was measured, if only beside the claim, and no longer is, or its row is gone (`vanished`);
+- it is measured, or claimed, for the first time and is off without an explanation (`new and off`).
+
+A measurement on a part of the data is `partial`: it is not compared, and never passes. `fixed` (off before, now not, by
+the same claim), `new` and `noted` (any other difference that shows in the table) are told and pass. What is off as it
+was at the baseline is counted and passes, and so is what moved within its tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from enum import StrEnum
+
+from cspbench.ci.tolerances import COUNTED, Tolerances
+from cspbench.claims.model import NOTHING
+from cspbench.report.model import Line, ReportedCell
+
+
+class Kind(StrEnum):
+    """What became of a cell; in the order in which they are told."""
+
+    CLAIM = "claim changed"
+    CHANGED = "changed"
+    WORSE = "worse"
+    VANISHED = "vanished"
+    NEW_OFF = "new and off"
+    PARTIAL = "partial"
+    FIXED = "fixed"
+    NEW = "new"
+    NOTED = "noted"
+    UNCHANGED = "unchanged"
+
+
+FAILING = frozenset({Kind.CLAIM, Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
+
+_RANKS = {"exact": 0, "within": 0, "fitted": 1, "off, explained": 2, "off": 3}
+_WAYS = ("counting", "definition", "weights", "data", "preset", "precision")
+
+
+Networks = Mapping[tuple[str, str], str]
+"""By table and row id."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell at the baseline and now; None where it is not there. For a row as a whole `metric` is ""."""
+
+    table: str
+    row: str
+    """The row's id."""
+    name: str
+    """The row's name in its table."""
+    metric: str
+    header: str
+    before: ReportedCell | None
+    after: ReportedCell | None
+    kind: Kind
+    why: str
+
+    @property
+    def failing(self) -> bool:
+        """Whether this alone makes the comparison fail."""
+        return self.kind in FAILING
+
+    @property
+    def moved(self) -> Decimal | None:
+        """Measurement - baseline in single parameters or operations, or in points; None without both."""
+        before, after = number(self.before), number(self.after)
+        if before is None or after is None:
+            return None
+        with localcontext(prec=300):
+            return after - before
+
+    @property
+    def moved_percent(self) -> Decimal | None:
+        """The same in percent of the baseline; None for what is not counted."""
+        before, moved = number(self.before), self.moved
+        return moved * 100 / abs(before) if self.metric in COUNTED and before and moved is not None else None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Every cell of the baseline and of the present, in the tables' order."""
+
+    pairs: tuple[Pair, ...]
+
+    @property
+    def told(self) -> list[Pair]:
+        """What changed: failing cells first, then partial ones."""
+        order = list(Kind)
+        ranks = {kind: 0 if kind in FAILING else order.index(kind) for kind in order}
+        return sorted((pair for pair in self.pairs if pair.kind != Kind.UNCHANGED), key=lambda pair: ranks[pair.kind])
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a cell fails, else 4 if one is partial, else 0."""
+        if any(pair.failing for pair in self.pairs):
+            return 1
+        return 4 if any(pair.kind == Kind.PARTIAL for pair in self.pairs) else 0
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many cells were compared, changed and so on."""
+        kinds = [pair.kind for pair in self.pairs]
+        still = [pair for pair in self.pairs if pair.kind == Kind.UNCHANGED]
+        return {
+            "compared": len(kinds),
+            "changed": len(kinds) - len(still),
+            "failing": sum(kind in FAILING for kind in kinds),
+            "partial": kinds.count(Kind.PARTIAL),
+            "moved within tolerance": sum(bool(pair.moved) for pair in still),
+            "off as before": sum(pair.after is not None and pair.after.verdict == "off" for pair in still),
+            "unchanged": len(still),
+        }
+
+    @property
+    def summary(self) -> str:
+        """`numbers` in one line."""
+        of = self.numbers
+        parts = [
+            f"{of['compared']} cell{'s' * (of['compared'] != 1)} compared",
+            f"{of['changed']} changed",
+            f"{of['failing']} failing",
+        ]
+        if of["partial"]:
+            parts.append(f"{of['partial']} partial")
+        aside = [f"{of[key]} {key}" for key in ("moved within tolerance", "off as before") if of[key]]
+        return ", ".join(parts) + f", {of['unchanged']} unchanged" + (f" ({', '.join(aside)})" if aside else "") + "."
+
+
+def number(cell: ReportedCell | None) -> Decimal | None:
+    """What was measured, before the publisher's rounding."""
+    text = (cell.exact or cell.measured) if cell is not None else None
+    return None if text is None else Decimal(text)
+
+
+def compare(
+    baseline: Iterable[Line],
+    present: Iterable[Line],
+    tolerances: Tolerances,
+    networks: tuple[Networks, Networks] = ({}, {}),
+    stale: Collection[tuple[str, str]] = (),
+) -> Changes:
+    """Compare every cell of either; a row is told apart by its table and id, a cell by its metric.
+
+    `networks` are the digests of what was counted, the baseline's and the present ones, where they are known; `stale`
+    are the rows whose present counts are of networks that are no longer so.
+    """
+    old = {(line.table, line.row): line for line in baseline}
+    new = {(line.table, line.row): line for line in present}
+    keys = list(dict.fromkeys([*new, *old]))
+    tables = list(dict.fromkeys(table for table, _ in keys))
+    pairs: list[Pair] = []
+    for key in sorted(keys, key=lambda key: tables.index(key[0])):
+        digests = [each.get(key) for each in networks]
+        other = None not in digests and digests[0] != digests[1]
+        why = _OUTDATED if key in stale else "the network is another, though with the same count" if other else ""
+        pairs += [_recounted(pair, why) if why else pair for pair in _row(old.get(key), new.get(key), tolerances)]
+    return Changes(tuple(pairs))
+
+
+def _row(before: Line | None, after: Line | None, tolerances: Tolerances) -> list[Pair]:
+    line = after or before
+    assert line is not None
+    old, new = before.cells if before else {}, after.cells if after else {}
+    pairs = []
+    for metric in dict.fromkeys([*new, *old]):
+        was, now = old.get(metric), new.get(metric)
+        header = (now or was or line.cells[metric]).header
+        kind, why = _judged(was, now, tolerances)
+        if before is None or after is None:
+            why = f"the row is {'new' if before is None else 'gone'}" + (f"; {why}" if before is None and why else "")
+        pairs.append(Pair(line.table, line.row, line.name, metric, header, was, now, kind, why))
+    if (before is None or after is None) and all(pair.kind == Kind.UNCHANGED for pair in pairs):
+        kind, word = (Kind.NEW, "new") if before is None else (Kind.VANISHED, "gone")
+        pairs = [Pair(line.table, line.row, line.name, "", "(row)", None, None, kind, f"the row is {word}")]
+    return pairs
+
+
+_OUTDATED = "the network has changed since it was counted: `cspbench params --all --save` counts it again"
+
+
+def _recounted(pair: Pair, why: str) -> Pair:
+    """A pair of a row whose network is another than at the baseline, or than when it was counted."""
+    if pair.metric not in COUNTED or number(pair.after) is None:
+        return pair
+    if why == _OUTDATED:
+        kind = pair.kind if pair.failing else Kind.CHANGED
+        return replace(pair, kind=kind, why="; ".join(filter(None, [pair.why, why])))
+    if pair.kind == Kind.UNCHANGED and pair.moved is not None:
+        return replace(pair, kind=Kind.CHANGED, why=why)
+    return pair
+
+
+def _stands(cell: ReportedCell | None) -> bool:
+    """Whether a cell holds a measurement of what is claimed, on all of the data."""
+    return cell is not None and number(cell) is not None and cell.verdict != "unmeasured" and not _partial(cell)
+
+
+def _partial(cell: ReportedCell | None) -> bool:
+    return cell is not None and (cell.partial or cell.reason == "partial")
+
+
+def _bad(cell: ReportedCell) -> bool:
+    return cell.verdict == "off" and not cell.explained
+
+
+def _judged(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
+    kind, why = _measured(before, after, tolerances)
+    if not (before and after and _claims(before) and _claims(after)) or before.printed == after.printed:
+        return kind, why
+    told = f"the claim {before.printed} became {after.printed}"
+    return Kind.CLAIM, f"{told}; {why}" if kind in FAILING or kind == Kind.PARTIAL else told
+
+
+def _claims(cell: ReportedCell) -> bool:
+    """Whether anything is claimed; frame rates by device are, and no single number."""
+    return cell.claim is not None or cell.printed != NOTHING
+
+
+def _measured(before: ReportedCell | None, after: ReportedCell | None, tolerances: Tolerances) -> tuple[Kind, str]:
+    if _partial(after):
+        run = after.made.run if after is not None and after.made else None
+        what = f"run {run} is of" if run else "measured on"
+        return Kind.PARTIAL, f"{what} a part of the data only, which is not compared"
+    if after is None:
+        if before is not None and _claims(before):
+            return Kind.VANISHED, f"the claim {before.printed} is gone"
+        return (Kind.UNCHANGED, "") if number(before) is None else (Kind.VANISHED, "the cell is gone")
+    if before is not None and _claims(before) and not _claims(after):
+        return Kind.WORSE, f"the claim {before.printed} is gone"
+    if number(before) is not None and number(after) is None:
+        return Kind.VANISHED, f"no longer measured ({after.reason or after.verdict})"
+    if _stands(before) and not _stands(after):
+        return Kind.WORSE, f"no longer a measurement of what is claimed ({after.reason or after.verdict})"
+    if _stands(after) and not _stands(before):
+        beside = "measured for the first time" if number(before) is None else "the baseline's was beside the claim"
+        why = "the baseline's was of a part of the data" if _partial(before) else beside
+        return (Kind.NEW_OFF, f"{why}, and off") if _bad(after) else (Kind.NEW, why)
+    if before is None:
+        return (Kind.NEW, "the cell is new") if _claims(after) else (Kind.UNCHANGED, "")
+    return _moved(before, after, tolerances)
+
+
+def _moved(before: ReportedCell, after: ReportedCell, tolerances: Tolerances) -> tuple[Kind, str]:
+    """Both there, and measured alike: both of what is claimed, or neither."""
+    numbers = number(before), number(after)
+    worse = _worse(before, after)
+    holds = before.verdict == "off" and after.verdict in ("exact", "within", "fitted")
+    if holds and before.printed == after.printed and not worse:
+        return Kind.FIXED, f"the claim {after.printed} holds now"
+    if numbers[0] is not None and numbers[1] is not None:
+        if tolerances.exceeded(after.metric, numbers[0], numbers[1]):
+            why = f"moved by more than {tolerances.text(after.metric)}"
+            return Kind.CHANGED, "; ".join(filter(None, [why, worse, _otherwise_made(before, after)]))
+    elif numbers[1] is not None:
+        return Kind.NOTED, "now a measurement beside the claim"
+    if worse:
+        new_claim = before.claim is None and after.claim is not None
+        return (Kind.NEW_OFF if new_claim else Kind.WORSE), worse
+    return _noted(before, after)
+
+
+def _noted(before: ReportedCell, after: ReportedCell) -> tuple[Kind, str]:
+    """What else shows in the table."""
+    if before.printed != after.printed:
+        return Kind.NOTED, f"the claim was {before.printed}"
+    if before.mark != after.mark:
+        return Kind.NOTED, f"the verdict was {before.mark}"
+    words = [cell.comparison.verdict if cell.comparison else "none" for cell in (before, after)]
+    if words[0] != words[1]:
+        return Kind.NOTED, f"the comparison was {words[0]}, now it is {words[1]}"
+    return Kind.UNCHANGED, ""
+
+
+def _worse(before: ReportedCell, after: ReportedCell) -> str:
+    """What about the verdicts got worse, "" if nothing did."""
+    if before.claim is None and after.claim is not None and _bad(after):
+        return "the claim is new, and off"
+    ranks = [_RANKS.get(cell.mark.partition(":")[0]) for cell in (before, after)]
+    if ranks[0] is not None and ranks[1] is not None and ranks[1] > ranks[0]:
+        return f"the verdict was {before.mark}"
+    own, other = after.comparison, before.comparison
+    if own and other and own.verdict == "off" and other.verdict == "exact":
+        return f"the comparison {own.printed} with {own.base} no longer follows, it is {own.measured}"
+    return ""
+
+
+def _otherwise_made(before: ReportedCell, after: ReportedCell) -> str:
+    """Which circumstances of the measurement differ, "" if none or nobody knows."""
+    if before.made is None or after.made is None:
+        return ""
+    differing = [way for way in _WAYS if getattr(before.made, way) != getattr(after.made, way)]
+    return f"other {', '.join(differing)}" if differing else ""

@@ -1,0 +1,178 @@
+"""A results directory as it was at another commit of its checkout, read with git and never checked out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cspbench.ci import past_claims
+from cspbench.claims import tables
+from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.results.store import COUNTS, KEPT, LARGEST
+
+REPORT = "report.json"
+SECONDS = 120
+"""For one git command; a partial clone may have to fetch."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """Files by their path in the results directory, and the commit they are of in words."""
+
+    files: dict[str, bytes]
+    commit: str
+    report: bytes | None
+    """The report.json beside them."""
+    tables: dict[str, bytes]
+    """The files of the tables at the same commit, by name; none where the checkout is not that of the tables."""
+
+
+def read(reference: str, path: str | None, results: Path) -> Past:
+    """The measurements in `results` at `reference`, or where HEAD branched off from it; `path` names another folder.
+
+    The checkout is the one that holds `results`; with a `path`, where that is in none, that of the working directory.
+    Raises `CspbenchError` where there is no git, no checkout, no such commit or nothing measured.
+    """
+    # what git could take for an option, a range or a pattern is no name of a commit
+    if not re.fullmatch(r"[^-^:\s\0][^:\s\0]*", reference) or ".." in reference or not reference.isprintable():
+        raise UsageError(
+            "not a name of a commit",
+            where="--baseline",
+            expected="git:REF or git:REF:FOLDER with a branch, tag or commit",
+            found=brief(repr(reference)),
+            remedy="Try --baseline git:origin/main",
+        )
+    root, own = _checkout(results, path is None)
+    tip = _commit(root, reference)
+    base = _run(root, "merge-base", tip, "HEAD").stdout.decode().strip()
+    commit = f"{reference}, commit {tip[:12]}"
+    if not base:
+        commit += ", which has no ancestor in common with HEAD here"
+    elif base != tip:
+        commit = f"{reference}, branched off at commit {base[:12]}"
+    folder = own if path is None else path.strip("/")
+    files = _files(root, base or tip, folder, reference)
+    report = files.pop(REPORT, None)
+    return Past(files, commit, report, _tables(root, base or tip, reference))
+
+
+def _run(place: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        return subprocess.run(
+            ["git", "-C", str(place), *arguments],
+            input=given,
+            capture_output=True,
+            env=environment,
+            timeout=SECONDS,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        found = str(getattr(error, "strerror", None) or error)
+        if isinstance(error, subprocess.TimeoutExpired):
+            found = f"no answer in {SECONDS} s"
+        raise CspbenchError(
+            "git cannot be run", found=found, remedy="Install git, or name a file or folder as the --baseline"
+        ) from None
+
+
+def _checkout(results: Path, needed: bool) -> tuple[Path, str]:
+    """The checkout's root, and the results directory's place in it."""
+    for place in [results] if needed else [results, Path()]:
+        found = _run(place, "rev-parse", "--show-toplevel")
+        if found.returncode == 0:
+            prefix = _run(place, "rev-parse", "--show-prefix").stdout
+            return Path(os.fsdecode(found.stdout.rstrip(b"\n"))), os.fsdecode(prefix.rstrip(b"\n")).rstrip("/")
+    raise CspbenchError(
+        "not in a git checkout",
+        where=str(results),
+        found=_complaint(found),
+        remedy="Name the folder too (git:REF:results) and run this in the checkout, or name a file as the --baseline",
+    )
+
+
+def _commit(root: Path, reference: str) -> str:
+    found = _run(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+    commit = found.stdout.decode(errors="replace").strip()
+    if found.returncode != 0 or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
+        shallow = _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+        raise CspbenchError(
+            "no such commit here",
+            where=f"git:{reference}",
+            found="a shallow clone, which has only the newest commits" if shallow else None,
+            remedy=f"Fetch it with `git fetch {'--unshallow ' if shallow else ''}origin`",
+        )
+    return commit
+
+
+def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, bytes]:
+    where = f"git:{reference}:{folder}"
+    listed = _run(root, "ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}")
+    blobs = {}
+    for path, blob in _listed(listed).items():
+        kept = path.startswith(f"{KEPT}/") and path.endswith(".json") and path.count("/") == 1
+        if path in COUNTS or path == REPORT or kept:
+            blobs[path] = blob
+    if listed.returncode != 0 or blobs.keys() <= {REPORT}:
+        raise CspbenchError(
+            "no results at this commit",
+            where=f"{where}, commit {commit[:12]}",
+            expected=f"{COUNTS[0]} or {KEPT}/*.json",
+            found=_complaint(listed) if listed.returncode else "neither",
+            remedy="Commit there what `cspbench params --all --save` writes, or name the folder: git:REF:FOLDER",
+        )
+    return _contents(root, blobs, where)
+
+
+def _tables(root: Path, commit: str, reference: str) -> dict[str, bytes]:
+    """The files of the tables at a commit, if the tables of now are in that checkout and were there then."""
+    try:
+        folder = tables.where_published().resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return {}
+    listed = _run(root, "ls-tree", "-z", "-l", "--full-tree", f"{commit}:{folder}")
+    blobs = {path: blob for path, blob in _listed(listed).items() if past_claims.NAMES.fullmatch(path)}
+    return _contents(root, blobs, f"git:{reference}:{folder}") if "tables.toml" in blobs else {}
+
+
+def _listed(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[bytes, int]]:
+    """The files, and no links, that git listed: blob and bytes by path."""
+    found = {}
+    for entry in done.stdout.split(b"\0")[:-1]:
+        facts, name = entry.split(b"\t", 1)
+        mode, _, blob, size = facts.split()
+        if mode.startswith(b"100"):
+            found[os.fsdecode(name)] = blob, int(size)
+    return found
+
+
+def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> dict[str, bytes]:
+    largest = max(blobs, key=lambda path: blobs[path][1])
+    if blobs[largest][1] > LARGEST:
+        raise CspbenchError(
+            "not a file of results", where=f"{where}/{largest}", found=f"{blobs[largest][1]} bytes", remedy="Remove it"
+        )
+    given = b"".join(blob + b"\n" for blob, _ in blobs.values())
+    found = _run(root, "cat-file", "--batch", given=given)
+    rest, files = found.stdout, {}
+    for path in blobs:
+        head, _, rest = rest.partition(b"\n")
+        words = head.split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise CspbenchError(
+                "git cannot read it",
+                where=f"{where}/{path}",
+                found=_complaint(found) or brief(head.decode(errors="replace")),
+                remedy="Fetch it with `git fetch origin`, or check the clone with `git fsck`",
+            )
+        size = int(words[2])
+        files[path], rest = rest[:size], rest[size + 1 :]
+    return files
+
+
+def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return brief(lines[0], 200) if lines else ""

@@ -1,0 +1,44 @@
+"""Changes as JUnit XML, which CI servers show: a suite a table, a case a cell."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from xml.etree import ElementTree as Xml
+
+from cspbench.ci.diff import Changes, Kind, Pair
+from cspbench.ci.render import HEADER, one_line, texts
+
+
+def junit(changes: Changes) -> bytes:
+    """The document: a failing cell is a failure, a partial one an error, one that nobody measured is skipped.
+
+    Without times, which nothing here takes, so that the same results give the same bytes.
+    """
+    root = Xml.Element("testsuites", name="cspbench ci")
+    for table, pairs in groupby(changes.pairs, key=lambda pair: pair.table):
+        suite = Xml.SubElement(root, "testsuite", name=one_line(table))
+        for pair in pairs:
+            _case(suite, pair)
+        _count(suite)
+    _count(root)
+    Xml.indent(root, " ")
+    text: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _case(suite: Xml.Element, pair: Pair) -> None:
+    name = one_line(f"{pair.name}: {pair.header}")
+    case = Xml.SubElement(suite, "testcase", classname=one_line(pair.table), name=name)
+    if pair.failing or pair.kind == Kind.PARTIAL:
+        what = Xml.SubElement(case, "failure" if pair.failing else "error", type=str(pair.kind))
+        what.set("message", one_line(pair.why))
+        facts = zip(HEADER, texts(pair), strict=True)
+        what.text = "\n".join(f"{header}: {text}" for header, text in facts)
+    elif pair.after is not None and pair.after.measured is None:
+        Xml.SubElement(case, "skipped", message=one_line(pair.after.mark))
+
+
+def _count(element: Xml.Element) -> None:
+    element.set("tests", str(len(element.findall(".//testcase"))))
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(attribute, str(len(element.findall(f".//{tag}"))))

@@ -1,0 +1,177 @@
+"""Changes as text: a table of what changed, as md, json, csv or latex, and the body of a comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from typing import Any
+
+from cspbench.ci.diff import Changes, Kind, Pair
+from cspbench.ci.tolerances import COUNTED
+from cspbench.claims.rounding import round_half_up
+from cspbench.report.counts_table import flat_csv, grid, latex
+from cspbench.report.model import ReportedCell
+from cspbench.report.text import delta, mark
+
+MARKER = "<!-- cspbench-ci -->"
+"""The first line of a comment, by which the next run finds and replaces it."""
+COMMENT_LIMIT = 65_000
+SUMMARY_LIMIT = 1_000_000
+"""Bytes; GitHub takes 65,536 characters and 1 MiB."""
+
+HEADER = (
+    *("Result", "Table", "Row", "Cell", "Claim", "Baseline", "Measured"),
+    *("Change", "From the claim", "Verdict", "Why"),
+)
+
+
+def one_line(text: str) -> str:
+    """Text from a file on one line: white space as a space, what cannot be printed as a replacement character."""
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
+
+
+def result(pair: Pair) -> str:
+    """What a change means: "fails: changed", "partial", "passes: new"."""
+    if pair.kind == Kind.PARTIAL:
+        return str(pair.kind)
+    return f"{'fails' if pair.failing else 'passes'}: {pair.kind}"
+
+
+def texts(pair: Pair) -> list[str]:
+    """One change, in the order of `HEADER`."""
+    cell = pair.after or pair.before
+    notes = dict.fromkeys(each.note for each in (pair.after, pair.before) if each and each.note)
+    fresh = [note for note in notes if note not in pair.why]
+    found = [
+        result(pair),
+        pair.table,
+        pair.name,
+        pair.header,
+        cell.printed if cell else "-",
+        _value(pair.before),
+        _value(pair.after),
+        _moved(pair),
+        (delta(pair.after) if pair.after else None) or "-",
+        verdicts(pair),
+        "; ".join([pair.why, *fresh]) if pair.failing else pair.why,
+    ]
+    return [one_line(text) for text in found]
+
+
+def verdicts(pair: Pair) -> str:
+    """The verdict before and now, once where it is the same."""
+    marks = [mark(cell) if cell else "-" for cell in (pair.before, pair.after)]
+    return " → ".join(dict.fromkeys(marks))
+
+
+def _value(cell: ReportedCell | None) -> str:
+    """As the publisher would have printed it, with the single parameters, operations or digits it was made from."""
+    if cell is None or cell.measured is None:
+        return "-"
+    if cell.exact is None or cell.exact == cell.measured:
+        return cell.measured
+    exact = Decimal(cell.exact)
+    if cell.metric not in COUNTED and -int(exact.as_tuple().exponent) > 4:
+        return f"{cell.measured} ({round_half_up(exact, 4):f})"
+    return f"{cell.measured} ({cell.exact})"
+
+
+def _moved(pair: Pair) -> str:
+    moved, percent = pair.moved, pair.moved_percent
+    if moved is None:
+        return "-"
+    if pair.metric not in COUNTED:
+        return _signed(moved, 4)
+    return _signed(moved) if not percent else f"{_signed(moved)} ({_signed(percent, 6)} %)"
+
+
+def _signed(value: Decimal, decimals: int = 40) -> str:
+    with localcontext(prec=300):
+        rounded = round(value, decimals).normalize() + 0
+    return f"{rounded:+f}" if rounded else "0" if not value else f"less than {Decimal(1).scaleb(-decimals):f}"
+
+
+def markdown(changes: Changes, baseline: str, limit: int | None = None) -> str:
+    """What changed and the closing line; one line if nothing did. Below `limit` bytes, if one is given."""
+    name = _escaped(one_line(baseline))
+    if not changes.told:
+        return f"Nothing changed against {name}: {changes.summary}\n"
+    lines = [[_escaped(text) for text in texts(pair)] for pair in changes.told]
+    head, tail = f"Compared with {name}:\n\n", f"\n\n{changes.summary}\n"
+    shown = len(lines) if limit is None else _fitting(lines, limit - len((head + tail).encode()) - 200)
+    if shown < len(lines):
+        left, failing = len(lines) - shown, sum(pair.failing for pair in changes.told[shown:])
+        tail = f"\n\nAnd {left} more change{'s' * (left != 1)}, {failing} failing: `cspbench ci` lists them.{tail}"
+    return head + grid(HEADER, lines[:shown]) + tail
+
+
+def _fitting(lines: Sequence[Sequence[str]], limit: int) -> int:
+    """How many lines of the table stay below `limit` bytes."""
+    left = limit - len(grid(HEADER, []).encode())
+    for count, line in enumerate(lines):
+        left -= len(grid(line, []).split("\n")[0].encode()) + 1
+        if left < 0:
+            return count
+    return len(lines)
+
+
+def _escaped(text: str) -> str:
+    """Plain text in markdown: neither tags nor a backslash before the bar that ends a cell."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "&#92;")
+
+
+def comment(changes: Changes, baseline: str) -> str:
+    """The body of a comment, the marker first."""
+    numbers = changes.numbers
+    parts = [f"{numbers[key]} {key}" for key in ("failing", "partial") if numbers[key]]
+    if not parts:
+        parts = [f"{numbers['changed']} changed, none failing"] if numbers["changed"] else ["nothing changed"]
+    head = f"{MARKER}\n### cspbench: {', '.join(parts)}\n\n"
+    return head + markdown(changes, baseline, COMMENT_LIMIT - len(head.encode()))
+
+
+def as_json(changes: Changes, baseline: str) -> dict[str, Any]:
+    """The changes as an object."""
+    return {
+        "baseline": baseline,
+        "exit_code": changes.exit_code,
+        "numbers": {key.replace(" ", "_"): value for key, value in changes.numbers.items()},
+        "changes": [_object(pair) for pair in changes.told],
+    }
+
+
+def _object(pair: Pair) -> dict[str, Any]:
+    cell = pair.after or pair.before
+    return {
+        "kind": str(pair.kind),
+        "failing": pair.failing,
+        "table": pair.table,
+        "row": pair.row,
+        "name": pair.name,
+        "metric": pair.metric or None,
+        "cell": pair.header,
+        "claim": cell.printed if cell else None,
+        "baseline": _measurement(pair.before),
+        "measured": _measurement(pair.after),
+        "change": None if pair.moved is None else f"{pair.moved:f}",
+        "why": pair.why,
+    }
+
+
+def _measurement(cell: ReportedCell | None) -> dict[str, Any] | None:
+    if cell is None:
+        return None
+    return {"measured": cell.measured, "exact": cell.exact, "delta": cell.delta, "verdict": cell.mark}
+
+
+def table(changes: Changes, baseline: str, form: str) -> str:
+    """What changed as md, json, csv or latex; the last two without the closing line."""
+    if form == "md":
+        return markdown(changes, baseline)
+    if form == "json":
+        return json.dumps(as_json(changes, baseline), indent=1, ensure_ascii=False) + "\n"
+    lines = [texts(pair) for pair in changes.told]
+    return flat_csv(HEADER, lines) if form == "csv" else latex(HEADER, lines)

@@ -1,0 +1,1 @@
+"""Classifiers: predictions from outputs, accuracy, and what each step of preprocessing moves."""

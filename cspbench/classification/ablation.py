@@ -1,0 +1,166 @@
+"""Which step between the image file and the network moves the accuracy: each taken alone, and every preset whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from cspbench.classification.accuracy import Array, top_k
+from cspbench.classification.predict import PreparedImages
+from cspbench.data.classes import ORDERS, order
+from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
+from cspbench.data.source import DatasetError, Source
+from cspbench.evaluation.imagenet import Subject
+from cspbench.inference.engine import Engine, Precision, prepare
+from cspbench.inference.predict_shards import load
+from cspbench.network.module import to_module
+from cspbench.weights.loading import Epsilon
+from cspbench.weights.loading import load as load_weights
+from cspbench.weights.opening import open_weights
+
+MOST = 1000
+"""Images that the command explains with, at most: each is prepared once for every change."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How the predictions are made: device, precision, images per forward, processes that prepare them."""
+
+    device: torch.device
+    precision: Precision = "fp32"
+    batch: int = 8
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """Top-1 in percent under one change, and how many images it gained and lost against `base` percent."""
+
+    preset: str
+    label: str
+    top1: float
+    base: float | None
+    gained: int
+    lost: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The steps, on so many images; `bad` are the keys of those that could not be read under some preset: left out."""
+
+    steps: tuple[Step, ...]
+    images: int
+    bad: tuple[str, ...]
+
+
+def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationPreset]]:
+    """(preset, change, preset with that change) for every step in which another preset differs from the base.
+
+    A change that two presets share appears once; then every other preset whole.
+    """
+    single: dict[ClassificationPreset, tuple[str, str]] = {}
+    for other in PRESETS.values():
+        for label, names in STEPS.items():
+            changes = {name: getattr(other, name) for name in names}
+            changed = replace(base, name="", **changes)
+            if changed != replace(base, name=""):
+                single.setdefault(changed, (other.name, label))
+    alone = [(name, label, preset) for preset, (name, label) in single.items()]
+    whole = [
+        (other.name, "everything", other)
+        for other in PRESETS.values()
+        if replace(other, name="") != replace(base, name="")
+    ]
+    return alone + whole
+
+
+def explain(
+    subject: Subject,
+    source: Source,
+    own: ClassificationPreset,
+    means: Means,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Explained:
+    """Top-1 of a classifier on every readable image of the source under a preset, then under each change from it.
+
+    Raises `DatasetError` where no image can be read.
+    """
+    engines: dict[str, Engine] = {}
+    progress(own.name)
+    first = _predict(subject, source, own, means, engines)
+    found = []
+    for name, label, preset in variants(own):
+        progress(f"{name} {label}")
+        found.append((name, label, _predict(subject, source, preset, means, engines).classes))
+    readable = np.logical_and.reduce([classes >= 0 for classes in (first.classes, *(each for *_, each in found))])
+    if not readable.any():
+        raise DatasetError(
+            "none of the images can be read",
+            found=f"{len(readable)} images",
+            remedy="Check them: `cspbench data check`",
+        )
+    wnids = [wnid for wnid, ok in zip(first.wnids, readable, strict=True) if ok]
+    predicted = first.classes[readable]
+    base = _hits(predicted, wnids, subject.classes)
+    steps = [Step(own.name, "nothing", _percent(base), None, 0, 0)]
+    for other in ORDERS:
+        if other != subject.classes and subject.classes in ORDERS:
+            steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
+    for name, label, classes in found:
+        steps.append(_step(name, label, _hits(classes[readable], wnids, subject.classes), base))
+    bad = tuple(key for key, ok in zip(first.keys, readable, strict=True) if not ok)
+    return Explained(tuple(steps), len(wnids), bad)
+
+
+def _step(preset: str, label: str, hits: Array, base: Array) -> Step:
+    return Step(preset, label, _percent(hits), _percent(base), int((hits & ~base).sum()), int((base & ~hits).sum()))
+
+
+def _percent(hits: Array) -> float:
+    return 100 * float(hits.mean())
+
+
+def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
+    numbers = {wnid: number for number, wnid in enumerate(order(classes))}
+    hits: Array = predicted == np.array([numbers.get(wnid, -1) for wnid in wnids])
+    return hits
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids and keys."""
+
+    classes: Array
+    wnids: list[str]
+    keys: list[str]
+
+
+def _predict(
+    subject: Subject, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
+) -> _Predicted:
+    network = subject.network
+    if preset.epsilon not in engines:
+        module = load_weights(
+            to_module(network), network, open_weights(subject.weights, network), Epsilon(preset.epsilon)
+        )
+        engines[preset.epsilon] = prepare(module, means.device, means.precision)
+    images = PreparedImages(source, preset, network.input[1:])
+    blocks = [list(range(at, min(at + means.batch, len(source)))) for at in range(0, len(source), means.batch)]
+    found: list[int] = []
+    wnids: list[str] = []
+    keys: list[str] = []
+    for batch in load(images, blocks, means.workers if source.random_access else 0):
+        (scores,) = engines[preset.epsilon](batch.pixels)
+        best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
+        found += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
+        wnids += batch.columns["wnid"]
+        keys += batch.columns["key"]
+    return _Predicted(np.array(found), wnids, keys)

@@ -1,0 +1,153 @@
+"""Top-5 predictions of a classifier, and the accuracies that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
+from cspbench.data.decode import BadImageError
+from cspbench.data.presets import ClassificationPreset
+from cspbench.data.source import Source
+from cspbench.errors import CspbenchError
+from cspbench.inference import predict_shards
+from cspbench.inference.engine import Engine
+from cspbench.inference.npz import Arrays
+from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
+from cspbench.inference.run import Run
+from cspbench.network.layers import Softmax
+from cspbench.network.network import Network
+
+KEPT = 5
+"""Classes kept per image."""
+COLUMNS = {
+    "index": np.int64,
+    "classes": np.int32,
+    "probability": np.float32,
+    "key": np.str_,
+    "wnid": np.str_,
+    "checksum": np.uint32,
+    "ok": np.bool_,
+}
+"""Of a shard; `classes` and `probability` have `KEPT` entries per image, or all of a network with fewer classes."""
+
+
+class OutputError(CspbenchError):
+    """A network gives values that are no probabilities."""
+
+
+class PreparedImages(Dataset[Prepared]):
+    """Images of a source, decoded and prepared under a preset for an input of (height, width)."""
+
+    def __init__(self, source: Source, preset: ClassificationPreset, size: tuple[int, int]) -> None:
+        self.source, self.preset, self.size = source, preset, size
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Prepared:
+        pixels = torch.zeros(3, *self.size)
+        try:
+            sample = self.source.sample(index)
+        except BadImageError:
+            return Prepared(index, pixels, False, {"key": self.source.key(index), "wnid": "", "checksum": 0})
+        about = {"key": sample.key, "wnid": sample.wnid or "", "checksum": zlib.crc32(sample.data)}
+        try:
+            self.preset.load(sample.data, self.size, sample.key, pixels.numpy())
+        except BadImageError:
+            return Prepared(index, pixels.zero_(), False, about)
+        return Prepared(index, pixels, True, about)
+
+
+def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
+    """Why images of a run could not be read, by their keys, as the files are now; streams are not asked again."""
+    wanted, found = set(keys), {}
+    for index in range(len(images) if wanted and images.source.random_access else 0):
+        key = images.source.key(index)
+        if key in wanted:
+            try:
+                images.preset.load(images.source.sample(index).data, images.size, key)
+            except BadImageError as error:
+                found[key] = f"{error.what}, {error.found}" if error.found else error.what
+    return found
+
+
+def predict(
+    run: Run,
+    shards: list[int],
+    images: PreparedImages,
+    engine: Engine,
+    network: Network,
+    batch: int,
+    workers: int,
+    progress: Callable[[Timing], None],
+) -> Timing:
+    """Make the shards: the network's five most probable classes for each image of each shard.
+
+    Raises `OutputError` when a probability is not finite.
+    """
+    probable = isinstance(network.layers[-1], Softmax)
+
+    def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+        flat = outputs[0].flatten(1)
+        probability = (flat if probable else torch.softmax(flat, 1)).numpy()
+        finite = np.isfinite(probability).all(1)
+        if not finite.all():
+            raise OutputError(
+                "the network gives values that are not finite",
+                where=ready.columns["key"][int(np.flatnonzero(~finite)[0])],
+                expected="probabilities",
+                found="nan or inf",
+                remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
+            )
+        classes = top_k(probability, KEPT)
+        return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
+
+    return predict_shards.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
+
+
+def _arrays(columns: Columns) -> Arrays:
+    return {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run's predictions say. Per image, in sample order: whether top-1 hits, its key, class and prediction."""
+
+    top1: Accuracy
+    top5: Accuracy
+    bad: tuple[str, ...]
+    """Keys of the images that could not be read."""
+    hits: Array
+    keys: tuple[str, ...]
+    wnids: tuple[str, ...]
+    predicted: Array
+    pixels: str
+    """Digest of the image files' checksums, in sample order."""
+
+
+def score(run: Run, classes: tuple[str, ...]) -> Scored:
+    """Accuracies from a complete run's predictions; `classes` are the network's class ids in its own order.
+
+    An image that could not be read, or whose class is none of these, counts as wrong, as in Darknet.
+    """
+    arrays = run.merged({name: (kind, ()) for name, kind in COLUMNS.items() if name not in ("classes", "probability")})
+    found = arrays.get("classes")
+    if found is None or found.dtype != COLUMNS["classes"] or found.ndim != 2 or not 0 < found.shape[1] <= KEPT:
+        raise run.foreign(0, ValueError("no classes in it"))
+    numbers = {wnid: number for number, wnid in enumerate(classes)}
+    wnids = tuple(arrays["wnid"].tolist())
+    labels = np.array([numbers.get(wnid, -1) for wnid in wnids], np.int64)
+    predicted = np.where(arrays["ok"][:, None], arrays["classes"], -2)
+    top1, top5 = accuracies(predicted, labels)
+    keys = tuple(arrays["key"].tolist())
+    bad = tuple(key for key, ok in zip(keys, arrays["ok"], strict=True) if not ok)
+    digest = hashlib.sha256(arrays["checksum"].astype("<u4").tobytes()).hexdigest()
+    return Scored(top1, top5, bad, predicted[:, 0] == labels, keys, wnids, predicted[:, 0], digest)

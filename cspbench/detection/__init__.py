@@ -1,0 +1,1 @@
+"""Detectors: boxes from outputs, suppression, result files, and COCO's average precision."""

@@ -1,0 +1,1 @@
+"""COCO's average precision: matching, precision over recall, intervals by bootstrap."""

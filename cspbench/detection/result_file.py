@@ -1,0 +1,71 @@
+"""COCO's result files, as Darknet and other tools write them: a JSON list of detections."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cspbench.detection.ap.matching import DetectionError, Detections
+from cspbench.errors import brief
+from cspbench.io import read_file
+
+LARGEST = 1 << 31
+"""Bytes; Darknet's for 5,000 images have some 500 MB."""
+LARGEST_ID = 2**53
+
+
+def read(path: Path) -> tuple[Detections, str]:
+    """The detections of a file, in its order, and the file's sha256; `DetectionError` when it is no such thing.
+
+    Whether ids and numbers are usable is for `matching.indexed` to say, which knows the ground truth.
+    """
+    try:
+        data = read_file(path, LARGEST)
+        records = json.loads(data)
+    except OSError as error:
+        raise _broken(path, "a file", error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _broken(path, "JSON", brief(str(error), 120)) from error
+    if not isinstance(records, list):
+        raise _broken(path, "a list of detections", f"{type(records).__name__} at the top")
+    for number, record in enumerate(records):
+        if not _usable(record):
+            expected = "an object with whole image_id and category_id, bbox of four numbers, and score"
+            raise _broken(path, expected, f"detection {number} is {brief(json.dumps(record), 120)}")
+    boxes = np.array([_floats(record["bbox"]) for record in records], np.float64).reshape(-1, 4)
+    return Detections(
+        np.array([record["image_id"] for record in records], np.int64),
+        np.array([record["category_id"] for record in records], np.int64),
+        boxes,
+        np.array(_floats([record["score"] for record in records]), np.float64),
+    ), hashlib.sha256(data).hexdigest()
+
+
+def _usable(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    ids = (record.get("image_id"), record.get("category_id"))
+    box = record.get("bbox")
+    if not all(type(each) is int and abs(each) <= LARGEST_ID for each in ids):
+        return False
+    if not isinstance(box, list) or len(box) != 4:
+        return False
+    return all(type(each) in (int, float) for each in (*box, record.get("score")))
+
+
+def _floats(values: list[Any]) -> list[float]:
+    """Infinite where an integer is beyond the largest float."""
+    return [
+        float(value) if abs(value) < 1e300 else float("nan") if value != value else float("inf") for value in values
+    ]
+
+
+def _broken(path: Path, expected: str, found: str) -> DetectionError:
+    remedy = "Give the JSON list that Darknet's `detector valid` or another tool wrote for COCO"
+    return DetectionError(
+        "is no result file of detections", where=str(path), expected=expected, found=found, remedy=remedy
+    )

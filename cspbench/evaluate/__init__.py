@@ -1,1 +1,0 @@
-"""Predictions in resumable shards, and the metrics computed from them."""

@@ -1,0 +1,1 @@
+"""Evaluations and counts as functions: what the command line does, for a notebook."""

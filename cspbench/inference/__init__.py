@@ -1,0 +1,1 @@
+"""Networks run over images: engine, loader, prediction shards, resume, several processes."""

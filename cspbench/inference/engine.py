@@ -1,0 +1,123 @@
+"""Runs a network fast on whatever there is: folded, channels last, fused on the CPU, halved when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx
+
+from cspbench.errors import UsageError
+from cspbench.inference.footprint import exhausted, out_of_memory
+from cspbench.inference.memory import keep_freed_memory
+from cspbench.inference.onednn import fuse
+from cspbench.network.module import fold_batch_norm
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device of that name; without one the first GPU (this process's under torchrun), or the CPU."""
+    import os
+
+    if name is None or name == "cuda":
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        if name is None:
+            return torch.device("cpu")
+    try:
+        device = torch.device(name or "cpu")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"device {name!r} cannot be used",
+            expected="cpu, cuda, cuda:N or mps, as this machine has",
+            found=str(error).splitlines()[0],
+            remedy="`cspbench env` lists what there is",
+        ) from None
+    return device
+
+
+def exact_arithmetic() -> None:
+    """Full float32 everywhere and the same kernels every time: no TF32, deterministic cuDNN."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+@dataclass
+class Engine:
+    """A module ready for inference. Calls split a batch in halves for as long as memory does not suffice."""
+
+    module: Callable[[Tensor], Any]
+    device: torch.device
+    precision: Precision
+    channels_last: bool
+    limit: int | None = None
+    """Images per forward that are known to fit, once memory ran out."""
+
+    @torch.inference_mode()
+    def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, H, W) float32 on the CPU to the module's outputs, float32 on the CPU.
+
+        Raises `IncompleteRunError` where memory does not suffice for one image.
+        """
+        parts = torch.split(batch, self.limit or len(batch))
+        while True:
+            try:
+                outputs = [self._forward(part) for part in parts]
+                break
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                size = max(map(len, parts))
+                if size == 1:
+                    raise exhausted("a forward of one image", error) from error
+            # outside the handler, so that the failed forward's tensors are free before the next attempt
+            self.limit = size // 2
+            parts = torch.split(batch, self.limit)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        return tuple(torch.cat(each) for each in zip(*outputs, strict=True))
+
+    def _forward(self, part: Tensor) -> tuple[Tensor, ...]:
+        form = torch.channels_last if self.channels_last else torch.contiguous_format
+        x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=form)
+        found = self.module(x)
+        return tuple(each.float().cpu() for each in (found if isinstance(found, tuple) else (found,)))
+
+
+def prepare(
+    module: fx.GraphModule,
+    device: torch.device,
+    precision: Precision = "fp32",
+    channels_last: bool = True,
+    compiled: bool = False,
+) -> Engine:
+    """Make an engine of a module with its weights loaded; the module is changed and must not be used again.
+
+    `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and deterministic.
+    """
+    exact_arithmetic()
+    if device.type == "cpu":
+        keep_freed_memory()
+    fold_batch_norm(module)
+    module.requires_grad_(False)
+    module.to(device, DTYPES[precision])
+    if channels_last:
+        for parameter in module.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    ready: Callable[[Tensor], Any] = module
+    if compiled:
+        ready = torch.compile(
+            module, dynamic=False, mode="max-autotune-no-cudagraphs" if device.type == "cuda" else None
+        )
+    elif device.type == "cpu" and precision == "fp32" and channels_last:
+        ready = fuse(module)
+    return Engine(ready, device, precision, channels_last)

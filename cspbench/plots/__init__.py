@@ -1,0 +1,1 @@
+"""Figures: trade-offs, sweeps, residuals, networks, and pictures of detections."""

@@ -1,0 +1,240 @@
+"""The report's figures: the trade-offs, AP over the NMS threshold, and how far measurements lie from claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cspbench.claims.model import Table
+from cspbench.claims.verdict import Word
+from cspbench.plots.label_placement import Box, placed
+from cspbench.plots.style import CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, WITHIN, Svg, png, styled, svg
+from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
+from cspbench.plots.tradeoff import TABLES as TRADEOFF
+from cspbench.plots.tradeoff import figure as tradeoff
+from cspbench.report.model import Line
+from cspbench.report.text import UNITS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SWEEPS = (
+    ("ap-over-nms", "coco-nms", "as published", ""),
+    ("sample-ap-over-nms", "sample-nms", "as claimed", " on the drawn sample"),
+)
+"""Name of the figure, table, and what it shows."""
+SHAPES = {Word.EXACT: ("o", EXACT), Word.WITHIN: ("s", WITHIN), Word.OFF: ("X", OFF), Word.FITTED: ("D", FITTED)}
+"""Marker and colour of each verdict: the shape says it without the colour."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with the name of its file, without suffix, and what it shows in words."""
+
+    name: str
+    description: str
+    figure: Figure
+
+    @property
+    def png(self) -> bytes:
+        """The bytes of its file."""
+        return png(self.figure)
+
+    @property
+    def svg(self) -> Svg:
+        """What stands for it in a page."""
+        return svg(self.figure, self.name, self.description)
+
+
+def plots(lines: Sequence[Line], tables: Sequence[Table]) -> list[Plot]:
+    """Those figures for which these tables and lines have something to show. Needs matplotlib."""
+    with styled():
+        return [*_plots(lines, tables)]
+
+
+def _plots(lines: Sequence[Line], tables: Sequence[Table]) -> Iterator[Plot]:
+    if any(table.name in TRADEOFF for table in tables):
+        for cost in (OPERATIONS, PARAMETERS):
+            name = f"accuracy-vs-{cost.metric}"
+            given = [row for table in tables if table.name in TRADEOFF for row in models(table, lines, cost)]
+            text = f"ImageNet top-1 accuracy over {cost.title}, {words(given, cost)}; each CSP model joined to its base"
+            yield Plot(name, text, tradeoff(tables, lines, cost))
+    for name, table, claimed, where in SWEEPS:
+        thresholds = [line for line in lines if line.table == table and any(each.name == table for each in tables)]
+        if thresholds:
+            how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
+            text = f"AP over the threshold of non-maximum suppression, {how}"
+            yield Plot(name, text, _suppression(thresholds, f"AP over NMS threshold, {how}"))
+    for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
+        residuals = _residuals(lines, [table for table in tables if table.kind == kind])
+        if any(residuals.values()):
+            yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
+
+
+def _suppression(lines: Sequence[Line], title: str) -> Figure:
+    """One line for each network, as published and as measured; thresholds in the order of the table."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6), dpi=100)
+    figure.subplots_adjust(left=0.075, right=0.98, top=0.92, bottom=0.22)
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left", fontsize=12)
+    thresholds = list(dict.fromkeys(line.settings["Threshold"] for line in lines))
+    for name, colour in zip(dict.fromkeys(line.label for line in lines), (OTHER, CSP), strict=False):
+        mine = [
+            (thresholds.index(line.settings["Threshold"]), line.cells["ap"]) for line in lines if line.label == name
+        ]
+        claims = [(at, float(cell.claim)) for at, cell in mine if cell.claim is not None]
+        _curve(axes, thresholds, claims, colour, f"{name}, as claimed", ls="-", mfc=PAPER, ms=9, mew=1.4)
+        for reason in dict.fromkeys(cell.reason for _, cell in mine if cell.measured is not None):
+            found = [(at, float(cell.measured)) for at, cell in mine if cell.measured and cell.reason == reason]
+            text = f"{name}, measured" + (f": {reason}" if reason else "")
+            _curve(axes, thresholds, found, colour, text, ls=DASHES, ms=5)
+        for at, cell in mine:
+            if cell.measured is not None and cell.interval:
+                axes.plot([at, at], [float(each) for each in cell.interval], color=colour, lw=1, alpha=0.6)
+    axes.set_xticks(range(len(thresholds)), thresholds)
+    axes.set(xlabel="NMS threshold (IoU)", ylabel="AP in percent", xlim=(-0.4, len(thresholds) - 0.6))
+    axes.grid(visible=True, color=GRID)
+    axes.set_axisbelow(True)
+    axes.margins(y=0.12)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9, frameon=False)
+    return figure
+
+
+def _curve(
+    axes: Axes, thresholds: Sequence[str], points: Sequence[tuple[int, float]], colour: str, text: str, **style: Any
+) -> None:
+    """Points joined where the thresholds are numbers; "aware" stands alone."""
+    known = [point for point in points if thresholds[point[0]].replace(".", "", 1).isdigit()]
+    axes.plot(
+        *zip(*known, strict=True) if known else ([], []), marker="o", color=colour, mec=colour, label=text, **style
+    )
+    for at, value in points:
+        if (at, value) not in known:
+            axes.plot(at, value, marker="o", color=colour, mec=colour, **{**style, "ls": "none"})
+
+
+class Residual(NamedTuple):
+    """A measured cell: how far it lies from its claim."""
+
+    name: str
+    value: Decimal
+    verdict: Word
+
+
+Residuals = dict[str, dict[str, list[Residual]]]
+"""By panel, then by table."""
+
+PANELS = {
+    "Parameters and operations": "measurement − claim, percent of the claim",
+    "Accuracy and AP": "measurement − claim, percentage points",
+}
+
+
+def _residuals(lines: Iterable[Line], tables: Sequence[Table]) -> Residuals:
+    counted, scored = PANELS
+    found: Residuals = {panel: {table.name: [] for table in tables} for panel in PANELS}
+    for line in lines:
+        for cell in line.cells.values():
+            if cell.delta is None or not cell.claim or cell.verdict not in SHAPES or line.table not in found[counted]:
+                continue
+            name = f"{line.name} {cell.header}"
+            if cell.unit in UNITS:
+                percent = Decimal(cell.delta) * 100 / Decimal(cell.claim) if Decimal(cell.claim) else Decimal(0)
+                found[counted][line.table].append(Residual(name, round(percent, 2), Word(cell.verdict)))
+            elif cell.unit == "%":
+                found[scored][line.table].append(Residual(name, Decimal(cell.delta), Word(cell.verdict)))
+    return {panel: {name: each for name, each in by.items() if each} for panel, by in found.items()}
+
+
+def _strips(residuals: Residuals, where: str) -> Figure:
+    """A panel for counts and one for accuracies; `where` goes into their titles."""
+    from matplotlib.figure import Figure
+
+    shown = {panel: by for panel, by in residuals.items() if by}
+    lanes = [len(by) + 0.3 for by in shown.values()]
+    figure = Figure(figsize=(11, 1.05 * len(shown) + 0.62 * sum(lanes)), dpi=100)
+    grid = figure.add_gridspec(len(shown), 1, height_ratios=lanes)
+    height = figure.get_figheight()
+    figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height)
+    # room for the words between two panels, in shares of a panel's mean height
+    figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
+    for at, (panel, by) in enumerate(shown.items()):
+        axes = figure.add_subplot(grid[at])
+        axes.set_title(panel + where, loc="left", fontsize=12)
+        _strip(figure, axes, panel, by)
+    return figure
+
+
+def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]) -> None:
+    """A lane for each table; equal residuals of one verdict are one marker with their number."""
+    from matplotlib.lines import Line2D
+
+    texts: list[tuple[tuple[float, float], str, str]] = []
+    for lane, found in enumerate(by.values()):
+        groups: dict[tuple[Decimal, Word], list[str]] = {}
+        for residual in found:
+            groups.setdefault((residual.value, residual.verdict), []).append(residual.name)
+        for (value, verdict), names in sorted(groups.items()):
+            shape, colour = SHAPES[verdict]
+            # markers of the same value beside each other: fitted below exact
+            place = (float(value), lane + (0.22 if verdict is Word.FITTED else 0))
+            axes.plot(*place, shape, color=colour, ms=7, mew=0, zorder=3)
+            alone = names[0] if verdict in (Word.OFF, Word.FITTED) else ""
+            text = f"{len(names)} {verdict}" if len(names) > 1 else alone
+            if text:
+                texts.append((place, text, colour))
+    axes.axvline(0, color=INK, lw=0.8, zorder=1)
+    axes.set_yticks(range(len(by)), list(by))
+    axes.set_ylim(len(by) - 0.4, -0.7)
+    widest = max(abs(float(each.value)) for found in by.values() for each in found)
+    axes.set_xlim(-1.25 * (widest or 1), 1.25 * (widest or 1))
+    axes.set_xlabel(PANELS[panel])
+    axes.grid(visible=True, color=GRID)
+    axes.set_axisbelow(True)
+    words = [word for word in SHAPES if any(each.verdict is word for found in by.values() for each in found)]
+    handles = [
+        Line2D([], [], color=SHAPES[word][1], marker=SHAPES[word][0], lw=0, ms=7, mew=0, label=word.value)
+        for word in words
+    ]
+    axes.legend(
+        handles=handles,
+        ncols=len(handles),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0,
+        fontsize=9,
+        frameon=False,
+    )
+    _annotate(figure, axes, texts)
+
+
+def _annotate(figure: Figure, axes: Axes, texts: Sequence[tuple[tuple[float, float], str, str]]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    made = [
+        axes.text(*place, text, fontsize=8.5, va="bottom", ha="left", color=colour) for place, text, colour in texts
+    ]
+    extents = [text.get_window_extent(renderer) for text in made]
+    points = [tuple(map(float, axes.transData.transform(place))) for place, _, _ in texts]
+    area = axes.get_window_extent(renderer)
+    zero = float(axes.transData.transform((0, 0))[0])
+    boxes = placed(
+        points,  # type: ignore[arg-type]
+        [(float(each.width) + 4, float(each.height) + 2) for each in extents],
+        [((zero, area.y0), (zero, area.y1))],
+        [_side(area, zero, value) for (value, _), _, _ in texts],
+    )
+    for text, box in zip(made, boxes, strict=True):
+        x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
+        text.set_position((float(x), float(y)))
+
+
+def _side(area: Any, zero: float, value: float) -> Box:
+    """The part of a panel, in pixels, where a residual's label may be: its own side of zero."""
+    return Box(zero if value > 0 else area.x0, area.y0, zero if value < 0 else area.x1, area.y1)

@@ -1,0 +1,138 @@
+"""A network drawn as a graph: layers from top to bottom, and every connection that skips a layer as an arc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cspbench.errors import UsageError
+from cspbench.io import replacing
+from cspbench.network.layers import (
+    AvgPool,
+    Connected,
+    Convolution,
+    Detection,
+    LocalAvgPool,
+    MaxPool,
+    Route,
+    Sam,
+    ScaleChannels,
+    Shortcut,
+    Softmax,
+    Upsample,
+)
+from cspbench.network.layers.base import Layer
+from cspbench.network.network import Network
+
+FORMATS = ("svg", "png", "pdf")
+PITCH = 0.3
+"""Inches from one layer to the next."""
+LARGEST = 2000
+"""Layers; more would make an image nobody can open."""
+
+_COLOURS: tuple[tuple[tuple[type[Layer], ...], str, str], ...] = (
+    ((Convolution, Connected), "#dbe9f6", "convolution"),
+    ((MaxPool, LocalAvgPool, AvgPool, Upsample), "#fde7c8", "pooling, upsampling"),
+    ((Shortcut, ScaleChannels, Sam), "#d9f0d3", "sum, product"),
+    ((Route,), "#e7e1ef", "route"),
+    ((Detection, Softmax), "#f8d5d5", "head"),
+)
+_OTHER = "#eeeeee"
+
+
+def arcs(network: Network) -> list[tuple[int, int, int]]:
+    """Connections other than from the layer before: (source, target, lane), crossing as few others as possible.
+
+    A lane is free for an arc when no other arc on it overlaps; short arcs take the inner lanes.
+    """
+    skips = [
+        (source, index) for index, layer in enumerate(network.layers) for source in layer.sources if source != index - 1
+    ]
+    lanes: list[list[tuple[int, int]]] = []
+    placed = []
+    for source, target in sorted(skips, key=lambda skip: (skip[1] - skip[0], skip)):
+        free = (at for at, taken in enumerate(lanes) if all(target <= begin or end <= source for begin, end in taken))
+        lane = next(free, len(lanes))
+        if lane == len(lanes):
+            lanes.append([])
+        lanes[lane].append((source, target))
+        placed.append((source, target, lane))
+    return placed
+
+
+def _colour(layer: Layer) -> str:
+    return next((colour for kinds, colour, _ in _COLOURS if isinstance(layer, kinds)), _OTHER)
+
+
+def draw(network: Network, path: Path) -> None:
+    """Write the drawing; the suffix says the format (svg, png, pdf). Needs matplotlib."""
+    if path.suffix[1:].lower() not in FORMATS:
+        raise UsageError(
+            "unknown kind of drawing",
+            where=str(path),
+            expected=", ".join(f".{name}" for name in FORMATS),
+            found=path.suffix or "no suffix",
+            remedy="Choose such a suffix",
+        )
+    if len(network.layers) > LARGEST:
+        raise UsageError(
+            "too many layers to draw", where=network.name, expected=f"at most {LARGEST}", found=str(len(network.layers))
+        )
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError(
+            "drawing needs matplotlib", found="not installed", remedy="Install cspbench[plot], or use --format md"
+        ) from None
+    # a fixed salt and no date: the same network gives the same bytes
+    with mpl.rc_context({"svg.hashsalt": "cspbench", "svg.fonttype": "none"}):
+        height = PITCH * (len(network.layers) + 4)
+        placed = arcs(network)
+        width = 7.0 + 0.16 * (1 + max((lane for *_, lane in placed), default=0))
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+        _paint(axes, network, placed)
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:].lower(), {})
+        with replacing(path, named=True) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=100, metadata=metadata)
+
+
+def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -> None:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
+
+    assert isinstance(axes, Axes)
+    left, right = 0.0, 6.0
+    for index, layer in enumerate(network.layers):
+        shape = "×".join(map(str, network.shape(index)))
+        box = FancyBboxPatch(
+            (left, -index - 0.36),
+            right,
+            0.72,
+            boxstyle="round,pad=0,rounding_size=0.15",
+            fc=_colour(layer),
+            ec="#555555",
+        )
+        axes.add_patch(box)
+        axes.text(left + 0.1, -index, str(index), fontsize=7, va="center", color="#777777")
+        axes.text(left + 0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
+        axes.text(right - 0.1, -index, shape, fontsize=7, va="center", ha="right", color="#333333")
+        if index - 1 in layer.sources and index > 0:
+            axes.add_patch(
+                FancyArrowPatch((3.0, -index + 0.64), (3.0, -index + 0.36), arrowstyle="-|>", mutation_scale=5, lw=0.7)
+            )
+    for source, target, lane in placed:
+        x = right + 0.25 + 0.22 * lane
+        # an arc leaves below the middle of a box and arrives above it, so that arcs end to end stay apart
+        start, end = -source - 0.17, -target + 0.17
+        axes.plot([right, x, x], [start, start, end], color="#888888", lw=0.8, solid_joinstyle="round")
+        axes.add_patch(
+            FancyArrowPatch((x, end), (right, end), arrowstyle="-|>", mutation_scale=6, lw=0.8, color="#888888")
+        )
+    lanes = 1 + max((lane for *_, lane in placed), default=0)
+    axes.set_xlim(-0.2, right + 0.4 + 0.22 * lanes)
+    axes.set_ylim(-len(network.layers) - 0.2, 1.6)
+    axes.set_title(f"{network.name}, input {'×'.join(map(str, network.input))} (channels×height×width)", fontsize=10)
+    handles = [Patch(facecolor=colour, edgecolor="#555555", label=label) for _, colour, label in _COLOURS]
+    axes.legend(handles=handles, loc="upper left", ncols=len(handles), fontsize=7, frameon=False, borderaxespad=0)
+    axes.axis("off")

@@ -1,0 +1,73 @@
+"""Which rows a report shows: those of some tables, those with a cell of some marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cspbench.claims.model import Column, Table, unknown
+from cspbench.claims.verdict import Word
+from cspbench.report.model import Line, ReportedCell
+
+PARTIAL = "partial"
+MARKS = (*map(str, Word), PARTIAL)
+"""What `--only` takes: the verdicts, and what was measured on a part of the data."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table with those of its lines that are shown, in its order."""
+
+    table: Table
+    lines: tuple[Line, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The document's columns without links, which say nothing about a number."""
+        return tuple(column for column in self.table.columns if column.role != "link")
+
+    @property
+    def place(self) -> str:
+        """Where the document has the table: "ImageNet / Big Models"."""
+        section, title = self.table.section, self.table.title
+        return " / ".join(section) if section[-1] == title else title
+
+    @property
+    def cells(self) -> list[ReportedCell]:
+        """All cells, row by row."""
+        return [cell for line in self.lines for cell in line.cells.values()]
+
+
+def marks(cell: ReportedCell) -> set[str]:
+    """What a cell is found under; a comparison that is off counts as off."""
+    found = {cell.verdict}
+    if cell.comparison and cell.comparison.verdict == Word.OFF:
+        found.add(Word.OFF.value)
+    if cell.partial:
+        found.add(PARTIAL)
+    return found
+
+
+def select(
+    lines: Iterable[Line], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
+) -> list[Shown]:
+    """The tables with lines to show, in their order; no `names` and no `only` show all.
+
+    Raises `UsageError` for a name or a mark that does not exist.
+    """
+    known = [table.name for table in tables]
+    for name in names:
+        if name not in known:
+            raise unknown("no such table", name, known)
+    for mark in only:
+        if mark not in MARKS:
+            raise unknown("no such mark", mark, list(MARKS))
+    by_table: dict[str, list[Line]] = {name: [] for name in known}
+    for line in lines:
+        if not only or any(marks(cell) & {*only} for cell in line.cells.values()):
+            by_table.setdefault(line.table, []).append(line)
+    return [
+        Shown(table, tuple(by_table[table.name]))
+        for table in tables
+        if by_table[table.name] and (not names or table.name in names)
+    ]

@@ -1,0 +1,211 @@
+"""How a report words a cell, a mark and the way a number was made; the same in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from cspbench.claims.model import NOTHING, Column
+from cspbench.claims.rounding import round_half_up
+from cspbench.claims.verdict import Word
+from cspbench.report.model import Line, Made, ReportedCell
+from cspbench.report.select import Shown
+
+UNITS = {"1": 0, "M": 6, "G": 9}
+"""Counted numbers: single ones in a printed one, as a power of ten."""
+PLAIN = Decimal("0.55")
+"""How far rounding moves a number, in its last printed digit; Darknet's BFLOPs are rounded twice."""
+
+LEGEND = {
+    "exact": "the measurement, rounded as its publisher rounded, is the published number",
+    "within": "it is not, but the sample is too small to tell them apart (95 %)",
+    "off": "neither; “explained” where the cause is known and said",
+    "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
+    "unpublished": "the document prints no number here",
+    "unmeasured": "no measurement that may be held against the claim, with the reason",
+}
+"""What each verdict means."""
+
+REASONS = {
+    "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
+    "no-data": "no images",
+    "no-definition": "no network",
+    "other-split": "measured on other images than the claim's",
+    "partial": "measured on a part of the images",
+    "other-way": "measured in another way than the claim was made; the note says how",
+    "awaiting-server": "the test server has not answered",
+    "hardware": "it needs the machine of the claim",
+    "not-run": "it could be measured, and nobody has",
+}
+"""What each reason means."""
+
+ORDER = (Word.EXACT, Word.WITHIN, Word.FITTED, Word.OFF, Word.UNMEASURED, Word.UNPUBLISHED)
+
+
+def label(line: Line, column: Column) -> str:
+    """What a line says in a column that is no metric."""
+    if column.role in ("size", "side"):
+        sides = line.size or ()
+        return "×".join(map(str, sides if column.role == "size" else sides[:1])) or NOTHING
+    return line.label if column.role == "name" else line.settings.get(column.header, NOTHING)
+
+
+def measured(cell: ReportedCell, column: Column) -> str | None:
+    """The measurement in the claim's unit with two digits more than the claim, "27.6059M (-34%)"; None without one.
+
+    Where rounding alone does not lead from it to the publisher's form (a doubled count), it is given in that form.
+    """
+    if cell.measured is None:
+        return None
+    text = f"{finer(cell)}{column.suffix}"
+    return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
+
+
+def finer(cell: ReportedCell) -> str:
+    """The measurement as a number in the claim's unit, as precise as `measured` shows it."""
+    printed = Decimal(cell.measured or 0)
+    value = printed if cell.exact is None else Decimal(cell.exact).scaleb(-UNITS.get(cell.unit, 0))
+    if cell.claim is None:
+        return f"{printed:f}"
+    decimals = -int(printed.as_tuple().exponent)
+    if cell.unit == "1" or abs(value - printed) > PLAIN.scaleb(-decimals):
+        return f"{printed:f}"
+    return f"{round_half_up(value, decimals + 2):f}"
+
+
+def as_published(cell: ReportedCell, column: Column, decimals: int) -> str:
+    """The measurement in the form of the document, "27.61M (-34%)"; a dash where none may stand beside the claims."""
+    if cell.measured is None or cell.verdict == Word.UNMEASURED:
+        return NOTHING
+    value = Decimal(cell.measured) if cell.claim is not None else round_half_up(Decimal(cell.measured), decimals)
+    text = f"{value:f}{column.suffix}"
+    return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
+
+
+def delta(cell: ReportedCell) -> str | None:
+    """Measurement - claim, "+0.1", "0"; None where they must not be compared."""
+    if cell.delta is None:
+        return None
+    value = Decimal(cell.delta)
+    return f"{value:+f}" if value else "0"
+
+
+def interval(cell: ReportedCell) -> str | None:
+    """The 95 % interval with three decimals at most, "76.94–77.68"."""
+    if cell.interval is None:
+        return None
+    return "–".join(_short(each) for each in cell.interval)
+
+
+def _short(text: str) -> str:
+    value = Decimal(text)
+    return f"{round_half_up(value, 3):f}" if int(value.as_tuple().exponent) < -3 else text
+
+
+def mark(cell: ReportedCell) -> str:
+    """The verdict in words, with that on the comparison where that is off."""
+    parts = [cell.mark]
+    if cell.comparison and cell.comparison.verdict == Word.OFF:
+        parts.append(f"{cell.comparison.measured} off")
+    return "; ".join(parts)
+
+
+def summary(cells: Sequence[ReportedCell], rows: int) -> str:
+    """How many cells and comparisons got which mark, in one line."""
+    texts = [f"{_some(rows, 'row')}, {_some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
+    compared = [cell.comparison.verdict for cell in cells if cell.comparison]
+    if compared:
+        texts.append(f"{_some(len(compared), 'comparison')}: {_counted(compared)}")
+    return "; ".join(texts)
+
+
+def summary_of(shown: Sequence[Shown]) -> str:
+    """The same of several tables."""
+    return summary([cell for each in shown for cell in each.cells], sum(len(each.lines) for each in shown))
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _counted(words: Sequence[str]) -> str:
+    def place(word: str) -> tuple[int, str]:
+        return [word.startswith(each) for each in ORDER].index(True), word
+
+    return (
+        ", ".join(
+            f"{words.count(word)} {word.replace(', explained', ' (explained)')}" for word in sorted({*words}, key=place)
+        )
+        or "none"
+    )
+
+
+def facts(made: Made) -> list[tuple[str, str]]:
+    """What is known of how a number was made, as (what, text); the command is the first."""
+    version = f"cspbench {made.version}"
+    known = {
+        "command": made.command,
+        "version": f"{version}, commit {made.commit}" if made.commit else version,
+        "counting": made.counting,
+        "definition": made.definition,
+        "preset": made.preset,
+        "precision": made.precision,
+        "data": made.data,
+        "weights": f"sha256 {made.weights}" if made.weights else None,
+        "run": made.run,
+        "when": made.when,
+    }
+    return [(what, text) for what, text in known.items() if text]
+
+
+class Origins:
+    """The ways in which the numbers of a report were made, each with its number from 1 on.
+
+    A definition is left out where it is the row's own, which stands beside the row.
+    """
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._numbers: dict[Made, int] = {}
+        for line in lines:
+            for cell in line.cells.values():
+                for made in (cell.made, *(other.made for other in cell.others)):
+                    if made is not None:
+                        self._numbers.setdefault(_less(line, made), len(self._numbers) + 1)
+
+    def number(self, line: Line, made: Made) -> int:
+        """The number of one that the report holds."""
+        return self._numbers[_less(line, made)]
+
+    def __iter__(self) -> Iterator[tuple[int, Made]]:
+        return iter([(number, made) for made, number in self._numbers.items()])
+
+
+def _less(line: Line, made: Made) -> Made:
+    return replace(made, definition=None) if made.definition == line.definition else made
+
+
+def cause(cell: ReportedCell) -> str:
+    """Why a cell is off; what else its note says of one that nothing explains stands behind."""
+    return "; ".join(filter(None, ["" if cell.explained else "no cause is known", cell.note]))
+
+
+def notes(line: Line) -> list[str]:
+    """What is to be said of a row, its cells that are off and their comparisons, each thing once."""
+    said: dict[str, list[str]] = {}
+    for cell in line.cells.values():
+        if cell.note or cell.verdict == Word.OFF:
+            text = cause(cell) if cell.verdict == Word.OFF else str(cell.note)
+            word = cell.mark.replace(", explained", " (explained)")
+            said.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Word.OFF else cell.header)
+    texts = [f"{', '.join(headers)}: {text}" for text, headers in said.items()]
+    if line.note and not any(line.note in text for text in said):
+        texts.append(line.note)
+    for cell in line.cells.values():
+        compared = cell.comparison
+        if compared and compared.verdict == Word.OFF:
+            texts.append(
+                f"{cell.header} compared with {compared.base}: published {compared.printed}, measured "
+                f"{compared.measured}"
+            )
+    return texts

@@ -1,0 +1,58 @@
+"""What each step does to the accuracy, on the images that every preset can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cspbench.classification import ablation as module
+from cspbench.classification.ablation import Means, explain
+from cspbench.classification.predict import PreparedImages, faults
+from cspbench.data.classes import order
+from cspbench.data.presets import ClassificationPreset, preset
+from cspbench.data.source import DatasetError, Entry, FileSource, Region
+from cspbench.errors import UsageError
+from cspbench.evaluation.imagenet import Subject, limit_of
+from cspbench.zoo.catalogue import MODELS
+
+WNIDS = list(order("darknet")[:4])
+SUBJECT = Subject("net", MODELS["sample-csp-classifier"].build(), Path("net.weights"), "darknet")
+
+
+def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable[..., Any]:
+    def predict(subject: Any, source: Any, preset: ClassificationPreset, means: Any, engines: Any) -> Any:
+        return module._Predicted(np.array(classes(preset)), WNIDS, list("abcd"))
+
+    return predict
+
+
+def test_unreadable_images_are_left_out_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the second image is wrong under the preset, the last can be read by none, the third not as it is with EXIF
+    monkeypatch.setattr(module, "_predict", predicting(lambda own: [0, 7, -2 if own.exif else 2, -2]))
+    found = explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
+    assert (found.images, found.bad) == (2, ("c", "d"))
+    assert {step.top1 for step in found.steps if not step.label.startswith("class order")} == {50.0}
+    monkeypatch.setattr(module, "_predict", predicting(lambda own: [-2] * 4))
+    with pytest.raises(DatasetError, match="none of the images can be read"):
+        explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
+
+
+def test_why_an_image_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    names = ["a.png", "gone.png", "other.png"]
+    source = FileSource("list", [Entry(name, None) for name in names], [Region(str(tmp_path / name)) for name in names])
+    found = faults(PreparedImages(source, preset("readme"), (8, 8)), ["a.png", "gone.png"])
+    assert list(found) == ["a.png", "gone.png"]
+    assert "No such file" in found["gone.png"]
+    assert "\n" not in "".join(found.values())
+
+
+def test_a_limit_is_at_most_all() -> None:
+    assert (limit_of("100%", 7), limit_of("50%", 7), limit_of("9", 7)) == (7, 3, 7)
+    with pytest.raises(UsageError, match=r"--limit cannot be read .*up to 100%.*'150%'"):
+        limit_of("150%", 7)

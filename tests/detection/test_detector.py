@@ -1,0 +1,173 @@
+"""Every kind of detector through the one interface, from an image to its detections."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch_arrays import computing, draw
+
+from cspbench.data.detection_presets import detection_preset
+from cspbench.detection import decode_yolo
+from cspbench.detection.candidates import Candidates
+from cspbench.detection.detector import DarknetDetector, QuotedDetector, detector, heads
+from cspbench.detection.nms import nms
+from cspbench.errors import UsageError
+from cspbench.inference import engine
+from cspbench.network.builder import Builder
+from cspbench.network.module import to_module
+from cspbench.network.network import Network
+from cspbench.weights.loading import Epsilon
+from cspbench.zoo import catalogue, published, quoted, unpublished
+
+README = detection_preset("readme")
+QUOTED = [model.name for model in quoted.DETECTORS]
+DARKNETS = [model.name for model in (*published.DETECTORS, *unpublished.DETECTORS)]
+
+
+def picture(height: int = 180, width: int = 260) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    """A drawn image: two rectangles on a slope of colours."""
+    rows, columns = np.mgrid[:height, :width]
+    image = np.stack((rows % 256, columns % 256, (rows + columns) % 256), 2).astype(np.uint8)
+    image[20:90, 30:120] = (200, 30, 40)
+    image[100:170, 140:250] = (20, 60, 220)
+    return image
+
+
+def valid(image: Candidates) -> None:
+    """What every stage of the evaluation relies on."""
+    assert image.boxes.dtype == np.float32
+    assert [str(each.dtype) for each in (image.box, image.category, image.score)] == ["int32", "int16", "float32"]
+    assert np.isfinite(image.boxes).all()
+    assert (image.boxes[:, 2:] >= 0).all()
+    assert ((image.category >= 0) & (image.category < 80)).all()
+    assert ((image.score > 0) & (image.score <= 1)).all()
+    assert (np.diff(image.box) >= 0).all()
+    assert ((image.box >= 0) & (image.box < len(image.boxes))).all()
+
+
+@torch.no_grad()
+def _decided(module: nn.Module) -> None:
+    """Second stages that do not find all classes alike: 1/81 is below ThunderNet's threshold."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d) and conv.out_channels == 81:
+            conv.weight.mul_(50)
+
+
+@pytest.mark.parametrize("name", [*QUOTED, *DARKNETS])
+def test_detections_of_random_weights_are_valid(name: str) -> None:
+    # Darknet's at a third of their size or less: all of their random boxes pass the threshold
+    found = detector(catalogue.model(name), README, (96, 96) if name in DARKNETS else None)
+    pixels = found.prepare(picture())
+    assert pixels.shape == found.network.input
+    module = draw(to_module(found.network))
+    _decided(module)
+    with computing():
+        outputs: tuple[Tensor, ...] | Tensor = module(torch.from_numpy(pixels)[None])
+    each = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    assert [tuple(output.shape) for output in each] == [
+        (1, *found.network.shape(at)) for at in found.network.detections
+    ]
+    assert all(bool(output.isfinite().all()) for output in each)
+    (candidates,) = found.candidates([output.numpy() for output in each], [(260, 180)], ["drawn"])
+    valid(candidates)
+    assert len(candidates) > 0
+    detections = found.suppress(candidates)
+    valid(detections)
+    assert 0 < len(detections) <= min(len(candidates), 500 if name in QUOTED else len(candidates))
+    assert Epsilon(found.epsilon)
+    assert found.as_json()
+
+
+@pytest.mark.parametrize("name", ["snet49-thundernet", "pelee-304"])
+def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
+    network = catalogue.model(name).build()
+    module = draw(to_module(network))
+    x = torch.from_numpy(detector(catalogue.model(name), README).prepare(picture()))[None].repeat(2, 1, 1, 1)
+    x[1] *= 0.5
+    with computing():
+        plain = module(x)
+        (expected, *_) = [plain] if isinstance(plain, Tensor) else plain
+        ready = engine.prepare(module, torch.device("cpu"))  # type: ignore[arg-type]
+        (found, *_) = ready(x)
+    if name == "pelee-304":
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    else:
+        # the last proposals may change places when scores are rounded otherwise
+        same = (found - expected).abs().amax(1)[..., 0] < 1e-2 * expected.abs().max()
+        assert same.float().mean() > 0.9
+
+
+def test_darknets_detector_is_the_preset_and_the_decoder() -> None:
+    network = catalogue.model("yolov3-tiny").build().resized(96, 128)
+    found = DarknetDetector(network, README)
+    np.testing.assert_array_equal(found.prepare(picture()), README.prepare(picture(), (96, 128)))
+    outputs = [
+        np.random.default_rng(at).normal(size=(2, *network.shape(index))).astype(np.float32)
+        for at, index in enumerate(network.detections)
+    ]
+    extents, names = [(260, 180), (50, 60)], ["a", "b"]
+    mine = found.candidates(outputs, extents, names)
+    theirs = decode_yolo.decode(outputs, heads(network), (96, 128), extents, README.conf, names)
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(one.score, other.score)
+        kept = found.suppress(one)
+        np.testing.assert_array_equal(kept.score, one.score[nms(one, README.nms)])
+        assert len(kept) < len(one)
+
+
+def flat(side: int) -> Network:
+    b = Builder("flat", (3, side, side))
+    b.dropout(0)
+    return b.network()
+
+
+def test_pixels_by_hand() -> None:
+    """4x2 pixels to 2x2: each place lies in the middle between two columns, whose mean is rounded half to even."""
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[:, :, 0] = (10, 20, 30, 41)
+    image[:, :, 1] = 100
+    image[1, :, 2] = 200
+    recipe = catalogue.model("pelee-304").recipe
+    assert recipe is not None
+    found = QuotedDetector(flat(2), recipe).prepare(image)
+    blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
+    np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
+    assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
+    assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)
+    thunder = catalogue.model("snet49-thundernet").recipe
+    assert thunder is not None
+    out = np.empty((3, 2, 2), np.float32)
+    again = QuotedDetector(flat(2), thunder).prepare(image, out)
+    assert again is out
+    assert out[0, 0, 0] == pytest.approx((15 - 123.675) / 58.395, rel=1e-5)
+
+
+def test_recipes_are_their_authors() -> None:
+    recipes = {model.name: model.recipe for model in quoted.DETECTORS}
+    assert all(recipes.values())
+    assert all(model.recipe is None for name, model in catalogue.MODELS.items() if name not in recipes)
+    pelee = detector(catalogue.model("pelee-304"), README).as_json()
+    assert (pelee["conf"], pelee["epsilon"], pelee["nms_kind"]) == (0.01, "inside-1e-3", "default")
+    assert pelee["nms"] == {"overlap": 0.45, "considered": 400, "kept": 200}
+    thunder = detector(catalogue.model("snet146-thundernet"), README).as_json()
+    assert (thunder["nms"]["overlap"], thunder["nms"]["kept"], thunder["nms_kind"]) == (0.5, 100, "soft")
+
+
+def test_a_classifier_detects_nothing() -> None:
+    with pytest.raises(UsageError, match="darknet53 is no detector"):
+        detector(catalogue.model("darknet53"), README)
+
+
+def test_another_size() -> None:
+    found = detector(catalogue.model("yolov3-tiny"), README, (256, 288))
+    assert found.network.input == (3, 256, 288)
+    assert found.prepare(picture()).shape == (3, 256, 288)
+
+
+def test_anchors_of_a_quoted_detector_belong_to_its_own_size() -> None:
+    pelee = catalogue.model("pelee-304")
+    assert detector(pelee, README, (304, 304)).network.input == (3, 304, 304)
+    with pytest.raises(UsageError, match=r"own input size only \(expected 304x304, found 416x416\)"):
+        detector(pelee, README, (416, 416))

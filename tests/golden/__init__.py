@@ -1,0 +1,1 @@
+"""What proves the package without files of others: see README.md."""

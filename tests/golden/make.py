@@ -1,0 +1,73 @@
+"""Writes everything here from the folder of references: `python -m golden.make ../../shared` in tests/."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden import documents, layer_lists, rule
+
+HERE = Path(__file__).parent
+
+
+def forward(path: Path) -> dict[str, Any]:
+    """The arrays of a case with its large maps thinned out; what they lose is kept as the sum of every plane."""
+    kept: dict[str, Any] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            step = rule.GRIDS.get(key, 1)
+            kept[key] = arrays[key][:, ::step, ::step] if key in rule.GRIDS else arrays[key]
+            if step > 1:
+                kept[f"{key}_sums"] = arrays[key].sum((1, 2), dtype=np.float64)
+    return kept
+
+
+def layers(folder: Path) -> dict[str, str]:
+    """Every published network file's digests, by its stem."""
+    return {path.stem: layer_lists.digests(path.read_text("utf-8")) for path in sorted(folder.glob("*.cfg"))}
+
+
+def sizes(appendix: str) -> dict[str, int]:
+    """How many numbers the weight file of a published network holds, by the stem of its cfg."""
+    rows = re.findall(r"^\| (?:cfg|prn/cfg|ab/cfg)/(\S+)\.cfg \|.*\| (\d+) \| (\d+) \|$", appendix, re.MULTILINE)
+    assert all(int(size) == 20 + 4 * int(numbers) for _, numbers, size in rows)
+    return {name: int(numbers) for name, numbers, _ in rows}
+
+
+def classes(order: str, predictions: str) -> dict[str, Any]:
+    """The digest of Darknet's order of the 1000 classes; and classes and best guesses of a trained net's 200 images."""
+    rows = list(csv.DictReader(predictions.splitlines()))
+    return {
+        "order_sha256": hashlib.sha256("\n".join(order.split()).encode()).hexdigest(),
+        "labels": [int(row["darknet_index"]) for row in rows],
+        "best": [int(row["top1"]) for row in rows],
+    }
+
+
+def everything(shared: Path) -> dict[str, Any]:
+    """Name and content of every JSON file here."""
+    order = (shared / "reference" / "imagenet-darknet-order.txt").read_text("utf-8")
+    predictions = (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").read_text("utf-8")
+    return {
+        "layer_lists.json": layers(shared / "reference" / "cfg"),
+        "documents.json": asdict(documents.read(shared / "seeds").digests()),
+        "sizes.json": sizes((shared / "spec" / "models.md").read_text("utf-8")),
+        "classes.json": classes(order, predictions),
+    }
+
+
+if __name__ == "__main__":
+    shared = Path(sys.argv[1])
+    rule.FORWARD.mkdir(exist_ok=True)
+    for case in sorted((shared / "golden" / "forward").glob("*.npz")):
+        np.savez_compressed(rule.FORWARD / case.name, **forward(case))
+    for name, content in everything(shared).items():
+        (HERE / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,144 @@
+"""The report's figures: what they show, labels that can be read, and the same bytes every time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import combinations
+from typing import Any
+
+import pytest
+from report_lines import published
+
+from cspbench.claims import tables
+from cspbench.claims.verdict import Word
+from cspbench.plots import figures as module
+from cspbench.plots.figures import Plot, plots
+from cspbench.plots.style import VARIABLES, styled
+from cspbench.report.model import Line
+
+pytest.importorskip("matplotlib")
+TABLES = tables.load_all()
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Line]:
+    return published()
+
+
+@pytest.fixture(scope="module")
+def drawn(lines: list[Line]) -> dict[str, Plot]:
+    return {plot.name: plot for plot in plots(lines, TABLES)}
+
+
+def texts(plot: Plot) -> list[str]:
+    return re.findall(r"<text [^>]*>([^<]*)</text>", plot.svg.element)
+
+
+def test_what_there_is_to_draw(drawn: dict[str, Plot]) -> None:
+    assert [*drawn] == ["accuracy-vs-bflops", "accuracy-vs-params", "ap-over-nms", "residuals"]
+
+
+def test_nothing_measured_leaves_residuals_out(lines: list[Line]) -> None:
+    unmeasured = [line for line in lines if line.table == "coco-loss"]
+    assert plots(unmeasured, [tables.load("coco-loss")]) == []
+
+
+def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[Line]) -> None:
+    assert "AP over NMS threshold, as published and measured" in texts(drawn["ap-over-nms"])
+    unmeasured = [
+        replace(line, cells={each: replace(cell, measured=None) for each, cell in line.cells.items()})
+        for line in lines
+        if line.table == "coco-nms"
+    ]
+    plot = plots(unmeasured, [tables.load("coco-nms")])[0]
+    assert "AP over NMS threshold, as published" in texts(plot)
+    assert plot.description == "AP over the threshold of non-maximum suppression, as published"
+
+
+def test_a_residual_has_its_words_on_its_side_of_zero() -> None:
+    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Word.OFF)
+    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Word.FITTED)
+    far = module.Residual("far BFLOPs", Decimal("-6.00"), Word.OFF)
+    residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}, "Accuracy and AP": {}}
+    with styled():
+        (axes,) = module._strips(residuals, "").axes
+    places = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert places[off.name] > 0
+    assert alone.name in places
+
+
+def test_labels_and_units(drawn: dict[str, Plot]) -> None:
+    operations, parameters = texts(drawn["accuracy-vs-bflops"]), texts(drawn["accuracy-vs-params"])
+    assert operations.count("top-1 accuracy in percent") == 2
+    assert operations.count("operations in billions (BFLOPs), logarithmic") == 2
+    assert parameters.count("parameters in millions, logarithmic") == 2
+    for name in ("CSPDarkNet-53", "DarkNet-53", "CSPPeleeNet", "Darknet Ref."):
+        assert operations.count(name) == parameters.count(name) == 1
+    # only where something was measured
+    assert operations.count("CSP, measured") == 1
+    suppression = texts(drawn["ap-over-nms"])
+    for text in ("AP in percent", "NMS threshold (IoU)", "0.45", "0.70", "aware", "CSPResNeXt50-PANet-SPP, measured"):
+        assert text in suppression
+    assert "CSPResNeXt50-PANet-SPP-GIoU, measured" not in suppression
+
+
+def test_residuals_are_grouped_by_table_and_verdict(drawn: dict[str, Plot], lines: list[Line]) -> None:
+    found = texts(drawn["residuals"])
+    for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 within", "CSPDarkNet-53 Top-5"):
+        assert text in found
+    counts = module._residuals(lines, TABLES)["Parameters and operations"]["imagenet-big"]
+    off = {residual.name: residual.value for residual in counts if residual.verdict == "off"}
+    assert {name: str(value) for name, value in off.items()} == {"ResNet-50 BFLOPs": "2.67"}
+
+
+def overlaps(boxes: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return [(one, other) for one, other in combinations(boxes, 2) if one.shrunk(0.98, 0.9).overlaps(other)]
+
+
+@pytest.mark.parametrize("name", ["accuracy-vs-bflops", "accuracy-vs-params", "residuals"])
+def test_no_label_covers_another(drawn: dict[str, Plot], name: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = drawn[name].figure
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    for axes in figure.axes:
+        labels = [text.get_window_extent(renderer) for text in axes.texts]
+        assert labels
+        assert overlaps(labels) == []
+        legend = axes.get_legend()
+        assert legend is not None
+        assert not any(legend.get_window_extent(renderer).overlaps(label) for label in labels)
+
+
+def test_the_same_bytes(drawn: dict[str, Plot], lines: list[Line]) -> None:
+    for again in plots(lines, TABLES):
+        assert again.svg == drawn[again.name].svg
+    # the trade-offs' files: test_tradeoff.py
+    assert again.name == "residuals"
+    assert again.png == drawn[again.name].png
+    assert again.png.startswith(b"\x89PNG")
+
+
+def test_an_svg_fits_a_strict_page(drawn: dict[str, Plot]) -> None:
+    for plot in drawn.values():
+        element, rules, description = plot.svg
+        # no inline styles, nothing from elsewhere, no colours but the page's
+        for stranger in ("style=", "http", "<style", "<!--", "<metadata", "xmlns"):
+            assert stranger not in element
+        assert re.findall(r"#[0-9a-f]{6}\b", element + rules) == []
+        assert {*re.findall(r"var\(--([a-z]+)\)", rules)} <= {*VARIABLES.values()}
+        assert all(name.startswith(f"{plot.name}-") for name in re.findall(r'\bid="([^"]*)"', element))
+        assert f'aria-label="{description}"' in element
+        ids = {*re.findall(r'\bid="([^"]*)"', element)}
+        assert {*re.findall(r'(?:url\(|href=")#([^")]*)', element)} <= ids
+
+
+def test_settings_of_matplotlib_are_left_alone(lines: list[Line]) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots(lines, TABLES)[2].svg  # noqa: B018
+    assert dict(mpl.rcParams) == before

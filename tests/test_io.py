@@ -1,0 +1,131 @@
+"""Files from others, opened without waiting on every system, and their lines; files of ours, whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cspbench.errors import CspbenchError
+from cspbench.io import filled_lines, write_json, write_text
+from cspbench.weights import arrays, pickled
+
+
+def test_a_system_without_some_flags_for_opening(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a\r\n\x1a\0b")
+    code = (
+        "import os, sys\ndel os.O_CLOEXEC, os.O_NONBLOCK\nfrom cspbench.io import read_file\n"
+        "sys.stdout.write(read_file(sys.argv[1], 9).hex())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, timeout=900, check=True
+    )
+    assert bytes.fromhex(run.stdout) == b"a\r\n\x1a\0b"
+
+
+def test_a_pipe_that_took_a_weight_file_s_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (arrays.digest, pickled._vet_legacy, pickled._vet_zip):
+        with pytest.raises(OSError, match="a pipe, socket or device"):
+            read(tmp_path / "pipe")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", " ", "a", "b c ", "\u2028", "\x85d"]), st.sampled_from(["\n", "\r\n", "\r"]))
+    )
+)
+def test_lines_end_as_on_any_system(parts: list[tuple[str, str]]) -> None:
+    text = "".join(line + end for line, end in parts)
+    assert filled_lines(text) == [line.strip() for line, _ in parts if line.strip()]
+
+
+def test_written_files_replace_old_ones_and_leave_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.json"
+    write_json(path, {"b": 1, "a": "×"})
+    write_json(path, {"b": 2})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"b": 2}
+    assert path.read_bytes().endswith(b"}\n")
+    assert [each.name for each in path.parent.iterdir()] == ["result.json"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.txt"
+    write_text(path, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CspbenchError, match=r"result\.txt: cannot be written \(found No space left on device\)"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["result.txt"]
+
+
+def test_in_a_folder_of_ours_a_file_takes_the_place_of_links_and_pipes(tmp_path: Path) -> None:
+    """They may come from others: a link would lead out of the folder, and a pipe would wait for ever."""
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("theirs")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        write_text(path, "ours")
+        assert path.is_file()
+        assert not path.is_symlink()
+        assert path.read_text() == "ours"
+    assert target.read_text() == "theirs"
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        write_text(link, text, named=True)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_files_mode_stays_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    before = os.umask(0o027)
+    try:
+        write_text(path, "new", named=True)
+        assert path.stat().st_mode & 0o777 == 0o640
+        path.chmod(0o604)
+        write_text(path, "again", named=True)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o604
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "text", named=True)
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    # through a link, so that a mistake would cost the link only
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(CspbenchError, match="No space left"):
+        write_text(link, "text", named=True)
+    assert link.is_symlink()
+    assert link.is_char_device()
