@@ -89,15 +89,22 @@ def stays(
     return found
 
 
+def scaled(box: Box, scale: float) -> Box:
+    x, y, width, height = box
+    return x * scale, y * scale, width * scale, height * scale
+
+
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scale", [1, 1 / 64], ids=["pixels", "parts of a pixel"])
 @pytest.mark.parametrize(("by", "other", "value"), TIES)
-def test_what_meets_the_threshold_stays(path: str, by: Criterion, other: Box, value: float) -> None:
+def test_what_meets_the_threshold_stays(path: str, scale: float, by: Criterion, other: Box, value: float) -> None:
+    pair = [scaled(WHOLE, scale), scaled(other, scale)]
     below, above = (float(np.nextafter(F(value), F(end))) for end in (0, 1))
     for scores, best in (((0.75, 0.5), [True, False]), ((0.5, 0.75), [False, True])):
         both = [True, True]
-        assert stays(path, [WHOLE, other], scores, [value, below, above], by) == [both, best, both]
-        assert stays(path, [WHOLE, other], scores, [below], by) == [best]
-        assert stays(path, [WHOLE, other], scores, [value], by) == [both]
+        assert stays(path, pair, scores, [value, below, above], by) == [both, best, both]
+        assert stays(path, pair, scores, [below], by) == [best]
+        assert stays(path, pair, scores, [value], by) == [both]
 
 
 def test_the_exponent_of_greedynms_is_a_double_and_that_of_a_cfg_a_float() -> None:
