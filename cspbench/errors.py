@@ -1,4 +1,30 @@
-"""The exceptions cspbench raises: each says what is wrong, where, what was expected, what was found and what to do."""
+"""The exceptions of cspbench, in one tree; each has a code, and says what is wrong, where, and what to do.
+
+    CspbenchError                       exit code 3
+    ├── UsageError                      2
+    ├── CountingError                   1
+    ├── DefinitionError
+    ├── TableError
+    ├── DatasetError
+    ├── BadImageError
+    ├── OutputError
+    ├── RunError
+    ├── IncompleteRunError              4
+    ├── PlaceError
+    ├── StoppedError                    130
+    └── WeightsError
+        ├── ExistingError
+        ├── BrokenError
+        ├── BeyondError
+        └── DeadError
+            └── UnreachableError
+    TimeoutError
+    └── TooSlowError                    is turned into a BrokenError
+    Exception
+    └── TooManyPairsError               makes NMS compare one box at a time
+
+`cspbench.error_codes` lists the codes.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +32,15 @@ from __future__ import annotations
 class CspbenchError(Exception):
     """Base of every error a user can cause; the command line prints it on one line and exits with `exit_code`.
 
-    Exit codes: 1 a measurement disagrees, 2 wrong usage, 3 data, definition or weights unusable.
+    `code` names the cause, `area.cause` of `cspbench.error_codes`, and stays when the words change. Exit codes: 1 a
+    measurement disagrees, 2 wrong usage, 3 data, definition or weights unusable, 4 incomplete.
     """
 
     exit_code = 3
 
     def __init__(
         self,
+        code: str,
         what: str,
         *,
         where: str | None = None,
@@ -20,7 +48,8 @@ class CspbenchError(Exception):
         found: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        super().__init__(what)
+        super().__init__(code, what)
+        self.code = code
         self.what = what
         self.where = where
         self.expected = expected
@@ -30,7 +59,9 @@ class CspbenchError(Exception):
     def at(self, where: str) -> CspbenchError:
         """The same error with its place put in front of the place it already names."""
         place = f"{where}, {self.where}" if self.where else where
-        return type(self)(self.what, where=place, expected=self.expected, found=self.found, remedy=self.remedy)
+        return type(self)(
+            self.code, self.what, where=place, expected=self.expected, found=self.found, remedy=self.remedy
+        )
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -56,6 +87,12 @@ class UsageError(CspbenchError):
     exit_code = 2
 
 
+class CountingError(CspbenchError):
+    """Two independent counters disagree about the same network."""
+
+    exit_code = 1
+
+
 class DefinitionError(CspbenchError):
     """A network definition (cfg file or builder call) is not a valid network."""
 
@@ -64,7 +101,65 @@ class TableError(CspbenchError):
     """A table of published numbers is malformed."""
 
 
-class CountingError(CspbenchError):
-    """Two independent counters disagree about the same network."""
+class DatasetError(CspbenchError):
+    """A data set is not there, not readable or not labelled, or detections or a server's answer do not fit it."""
 
-    exit_code = 1
+
+class BadImageError(CspbenchError):
+    """An image file cannot be read or decoded."""
+
+
+class OutputError(CspbenchError):
+    """A network gives values that are not probabilities or boxes."""
+
+
+class RunError(CspbenchError):
+    """A run directory is unusable, or belongs to another run."""
+
+
+class IncompleteRunError(CspbenchError):
+    """A run lacks predictions; it can be resumed."""
+
+    exit_code = 4
+
+
+class PlaceError(CspbenchError):
+    """The folder cannot take the file: no space, no permission."""
+
+
+class StoppedError(CspbenchError):
+    """The command was interrupted."""
+
+    exit_code = 130
+
+
+class WeightsError(CspbenchError):
+    """A weight file cannot be used."""
+
+
+class ExistingError(WeightsError):
+    """There is another file of that name already."""
+
+
+class BrokenError(WeightsError):
+    """The transfer broke off, which another attempt may mend."""
+
+
+class BeyondError(WeightsError):
+    """The file at the address ends before the byte asked for."""
+
+
+class DeadError(WeightsError):
+    """There is no weight file at the address."""
+
+
+class UnreachableError(DeadError):
+    """Nobody answers at the address."""
+
+
+class TooSlowError(TimeoutError):
+    """Bytes come, but too few."""
+
+
+class TooManyPairsError(Exception):
+    """More pairs than the caller wants to have in memory."""

@@ -123,6 +123,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CspbenchError(
+            "disk.write-failed",
             "cannot be written",
             where=str(path),
             found=error.strerror or str(error),

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cspbench.errors import CspbenchError, brief
-from cspbench.inference.run import IncompleteRunError
+from cspbench.errors import CspbenchError, IncompleteRunError, brief
 
 NAME = ".lock"
 
@@ -36,6 +35,7 @@ def alone(path: Path) -> Iterator[None]:
             raise OSError("not a regular file")
     except OSError as error:
         raise CspbenchError(
+            "disk.write-failed",
             "cannot be written",
             where=str(place),
             found=error.strerror or str(error),
@@ -48,6 +48,7 @@ def alone(path: Path) -> Iterator[None]:
         except (BlockingIOError, PermissionError):
             holder = brief(os.read(handle, 200).decode("utf-8", "replace").strip(), 80)
             raise IncompleteRunError(
+                "incomplete.run-locked",
                 "another command is working in this run",
                 where=str(path),
                 found=holder or "a process that has just begun",

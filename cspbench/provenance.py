@@ -19,6 +19,7 @@ PACKAGES = (
     "fvcore",
     "pycocotools",
     "faster-coco-eval",
+    "libstb",
     "pillow",
     "safetensors",
     "numpy",

@@ -201,6 +201,7 @@ def _bytes(path: Path, text: str) -> bytes:
 
 def _unusable(where: str, found: Any) -> CspbenchError:
     return CspbenchError(
+        "baseline.not-a-baseline",
         "not a baseline",
         where=where,
         expected="a results directory, a report.json, a params.json or git:REF",

@@ -39,6 +39,7 @@ def read(reference: str, path: str | None, results: Path) -> Past:
     # what git could take for an option, a range or a pattern is no name of a commit
     if not re.fullmatch(r"[^-^:\s\0][^:\s\0]*", reference) or ".." in reference or not reference.isprintable():
         raise UsageError(
+            "usage.commit-name",
             "not a name of a commit",
             where="--baseline",
             expected="git:REF or git:REF:FOLDER with a branch, tag or commit",
@@ -75,7 +76,10 @@ def _run(place: Path, *arguments: str, given: bytes = b"") -> subprocess.Complet
         if isinstance(error, subprocess.TimeoutExpired):
             found = f"no answer in {SECONDS} s"
         raise CspbenchError(
-            "git cannot be run", found=found, remedy="Install git, or name a file or folder as the --baseline"
+            "environment.no-git",
+            "git cannot be run",
+            found=found,
+            remedy="Install git, or name a file or folder as the --baseline",
         ) from None
 
 
@@ -87,6 +91,7 @@ def _checkout(results: Path, needed: bool) -> tuple[Path, str]:
             prefix = _run(place, "rev-parse", "--show-prefix").stdout
             return Path(os.fsdecode(found.stdout.rstrip(b"\n"))), os.fsdecode(prefix.rstrip(b"\n")).rstrip("/")
     raise CspbenchError(
+        "baseline.no-checkout",
         "not in a git checkout",
         where=str(results),
         found=_complaint(found),
@@ -100,6 +105,7 @@ def _commit(root: Path, reference: str) -> str:
     if found.returncode != 0 or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
         shallow = _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
         raise CspbenchError(
+            "baseline.no-commit",
             "no such commit here",
             where=f"git:{reference}",
             found="a shallow clone, which has only the newest commits" if shallow else None,
@@ -118,6 +124,7 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
             blobs[path] = blob
     if listed.returncode != 0 or blobs.keys() <= {REPORT}:
         raise CspbenchError(
+            "baseline.no-results",
             "no results at this commit",
             where=f"{where}, commit {commit[:12]}",
             expected=f"{COUNTS[0]} or {KEPT}/*.json",
@@ -153,7 +160,11 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
     largest = max(blobs, key=lambda path: blobs[path][1])
     if blobs[largest][1] > LARGEST:
         raise CspbenchError(
-            "not a file of results", where=f"{where}/{largest}", found=f"{blobs[largest][1]} bytes", remedy="Remove it"
+            "results.not-results",
+            "not a file of results",
+            where=f"{where}/{largest}",
+            found=f"{blobs[largest][1]} bytes",
+            remedy="Remove it",
         )
     given = b"".join(blob + b"\n" for blob, _ in blobs.values())
     found = _run(root, "cat-file", "--batch", given=given)
@@ -163,6 +174,7 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
         words = head.split()
         if len(words) != 3 or words[1] != b"blob":
             raise CspbenchError(
+                "baseline.git-failed",
                 "git cannot read it",
                 where=f"{where}/{path}",
                 found=_complaint(found) or brief(head.decode(errors="replace")),

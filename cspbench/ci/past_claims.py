@@ -33,6 +33,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[Line]:
             return [_line(row) for row in _rows(files, Path(folder))]
     except (TableError, OSError) as error:
         raise CspbenchError(
+            "baseline.unreadable-tables",
             "tables that this version cannot read",
             where=where,
             found=brief(getattr(error, "strerror", None) or str(error), 300),
@@ -48,7 +49,7 @@ def _rows(files: Mapping[str, bytes], folder: Path) -> list[Row]:
         kinds = ("published", "sample")
         missing = {f"{name}.csv" for kind in kinds for name in tables.names(folder, kind)} - set(files)
         if missing:
-            raise TableError("no such file", where=brief(min(missing)))
+            raise TableError("tables.no-file", "no such file", where=brief(min(missing)))
         return [row for kind in kinds for table in tables.load_all(folder, kind) for row in table.rows]
     except TableError as error:
         error.where = error.where and error.where.replace(f"{folder}{os.sep}", "")

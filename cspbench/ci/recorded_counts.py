@@ -65,6 +65,7 @@ def _reading(where: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CspbenchError(
+            "results.not-results",
             "not a file of results",
             where=where,
             expected="what `cspbench params --all --save` wrote",

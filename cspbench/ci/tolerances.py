@@ -53,6 +53,7 @@ def _read(text: str) -> dict[str, Decimal]:
         name, _, number = (each.strip() for each in part.partition(":"))
         if name not in NAMES or name in found or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number, re.ASCII):
             raise UsageError(
+                "usage.fail-on",
                 "--fail-on cannot be read",
                 expected=f"METRIC:TOLERANCE,... with each metric once, of {', '.join(NAMES)}",
                 found=repr(part),

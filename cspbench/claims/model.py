@@ -54,7 +54,13 @@ class Comparison:
     def parse(cls, text: str) -> Comparison:
         """Read "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
         if not re.fullmatch(_COMPARISON, text):
-            raise fault("not a comparison", None, expected="one like (-34%), (+0.8) or (=)", found=repr(text))
+            raise fault(
+                "tables.not-a-comparison",
+                "not a comparison",
+                None,
+                expected="one like (-34%), (+0.8) or (=)",
+                found=repr(text),
+            )
         value = Decimal(0 if text == "(=)" else text.strip("(%)"))
         return cls(text, "ratio" if text.endswith("%)") else "difference", value)
 
@@ -96,10 +102,18 @@ class Cell:
             values = tuple((device, Decimal(reading)) for reading, device in re.findall(_READING, text))
         if not (number or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
             expected = f"a number printed like 12.3{column.suffix} (no percentage above 100), or {NOTHING}"
-            raise fault("not a published number", column.header, expected=expected, found=repr(text))
+            raise fault(
+                "tables.not-a-number", "not a published number", column.header, expected=expected, found=repr(text)
+            )
         if rounding and rounding not in get_args(Rounding):
             expected = f"one of {', '.join(get_args(Rounding))}"
-            raise fault("no such rounding", f"{column.metric}_rounding", expected=expected, found=repr(rounding))
+            raise fault(
+                "tables.unknown-rounding",
+                "no such rounding",
+                f"{column.metric}_rounding",
+                expected=expected,
+                found=repr(rounding),
+            )
         return cls(
             column=column.header,
             metric=column.metric,
@@ -187,7 +201,7 @@ class Table:
         """The row of that id."""
         rows = {row.id: row for row in self.rows}
         if row_id not in rows:
-            raise unknown(f"{self.name} has no such row", row_id, list(rows))
+            raise unknown("usage.unknown-row", f"{self.name} has no such row", row_id, list(rows))
         return rows[row_id]
 
     def markdown(self) -> str:
@@ -198,15 +212,15 @@ class Table:
         return "\n".join([header, "---|" * len(self.columns), *body])
 
 
-def fault(what: str, column: str | None, *, expected: str, found: str) -> TableError:
+def fault(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:
     """The error for a cell that is not as the document could have printed it."""
     where = f'column "{brief(column, 80)}"' if column else None
     remedy = "Write the CSV as the document prints the table; tables.toml describes the columns."
-    return TableError(what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
+    return TableError(code, what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
 
 
-def unknown(what: str, asked: str, known: list[str]) -> UsageError:
+def unknown(code: str, what: str, asked: str, known: list[str]) -> UsageError:
     """The error for a name that does not exist, with the nearest one where any is near."""
     nearest = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0.4)
     remedy = f"Did you mean {nearest[0]}?" if nearest else "Name one of these"
-    return UsageError(what, expected=f"one of {', '.join(known)}", found=asked, remedy=remedy)
+    return UsageError(code, what, expected=f"one of {', '.join(known)}", found=asked, remedy=remedy)

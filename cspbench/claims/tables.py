@@ -41,7 +41,7 @@ def load(name: str, directory: Path | None = None) -> Table:
     directory = directory or where_published()
     descriptions = _descriptions(directory)
     if name not in descriptions["tables"]:
-        raise unknown("no such table", name, list(descriptions["tables"]))
+        raise unknown("usage.unknown-table", "no such table", name, list(descriptions["tables"]))
     description = dict(descriptions["tables"][name])
     try:
         columns = tuple(Column(header, **descriptions["columns"][header]) for header in description.pop("columns"))
@@ -56,7 +56,9 @@ def load(name: str, directory: Path | None = None) -> Table:
     except (KeyError, TypeError) as error:
         where = f"tables.toml, table {name}"
         remedy = "Add or correct that entry."
-        raise TableError("incomplete description", where=where, found=brief(str(error), 120), remedy=remedy) from error
+        raise TableError(
+            "tables.incomplete", "incomplete description", where=where, found=brief(str(error), 120), remedy=remedy
+        ) from error
     return replace(table, rows=_rows(directory / f"{name}.csv", table, counting_size))
 
 
@@ -71,12 +73,16 @@ def _text(path: Path) -> str:
         return read_file(path, LARGEST_FILE).decode("utf-8-sig")  # spreadsheets put a byte order mark in front
     except OSError as error:
         remedy = "Install cspbench again, or restore the file."
-        raise TableError("cannot be read", where=str(path), found=error.strerror, remedy=remedy) from error
+        raise TableError(
+            "tables.unreadable", "cannot be read", where=str(path), found=error.strerror, remedy=remedy
+        ) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         found = f"byte 0x{error.object[error.start]:02x}"
         where, remedy = f"{path.name}, line {line}", "Save the file as UTF-8."
-        raise TableError("wrong encoding", where=where, expected="UTF-8", found=found, remedy=remedy) from error
+        raise TableError(
+            "tables.encoding", "wrong encoding", where=where, expected="UTF-8", found=found, remedy=remedy
+        ) from error
 
 
 def _descriptions(directory: Path) -> dict[str, Any]:
@@ -91,12 +97,19 @@ def _described(text: str) -> dict[str, Any]:
         found = {"columns": {}, "tables": {}} | tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise TableError(
-            "not TOML", where="tables.toml", found=brief(str(error), 120), remedy="Correct that line."
+            "tables.not-toml",
+            "not TOML",
+            where="tables.toml",
+            found=brief(str(error), 120),
+            remedy="Correct that line.",
         ) from error
     for group in ("columns", "tables"):
         if not isinstance(found[group], dict) or not all(isinstance(each, dict) for each in found[group].values()):
             raise TableError(
-                f"[{group}] is no list of sections", where="tables.toml", remedy="Restore the published file."
+                "tables.not-sections",
+                f"[{group}] is no list of sections",
+                where="tables.toml",
+                remedy="Restore the published file.",
             )
     return found
 
@@ -114,23 +127,29 @@ def _rows(path: Path, table: Table, counting_size: tuple[int, int] | None) -> tu
             if len(record) != len(header):
                 what = "row too short" if len(record) < len(header) else "row too long"
                 column = header[len(record)] if len(record) < len(header) else None
-                raise fault(what, column, expected=f"{len(header)} cells", found=str(len(record)))
+                raise fault(
+                    "tables.row-too-short" if len(record) < len(header) else "tables.row-too-long",
+                    what,
+                    column,
+                    expected=f"{len(header)} cells",
+                    found=str(len(record)),
+                )
             row = _row(table, dict(zip(header, record, strict=True)), counting_size)
             if row.id in rows:
-                raise fault("duplicate id", "id", expected="an id of its own", found=row.id)
+                raise fault("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
             rows[row.id] = row
     except csv.Error as error:
         where, remedy = f"{path.name}, line {reader.line_num}", "Close the quotes."
-        raise TableError("not CSV", where=where, found=str(error), remedy=remedy) from error
+        raise TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy) from error
     except TableError as error:
         raise error.at(f"{path.name}, line {reader.line_num}") from None
     if not rows:
-        raise fault("empty table", None, expected="a header and rows", found="none").at(path.name)
+        raise fault("tables.empty", "empty table", None, expected="a header and rows", found="none").at(path.name)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
             expected = "the id of the row that the comparisons are relative to"
-            wrong = fault("unknown base", "base", expected=expected, found=repr(row.base or ""))
+            wrong = fault("tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or ""))
             raise wrong.at(f"{path.name}, row {row.id}")
     return tuple(rows.values())
 
@@ -142,7 +161,13 @@ def _check_header(header: list[str], table: Table) -> None:
     for column in [*needed, *header]:
         if header.count(column) != 1 or column not in [*needed, *ours]:
             what = "missing column" if column not in header else "unknown or repeated column"
-            raise fault(what, column, expected=", ".join(needed), found=", ".join(header))
+            raise fault(
+                "tables.missing-column" if column not in header else "tables.unexpected-column",
+                what,
+                column,
+                expected=", ".join(needed),
+                found=", ".join(header),
+            )
 
 
 def _row(table: Table, record: dict[str, str], counting_size: tuple[int, int] | None) -> Row:
@@ -152,7 +177,13 @@ def _row(table: Table, record: dict[str, str], counting_size: tuple[int, int] | 
     for header in ("id", *(column.header for column in table.columns)):
         text = record[header]
         if not text or text != text.strip() or "|" in text or not text.isprintable():
-            raise fault("not a printed cell", header, expected="text on one line without |", found=repr(text))
+            raise fault(
+                "tables.not-a-cell",
+                "not a printed cell",
+                header,
+                expected="text on one line without |",
+                found=repr(text),
+            )
     for column in table.columns:
         text, metric = record[column.header], column.metric
         if column.role == "metric":
@@ -180,4 +211,6 @@ def _size(text: str, column: str, sign: str) -> tuple[int, int] | None:
         return None
     if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
         return int(match[1]), int(match[2])
-    raise fault("not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text))
+    raise fault(
+        "tables.not-a-size", "not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text)
+    )

@@ -13,7 +13,8 @@ from cspbench.classification.accuracy import Array, top_k
 from cspbench.classification.predict import PreparedImages
 from cspbench.data.classes import ORDERS, order
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
-from cspbench.data.source import DatasetError, Source
+from cspbench.data.source import Source
+from cspbench.errors import DatasetError
 from cspbench.evaluation.imagenet import Subject
 from cspbench.inference.engine import Engine, Precision, prepare
 from cspbench.inference.predict_shards import load
@@ -103,6 +104,7 @@ def explain(
     readable = np.logical_and.reduce([classes >= 0 for classes in (first.classes, *(each for *_, each in found))])
     if not readable.any():
         raise DatasetError(
+            "image.none-readable",
             "none of the images can be read",
             found=f"{len(readable)} images",
             remedy="Check them: `cspbench data check`",

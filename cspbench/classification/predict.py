@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
-from cspbench.data.decode import BadImageError
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import CspbenchError
+from cspbench.errors import BadImageError, OutputError
 from cspbench.inference import predict_shards
 from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays
@@ -37,10 +36,6 @@ COLUMNS = {
     "ok": np.bool_,
 }
 """Of a shard; `classes` and `probability` have `KEPT` entries per image, or all of a network with fewer classes."""
-
-
-class OutputError(CspbenchError):
-    """A network gives values that are no probabilities."""
 
 
 class PreparedImages(Dataset[Prepared]):
@@ -101,6 +96,7 @@ def predict(
         finite = np.isfinite(probability).all(1)
         if not finite.all():
             raise OutputError(
+                "network.not-finite",
                 "the network gives values that are not finite",
                 where=ready.columns["key"][int(np.flatnonzero(~finite)[0])],
                 expected="probabilities",

@@ -6,11 +6,12 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from cspbench import __version__
-from cspbench.cli import interrupt, streams
+from cspbench.cli import failing, interrupt, streams
 from cspbench.cli.ci import ci
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
@@ -24,7 +25,7 @@ from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.weights import weights
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, UsageError, brief
 
 TRACEBACK = "CSPBENCH_TRACEBACK"
 """The environment variable that has an unforeseen error show where it was raised."""
@@ -73,17 +74,16 @@ def main() -> None:
     try:
         try:
             with interrupt.watched():
-                app()
+                code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
+        if code == interrupt.CODE:  # which typer makes of an interrupt
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
     except CspbenchError as error:
-        streams.say(f"cspbench: {error}")
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as left:
-        # typer makes an exit of an interrupt
-        if isinstance(left, SystemExit) and left.code != interrupt.CODE:
-            raise
-        streams.say("cspbench: interrupted")
+        sys.exit(failing.tell(error))
+    except KeyboardInterrupt:
+        failing.tell(failing.stopped())
         interrupt.leave()
     except BrokenPipeError:
         # the reader of our output went away
@@ -91,27 +91,47 @@ def main() -> None:
         sys.exit(141)
     except OSError as error:  # a full disk behind stdout, for instance
         streams.silence()
-        streams.say(f"cspbench: cannot go on: {error.strerror or error}. Free some space, or write elsewhere")
-        sys.exit(3)
+        what = f"cannot go on: {error.strerror or error}"
+        sys.exit(failing.tell(CspbenchError("disk.write-failed", what, remedy="Free some space, or write elsewhere")))
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        text, code = _unforeseen(error)
-        streams.say(f"cspbench: {text}")
-        sys.exit(code)
+        if refused := _refused(error):
+            sys.exit(refused)
+        sys.exit(failing.tell(_unforeseen(error)))
 
 
-def _unforeseen(error: Exception) -> tuple[str, int]:
-    """What to say of an error that no command expects, and the exit code, which is none of a number that is off."""
+def _refused(error: Any) -> int:
+    """Say what typer says of arguments that it cannot read; the exit code, 0 for any other error.
+
+    The class is click's or typer's own, by typer's version, so it is known by what it can do.
+    """
+    if not hasattr(error, "format_message"):
+        return 0
+    if type(error).__name__ != "NoArgsIsHelpError":  # which is the help and not an error
+        text = error.format_message()
+        if failing.json_asked(sys.argv[1:]):
+            return failing.tell(UsageError("usage.option", text))
+        error.format_message = lambda: f"{text} [usage.option]"
+    error.show()
+    return int(error.exit_code)
+
+
+def _unforeseen(error: Exception) -> CspbenchError:
+    """An error that no command expects, with an exit code that is not the one of a number that is off."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return "out of memory; what is finished is kept. Use a smaller -b or --size, or more memory", 4
+        return IncompleteRunError(
+            "memory.exhausted",
+            "out of memory; what is finished is kept",
+            remedy="Use a smaller -b or --size, or more memory",
+        )
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parents[1])]
     places = [f"{Path(frame.filename).name}, line {frame.lineno}" for frame in own]
     where = f" in {places[-1]}" if places else ""
-    return (
-        f"{name}: {brief(str(error), 200)}{where}. This is a defect of cspbench, please report it; "
-        f"{TRACEBACK}=1 shows how it came about",
-        3,
+    return CspbenchError(
+        "internal.defect",
+        f"{name}: {brief(str(error), 200)}{where}",
+        remedy=f"This is a defect of cspbench, please report it; {TRACEBACK}=1 shows how it came about",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -31,7 +31,6 @@ def chosen(
     A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error where it was
     asked for, and passed over where a pattern happens to fit it.
     """
-    from cspbench.weights.arrays import WeightsError
     from cspbench.weights.catalogue import find
     from cspbench.zoo import catalogue
 
@@ -39,10 +38,19 @@ def chosen(
         from cspbench.network.cfg import read
 
         if weights is None:
-            raise UsageError("--cfg needs --weights", expected="both files", remedy="Name the .weights of this .cfg")
+            raise UsageError(
+                "usage.cfg-without-weights",
+                "--cfg needs --weights",
+                expected="both files",
+                remedy="Name the .weights of this .cfg",
+            )
         if patterns:
             raise UsageError(
-                "--cfg and -m name different networks", expected="one of them", found="both", remedy="Leave out -m"
+                "usage.two-networks",
+                "--cfg and -m name different networks",
+                expected="one of them",
+                found="both",
+                remedy="Leave out -m",
             )
         reading = read(cfg)
         for warning in reading.warnings:
@@ -57,7 +65,11 @@ def chosen(
         models = [model for name, model in catalogue.MODELS.items() if name in named]
     if weights is not None and len(models) != 1:
         raise UsageError(
-            "--weights is one model's", expected="-m MODEL", found=f"{len(models)} models", remedy="Name the model"
+            "usage.one-model",
+            "--weights is one model's",
+            expected="-m MODEL",
+            found=f"{len(models)} models",
+            remedy="Name the model",
         )
     found, without = [], []
     for model in models:
@@ -67,7 +79,7 @@ def chosen(
             if patterns:
                 raise
             # one odd file must not keep the other rows from being evaluated
-            typer.echo(f"cspbench: {model.name} is left out: {error}", err=True)
+            typer.echo(f"cspbench: {model.name} is left out: {error} [{error.code}]", err=True)
             file = None
         if file is None:
             without.append(model.name)
@@ -90,6 +102,7 @@ def _asked(patterns: list[str]) -> list[Model]:
         models = [model for model in fitting.values() if model]
         if not models:
             raise UsageError(
+                "usage.unknown-row" if not fitting else "usage.undefined-network",
                 f"no row {pattern!r}" if not fitting else f"nobody has defined the network of {pattern}",
                 expected="TABLE:ROW of a published table",
                 remedy=_nearest(pattern, [row for row, model in rows.items() if model]),
@@ -120,6 +133,7 @@ def _fitting(network: Network, detectors: bool) -> None:
         kinds = ("a classifier", "a detector")
         command = ("eval-imagenet", "eval-coco")[not detectors]
         raise UsageError(
+            "usage.other-task",
             f"{network.name} is {kinds[not detectors]}",
             expected=kinds[detectors],
             remedy=f"Evaluate it with `cspbench {command}`",
@@ -141,6 +155,7 @@ def nothing(without: list[str]) -> UsageError:
     if any(file.status == "published" for file in files[:NAMED]):
         remedy += "; `cspbench weights fetch` gets published ones"
     return UsageError(
+        "usage.no-weights",
         "no weights to evaluate",
         expected=f"weight files in ${VARIABLE}, or --weights FILE with -m MODEL or --cfg FILE",
         found=os.environ.get(VARIABLE) or f"${VARIABLE} not set",

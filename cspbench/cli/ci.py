@@ -88,6 +88,7 @@ def _append(path: Path, text: str) -> None:
             file.write(f"### cspbench ci\n\n{text}\n")
     except OSError as error:
         raise CspbenchError(
+            "disk.write-failed",
             "cannot be written",
             where=str(path),
             found=error.strerror or str(error),

@@ -37,6 +37,7 @@ def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     split = str(run.identity["data"]["split"])
     if not split.startswith("test") or asked.partial or run.missing(stale=lambda *_: False):
         raise UsageError(
+            "usage.server-split",
             "the server's numbers are of a whole test split",
             where=str(run.path),
             expected="a complete run on test-dev2017",
@@ -45,6 +46,7 @@ def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
         )
     if len(asked.thresholds) != 1:
         raise UsageError(
+            "usage.server-threshold",
             "the server's numbers are of one threshold",
             expected="one --nms",
             found=str(len(asked.thresholds)),
@@ -55,6 +57,7 @@ def imported(run: Run, asked: Asked, file: Path) -> dict[str, Any]:
     if not zipped.is_file():
         there = ", ".join(sorted(path.name for path in run.path.glob("detections_*.zip"))[:4])
         raise UsageError(
+            "usage.server-zip",
             f"no zip was written at NMS {nms:g}",
             where=str(run.path),
             expected=zipped.name,
@@ -97,6 +100,7 @@ def known(run: Run) -> dict[tuple[float, str], dict[str, Any]]:
             found[(float(each["nms"]), str(each["kind"]))] = {**each, "ap": numbers}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
+            "usage.server-answers",
             "the server's answers cannot be read",
             where=str(path),
             expected="what `cspbench score --import-server` wrote",

@@ -38,6 +38,7 @@ class Asked:
 
         if self.engine not in ENGINES:
             raise UsageError(
+                "usage.unknown-engine",
                 "no such engine",
                 expected=f"one of {', '.join(ENGINES)}",
                 found=repr(self.engine),
@@ -45,6 +46,7 @@ class Asked:
             )
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
+                "usage.bootstrap-engine",
                 "--bootstrap needs the matches of the engine cspbench",
                 expected="--engine cspbench",
                 found=self.engine,
@@ -52,6 +54,7 @@ class Asked:
             )
         if self.draw is not None and self.draw[0] < 1:
             raise UsageError(
+                "usage.draw-count",
                 "--draw draws at least one image",
                 expected="N of 1 or more",
                 found=str(self.draw[0]),
@@ -105,7 +108,9 @@ def usual(run: Run, nms: str | None) -> Asked:
     own = _preset(record(run.path)["preset"], None)
     thresholds = parse_thresholds(nms, own)
     if len(thresholds) != 1:
-        raise UsageError("compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one")
+        raise UsageError(
+            "usage.one-threshold", "compare takes one threshold", expected="--nms 0.6", found=nms, remedy="Name one"
+        )
     return Asked(own, thresholds)
 
 
@@ -137,6 +142,7 @@ def _quoted(run: Run, other: str | None) -> tuple[DetectionPreset, float]:
     assert recipe is not None
     if other is not None:
         raise UsageError(
+            "usage.own-recipe",
             f"{run.identity['model']} has its authors' own suppression",
             expected="no --nms and no --nms-kind",
             found=other,

@@ -17,7 +17,7 @@ def scored(
 ) -> dict[str, Any]:
     """AP of a COCO result file on a data set; no claims, as nobody knows how the file was made.
 
-    Raises `DetectionError` for detections of unknown images or categories, and for what is no number.
+    Raises `DatasetError` for detections of unknown images or categories, and for what is no number.
     """
     from cspbench.cli.coco_asked import Asked
     from cspbench.cli.coco_results import intervals
@@ -31,6 +31,7 @@ def scored(
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
     if place is None:
         raise UsageError(
+            "usage.detections-without-data",
             "a file of detections does not say what it is of",
             where=str(file),
             expected=f"--data COCO, or ${DATA}",
@@ -39,7 +40,10 @@ def scored(
     source = open_coco(place, split)
     if source.ground_truth is None:
         raise UsageError(
-            "there is no ground truth", where=str(place), remedy="Score the file on a set with annotations"
+            "usage.no-ground-truth",
+            "there is no ground truth",
+            where=str(place),
+            remedy="Score the file on a set with annotations",
         )
     detections, digest = read(file)
     try:

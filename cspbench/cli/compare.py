@@ -30,6 +30,7 @@ def compare(
     tasks = [run.identity.get("task") for run in runs]
     if tasks[0] != tasks[1]:
         raise UsageError(
+            "usage.different-tasks",
             "the runs are of different tasks",
             where=f"{first} and {second}",
             expected=str(tasks[0]),
@@ -53,6 +54,7 @@ def _classifiers(runs: tuple[Run, Run], as_json: bool) -> None:
     if both[0].keys != both[1].keys:
         shared = len(set(both[0].keys) & set(both[1].keys))
         raise UsageError(
+            "usage.different-images",
             "the runs are not of the same images",
             where=f"{runs[0].path} and {runs[1].path}",
             expected=f"the same {len(both[0].keys)} images",
@@ -122,7 +124,10 @@ def _detectors(runs: tuple[Run, Run], nms: str | None, place: Path | None, as_js
         (each,) = at_thresholds(run, data_of(run, place), usual(run, nms))[1]
         if each.measured is None:
             raise UsageError(
-                "there is no ground truth", where=str(run.path), remedy="Compare runs on a set with annotations"
+                "usage.no-ground-truth",
+                "there is no ground truth",
+                where=str(run.path),
+                remedy="Compare runs on a set with annotations",
             )
         found.append((run, each.nms, each.measured))
     with Progress("bootstrap", bootstrap.DRAWS) as progress:

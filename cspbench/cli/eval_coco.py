@@ -14,7 +14,7 @@ from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
 from cspbench.cli.coco_asked import Asked
 from cspbench.cli.coco_results import finish, result
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import DecoderOption, Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def eval_coco(
     nms: NmsOption = None,
     nms_kind: KindOption = None,
     conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
-    decoder: Annotated[
-        str | None,
-        typer.Option("--decoder", help="Whose JPEG rounding: stb (Darknet without OpenCV) or libjpeg (with)."),
-    ] = None,
+    decoder: DecoderOption = None,
     split: Annotated[
         str | None, typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; asserted.")
     ] = None,
@@ -95,15 +92,13 @@ def eval_coco(
     could not be read, or the server must answer first.
     """
     from cspbench.data.coco import open_coco
-    from cspbench.data.detection_presets import detection_preset, with_decoder
+    from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation.coco import limited, parse_thresholds
     from cspbench.evaluation.imagenet import limit_of
     from cspbench.results.match import COCO, of_sample
 
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
-    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind)
-    if decoder is not None:
-        own = with_decoder(own, decoder)
+    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     thresholds = parse_thresholds(nms, own)
     place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
     of_tables: tuple[str, ...] = COCO
@@ -114,6 +109,7 @@ def eval_coco(
         bootstrap = bootstrap or engine == "cspbench"
     if place is None:
         raise UsageError(
+            "usage.no-data",
             "no images to evaluate on",
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
@@ -142,6 +138,7 @@ def eval_coco(
             evaluations.append((name, one))
     if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
+            "usage.one-evaluation",
             "--save-json, --draw and --plots are of one evaluation",
             expected="one model at one size",
             found=f"{len(evaluations)} evaluations",
@@ -182,6 +179,7 @@ def _not_of_recipe(name: str, given: list[str], alone: bool) -> None:
         typer.echo(f"cspbench: {name} keeps its authors' own recipe: {', '.join(given)} do not change it", err=True)
         return
     raise UsageError(
+        "usage.own-recipe",
         f"{name} has its authors' own recipe",
         expected="no " + " or ".join(given),
         found=" ".join(given),

@@ -13,7 +13,7 @@ import typer
 
 from cspbench.cli import choosing
 from cspbench.cli import evaluating as shared
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size
+from cspbench.cli.options import DecoderOption, Format, FormatOption, SizeOption, parse_size
 from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def eval_imagenet(
         str | None,
         typer.Option("--preset", help="readme, head, pjreddie, timm, mmpretrain; the model's own if absent."),
     ] = None,
+    decoder: DecoderOption = None,
     classes: Annotated[
         str | None,
         typer.Option("--classes", help="The network's class order: darknet or sorted; the model's own if absent."),
@@ -67,12 +68,21 @@ def eval_imagenet(
     """
     from cspbench.classification.classifiers import class_order
     from cspbench.data.classes import ORDERS
+    from cspbench.data.decode import decoder_named
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluation.imagenet import Subject, limited
     from cspbench.results.match import CARDS, IMAGENET, of_sample
 
     if classes not in (None, *ORDERS):
-        raise UsageError("unknown class order", expected=" or ".join(ORDERS), found=classes, remedy="Correct --classes")
+        raise UsageError(
+            "usage.unknown-class-order",
+            "unknown class order",
+            expected=" or ".join(ORDERS),
+            found=classes,
+            remedy="Correct --classes",
+        )
+    if decoder is not None:
+        decoder_named(decoder)  # raises: before a model is read
     options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
     place = data or os.environ.get(DATA)
     if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
@@ -82,6 +92,7 @@ def eval_imagenet(
         of_tables = (*IMAGENET, *CARDS)
     if place is None:
         raise UsageError(
+            "usage.no-data",
             "no images to evaluate on",
             expected=f"DATA, ${DATA} or --sample",
             remedy=f"Give the ImageNet validation set: cspbench eval-imagenet /data/imagenet/val, or set ${DATA}",
@@ -98,17 +109,19 @@ def eval_imagenet(
         for name, network, file in found
     ]
     if explain:
-        _explain(subjects, source, preset, options, form, allow_bad)
+        _explain(subjects, source, preset, decoder, options, form, allow_bad)
         return
     results, left_out = shared.each(
-        [(subject.name, partial(_one, subject, source, preset, options)) for subject in subjects]
+        [(subject.name, partial(_one, subject, source, preset, decoder, options)) for subject in subjects]
     )
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):
         finish(finished, without, form, allow_bad, left_out)
 
 
-def _one(subject: Subject, source: Source, wanted: str | None, options: shared.Options) -> dict[str, Any] | None:
+def _one(
+    subject: Subject, source: Source, wanted: str | None, decoder: str | None, options: shared.Options
+) -> dict[str, Any] | None:
     """Evaluate one subject; its result, or None in a process that only helped."""
     from cspbench.classification import predict as classification
     from cspbench.evaluation import imagenet
@@ -116,7 +129,7 @@ def _one(subject: Subject, source: Source, wanted: str | None, options: shared.O
     from cspbench.weights.opening import open_weights
 
     imagenet.check_classes(subject, source)
-    preset = _preset(subject, wanted)
+    preset = _preset(subject, wanted, decoder)
     network = subject.network
     imagenet.check_size(preset, network.input[1:])
     weights = open_weights(subject.weights, network)
@@ -185,15 +198,21 @@ def _provenance(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, "precision": kept["identity"]["precision"], "sessions": kept.get("sessions", [])}
 
 
-def _preset(subject: Subject, wanted: str | None) -> ClassificationPreset:
-    """The preset asked for, else the one that the network's framework had."""
+def _preset(subject: Subject, wanted: str | None, decoder: str | None) -> ClassificationPreset:
+    """The preset asked for, else the one that the network's framework had, with another decoder if one is named."""
     from cspbench.classification.classifiers import preset_of
 
-    return preset_of(subject.name, wanted, file=bool(subject.network.places))
+    return preset_of(subject.name, wanted, file=bool(subject.network.places)).overridden(decoder=decoder)
 
 
 def _explain(
-    subjects: list[Subject], source: Source, wanted: str | None, options: shared.Options, form: Format, allow_bad: int
+    subjects: list[Subject],
+    source: Source,
+    wanted: str | None,
+    decoder: str | None,
+    options: shared.Options,
+    form: Format,
+    allow_bad: int,
 ) -> None:
     from cspbench.classification.ablation import MOST, Means, explain
     from cspbench.cli.progress import Progress
@@ -212,7 +231,7 @@ def _explain(
     for subject in subjects:
         footprint.check(subject.network)
         with Progress(f"explaining {subject.name}", 0) as progress:
-            explained = explain(subject, subset, _preset(subject, wanted), means, progress.step)
+            explained = explain(subject, subset, _preset(subject, wanted, decoder), means, progress.step)
         if form is Format.JSON:
             typer.echo(json.dumps([step.as_json() for step in explained.steps], indent=1))
         else:

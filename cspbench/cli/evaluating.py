@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +65,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise UsageError(
+                "usage.unknown-precision",
                 "unknown precision",
                 expected="fp32, bf16 or fp16",
                 found=self.precision,
@@ -172,7 +173,11 @@ def _number(name: str, text: str, automatic: int) -> int:
         return automatic
     if not text.isdecimal() or not (0 if name == "-j" else 1) <= int(text) <= 65536:
         raise UsageError(
-            f"{name} cannot be read", expected="a number or auto", found=repr(text), remedy=f"Try {name} auto"
+            "usage.number-or-auto",
+            f"{name} cannot be read",
+            expected="a number or auto",
+            found=repr(text),
+            remedy=f"Try {name} auto",
         )
     return int(text)
 
@@ -183,7 +188,6 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
     What is wrong with one must not keep the others from being evaluated; where it is the only one, its error is raised.
     """
     from cspbench.inference.distributed import rank
-    from cspbench.weights.arrays import WeightsError
 
     results, codes = [], set()
     for name, evaluate in named:
@@ -193,7 +197,7 @@ def each(named: Sequence[tuple[str, Callable[[], dict[str, Any] | None]]]) -> tu
             # an unusable file is so in every process; of anything else the others know nothing, and would wait
             if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
                 raise error if name in str(error) else error.at(name) from error
-            typer.echo(f"cspbench: {name} is left out: {error}", err=True)
+            typer.echo(f"cspbench: {name} is left out: {error} [{error.code}]", err=True)
             codes.add(error.exit_code)
     # what one code says is true of all or not said: files and data that cannot be used are graver than the unfinished
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
@@ -203,7 +207,11 @@ def without_data(data: str | Path | None) -> None:
     """Raise `UsageError` where both the sample and other images were asked for."""
     if data is not None:
         raise UsageError(
-            "--sample brings its own images", expected="--sample or DATA", found=str(data), remedy="Leave out one"
+            "usage.sample-and-data",
+            "--sample brings its own images",
+            expected="--sample or DATA",
+            found=str(data),
+            remedy="Leave out one",
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli.options import Format, FormatOption, print_table
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError, ExistingError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     from cspbench.weights.catalogue import WeightFile
@@ -59,10 +59,14 @@ def fetch_files(
 
     if bool(rows) == every:
         raise UsageError(
-            "say what to fetch", expected="ROW... or --all", remedy="Try `cspbench weights fetch --all`, or a row's id"
+            "usage.nothing-to-fetch",
+            "say what to fetch",
+            expected="ROW... or --all",
+            remedy="Try `cspbench weights fetch --all`, or a row's id",
         )
     if not 0 < timeout < 1e6 or not 0 <= retries <= 1000:
         raise UsageError(
+            "usage.patience",
             "--timeout or --retries cannot be used",
             expected="seconds above 0, and 0 to 1000 retries",
             found=f"{timeout:g} and {retries}",
@@ -73,6 +77,7 @@ def fetch_files(
     names = {each.file for each in asked if each.file}
     if sha256 is not None and (len(names) != 1 or not re.fullmatch(r"[0-9a-fA-F]{8,64}", sha256)):
         raise UsageError(
+            "usage.sha256",
             "--sha256 is one file's",
             expected="8 to 64 hexadecimal digits, and rows of one file",
             found=f"{len(sha256)} characters, rows of {len(names)} files",
@@ -147,6 +152,7 @@ def _unknown(name: str, known: Sequence[WeightFile]) -> UsageError:
         texts = [text for each in known for text in (each.id, each.model, each.file) if text]
     near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
     return UsageError(
+        "usage.unknown-weights",
         f"no published row, model or file is called {name!r}",
         remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` names every row",
     )
@@ -158,6 +164,7 @@ def _folder(to: Path | None) -> Path:
     folder = to or folder_of_weights()
     if folder is None:
         raise UsageError(
+            "usage.no-folder",
             "no folder for the files",
             expected=f"--to DIR, or ${VARIABLE}",
             found=f"${VARIABLE} not set",
@@ -177,8 +184,7 @@ def _one(
     wanted: WeightFile, folder: Path, addresses: list[str], mirrors: bool, patience: Patience, force: bool
 ) -> dict[str, Any]:
     """The outcome for one file; fetched unless it is there or nobody offers it."""
-    from cspbench.weights.arrays import WeightsError
-    from cspbench.weights.fetch import ExistingError, fetch
+    from cspbench.weights.fetch import fetch
 
     assert wanted.file is not None
     target = folder / wanted.file
@@ -219,7 +225,7 @@ def _told(fetched: Fetched) -> str:
 
 def _reason(error: CspbenchError) -> str:
     """The message without its remedy, on one line."""
-    return str(type(error)(error.what, where=error.where, expected=error.expected, found=error.found))
+    return str(type(error)(error.code, error.what, where=error.where, expected=error.expected, found=error.found))
 
 
 def _missing(wanted: WeightFile, folder: Path, reason: str, remedy: str | None = None) -> dict[str, Any]:
@@ -243,7 +249,6 @@ def _missing(wanted: WeightFile, folder: Path, reason: str, remedy: str | None =
 
 def _expected(wanted: WeightFile) -> Expected:
     """What the catalogue knows about a file, and the reader of its kind."""
-    from cspbench.weights.arrays import WeightsError
     from cspbench.weights.darknet import read
     from cspbench.weights.fetch import Expected
     from cspbench.weights.filekind import Kind, examine
@@ -259,7 +264,13 @@ def _expected(wanted: WeightFile) -> Expected:
         file = examine(path)
         if file.kind not in (Kind.ZIP, Kind.PICKLE):
             found = "other bytes" if file.kind is Kind.DARKNET else file.kind.value[0]
-            raise WeightsError("not a checkpoint", where=str(path), expected="what torch.save writes", found=found)
+            raise WeightsError(
+                "weights.not-a-checkpoint",
+                "not a checkpoint",
+                where=str(path),
+                expected="what torch.save writes",
+                found=found,
+            )
 
     if wanted.file is not None and wanted.file.endswith(".pth"):
         return Expected(sizes, wanted.sha256, is_checkpoint, "a checkpoint by its first bytes")

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
+from cspbench.cli import failing
+
 GRACE = 2.0
 """Seconds that an interrupted command has to say its last words and tidy up."""
 CODE = 130
@@ -36,6 +38,7 @@ def watched() -> Iterator[None]:
     # the signal's number is written when it comes, and not only when the interpreter gets to it
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     lost: list[bool] = []
+    words = failing.line(failing.stopped(kept=True))
     hook = sys.unraisablehook
 
     def ignored(about: sys.UnraisableHookArgs) -> None:
@@ -45,7 +48,7 @@ def watched() -> Iterator[None]:
             hook(about)
 
     sys.unraisablehook = ignored
-    _thread.start_new_thread(_watch, (reading, lost))
+    _thread.start_new_thread(_watch, (reading, lost, words))
     try:
         yield
     finally:
@@ -55,7 +58,7 @@ def watched() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _watch(reading: int, lost: list[bool]) -> None:
+def _watch(reading: int, lost: list[bool], words: str) -> None:
     while signal.SIGINT not in os.read(reading, 1):
         pass
     end = time.monotonic() + GRACE
@@ -66,7 +69,7 @@ def _watch(reading: int, lost: list[bool]) -> None:
             os.kill(os.getpid(), signal.SIGINT)
     with contextlib.suppress(OSError):
         cursor = b"\x1b[?25h" if os.isatty(2) else b""  # which a progress bar hides
-        os.write(2, cursor + b"\ncspbench: interrupted; what is finished is kept\n")
+        os.write(2, cursor + f"\n{words}\n".encode())
     leave()
 
 

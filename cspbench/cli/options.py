@@ -31,13 +31,24 @@ SizeOption = Annotated[
     typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
 ]
 
+DecoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--decoder",
+        help="Whose pixels: opencv (libjpeg, turned as EXIF says), stb (Darknet without OpenCV) or pillow (libjpeg, "
+        "not turned); the preset's own if absent.",
+    ),
+]
+
 
 def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
     """Raise `UsageError` for the first two options that were given and make no sense together."""
     for option, others in apart.items():
         for other in others:
             if given[option] and given[other]:
-                raise UsageError(f"{option} does not go with {other}", remedy="Leave one of them out")
+                raise UsageError(
+                    "usage.not-together", f"{option} does not go with {other}", remedy="Leave one of them out"
+                )
 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
@@ -63,7 +74,11 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d{1,5})(?:[x×,](\d{1,5}))?", text)
     if match is None or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
         raise UsageError(
-            "--size cannot be read", expected="N or HEIGHTxWIDTH, 1 to 99999", found=repr(text), remedy="Try --size 416"
+            "usage.size",
+            "--size cannot be read",
+            expected="N or HEIGHTxWIDTH, 1 to 99999",
+            found=repr(text),
+            remedy="Try --size 416",
         )
     return int(match[1]), int(match[2] or match[1])
 

@@ -61,16 +61,21 @@ def params(
     given = [bool(models), every, bool(table), cfg is not None]
     if sum(given) != 1:
         raise UsageError(
-            "say what to count", expected="one of MODEL..., --all, --table, --cfg", remedy="Try `cspbench params --all`"
+            "usage.nothing-to-count",
+            "say what to count",
+            expected="one of MODEL..., --all, --table, --cfg",
+            remedy="Try `cspbench params --all`",
         )
     options = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
     options |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
     refuse_together(options, _APART)
     if out != OUT and not save:
-        raise UsageError("--out is where --save writes", remedy="Give --save as well")
+        raise UsageError("usage.out-without-save", "--out is where --save writes", remedy="Give --save as well")
     pixels = parse_size(size)
     if pixels and not (models or cfg):
-        raise UsageError("--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own")
+        raise UsageError(
+            "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
+        )
     chosen = catalogue.matching(models or [])
     if cfg is not None:
         chosen = [_from_file(cfg)]
@@ -130,10 +135,16 @@ def _measured(subjects: list[Subject], countings: list[str]) -> list[RowCount]:
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
             known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])
-            raise UsageError(f"unknown counting {name!r}", expected=f"one of {known}", remedy="Correct --counting")
+            raise UsageError(
+                "usage.unknown-counting",
+                f"unknown counting {name!r}",
+                expected=f"one of {known}",
+                remedy="Correct --counting",
+            )
         metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
         if overrides.setdefault(metric, name) != name:
             raise UsageError(
+                "usage.two-countings",
                 f"two countings of {'parameters' if metric == 'params' else 'operations'}",
                 expected="one --counting of each",
                 found=f"{overrides[metric]} and {name}",
@@ -195,7 +206,11 @@ def _compare(networks: list[Network], path: Path, form: Format) -> None:
 
     if len(networks) != 1:
         raise UsageError(
-            "--against compares one model", expected="one MODEL", found=str(len(networks)), remedy="Name a single model"
+            "usage.one-model",
+            "--against compares one model",
+            expected="one MODEL",
+            found=str(len(networks)),
+            remedy="Name a single model",
         )
     network = networks[0]
     found = difference(network, _read(path), (network.name, path.name))
@@ -215,5 +230,5 @@ def _print_layers(networks: list[Network], form: Format) -> None:
     from cspbench.report.network_table import ledger_text
 
     if not networks:
-        raise UsageError("--layers goes with MODEL or --cfg", remedy="Name the models")
+        raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
     typer.echo(ledger_text(networks, form.value), nl=False)

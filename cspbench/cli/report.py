@@ -72,13 +72,20 @@ def report(
 
     if saving and (only or table or like_readme):
         raise UsageError(
-            "--save writes the whole report", remedy="Leave --only, --table and --like-readme out, or --save"
+            "usage.save-part",
+            "--save writes the whole report",
+            remedy="Leave --only, --table and --like-readme out, or --save",
         )
     form = form or _of_suffix(out)
     if form is None and not saving:
         form = ReportFormat.MD
     if like_readme and form is not ReportFormat.MD:
-        raise UsageError("--like-readme is markdown", found=f"--format {form}", remedy="Leave --format out")
+        raise UsageError(
+            "usage.like-readme-format",
+            "--like-readme is markdown",
+            found=f"--format {form}",
+            remedy="Leave --format out",
+        )
     every = _tables()
     names = table or [each.name for each in every if each.kind == "published" or not like_readme]
     select((), every, names, only or ())  # a wrong name is said before anything is read
@@ -103,6 +110,7 @@ def _of_suffix(out: Path | None) -> ReportFormat | None:
     if not out.suffix or (out.exists() and not out.is_file()):
         return ReportFormat.MD
     raise UsageError(
+        "usage.unknown-suffix",
         "unknown kind of report",
         where=str(out),
         expected=", ".join(_SUFFIXES),

@@ -47,6 +47,7 @@ def refuse_to_lose(path: Path, subjects: list[Subject]) -> None:
     lost = [name for key, name in known.items() if key not in kept]
     if lost:
         raise UsageError(
+            "usage.save-would-drop",
             f"--save would drop {len(lost)} of the {len(known)} rows that are there",
             where=str(path),
             expected="a run that counts each of them",

@@ -61,6 +61,7 @@ def score(
         given = [option for option, value in refused.items() if value is not None]
         if given or len(files) != len(runs):
             raise UsageError(
+                "usage.file-options",
                 "a file of detections is scored as it is",
                 where=str(files[0]),
                 expected="files alone, with --data, --split, --engine, --bootstrap and --per-class",
@@ -72,16 +73,25 @@ def score(
         return
     if split is not None:
         raise UsageError(
-            "--split is of a file of detections", expected="RUN alone", found=split, remedy="A run knows its split"
+            "usage.split-of-run",
+            "--split is of a file of detections",
+            expected="RUN alone",
+            found=split,
+            remedy="A run knows its split",
         )
     found = [load_run(path) for path in find_runs(runs)]
     tasks = {run.identity.get("task") for run in found}
     if server is not None and len(found) != 1:
         raise UsageError(
-            "--import-server is of one run", expected="one RUN", found=f"{len(found)} runs", remedy="Name the one"
+            "usage.import-one-run",
+            "--import-server is of one run",
+            expected="one RUN",
+            found=f"{len(found)} runs",
+            remedy="Name the one",
         )
     if tasks == {"imagenet"} and any((nms, nms_kind, bootstrap, per_class, save_json, data, server)):
         raise UsageError(
+            "usage.detector-options",
             "options of detectors do not go with classifiers",
             expected="RUN, --allow-bad and --format alone",
             remedy="Leave out the others",
@@ -96,6 +106,7 @@ def score(
         return
     if tasks != {"coco"}:
         raise UsageError(
+            "usage.different-tasks",
             "runs of different tasks",
             expected="runs of one task",
             found=", ".join(map(str, tasks)),
@@ -123,6 +134,7 @@ def data_of(run: Run, place: Path | None) -> CocoSource:
         source = limited(source, kept["limit"])
     if source.as_json() != run.identity["data"]:
         raise UsageError(
+            "usage.other-data",
             "the data set is not the one of the run",
             where=str(place or kept["place"]),
             expected=f"{run.identity['data']['images']} images, sha256 {run.identity['data']['sha256'][:12]}...",

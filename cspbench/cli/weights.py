@@ -10,7 +10,7 @@ import typer
 
 from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format, FormatOption, print_table
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -92,11 +92,11 @@ def identify(file: FileArgument) -> None:
     A safetensors file says itself whose it is.
     """
     from cspbench.weights import catalogue
-    from cspbench.weights.arrays import WeightsError
 
     matches = catalogue.identify(file)
     if not matches:
         raise WeightsError(
+            "weights.unknown-size",
             "no model of the catalogue has a weight file of this size",
             where=str(file),
             expected="a size that `cspbench weights list` shows",
@@ -124,7 +124,12 @@ def convert(
     target = out or file.with_suffix({Target.SAFETENSORS: ".safetensors", Target.DARKNET: ".weights"}[to])
     network, _ = _network(file, model, cfg)
     if target.exists():
-        raise UsageError("there is a file already", where=str(target), remedy="Remove it, or name another with --out")
+        raise UsageError(
+            "usage.file-exists",
+            "there is a file already",
+            where=str(target),
+            remedy="Remove it, or name another with --out",
+        )
     read = open_weights(file, network)
     write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
     write(target, network, read.arrays, read.header)
@@ -146,7 +151,7 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     from cspbench.zoo.catalogue import model
 
     if name is not None and cfg is not None:
-        raise UsageError("--model and --cfg name two networks", remedy="Give one of them")
+        raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")
     if cfg is not None:
         from cspbench.network.cfg import read
 
@@ -157,6 +162,11 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if name is not None:
         return model(name).build(), []
     if partial:
-        raise UsageError("--partial needs the network", expected="--model or --cfg", remedy="Name the file's model")
+        raise UsageError(
+            "usage.partial-without-network",
+            "--partial needs the network",
+            expected="--model or --cfg",
+            remedy="Name the file's model",
+        )
     found, alike = catalogue.model_of(file)
     return found.build(), alike

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cspbench.data.classes import order
-from cspbench.data.decode import BadImageError, decode, opened, turn
+from cspbench.data.decode import decode, opened, turn
 from cspbench.data.label_order import known_images
 from cspbench.data.source import Entry, FileSource
-from cspbench.errors import printable
+from cspbench.errors import BadImageError, printable
 from cspbench.io import utf8_name
 
 HEAD, TAIL = 1 << 14, 1 << 12

@@ -26,6 +26,7 @@ def order(name: str) -> tuple[str, ...]:
         return tuple(each for each, _ in CLASSES)
     if name not in ORDERS:
         raise UsageError(
+            "usage.unknown-class-order",
             f"no class order {name!r}",
             expected=f"one of {', '.join(ORDERS)}, {SAMPLE}",
             remedy="Correct the model's class order",

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
-from cspbench.data.source import DatasetError, Entry, FileSource, Region, is_image
-from cspbench.errors import UsageError, brief
+from cspbench.data.source import Entry, FileSource, Region, is_image
+from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import filled_lines, read_file, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
@@ -96,6 +96,7 @@ class CocoSource:
         if truth is None or not truth.crowd.all():
             return None
         return DatasetError(
+            "coco.nothing-to-find",
             "there is nothing to find in the images",
             where=str(self.annotations.path),
             expected="annotations of at least one object that is no crowd",
@@ -151,6 +152,7 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
     if source.missing:
         some = ", ".join(brief(name) for name in source.missing[:3])
         raise DatasetError(
+            "coco.images-missing",
             "images are missing",
             where=str(source.folder),
             expected=f"the {len(source):,} images of {source.annotations.path.name}",
@@ -164,7 +166,11 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
     """A data set with whatever is wrong with it, for a check; only what cannot be read at all is an error."""
     if split is not None and split not in SPLITS:
         raise UsageError(
-            "no such split", expected=f"one of {', '.join(SPLITS)}", found=repr(split), remedy="Correct --split"
+            "usage.unknown-split",
+            "no such split",
+            expected=f"one of {', '.join(SPLITS)}",
+            found=repr(split),
+            remedy="Correct --split",
         )
     layout = find(Path(path), split)
     annotations = read(layout.annotations)
@@ -176,6 +182,7 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
     if split not in (None, found):
         expected = f"{PUBLISHED[split][0]} with {PUBLISHED[split][1]:,} images" if split in PUBLISHED else "another"
         raise DatasetError(
+            "coco.other-split",
             f"is not the split {split}",
             where=str(layout.annotations),
             expected=expected,
@@ -215,6 +222,7 @@ def find(path: Path, split: str | None = None) -> Layout:
         expected = "annotations/instances_val2017.json, or one annotation file"
     found = ", ".join(brief(file.name) for file in others[:4]) or ("no annotations" if path.exists() else "nothing")
     raise DatasetError(
+        "coco.not-a-data-set",
         "is no COCO data set",
         where=where,
         expected=expected,
@@ -237,6 +245,7 @@ def _needed(root: Path, name: str) -> Path:
     there = _first(folder / name for folder in (root / "annotations", root))
     if there is None:
         raise DatasetError(
+            "coco.list-without-annotations",
             "the list has no annotations beside it",
             where=str(root),
             expected=f"annotations/{name}",
@@ -256,6 +265,7 @@ def _chosen(images: list[Picture], listed: Path) -> list[Picture]:
         lines = filled_lines(read_file(listed, LIST_LIMIT).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(
+            "coco.list-unreadable",
             "cannot be read",
             where=str(listed),
             expected="image paths, one per line, in UTF-8",
@@ -268,6 +278,7 @@ def _chosen(images: list[Picture], listed: Path) -> list[Picture]:
         name = PurePosixPath(line[-LINE_LIMIT:].replace("\\", "/")).name
         if name not in known or name in chosen:
             raise DatasetError(
+                "coco.list-repeats" if name in chosen else "coco.list-unknown-image",
                 "lists an image twice" if name in chosen else "lists an image without annotations",
                 where=f"{listed.name}, line {number}",
                 expected="each annotated image at most once",
@@ -276,7 +287,9 @@ def _chosen(images: list[Picture], listed: Path) -> list[Picture]:
             )
         chosen[name] = known[name]
     if not chosen:
-        raise DatasetError("lists no image", where=str(listed), expected="image paths", remedy="Give another list")
+        raise DatasetError(
+            "coco.list-empty", "lists no image", where=str(listed), expected="image paths", remedy="Give another list"
+        )
     return sorted(chosen.values())
 
 
@@ -290,6 +303,7 @@ def _folder(layout: Layout, images: Sequence[Picture]) -> Path:
     held = [sum(os.path.isfile(folder / image.file_name) for image in few) for folder in folders]
     if not any(held):
         raise DatasetError(
+            "coco.no-images",
             "the images are not there",
             where=str(layout.images or layout.root),
             expected=f"{brief(few[0].file_name)} in {'it' if layout.images else f'{name}/, images/{name}/ or images/'}",

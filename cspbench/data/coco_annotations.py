@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cspbench.data.source import DatasetError
-from cspbench.errors import brief
+from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 
 Array = np.ndarray[Any, Any]
@@ -54,6 +53,7 @@ class Picture(NamedTuple):
 class Fault(NamedTuple):
     """A contradiction in an annotation file."""
 
+    code: str
     kind: str
     where: str
     expected: str
@@ -62,6 +62,7 @@ class Fault(NamedTuple):
     def error(self, path: Path) -> DatasetError:
         """As what is raised when the file is to be used."""
         return DatasetError(
+            self.code,
             self.kind,
             where=f"{path.name}, {self.where}",
             expected=self.expected,
@@ -115,7 +116,7 @@ def read(path: Path) -> Annotations:
     where = path.name
     listed = _records(data, "images", where)
     if not listed:
-        raise _broken("lists no image", where, "at least one", "none")
+        raise _broken("coco.no-image-listed", "lists no image", where, "at least one", "none")
     ids = _column(listed, "id", "images", where, _is_id, f"an integer from 0 to {LARGEST_ID}")
     names = _column(listed, "file_name", "images", where, _is_name, "a file name inside the image folder")
     sides = [
@@ -139,14 +140,26 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_object)
     except OSError as error:
-        raise _broken("cannot be read", str(path), "an annotation file", error.strerror or str(error)) from error
+        raise _broken(
+            "coco.unreadable", "cannot be read", str(path), "an annotation file", error.strerror or str(error)
+        ) from error
     except RecursionError as error:
-        raise _broken("is no COCO annotation file", path.name, "JSON", "brackets nested too deep") from error
+        raise _broken(
+            "coco.not-annotations", "is no COCO annotation file", path.name, "JSON", "brackets nested too deep"
+        ) from error
     except ValueError as error:
         # bad JSON, bad UTF-8, integers of thousands of digits
-        raise _broken("is no COCO annotation file", path.name, "JSON", brief(str(error), 120)) from error
+        raise _broken(
+            "coco.not-annotations", "is no COCO annotation file", path.name, "JSON", brief(str(error), 120)
+        ) from error
     if not isinstance(data, dict):
-        raise _broken("is no COCO annotation file", path.name, "an object with images and categories", _kind(data))
+        raise _broken(
+            "coco.not-annotations",
+            "is no COCO annotation file",
+            path.name,
+            "an object with images and categories",
+            _kind(data),
+        )
     return data
 
 
@@ -182,29 +195,38 @@ def _truth(
     faults = _repeated("annotation id", ids)
     with np.errstate(invalid="ignore"):
         wrong = (
-            ("annotation of an unknown image", ~np.isin(truth.images, known), "an image id of the list", image_ids),
             (
+                "coco.unknown-image",
+                "annotation of an unknown image",
+                ~np.isin(truth.images, known),
+                "an image id of the list",
+                image_ids,
+            ),
+            (
+                "coco.unknown-category",
                 "annotation of an unknown category",
                 ~np.isin(truth.category_ids, list(categories)),
                 "a category id of the list",
                 category_ids,
             ),
             (
+                "coco.unusable-box",
                 "unusable box",
                 ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1)),
                 "finite numbers, no negative size",
                 boxes,
             ),
             (
+                "coco.unusable-area",
                 "unusable area",
                 ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2)),
                 "a finite number of pixels",
                 areas,
             ),
         )
-    for kind, bad, expected, values in wrong:
+    for code, kind, bad, expected, values in wrong:
         faults += [
-            Fault(kind, f"annotation {ids[index]}", expected, brief(str(values[index])))
+            Fault(code, kind, f"annotation {ids[index]}", expected, brief(str(values[index])))
             for index in np.flatnonzero(bad).tolist()
         ]
     return truth, faults
@@ -222,20 +244,32 @@ def _repeated(kind: str, ids: list[int]) -> list[Fault]:
         return []
     values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
     return [
-        Fault(f"{kind} used twice", f"{kind} {value}", "an id of its own", f"{count} times")
+        Fault("coco.repeated-id", f"{kind} used twice", f"{kind} {value}", "an id of its own", f"{count} times")
         for value, count in zip(values[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True)
     ]
 
 
 def _records(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
     if key not in data:
-        raise _broken(f'has no "{key}"', where, f'a list "{key}"', ", ".join(map(brief, list(data)[:8])) or "nothing")
+        raise _broken(
+            "coco.missing-list",
+            f'has no "{key}"',
+            where,
+            f'a list "{key}"',
+            ", ".join(map(brief, list(data)[:8])) or "nothing",
+        )
     records = data[key]
     if not isinstance(records, list):
-        raise _broken(f'"{key}" is no list', where, "a list of objects", _kind(records))
+        raise _broken("coco.not-a-list", f'"{key}" is no list', where, "a list of objects", _kind(records))
     if set(map(type, records)) - {dict}:
         index = next(index for index, record in enumerate(records) if not isinstance(record, dict))
-        raise _broken(f'"{key}" holds something else', f"{where}, {key}[{index}]", "an object", _kind(records[index]))
+        raise _broken(
+            "coco.not-an-object",
+            f'"{key}" holds something else',
+            f"{where}, {key}[{index}]",
+            "an object",
+            _kind(records[index]),
+        )
     return records
 
 
@@ -253,8 +287,10 @@ def _column(
     for index in _invalid(values, valid):
         place = f"{where}, {group}[{index}]"
         if key not in records[index]:
-            raise _broken(f'lacks "{key}"', place, expected, ", ".join(map(brief, list(records[index])[:8])))
-        raise _broken(f'"{key}" is not usable', place, expected, brief(_shown(values[index])))
+            raise _broken(
+                "coco.missing-field", f'lacks "{key}"', place, expected, ", ".join(map(brief, list(records[index])[:8]))
+            )
+        raise _broken("coco.unusable-field", f'"{key}" is not usable', place, expected, brief(_shown(values[index])))
     return values
 
 
@@ -303,6 +339,6 @@ def _shown(value: Any) -> str:
         return _kind(value)
 
 
-def _broken(what: str, where: str, expected: str, found: str) -> DatasetError:
+def _broken(code: str, what: str, where: str, expected: str, found: str) -> DatasetError:
     remedy = "Give COCO's annotation file, or one in its format"
-    return DatasetError(what, where=where, expected=expected, found=found, remedy=remedy)
+    return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)

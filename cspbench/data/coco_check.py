@@ -17,7 +17,8 @@ import numpy as np
 from cspbench.data.check import END_MARKS, HEAD, TAIL
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.decode import BadImageError, decode, opened
+from cspbench.data.decode import decode, opened
+from cspbench.errors import BadImageError
 
 
 class Seen(NamedTuple):

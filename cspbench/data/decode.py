@@ -1,9 +1,9 @@
-"""Image files to pixels: uint8 (H, W, 3) RGB, as Darknet's loader gives them to its resize.
+"""Image files to pixels: uint8 (H, W, 3) RGB, as the decoder of an evaluation's framework has them.
 
-Darknet built without OpenCV (stb_image) forces three channels and looks at nothing but the samples: grey is repeated,
-alpha is dropped without blending, a palette is looked up, 16-bit samples lose their low byte, CMYK becomes
-(255 - C)(255 - K) / 255, colour profiles and EXIF are ignored, of an animation the first frame is taken. So does
-`decode`. Darknet built with OpenCV turns the image as EXIF says: `exif=True`. JPEG decoders differ by a level or two.
+Every decoder gives three channels and looks at nothing but the samples: grey is repeated, alpha is dropped without
+blending, a palette is looked up, 16-bit samples lose their low byte, CMYK becomes (255 - C)(255 - K) / 255, colour
+profiles are ignored, of an animation the first frame is taken. Decoders differ in the rounding of JPEG, which is left
+to them (by a level or two), and in whether EXIF turns the image: see `Decoder`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data import jpeg_header
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import BadImageError, UsageError, brief
 from cspbench.io import read_file
 
 if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
+
+Decoder = Literal["opencv", "stb", "pillow"]
+"""`opencv`: libjpeg, turned as EXIF says, as in Darknet built with OpenCV and in mmpretrain. `stb`: stb_image, never
+turned, as in Darknet built without OpenCV. `pillow`: libjpeg, never turned, as in timm.
+
+Formats other than JPEG are decoded by Pillow for all three: they are lossless, and the same in stb_image but for GIF
+with transparency.
+"""
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP")
 """Pillow's names: what Darknet reads too, and WebP. Formats that run other programs (EPS), fetch other files or can
@@ -48,19 +57,34 @@ NAME_LENGTH = 200
 """Characters of an image's name in a message."""
 
 
-class BadImageError(CspbenchError):
-    """An image file cannot be read or decoded."""
+def decoder_named(name: str) -> Decoder:
+    """The decoder of that name. Raises `UsageError`."""
+    if name not in DECODERS:
+        renamed = "libjpeg is now opencv (turned as EXIF says) or pillow (not turned)"
+        raise UsageError(
+            "usage.unknown-decoder",
+            "unknown decoder",
+            expected=", ".join(DECODERS),
+            found=brief(name),
+            remedy=renamed if name == "libjpeg" else "Correct --decoder",
+        )
+    return name
 
 
-def decode(source: bytes | Path, name: str | None = None, *, exif: bool = False) -> NDArray[np.uint8]:
-    """The pixels of an image file, uint8 (H, W, 3); `name` is what an error calls the image."""
+def decode(source: bytes | Path, name: str | None = None, decoder: Decoder = "pillow") -> NDArray[np.uint8]:
+    """The pixels of an image file, uint8 (H, W, 3); `name` is what an error calls the image.
+
+    Raises `BadImageError`.
+    """
     name = name or (str(source) if isinstance(source, Path) else f"{len(source)} bytes")
     with opened(source, name) as image:
         if any(tile[0] in UNREAD for tile in image.tile):
             raise ValueError(f"{image.format} of a kind that is not read")
         with _large if image.width * image.height > LARGE else nullcontext():
+            if decoder == "stb" and image.format == "JPEG":
+                return _stb(cast("io.BytesIO", image.fp).getvalue())
             image.load()
-            return _rgb(_upright(image) if exif else image)
+            return _rgb(_upright(image) if decoder == "opencv" else image)
 
 
 @contextmanager
@@ -86,6 +110,7 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
     except Exception as error:
         # Hostile bytes make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
         raise BadImageError(
+            "image.undecodable",
             "cannot be decoded",
             where=brief(name, NAME_LENGTH),
             found=_reason(error),
@@ -132,6 +157,19 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _stb(data: bytes) -> NDArray[np.uint8]:
+    """The pixels of a JPEG file whose header was checked.
+
+    stb_image takes a file that was cut off for a whole one, and what is missing for zeros.
+    """
+    import libstb
+
+    if not jpeg_header.ends(data):
+        raise ValueError("the file is truncated")
+    pixels: NDArray[np.uint8] = libstb.imread(data, channels=3, max_bytes=3 * PIXEL_LIMIT)
+    return pixels
 
 
 def turn(image: Image.Image) -> int:

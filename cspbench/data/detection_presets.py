@@ -7,18 +7,17 @@ Source: the specification's section 0 (what changed and when), b.1 (resizing), b
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.data import resize, stb_jpeg
-from cspbench.data.decode import decode
+from cspbench.data import resize
+from cspbench.data.decode import Decoder, decode, decoder_named
 from cspbench.data.presets import Epsilon
 from cspbench.errors import UsageError
 
 NmsKind = Literal["default", "greedy", "diou"]
-Decoder = Literal["stb", "libjpeg"]
 IdRule = Literal["basename", "underscore"]
 
 NMS_KINDS: tuple[NmsKind, ...] = ("default", "greedy", "diou")
@@ -39,18 +38,13 @@ class DetectionPreset:
     """What counts as overlap: `default` IoU, `greedy` IoU - (d2/c2)^0.6, `diou` IoU - (d2/c2)^beta_nms. `cfg`: as the
     nms_kind= of the network's last detection layer says.
     """
+    decoder: Decoder = "stb"
     letterbox: bool = False
     """Keep the aspect ratio and fill up with grey, instead of stretching."""
     image_id: IdRule = "underscore"
     """How Darknet reads a COCO id out of a file's name: the number it begins with (`basename`), or what follows the
     path's last underscore, if there is one (`underscore`). Here ids are the annotations'; where the rule would give
     another one, an evaluation says so.
-    """
-    exif: bool = False
-    """Turn the image as its EXIF data says."""
-    decoder: Decoder = "stb"
-    """Whose rounding of JPEG files: `stb` as Darknet built without OpenCV, `libjpeg` as with it. Other formats are the
-    same in both; JPEG files of rare kinds, or of more than `stb_jpeg.LARGEST` pixels, are always libjpeg's.
     """
     epsilon: Epsilon = "inside-1e-5"
     """Batch norm's divisor: sqrt(variance + 1e-5), or sqrt(variance) + 1e-6 (`outside`)."""
@@ -60,6 +54,7 @@ class DetectionPreset:
         _share("--nms", self.nms)
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
             raise UsageError(
+                "usage.unknown-nms-kind",
                 f"no kind of suppression {self.nms_kind!r}",
                 expected=f"one of {', '.join((*NMS_KINDS, *CFG_NAMES, 'cfg'))}",
                 remedy="Correct --nms-kind",
@@ -72,9 +67,7 @@ class DetectionPreset:
 
         `size` is the network's (height, width), `name` is for errors. Raises `BadImageError`.
         """
-        image = stb_jpeg.decode(data) if self.decoder == "stb" and not self.exif else None
-        if image is None:
-            image = decode(data, name, exif=self.exif)
+        image = decode(data, name, self.decoder)
         return self.prepare(image, size, out), resize.extent(image)
 
     def prepare(
@@ -90,21 +83,25 @@ class DetectionPreset:
         return resize.resize_image(image, width, height, out)
 
     def overridden(
-        self, conf: float | None = None, nms: float | None = None, nms_kind: str | None = None
+        self,
+        conf: float | None = None,
+        nms: float | None = None,
+        nms_kind: str | None = None,
+        decoder: str | None = None,
     ) -> DetectionPreset:
         """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`.
 
         A kind of NMS may have the name that a cfg gives it: greedynms, diounms.
         """
         kind = None if nms_kind is None else CFG_NAMES.get(nms_kind, nms_kind)
-        given = {"conf": conf, "nms": nms, "nms_kind": kind}
+        pixels = None if decoder is None else decoder_named(decoder)
+        given = {"conf": conf, "nms": nms, "nms_kind": kind, "decoder": pixels}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(self, **changes)
 
     def as_json(self) -> dict[str, Any]:
         """Every field, for the result's provenance."""
-        limit = {"stb_pixels": stb_jpeg.LARGEST} if self.decoder == "stb" else {}
-        return {**asdict(self), **limit, "resize": "darknet"}
+        return {**asdict(self), "resize": "darknet"}
 
     def forward_json(self) -> dict[str, Any]:
         """What decides the candidates that a run keeps: all but the suppression and the image ids, which come after."""
@@ -114,14 +111,21 @@ class DetectionPreset:
 
 def _share(option: str, value: float) -> None:
     if not 0 <= value <= 1:  # also false for NaN
-        raise UsageError(f"{option} is out of range", expected="0 to 1", found=f"{value:g}", remedy=f"Correct {option}")
+        raise UsageError(
+            "usage.out-of-range",
+            f"{option} is out of range",
+            expected="0 to 1",
+            found=f"{value:g}",
+            remedy=f"Correct {option}",
+        )
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        # Then greedynms compared plain IoU, as every kind that the tables' networks name.
-        DetectionPreset("readme", conf=0.005, nms=0.45, nms_kind="default"),
+        # Then greedynms compared plain IoU, as every kind that the tables' networks name. The authors' build most
+        # likely had OpenCV; the other presets are of builds without.
+        DetectionPreset("readme", conf=0.005, nms=0.45, nms_kind="default", decoder="opencv"),
         DetectionPreset("head", conf=0.001, nms=0.6, nms_kind="cfg", image_id="basename"),
         DetectionPreset("letterbox", conf=0.005, nms=0.45, nms_kind="default", letterbox=True),
         DetectionPreset("pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon="outside-1e-6"),
@@ -129,20 +133,13 @@ PRESETS = {
 }
 
 
-def with_decoder(preset: DetectionPreset, name: str) -> DetectionPreset:
-    """The preset with another JPEG decoder."""
-    if name not in get_args(Decoder):
-        raise UsageError(
-            "no such decoder",
-            expected=f"one of {', '.join(get_args(Decoder))}",
-            found=repr(name),
-            remedy="Correct --decoder",
-        )
-    return replace(preset, decoder=cast("Decoder", name))
-
-
 def detection_preset(name: str) -> DetectionPreset:
     """The preset of that name."""
     if name not in PRESETS:
-        raise UsageError(f"no preset {name!r}", expected=f"one of {', '.join(PRESETS)}", remedy="Correct --preset")
+        raise UsageError(
+            "usage.unknown-preset",
+            f"no preset {name!r}",
+            expected=f"one of {', '.join(PRESETS)}",
+            remedy="Correct --preset",
+        )
     return PRESETS[name]

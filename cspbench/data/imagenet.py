@@ -17,9 +17,9 @@ from cspbench.data import labels as label_files
 from cspbench.data.classes import known, order
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
-from cspbench.data.source import DatasetError, Entry, FileSource, Region, Source, is_image
+from cspbench.data.source import Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
-from cspbench.errors import UsageError, brief
+from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
@@ -44,6 +44,7 @@ def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "v
     unknown = [entry.key for entry in source.entries if entry.wnid is None]
     if unknown:
         raise DatasetError(
+            "imagenet.unknown-classes",
             f"{len(unknown)} of {len(source)} images have no class of ImageNet",
             where=str(place),
             expected="folders named by the 1000 WordNet ids" if source.kind == "folders" else "a class for each image",
@@ -67,18 +68,26 @@ def scan(place: str | Path, labels: Path | None = None) -> FileSource:
             source = _archive(path, labels)
         else:
             found = "a file of another kind" if path.exists() else "nothing there"
-            raise DatasetError("is no data set", where=str(place), found=found, remedy=REMEDY)
+            raise DatasetError(
+                "imagenet.not-a-data-set", "is no data set", where=str(place), found=found, remedy=REMEDY
+            )
     except (OSError, ValueError, RuntimeError) as error:  # a null character, or ~ and the name of nobody
         found = getattr(error, "strerror", None) or str(error)
         where = getattr(error, "filename", None) or place
-        raise DatasetError("cannot be read", where=str(where), found=found, remedy="Make it readable") from error
+        raise DatasetError(
+            "imagenet.unreadable", "cannot be read", where=str(where), found=found, remedy="Make it readable"
+        ) from error
     if not source:
-        raise DatasetError("holds no images", where=str(place), remedy=REMEDY)
+        raise DatasetError("imagenet.no-images", "holds no images", where=str(place), remedy=REMEDY)
     keys = [entry.key for entry in source.entries]
     twice = [key for key, following in pairwise(keys) if key == following]
     if twice:
         raise DatasetError(
-            "has several images of one name", where=str(place), found=_first(twice), remedy="Keep one of each"
+            "imagenet.same-names",
+            "has several images of one name",
+            where=str(place),
+            found=_first(twice),
+            remedy="Keep one of each",
         )
     return source
 
@@ -101,7 +110,10 @@ def _folder(path: Path, labels: Path | None, inside: Sequence[str] = INSIDE) -> 
                 return _folder(path / below, labels, inside=())
     if labels is not None and entries:
         raise UsageError(
-            "--labels goes with a flat folder or archive", found="class folders", remedy="Leave --labels out"
+            "usage.labels-with-folders",
+            "--labels goes with a flat folder or archive",
+            found="class folders",
+            remedy="Leave --labels out",
         )
     return FileSource("folders", entries, regions, others + len(images))
 
@@ -149,6 +161,7 @@ def _listed(
         return FileSource(kind, (), (), others)
     if labels is None:
         raise DatasetError(
+            "imagenet.no-labels",
             "images without class folders and without a list of classes",
             where=str(path),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
@@ -158,6 +171,7 @@ def _listed(
     entries = [Entry(utf8_name(name), *found) for name, found in zip(names, read.of(names), strict=True)]
     if not any(entry.wnid for entry in entries):
         raise DatasetError(
+            "labels.other-images",
             "knows none of the images",
             where=str(labels),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
@@ -168,7 +182,9 @@ def _listed(
 
 def _webdataset(place: Path) -> FileSource:
     if not place.exists():
-        raise DatasetError("is no data set", where=f"wds/{place}", found="nothing there", remedy=REMEDY)
+        raise DatasetError(
+            "imagenet.not-a-data-set", "is no data set", where=f"wds/{place}", found="nothing there", remedy=REMEDY
+        )
     shards = sorted(place.glob("*.tar")) if place.is_dir() else [place] if place.is_file() else []
     entries, regions, others = [], [], 0
     for shard in shards:

@@ -51,6 +51,11 @@ def bare(data: bytes) -> Bare:
     return Bare(b"".join([data[:2], *kept, data[begin:end]]), scans)
 
 
+def ends(needed: bytes) -> bool:
+    """Whether a file, as `bare` gives it, has its end of image."""
+    return needed.endswith(bytes((0xFF, END_OF_IMAGE)))
+
+
 def exif(data: bytes) -> bytes:
     """The first EXIF block, or nothing."""
     for marker, begin, end in _segments(data):

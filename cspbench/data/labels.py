@@ -17,8 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from cspbench.data.classes import order, places
 from cspbench.data.decode import NAME_LENGTH
-from cspbench.data.source import DatasetError
-from cspbench.errors import brief
+from cspbench.errors import DatasetError, brief
 from cspbench.io import filled_lines, read_file
 
 FILES = (
@@ -60,6 +59,7 @@ class Labels:
             numbers = [rank[stem] for stem in stems]
         else:
             raise DatasetError(
+                "labels.no-places",
                 "gives classes by place, but the images' names give no places",
                 where=str(self.path),
                 expected=f"names like ILSVRC2012_val_00000001.JPEG, or {len(self.by_place)} images",
@@ -107,7 +107,12 @@ def _name(labels: Labels, line: int, name: str, text: str) -> None:
     found = _class(labels.path, line, text, 0)
     if not stem or labels.by_name.setdefault(stem, found) != found:
         what = f"{brief(stem, NAME_LENGTH)} has two classes" if stem else "no image name"
-        raise DatasetError(what, where=f"{labels.path}, line {line}", remedy="Correct the list")
+        raise DatasetError(
+            "labels.two-classes" if stem else "labels.no-image-name",
+            what,
+            where=f"{labels.path}, line {line}",
+            remedy="Correct the list",
+        )
 
 
 def _class(path: Path, line: int, text: str, first: int) -> Class:
@@ -118,6 +123,7 @@ def _class(path: Path, line: int, text: str, first: int) -> Class:
     elif text.isascii() and text.isdigit() and len(text) < 20 and first <= int(text) < first + 1000:
         return order("darknet" if first else "sorted")[int(text) - first], int(text)
     raise DatasetError(
+        "labels.unknown-class",
         "no class of ImageNet",
         where=f"{path}, line {line}",
         expected=f"one of the 1000 WordNet ids, or {first} to {first + 999}",
@@ -128,6 +134,7 @@ def _class(path: Path, line: int, text: str, first: int) -> Class:
 
 def _unreadable(path: Path, found: str) -> DatasetError:
     return DatasetError(
+        "labels.not-a-list",
         "is no list of classes",
         where=str(path),
         expected="the devkit's ground truth, LOC_val_solution.csv or lines `name wnid`",

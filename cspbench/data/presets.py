@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data import resize
-from cspbench.data.decode import PIXEL_LIMIT, BadImageError, decode
-from cspbench.errors import UsageError
+from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
+from cspbench.errors import BadImageError, UsageError
 
 Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]
@@ -32,8 +32,7 @@ class ClassificationPreset:
     """How an image becomes a network's input, and how the network's batch norm divides."""
 
     name: str
-    exif: bool = False
-    """Turn the image as its EXIF data says."""
+    decoder: Decoder = "stb"
     interpolation: Interpolation = "darknet"
     """`darknet`: two taps, corners aligned, in float. The others are Pillow's: antialiased, rounded to 8 bits."""
     crop_pct: float = 1.0
@@ -57,7 +56,7 @@ class ClassificationPreset:
         self, data: bytes, size: int | tuple[int, int], name: str, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """The network's input, float32 (3, height, width), from an image file's bytes; `name` is for errors."""
-        image = decode(data, name, exif=self.exif)
+        image = decode(data, name, self.decoder)
         try:
             return self.prepare(image, size, out)
         except BadImageError as error:
@@ -89,9 +88,13 @@ class ClassificationPreset:
                 channel /= np.float32(std)
         return out
 
+    def overridden(self, decoder: str | None = None) -> ClassificationPreset:
+        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`."""
+        return self if decoder is None else replace(self, decoder=decoder_named(decoder))
+
     def as_json(self) -> dict[str, Any]:
         """Every field, for the result's provenance."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std), "decoder": "Pillow"}
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     def _center(self, image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         """The centred square that becomes the input: the whole shorter side, less what the crop would cut off."""
@@ -113,10 +116,14 @@ class ClassificationPreset:
         _, height, width = out.shape
         if height != width:
             raise UsageError(
-                f"preset {self.name} is for square inputs", found=f"{height}x{width}", remedy="Use preset readme"
+                "usage.square-preset",
+                f"preset {self.name} is for square inputs",
+                found=f"{height}x{width}",
+                remedy="Use preset readme",
             )
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
             raise BadImageError(
+                "image.too-long",
                 "is too long for its width",
                 found=f"{scaled[0]}x{scaled[1]} pixels once resized",
                 remedy="Replace the file by an intact copy",
@@ -131,11 +138,13 @@ class ClassificationPreset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        ClassificationPreset("readme"),
+        # The authors' build most likely had OpenCV.
+        ClassificationPreset("readme", decoder="opencv"),
         ClassificationPreset("head"),
         ClassificationPreset("pjreddie", order="crop-resize", epsilon="outside-1e-6"),
         ClassificationPreset(
             "timm",
+            decoder="pillow",
             interpolation="bilinear",
             crop_pct=0.887,
             crop_rounding="nearest",
@@ -144,7 +153,7 @@ PRESETS = {
         ),
         ClassificationPreset(
             "mmpretrain",
-            exif=True,
+            decoder="opencv",
             interpolation="bicubic",
             crop_padding=32,
             crop_rounding="nearest",
@@ -155,7 +164,7 @@ PRESETS = {
 }
 
 STEPS = {
-    "exif": ("exif",),
+    "decoder": ("decoder",),
     "resize": ("interpolation",),
     "crop": ("crop_pct", "crop_padding", "crop_rounding"),
     "order": ("order",),
@@ -168,7 +177,12 @@ STEPS = {
 def preset(name: str) -> ClassificationPreset:
     """The preset of that name."""
     if name not in PRESETS:
-        raise UsageError(f"no preset {name!r}", expected=f"one of {', '.join(PRESETS)}", remedy="Correct --preset")
+        raise UsageError(
+            "usage.unknown-preset",
+            f"no preset {name!r}",
+            expected=f"one of {', '.join(PRESETS)}",
+            remedy="Correct --preset",
+        )
     return PRESETS[name]
 
 

@@ -8,16 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from cspbench.data.decode import FILE_LIMIT, NAME_LENGTH, BadImageError
-from cspbench.errors import CspbenchError, brief
+from cspbench.data.decode import FILE_LIMIT, NAME_LENGTH
+from cspbench.errors import BadImageError, brief
 from cspbench.io import open_file, read_part, utf8_name
 
 SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"))
 """Of the files that a folder or an archive is searched for, in lower case."""
-
-
-class DatasetError(CspbenchError):
-    """A data set is not there, not readable or not labelled."""
 
 
 class Entry(NamedTuple):
@@ -127,6 +123,7 @@ class FileSource(Source):
                 return size, start, _read(stream, offset + size - min(tail, size), min(tail, size)) if tail else b""
         except OSError as error:
             raise BadImageError(
+                "image.unreadable",
                 "cannot be read",
                 where=brief(self.entries[index].key, NAME_LENGTH),
                 found=error.strerror or str(error),

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from cspbench.data.source import DatasetError, Region
+from cspbench.data.source import Region
+from cspbench.errors import DatasetError
 from cspbench.io import open_file, read_part
 
 BLOCK = 512
@@ -128,6 +129,7 @@ def _text(name: bytes) -> str:
 
 def _broken(path: Path, found: str) -> DatasetError:
     return DatasetError(
+        "imagenet.not-a-tar",
         "is no complete, uncompressed tar archive",
         where=str(path),
         found=found,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from cspbench.data.classes import order, places
-from cspbench.data.source import DatasetError, Sample, Source
-from cspbench.errors import UsageError
+from cspbench.data.source import Sample, Source
+from cspbench.errors import DatasetError, UsageError
 
 PACKAGES = {"hfds": "datasets", "tfds": "tensorflow tensorflow-datasets"}
 
@@ -22,6 +22,7 @@ def open_timm(kind: str, name: str, split: str) -> Source:
     except Exception as error:
         # Not only ImportError: a torchvision that was built for another torch breaks timm with RuntimeError.
         raise DatasetError(
+            "environment.no-timm",
             "timm cannot be imported",
             found=f"{type(error).__name__}: {error}",
             remedy="Install timm, and a torchvision that fits torch",
@@ -30,6 +31,7 @@ def open_timm(kind: str, name: str, split: str) -> Source:
         dataset = create_dataset(f"{kind}/{name}", root=None, split=split)
     except ImportError as error:
         raise DatasetError(
+            "environment.no-data-package",
             f"timm cannot read {kind}/ data sets here",
             found=str(error),
             remedy=f"pip install {PACKAGES[kind]}",
@@ -37,6 +39,7 @@ def open_timm(kind: str, name: str, split: str) -> Source:
     except Exception as error:
         # Whatever the library behind the reader raises: a wrong name, a wrong split, no network, no login.
         raise DatasetError(
+            "imagenet.stream-unopened",
             "cannot be opened",
             where=f"{kind}/{name}, split {split}",
             found=" ".join(f"{type(error).__name__}: {error}".split())[:300],
@@ -100,7 +103,11 @@ class Stream(Source):
         import torch.utils.data
 
         if torch.utils.data.get_worker_info() is not None:
-            raise UsageError(f"{self.kind}/ data sets cannot be read by loader processes", remedy="Use -j 0")
+            raise UsageError(
+                "usage.loader-processes",
+                f"{self.kind}/ data sets cannot be read by loader processes",
+                remedy="Use -j 0",
+            )
         if self._images is None or index < self._next:
             self._images, self._next = iter(self.dataset), 0
         for image, number in self._images:
@@ -110,7 +117,11 @@ class Stream(Source):
                 data = b"P6 %d %d 255\n" % rgb.size + rgb.tobytes()
                 return Sample(f"{index:08d}", data, _wnid(self.classes, number), number)
         raise DatasetError(
-            "the stream ended early", expected=f"{len(self)} images", found=str(self._next), remedy="Download it again"
+            "imagenet.stream-ended",
+            "the stream ended early",
+            expected=f"{len(self)} images",
+            found=str(self._next),
+            remedy="Download it again",
         )
 
 
@@ -127,6 +138,7 @@ def _wnid(classes: list[str], number: int) -> str:
     if len(classes) in (0, 1000) and 0 <= number < 1000:
         return order("sorted")[number]
     raise DatasetError(
+        "imagenet.other-classes",
         "the data set's classes are not ImageNet's",
         expected="1000 classes, or classes named by WordNet ids",
         found=f"class {number} of {len(classes)}",

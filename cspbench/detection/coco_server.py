@@ -18,7 +18,7 @@ import numpy as np
 
 from cspbench.detection.ap.average_precision import METRICS
 from cspbench.detection.ap.matching import Detections
-from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, replacing
 
 CHUNK = 1 << 16
@@ -48,14 +48,11 @@ _NAMES = {
 """Ways to write the metrics, in lower case without signs: AP_50, APs, AP_small, AR@100, AR_max_100."""
 
 
-class ServerError(CspbenchError):
-    """A server's answer cannot be read."""
-
-
 def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Path:
     """Where the server's zip of that name on the leaderboard lies: detections_SPLIT_NAME_results.zip."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,79}", name):
         raise UsageError(
+            "usage.server-name",
             "not a name for the evaluation server",
             expected="letters, digits, dots, pluses and hyphens, at most 80",
             found=repr(brief(name)),
@@ -115,7 +112,7 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
     """The server's numbers by metric, in percent with the decimals that it gave; None for its -1.
 
     Reads pycocotools' lines, JSON and `name: number` lines, shares or percent. A metric that is not named is left out;
-    without an AP, or with two different ones, it is a `ServerError`.
+    without an AP, or with two different ones, it is a `DatasetError`.
     """
     try:
         with open_file(file) as stream:
@@ -145,7 +142,7 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
 
 
 def _consistent(found: dict[str, Decimal | None], file: Path) -> None:
-    """Raise `ServerError` for numbers that no result has together: of several results, or partly shares.
+    """Raise `DatasetError` for numbers that no result has together: of several results, or partly shares.
 
     AP is the mean of ten thresholds, of which AP50 is the best and one, and AP75 no better than those up to 0.75.
     """
@@ -223,8 +220,13 @@ def _number(value: Any, name: str, file: Path) -> Decimal:
     return number
 
 
-def _unreadable(file: Path, expected: str, found: str) -> ServerError:
+def _unreadable(file: Path, expected: str, found: str) -> DatasetError:
     remedy = "Give what the evaluation server printed, or its scores as JSON"
-    return ServerError(
-        "is no answer of COCO's server", where=str(file), expected=expected, found=brief(found, 120), remedy=remedy
+    return DatasetError(
+        "server.not-an-answer",
+        "is no answer of COCO's server",
+        where=str(file),
+        expected=expected,
+        found=brief(found, 120),
+        remedy=remedy,
     )

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.detection.candidates import Candidates, no_candidates
-from cspbench.detection.decode_yolo import DetectorOutputError
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox
 
 Floats = NDArray[np.float32]
@@ -39,11 +38,12 @@ def decode(
     (height, width), `extents` the images' (width, height) in pixels, which were stretched to it, `names` what errors
     call them. Refined anchors hold something with a probability above `objectness`, or are left out.
 
-    Raises `DetectorOutputError` for outputs that are not finite, `DefinitionError` for a head of another kind.
+    Raises `OutputError` for outputs that are not finite, `DefinitionError` for a head of another kind.
     """
     for at, name in enumerate(names):
         if not all(np.isfinite(output[at]).all() for output in outputs):
-            raise DetectorOutputError(
+            raise OutputError(
+                "network.not-finite",
                 "the network gives values that are not finite",
                 where=name,
                 expected="boxes",
@@ -73,6 +73,7 @@ def _found(raw: Floats, layer: Detection, size: tuple[int, int], conf: float, ob
             boxes, scores = _regions(raw, layer, size)
         case _:
             raise DefinitionError(
+                "network.not-a-quoted-head",
                 f"[{layer.section}] is no head of a quoted detector",
                 expected="[multibox], [refinebox] or [roibox]",
                 found=f"[{layer.section}]",
@@ -155,7 +156,8 @@ def _joined(parts: Sequence[Candidates], ratio: Floats) -> Candidates:
     starts = np.cumsum([0] + [len(part.boxes) for part in parts])
     boxes = np.concatenate([part.boxes for part in parts]) * ratio
     if not np.isfinite(boxes).all():
-        raise DetectorOutputError(
+        raise OutputError(
+            "network.not-finite",
             "the network gives boxes without end",
             expected="finite boxes",
             found="inf",

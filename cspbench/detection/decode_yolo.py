@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.detection.candidates import Candidates, no_candidates
-from cspbench.errors import CspbenchError, DefinitionError
+from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
 
 Floats = NDArray[np.float32]
@@ -21,10 +21,6 @@ Indices = NDArray[np.intp]
 
 OBJECTNESS = 4
 """Its place among an anchor's values; Gaussian layers have a deviation beside each of the four before it."""
-
-
-class DetectorOutputError(CspbenchError):
-    """A detector gives values that are no boxes."""
 
 
 class _Passing(NamedTuple):
@@ -69,7 +65,7 @@ def decode(
     the network input's (height, width), `extents` the images' (width, height) in pixels, `names` what errors call them.
     `letterbox`: the images were prepared with it. Boxes without a category above `conf` are left out.
 
-    Raises `DetectorOutputError` for NaN outputs and for boxes without end, `DefinitionError` for a layer that cannot be
+    Raises `OutputError` for NaN outputs and for boxes without end, `DefinitionError` for a layer that cannot be
     decoded.
     """
     for output in outputs:
@@ -94,7 +90,8 @@ def fitted(size: tuple[int, int], extent: tuple[int, int]) -> tuple[int, int]:
 
 def _refuse(bad: NDArray[np.bool_], names: Sequence[str], found: str) -> None:
     if bad.any():
-        raise DetectorOutputError(
+        raise OutputError(
+            "network.not-finite",
             "the network gives values that are not finite",
             where=names[int(np.flatnonzero(bad)[0])],
             expected="boxes",
@@ -107,6 +104,7 @@ def _find(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32
     """One layer's boxes and candidates over a batch."""
     if layer.classes > np.iinfo(np.int16).max:
         raise DefinitionError(
+            "network.too-many-classes",
             "too many classes to decode",
             expected=f"{np.iinfo(np.int16).max} at most",
             found=str(layer.classes),
@@ -124,6 +122,7 @@ def _find(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32
             boxes, scores = _region(passing)
         case _:
             raise DefinitionError(
+                "network.no-softmax",
                 f"[{layer.section}] without softmax=1 cannot be decoded",
                 expected="a softmax over the classes",
                 found="a tree of classes, or raw values",

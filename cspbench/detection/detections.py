@@ -47,6 +47,7 @@ def detections(
     categories = np.concatenate([np.zeros(0, np.int16), *(each for each, _, _ in parts)])
     if len(categories) and int(categories.max()) >= len(category_ids):
         raise DefinitionError(
+            "network.more-classes",
             "the detector has more classes than the data set",
             expected=f"{len(category_ids)} at most",
             found=str(int(categories.max()) + 1),

@@ -120,7 +120,7 @@ class QuotedDetector:
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
         """See `Detector`."""
-        image = decode(data, name)
+        image = decode(data, name, self.recipe.decoder)
         return self.prepare(image, out), extent(image)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
@@ -175,6 +175,7 @@ def of_network(
     """
     if not network.detections:
         raise UsageError(
+            "usage.other-task",
             f"{network.name} is no detector",
             expected="a network with box layers",
             found="a classifier",
@@ -182,6 +183,7 @@ def of_network(
         )
     if recipe is not None and size is not None and size != network.input[1:]:
         raise UsageError(
+            "usage.own-size",
             f"{network.name} runs at its own input size only",
             expected="x".join(map(str, network.input[1:])),
             found="x".join(map(str, size)),

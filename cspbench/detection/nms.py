@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from cspbench.detection import overlaps
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.overlaps import GREEDY_BETA, PLAIN, Criterion, Floats, Indices, Sorted, TooManyPairsError
-from cspbench.errors import UsageError
+from cspbench.detection.overlaps import GREEDY_BETA, PLAIN, Criterion, Floats, Indices, Sorted
+from cspbench.errors import TooManyPairsError, UsageError
 from cspbench.network.layers import Detection, Yolo
 
 __all__ = ["PLAIN", "Criterion", "criterion", "nms", "nms_many"]
@@ -56,7 +56,11 @@ def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Crit
     for threshold in thresholds:
         if not 0 <= threshold <= 1:
             raise UsageError(
-                "an NMS threshold is out of range", expected="0 to 1", found=f"{threshold:g}", remedy="Correct --nms"
+                "usage.out-of-range",
+                "an NMS threshold is out of range",
+                expected="0 to 1",
+                found=f"{threshold:g}",
+                remedy="Correct --nms",
             )
     kept = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
     for block in _blocks(images) if thresholds else ():

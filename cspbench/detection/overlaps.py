@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.detection.candidates import Candidates
+from cspbench.errors import TooManyPairsError
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -76,10 +77,6 @@ class Pairs(NamedTuple):
     first: Indices
     second: Indices
     value: Floats
-
-
-class TooManyPairsError(Exception):
-    """More pairs than the caller wants to have in memory."""
 
 
 def sort(images: Sequence[Candidates]) -> Sorted:

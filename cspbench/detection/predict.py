@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.decode import BadImageError
 from cspbench.detection.candidates import no_candidates, pack
 from cspbench.detection.detector import Detector
+from cspbench.errors import BadImageError
 from cspbench.inference import predict_shards
 from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays
@@ -53,7 +53,7 @@ def predict(
     workers: int,
     progress: Callable[[Timing], None],
 ) -> Timing:
-    """Make the shards: all candidates of each image before any suppression. Raises `DetectorOutputError`."""
+    """Make the shards: all candidates of each image before any suppression. Raises `OutputError`."""
 
     def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.detection.ap.matching import DetectionError, Detections
-from cspbench.errors import brief
+from cspbench.detection.ap.matching import Detections
+from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 
 LARGEST = 1 << 31
@@ -19,7 +19,7 @@ LARGEST_ID = 2**53
 
 
 def read(path: Path) -> tuple[Detections, str]:
-    """The detections of a file, in its order, and the file's sha256; `DetectionError` when it is no such thing.
+    """The detections of a file, in its order, and the file's sha256; `DatasetError` when it is no such thing.
 
     Whether ids and numbers are usable is for `matching.indexed` to say, which knows the ground truth.
     """
@@ -64,8 +64,13 @@ def _floats(values: list[Any]) -> list[float]:
     ]
 
 
-def _broken(path: Path, expected: str, found: str) -> DetectionError:
+def _broken(path: Path, expected: str, found: str) -> DatasetError:
     remedy = "Give the JSON list that Darknet's `detector valid` or another tool wrote for COCO"
-    return DetectionError(
-        "is no result file of detections", where=str(path), expected=expected, found=found, remedy=remedy
+    return DatasetError(
+        "detections.not-a-result-file",
+        "is no result file of detections",
+        where=str(path),
+        expected=expected,
+        found=found,
+        remedy=remedy,
     )

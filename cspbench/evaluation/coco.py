@@ -12,7 +12,6 @@ import numpy as np
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.detection_presets import DetectionPreset
-from cspbench.data.source import DatasetError
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import shards
@@ -20,7 +19,7 @@ from cspbench.detection.detections import detections, joined
 from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, heads
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
-from cspbench.errors import UsageError
+from cspbench.errors import DatasetError, UsageError
 from cspbench.inference.memory import give_back
 from cspbench.inference.run import Run
 from cspbench.network.layers import Detection, Yolo
@@ -43,6 +42,7 @@ def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
     known = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
     if len(known) != classes:
         raise DatasetError(
+            "coco.other-classes",
             "the network and the data set have different numbers of classes",
             where=str(source.annotations.path),
             expected=f"{classes} categories, as the network",
@@ -175,6 +175,7 @@ def parse_thresholds(text: str | None, preset: DetectionPreset) -> list[float]:
             raise ValueError
     except ValueError:
         raise UsageError(
+            "usage.nms",
             "--nms cannot be read",
             expected="an IoU between 0 and 1, or several with commas",
             found=repr(text),

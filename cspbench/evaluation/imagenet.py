@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.data.classes import SAMPLE, order, places
-from cspbench.data.decode import BadImageError
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 from cspbench.inference.run import Run
 from cspbench.network.network import Network
 from cspbench.network.network import digest as network_digest
@@ -63,6 +62,7 @@ def limit_of(text: str, total: int) -> int:
             raise ValueError
     except ValueError:
         raise UsageError(
+            "usage.limit",
             "--limit cannot be read",
             expected="a number of images, or a percentage up to 100%",
             found=repr(text),
@@ -85,6 +85,7 @@ def check_classes(subject: Subject, source: Source) -> None:
     if wnid and wnid not in places(subject.classes):
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
+            "usage.other-classes",
             f"{subject.name} does not know these classes",
             expected=f"images of {kinds[subject.classes == SAMPLE]}",
             found=f"images of {kinds[subject.classes != SAMPLE]}, the first of {wnid}",
@@ -96,6 +97,7 @@ def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
     """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
     if preset.interpolation != "darknet" and size[0] != size[1]:
         raise UsageError(
+            "usage.square-preset",
             f"preset {preset.name} is for square inputs",
             expected="as many rows as columns",
             found=f"{size[0]}x{size[1]}",

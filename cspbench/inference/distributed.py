@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from cspbench.errors import UsageError
-from cspbench.inference.run import IncompleteRunError
+from cspbench.errors import IncompleteRunError, UsageError
 
 GATHERING = timedelta(minutes=10)
 """How long the processes wait for each other at the beginning."""
@@ -20,6 +19,7 @@ def rank() -> tuple[int, int]:
     number, count = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     if not number.isdecimal() or not count.isdecimal() or not int(number) < int(count) <= 65536:
         raise UsageError(
+            "usage.torchrun",
             "RANK and WORLD_SIZE do not belong together",
             expected="RANK below WORLD_SIZE, as torchrun sets them",
             found=f"RANK {number!r}, WORLD_SIZE {count!r}",
@@ -64,6 +64,7 @@ def _lost(share: tuple[int, int]) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:  # of the network, or for want of an address
         raise IncompleteRunError(
+            "incomplete.no-rendezvous",
             "the processes of this evaluation do not find each other",
             expected=f"{share[1]} processes, as torchrun starts them",
             found=str(error).splitlines()[0][:200],

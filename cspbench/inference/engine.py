@@ -34,6 +34,7 @@ def choose_device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
+            "usage.device",
             f"device {name!r} cannot be used",
             expected="cpu, cuda, cuda:N or mps, as this machine has",
             found=str(error).splitlines()[0],

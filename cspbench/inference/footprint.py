@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 
-from cspbench.errors import CspbenchError, UsageError
-from cspbench.inference.run import IncompleteRunError
+from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 
@@ -47,6 +46,7 @@ def check(network: Network) -> None:
     needed = live_bytes(network)
     if needed > LIMIT:
         raise UsageError(
+            "usage.too-much-memory",
             f"{network.name} needs too much memory",
             expected=f"at most {_gib(LIMIT)} for the maps of one image",
             found=f"{_gib(needed)} with an input of {'x'.join(map(str, network.input))}",
@@ -80,6 +80,7 @@ def enough_memory(what: str) -> Iterator[None]:
 def exhausted(what: str, error: BaseException) -> IncompleteRunError:
     """The error for memory that ran out even for one image."""
     return IncompleteRunError(
+        "memory.exhausted",
         "memory ran out",
         where=what,
         expected="memory for one image at least",

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, IncompleteRunError
 from cspbench.inference.engine import Engine
 from cspbench.inference.footprint import enough_memory
 from cspbench.inference.memory import give_back
 from cspbench.inference.npz import Arrays
-from cspbench.inference.run import IncompleteRunError, Run
+from cspbench.inference.run import Run
 
 Columns = dict[str, list[Any]]
 """One entry per image under each name."""
@@ -145,6 +145,7 @@ class _Told(Dataset[Prepared | CspbenchError]):
 
 def _died(error: Exception) -> IncompleteRunError:
     return IncompleteRunError(
+        "incomplete.worker-died",
         "a process that prepares images died",
         found=(str(error) or type(error).__name__).splitlines()[0],
         remedy="Finished shards are kept: run the command again to resume, if memory is short with fewer of them (-j)",

@@ -10,10 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from cspbench.data.decode import BadImageError
-from cspbench.errors import CspbenchError, printable
+from cspbench.errors import BadImageError, CspbenchError, IncompleteRunError, printable
 from cspbench.inference.npz import Arrays
-from cspbench.inference.run import IncompleteRunError, Run, record
+from cspbench.inference.run import Run, record
 from cspbench.io import write_json
 
 MOST = 1000
@@ -133,6 +132,7 @@ def _keep(path: Path, about: Mapping[str, Any]) -> None:
         write_json(path / "run.json", about)
     except CspbenchError as error:
         raise IncompleteRunError(
+            "incomplete.write-failed",
             "the record of the run cannot be written",
             where=error.where,
             found=error.found,

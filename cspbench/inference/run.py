@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.inference import npz
 from cspbench.inference import record as records
 from cspbench.inference.npz import Arrays
@@ -29,16 +29,6 @@ SHARD = 256
 """Samples per shard."""
 LARGEST = 1 << 33
 """Bytes of a shard, at most: a detector that keeps every box of every class stays below."""
-
-
-class RunError(CspbenchError):
-    """A run directory is unusable, or belongs to another run."""
-
-
-class IncompleteRunError(CspbenchError):
-    """A run lacks predictions; it can be resumed."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -88,6 +78,7 @@ class Run:
         """
         if len(arrays["index"]) != len(self.block(shard)):
             raise RunError(
+                "run.shard-size",
                 f"shard {shard} holds the wrong number of samples",
                 where=str(self.path),
                 expected=str(len(self.block(shard))),
@@ -98,6 +89,7 @@ class Run:
             write_bytes(self.shard_path(shard), npz.dump(arrays))
         except CspbenchError as error:
             raise IncompleteRunError(
+                "incomplete.write-failed",
                 "a shard cannot be written",
                 where=error.where,
                 found=error.found,
@@ -116,12 +108,14 @@ class Run:
                 npz.check(arrays, {"ok": (np.bool_, ())}, len(block))
         except FileNotFoundError:
             raise IncompleteRunError(
+                "incomplete.shard-missing",
                 f"shard {shard} of {self.shards} is missing",
                 where=str(self.path),
                 remedy="Run the command again to resume",
             ) from None
         except (OSError, ValueError, MemoryError) as error:
             raise RunError(
+                "run.shard-unreadable",
                 "a shard cannot be read",
                 where=str(path),
                 expected="what an evaluation writes",
@@ -133,7 +127,12 @@ class Run:
     def merged(self, columns: npz.Columns | None = None) -> Arrays:
         """All predictions in sample order; the count is asserted, and those columns in every shard."""
         if not self.samples:
-            raise RunError("a run of no samples", where=str(self.path), remedy="Evaluate on a data set with images")
+            raise RunError(
+                "run.no-samples",
+                "a run of no samples",
+                where=str(self.path),
+                remedy="Evaluate on a data set with images",
+            )
         shards = []
         for shard in range(self.shards):
             shards.append(self.read(shard))
@@ -152,6 +151,7 @@ class Run:
     def foreign(self, shard: int, error: Exception) -> RunError:
         """The error for a shard that is whole, and of another kind than its run."""
         return RunError(
+            "run.other-predictions",
             "a shard holds other predictions than its run",
             where=str(self.shard_path(shard)),
             expected="what the run's own command writes",
@@ -181,6 +181,7 @@ def open_run(
     folder = run.shard_path(0).parent
     if folder.is_symlink():
         raise RunError(
+            "run.predictions-linked",
             "the folder of predictions is a link",
             where=str(folder),
             expected="a folder of the run's own",
@@ -198,6 +199,7 @@ def open_run(
             ]
             values = [f"{key} {there.identity.get(key)}" for key in differing]
             raise RunError(
+                "run.other-run",
                 "the directory holds another run",
                 where=str(path),
                 expected=f"the same {', '.join(differing) or 'number of samples'}",
@@ -207,6 +209,7 @@ def open_run(
         return run
     if any(folder.glob("*.npz")):
         raise RunError(
+            "run.no-record",
             "the directory holds predictions of nobody knows what",
             where=str(path),
             expected="the run.json that goes with them",
@@ -224,6 +227,7 @@ def _throw_away(files: list[Path]) -> None:
             old.unlink(missing_ok=True)
         except OSError as error:
             raise CspbenchError(
+                "disk.remove-failed",
                 "cannot be thrown away",
                 where=str(old),
                 found=error.strerror or str(error),
@@ -240,6 +244,7 @@ def _load(path: Path, scored: bool = False) -> tuple[Run, dict[str, Any]]:
             records.check(data)
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(
+            "run.not-a-run",
             "not a run directory",
             where=str(file),
             expected=f"a run.json of schema {records.SCHEMA}",
@@ -271,6 +276,7 @@ def find_runs(paths: list[Path]) -> list[Path]:
             here, problem = [], error.strerror
         if not here:
             raise RunError(
+                "run.none-there",
                 "no run here",
                 where=brief(str(path), 200),
                 expected="run.json in it or up to two levels below",

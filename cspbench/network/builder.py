@@ -159,5 +159,7 @@ class Builder:
     def network(self) -> Network:
         """The finished, validated network."""
         if not self.layers:
-            raise DefinitionError("the builder holds no layer", where=self.name, remedy="Add layers first")
+            raise DefinitionError(
+                "network.no-layers", "the builder holds no layer", where=self.name, remedy="Add layers first"
+            )
         return Network(self.name, self.input, tuple(self.layers))

@@ -60,6 +60,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     net, *rest = sections(text, printable(file or name))
     if net.name not in ("net", "network"):
         raise DefinitionError(
+            "cfg.first-section",
             "the first section is not [net]",
             where=net.place,
             expected="[net] or [network]",
@@ -74,6 +75,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
         reader = READERS.get(section.name)
         if reader is None:
             raise DefinitionError(
+                "cfg.unknown-layer",
                 "unknown layer type",
                 where=f"{section.place}, layer {index} {section.title}",
                 expected=f"one of {', '.join(sorted(READERS))}",
@@ -84,6 +86,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
             layers.append(reader(section, index))
         except DefinitionError as error:
             raise DefinitionError(
+                error.code,
                 error.what,
                 where=f"{error.where or section.place}, layer {index} {section.title}",
                 expected=error.expected,

@@ -60,8 +60,9 @@ class Section:
         """File and line of a key; of the section where it has none."""
         return f"{self.file}:{self.keys[key][1]}" if key in self.keys else self.place
 
-    def _error(self, key: str, expected: str) -> CspbenchError:
+    def _error(self, code: str, key: str, expected: str) -> CspbenchError:
         return DefinitionError(
+            code,
             f"{key} in {self.title} cannot be read",
             where=self.at(key),
             expected=expected,
@@ -72,6 +73,7 @@ class Section:
     def missing(self, key: str, expected: str) -> CspbenchError:
         """The error for a key that has no default."""
         return DefinitionError(
+            "cfg.missing-key",
             f"{self.title} lacks the key {key}",
             where=self.place,
             expected=expected,
@@ -102,7 +104,7 @@ class Section:
             return kind(text)
         match = pattern.match(text)
         if match is None:
-            raise self._error(key, "a number")
+            raise self._error("cfg.bad-value", key, "a number")
         end = match.end()
         rest = text[end:]
         # 8. and 8.0 are 8; 8.7 and 1e3 are 8 and 1 to atoi
@@ -111,7 +113,7 @@ class Section:
         # Python refuses to convert thousands of digits to an int, and none of them would be in range
         number = kind(match[0] if kind is float or len(match[0]) < 32 else "9" * 31)
         if abs(number) > _LARGEST_INT:
-            raise self._error(key, f"a number of at most {_LARGEST_INT}")
+            raise self._error("cfg.out-of-range", key, f"a number of at most {_LARGEST_INT}")
         return number
 
     def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:
@@ -144,6 +146,7 @@ class Section:
         items = found[0].partition("#")[0].split(",", LARGEST_LIST + 1)
         if len(items) > LARGEST_LIST + 1:
             raise DefinitionError(
+                "cfg.list-too-long",
                 f"{key} in {self.title} lists more than {LARGEST_LIST} values",
                 where=self.at(key),
                 expected=expected,
@@ -174,6 +177,7 @@ def decode(path: Path) -> str:
             data = read_part(stream, 0, LARGEST_FILE + 1)
     except OSError as error:
         raise DefinitionError(
+            "cfg.unreadable",
             "the cfg file cannot be read",
             where=str(path),
             expected="a readable file",
@@ -182,6 +186,7 @@ def decode(path: Path) -> str:
         ) from None
     if len(data) > LARGEST_FILE:
         raise DefinitionError(
+            "cfg.file-too-large",
             "too large for a cfg file",
             where=str(path),
             expected=f"at most {LARGEST_FILE} bytes",
@@ -190,6 +195,7 @@ def decode(path: Path) -> str:
         )
     if b"\0" in data:
         raise DefinitionError(
+            "cfg.binary",
             "a binary or UTF-16 file, not a cfg",
             where=str(path),
             expected="plain text",
@@ -210,6 +216,7 @@ def sections(text: str, file: str) -> list[Section]:
         if line[0] == "[":
             if len(found) == MOST_SECTIONS:
                 raise DefinitionError(
+                    "cfg.too-many-layers",
                     "too many layers for a cfg file",
                     where=f"{file}:{number}",
                     expected=f"at most {MOST_SECTIONS} sections",
@@ -221,6 +228,7 @@ def sections(text: str, file: str) -> list[Section]:
         key, separator, value = line.partition("=")
         if not separator or not found:
             raise DefinitionError(
+                "cfg.bad-line",
                 "not a line of a cfg file",
                 where=f"{file}:{number}",
                 expected="[section] first, then key=value" if not found else "key=value",
@@ -230,6 +238,7 @@ def sections(text: str, file: str) -> list[Section]:
         found[-1].keys.setdefault(key, (value, number))
     if not found:
         raise DefinitionError(
+            "cfg.empty",
             "the cfg is empty",
             where=file,
             expected="[net] and at least one layer",

@@ -43,6 +43,7 @@ def _relative(section: Section, key: str, index: int, default: list[int] | None 
         target = value + index if value < 0 else value
         if not 0 <= target < index:
             raise DefinitionError(
+                "network.unknown-source",
                 f"{key} names a layer that does not lie before this one",
                 where=section.at(key),
                 expected=f"-{index} to -1, or 0 to {index - 1}" if index else "nothing: this is the first layer",
@@ -60,6 +61,7 @@ _UNREADABLE = frozenset("xnor binary flipped rotate sway stretch stretch_sway de
 def _unsupported(section: Section, key: str, expected: str) -> DefinitionError:
     value = brief(section.keys[key][0])
     return DefinitionError(
+        "cfg.unsupported",
         f"{section.title} {key}={value} is not supported",
         where=section.at(key),
         expected=expected,
@@ -119,6 +121,7 @@ def _window(section: Section) -> dict[str, int]:
     for axis in ("stride_x", "stride_y"):
         if section.integer(axis, stride) != stride:
             raise DefinitionError(
+                "cfg.unsupported",
                 f"[{section.name}] with different strides is not supported",
                 where=section.at(axis),
                 expected=f"{axis}={stride}",
@@ -187,6 +190,7 @@ def _anchors(section: Section) -> tuple[Anchor, ...]:
     count = section.integer("num", 1)
     if not 1 <= count <= 1024:
         raise DefinitionError(
+            "cfg.out-of-range",
             "num is out of range",
             where=section.at("num"),
             expected="1 to 1024",
@@ -198,6 +202,7 @@ def _anchors(section: Section) -> tuple[Anchor, ...]:
     values = section.reals("anchors", "w,h, w,h, ...")
     if len(values) < 2 * count:
         raise DefinitionError(
+            "cfg.too-few-anchors",
             f"[{section.name}] has fewer anchors than num says",
             where=section.at("anchors"),
             expected=f"{2 * count} numbers",

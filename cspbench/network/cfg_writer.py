@@ -211,6 +211,7 @@ def write(network: Network) -> str:
         foreign = _foreign(layer)
         if foreign:
             raise DefinitionError(
+                "cfg.not-expressible",
                 "cannot be written as a cfg",
                 where=network.place(index),
                 expected="what Darknet can compute",
@@ -219,6 +220,7 @@ def write(network: Network) -> str:
             )
         if not isinstance(layer, Route) and layer.sources[0] != index - 1:
             raise DefinitionError(
+                "cfg.not-expressible",
                 "cannot be written as a cfg",
                 where=network.place(index),
                 expected=f"a layer that reads layer {index - 1}, the one before it",
@@ -227,6 +229,7 @@ def write(network: Network) -> str:
             )
         if -1 in (layer.sources if isinstance(layer, Route) else layer.sources[1:]):
             raise DefinitionError(
+                "cfg.not-expressible",
                 "cannot be written as a cfg",
                 where=network.place(index),
                 expected="an earlier layer",

@@ -150,7 +150,10 @@ def counting(name: str) -> Counting:
     """The counting of that name; raises `UsageError` for another."""
     if name not in COUNTINGS:
         raise UsageError(
-            f"unknown counting {name!r}", expected=f"one of {', '.join(COUNTINGS)}", remedy="Choose one with --counting"
+            "usage.unknown-counting",
+            f"unknown counting {name!r}",
+            expected=f"one of {', '.join(COUNTINGS)}",
+            remedy="Choose one with --counting",
         )
     return COUNTINGS[name]
 
@@ -206,6 +209,7 @@ def count(network: Network, known: Known | None = None) -> Count:
 def _agree(where: str, formula: int, measured: int) -> None:
     if formula != measured:
         raise CountingError(
+            "count.disagree",
             "the analytic ledger and fvcore disagree",
             where=where,
             expected=f"{formula} by the ledger",

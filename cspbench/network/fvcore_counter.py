@@ -237,6 +237,7 @@ def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Nod
     inside = sum(counts[FVCORE] for path, counts in by_module.items() if path)
     if inside != by_module[""][FVCORE]:
         raise CountingError(
+            "count.outside-modules",
             "fvcore counts a call outside of the layers' modules",
             expected=f"{inside}, the sum over the modules",
             found=str(by_module[""][FVCORE]),
@@ -261,6 +262,7 @@ def _module(network: Network) -> fx.GraphModule:
         place = torch.empty(largest)
     except RuntimeError:
         raise DefinitionError(
+            "network.too-large-to-count",
             "too little memory to count a layer this large",
             where=network.origin or network.name,
             expected=f"{4 * largest / 2**30:.1f} GiB that can be asked for, for one array",

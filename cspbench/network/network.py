@@ -35,6 +35,7 @@ class Network:
         origin = self.origin or self.name
         if not self.layers:
             raise DefinitionError(
+                "network.no-layers",
                 "a network needs at least one layer",
                 where=origin,
                 expected="layers",
@@ -43,6 +44,7 @@ class Network:
             )
         if min(self.input) < 1 or prod(self.input) > LARGEST:
             raise DefinitionError(
+                "network.input-out-of-range",
                 "the network input is out of range",
                 where=origin,
                 expected=f"channels, height and width of at least 1 and at most {LARGEST} values together",
@@ -61,6 +63,7 @@ class Network:
         for source in layer.sources:
             if not -1 <= source < index:
                 raise DefinitionError(
+                    "network.unknown-source",
                     "reads a layer that does not lie before it",
                     expected=f"a layer from 0 to {index - 1}" if index else "the network input only",
                     found=f"layer {source}",
@@ -76,6 +79,7 @@ class Network:
         largest = max(sizes)
         if largest > LARGEST:
             raise DefinitionError(
+                "network.too-large",
                 "a map or weight array is too large",
                 expected=f"at most {LARGEST} values, Darknet's 32-bit index",
                 found=str(largest),
@@ -87,6 +91,7 @@ class Network:
         shared = self.layers[layer.share] if layer.share is not None and 0 <= layer.share < index else None
         if not isinstance(shared, Convolution) or shared.share is not None:
             raise DefinitionError(
+                "network.unknown-share",
                 "share_index does not name an earlier convolution with weights of its own",
                 expected=f"such a convolution from 0 to {index - 1}",
                 found=f"layer {layer.share}",
@@ -99,6 +104,7 @@ class Network:
         differing = [name for name in mine if mine[name] != theirs[name]]
         if differing:
             raise DefinitionError(
+                "network.share-shape",
                 f"shares the weights of layer {layer.share}, which has another shape",
                 expected=", ".join(f"{name} {theirs[name]}" for name in differing),
                 found=", ".join(f"{name} {mine[name]}" for name in differing),

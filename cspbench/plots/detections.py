@@ -109,7 +109,9 @@ def curves(result: AveragePrecision, path: Path, *, classes: Sequence[str] = ())
 
     unknown = [name for name in classes if name not in names]
     if unknown:
-        raise UsageError("no such class", expected="a class of the data set", found=brief(unknown[0]))
+        raise UsageError(
+            "usage.unknown-class", "no such class", expected="a class of the data set", found=brief(unknown[0])
+        )
     _plot(path, paint)
 
 
@@ -232,7 +234,10 @@ def _plot(path: Path, paint: Callable[[Axes], None]) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError(
-            "plots need matplotlib", found="not installed", remedy="Install cspbench[plot], or leave the plots out"
+            "usage.no-matplotlib",
+            "plots need matplotlib",
+            found="not installed",
+            remedy="Install cspbench[plot], or leave the plots out",
         ) from None
     # a fixed salt, no date and no version: the same numbers give the same bytes
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[form]
@@ -246,6 +251,7 @@ def _plot(path: Path, paint: Callable[[Axes], None]) -> None:
 
 def _other_suffix(path: Path, formats: Sequence[str]) -> CspbenchError:
     return UsageError(
+        "usage.unknown-suffix",
         "unknown kind of picture",
         where=str(path),
         expected=", ".join(f".{name}" for name in formats),

@@ -67,6 +67,7 @@ def draw(network: Network, path: Path) -> None:
     """Write the drawing; the suffix says the format (svg, png, pdf). Needs matplotlib."""
     if path.suffix[1:].lower() not in FORMATS:
         raise UsageError(
+            "usage.unknown-suffix",
             "unknown kind of drawing",
             where=str(path),
             expected=", ".join(f".{name}" for name in FORMATS),
@@ -75,14 +76,21 @@ def draw(network: Network, path: Path) -> None:
         )
     if len(network.layers) > LARGEST:
         raise UsageError(
-            "too many layers to draw", where=network.name, expected=f"at most {LARGEST}", found=str(len(network.layers))
+            "usage.too-many-layers",
+            "too many layers to draw",
+            where=network.name,
+            expected=f"at most {LARGEST}",
+            found=str(len(network.layers)),
         )
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError(
-            "drawing needs matplotlib", found="not installed", remedy="Install cspbench[plot], or use --format md"
+            "usage.no-matplotlib",
+            "drawing needs matplotlib",
+            found="not installed",
+            remedy="Install cspbench[plot], or use --format md",
         ) from None
     # a fixed salt and no date: the same network gives the same bytes
     with mpl.rc_context({"svg.hashsalt": "cspbench", "svg.fonttype": "none"}):

@@ -8,8 +8,9 @@ import numpy as np
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.detection.ap.matching import Detections
+from cspbench.errors import BadImageError
 from cspbench.plots.detections import Box, draw
 
 

@@ -53,7 +53,9 @@ def styled() -> Iterator[None]:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise UsageError("plots need matplotlib", found="not installed", remedy="Install cspbench[plot]") from None
+        raise UsageError(
+            "usage.no-matplotlib", "plots need matplotlib", found="not installed", remedy="Install cspbench[plot]"
+        ) from None
     with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         yield
 

@@ -149,6 +149,7 @@ def read(data: Any, where: str) -> list[Line]:
         return [_line(each) for each in data["lines"]]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CspbenchError(
+            "results.not-a-report",
             "not a report",
             where=where,
             expected=f"the report.json of `cspbench report`, schema {SCHEMA}",

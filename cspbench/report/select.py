@@ -58,10 +58,10 @@ def select(
     known = [table.name for table in tables]
     for name in names:
         if name not in known:
-            raise unknown("no such table", name, known)
+            raise unknown("usage.unknown-table", "no such table", name, known)
     for mark in only:
         if mark not in MARKS:
-            raise unknown("no such mark", mark, list(MARKS))
+            raise unknown("usage.unknown-mark", "no such mark", mark, list(MARKS))
     by_table: dict[str, list[Line]] = {name: [] for name in known}
     for line in lines:
         if not only or any(marks(cell) & {*only} for cell in line.cells.values()):

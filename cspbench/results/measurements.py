@@ -69,6 +69,7 @@ def _reading(where: str, found: Iterator[tuple[Key, Measured]]) -> Iterator[tupl
         yield from found
     except (LookupError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError) as error:
         raise CspbenchError(
+            "results.not-results",
             "not a file of results",
             where=where,
             expected="what `cspbench params --save` or an evaluation wrote",

@@ -77,9 +77,18 @@ def overridden(found: Fields, wanted: Fields) -> dict[str, tuple[str, str]]:
     }
 
 
+def _one_decoder(preset: Fields) -> Fields:
+    """A recorded preset whose decoder and EXIF are one field, as they are now; they were two."""
+    if "exif" not in preset:
+        return preset
+    if preset.get("decoder") != "stb":
+        return {**preset, "decoder": "opencv" if preset["exif"] else "pillow"}
+    return preset
+
+
 def of_classifier(identity: Fields) -> dict[str, tuple[str, str]]:
     """The fields of a classifier's preset that a run overrode."""
-    found = identity["preset"]
+    found = _one_decoder(identity["preset"])
     return overridden(found, preset_of(identity["model"], found["name"], identity["file"]).as_json())
 
 
@@ -93,7 +102,8 @@ def of_detector(run: Fields) -> dict[str, tuple[str, str]]:
         return {}
     # the name stands apart; the suppression may be another one each time that a run is scored
     wanted = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
-    return overridden(run["preset"], wanted) | overridden(identity["preset"], preset.forward_json())
+    kept, fed = _one_decoder(run["preset"]), _one_decoder(identity["preset"])
+    return overridden(kept, wanted) | overridden(fed, preset.forward_json())
 
 
 def suppression(run: Fields) -> tuple[float, str | None]:

@@ -87,6 +87,7 @@ def parsed(data: bytes, where: str) -> dict[str, Any]:
 
 def _unusable(where: str, found: str) -> CspbenchError:
     return CspbenchError(
+        "results.not-results",
         "not a file of results",
         where=where,
         expected="what `cspbench params --save` or an evaluation wrote",
@@ -106,6 +107,7 @@ def files_of(results: Path) -> dict[str, bytes]:
     """The files of a results directory that hold measurements, by their path in it."""
     if not results.is_dir():
         raise CspbenchError(
+            "results.none-there",
             "no results here",
             where=str(results),
             expected="a folder that `cspbench params --all --save` or `cspbench report --save` wrote",

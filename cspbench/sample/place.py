@@ -36,13 +36,16 @@ def ensure(kind: Kind, step: Callable[[int], None] = lambda _: None) -> Path:
     `step` is told how many pictures were drawn, after each. Raises `CspbenchError` where the cache cannot be written.
     """
     if kind not in VERSIONS:
-        raise UsageError(f"no sample {kind!r}", expected=" or ".join(VERSIONS), remedy="Name one of them")
+        raise UsageError(
+            "usage.unknown-sample", f"no sample {kind!r}", expected=" or ".join(VERSIONS), remedy="Name one of them"
+        )
     place = cache() / f"sample-{kind}-{VERSIONS[kind]}"
     if not _whole(place):
         try:
             _draw(kind, place, step)
         except OSError as error:
             raise CspbenchError(
+                "disk.write-failed",
                 "the sample cannot be drawn there",
                 where=str(place.parent),
                 expected="a folder that can be written, with 20 MB left",
@@ -60,7 +63,9 @@ def cache() -> Path:
             return Path(own).expanduser().absolute()
         return (Path(general) if general else Path.home() / ".cache").absolute() / "cspbench"
     except RuntimeError as error:
-        raise CspbenchError("there is no home folder for a cache", remedy="Set CSPBENCH_CACHE to a folder") from error
+        raise CspbenchError(
+            "environment.no-home", "there is no home folder for a cache", remedy="Set CSPBENCH_CACHE to a folder"
+        ) from error
 
 
 def _draw(kind: Kind, place: Path, step: Callable[[int], None]) -> None:

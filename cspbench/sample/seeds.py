@@ -21,7 +21,9 @@ Direction = tuple[float, float]
 def generator(seed: int) -> Generator:
     """The generator of the picture with that seed; raises `UsageError` for a negative one."""
     if seed < 0:
-        raise UsageError("seeds are not negative", found=str(seed), remedy="Give a seed of 0 or more")
+        raise UsageError(
+            "usage.negative-seed", "seeds are not negative", found=str(seed), remedy="Give a seed of 0 or more"
+        )
     return Generator(PCG64(seed))
 
 

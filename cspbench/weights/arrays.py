@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import WeightsError, brief
 from cspbench.io import open_file
 from cspbench.network.network import Network
 from cspbench.weights.header import Header
@@ -20,10 +20,6 @@ from cspbench.weights.header import Header
 Array = NDArray[np.float32]
 Arrays = Sequence[Mapping[str, Array]]
 """For each layer of a network its arrays by role, in the shapes of `Network.weights`; empty for most layers."""
-
-
-class WeightsError(CspbenchError):
-    """A weight file cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +79,7 @@ def check(network: Network, arrays: Arrays, where: str, layers: int | None = Non
     """
     if len(arrays) != len(network.layers):
         raise WeightsError(
+            "weights.layer-count",
             f"the arrays are not those of {network.name}",
             where=where,
             expected=f"{len(network.layers)} layers",
@@ -102,6 +99,7 @@ def _check_form(array: Array | None, shape: tuple[int, ...] | None, place: str) 
     wanted = None if shape is None else f"float32 of {shape}"
     if form != wanted:
         raise WeightsError(
+            "weights.array-shape",
             "the array does not fit the layer",
             where=place,
             expected=wanted or "no such array",
@@ -115,13 +113,24 @@ def _check_values(array: Array, role: str, place: str) -> None:
     with np.errstate(invalid="ignore"):
         low, high = float(array.min()), float(array.max())
     if not np.isfinite(low + high) and not np.isfinite([low, high]).all():
-        bad, what, expected = ~np.isfinite(array), "not a finite number", "finite numbers only"
+        code, bad, what, expected = (
+            "weights.not-finite",
+            ~np.isfinite(array),
+            "not a finite number",
+            "finite numbers only",
+        )
     elif role == "variance" and low < 0:
-        bad, what, expected = array < 0, "a negative variance", "variances of at least 0"
+        code, bad, what, expected = (
+            "weights.negative-variance",
+            array < 0,
+            "a negative variance",
+            "variances of at least 0",
+        )
     else:
         return
     at = tuple(int(axis) for axis in np.argwhere(bad)[0])
     raise WeightsError(
+        code,
         what,
         where=place,
         expected=expected,

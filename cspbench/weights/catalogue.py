@@ -10,8 +10,9 @@ from typing import Literal
 
 from cspbench.claims import tables
 from cspbench.claims.model import Row, Table
+from cspbench.errors import WeightsError
 from cspbench.network.counting import parameters
-from cspbench.weights.arrays import WeightsError, layout, numbers_after
+from cspbench.weights.arrays import layout, numbers_after
 from cspbench.weights.darknet import read_header
 from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.header import SHORTEST, Header
@@ -193,7 +194,11 @@ def folder_of_weights() -> Path | None:
         return None
     if not Path(folder).is_dir():
         raise WeightsError(
-            f"${VARIABLE} is not a folder", expected="a folder", found=folder, remedy="Correct or unset it"
+            "weights.not-a-folder",
+            f"${VARIABLE} is not a folder",
+            expected="a folder",
+            found=folder,
+            remedy="Correct or unset it",
         )
     return Path(folder)
 
@@ -233,6 +238,7 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
     if len(fits) == 1 and model.name not in models:  # the other header's size, by chance
         return None
     raise WeightsError(
+        "weights.ambiguous-file",
         f"cannot tell by its size alone which file is {model.name}'s",
         where=str(folder),
         expected=f"one file called {model.name.rpartition('/')[2]}.weights",
@@ -297,6 +303,7 @@ def model_of(path: Path) -> tuple[Model, list[str]]:
 
 def _open(path: Path, found: str) -> WeightsError:
     return WeightsError(
+        "weights.unknown-model",
         "cannot tell which model the file belongs to",
         where=str(path),
         expected="a model's exact size",

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from cspbench.errors import WeightsError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 from cspbench.weights import pickled
-from cspbench.weights.arrays import Array, Weights, WeightsError, check, some
+from cspbench.weights.arrays import Array, Weights, check, some
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.darknet import STAGES
 from cspbench.zoo.resnet import CROSS_DEPTHS
@@ -84,6 +85,7 @@ def read(path: Path, network: Network) -> Weights:
     """The arrays of a checkpoint; every tensor must fit, and none may be left over. Raises `WeightsError`."""
     if network.name not in BLOCK_CONVOLUTIONS:
         raise WeightsError(
+            "checkpoint.not-darknet",
             f"{examine(path).kind.value[0]} where {network.name} has a Darknet weight file",
             where=str(path),
             expected=f"Darknet's format: a checkpoint can be of {', '.join(BLOCK_CONVOLUTIONS)} only",
@@ -166,6 +168,7 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 def _unfit(path: Path, expected: str, found: str) -> WeightsError:
     return WeightsError(
+        "checkpoint.other-tensors",
         "the checkpoint does not fit",
         where=str(path),
         expected=expected,

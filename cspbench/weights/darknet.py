@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cspbench.errors import WeightsError
 from cspbench.io import replacing
 from cspbench.network.layers import Connected
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, numbers_after
+from cspbench.weights.arrays import Array, Arrays, Weights, check, numbers_after
 from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header
 
@@ -37,6 +38,7 @@ def read(path: Path, network: Network, partial: bool = False) -> Weights:
             numbers = np.memmap(path, STORED, "r", header.size, ((file.size - header.size) // STORED.itemsize,))
         except (OSError, ValueError) as error:
             raise WeightsError(
+                "weights.changed",
                 "the file has changed while it was read",
                 where=str(path),
                 expected=f"{file.size} bytes",
@@ -56,6 +58,7 @@ def read_header(file: Examined) -> Header:
         header = Header.unpack(file.head)
         if not header.plausible:
             raise WeightsError(
+                "weights.not-darknet",
                 "not a Darknet weight file",
                 where=str(file.path),
                 expected="a version such as 0.1.0 or 0.2.5 in front",
@@ -65,6 +68,7 @@ def read_header(file: Examined) -> Header:
         if file.size >= header.size:
             return header
     raise WeightsError(
+        "weights.too-short",
         "the file ends within its header",
         where=str(file.path),
         expected="16 or 20 bytes of header, then the first layer",
@@ -81,7 +85,11 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
         packed = header.pack()
     except struct.error as error:
         raise WeightsError(
-            "the header's numbers do not fit", where=str(path), found=str(error), remedy="Correct the header"
+            "weights.header-numbers",
+            "the header's numbers do not fit",
+            where=str(path),
+            found=str(error),
+            remedy="Correct the header",
         ) from error
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
         stream.write(packed)
@@ -119,6 +127,7 @@ def _fitting(file: Examined, header: Header, network: Network, partial: bool) ->
         return held
     what = _misfit(network, ends, body)
     raise WeightsError(
+        "weights.too-long" if body > ends[-1] else "weights.too-short",
         what,
         where=str(file.path),
         expected=f"{header.size + ends[-1]} bytes for {network.name}",

@@ -7,21 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.weights.arrays import WeightsError, digest
+from cspbench.errors import BeyondError, BrokenError, DeadError, ExistingError, UnreachableError, WeightsError
+from cspbench.weights.arrays import digest
 from cspbench.weights.filekind import examine
 from cspbench.weights.links import google_host
 from cspbench.weights.partial import Origin, Partial
-from cspbench.weights.transport import Answer, BeyondError, BrokenError, DeadError, UnreachableError, open_address
+from cspbench.weights.transport import Answer, open_address
 
 LARGEST = 2 << 30
 """Bytes of a file whose size is not known: no server can fill the disk."""
 
 ENOUGH = 1 << 20
 """Bytes by which the file must have grown for an attempt not to count as failed; so every transfer comes to an end."""
-
-
-class ExistingError(WeightsError):
-    """There is another file of that name already."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,7 @@ def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
     file = examine(path)
     if expected.sizes and file.size not in expected.sizes:
         raise WeightsError(
+            "download.other-size",
             "not the size that the file must have",
             where=str(path),
             expected=expected.size_words(),
@@ -89,7 +87,9 @@ def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
     found, wanted = digest(path), (expected.sha256 or "").lower()
     if not found.startswith(wanted):
         whole = "" if len(wanted) == len(found) else " in front"
-        raise WeightsError("not the file's sha256", where=str(path), expected=wanted + whole, found=found)
+        raise WeightsError(
+            "download.other-sha256", "not the file's sha256", where=str(path), expected=wanted + whole, found=found
+        )
     if expected.inspect is not None:
         expected.inspect(path)
     words = ["exact size"] if expected.sizes else []
@@ -144,7 +144,7 @@ def fetch(
         if len(problems) == 1:
             raise problems[0]
         found = "; ".join(str(error).removesuffix(".") for error in problems) or "no address"
-        raise DeadError("nobody has the file", where=target.name, found=found)
+        raise DeadError("download.nowhere", "nobody has the file", where=target.name, found=found)
 
 
 def _existing(target: Path, expected: Expected, force: bool) -> Fetched | None:
@@ -156,6 +156,7 @@ def _existing(target: Path, expected: Expected, force: bool) -> Fetched | None:
         if force:
             return None
         raise ExistingError(
+            "download.file-exists",
             f"another file is there: {error.what}",
             where=str(target),
             expected=error.expected,
@@ -171,7 +172,11 @@ def _named(partial: Partial, expected: Expected, source: str) -> Fetched:
     except WeightsError as error:
         partial.clear()
         raise WeightsError(
-            f"what came is not the file: {error.what}", where=source, expected=error.expected, found=error.found
+            "download.not-the-file",
+            f"what came is not the file: {error.what}",
+            where=source,
+            expected=error.expected,
+            found=error.found,
         ) from error
     partial.finish()
     return Fetched(partial.target, source, found.size, found.sha256, found.checked)
@@ -242,6 +247,7 @@ class _Transfer:
             if self.partial.size + len(data) > (total or self.expected.most):
                 self.partial.clear()
                 raise DeadError(
+                    "download.too-many-bytes",
                     "more bytes come than the file has",
                     where=self.url,
                     expected=f"{total} bytes" if total else self.expected.size_words(),
@@ -254,6 +260,7 @@ class _Transfer:
         if size == total or (total is None and size and (not self.expected.sizes or size in self.expected.sizes)):
             return
         raise BrokenError(
+            "download.broken-off",
             "the connection broke off",
             where=self.url,
             expected=self.expected.size_words() if total is None else f"{total} bytes",
@@ -265,7 +272,11 @@ class _Transfer:
         sizes, total = self.expected.sizes, answer.total
         if total is not None and (total not in sizes if sizes else not 0 < total <= LARGEST):
             raise DeadError(
-                "another file is there", where=self.url, expected=self.expected.size_words(), found=f"{total} bytes"
+                "download.other-file",
+                "another file is there",
+                where=self.url,
+                expected=self.expected.size_words(),
+                found=f"{total} bytes",
             )
         origin = self.partial.origin
         if answer.start == 0 or origin is None:
@@ -274,11 +285,12 @@ class _Transfer:
         other_size = None not in (total, origin.size) and total != origin.size
         if other_version or other_size:
             self.partial.clear()
-            raise BrokenError("the file has changed there meanwhile", where=self.url)
+            raise BrokenError("download.changed", "the file has changed there meanwhile", where=self.url)
 
     def given_up(self, error: WeightsError) -> BrokenError:
         kept = f"; {self.partial.size} bytes are kept" if self.partial.size else ""
         return BrokenError(
+            error.code,
             f"{error.what}, at attempt {self.patience.retries + 1} of {self.patience.retries + 1}{kept}",
             where=error.where,
             expected=error.expected,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cspbench.errors import WeightsError
 from cspbench.io import open_file, read_part
-from cspbench.weights.arrays import WeightsError
 
 SAMPLE = 4096
 """Bytes looked at in the beginning, the middle and the end."""
@@ -45,6 +45,7 @@ class Examined:
         """The error for a file that is not of the kind wanted."""
         found, remedy = self.kind.value
         return WeightsError(
+            "weights.other-kind",
             "not a weight file of that kind",
             where=str(self.path),
             expected=wanted.value[0],
@@ -63,17 +64,19 @@ def examine(path: Path) -> Examined:
                 any(read_part(stream, max(0, at), SAMPLE)) for at in (size // 2, size - SAMPLE)
             )
     except IsADirectoryError as error:
-        raise _unusable(path, "not a file", "a folder", "Name the weight file itself") from error
+        raise _unusable(path, "weights.not-a-file", "not a file", "a folder", "Name the weight file itself") from error
     except OSError as error:
         found = error.strerror or str(error)
-        raise _unusable(path, "the weight file cannot be read", found, "Check the path and its permissions") from error
+        raise _unusable(
+            path, "weights.unreadable", "the weight file cannot be read", found, "Check the path and its permissions"
+        ) from error
     if not head:
-        raise _unusable(path, "the file is empty", "0 bytes", "Download it again")
+        raise _unusable(path, "weights.empty", "the file is empty", "0 bytes", "Download it again")
     return Examined(path, size, head, Kind.ZEROS if zeros else _kind(head, size))
 
 
-def _unusable(path: Path, what: str, found: str, remedy: str) -> WeightsError:
-    return WeightsError(what, where=str(path), expected="a readable weight file", found=found, remedy=remedy)
+def _unusable(path: Path, code: str, what: str, found: str, remedy: str) -> WeightsError:
+    return WeightsError(code, what, where=str(path), expected="a readable weight file", found=found, remedy=remedy)
 
 
 def _kind(head: bytes, size: int) -> Kind:

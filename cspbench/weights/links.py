@@ -68,9 +68,12 @@ def split(url: str) -> SplitResult:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # a port that is no number raises ValueError
     except ValueError as error:
-        raise UsageError("not an address", expected=expected, found=f"{brief(url, 80)}: {error}") from error
+        raise UsageError(
+            "usage.not-an-address", "not an address", expected=expected, found=f"{brief(url, 80)}: {error}"
+        ) from error
     if "@" in parts.netloc:
         raise UsageError(
+            "usage.address-with-password",
             "a name or password in an address is not supported",
             expected=expected,
             found=f"one for {host or 'no host'}",
@@ -79,7 +82,9 @@ def split(url: str) -> SplitResult:
     sound = bool(parts.path) and host in (None, "localhost") if parts.scheme == "file" else bool(host)
     if parts.scheme not in SCHEMES or not sound or not url.isascii() or not url.isprintable() or " " in url:
         remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
-        raise UsageError("not an address", expected=expected, found=brief(url, 80), remedy=remedy)
+        raise UsageError(
+            "usage.not-an-address", "not an address", expected=expected, found=brief(url, 80), remedy=remedy
+        )
     return parts
 
 
@@ -93,6 +98,7 @@ def mirrored(mirror: str, file: str, only: bool) -> str:
         if only:
             return mirror
         raise UsageError(
+            "usage.mirror-of-one-file",
             "a mirror's address of one file, for several files",
             expected="the address of a folder",
             found=brief(mirror, 120),
@@ -135,4 +141,11 @@ def _is_file(parts: SplitResult) -> bool:
 
 def _malformed(path: Path, line: int | None, expected: str, found: str) -> CspbenchError:
     where = path.name if line is None else f"{path.name}, line {line}"
-    return TableError("not a table of links", where=where, expected=expected, found=found, remedy="Correct that line")
+    return TableError(
+        "tables.not-links",
+        "not a table of links",
+        where=where,
+        expected=expected,
+        found=found,
+        remedy="Correct that line",
+    )

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from cspbench.errors import WeightsError
 from cspbench.network.layers import BatchNorm, Connected, Convolution, Implicit
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Weights, WeightsError, check
+from cspbench.weights.arrays import Array, Weights, check
 
 NO_EPSILON = torch.finfo(torch.float32).tiny
 """Vanishes beside any variance that `OUTSIDE_1E6` makes, and is positive, which torch may insist on."""
@@ -38,6 +39,7 @@ def load(
     """
     if not weights.complete:
         raise WeightsError(
+            "weights.partial",
             f"only the first {weights.layers} of {len(weights.arrays)} layers are there",
             where=str(weights.path),
             expected=f"all layers of {network.name}",
@@ -88,6 +90,7 @@ def _taken(tensors: dict[str, Tensor], path: str, shape: tuple[int, ...], networ
     tensor = tensors.pop(path, None)
     if tensor is None or tuple(tensor.shape) != tuple(shape):
         raise WeightsError(
+            "weights.other-module",
             f"the module is not what to_module makes of {network.name}",
             where=path,
             expected=f"a tensor of {tuple(shape)}",
@@ -100,6 +103,7 @@ def _taken(tensors: dict[str, Tensor], path: str, shape: tuple[int, ...], networ
 def _none_left(tensors: dict[str, Tensor], network: Network) -> None:
     if tensors:
         raise WeightsError(
+            "weights.other-module",
             f"the module has more than {network.name} stores",
             found=", ".join(tensors),
             remedy="Load into the module of the same network, before the batch norm is folded",

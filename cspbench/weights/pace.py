@@ -11,14 +11,12 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from cspbench.errors import TooSlowError
+
 SLOWEST = 1024
 """Bytes a second, below which a transfer has stalled: at this pace 100 MB take a day."""
 WINDOW = 2
 """Time-outs over which the pace is taken, so that a silence of nearly one of them leaves time to make up for it."""
-
-
-class TooSlowError(TimeoutError):
-    """Bytes come, but too few."""
 
 
 class _Raw(Protocol):

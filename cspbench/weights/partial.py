@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import PlaceError
 from cspbench.io import write_json
 
 if sys.platform != "win32":
@@ -23,10 +23,6 @@ if sys.platform != "win32":
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST = 200
 _LOCK_WAIT = 0.1  # seconds
-
-
-class PlaceError(CspbenchError):
-    """The folder cannot take the file: no space, no permission."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +152,18 @@ class Partial:
         found = error.strerror or str(error)
         if error.errno in _FULL:
             return PlaceError(
+                "disk.full",
                 "the disk is full",
                 where=str(self.path),
                 found=found,
                 remedy="Make space: the same command goes on from what is kept. Or name another folder with --to",
             )
         return PlaceError(
-            "cannot be written", where=str(self.path), found=found, remedy="Name a folder of yours with --to"
+            "disk.write-failed",
+            "cannot be written",
+            where=str(self.path),
+            found=found,
+            remedy="Name a folder of yours with --to",
         )
 
 

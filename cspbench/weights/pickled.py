@@ -16,9 +16,9 @@ import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cspbench.errors import brief
+from cspbench.errors import WeightsError, brief
 from cspbench.io import open_file
-from cspbench.weights.arrays import Array, WeightsError
+from cspbench.weights.arrays import Array
 from cspbench.weights.filekind import Kind
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def load(path: Path, kind: Kind) -> Any:
         # torch advises to read it with weights_only=False, which would run what is in it; the culprit is what matters
         culprit = re.search(r"unsupported [^\n]*", str(error), re.IGNORECASE)
         raise WeightsError(
+            "checkpoint.unreadable",
             "the checkpoint is damaged, or cannot be read without running code from it",
             where=str(path),
             expected="tensors only, as torch.load(..., weights_only=True) accepts",

@@ -12,10 +12,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from cspbench.errors import brief
+from cspbench.errors import WeightsError, brief
 from cspbench.io import replacing
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Arrays, Weights, WeightsError, check, some
+from cspbench.weights.arrays import Array, Arrays, Weights, check, some
 from cspbench.weights.header import Header
 
 
@@ -27,6 +27,7 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, OSError) as error:
         raise WeightsError(
+            "weights.safetensors-unreadable",
             "the safetensors file cannot be read",
             where=str(path),
             found=brief(str(error), 120),
@@ -79,6 +80,7 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
             raise WeightsError(
+                "disk.write-failed",
                 "cannot be written",
                 where=str(path),
                 found=str(error),
@@ -96,6 +98,7 @@ def _header(metadata: dict[str, str]) -> Header | None:
 
 def _unfit(path: Path, network: Network, expected: str, found: str) -> WeightsError:
     return WeightsError(
+        "weights.other-tensors",
         f"the tensors are not those of {network.name}",
         where=str(path),
         expected=expected,

@@ -20,11 +20,18 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urljoin
 
 from cspbench import __version__
-from cspbench.errors import UsageError, brief
+from cspbench.errors import (
+    BeyondError,
+    BrokenError,
+    DeadError,
+    TooSlowError,
+    UnreachableError,
+    UsageError,
+    brief,
+)
 from cspbench.io import open_file
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.links import direct, google_host, split
-from cspbench.weights.pace import TooSlowError, paced
+from cspbench.weights.pace import paced
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
 
 REDIRECTIONS = 5
@@ -34,22 +41,6 @@ CHUNK = 1 << 18
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTED = {301, 302, 303, 307, 308}
 _BLANKS = 64  # bytes in front of a page that may be blanks
-
-
-class DeadError(WeightsError):
-    """There is no weight file at the address."""
-
-
-class UnreachableError(DeadError):
-    """Nobody answers at the address."""
-
-
-class BrokenError(WeightsError):
-    """The transfer broke off, which another attempt may mend."""
-
-
-class BeyondError(WeightsError):
-    """The file at the address ends before the byte asked for."""
 
 
 class _Stream(Protocol):
@@ -119,7 +110,9 @@ def _open_file(url: str, path: Path) -> Answer:
     try:
         stream = open_file(path)
     except IsADirectoryError as error:
-        raise DeadError("not a file", where=url, remedy="Name the folder that holds the file") from error
+        raise DeadError(
+            "download.not-a-file", "not a file", where=url, remedy="Name the folder that holds the file"
+        ) from error
     except OSError as error:
         raise _dead(url, error.strerror or str(error)) from error
     answer = Answer(url, io.BufferedReader(stream), total=os.fstat(stream.fileno()).st_size)
@@ -176,9 +169,13 @@ def _open_http(
         except TooSlowError as error:
             raise _stalled(url, error) from error
         except TimeoutError as error:
-            raise BrokenError("no answer", where=url, found=f"silence for {timeout:g} s") from error
+            raise BrokenError(
+                "download.no-answer", "no answer", where=url, found=f"silence for {timeout:g} s"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise BrokenError("the connection broke off", where=url, found=_words(error)) from error
+            raise BrokenError(
+                "download.broken-off", "the connection broke off", where=url, found=_words(error)
+            ) from error
         except ValueError as error:  # an address or header that http.client will not send
             raise _dead(url, _words(error)) from error
         try:
@@ -206,9 +203,9 @@ def _next(url: str, error: HTTPError, start: int) -> str:
         return target
     words = f"{error.code} {brief(str(error.reason))}".strip()
     if error.code == 416 and start:
-        raise BeyondError("the file is shorter there", where=url, found=words)
+        raise BeyondError("download.shorter", "the file is shorter there", where=url, found=words)
     if error.code in _AGAIN:
-        raise BrokenError("the server cannot answer now", where=url, found=words)
+        raise BrokenError("download.server-busy", "the server cannot answer now", where=url, found=words)
     try:
         body = error.read(LARGEST)
     except (OSError, http.client.HTTPException):
@@ -220,6 +217,7 @@ def _answer(url: str, response: http.client.HTTPResponse, start: int) -> Answer:
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         raise DeadError(
+            "download.coding",
             "the server sends the file in another coding",
             where=url,
             expected="its bytes as they are",
@@ -235,7 +233,13 @@ def _answer(url: str, response: http.client.HTTPResponse, start: int) -> Answer:
     match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", given.strip())
     if response.status != 206 or not start or match is None:
         found = f"{response.status} {brief(str(response.reason))}, Content-Range {brief(given) or 'missing'}"
-        raise DeadError("an answer that does not fit the question", where=url, expected="200 or 206", found=found)
+        raise DeadError(
+            "download.odd-answer",
+            "an answer that does not fit the question",
+            where=url,
+            expected="200 or 206",
+            found=found,
+        )
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
     length = response.length
@@ -243,6 +247,7 @@ def _answer(url: str, response: http.client.HTTPResponse, start: int) -> Answer:
     if first != start or wrong_end:
         said = f"{given}, Content-Length {'missing' if length is None else length}"
         raise DeadError(
+            "download.other-bytes",
             "the server sends other bytes than were asked for",
             where=url,
             expected=f"bytes from {start} on",
@@ -278,21 +283,26 @@ def _receive(stream: _Stream, size: int, url: str) -> bytes:
     except TimeoutError as error:
         raise _stalled(url, error) from error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a chunk's length is none
-        raise BrokenError("the connection broke off", where=url, found=_words(error)) from error
+        raise BrokenError("download.broken-off", "the connection broke off", where=url, found=_words(error)) from error
 
 
 def _stalled(url: str, error: TimeoutError) -> BrokenError:
     found = str(error) if isinstance(error, TooSlowError) else "no byte within the time-out"
-    return BrokenError("the transfer stalled", where=url, found=found)
+    return BrokenError("download.stalled", "the transfer stalled", where=url, found=found)
 
 
 def _unreachable(url: str, reason: object) -> UnreachableError:
     what = "the server's certificate is not trusted" if isinstance(reason, ssl.SSLError) else "nobody answers"
-    return UnreachableError(what, where=url, found=_words(reason))
+    return UnreachableError(
+        "download.certificate" if isinstance(reason, ssl.SSLError) else "download.unreachable",
+        what,
+        where=url,
+        found=_words(reason),
+    )
 
 
 def _dead(url: str, found: str) -> DeadError:
-    return DeadError("no weight file there", where=brief(url, 160), found=found)
+    return DeadError("download.no-file", "no weight file there", where=brief(url, 160), found=found)
 
 
 def _words(error: object) -> str:

@@ -46,6 +46,7 @@ def model(name: str) -> Model:
     if name not in MODELS:
         near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.4)
         raise UsageError(
+            "usage.unknown-model",
             f"unknown model {name!r}",
             remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench list --models` names every model",
         )
@@ -75,6 +76,10 @@ def matching(patterns: Iterable[str]) -> list[Model]:
     for pattern in patterns:
         found = [name for name in MODELS if fnmatchcase(name, pattern)]
         if not found and any(sign in pattern for sign in "*?["):
-            raise UsageError(f"no model matches {pattern!r}", remedy="`cspbench list --models` names every model")
+            raise UsageError(
+                "usage.unknown-model",
+                f"no model matches {pattern!r}",
+                remedy="`cspbench list --models` names every model",
+            )
         wanted.update(found or [model(pattern).name])
     return [MODELS[name] for name in MODELS if name in wanted]

@@ -49,6 +49,8 @@ class Recipe:
     nms: HardNms | SoftNms
     objectness: float = 0.0
     """So must the probability that a refined anchor holds something, where the network has one."""
+    decoder: Literal["opencv"] = "opencv"
+    """Of the image files (`cspbench.data.decode.Decoder`)."""
 
     def as_json(self) -> dict[str, Any]:
         """Every field, for the result's provenance."""

@@ -15,8 +15,8 @@ from cspbench.classification.ablation import Means, explain
 from cspbench.classification.predict import PreparedImages, faults
 from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset, preset
-from cspbench.data.source import DatasetError, Entry, FileSource, Region
-from cspbench.errors import UsageError
+from cspbench.data.source import Entry, FileSource, Region
+from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluation.imagenet import Subject, limit_of
 from cspbench.zoo.catalogue import MODELS
 
@@ -32,8 +32,8 @@ def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable
 
 
 def test_unreadable_images_are_left_out_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    # the second image is wrong under the preset, the last can be read by none, the third not as it is with EXIF
-    monkeypatch.setattr(module, "_predict", predicting(lambda own: [0, 7, -2 if own.exif else 2, -2]))
+    # the second image is wrong under the preset, the last can be read by none, the third not by stb
+    monkeypatch.setattr(module, "_predict", predicting(lambda own: [0, 7, -2 if own.decoder == "stb" else 2, -2]))
     found = explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
     assert (found.images, found.bad) == (2, ("c", "d"))
     assert {step.top1 for step in found.steps if not step.label.startswith("class order")} == {50.0}

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from cspbench.classification.predict import score
 from cspbench.evaluation.imagenet import result
-from cspbench.inference.run import SHARD, Run, RunError, open_run
+from cspbench.inference.run import SHARD, Run, open_run
 
 CLASSES = tuple(f"n{number:08d}" for number in range(6))
 Row = tuple[str, list[int], bool]
@@ -84,10 +85,10 @@ def test_a_network_of_fewer_classes_keeps_fewer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "classes",
-    [np.zeros((1, 6), np.int32), np.zeros((1, 0), np.int32), np.zeros((1, 5), np.int64), np.zeros(1, np.int32)],
+    [np.zeros((1, 6), np.int32), np.zeros((1, 5), np.int64), np.zeros(1, np.int32)],
 )
 def test_predictions_of_another_kind_are_refused(tmp_path: Path, classes: Any) -> None:
-    with pytest.raises(RunError):
+    with refuses("run.other-predictions"):
         score(kept(tmp_path, [(CLASSES[0], FIRST, True)], classes=classes), CLASSES)
 
 

@@ -9,6 +9,7 @@ import pytest
 from coco_runs import command, data_set, made
 
 from cspbench.detection.ap import bootstrap
+from cspbench.errors import DatasetError
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def test_several_thresholds_are_refused(tmp_path: Path) -> None:
 def test_runs_of_other_images_are_refused(tmp_path: Path) -> None:
     data = data_set(tmp_path / "coco")
     refused = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, limit=3)).exception
-    assert isinstance(refused, bootstrap.BootstrapError)
+    assert isinstance(refused, DatasetError)
     assert (refused.exit_code, "not of the same images" in str(refused)) == (3, True)
 
 

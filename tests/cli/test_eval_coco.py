@@ -235,7 +235,7 @@ def test_the_original_binarys_ap(shared: Path, tmp_path: Path, preset: str) -> N
     weights = shared / "weights" / "yolo-fastest-1.1.weights"
     files = ["--cfg", str(weights.with_suffix(".cfg")), "--weights", str(weights)]
     thresholds = [nms for name, nms in GOLDEN if name == preset]
-    more = ["--preset", preset, "--nms", ",".join(map(str, thresholds)), "--format", "json"]
+    more = ["--preset", preset, "--nms", ",".join(map(str, thresholds)), "--decoder", "stb", "--format", "json"]
     done = run(["eval-coco", str(shared / "data" / "coco-mini"), *files, *more], tmp_path)
     found = results(done)["thresholds"]
     assert [at["nms"] for at in found] == thresholds

@@ -227,7 +227,7 @@ def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].startswith("head,nothing,")
-    for step in ("resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
+    for step in ("decoder", "resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
         assert any(f",{step}," in line for line in lines)
     assert not (tmp_path / "runs").exists()
 
@@ -245,6 +245,7 @@ def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
         (["DATA", "-m", "yolov3-tiny", "--weights", "WEIGHTS"], 2, "is a detector"),
         (["DATA", "--cfg", "CFG", "--weights", "missing.weights"], 3, "missing.weights"),
         (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--preset", "caffe"], 2, "no preset 'caffe'"),
+        (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--decoder", "libjpeg"], 2, "unknown decoder"),
         (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "-b", "none"], 2, "-b cannot be read"),
         (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--limit", "0"], 2, "--limit cannot be read"),
         (["DATA", "--cfg", "CFG", "--weights", "WEIGHTS", "--device", "tpu"], 2, "device 'tpu' cannot be used"),
@@ -281,7 +282,18 @@ def test_real_weights_on_real_images(shared: Path, tmp_path: Path) -> None:
     weights, cfg = shared / "weights" / "tiny.weights", shared / "weights" / "tiny.cfg"
     data = shared / "data" / "imagenet-mini" / "val"
     done = run(
-        ["eval-imagenet", str(data), "--cfg", str(cfg), "--weights", str(weights), "--format", "json"],
+        [
+            "eval-imagenet",
+            str(data),
+            "--cfg",
+            str(cfg),
+            "--weights",
+            str(weights),
+            "--decoder",
+            "stb",
+            "--format",
+            "json",
+        ],
         tmp_path,
         OMP_NUM_THREADS="2",
     )

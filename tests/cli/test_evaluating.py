@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cspbench.classification.predict import OutputError
 from cspbench.cli import choosing, evaluating
 from cspbench.cli.app import app
 from cspbench.cli.eval_imagenet import _name_bad
-from cspbench.data.source import DatasetError
-from cspbench.errors import CspbenchError, UsageError
-from cspbench.inference.run import IncompleteRunError
-from cspbench.weights.arrays import WeightsError
+from cspbench.errors import CspbenchError, DatasetError, IncompleteRunError, OutputError, UsageError, WeightsError
 
 
 def failing(error: Exception) -> Any:
@@ -28,10 +24,16 @@ def failing(error: Exception) -> Any:
 @pytest.mark.parametrize(
     ("errors", "code"),
     [
-        ([OutputError("values that are not finite")], 3),
-        ([IncompleteRunError("the disk is full")], 4),
-        ([UsageError("other classes")], 2),
-        ([IncompleteRunError("the disk is full"), WeightsError("a Python pickle")], 3),
+        ([OutputError("network.not-finite", "values that are not finite")], 3),
+        ([IncompleteRunError("incomplete.write-failed", "the disk is full")], 4),
+        ([UsageError("usage.other-classes", "other classes")], 2),
+        (
+            [
+                IncompleteRunError("incomplete.write-failed", "the disk is full"),
+                WeightsError("weights.other-kind", "a Python pickle"),
+            ],
+            3,
+        ),
         ([], 0),
     ],
 )
@@ -48,18 +50,23 @@ def test_what_is_wrong_with_one_model_is_no_end_of_the_others(
 
 def test_the_error_of_the_only_model_is_raised_and_names_it() -> None:
     with pytest.raises(OutputError, match=r"^net, image: values that are not finite"):
-        evaluating.each([("net", failing(OutputError("values that are not finite", where="image")))])
+        evaluating.each(
+            [("net", failing(OutputError("network.not-finite", "values that are not finite", where="image")))]
+        )
     with pytest.raises(WeightsError, match=r"^/net\.weights: a Python pickle$"):
-        evaluating.each([("net", failing(WeightsError("a Python pickle", where="/net.weights")))])
+        evaluating.each([("net", failing(WeightsError("weights.other-kind", "a Python pickle", where="/net.weights")))])
 
 
 def test_processes_of_one_group_do_not_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     good = ("good", lambda: {"top1": 1})
-    assert evaluating.each([("net", failing(WeightsError("a Python pickle"))), good]) == ([{"top1": 1}], 3)
+    assert evaluating.each([("net", failing(WeightsError("weights.other-kind", "a Python pickle"))), good]) == (
+        [{"top1": 1}],
+        3,
+    )
     with pytest.raises(OutputError, match=r"^net: "):
-        evaluating.each([("net", failing(OutputError("values that are not finite"))), good])
+        evaluating.each([("net", failing(OutputError("network.not-finite", "values that are not finite"))), good])
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from altered_tables import altered
 from processes import Done, run
+from refusals import error_of
 
 from cspbench.sample import classification, detection
 
@@ -198,7 +199,7 @@ def test_an_unfinished_run_is_incomplete_to_score_and_compare(evaluated: Evaluat
         (unfinished / "predictions" / "000000.npz").unlink()
         for command in (["score", str(unfinished)], ["compare", str(whole), str(unfinished)]):
             done = run(command, evaluated.folder)
-            assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1), done.stderr
+            assert (done.returncode, done.stdout, error_of(done)) == (4, "", "incomplete.shard-missing")
 
 
 def test_two_runs_that_do_not_go_together_are_wrong_usage(evaluated: Evaluated) -> None:
@@ -211,7 +212,8 @@ def test_two_runs_that_do_not_go_together_are_wrong_usage(evaluated: Evaluated) 
 @pytest.mark.parametrize("command", [["score", "nowhere"], ["compare", "nowhere", "nowhere"]])
 def test_what_is_no_run_is_unusable(evaluated: Evaluated, command: list[str]) -> None:
     done = run(command, evaluated.folder)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert error_of(done).startswith("run.")
 
 
 def test_another_data_set_than_the_runs_is_wrong_usage(evaluated: Evaluated, tmp_path: Path) -> None:

@@ -164,9 +164,9 @@ def test_what_is_odd_about_images_is_said_once(tmp_path: Path) -> None:
 
 
 def test_the_table_says_what_was_overridden_and_where_the_run_is(tmp_path: Path) -> None:
-    run = made(tmp_path / "run", data_set(tmp_path / "coco"), limit=3, conf=0.3, decoder="libjpeg")
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"), limit=3, conf=0.3, decoder="pillow")
     text = command("score", run).stdout
-    assert "| custom, partial | 64×64 | readme with conf 0.3, decoder libjpeg" in text
+    assert "| custom, partial | 64×64 | readme with conf 0.3, decoder pillow" in text
     assert f"run {run}; weights sha256 abababababab; data sha256 " in text
     assert "; engine cspbench; cpu fp32" in text
 

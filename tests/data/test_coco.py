@@ -14,11 +14,9 @@ from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
-from cspbench.data.decode import BadImageError
-from cspbench.data.source import DatasetError
 from cspbench.detection.ap.average_precision import ENGINES, average_precision
 from cspbench.detection.ap.matching import Detections
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, DatasetError, UsageError
 from cspbench.evaluation.coco import limited
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cspbench.data.coco import open_coco, scan_coco
 from cspbench.data.coco_annotations import read
 from cspbench.data.coco_check import check
-from cspbench.data.source import DatasetError
+from cspbench.errors import DatasetError
 
 
 def put(path: str, value: Any) -> Any:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cspbench.data import decode as module
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode, decoder_named
+from cspbench.errors import BadImageError, UsageError
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
@@ -107,12 +108,27 @@ def test_cmyk_is_multiplied_with_black() -> None:
     assert np.abs(found - expected).max() <= 2
 
 
-def test_exif_turns_only_when_asked() -> None:
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_exif_turns_under_opencv_alone(form: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    data = encoded(Image.fromarray(noise(4, 9, 3)), "JPEG", exif=exif, quality=100, subsampling=0)
-    assert decode(data).shape == (4, 9, 3)
-    np.testing.assert_array_equal(decode(data, exif=True), np.rot90(decode(data), -1))
+    image = Image.fromarray(noise(4, 9, 3))
+    plain = encoded(image, form, quality=100, subsampling=0)
+    data = encoded(image, form, exif=exif, quality=100, subsampling=0)
+    np.testing.assert_array_equal(decode(data), decode(plain))
+    np.testing.assert_array_equal(decode(data, decoder="stb"), decode(plain, decoder="stb"))
+    np.testing.assert_array_equal(decode(data, decoder="opencv"), np.rot90(decode(plain), -1))
+    assert decode(data, decoder="opencv").shape == (9, 4, 3)
+
+
+def test_a_decoder_by_its_name() -> None:
+    assert [decoder_named(name) for name in ("opencv", "stb", "pillow")] == ["opencv", "stb", "pillow"]
+    with pytest.raises(UsageError) as raised:
+        decoder_named("libjpeg")
+    assert (raised.value.expected, raised.value.found) == ("opencv, stb, pillow", "libjpeg")
+    assert "opencv" in str(raised.value.remedy)
+    with pytest.raises(UsageError, match="--decoder"):
+        decoder_named("Pillow")
 
 
 def test_of_an_animation_the_first_frame() -> None:
@@ -183,7 +199,7 @@ def test_pillow_warns_nobody_also_from_threads(monkeypatch: pytest.MonkeyPatch) 
     before = list(warnings.filters)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
     with ThreadPoolExecutor(8) as pool:
-        for found in pool.map(lambda _: decode(data, exif=True), range(400)):
+        for found in pool.map(lambda _: decode(data, decoder="opencv"), range(400)):
             assert found.shape == (20, 20, 3)
     assert list(warnings.filters) == before
     assert module._quiet._inside == 0
@@ -205,5 +221,5 @@ def test_large_images_are_decoded_one_at_a_time(form: str, monkeypatch: pytest.M
     monkeypatch.setattr(module, "_upright", upright)
     data = encoded(Image.fromarray(noise(20, 20, 3)), form)
     with ThreadPoolExecutor(8) as pool:
-        assert len(list(pool.map(lambda _: decode(data, exif=True), range(16)))) == 16
+        assert len(list(pool.map(lambda _: decode(data, decoder="opencv"), range(16)))) == 16
     assert most == [1] * 16

@@ -9,21 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cspbench.data.decode import BadImageError
 from cspbench.data.detection_presets import PRESETS, DetectionPreset, detection_preset
 from cspbench.data.resize import letterbox, resize_image
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 
 
 def test_the_constants() -> None:
     table = {
-        "readme": (0.005, 0.45, "default", False, "underscore", "inside-1e-5"),
-        "head": (0.001, 0.6, "cfg", False, "basename", "inside-1e-5"),
-        "letterbox": (0.005, 0.45, "default", True, "underscore", "inside-1e-5"),
-        "pjreddie": (0.005, 0.45, "default", True, "underscore", "outside-1e-6"),
+        "readme": (0.005, 0.45, "default", False, "underscore", "inside-1e-5", "opencv"),
+        "head": (0.001, 0.6, "cfg", False, "basename", "inside-1e-5", "stb"),
+        "letterbox": (0.005, 0.45, "default", True, "underscore", "inside-1e-5", "stb"),
+        "pjreddie": (0.005, 0.45, "default", True, "underscore", "outside-1e-6", "stb"),
     }
     assert {
-        name: (each.conf, each.nms, each.nms_kind, each.letterbox, each.image_id, each.epsilon)
+        name: (each.conf, each.nms, each.nms_kind, each.letterbox, each.image_id, each.epsilon, each.decoder)
         for name, each in PRESETS.items()
     } == table
     assert detection_preset("head") is PRESETS["head"]
@@ -53,6 +52,9 @@ def test_overriding() -> None:
     changed = PRESETS["readme"].overridden(conf=0.1, nms=0.7, nms_kind="diou")
     assert (changed.conf, changed.nms, changed.nms_kind, changed.name) == (0.1, 0.7, "diou", "readme")
     assert PRESETS["readme"].overridden() == PRESETS["readme"]
+    assert PRESETS["readme"].overridden(decoder="stb").decoder == "stb"
+    with pytest.raises(UsageError, match="libjpeg is now opencv"):
+        PRESETS["readme"].overridden(decoder="libjpeg")
     assert PRESETS["readme"].overridden(conf=0.0).conf == 0
     with pytest.raises(UsageError, match="--conf is out of range"):
         PRESETS["readme"].overridden(conf=1.5)

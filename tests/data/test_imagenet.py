@@ -15,11 +15,11 @@ import pytest
 from pictures import ALP, GOLDFISH, SEA_SNAKE, TENCH, archive, fill, jpeg
 from PIL import Image
 
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.data.imagenet import open_imagenet, scan
 from cspbench.data.labels import FILES
-from cspbench.data.source import DatasetError, Sample, Source
-from cspbench.errors import UsageError
+from cspbench.data.source import Sample, Source
+from cspbench.errors import BadImageError, DatasetError, UsageError
 
 VAL = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in (1, 2, 3)]
 SHETLAND = "n02105855"

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from cspbench.data.decode import BadImageError, decode
+from cspbench.data.decode import decode
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset, preset, steps
 from cspbench.data.resize import resize_image, resize_min, resized_center
-from cspbench.errors import UsageError
+from cspbench.errors import BadImageError, UsageError
 from cspbench.zoo.timm_import import import_timm
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -101,14 +101,30 @@ def test_mmpretrain_with_its_configs(size: int, short: int) -> None:
     np.testing.assert_array_equal(preset("mmpretrain").prepare(photo(), size), expected)
 
 
-def test_only_mmpretrain_turns_images() -> None:
+def test_every_presets_decoder() -> None:
+    assert {name: each.decoder for name, each in PRESETS.items()} == {
+        "readme": "opencv",
+        "head": "stb",
+        "pjreddie": "stb",
+        "timm": "pillow",
+        "mmpretrain": "opencv",
+    }
+    changed = preset("readme").overridden(decoder="stb")
+    assert (changed.name, changed.decoder) == ("readme", "stb")
+    assert preset("readme").overridden() == preset("readme")
+    with pytest.raises(UsageError, match="libjpeg"):
+        preset("readme").overridden(decoder="libjpeg")
+
+
+def test_images_are_loaded_with_the_presets_decoder() -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
     stream = io.BytesIO()
     Image.fromarray(photo(40, 40)).save(stream, "JPEG", exif=exif)
     data = stream.getvalue()
     for name, each in PRESETS.items():
-        pixels = decode(data)[::-1, ::-1] if name == "mmpretrain" else decode(data)
+        pixels = decode(data, decoder="stb") if each.decoder == "stb" else decode(data)
+        pixels = pixels[::-1, ::-1] if name in ("readme", "mmpretrain") else pixels
         np.testing.assert_array_equal(each.load(data, 32, "x"), each.prepare(np.ascontiguousarray(pixels), 32))
 
 
@@ -119,7 +135,7 @@ def test_the_cards_and_the_configs_values() -> None:
         ("readme", "head", "timm", "mmpretrain"), "inside-1e-5"
     )
     assert preset("pjreddie").epsilon == "outside-1e-6"
-    assert replace(preset("head"), name="readme") == preset("readme")
+    assert replace(preset("head"), name="readme", decoder="opencv") == preset("readme")
 
 
 def test_the_timm_preset_is_its_card_s() -> None:

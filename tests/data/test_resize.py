@@ -228,12 +228,10 @@ def test_the_inputs_that_the_binary_prepared(shared: Path) -> None:
     for path in cases:
         case = np.load(path)
         size = int(case["size"])
-        image = decode(shared / str(case["image"]))
+        image = decode(shared / str(case["image"]), decoder="stb")
         found = {
             "classifier": lambda image, size: resized_center(image, size, size, size),
             "stretch": lambda image, size: resize_image(image, size, size),
             "letterbox": lambda image, size: letterbox(image, size, size),
         }[str(case["mode"])](image, size)
-        difference = np.abs(found - case["input"])
-        assert difference.mean() < 1e-4, path.name
-        assert difference.max() < 0.02, path.name
+        np.testing.assert_array_equal(found, case["input"])

@@ -20,8 +20,8 @@ from cspbench.claims.verdict import Reason, Word
 from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision, verdict
-from cspbench.detection.ap.matching import DetectionError, Detections
-from cspbench.errors import UsageError
+from cspbench.detection.ap.matching import Detections
+from cspbench.errors import DatasetError, UsageError
 
 GOLDEN = {
     "head": "15.324 32.755 11.650 3.861 14.117 26.420",
@@ -169,14 +169,14 @@ def test_the_order_of_the_detections_does_not_matter() -> None:
     ],
 )
 def test_foreign_detections(engine: str, row: tuple[float, ...], words: str) -> None:
-    with pytest.raises(DetectionError) as caught:
+    with pytest.raises(DatasetError) as caught:
         average_precision(truth([(1, 1, 0, 0, 5, 5, 0)]), detections([row, row]), engine)
     assert words in str(caught.value)
     assert caught.value.exit_code == 3
 
 
 def test_columns_of_different_lengths() -> None:
-    with pytest.raises(DetectionError, match="different lengths"):
+    with pytest.raises(DatasetError, match="different lengths"):
         average_precision(truth([]), Detections(np.array([1]), np.array([]), np.zeros((0, 4)), np.array([])))
 
 

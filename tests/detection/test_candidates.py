@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.detection.candidates import COLUMNS, Candidates, no_candidates, pack, shards, unpack
-from cspbench.inference.run import SHARD, IncompleteRunError, Run, RunError, open_run
+from cspbench.errors import IncompleteRunError, RunError
+from cspbench.inference.run import SHARD, Run, open_run
 
 
 def made(boxes: int, per_box: int, seed: int = 0) -> Candidates:

@@ -12,8 +12,8 @@ import pytest
 
 from cspbench.detection import coco_server
 from cspbench.detection.ap.matching import Detections
-from cspbench.detection.coco_server import ServerError, import_server, write_submission
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.detection.coco_server import import_server, write_submission
+from cspbench.errors import CspbenchError, DatasetError, UsageError
 
 LINES = """\
 Loading and preparing results...
@@ -93,17 +93,17 @@ def test_printed_decimals_stay(tmp_path: Path) -> None:
 )
 def test_what_is_no_answer(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "answer").write_text(text)
-    with pytest.raises(ServerError, match=words) as caught:
+    with pytest.raises(DatasetError, match=words) as caught:
         import_server(tmp_path / "answer")
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)
 
 
 def test_unreadable_answers(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="No such file"):
+    with pytest.raises(DatasetError, match="No such file"):
         import_server(tmp_path / "answer")
     (tmp_path / "answer").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ServerError, match="expected text"):
+    with pytest.raises(DatasetError, match="expected text"):
         import_server(tmp_path / "answer")
 
 
@@ -122,7 +122,7 @@ def test_answers_that_are_deep(tmp_path: Path, depth: int, begin: str, end: str)
     if depth < 1000:
         assert import_server(tmp_path / "answer") == {"ap": Decimal("50.0"), "ap50": Decimal("70.0")}
     else:
-        with pytest.raises(ServerError, match="expected JSON"):
+        with pytest.raises(DatasetError, match="expected JSON"):
             import_server(tmp_path / "answer")
 
 
@@ -186,5 +186,5 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 )
 def test_numbers_that_no_result_has_together(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "answer.json").write_text(text)
-    with pytest.raises(ServerError, match=words):
+    with pytest.raises(DatasetError, match=words):
         import_server(tmp_path / "answer.json")

@@ -190,7 +190,7 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
     forwards: dict[bool, tuple[list[np.ndarray[Any, Any]], list[tuple[int, int]]]] = {}
     found = {}
     for run, name, threshold in RUNS:
-        preset = detection_preset(name)
+        preset = detection_preset(name).overridden(decoder="stb")
         if preset.letterbox not in forwards:
             loaded = [preset.load(file.read_bytes(), (320, 320), file.name) for file in files]
             batches = [

@@ -192,6 +192,12 @@ def test_soft_suppression_keeps_what_meets_the_floor() -> None:
         assert scores([WHOLE, apart], [0.75, 0.25], SoftNms(0.5, floor=floor, kept=9)) == kept  # from the beginning
 
 
+def test_what_is_kept_are_the_best_after_lowering() -> None:
+    apart: Box = (500, 500, 16, 16)
+    kept = suppress(image([WHOLE, LOWER, apart], [0.75, 0.5, 0.375]), SoftNms(0.5, floor=0.0, kept=2))
+    assert kept.score.tolist() == [0.75, 0.375]
+
+
 def test_what_fell_below_the_floor_lowers_no_other() -> None:
     # WHOLE lowers LOWER to 1/4, below the floor; LOWER's own lower half, IoU 1/2 with it and 1/4 with WHOLE, stays
     quarter: Box = (8, 14, 16, 4)

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from refusals import refuses
 
 from cspbench.data.coco import CocoSource, open_coco
 from cspbench.data.detection_presets import detection_preset
-from cspbench.data.source import DatasetError
-from cspbench.errors import UsageError
+from cspbench.errors import DatasetError
 from cspbench.evaluation.coco import category_ids, limited, parse_thresholds
 
 
@@ -31,7 +31,7 @@ def test_thresholds(text: str | None, found: list[float]) -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "0.5,", "-0.001", "1.001", "nan", "inf", "x", "0.5;0.6"])
 def test_thresholds_that_are_none(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refuses("usage.nms") as caught:
         parse_thresholds(text, detection_preset("readme"))
     assert caught.value.exit_code == 2
 
@@ -57,7 +57,7 @@ def test_classes_are_the_categories_in_the_order_of_their_ids(tmp_path: Path) ->
     source = drawn(tmp_path, [7, 2, 90], [1])
     assert category_ids(source, 3) == {0: 2, 1: 7, 2: 90}
     for other in (2, 4):
-        with pytest.raises(DatasetError) as caught:
+        with refuses("coco.other-classes") as caught:
             category_ids(source, other)
         assert caught.value.exit_code == 3
 

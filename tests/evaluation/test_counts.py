@@ -195,7 +195,9 @@ def test_counting_in_several_processes_gives_the_same() -> None:
 
 def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(network: Network, known: object) -> Count:
-        raise CountingError("the analytic ledger and fvcore disagree", where=network.name, expected="1", found="2")
+        raise CountingError(
+            "count.disagree", "the analytic ledger and fvcore disagree", where=network.name, expected="1", found="2"
+        )
 
     monkeypatch.setattr(counter_module, "count", wrong)
     wanted: list[counter_module.Wanted] = [

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from cspbench.data.classes import SAMPLE
 from cspbench.data.presets import preset
 from cspbench.data.source import Entry, FileSource, Region
-from cspbench.errors import UsageError
 from cspbench.evaluation.imagenet import Subject, Subset, check_classes, check_size, limit_of, limited, result
 from cspbench.inference.run import open_run
 from cspbench.zoo.catalogue import model
@@ -60,7 +60,7 @@ def test_limits(text: str, total: int, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "0%", "100.1%", "1.5", "1000000000", "nan", "inf", "", "%", "x"])
 def test_limits_that_are_none(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refuses("usage.limit") as caught:
         limit_of(text, 10)
     assert caught.value.exit_code == 2
 
@@ -91,7 +91,7 @@ def test_images_of_other_classes(tmp_path: Path, classes: str, wnid: str, known:
     if known:
         check_classes(subject, images)
     else:
-        with pytest.raises(UsageError):
+        with refuses("usage.other-classes"):
             check_classes(subject, images)
 
 
@@ -108,7 +108,7 @@ def test_crops_are_square_but_darknets(name: str, size: tuple[int, int], fits: b
     if fits:
         check_size(preset(name), size)
     else:
-        with pytest.raises(UsageError):
+        with refuses("usage.square-preset"):
             check_size(preset(name), size)
 
 

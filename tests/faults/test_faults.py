@@ -181,7 +181,7 @@ def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, worke
     words = process.words.strip().splitlines()
     assert words[0].startswith("cspbench: interrupted; finished shards are kept in runs")
     assert words[1].startswith("cspbench eval-imagenet")
-    assert words[2:] == ["cspbench: interrupted"]
+    assert words[2:] == ["cspbench: interrupted [interrupted]"]
 
 
 def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:

@@ -74,7 +74,10 @@ def test_what_cannot_be_interrupted_ends(code: str) -> None:
     process = started(code)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=SECONDS)
-    assert (process.returncode, words.strip()) == (130, "cspbench: interrupted; what is finished is kept")
+    assert (process.returncode, words.strip()) == (
+        130,
+        "cspbench: interrupted; what is finished is kept [interrupted]",
+    )
 
 
 def test_an_exception_that_a_destructor_loses_is_raised_again() -> None:

@@ -17,10 +17,11 @@ from hypothesis import given
 from numpy.typing import NDArray
 from PIL import Image
 
-from cspbench.data import detection_presets, presets, stb_jpeg
+from cspbench.data import detection_presets, presets
 from cspbench.data.check import check
-from cspbench.data.decode import PIXEL_LIMIT, BadImageError, decode
+from cspbench.data.decode import DECODERS, PIXEL_LIMIT, decode
 from cspbench.data.imagenet import scan
+from cspbench.errors import BadImageError
 
 Preset = presets.ClassificationPreset | detection_presets.DetectionPreset
 PRESETS: dict[str, Preset] = {**presets.PRESETS, **detection_presets.PRESETS}
@@ -87,7 +88,7 @@ def test_the_whole_files_are_decoded() -> None:
 @fuzz(200)
 @given(data=chosen(WHOLES))
 def test_damaged_images(data: bytes) -> None:
-    found = kept(lambda: decode(data, "x.jpg", exif=True), Path("x.jpg"))
+    found = kept(lambda: decode(data, "x.jpg", decoder="opencv"), Path("x.jpg"))
     if not isinstance(found, BadImageError):
         assert isinstance(found, np.ndarray)
         assert found.dtype == np.uint8
@@ -147,8 +148,12 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_refused(name: str) -> None:
-    refused(lambda: decode(BOMBS[name], "bomb.jpg", exif=True), "cannot be decoded", Path("bomb.jpg"))
-    assert kept(lambda: stb_jpeg.decode(BOMBS[name])) is None
+    for decoder in DECODERS:
+        refused(
+            lambda decoder=decoder: decode(BOMBS[name], "bomb.jpg", decoder),  # type: ignore[misc]
+            "cannot be decoded",
+            Path("bomb.jpg"),
+        )
 
 
 @pytest.mark.parametrize(
@@ -165,7 +170,7 @@ def test_bombs_are_refused(name: str) -> None:
     ids=["fill", "junk", "EXIF", "EXIF twenty times", "profiles", "EXIF in PNG", "parts"],
 )
 def test_what_surrounds_the_pixels_costs_nothing(data: bytes) -> None:
-    found = kept(lambda: decode(data, exif=True))
+    found = kept(lambda: decode(data, decoder="opencv"))
     assert isinstance(found, np.ndarray)
     load_all(data)
 
@@ -183,9 +188,8 @@ def test_jpeg_files_that_claim_the_longest_sides(size: tuple[int, int]) -> None:
     width, height = size
     whole = file(Image.new("L", (8, 8)))
     lying = whole.replace(struct.pack(">HH", 8, 8), struct.pack(">HH", height, width))
-    found = kept(lambda: stb_jpeg.decode(lying))
-    assert found is None or (isinstance(found, np.ndarray) and found.shape == (height, width, 3))
-    assert found is None or max(size) <= stb_jpeg.LONGEST
+    found = kept(lambda: decode(lying, "x.jpg", "stb"), Path("x.jpg"))
+    assert isinstance(found, BadImageError) or (isinstance(found, np.ndarray) and found.shape == (height, width, 3))
     load_all(lying)
 
 
@@ -207,7 +211,7 @@ def test_extreme_shapes_under_every_preset(size: tuple[int, int], form: str) -> 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("turn", range(10))
-def test_exif_turns_for_mmpretrain_alone(turn: int, form: str) -> None:
+def test_exif_turns_under_opencv_alone(turn: int, form: str) -> None:
     # Darknet without OpenCV (stb_image) and timm look at the samples only; OpenCV, which mmpretrain reads with, turns
     exif = Image.Exif()
     exif[0x0112] = turn
@@ -218,7 +222,7 @@ def test_exif_turns_for_mmpretrain_alone(turn: int, form: str) -> None:
         same = np.array_equal(
             one[0], other[0]
         )  # a detector's preset gives the size too, a classifier's red comes first
-        assert same == (name != "mmpretrain" or not 2 <= turn <= 8), name
+        assert same == (preset.decoder != "opencv" or not 2 <= turn <= 8), name
     upright: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
         2: lambda image: image[:, ::-1],
         3: lambda image: image[::-1, ::-1],
@@ -229,7 +233,7 @@ def test_exif_turns_for_mmpretrain_alone(turn: int, form: str) -> None:
         8: lambda image: image[:, ::-1].transpose(1, 0, 2),
     }
     expected = upright[turn](decode(plain)) if turn in upright else decode(plain)
-    np.testing.assert_array_equal(decode(turned, exif=True), expected)
+    np.testing.assert_array_equal(decode(turned, decoder="opencv"), expected)
 
 
 @pytest.mark.parametrize(
@@ -244,9 +248,9 @@ def test_exif_turns_for_mmpretrain_alone(turn: int, form: str) -> None:
 def test_exif_blocks_written_by_hand(block: bytes, turned: bool) -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(block) // 12) + block + bytes(4)
     data = inserted(segment(0xE1, exif))
-    assert np.array_equal(decode(data), decode(data, exif=True)) != turned
+    assert np.array_equal(decode(data), decode(data, decoder="opencv")) != turned
     for end in range(len(exif)):  # cut off anywhere
-        kept(lambda end=end: decode(inserted(segment(0xE1, exif[:end])), exif=True))  # type: ignore[misc]
+        kept(lambda end=end: decode(inserted(segment(0xE1, exif[:end])), decoder="opencv"))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("kind", [(16, 2), (16, 6), (16, 4)])

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cspbench.errors import UsageError
+from cspbench.errors import IncompleteRunError, UsageError
 from cspbench.inference import engine, onednn
-from cspbench.inference.run import IncompleteRunError
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 

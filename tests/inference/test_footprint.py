@@ -10,11 +10,10 @@ import torch
 from torch.utils.data import Dataset
 
 from cspbench.data.presets import preset
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
 from cspbench.evaluation.imagenet import check_size
 from cspbench.inference.footprint import LIMIT, check, enough_memory, live_bytes
 from cspbench.inference.predict_shards import Prepared, load
-from cspbench.inference.run import IncompleteRunError
 from cspbench.network.builder import Builder
 from cspbench.zoo.catalogue import MODELS
 
@@ -81,7 +80,7 @@ class Failing(Dataset[Prepared]):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_in_a_process_that_prepares_images_arrives_as_itself(workers: int) -> None:
-    error = UsageError("for square inputs", where="here", found="2x3", remedy="Use another")
+    error = UsageError("usage.square-preset", "for square inputs", where="here", found="2x3", remedy="Use another")
     batches: Iterator[Any] = load(Failing(error), [[0, 1], [2, 3]], workers)
     assert len(next(batches)) == 2
     with pytest.raises(UsageError) as caught:

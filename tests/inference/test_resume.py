@@ -14,10 +14,10 @@ import pytest
 
 from cspbench.cli.resumed import say_resumed
 from cspbench.data.source import Entry, FileSource, Region, Sample
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, IncompleteRunError, RunError
 from cspbench.evaluation.imagenet import Subset
 from cspbench.inference.resume import Kept, add_session, begin_again, mark, moved, program, programs
-from cspbench.inference.run import SHARD, IncompleteRunError, Run, RunError, load_run, open_run, record
+from cspbench.inference.run import SHARD, Run, load_run, open_run, record
 
 IDENTITY = {
     "task": "imagenet",
@@ -266,7 +266,7 @@ def test_sessions_that_are_none_are_refused(run: Run) -> None:
 
 def test_a_record_that_cannot_be_written_leaves_a_run_to_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: object) -> None:
-        raise CspbenchError("cannot be written", where=str(path), found="No space left on device")
+        raise CspbenchError("disk.write-failed", "cannot be written", where=str(path), found="No space left on device")
 
     monkeypatch.setattr("cspbench.inference.resume.write_json", full)
     with pytest.raises(IncompleteRunError, match=r"run\.json: the record of the run cannot be written") as caught:

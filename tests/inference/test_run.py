@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
+from cspbench.errors import IncompleteRunError, RunError
 from cspbench.inference import record as records
-from cspbench.inference.run import SHARD, IncompleteRunError, Run, RunError, find_runs, load_run, open_run
+from cspbench.inference.run import SHARD, Run, find_runs, load_run, open_run
 
 MADE = {"command": ["cspbench"]}
 
@@ -173,3 +175,71 @@ def test_runs_can_be_put_in_order_by_their_beginning(tmp_path: Path) -> None:
     assert records.when({"when": "9999-12-31T23:59:59Z"}) > records.now()
     for other in ({}, {"when": 3}, {"when": "soon"}, {"when": "2026-11-20T10:00:00+01:00"}):
         assert records.when(other) == ""
+
+
+@pytest.mark.parametrize("changes", [{"schema": 0}, {"schema": 2}, {"shard": SHARD - 1}, {"shard": SHARD + 1}])
+def test_a_run_of_another_layout_is_refused(tmp_path: Path, changes: dict[str, int]) -> None:
+    begin(tmp_path)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with refuses("run.not-a-run"):
+        load_run(tmp_path)
+    with refuses("run.not-a-run"):
+        begin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("samples", "images", "limit", "good"),
+    [
+        (9, 9, None, True),
+        (8, 9, None, False),
+        (10, 9, None, False),
+        (5, 9, 5, True),
+        (4, 9, 5, False),
+        (9, 9, 5, False),
+    ],
+)
+def test_a_run_to_be_scored_is_of_all_images_that_it_names(
+    tmp_path: Path, samples: int, images: int, limit: int | None, good: bool
+) -> None:
+    data = {"images": images} | ({} if limit is None else {"limit": limit})
+    identity = {
+        "task": "imagenet",
+        "model": "net",
+        "weights": "0",
+        "size": [8, 8],
+        "precision": "fp32",
+        "file": True,
+        "data": data,
+        "preset": {"name": "readme"},
+        "classes": "darknet",
+    }
+    open_run(tmp_path, identity, samples, MADE)
+    if good:
+        assert load_run(tmp_path).samples == samples
+    else:
+        with refuses("run.not-a-run"):
+            load_run(tmp_path)
+
+
+@pytest.mark.parametrize(("limit", "good"), [(None, True), (9, True), (0, False), (8, False), (10, False)])
+def test_a_detectors_run_is_of_as_many_images_as_its_limit(tmp_path: Path, limit: int | None, good: bool) -> None:
+    identity = {
+        "task": "coco",
+        "model": "net",
+        "weights": "0",
+        "size": [8, 8],
+        "precision": "fp32",
+        "file": True,
+        "data": {"images": 9, "split": "custom", "sha256": "0"},
+        "preset": {},
+        "quoted": False,
+        "last": {"classes": 1, "nms_kind": "default", "beta_nms": 0.6},
+    }
+    kept = {"preset": {"name": "readme", "conf": 0.1, "nms_kind": "cfg"}}
+    open_run(tmp_path, identity, 9, {**MADE, **kept, "data": {"place": "x", "split": None, "limit": limit}})
+    if good:
+        assert load_run(tmp_path).samples == 9
+    else:
+        with refuses("run.not-a-run"):
+            load_run(tmp_path)

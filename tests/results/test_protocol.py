@@ -31,7 +31,12 @@ README = presets.preset("readme")
         ({"definition": "e" * 64}, "the network has changed since"),
         ({"precision": "bf16"}, "bf16 arithmetic"),
         ({"preset": presets.preset("head").as_json()}, "preset head, not readme"),
-        ({"preset": replace(README, crop_pct=0.875, exif=True).as_json()}, "exif on, not off; crop_pct 0.875, not 1"),
+        (
+            {"preset": replace(README, crop_pct=0.875, decoder="stb").as_json()},
+            "decoder stb, not opencv; crop_pct 0.875, not 1",
+        ),
+        # recorded when EXIF had a field of its own
+        ({"preset": {**README.as_json(), "decoder": "Pillow", "exif": False}}, "decoder pillow, not opencv"),
     ],
 )
 def test_an_accuracy_reached_in_another_way_has_no_verdict(changes: dict[str, Any], note: str) -> None:
@@ -59,7 +64,7 @@ def test_a_part_of_the_data_never_counts_before_all_of_it() -> None:
     ("own", "fault", "preset"),
     [
         ({"conf": 0.3}, "conf 0.3, not 0.005", "readme with conf 0.3, NMS 0.45 default"),
-        ({"decoder": "libjpeg"}, "decoder libjpeg, not stb", "readme with decoder libjpeg, NMS 0.45 default"),
+        ({"decoder": "stb"}, "decoder stb, not opencv", "readme with decoder stb, NMS 0.45 default"),
         ({"image_id": "basename"}, "image_id basename, not underscore", "readme with image_id basename, "),
     ],
 )
@@ -68,6 +73,11 @@ def test_an_overridden_preset_is_another(own: dict[str, Any], fault: str, preset
     assert (found.mark, found.measured, found.delta, found.note) == ("unmeasured: other-way", "38.0", None, fault)
     assert found.made is not None
     assert str(found.made.preset).startswith(preset)
+
+
+def test_a_decoder_and_exif_that_were_recorded_apart_are_one() -> None:
+    turned = {**presets.preset("readme").as_json(), "decoder": "Pillow", "exif": True}
+    assert top1(run=classifier(preset=turned)).mark == "exact"
 
 
 def test_another_kind_of_suppression_is_another_way() -> None:

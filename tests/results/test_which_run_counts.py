@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refuses
 from result_files import classifier, counted, counts, detector
 from test_build import ap, cell, top1
 from test_store import at, put
 
-from cspbench.errors import CspbenchError
 from cspbench.report.build import gather_files
 from cspbench.report.model import ReportedCell
 from cspbench.results.store import keep
@@ -158,7 +158,7 @@ def test_a_classifiers_newer_result_stands_alone(tmp_path: Path) -> None:
 def test_metrics_of_another_run_are_refused(task: str, key: str) -> None:
     document = json.loads(classifier() if task == "imagenet" else detector())
     document["metrics"]["identity"][key] = [1, 1] if key == "size" else "other"
-    with pytest.raises(CspbenchError) as caught:
+    with refuses("results.not-results") as caught:
         gather_files({"evaluations/x.json": json.dumps(document).encode()}, "results")
     assert caught.value.exit_code == 3
 
@@ -183,7 +183,7 @@ def test_counts_of_right_images_are_possible_ones(metric: str, correct: Any, tot
     if good:
         assert cell(files, "imagenet-big", "cspdarknet-53", metric).measured == f"{100 * correct / total:.1f}"
     else:
-        with pytest.raises(CspbenchError):
+        with refuses("results.not-results"):
             gather_files(files, "results")
 
 
@@ -195,7 +195,7 @@ def test_an_ap_is_of_all_the_runs_images(images: int, good: bool) -> None:
     if good:
         assert cell(files, "coco-nms", ROW, "ap").mark == "exact"
     else:
-        with pytest.raises(CspbenchError):
+        with refuses("results.not-results"):
             gather_files(files, "results")
 
 
@@ -253,3 +253,28 @@ def test_a_comparison_of_counts_under_another_rule_is_none() -> None:
 def test_a_count_of_another_model_is_not_the_rows() -> None:
     row = counted("imagenet-big", "darknet-53", "csdarknet53", params=(41_573_216, "weights"))
     assert cell({"params.json": counts(row)}, "imagenet-big", "darknet-53", "params").mark == "unmeasured: other-way"
+
+
+@pytest.mark.parametrize(("base", "own", "noted"), [(36_000, 38_600, True), (38_600, 36_000, False)])
+def test_a_comparison_that_does_not_follow_names_a_base_that_is_off(base: int, own: int, noted: bool) -> None:
+    files = {
+        "evaluations/base.json": classifier("darknet53", top1=base),
+        "evaluations/own.json": classifier(top1=own),
+    }
+    found = cell(files, "imagenet-big", "cspdarknet-53", "top1")
+    assert found.comparison is not None
+    assert found.comparison.verdict == "off"
+    assert bool(found.note) is noted
+
+
+def test_a_threshold_that_awaits_the_server_leaves_another_to_be_shown() -> None:
+    """The preset's own is shown before any other, but one without numbers only where no other has them either."""
+    document = json.loads(detector(nms=0.6, ap=40.0))
+    (scored,) = document["metrics"]["thresholds"]
+    for waiting, shown in ((True, "40.0"), (False, "38.0")):
+        own = {**scored, "nms": 0.45, "ap": {} if waiting else {"ap": 38.04}}
+        document["metrics"]["thresholds"] = [own, scored]
+        found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=json.dumps(document).encode())
+        measured = [found.measured, *(each.measured for each in found.others)]
+        assert [each for each in measured if each is not None] == [shown]
+        assert found.verdict == ("unmeasured" if waiting else "exact")

@@ -16,9 +16,10 @@ from timm_cspnet import SHAPES, constants, tensors
 from torch import Tensor
 from weight_files import random_arrays, same, save
 
+from cspbench.errors import WeightsError
 from cspbench.network.module import to_module
 from cspbench.weights import checkpoint, darknet, safetensors_file
-from cspbench.weights.arrays import Weights, WeightsError
+from cspbench.weights.arrays import Weights
 from cspbench.weights.loading import load
 from cspbench.weights.opening import open_weights
 from cspbench.zoo.catalogue import model

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weight_files import V010, V025, count_up, floats, networks, random_arrays, same, save
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, WeightsError
 from cspbench.network import cfg
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.network import Network
 from cspbench.weights import darknet
-from cspbench.weights.arrays import Arrays, Weights, WeightsError
+from cspbench.weights.arrays import Arrays, Weights
 from cspbench.weights.header import Header
 from cspbench.zoo.catalogue import model
 

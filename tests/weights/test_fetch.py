@@ -28,9 +28,9 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.errors import BrokenError, DeadError
 from cspbench.weights import fetch as fetching
 from cspbench.weights.fetch import Expected, Fetched, Patience, fetch
-from cspbench.weights.transport import BrokenError, DeadError
 
 
 def started(target: Path, url: str, data: bytes, validator: str | None = '"one"', size: int | None = SIZE) -> None:

@@ -26,11 +26,10 @@ from weight_server import (
 
 from cspbench.cli.fetch import chosen, fetch_files
 from cspbench.cli.options import Format
-from cspbench.errors import UsageError
+from cspbench.errors import PlaceError, UsageError
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link
-from cspbench.weights.partial import PlaceError
 from cspbench.zoo.catalogue import model
 
 NAME = "csmobilenet-v2_final.weights"

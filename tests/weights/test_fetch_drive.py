@@ -19,8 +19,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.errors import DeadError
 from cspbench.weights.fetch import fetch
-from cspbench.weights.transport import DeadError
 
 FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
 <form id="download-form" action="{action}" method="get">

@@ -32,11 +32,10 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.errors import DeadError, UnreachableError, WeightsError
 from cspbench.weights import fetch as fetching
 from cspbench.weights import transport
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.fetch import Expected, fetch
-from cspbench.weights.transport import DeadError, UnreachableError
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_a_wrong_digest_gives_no_file(site: Site, target: Path, expected: Expect
 
 def test_what_the_reader_refuses_gives_no_file(site: Site, target: Path) -> None:
     def refuse(path: Path) -> None:
-        raise WeightsError("not a finite number", where=str(path), found="nan")
+        raise WeightsError("weights.not-finite", "not a finite number", where=str(path), found="nan")
 
     with pytest.raises(WeightsError, match=r"what came is not the file: not a finite number \(found nan"):
         fetch([site.on("/x", sends(DATA))], target, Expected((SIZE,), None, refuse))

@@ -17,9 +17,10 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
+from cspbench.errors import TooSlowError
 from cspbench.weights import pace
 from cspbench.weights.fetch import Patience, fetch
-from cspbench.weights.pace import Paced, TooSlowError
+from cspbench.weights.pace import Paced
 
 
 class Line:

@@ -22,9 +22,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
-from cspbench.weights.fetch import ExistingError, fetch
-from cspbench.weights.partial import PlaceError
-from cspbench.weights.transport import DeadError
+from cspbench.errors import DeadError, ExistingError, PlaceError
+from cspbench.weights.fetch import fetch
 
 
 def test_another_file_is_replaced_only_by_force(site: Site, target: Path) -> None:

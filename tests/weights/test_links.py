@@ -11,9 +11,10 @@ import pytest
 from golden import documents
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from cspbench.claims import tables
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.links import Link, direct, drive_id, google_host, link_of, links, mirrored, split
 from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
@@ -44,26 +45,27 @@ def test_a_row_without_a_link_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "where", "found"),
     [
-        ("file,url\na,https://h/a\n", r"links.csv, line 2: not a table of links"),
-        ("file,url,source\na,https://h/a,\n", "line 2"),
-        ("file,url,source\na,https://h/a,b,c\n", "line 2"),
-        ("file,url,source\na,ftp://h/a,b\n", r"line 2.*found ftp://h/a"),
-        ("file,url,source\na,https://h/a,b\na,https://h/b,b\n", "line 3.*every file name once"),
-        ("file,url,source\n../a,https://h/a,b\n", "line 2.*without a folder"),
-        ('file,url,source\n"a', "not a table of links"),
+        ("file,url\na,https://h/a\n", "links.csv, line 2", "a,https://h/a"),
+        ("file,url,source\na,https://h/a,\n", "links.csv, line 2", "a,https://h/a,"),
+        ("file,url,source\na,https://h/a,b,c\n", "links.csv, line 2", "a,https://h/a,b,['c']"),
+        ("file,url,source\na,ftp://h/a,b\n", "links.csv, line 2", "ftp://h/a"),
+        ("file,url,source\na,https://h/a,b\na,https://h/b,b\n", "links.csv, line 3", "a"),
+        ("file,url,source\n../a,https://h/a,b\n", "links.csv, line 2", "../a"),
+        ('file,url,source\n"a', "links.csv", "unexpected end of data"),
     ],
 )
-def test_broken_links(tmp_path: Path, text: str, words: str) -> None:
+def test_broken_links(tmp_path: Path, text: str, where: str, found: str) -> None:
     (tmp_path / "links.csv").write_text(text)
-    with pytest.raises(TableError, match=words):
+    with refuses("tables.not-links", where=where, found=found):
         links(tmp_path)
 
 
 def test_missing_links(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="No such file"):
+    with refuses("tables.not-links", where="links.csv") as caught:
         links(tmp_path)
+    assert "No such file" in str(caught.value.found)
     (tmp_path / "links.csv").write_text("file,url,source\na.pth,https://h/a.pth,card\n")
     assert links(tmp_path) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
 
@@ -120,7 +122,7 @@ def test_a_mirror_is_a_folder_or_the_file(mirror: str, address: str) -> None:
     if "a%20b" in address:
         assert mirrored(mirror, "a b.weights", only=False) == address
     else:
-        with pytest.raises(UsageError, match="a mirror's address of one file, for several files"):
+        with refuses("usage.mirror-of-one-file", expected="the address of a folder", found=mirror):
             mirrored(mirror, "a b.weights", only=False)
 
 
@@ -136,18 +138,18 @@ def test_a_local_file_is_a_mirror_of_one(tmp_path: Path) -> None:
      "file://host/w", "file:", "x" * 300, "http://h/a b", "http://h/\n", "http://h/ü"],
 )  # fmt: skip
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(UsageError, match="not an address"):
+    with refuses("usage.not-an-address"):
         split(url)
 
 
 def test_a_password_is_not_repeated() -> None:
-    with pytest.raises(UsageError, match="name or password") as caught:
+    with refuses("usage.address-with-password", found="one for h") as caught:
         split("https://me:secret@h/w")
     assert "secret" not in str(caught.value)
 
 
 def test_a_path_is_answered_with_its_address(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"Write {tmp_path.as_uri()}"):
+    with refuses("usage.not-an-address", remedy=f"Write {tmp_path.as_uri()}"):
         split(str(tmp_path))
 
 

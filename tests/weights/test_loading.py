@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from torch import fx
 from weight_files import networks, random_arrays, same
 
+from cspbench.errors import WeightsError
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.module import fold_batch_norm, to_module
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Weights, WeightsError
+from cspbench.weights.arrays import Array, Weights
 from cspbench.weights.loading import Epsilon, extract, load
 
 EVERY = Network(

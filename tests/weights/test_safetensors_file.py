@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from weight_files import networks, random_arrays, same, save
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, WeightsError
 from cspbench.network.layers import AvgPool, Convolution
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
-from cspbench.weights.arrays import WeightsError
 from cspbench.weights.header import Header
 
 NET = Network("two", (3, 4, 4), (Convolution(sources=(-1,), filters=2), AvgPool(sources=(0,))))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from weight_files import V010, V025, random_arrays, save
 
+from cspbench.errors import WeightsError
 from cspbench.network.counting import stored_bytes
 from cspbench.weights import catalogue, darknet, safetensors_file
-from cspbench.weights.arrays import WeightsError, layout
+from cspbench.weights.arrays import layout
 from cspbench.weights.header import Header
 from cspbench.zoo.catalogue import MODELS, model
 

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from cspbench.weights.arrays import WeightsError
+from cspbench.errors import WeightsError
 from cspbench.weights.fetch import Expected, Patience
 
 DATA = b"\0\0\0\0\2" + np.random.default_rng(0).bytes(299_995)

@@ -81,12 +81,16 @@ class AveragePrecision:
 def average_precision(truth: GroundTruth, detections: Detections, engine: str = DEFAULT_ENGINE) -> AveragePrecision:
     """Evaluate detections. No engine stands in for another: one that is not installed is an error.
 
-    Raises `DetectionError` for detections of unknown images or categories and for values that are no numbers,
+    Raises `DatasetError` for detections of unknown images or categories and for values that are no numbers,
     `UsageError` for an engine that is unknown or not installed.
     """
     if engine not in ENGINES:
         raise UsageError(
-            "no such engine", expected=f"one of {', '.join(ENGINES)}", found=repr(engine), remedy="Correct --engine"
+            "usage.unknown-engine",
+            "no such engine",
+            expected=f"one of {', '.join(ENGINES)}",
+            found=repr(engine),
+            remedy="Correct --engine",
         )
     categories = dict(sorted(truth.categories.items()))
     if engine != "cspbench":
@@ -236,6 +240,7 @@ def _faster() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 def _missing(package: str, error: ImportError) -> UsageError:
     return UsageError(
+        "usage.no-engine",
         f"the engine {package} cannot be used",
         found=str(error),
         remedy=f"pip install {package}, or choose another --engine",

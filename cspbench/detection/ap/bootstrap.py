@@ -16,7 +16,7 @@ import numpy as np
 from cspbench.detection.ap.average_precision import METRICS, AveragePrecision
 from cspbench.detection.ap.matching import AREAS, Array, Matches
 from cspbench.detection.ap.precision import AreaEvents, events, precision
-from cspbench.errors import CspbenchError
+from cspbench.errors import DatasetError
 
 DRAWS = 1000
 """Enough for an interval's ends to be stable to about a tenth of its width."""
@@ -26,10 +26,6 @@ NAMES = METRICS[:6]
 
 Intervals = dict[str, tuple[float, float] | None]
 Step = Callable[[int], None]
-
-
-class BootstrapError(CspbenchError):
-    """Results cannot be resampled, or not together."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,8 @@ def paired(
     for what in ("image_ids", "category_ids", "objects", "counted"):
         one, other = (getattr(side, what) for side in sides)
         if not np.array_equal(one, other):
-            raise BootstrapError(
+            raise DatasetError(
+                "detections.different-images",
                 "the runs are not of the same images and objects",
                 expected="one data set",
                 found=f"{len(sides[0].image_ids)} and {len(sides[1].image_ids)} images",
@@ -100,21 +97,30 @@ def paired(
 
 def _matches(result: AveragePrecision) -> Matches:
     if result.matches is None:
-        raise BootstrapError(
+        raise DatasetError(
+            "detections.no-matches",
             "nothing to resample",
             expected="a result of the engine cspbench, which keeps its matches",
             found=result.engine,
             remedy="Leave out --engine, or --bootstrap",
         )
     if not len(result.matches.image_ids):
-        raise BootstrapError("nothing to resample", expected="images", found="none", remedy="Evaluate some images")
+        raise DatasetError(
+            "detections.no-images",
+            "nothing to resample",
+            expected="images",
+            found="none",
+            remedy="Evaluate some images",
+        )
     return result.matches
 
 
 def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[list[list[float]]]:
     """The six numbers, 0 to 1 or NaN, of each side in every draw."""
     if draws < 1:
-        raise BootstrapError("no draws", expected="at least 1", found=str(draws), remedy="Correct --bootstrap")
+        raise DatasetError(
+            "detections.no-draws", "no draws", expected="at least 1", found=str(draws), remedy="Correct --bootstrap"
+        )
     generator = np.random.default_rng(seed)
     images = len(sides[0].image_ids)
     kinds = len(sides[0].category_ids)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cspbench.data.coco_annotations import LARGEST_LENGTH, GroundTruth
-from cspbench.errors import CspbenchError
+from cspbench.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 
@@ -29,10 +29,6 @@ MOST = 100
 """Detections of an image and category that count."""
 HIT, IGNORED = 1, 2
 """What a matched detection is; 0 is none."""
-
-
-class DetectionError(CspbenchError):
-    """Detections are not of this data set, or no numbers."""
 
 
 class Detections(NamedTuple):
@@ -76,31 +72,45 @@ class Matches(NamedTuple):
 
 
 def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
-    """The detections checked against the ground truth's images and categories; raises `DetectionError`."""
+    """The detections checked against the ground truth's images and categories; raises `DatasetError`."""
     ids = np.asarray(detections.image_ids)
     kinds = np.asarray(detections.category_ids)
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     scores = np.asarray(detections.scores, np.float64)
     if not len(ids) == len(kinds) == len(boxes) == len(scores):
         lengths = ", ".join(str(len(each)) for each in (ids, kinds, boxes, scores))
-        raise _bad("columns of different lengths", None, "one entry per detection in each", lengths)
+        raise _bad(
+            "detections.column-lengths",
+            "columns of different lengths",
+            None,
+            "one entry per detection in each",
+            lengths,
+        )
     images, unknown = _places(truth.image_ids, ids)
     if unknown.any():
-        raise _bad("detection of an unknown image", unknown, "an image of the data set", ids)
+        raise _bad(
+            "detections.unknown-image", "detection of an unknown image", unknown, "an image of the data set", ids
+        )
     categories, unknown = _places(np.array(sorted(truth.categories), np.int64), kinds)
     if unknown.any():
-        raise _bad("detection of an unknown category", unknown, "a category of the data set", kinds)
+        raise _bad(
+            "detections.unknown-category",
+            "detection of an unknown category",
+            unknown,
+            "a category of the data set",
+            kinds,
+        )
     wrong: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
     if wrong.any():
-        raise _bad("detection without a usable box", wrong, "finite numbers", boxes)
+        raise _bad("detections.unusable-box", "detection without a usable box", wrong, "finite numbers", boxes)
     wrong = ~np.isfinite(scores)
     if wrong.any():
-        raise _bad("detection without a usable score", wrong, "a finite number", scores)
+        raise _bad("detections.unusable-score", "detection without a usable score", wrong, "a finite number", scores)
     return Indexed(images, categories, boxes, scores)
 
 
 def match(truth: GroundTruth, detections: Detections) -> Matches:
-    """Match detections with the ground truth; raises `DetectionError`."""
+    """Match detections with the ground truth; raises `DatasetError`."""
     found = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     kinds = len(category_ids)
@@ -248,7 +258,7 @@ def _places(known: Array, ids: Array) -> tuple[Array, Array]:
     return places, known[places] != ids
 
 
-def _bad(what: str, wrong: Array | None, expected: str, values: Any) -> DetectionError:
+def _bad(code: str, what: str, wrong: Array | None, expected: str, values: Any) -> DatasetError:
     found, where = str(values), "detections"
     if wrong is not None:
         index = int(np.flatnonzero(wrong)[0])
@@ -256,4 +266,4 @@ def _bad(what: str, wrong: Array | None, expected: str, values: Any) -> Detectio
         found = f"{values[index].tolist()}" + (f", and {more} more such" if more else "")
         where = f"detection {index}"
     remedy = "Give the detections that belong to this data set"
-    return DetectionError(what, where=where, expected=expected, found=found, remedy=remedy)
+    return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)

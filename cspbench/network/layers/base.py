@@ -82,7 +82,11 @@ def positive(name: str, value: int, limit: int = LARGEST) -> None:
     """Refuse a count that is zero, negative or absurd."""
     if not 1 <= value <= limit:
         raise DefinitionError(
-            f"{name} is out of range", expected=f"1 to {limit}", found=str(value), remedy=f"Correct {name}="
+            "cfg.out-of-range",
+            f"{name} is out of range",
+            expected=f"1 to {limit}",
+            found=str(value),
+            remedy=f"Correct {name}=",
         )
 
 
@@ -90,6 +94,7 @@ def known_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> N
     """Refuse an activation whose meaning is not specified."""
     if activation not in allowed:
         raise DefinitionError(
+            "cfg.unknown-value",
             "unknown activation",
             expected=f"one of {', '.join(allowed)}",
             found=repr(brief(activation)),

@@ -54,11 +54,16 @@ class Convolution(Layer):
         positive("dilation", self.dilation, 1024)
         if not 0 <= self.padding <= 1024:
             raise DefinitionError(
-                "padding is out of range", expected="0 to 1024", found=str(self.padding), remedy="Correct padding="
+                "cfg.out-of-range",
+                "padding is out of range",
+                expected="0 to 1024",
+                found=str(self.padding),
+                remedy="Correct padding=",
             )
         known_activation(self.activation)
         if self.antialiasing not in (0, 1, 2):
             raise DefinitionError(
+                "cfg.unknown-value",
                 "unknown antialiasing",
                 expected="0, 1 (3x3 binomial) or 2 (2x2 mean)",
                 found=str(self.antialiasing),
@@ -98,6 +103,7 @@ class Convolution(Layer):
         for name, value in (("input channels", channels), ("filters", self.filters)):
             if value % self.groups:
                 raise DefinitionError(
+                    "network.indivisible-groups",
                     f"groups do not divide the {name}",
                     expected=f"a divisor of {value}",
                     found=f"groups={self.groups}",
@@ -106,6 +112,7 @@ class Convolution(Layer):
         if self.dilation > 1 and (self.size == 1 or 2 * self.padding != self.size - 1):
             # Darknet's size rule leaves the dilation out; elsewhere the map it declares is not the map it computes.
             raise DefinitionError(
+                "network.dilation",
                 "dilation does not fit size and padding",
                 expected="an odd size above 1 with a padding of (size - 1) / 2, or dilation=1",
                 found=f"size={self.size}, padding={self.padding}, dilation={self.dilation}",
@@ -118,6 +125,7 @@ class Convolution(Layer):
             columns = (columns + over) // self.stride[1] + 1
         if rows < 1 or columns < 1:
             raise DefinitionError(
+                "network.window-too-large",
                 "the kernel is larger than its padded input",
                 expected=f"at least {self.size - 2 * self.padding}x{self.size - 2 * self.padding}",
                 found=f"{inputs[0][1]}x{inputs[0][2]}",

@@ -25,6 +25,7 @@ class Softmax(Layer):
         positive("groups", self.groups)
         if not self.temperature > 0:
             raise DefinitionError(
+                "cfg.out-of-range",
                 "temperature is out of range",
                 expected="a number above 0",
                 found=f"{self.temperature:g}",
@@ -32,6 +33,7 @@ class Softmax(Layer):
             )
         if channels * height * width % self.groups:
             raise DefinitionError(
+                "network.indivisible-groups",
                 "groups do not divide the softmax input",
                 expected=f"a divisor of {channels * height * width}",
                 found=f"groups={self.groups}",
@@ -60,7 +62,11 @@ class Detection(Layer):
         positive("classes", self.classes, 2**16)
         if not self.anchors:
             raise DefinitionError(
-                "a detection layer has no anchors", expected="anchors=w,h, ...", found="none", remedy="Add anchors="
+                "network.no-anchors",
+                "a detection layer has no anchors",
+                expected="anchors=w,h, ...",
+                found="none",
+                remedy="Add anchors=",
             )
 
     @property
@@ -72,6 +78,7 @@ class Detection(Layer):
         channels = self.used * (self.per_anchor + self.classes)
         if inputs[0][0] != channels:
             raise DefinitionError(
+                "network.head-filters",
                 f"[{self.section}] does not fit the convolution before it",
                 expected=f"{channels} filters ({self.used} anchors x ({self.per_anchor} + {self.classes} classes))",
                 found=f"{inputs[0][0]}",
@@ -98,11 +105,16 @@ class Yolo(Detection):
         super().__post_init__()
         if not self.mask:
             raise DefinitionError(
-                f"a [{self.section}] layer has an empty mask", expected="mask=0,1,2", found="none", remedy="Add mask="
+                "network.empty-mask",
+                f"a [{self.section}] layer has an empty mask",
+                expected="mask=0,1,2",
+                found="none",
+                remedy="Add mask=",
             )
         beyond = [index for index in self.mask if not 0 <= index < len(self.anchors)]
         if beyond:
             raise DefinitionError(
+                "network.unknown-anchor",
                 "mask names an anchor that does not exist",
                 expected=f"0 to {len(self.anchors) - 1}",
                 found=str(beyond[0]),

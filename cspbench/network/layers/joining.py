@@ -27,10 +27,15 @@ class Route(Layer):
         positive("groups", self.groups)
         if not self.sources:
             raise DefinitionError(
-                "a route reads no layer", expected="layers=...", found="none", remedy="Name the layers it joins"
+                "network.no-sources",
+                "a route reads no layer",
+                expected="layers=...",
+                found="none",
+                remedy="Name the layers it joins",
             )
         if not 0 <= self.group_id < self.groups:
             raise DefinitionError(
+                "cfg.out-of-range",
                 "group_id is out of range",
                 expected=f"0 to {self.groups - 1}",
                 found=str(self.group_id),
@@ -44,6 +49,7 @@ class Route(Layer):
                 f"layer {source}: {shape[1]}x{shape[2]}" for source, shape in zip(self.sources, inputs, strict=True)
             )
             raise DefinitionError(
+                "network.route-sizes",
                 "a route joins maps of different size",
                 expected="one height and width",
                 found=found,
@@ -52,6 +58,7 @@ class Route(Layer):
         for source, shape in zip(self.sources, inputs, strict=True):
             if shape[0] % self.groups:
                 raise DefinitionError(
+                    "network.indivisible-groups",
                     f"groups do not divide the channels of layer {source}",
                     expected=f"a divisor of {shape[0]}",
                     found=f"groups={self.groups}",
@@ -82,7 +89,11 @@ class Shortcut(Layer):
         known_activation(self.activation)
         if len(self.sources) < 2:
             raise DefinitionError(
-                "a shortcut adds no layer", expected="from=...", found="none", remedy="Name the layer it adds"
+                "network.no-sources",
+                "a shortcut adds no layer",
+                expected="from=...",
+                found="none",
+                remedy="Name the layer it adds",
             )
         for name, value, known in (
             ("weights_type", self.weighting, ("none", "per_feature", "per_channel")),
@@ -90,6 +101,7 @@ class Shortcut(Layer):
         ):
             if value not in known:
                 raise DefinitionError(
+                    "cfg.unknown-value",
                     f"unknown {name}",
                     expected=f"one of {', '.join(known)}",
                     found=repr(brief(value)),
@@ -103,6 +115,7 @@ class Shortcut(Layer):
         samples = (max(1, current[1] // source[1]), max(1, current[2] // source[2]))
         if strides[0] != strides[1] or samples[0] != samples[1]:
             raise DefinitionError(
+                "network.shortcut-sizes",
                 "a shortcut joins maps whose sizes do not fit",
                 expected="the same ratio of heights and widths",
                 found=f"{source[1]}x{source[2]} onto {current[1]}x{current[2]}",
@@ -115,6 +128,7 @@ class Shortcut(Layer):
             self.steps(shape, inputs[0])
             if self.weighting != "none" and shape[1:] != inputs[0][1:]:
                 raise DefinitionError(
+                    "network.shortcut-sizes",
                     "a weighted shortcut joins maps of different size",
                     expected=f"{inputs[0][1]}x{inputs[0][2]}",
                     found=f"{shape[1]}x{shape[2]}",
@@ -157,6 +171,7 @@ class ScaleChannels(Layer):
         expected = (1, *scaled[1:]) if self.per_pixel else (scaled[0], 1, 1)
         if gate != expected:
             raise DefinitionError(
+                "network.gate-shape",
                 "the gate does not fit what it scales",
                 expected="x".join(map(str, expected)),
                 found="x".join(map(str, gate)),
@@ -184,6 +199,7 @@ class Sam(Layer):
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0] != inputs[1]:
             raise DefinitionError(
+                "network.sam-shapes",
                 "sam multiplies maps of different shape",
                 expected="x".join(map(str, inputs[0])),
                 found="x".join(map(str, inputs[1])),

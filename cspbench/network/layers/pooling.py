@@ -28,6 +28,7 @@ class _Window(Layer):
         positive("stride", self.stride, 1024)
         if not 0 <= self.padding <= 2 * (self.size - 1):
             raise DefinitionError(
+                "cfg.out-of-range",
                 "padding is out of range",
                 expected=f"0 to {2 * (self.size - 1)}, so that no window lies outside the image",
                 found=str(self.padding),
@@ -40,6 +41,7 @@ class _Window(Layer):
         columns = (width + self.padding - self.size) // self.stride + 1
         if rows < 1 or columns < 1:
             raise DefinitionError(
+                "network.window-too-large",
                 "the pooling window is larger than its padded input",
                 expected=f"at least {self.size - self.padding}",
                 found=f"{height}x{width}",
@@ -81,6 +83,7 @@ class MaxPoolDepth(Layer):
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0][0] % self.channels:
             raise DefinitionError(
+                "network.indivisible-channels",
                 "out_channels does not divide the input channels",
                 expected=f"a divisor of {inputs[0][0]}",
                 found=str(self.channels),

@@ -41,6 +41,7 @@ class Proposals(Layer):
         anchors = len(self.anchors)
         if (scores[0], offsets[0]) != (anchors, 4 * anchors) or scores[1:] != offsets[1:]:
             raise DefinitionError(
+                "network.anchor-channels",
                 "scores and offsets do not fit the anchors",
                 expected=f"{anchors} and {4 * anchors} channels of one height and width",
                 found=" and ".join("x".join(map(str, shape)) for shape in inputs),
@@ -76,6 +77,7 @@ class RoiAlign(Layer):
         features, regions = inputs
         if features[0] % self.bins**2 or (regions[0], regions[2]) != (4, 1):
             raise DefinitionError(
+                "network.region-channels",
                 "cannot read regions of this map",
                 expected=f"a multiple of {self.bins**2} channels, and regions of 4 x count x 1",
                 found=" and ".join("x".join(map(str, shape)) for shape in inputs),

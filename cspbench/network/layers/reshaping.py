@@ -18,6 +18,7 @@ from cspbench.network.operations import Operations
 def _divides(stride: int, shape: Shape) -> None:
     if shape[1] % stride or shape[2] % stride:
         raise DefinitionError(
+            "network.indivisible-map",
             "stride does not divide the map",
             expected=f"a divisor of {shape[1]} and {shape[2]}",
             found=f"stride={stride}",
@@ -42,6 +43,7 @@ class Upsample(Layer):
         positive("stride", self.stride, 1024)
         if self.bilinear and self.reverse:
             raise DefinitionError(
+                "network.bilinear-reverse",
                 "an upsample is bilinear and reverse at once",
                 expected="one of them",
                 found="both",
@@ -90,6 +92,7 @@ class Shuffle(Layer):
         positive("groups", self.groups)
         if inputs[0][0] % self.groups:
             raise DefinitionError(
+                "network.indivisible-groups",
                 "groups do not divide the channels",
                 expected=f"a divisor of {inputs[0][0]}",
                 found=str(self.groups),
@@ -117,6 +120,7 @@ class Reorg(Layer):
         _divides(self.stride, inputs[0])
         if self.legacy and channels % self.stride**2:
             raise DefinitionError(
+                "network.indivisible-channels",
                 "stride^2 does not divide the channels",
                 expected=f"a multiple of {self.stride**2}",
                 found=str(channels),
@@ -141,6 +145,7 @@ class Crop(Layer):
         channels, height, width = inputs[0]
         if not (1 <= self.height <= height and 1 <= self.width <= width):
             raise DefinitionError(
+                "network.crop-too-large",
                 "the crop does not fit its input",
                 expected=f"at most {height}x{width}",
                 found=f"{self.height}x{self.width}",
