@@ -21,32 +21,32 @@ def _warm() -> Warm:
     return server
 
 
-def run(
-    arguments: list[str],
-    cwd: Path | None = None,
-    command: list[str] | None = None,
-    *,
-    tables: Path | None = None,
-    **environment: str,
-) -> Done:
+def run(arguments: list[str], cwd: Path | None = None, command: list[str] | None = None, **environment: str) -> Done:
     """Run `cspbench` to its end, in an environment without any CSPBENCH_ but those given.
 
-    `command` stands for it where it is to be started in another way, as a process that imports everything anew;
-    `tables` is a folder of published tables that it finds in the place of its own.
+    `command` stands for it where it is to be started in another way, as a process that imports everything anew.
     """
-    if command is not None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
-        return subprocess.run(
-            [*command, *arguments],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
-            timeout=2 * PATIENCE,
-            check=False,
-        )
+    if command is None:
+        return _forked(arguments, cwd, environment=environment)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
+    return subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean, "CI": "1", "OMP_NUM_THREADS": "1", **environment},
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+
+
+def run_against(tables: Path, arguments: list[str], cwd: Path) -> Done:
+    """Run `cspbench` to its end with another folder of published tables in the place of its own."""
+    return _forked(arguments, cwd, tables=str(tables))
+
+
+def _forked(arguments: list[str], cwd: Path | None, **more: object) -> Done:
     with tempfile.TemporaryDirectory() as place:
         out, errors = Path(place) / "out", Path(place) / "errors"
-        more = {} if tables is None else {"tables": str(tables)}
-        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), environment=environment, **more)
+        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), **more)
         return subprocess.CompletedProcess(arguments, process.wait(), process.words, errors.read_text())

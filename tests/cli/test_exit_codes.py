@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from altered_tables import altered
-from processes import Done, run
+from processes import Done, run, run_against
 from refusals import error_of
 
 from cspbench.sample import classification, detection
@@ -110,9 +110,9 @@ def test_an_accuracy_that_is_off(evaluated: Evaluated, off: tuple[str, ...], cod
         (CLASSIFIER, metric): "off" if column in off else "exact"
         for column, metric in (("Top-1", "top1"), ("Top-5", "top5"))
     }
-    again = run(evaluated.imagenet(), evaluated.folder, tables=tables)
+    again = run_against(tables, evaluated.imagenet(), evaluated.folder)
     assert verdicts(results(again, code)) == expected
-    scored = run(["score", str(evaluated.run(CLASSIFIER)), "--format", "json"], evaluated.folder, tables=tables)
+    scored = run_against(tables, ["score", str(evaluated.run(CLASSIFIER)), "--format", "json"], evaluated.folder)
     assert verdicts(results(scored, code)) == expected
 
 
@@ -131,7 +131,7 @@ def test_an_ap_that_is_off(evaluated: Evaluated, table: str, off: tuple[str, ...
     row = DETECTOR if table == "detection" else f"{DETECTOR}-nms{NMS[1]}"
     wanted = {(row, column.lower()) for column in off}
     for command in (evaluated.coco(), ["score", str(evaluated.run(DETECTOR)), "--format", "json"]):
-        found = verdicts(results(run(command, evaluated.folder, tables=tables), code))
+        found = verdicts(results(run_against(tables, command, evaluated.folder), code))
         assert {key for key, word in found.items() if word == "off"} == wanted
         assert set(found.values()) == ({"exact", "off"} if wanted else {"exact"})
         assert len(found) == 3 * len(METRICS)
@@ -141,7 +141,7 @@ def test_an_ap_that_is_off(evaluated: Evaluated, table: str, off: tuple[str, ...
 def test_the_code_does_not_depend_on_the_format(evaluated: Evaluated, form: str) -> None:
     tables = evaluated.tables(classification=("Top-1",), detection=("AP",))
     for model in (CLASSIFIER, DETECTOR):
-        done = run(["score", str(evaluated.run(model)), "--format", form], evaluated.folder, tables=tables)
+        done = run_against(tables, ["score", str(evaluated.run(model)), "--format", form], evaluated.folder)
         assert (done.returncode, "off" in done.stdout) == (1, True)
 
 
@@ -151,14 +151,14 @@ def test_one_of_several_runs_that_is_off(evaluated: Evaluated, tmp_path: Path) -
     assert other.returncode == 0
     folders = [str(tmp_path), str(evaluated.run(CLASSIFIER))]
     for order in (folders, folders[::-1]):
-        assert run(["score", *order], evaluated.folder, tables=tables).returncode == 1
-    assert run(["score", folders[0]], evaluated.folder, tables=tables).returncode == 0  # made another way: not judged
+        assert run_against(tables, ["score", *order], evaluated.folder).returncode == 1
+    assert run_against(tables, ["score", folders[0]], evaluated.folder).returncode == 0  # made another way: not judged
 
 
 def test_a_part_is_neither_right_nor_off(evaluated: Evaluated, tmp_path: Path) -> None:
     tables = evaluated.tables(classification=("Top-1", "Top-5"), detection=METRICS, nms=METRICS)
     for command in (evaluated.imagenet("--limit", "8"), evaluated.coco("--limit", "3")):
-        done = run([*command, "--run", str(tmp_path)], evaluated.folder, tables=tables)
+        done = run_against(tables, [*command, "--run", str(tmp_path)], evaluated.folder)
         found = verdicts(json.loads(done.stdout)[0])
         assert found
         assert not {"exact", "off"} & set(found.values())
@@ -187,8 +187,8 @@ def test_unreadable_images_are_graver_than_a_number_that_is_off(evaluated: Evalu
     for command, model in ((evaluated.imagenet(), CLASSIFIER), (evaluated.coco(), DETECTOR)):
         (path,) = (tmp_path / "runs").glob(f"{model}*")
         for each in (command, ["score", str(path)]):
-            assert run(each, tmp_path, tables=tables).returncode == 4
-            assert run([*each, "--allow-bad", "2"], tmp_path, tables=tables).returncode == 1
+            assert run_against(tables, each, tmp_path).returncode == 4
+            assert run_against(tables, [*each, "--allow-bad", "2"], tmp_path).returncode == 1
 
 
 def test_an_unfinished_run_is_incomplete_to_score_and_compare(evaluated: Evaluated, tmp_path: Path) -> None:
@@ -227,5 +227,5 @@ def test_another_data_set_than_the_runs_is_wrong_usage(evaluated: Evaluated, tmp
 def test_a_count_that_is_off(evaluated: Evaluated, tmp_path: Path, claim: str, strict: bool, code: int) -> None:
     tables = altered(tmp_path / "tables", {}, {("sample-classification", CLASSIFIER): {"#Parameter": claim}})
     more = ["--strict"] if strict else []
-    done = run(["params", "--table", "sample-classification", *more], tmp_path, tables=tables)
+    done = run_against(tables, ["params", "--table", "sample-classification", *more], tmp_path)
     assert done.returncode == code, done.stderr
