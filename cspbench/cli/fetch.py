@@ -57,8 +57,8 @@ def fetch_files(
     what to do.
     """
     from cspbench.weights.catalogue import VARIABLE, folder_of_weights, weight_files
-    from cspbench.weights.download import Patience
-    from cspbench.weights.fetch import NO_WEIGHTS, fetch_rows, rows_named
+    from cspbench.weights.download.files import Patience
+    from cspbench.weights.download.rows import NO_WEIGHTS, fetch_rows, rows_named
 
     if bool(rows) == every:
         raise UsageError(

@@ -16,8 +16,8 @@ from refusals import refuses
 from cspbench.claims import tables
 from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
-from cspbench.weights.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
-from cspbench.weights.links import Link, direct, drive_id, link_of, links, mirrored, split
+from cspbench.weights.download.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
+from cspbench.weights.download.links import Link, direct, drive_id, link_of, links, mirrored, split
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"

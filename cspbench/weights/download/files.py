@@ -10,9 +10,9 @@ from pathlib import Path
 from cspbench.errors import BrokenError, ExistingError, UnreachableError, WeightsError
 from cspbench.lock import exclusive
 from cspbench.weights.arrays import digest
+from cspbench.weights.download.part import Origin, Part, unfinished
+from cspbench.weights.download.transport import Answer, opened
 from cspbench.weights.filekind import examine
-from cspbench.weights.part import Origin, Part, unfinished
-from cspbench.weights.transport import Answer, opened
 
 LARGEST = 2 << 30
 """Bytes of a file whose size is not known: no server can fill the disk."""
