@@ -119,7 +119,18 @@ def test_presets_and_overrides_are_recorded(sample: Path, tmp_path: Path) -> Non
 
 def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    more = ["--bootstrap", "--per-class", "--draw", "3", "--out", "drawn", "--plots", "plots", "--save-json", "found.json"]
+    more = [
+        "--bootstrap",
+        "--per-class",
+        "--draw",
+        "3",
+        "--out",
+        "drawn",
+        "--plots",
+        "plots",
+        "--save-json",
+        "found.json",
+    ]
     done = run(arguments(sample, "--nms", "0.45,0.6", *more, "--limit", "30"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "In brackets the 95 % interval" in done.stdout

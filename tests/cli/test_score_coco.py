@@ -75,9 +75,7 @@ def test_metrics_of_other_images_are_not_kept(tmp_path: Path) -> None:
 def claimed(run: Path, nms: float) -> dict[tuple[str, str], JudgedClaim]:
     """What is claimed by table and metric of a catalogue model's run, beside AP 40.0123456."""
     record = load_run(as_model(run, "csresnext50-panet-spp", (512, 512))).record
-    at = Threshold(
-        nms=nms, kind="default", asked="default", scoring=Scoring("0.1.0"), ap={"ap": Decimal("40.0123456")}
-    )
+    at = Threshold(nms=nms, kind="default", asked="default", scoring=Scoring("0.1.0"), ap={"ap": Decimal("40.0123456")})
     metrics = DetectionMetrics(identity=record.identity, images=record.samples, bad=[], thresholds=[at])
     claims = judged(StoredEvaluation("run", str(run), record, metrics))
     return {(each.row.table, each.cell.metric): each for each in claims}
