@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.claims import tables
-from cspbench.claims.verdict import Reason, Word
-from cspbench.classification.accuracy import Accuracy, accuracies, compare, mcnemar, top_k, verdict, wilson
+from cspbench.classification.accuracy import accuracies, compare, mcnemar, top_k, wilson
+from cspbench.results.schema import Data, ImagenetIdentity
 
 
 def test_wilson_interval_by_hand() -> None:
@@ -63,37 +62,28 @@ def test_compare_names_the_flipped_images() -> None:
     assert found.flipped == ("b", "c")
 
 
-@pytest.mark.parametrize(
-    ("correct", "total", "partial", "word", "reason"),
-    [
-        (38_600, 50_000, False, Word.EXACT, None),  # 77.20
-        (38_624, 50_000, False, Word.EXACT, None),  # 77.248 prints 77.2
-        (38_625, 50_000, False, Word.WITHIN, None),  # 77.25 prints 77.3; the claim lies within +-0.37
-        (38_900, 50_000, False, Word.OFF, None),  # 77.8
-        (772, 1_000, True, Word.UNMEASURED, Reason.PARTIAL),
-        (139, 200, False, Word.UNMEASURED, Reason.OTHER_SPLIT),
-    ],
-)
-def test_verdicts(correct: int, total: int, partial: bool, word: Word, reason: Reason | None) -> None:
-    cell = tables.load("imagenet-big").row("cspdarknet-53").cells["top1"]
-    judged = verdict(cell, Accuracy(correct, total), partial)
-    assert (judged.word, judged.reason, judged.claim) == (word, reason, Decimal("77.2"))
-
-
-def test_without_a_claim_nothing_is_judged() -> None:
-    assert verdict(None, Accuracy(1, 2), False).word == Word.UNPUBLISHED
-
-
 def test_claims_are_of_the_models_own_size_and_preprocessing() -> None:
     from cspbench.results.match import of_classifier
 
-    def rows(model: str, preset: str, size: list[int], file: bool = False) -> list[str]:
-        identity = {"model": model, "preset": {"name": preset}, "size": size, "file": file}
+    def rows(model: str, preset: str, size: tuple[int, int], file: bool = False) -> list[str]:
+        identity = ImagenetIdentity(
+            model=model,
+            network="v2:0",
+            weights="arrays:0",
+            data=Data("folders", 50_000),
+            preset={"name": preset},
+            size=size,
+            precision="fp32",
+            classes="darknet",
+            user_file=file,
+        )
         return [f"{row.table}/{row.id}" for row in of_classifier(identity)]
 
-    assert rows("csdarknet53", "readme", [256, 256]) == ["imagenet-big/cspdarknet-53"]
-    assert rows("csdarknet53", "readme", [224, 224]) == []
-    assert rows("csdarknet53", "pjreddie", [256, 256]) == []
-    assert rows("csdarknet53", "readme", [256, 256], file=True) == []
-    assert rows("timm/cspdarknet53", "timm", [256, 256]) == ["timm/cspdarknet53"]
-    assert rows("timm/cspdarknet53", "mmpretrain", [256, 256]) == ["mmpretrain/cspdarknet50"]
+    own = ["imagenet-big/cspdarknet-53", "imagenet-tricks-cspdarknet-53/cspdarknet-53"]
+    assert rows("csdarknet53", "readme", (256, 256)) == own
+    assert rows("csdarknet53", "readme", (224, 224)) == []
+    assert rows("csdarknet53", "pjreddie", (256, 256)) == []
+    assert rows("csdarknet53", "readme", (256, 256), file=True) == []
+    assert rows("no such model", "readme", (256, 256)) == []
+    assert rows("timm/cspdarknet53", "timm", (256, 256)) == ["timm/cspdarknet53"]
+    assert rows("timm/cspdarknet53", "mmpretrain", (256, 256)) == ["mmpretrain/cspdarknet50"]
