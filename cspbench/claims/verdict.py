@@ -140,11 +140,10 @@ def _reason(measurement: Measurement) -> Reason | None:
         return Reason.SPLIT_MISMATCH
     if measurement.reason is not None:
         return measurement.reason
-    if measurement.coverage is Coverage.PART:
+    undrawn = measurement.coverage is Coverage.DRAWN and measurement.interval is None
+    if measurement.coverage is Coverage.PART or undrawn:
         return Reason.PARTIAL
-    if reasons:
-        return reasons[0]
-    return Reason.PARTIAL if measurement.coverage is Coverage.DRAWN and measurement.interval is None else None
+    return reasons[0] if reasons else None
 
 
 def _in_cells_unit(value: Decimal | None, cell: Cell) -> Decimal | None:
