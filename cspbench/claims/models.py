@@ -98,11 +98,9 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     given = dict(section)
     listed, namesakes = given.pop("weights", []), given.pop("namesakes", [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise _fault(
-            "models.not-a-list", "not a list of weight files", name, f"[[models.{name}.weights]]", repr(listed)
-        )
+        raise _fault("models.not-a-list", "not a list", name, f"[[models.{name}.weights]]", repr(listed))
     if not isinstance(namesakes, list) or not all(isinstance(each, str) for each in namesakes):
-        raise _fault("models.not-a-list", "not a list of namesakes", name, "names of models", repr(namesakes))
+        raise _fault("models.not-a-list", "not a list", name, "names of models", repr(namesakes))
     _check(name, Entry, given, required=("definition", "source"))
     for key, kinds in (
         ("definition", Definition),

@@ -112,7 +112,7 @@ class DetectionPreset:
 def _share(option: str, value: float) -> None:
     if not 0 <= value <= 1:  # also false for NaN
         raise UsageError(
-            "usage.number-or-auto",
+            "usage.out-of-range",
             f"{option} is out of range",
             expected="0 to 1",
             found=f"{value:g}",

@@ -138,7 +138,7 @@ def _wnid(classes: list[str], number: int) -> str:
     if len(classes) in (0, 1000) and 0 <= number < 1000:
         return order("sorted")[number]
     raise DatasetError(
-        "usage.other-classes",
+        "imagenet.other-classes",
         "the data set's classes are not ImageNet's",
         expected="1000 classes, or classes named by WordNet ids",
         found=f"class {number} of {len(classes)}",

@@ -56,7 +56,7 @@ def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Crit
     for threshold in thresholds:
         if not 0 <= threshold <= 1:
             raise UsageError(
-                "usage.number-or-auto",
+                "usage.out-of-range",
                 "an NMS threshold is out of range",
                 expected="0 to 1",
                 found=f"{threshold:g}",

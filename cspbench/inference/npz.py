@@ -63,7 +63,7 @@ def parse(data: bytes) -> Arrays:
 
 
 def _array(name: str, data: bytes) -> np.ndarray[Any, Any]:
-    """One member. Its header is numpy's to read; the values are only viewed where they are exactly as many as it says."""
+    """One member. Its header is numpy's to read; the values are viewed where they are exactly as many as it says."""
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError(f"{name} is not an array of version 1")

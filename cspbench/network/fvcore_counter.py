@@ -3,6 +3,8 @@
 The trace runs on a batch of zero images: torch then checks every shape but multiplies nothing, so that counting a
 608x608 detector takes a tenth of a second and almost no memory. Before fvcore reads a shape, its batch becomes 1. The
 module's arrays share one place that nobody reads or writes, so that a file of huge layers is counted as cheaply.
+
+Needed of fvcore, beside its public analysis: the table of its own handles by operator, to count as it does by itself.
 """
 
 from __future__ import annotations
@@ -16,15 +18,25 @@ from math import prod
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
-from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
-from fvcore.nn.jit_handles import get_shape
 from torch import Tensor, fx, nn
 
-from cspbench.errors import CountingError, DefinitionError
+from cspbench.errors import CountingError, CspbenchError, DefinitionError
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
+
+try:
+    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
+    from fvcore.nn.jit_handles import get_shape
+except ImportError as error:
+    raise CspbenchError(
+        "environment.other-fvcore",
+        "this version of fvcore lacks what counting needs",
+        expected="FlopCountAnalysis, flop_count._DEFAULT_SUPPORTED_OPS and jit_handles.get_shape, as in 0.1.5",
+        found=str(error),
+        remedy="pip install fvcore==0.1.5.post20221221",
+    ) from error
 
 Values = Sequence[Any]
 Handle = Callable[[Values, Values], Counter[str]]

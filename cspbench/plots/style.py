@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cspbench.errors import UsageError
-from cspbench.report.html import Svg
+from cspbench.report.drawings import Svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -218,7 +218,7 @@ class ClassOrder(Struct, frozen=True):
     words: str
 
 
-class ClassificationMetrics(Struct, frozen=True, kw_only=True):
+class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="imagenet"):
     """metrics.json of a classifier: the same bytes whoever made the predictions, by the same program."""
 
     schema: int = SCHEMA
@@ -264,7 +264,7 @@ class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
                 raise ValueError("an interval without an end")
 
 
-class DetectionMetrics(Struct, frozen=True, kw_only=True):
+class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="coco"):
     """metrics.json of a detector: every threshold at which its candidates were scored."""
 
     schema: int = SCHEMA
@@ -361,7 +361,7 @@ class _Versioned(Struct):
 
 
 class OldSchemaError(ValueError):
-    """A record of another schema than this version's; `schema` is the file's."""
+    """A record of schema 1, which `cspbench.results.migrate` reads."""
 
     def __init__(self, schema: int) -> None:
         super().__init__(f"schema {schema}, not {SCHEMA}")
@@ -379,15 +379,17 @@ def encode(record: Struct | list[Any]) -> bytes:
 def decode(data: bytes, kind: type[Record]) -> Record:
     """The record in a file's bytes; raises `ValueError` saying what is wrong with it, whatever is in it.
 
-    `OldSchemaError` for one of an earlier schema, which is never misread as one of this.
+    `OldSchemaError` for one of schema 1, which is never misread as one of this.
     """
     try:
         versioned = msgspec.json.decode(data, type=_Versioned)
         schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema
         if schema is None:
             raise ValueError("Object missing required field `schema`")
-        if schema != SCHEMA:
+        if schema == 1:
             raise OldSchemaError(schema)
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema}, not {SCHEMA}")
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None

@@ -1,299 +1,158 @@
-"""Fetching a weight file: resumed where it broke off, and checked before it gets its name."""
+"""Fetching the weight files of published rows: the rows that a name means, and the outcome of each."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cspbench.errors import BeyondError, BrokenError, DeadError, ExistingError, UnreachableError, WeightsError
-from cspbench.weights.arrays import digest
-from cspbench.weights.filekind import examine
-from cspbench.weights.links import google_host
-from cspbench.weights.partial import Origin, Partial
-from cspbench.weights.transport import Answer, open_address
+from cspbench.errors import LockedError, UsageError, WeightsError
+from cspbench.weights.catalogue import WeightFile
+from cspbench.weights.darknet import read
+from cspbench.weights.download import Expected, Patience, download
+from cspbench.weights.filekind import Kind, examine
+from cspbench.weights.links import link_of, mirrored
+from cspbench.zoo.catalogue import MODELS
 
-LARGEST = 2 << 30
-"""Bytes of a file whose size is not known: no server can fill the disk."""
+NO_WEIGHTS = "unmeasured: no-weights"
 
-ENOUGH = 1 << 20
-"""Bytes by which the file must have grown for an attempt not to count as failed; so every transfer comes to an end."""
+Progress = Callable[[int, int | None], None]
+"""Takes the bytes of a file so far and in total."""
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What a file must be: one of the exact sizes in bytes (any if none), and a sha256 that begins like this one.
+class Outcome:
+    """The result for a row: its file, or why there is none (`code`, `reason`) and what to do."""
 
-    `inspect` reads the file and raises `WeightsError` for what is no weight file, or another model's; `inspected` says
-    in words what it looks at.
+    table: str
+    row: str
+    file: str | None
+    bytes: int | None
+    result: str
+    checked: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+
+
+def rows_named(names: Sequence[str], known: Sequence[WeightFile]) -> list[WeightFile]:
+    """The rows that names or patterns mean, in the tables' order: by TABLE:ROW or row id, else by model or file.
+
+    Of a model's rows only those with a file, if it has any. Raises `UsageError` with the nearest names.
     """
+    from fnmatch import fnmatchcase
 
-    sizes: tuple[int, ...] = ()
-    sha256: str | None = None
-    inspect: Callable[[Path], None] | None = None
-    inspected: str = ""
-
-    @property
-    def most(self) -> int:
-        """The bytes that are accepted at most."""
-        return max(self.sizes, default=LARGEST)
-
-    def size_words(self) -> str:
-        """The sizes for a message."""
-        return " or ".join(map(str, self.sizes)) + " bytes" if self.sizes else f"at most {LARGEST} bytes"
+    matches: set[tuple[str, str]] = set()
+    for name in names:
+        rows = [file for file in known if fnmatchcase(f"{file.table}:{file.id}", name) or fnmatchcase(file.id, name)]
+        if not rows:
+            rows = [file for file in known if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
+            rows = [file for file in rows if file.file] or rows
+        if not rows:
+            raise _unknown(name, known)
+        matches.update((file.table, file.id) for file in rows)
+    return [file for file in known if (file.table, file.id) in matches]
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Seconds without a byte until a transfer counts as stalled, and how often it is tried again after which pauses.
+def _unknown(name: str, known: Sequence[WeightFile]) -> UsageError:
+    import difflib
 
-    Over twice as many seconds with less than a kilobyte each it has stalled as well. The pauses double from `first` up
-    to `longest` seconds.
-    """
-
-    timeout: float = 30.0
-    retries: int = 5
-    first: float = 0.5
-    longest: float = 30.0
-
-    def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
-        return min(self.longest, self.first * 2.0 ** min(failures - 1, 32))
+    texts = [f"{file.table}:{file.id}" for file in known]
+    if ":" not in name:
+        texts = [text for file in known for text in (file.id, file.model, file.file) if text]
+    near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
+    return UsageError(
+        "usage.unknown-weights",
+        "no published row, model or file of that name",
+        found=repr(name),
+        remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` names every row",
+    )
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A file that has been checked; `source` is the address it came from, None when it was there already."""
-
-    path: Path
-    source: str | None
-    size: int
-    sha256: str
-    checked: str
-
-
-def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
-    """Hold a file against what it must be; raises `WeightsError` naming what differs. No code in it is executed."""
-    file = examine(path)
-    if expected.sizes and file.size not in expected.sizes:
-        raise WeightsError(
-            "download.other-size",
-            "not the size that the file must have",
-            where=str(path),
-            expected=expected.size_words(),
-            found=f"{file.size} bytes, {file.kind.value[0]}",
-        )
-    found, wanted = digest(path), (expected.sha256 or "").lower()
-    if not found.startswith(wanted):
-        whole = "" if len(wanted) == len(found) else " in front"
-        raise WeightsError(
-            "download.other-sha256", "not the file's sha256", where=str(path), expected=wanted + whole, found=found
-        )
-    if expected.inspect is not None:
-        expected.inspect(path)
-    words = ["exact size"] if expected.sizes else []
-    words += [expected.inspected] if expected.inspected else []
-    if wanted:
-        words.append("sha256" if len(wanted) == len(found) else f"sha256 begins {wanted}")
-    else:
-        words.append("no digest is known")
-    return Fetched(path, source, file.size, found, ", ".join(words))
-
-
-def fetch(
-    sources: Sequence[str],
-    target: Path,
-    expected: Expected,
-    patience: Patience | None = None,
+def fetch_rows(
+    rows: Sequence[WeightFile],
+    folder: Path,
     *,
+    mirrors: Sequence[str] = (),
+    patience: Patience | None = None,
+    sha256: str | None = None,
     force: bool = False,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda text: None,
-    google: Callable[[str], bool] = google_host,
-) -> Fetched:
-    """Fetch a file from the first of the addresses that has it; one that is there already is only checked.
+    progress: Callable[[str], AbstractContextManager[Progress]] = lambda file: nullcontext(lambda done, total: None),
+) -> Iterator[Outcome]:
+    """Download the files of rows into a folder, each once; the outcome of every row in turn.
 
-    Bytes go to `TARGET.part`, never more than `expected.most`; the file gets its name when it has been checked. A
-    killed or broken transfer is gone on with if the address and its version are the same. Other processes that want
-    the same file wait for this one. `progress` hears of the bytes there and the bytes to come; `say` hears of broken
-    attempts; `google` is for Google Drive, as in `open_address`.
-
-    Raises `ExistingError` for another file of that name without `force`, `WeightsError` when no address has the file,
-    `PlaceError` when it cannot be stored.
+    `mirrors` come before the published address; `sha256` is the expected digest where the catalogue knows another or
+    none, of rows that share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises
+    `UsageError` for an invalid mirror, before anything is downloaded.
     """
-    if (there := _existing(target, expected, force)) is not None:
-        return there
-    with Partial(target, say) as partial:
-        if (there := _existing(target, expected, force)) is not None:  # by the process that this one waited for
-            return there
-        problems: list[WeightsError] = []
-        origin = partial.origin
-        if origin is not None and partial.size in ((origin.size,) if origin.size else expected.sizes):
-            try:
-                return _named(partial, expected, origin.url)
-            except WeightsError as error:  # killed before it was checked, and no good
-                say(f"{error}; fetched again")
-        for url in sources:
-            transfer = _Transfer(partial, url, expected, patience or Patience(), progress, say, google)
-            try:
-                transfer.run()
-                return _named(partial, expected, url)
-            except WeightsError as error:
-                problems.append(error)
-        if len(problems) == 1:
-            raise problems[0]
-        found = "; ".join(str(error).removesuffix(".") for error in problems) or "no address"
-        raise DeadError("download.nowhere", "nobody has the file", where=target.name, found=found)
+    patience = patience or Patience()
+    names = {row.file for row in rows if row.file}
+    addresses = {name: [mirrored(mirror, name, len(names) == 1) for mirror in mirrors] for name in names}
+    done: dict[str, Outcome] = {}
+    for row in rows:
+        if row.file is None:
+            yield _without(row, folder, "download.never-released", "no file was ever released for this row")
+            continue
+        if row.file not in done:
+            wanted = replace(row, sha256=sha256 or row.sha256)
+            with progress(row.file) as reach:
+                done[row.file] = _fetched(wanted, folder, addresses[row.file], patience, force, say, reach)
+        yield replace(done[row.file], table=row.table, row=row.id)
 
 
-def _existing(target: Path, expected: Expected, force: bool) -> Fetched | None:
-    if not target.exists() and not target.is_symlink():
-        return None
+def _fetched(
+    row: WeightFile,
+    folder: Path,
+    mirrors: list[str],
+    patience: Patience,
+    force: bool,
+    say: Callable[[str], None],
+    reach: Progress,
+) -> Outcome:
+    """The outcome of one file: downloaded unless it exists or no address is known."""
+    assert row.file is not None
+    target, link = folder / row.file, link_of(row.file)
+    published = [link.url] if link and (mirrors or row.status != "gone") else []
+    if not mirrors and not published and not target.exists():
+        gone = row.status == "gone" and row.note
+        return _without(row, folder, "download.no-address", gone or "the published documents give no address")
     try:
-        return check(target, expected)
-    except WeightsError as error:
-        if force:
-            return None
-        raise ExistingError(
-            "download.file-exists",
-            f"another file is there: {error.what}",
-            where=str(target),
-            expected=error.expected,
-            found=error.found,
-            remedy="Remove it, or replace it with --force",
-        ) from error
+        file = download([*mirrors, *published], target, _expected(row), patience, force=force, progress=reach, say=say)
+    except (WeightsError, LockedError) as error:
+        bare = type(error)(error.code, error.what, where=error.where, expected=error.expected, found=error.found)
+        return _without(row, folder, error.code, str(bare), error.remedy)
+    origin = f"downloaded from {file.source}" if file.source else "exists already"
+    say(f"{file.path}: {origin}; {file.size} bytes, sha256 {file.sha256}; checked: {file.checked}")
+    return Outcome(row.table, row.id, row.file, file.size, "fetched" if file.source else "there already", file.checked)
 
 
-def _named(partial: Partial, expected: Expected, source: str) -> Fetched:
-    """The complete file, checked and given its name; thrown away where it is another file."""
-    try:
-        found = check(partial.path, expected, source)
-    except WeightsError as error:
-        partial.clear()
-        raise WeightsError(
-            "download.not-the-file",
-            f"what came is not the file: {error.what}",
-            where=source,
-            expected=error.expected,
-            found=error.found,
-        ) from error
-    partial.finish()
-    return Fetched(partial.target, source, found.size, found.sha256, found.checked)
+def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str | None = None) -> Outcome:
+    """The outcome of a row without weights; the remedy includes how to provide a file of one's own."""
+    size = f" ({row.size} bytes)" if row.size else f" (sha256 begins {row.sha256})" if row.sha256 else ""
+    if row.size and row.short_size:
+        size = f" ({row.size} bytes, or {row.short_size} with the 16-byte header)"
+    name = row.file or (f"{row.model.rpartition('/')[2]}.weights" if row.model else None)
+    own = f"put your own file at {folder / name}{size}" if name else None
+    advice = "; or ".join(text for text in (remedy, own) if text)
+    advice = advice[:1].upper() + advice[1:]
+    return Outcome(row.table, row.id, row.file, row.size, NO_WEIGHTS, None, code, reason, advice or None)
 
 
-@dataclass
-class _Transfer:
-    """All the bytes of one address into the `.part` file, in as many attempts as it takes."""
+def _expected(row: WeightFile) -> Expected:
+    """What the catalogue knows about a file, and the reader of its kind."""
+    sizes = tuple(size for size in (row.size, row.short_size) if size is not None)
 
-    partial: Partial
-    url: str
-    expected: Expected
-    patience: Patience
-    progress: Callable[[int, int | None], None]
-    say: Callable[[str], None]
-    google: Callable[[str], bool]
-    came: bool = False
+    def read_all(path: Path) -> None:
+        assert row.model is not None
+        read(path, MODELS[row.model].build())
 
-    def run(self) -> None:
-        failures, reached = 0, self.partial.size
-        while True:
-            try:
-                self.attempt()
-                return
-            except (BrokenError, UnreachableError) as error:
-                if isinstance(error, UnreachableError) and not self.came:
-                    raise
-                if self.partial.size >= reached + ENOUGH:
-                    failures, reached = 0, self.partial.size
-                failures += 1
-                if failures > self.patience.retries:
-                    raise self.given_up(error) from error
-                seconds = self.patience.pause(failures)
-                self.say(f"{error}; attempt {failures + 1} of {self.patience.retries + 1} in {seconds:g} s")
-                time.sleep(seconds)
+    def is_checkpoint(path: Path) -> None:
+        file = examine(path)
+        if file.kind not in (Kind.ZIP, Kind.PICKLE):
+            raise file.refused(Kind.ZIP)
 
-    def attempt(self) -> None:
-        start, validator = self.resumable()
-        try:
-            answer = open_address(self.url, start, validator, self.patience.timeout, self.google)
-        except BeyondError:
-            self.partial.clear()
-            answer = open_address(self.url, 0, None, self.patience.timeout, self.google)
-        try:
-            self.receive(answer)
-        finally:
-            answer.close()
-
-    def resumable(self) -> tuple[int, str | None]:
-        """Where to go on, and with which version: only the same one, or one that a digest will tell from others."""
-        origin = self.partial.origin
-        if origin is None or origin.url != self.url or self.partial.size >= self.expected.most:
-            return 0, None
-        if origin.validator is None and self.expected.sha256 is None:
-            return 0, None
-        return self.partial.size, origin.validator
-
-    def receive(self, answer: Answer) -> None:
-        self.examine_promise(answer)
-        if answer.start == 0:
-            self.partial.begin(Origin(self.url, answer.validator, answer.total))
-        origin = self.partial.origin
-        total = origin.size if answer.total is None and origin is not None else answer.total
-        while total is None or self.partial.size < total:
-            data = answer.read()
-            if not data:
-                break
-            if self.partial.size + len(data) > (total or self.expected.most):
-                self.partial.clear()
-                raise DeadError(
-                    "download.too-many-bytes",
-                    "more bytes come than the file has",
-                    where=self.url,
-                    expected=f"{total} bytes" if total else self.expected.size_words(),
-                    found="more",
-                )
-            self.partial.append(data)
-            self.came = True
-            self.progress(self.partial.size, total or max(self.expected.sizes, default=None))
-        size = self.partial.size
-        if size == total or (total is None and size and (not self.expected.sizes or size in self.expected.sizes)):
-            return
-        raise BrokenError(
-            "download.broken-off",
-            "the connection broke off",
-            where=self.url,
-            expected=self.expected.size_words() if total is None else f"{total} bytes",
-            found=str(size),
-        )
-
-    def examine_promise(self, answer: Answer) -> None:
-        """Refuse an answer by its header alone: another size, or another version than the one begun with."""
-        sizes, total = self.expected.sizes, answer.total
-        if total is not None and (total not in sizes if sizes else not 0 < total <= LARGEST):
-            raise DeadError(
-                "download.other-file",
-                "another file is there",
-                where=self.url,
-                expected=self.expected.size_words(),
-                found=f"{total} bytes",
-            )
-        origin = self.partial.origin
-        if answer.start == 0 or origin is None:
-            return
-        other_version = None not in (answer.validator, origin.validator) and answer.validator != origin.validator
-        other_size = None not in (total, origin.size) and total != origin.size
-        if other_version or other_size:
-            self.partial.clear()
-            raise BrokenError("download.changed", "the file has changed there meanwhile", where=self.url)
-
-    def given_up(self, error: WeightsError) -> BrokenError:
-        kept = f"; {self.partial.size} bytes are kept" if self.partial.size else ""
-        return BrokenError(
-            error.code,
-            f"{error.what}, at attempt {self.patience.retries + 1} of {self.patience.retries + 1}{kept}",
-            where=error.where,
-            expected=error.expected,
-            found=error.found,
-            remedy="The same command goes on" if kept else None,
-        )
+    if row.file is not None and row.file.endswith(".pth"):
+        return Expected(sizes, row.sha256, is_checkpoint, "a checkpoint by its first bytes")
+    return Expected(sizes, row.sha256, read_all, "every number read")

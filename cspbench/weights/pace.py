@@ -1,94 +1,76 @@
-"""The pace of a connection: a server that sends a byte now and then is not silent, and would never come to an end."""
+"""The pace of an answer: a server that sends a byte now and then is not silent, and would never come to an end."""
 
 from __future__ import annotations
 
-import http.client
-import io
 import socket
-import ssl
+import threading
 import time
-import urllib.request
-from collections.abc import Callable
-from typing import Any, Protocol
-
-from cspbench.errors import TooSlowError
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Self
 
 SLOWEST = 1024
-"""Bytes a second, below which a transfer has stalled: at this pace 100 MB take a day."""
+"""Bytes of the file a second, below which a transfer has stalled: at this pace 100 MB take a day."""
 WINDOW = 2
 """Time-outs over which the pace is taken, so that a silence of nearly one of them leaves time to make up for it."""
 
 
-class _Raw(Protocol):
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
-    def close(self) -> None: ...
+class Pace:
+    """Ends an answer unless every `WINDOW` time-outs bring a kilobyte a second of its body.
 
+    So the header has to come within the first of them. The time that the reader spends between two parts of the body
+    does not count.
 
-class Paced(io.RawIOBase):
-    """The bytes of a connection, for as long as they come fast enough; reading raises `TooSlowError` when they do not.
-
-    Only the time spent waiting for the other side counts, not what is done between two reads.
+    httpx limits the wait for each byte only: it would wait for ever for a server that drips, or that goes on saying
+    `100 Continue`. So a thread watches the pace and shuts down the connection, which it knows from httpx's trace.
     """
 
-    def __init__(self, raw: _Raw, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._raw, self._clock = raw, clock
-        self._window = WINDOW * timeout
-        self._waited, self._came = 0.0, 0
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.slow = ""
+        self._window, self._clock = WINDOW * timeout, clock
+        self._begun, self._bytes, self._reading = clock(), 0, True
+        self._socket: socket.socket | None = None
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    def readinto(self, buffer: memoryview, /) -> int | None:  # type: ignore[override]
-        """The next bytes, as the connection gives them."""
-        begin = self._clock()
-        count = self._raw.readinto(buffer)
-        self._waited += self._clock() - begin
-        self._came += count or 0
-        if self._waited >= self._window:
-            if count and self._came < SLOWEST * self._waited:
-                raise TooSlowError(f"{self._came} bytes in {self._waited:.3g} s, less than {SLOWEST} a second")
-            self._waited, self._came = 0.0, 0
-        return count
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        super().close()
-        self._raw.close()
+    def trace(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take the connection from an event of httpx's `trace` extension."""
+        extra = getattr(about.get("return_value"), "get_extra_info", None)
+        if extra is not None:
+            self._socket = extra("socket")
 
+    def body(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """The parts of a body, counted; raises `TimeoutError` where it ended because it was too slow."""
+        for part in parts:
+            paused = self._clock()
+            with self._lock:
+                self._bytes, self._reading = self._bytes + len(part), False
+            yield part
+            with self._lock:
+                self._begun, self._reading = self._begun + self._clock() - paused, True
+        if self.slow:
+            raise TimeoutError(self.slow)
 
-class _Response(http.client.HTTPResponse):
-    """An answer whose header and body, both, have to come at some pace."""
+    def check(self) -> bool:
+        """Whether the pace is kept; where it is not, `slow` says what came."""
+        with self._lock:
+            seconds = self._clock() - self._begun
+            if self._reading and seconds >= self._window:
+                if self._bytes < SLOWEST * seconds:
+                    self.slow = f"{self._bytes} bytes in {seconds:.3g} s, less than {SLOWEST} a second"
+                self._begun, self._bytes = self._clock(), 0
+        return not self.slow
 
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        timeout = sock.gettimeout()
-        if timeout is not None:
-            self.fp = io.BufferedReader(Paced(self.fp.detach(), timeout))
-
-
-class _Connection(http.client.HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    response_class = _Response
-
-
-class _Plain(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, req)
-
-
-class _Secure(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(context=context)
-        self._trusted = context
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, req, context=self._trusted)
-
-
-def paced(context: ssl.SSLContext) -> tuple[urllib.request.BaseHandler, ...]:
-    """Handlers for an opener of http and https, with those certificates, whose connections have to keep the pace."""
-    return _Plain(), _Secure(context)
+    def _watch(self) -> None:
+        while not self._ended.wait(self._window / 4):
+            if not self.check() and self._socket is not None:
+                with suppress(OSError):  # closed meanwhile
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not ssl's, which would forget the cipher

@@ -1,138 +1,98 @@
-"""Opening an address for its bytes: http and https with redirections that are not trusted, and local files."""
+"""Opening an address for its bytes: http and https with redirects that are not trusted, and local files."""
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import re
 import ssl
-import string
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from email.message import Message
-from functools import cache
-from http.cookiejar import CookieJar
+from functools import cache, partial
+from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
-from typing import IO, Protocol
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urljoin
+from typing import TYPE_CHECKING
+from urllib.request import url2pathname
 
 from cspbench import __version__
-from cspbench.errors import (
-    BeyondError,
-    BrokenError,
-    DeadError,
-    TooSlowError,
-    UnreachableError,
-    UsageError,
-    brief,
-)
+from cspbench.errors import BrokenError, UnreachableError, UsageError, WeightsError, brief
 from cspbench.io import open_file
-from cspbench.weights.links import direct, google_host, split
-from cspbench.weights.pace import paced
-from cspbench.weights.pages import LARGEST, Page, confirmation, is_page, read_page
+from cspbench.weights.drive import LARGEST, Page, confirmation, is_page, read_page
+from cspbench.weights.links import direct, split
+from cspbench.weights.pace import Pace
 
-REDIRECTIONS = 5
-CHUNK = 1 << 18
-"""Bytes asked for at once."""
+if TYPE_CHECKING:
+    import httpx
 
+REDIRECTS = 5
+_CHUNK = 1 << 18
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_REDIRECTED = {301, 302, 303, 307, 308}
-_BLANKS = 64  # bytes in front of a page that may be blanks
-
-
-class _Stream(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
-    def close(self) -> None: ...
 
 
 @dataclass
 class Answer:
-    """The bytes of a file from `start` on; `total` is what the whole file is said to have, None when nothing is said.
+    """The bytes of a file from `start` on; `total` is the size of the whole file, None where the server does not say.
 
     `validator` identifies the version: a strong ETag, else the date of the last change, else None.
     """
 
     url: str
-    stream: _Stream
+    parts: Iterator[bytes]
     start: int = 0
     total: int | None = None
     validator: str | None = None
-    head: bytes = b""
 
-    def read(self) -> bytes:
-        """The next bytes as they come, none at the end; raises `BrokenError`."""
-        if self.head:
-            head, self.head = self.head, b""
-            return head
-        return _receive(self.stream, CHUNK, self.url)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self.stream.close()
+    def page(self) -> Page | None:
+        """The page that comes in place of a file, None for a file. Nothing of a file is lost."""
+        head = b"" if self.start else next(self.parts, b"")
+        while len(head) < 64 and not head.strip(b"\xef\xbb\xbf \t\r\n") and (part := next(self.parts, b"")):
+            head += part
+        self.parts = chain([head] if head else [], self.parts)
+        return read_page(_beginning(self.parts)) if is_page(head) else None
 
 
-def open_address(
-    url: str,
-    start: int = 0,
-    validator: str | None = None,
-    timeout: float = 30.0,
-    google: Callable[[str], bool] = google_host,
-) -> Answer:
+@contextmanager
+def opened(url: str, start: int = 0, validator: str | None = None, timeout: float = 30.0) -> Iterator[Answer]:
     """Ask for the file at `url` from byte `start` on, if it is still the version of `validator`.
 
-    The answer may begin at 0 all the same. An HTML page is none: Google Drive's question is answered once, any other
-    page raises `DeadError`, as a missing file does; `BrokenError` is worth another attempt. `timeout`: seconds without
-    a byte, or half of those below `pace.SLOWEST`. `google` tells hosts that Google Drive's pages may send on to.
+    The answer may begin at 0 all the same. Google Drive's question is answered once; any other HTML page raises
+    `WeightsError`, as a missing file does. `BrokenError`, also while the answer is read, is worth another attempt.
+    `timeout`: seconds without a byte, or twice as many below `pace.SLOWEST`.
     """
     parts = split(url)
     if parts.scheme == "file":
-        return _open_file(url, Path(urllib.request.url2pathname(parts.path)))
-    jar = CookieJar()
-    opener = _opener(jar)
-    answer = _open_http(opener, direct(url), start, validator, timeout)
-    page = _page(answer)
-    if page is None:
-        return answer
-    cookies = {cookie.name: cookie.value or "" for cookie in jar}
-    confirmed = confirmation(page, answer.url, cookies, google)
-    if confirmed is None:
-        raise _dead(answer.url, page.meaning())
-    answer = _open_http(opener, confirmed, start, validator, timeout)
-    if (page := _page(answer)) is not None:
-        raise _dead(answer.url, page.meaning())
+        with _file(url, Path(url2pathname(parts.path))) as answer:
+            yield _not_page(answer, answer.page())
+        return
+    with _client(url, timeout) as client:
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and validator:
+            headers["If-Range"] = validator
+        with _asked(client, direct(url), headers, start) as answer:
+            page = answer.page()
+            cookies = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}
+            confirmed = page and confirmation(page, answer.url, cookies)
+            if not confirmed:
+                yield _not_page(answer, page)
+                return
+        with _asked(client, confirmed, headers, start) as answer:
+            yield _not_page(answer, answer.page())
+
+
+def _not_page(answer: Answer, page: Page | None) -> Answer:
+    if page is not None:
+        raise _no_file(answer.url, page.meaning())
     return answer
 
 
-def _open_file(url: str, path: Path) -> Answer:
+@contextmanager
+def _file(url: str, path: Path) -> Iterator[Answer]:
     try:
-        stream = open_file(path)
-    except IsADirectoryError as error:
-        raise DeadError(
-            "download.not-a-file", "not a file", where=url, remedy="Name the folder that holds the file"
-        ) from error
+        with open_file(path) as stream:
+            yield Answer(url, iter(partial(stream.read, _CHUNK), b""), total=os.fstat(stream.fileno()).st_size)
     except OSError as error:
-        raise _dead(url, error.strerror or str(error)) from error
-    answer = Answer(url, io.BufferedReader(stream), total=os.fstat(stream.fileno()).st_size)
-    if (page := _page(answer)) is not None:
-        raise _dead(url, page.meaning())
-    return answer
-
-
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: an address that a server names is looked at first."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message) -> None:
-        return None
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+        raise _no_file(url, _words(error)) from error
 
 
 @cache
@@ -141,170 +101,141 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _opener(jar: CookieJar) -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(
-        *paced(_trusted()),
-        urllib.request.HTTPCookieProcessor(jar),
-        _Stays(),
-    )
+def _client(url: str, timeout: float) -> httpx.Client:
+    import httpx
 
-
-def _open_http(
-    opener: urllib.request.OpenerDirector, url: str, start: int, validator: str | None, timeout: float
-) -> Answer:
     headers = {"User-Agent": f"cspbench/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-        if validator is not None:
-            headers["If-Range"] = validator
-    for _ in range(REDIRECTIONS + 1):
-        try:
-            response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
-        except HTTPError as error:
-            with error:
-                url = _next(url, error, start)
-            continue
-        except URLError as error:
-            raise _unreachable(url, error.reason) from error
-        except TooSlowError as error:
-            raise _stalled(url, error) from error
-        except TimeoutError as error:
-            raise BrokenError(
-                "download.no-answer", "no answer", where=url, found=f"silence for {timeout:g} s"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise BrokenError(
-                "download.broken-off", "the connection broke off", where=url, found=_words(error)
-            ) from error
-        except ValueError as error:  # an address or header that http.client will not send
-            raise _dead(url, _words(error)) from error
-        try:
-            return _answer(url, response, start)
-        except BaseException:
-            response.close()
-            raise
-    raise _dead(url, f"more than {REDIRECTIONS} redirections")
-
-
-def _next(url: str, error: HTTPError, start: int) -> str:
-    """Where an answer that is no success sends on to; raises what any other one means."""
-    if error.code in _REDIRECTED and error.headers.get("Location"):
-        # headers come as ISO 8859-1, which gives back whatever bytes the server sent
-        location = quote(error.headers["Location"], safe=string.punctuation, encoding="iso-8859-1", errors="replace")
-        try:
-            target = urljoin(url, location)
-            parts = split(target)
-        except (ValueError, UsageError) as wrong:
-            raise _dead(url, f"a redirection to what is no web address: {brief(location, 80)}") from wrong
-        if parts.scheme == "file" or (url.startswith("https:") and parts.scheme != "https"):
-            raise _dead(
-                url, f"a redirection from {url.partition(':')[0]} to {brief(target, 80)}, which is not followed"
-            )
-        return target
-    words = f"{error.code} {brief(str(error.reason))}".strip()
-    if error.code == 416 and start:
-        raise BeyondError("download.shorter", "the file is shorter there", where=url, found=words)
-    if error.code in _AGAIN:
-        raise BrokenError("download.server-busy", "the server cannot answer now", where=url, found=words)
     try:
-        body = error.read(LARGEST)
-    except (OSError, http.client.HTTPException):
-        body = b""
-    raise _dead(url, f"{words}, {read_page(body).meaning()}" if is_page(body) else words)
+        return httpx.Client(headers=headers, timeout=timeout, verify=_trusted())
+    except (ImportError, ValueError) as error:
+        raise WeightsError(
+            "download.proxy",
+            "the proxy cannot be used",
+            where=url,
+            expected="an http:// or https:// proxy in the environment",
+            found=_words(error),
+            remedy="Correct or unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY",
+        ) from error
 
 
-def _answer(url: str, response: http.client.HTTPResponse, start: int) -> Answer:
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+@contextmanager
+def _asked(client: httpx.Client, url: str, headers: dict[str, str], start: int) -> Iterator[Answer]:
+    """The answer at an address or where that redirects to; the body of a redirect may be endless and stays unread."""
+    with Pace(client.timeout.read or 0) as pace, _failures(url, pace):
+        request = client.build_request("GET", url, headers=headers, extensions={"trace": pace.trace})
+        for _ in range(REDIRECTS + 1):
+            response = client.send(request, stream=True)
+            try:
+                beyond = start and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                if response.next_request is None and not beyond:
+                    yield _answer(response, pace.body(response.iter_raw()), start)
+                    return
+            finally:
+                response.close()
+            if response.next_request is not None:
+                _may_redirect(str(request.url), str(response.next_request.url))
+                request = response.next_request
+            else:  # the file is shorter there
+                start = 0
+                request = client.build_request("GET", request.url, extensions=request.extensions)
+    raise _no_file(url, f"more than {REDIRECTS} redirects")
+
+
+def _may_redirect(url: str, target: str) -> None:
+    try:
+        if split(target).scheme in (("https",) if url.startswith("https:") else ("http", "https")):
+            return
+    except UsageError:
+        pass
+    raise _no_file(url, f"a redirect to {brief(target, 80)}, which is not followed")
+
+
+@contextmanager
+def _failures(url: str, pace: Pace) -> Iterator[None]:
+    """Exceptions of httpx as errors of ours."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        found = _words(cause or error)
+        if pace.slow:
+            raise BrokenError("download.stalled", "the transfer stalled", where=url, found=pace.slow) from error
+        if isinstance(cause, ssl.SSLError) and isinstance(error, httpx.ConnectError):
+            what = "the server's certificate is not trusted"
+            raise UnreachableError("download.certificate", what, where=url, found=found) from error
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            what = "no response from the server"
+            raise UnreachableError("download.unreachable", what, where=url, found=found) from error
+        if isinstance(error, httpx.TimeoutException):
+            found = "no byte within the time-out"
+            raise BrokenError("download.stalled", "the transfer stalled", where=url, found=found) from error
+        redirect = isinstance(error.__context__, httpx.InvalidURL)
+        if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not redirect:
+            raise BrokenError("download.broken-off", "the connection broke off", where=url, found=found) from error
+        raise _no_file(url, found) from error  # an address that httpx does not take
+
+
+def _answer(response: httpx.Response, parts: Iterator[bytes], start: int) -> Answer:
+    """The file in a response; raises what any other response means."""
+    url, status, headers = str(response.url), response.status_code, response.headers
+    words = f"{status} {brief(response.reason_phrase)}".strip()
+    if status in _AGAIN:
+        raise BrokenError("download.server-busy", "the server cannot answer now", where=url, found=words)
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
+        body = _beginning(parts)
+        raise _no_file(url, f"{words}, {read_page(body).meaning()}" if is_page(body) else words)
+    coding = headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
-        raise DeadError(
+        raise WeightsError(
             "download.coding",
-            "the server sends the file in another coding",
+            "the server sends the file in another encoding",
             where=url,
             expected="its bytes as they are",
             found=f"Content-Encoding {brief(coding)}",
         )
-    etag = response.headers.get("ETag", "")
-    validator = etag if re.fullmatch(r'"[^"]*"', etag) else response.headers.get("Last-Modified")
+    etag = headers.get("ETag", "")
+    validator = etag if re.fullmatch(r'"[^"]*"', etag) else headers.get("Last-Modified")
     if validator is not None and not (validator.isascii() and validator.isprintable() and len(validator) <= 200):
         validator = None
-    if response.status == 200:
-        return Answer(url, response, 0, response.length, validator)
-    given = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", given.strip())
-    if response.status != 206 or not start or match is None:
-        found = f"{response.status} {brief(str(response.reason))}, Content-Range {brief(given) or 'missing'}"
-        raise DeadError(
-            "download.odd-answer",
-            "an answer that does not fit the question",
-            where=url,
-            expected="200 or 206",
-            found=found,
-        )
-    first, last = int(match[1]), int(match[2])
-    total = None if match[3] == "*" else int(match[3])
-    length = response.length
-    wrong_end = last < first or (total is not None and last >= total) or length not in (None, last - first + 1)
-    if first != start or wrong_end:
-        said = f"{given}, Content-Length {'missing' if length is None else length}"
-        raise DeadError(
-            "download.other-bytes",
-            "the server sends other bytes than were asked for",
-            where=url,
-            expected=f"bytes from {start} on",
-            found=brief(said, 80),
-        )
-    return Answer(url, response, start, total, validator)
-
-
-def _page(answer: Answer) -> Page | None:
-    """The page that an answer is instead of a file, its connection closed; None for a file, whose `head` is read."""
-    if answer.start:
-        return None
-    try:
-        while len(answer.head) < _BLANKS and not answer.head.lstrip(b"\xef\xbb\xbf \t\r\n"):
-            more = _receive(answer.stream, CHUNK, answer.url)
-            if not more:
-                break
-            answer.head += more
-        if not is_page(answer.head):
-            return None
-        while len(answer.head) < LARGEST and (more := _receive(answer.stream, LARGEST, answer.url)):
-            answer.head += more
-    except BaseException:
-        answer.close()
-        raise
-    answer.close()
-    return read_page(answer.head)
-
-
-def _receive(stream: _Stream, size: int, url: str) -> bytes:
-    try:
-        return stream.read1(size)
-    except TimeoutError as error:
-        raise _stalled(url, error) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a chunk's length is none
-        raise BrokenError("download.broken-off", "the connection broke off", where=url, found=_words(error)) from error
-
-
-def _stalled(url: str, error: TimeoutError) -> BrokenError:
-    found = str(error) if isinstance(error, TooSlowError) else "no byte within the time-out"
-    return BrokenError("download.stalled", "the transfer stalled", where=url, found=found)
-
-
-def _unreachable(url: str, reason: object) -> UnreachableError:
-    what = "the server's certificate is not trusted" if isinstance(reason, ssl.SSLError) else "nobody answers"
-    return UnreachableError(
-        "download.certificate" if isinstance(reason, ssl.SSLError) else "download.unreachable",
-        what,
+    # chunks have no length beforehand, whatever a header says
+    length = None if "Transfer-Encoding" in headers else headers.get("Content-Length")
+    if status == HTTPStatus.OK:
+        return Answer(url, parts, 0, None if length is None else int(length), validator)
+    given = headers.get("Content-Range", "missing")
+    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", given.strip(), re.ASCII)
+    if status == HTTPStatus.PARTIAL_CONTENT and start and match is not None:
+        first, last = int(match[1]), int(match[2])
+        total = None if match[3] == "*" else int(match[3])
+        within = first == start <= last and (total is None or last < total)
+        if within and (length is None or int(length) == last - first + 1):
+            return Answer(url, parts, start, total, validator)
+    raise WeightsError(
+        "download.odd-answer",
+        "the answer does not fit the request",
         where=url,
-        found=_words(reason),
+        expected=f"206 with the bytes from {start} on, or 200" if start else "200",
+        found=f"{words}, Content-Range {brief(given)}, Content-Length {length or 'missing'}",
     )
 
 
-def _dead(url: str, found: str) -> DeadError:
-    return DeadError("download.no-file", "no weight file there", where=brief(url, 160), found=found)
+def _beginning(parts: Iterator[bytes]) -> bytes:
+    """What there is, up to the size of the largest page."""
+    data = b""
+    for part in parts:
+        data += part
+        if len(data) >= LARGEST:
+            break
+    return data[:LARGEST]
 
 
-def _words(error: object) -> str:
+def _no_file(url: str, found: str) -> WeightsError:
+    return WeightsError("download.no-file", "no weight file there", where=brief(url, 160), found=found)
+
+
+def _words(error: BaseException) -> str:
     strerror = error.strerror if isinstance(error, OSError) else None
     return brief(strerror or str(error) or type(error).__name__, 120)

@@ -18,7 +18,7 @@ from job import REPOSITORY
 from cspbench.ci.baseline import present
 from cspbench.ci.past_claims import with_claims
 from cspbench.errors import CspbenchError
-from cspbench.report.model import Line, ReportedCell, as_json
+from cspbench.report.model import ReportCell, ReportRow, as_json
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +153,7 @@ def reported(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     results = counts.write(place / "results")
     lines = present(results).lines
 
-    def compared(row: str, **then: ReportedCell | None) -> Any:
+    def compared(row: str, **then: ReportCell | None) -> Any:
         (line,) = [line for line in lines if (line.table, line.row) == ("imagenet-big", row)]
         cells = {metric: cell for metric, cell in {**line.cells, **then}.items() if cell is not None}
         report = [replace(line, cells=cells) if each is line else each for each in lines]
@@ -164,11 +164,11 @@ def reported(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return compared
 
 
-def cell(printed: str, **more: Any) -> ReportedCell:
+def cell(printed: str, **more: Any) -> ReportCell:
     """A cell as a report has it, measured at a value that nobody should believe."""
     number = printed.partition(" ")[0].rstrip("M")
     measured = {"measured": "1.0", "exact": "1", "delta": None, "verdict": "off", **more}
-    return ReportedCell("top1", "Top-1", printed, "%", number, **measured)
+    return ReportCell("top1", "Top-1", printed, "%", number, **measured)
 
 
 def test_only_the_claims_of_a_report_count(reported: Any) -> None:
@@ -206,6 +206,6 @@ def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
-    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
+    line = ReportRow("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
     ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
     assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")

@@ -14,6 +14,7 @@ from cspbench.claims.model import Table
 from cspbench.evaluation import counts
 from cspbench.network.counter import Counter
 from cspbench.results import match
+from cspbench.results.schema import CocoIdentity, Data, LastLayer
 from cspbench.weights.catalogue import of_row, weight_files
 
 PUBLISHED = Path(__file__).parents[2] / "tables"
@@ -93,7 +94,18 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     """What a run of the model with the released weights says something about: the added row as the published one."""
     place = folder(tmp_path, files())
     monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: place)
-    identity = {"model": "csdarknet53-panet-spp", "file": False, "size": [512, 512]}
+    identity = CocoIdentity(
+        model="csdarknet53-panet-spp",
+        network="v2:0",
+        weights="v1:0",
+        data=Data("coco", 5000, split="val2017"),
+        preset={},
+        size=(512, 512),
+        precision="fp32",
+        quoted=False,
+        user_file=False,
+        last=LastLayer(80, "default", 0.6),
+    )
     rows = match.of_detector(identity, 0.45)
     assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
     assert NAME in match.of_dataset("coco")

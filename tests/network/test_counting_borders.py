@@ -25,7 +25,9 @@ from cspbench.network.layers import (
     Layer,
     LocalAvgPool,
     MultiBox,
+    Proposals,
     Region,
+    RoiAlign,
     Sam,
     Shape,
     Shortcut,
@@ -35,6 +37,7 @@ from cspbench.network.layers import (
 )
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
+from cspbench.network.operations import Operations
 
 ANCHOR = ((1.0, 2.0),)
 
@@ -167,6 +170,21 @@ def test_by_hand(network: Network, name: str, total: int) -> None:
 def test_parameters_by_hand(network: Network, weights: int, learnable: int, stored: int) -> None:
     assert count(network).parameters == {"weights": weights, "learnable": learnable, "stored": stored}
     assert counting.stored_bytes(network) == 20 + 4 * stored
+
+
+def test_boxes_and_samples_of_regions_are_no_operations() -> None:
+    """Neither counter counts exponentials, additions and maxima that are of coordinates and not of a map."""
+    network = net(
+        point(1),  # 20 values of 2
+        point(4, -1),  # 80 values of 2
+        Proposals(sources=(0, 1), anchors=ANCHOR, count=5),
+        point(8),  # 160 values of 2
+        RoiAlign(sources=(3, 2), bins=2),
+        shape=(2, 4, 5),
+    )
+    counted = count(network)
+    assert [each.conv for each in counted.operations] == [40, 160, 0, 320, 0]
+    assert counted.operations[2] == counted.operations[4] == Operations()
 
 
 @pytest.mark.parametrize("name", ["", "CONV", "conv ", "flops"])

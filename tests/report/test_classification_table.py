@@ -51,7 +51,7 @@ def judged(found: dict[str, Any]) -> list[tuple[str, str, str, list[str]]]:
 def test_a_claim_made_another_way_is_named_and_not_judged() -> None:
     rows = [("imagenet-big", "cspdarknet-53"), ("imagenet-tricks-cspdarknet-53", "cspdarknet-53")]
     assert judged(result("csdarknet53")) == [(*row, "exact None", []) for row in rows]
-    other = "unmeasured other-way"
+    other = "unmeasured protocol-mismatch"
     assert judged(result("csdarknet53", "pjreddie")) == [(*row, other, ["preset pjreddie, not readme"]) for row in rows]
     assert judged(result("csdarknet53", size=224)) == [(*row, other, ["size 224x224, not 256x256"]) for row in rows]
     for table, name, verdict, why in judged(result("timm/cspdarknet53", "readme")):
@@ -63,7 +63,7 @@ def test_a_claim_made_another_way_is_named_and_not_judged() -> None:
 def test_rows_whose_weights_were_never_released_are_no_claims_on_others() -> None:
     size = entry("peleenet-mish").build().input[1]
     ((table, name, verdict, why),) = judged(result("peleenet-mish", size=size))
-    assert (table, name, verdict) == ("imagenet-activation", "peleenet-mish", "unmeasured other-way")
+    assert (table, name, verdict) == ("imagenet-activation", "peleenet-mish", "unmeasured protocol-mismatch")
     assert why == ["weights that the row's authors never released"]
 
 

@@ -15,7 +15,7 @@ CLAIM: dict[str, Any] = {
     "published": "60.0",
     "measured": "60.2",
     "delta": "+0.2",
-    "verdict": "within",
+    "verdict": "close",
     "reason": None,
     "why": [],
 }
@@ -52,7 +52,7 @@ def test_csv_has_a_line_for_each_claim_and_class() -> None:
         ("all", "coco-gpu: B", "30.000", "44.000"),
         ("dog", "-", "31.000", "45.500"),
     ]
-    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.2", "within"]
+    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.2", "close"]
     assert rows[0]["AP claim"] == "-"
 
 
@@ -63,9 +63,15 @@ def test_latex_has_the_claims_in_signs_that_it_knows() -> None:
 
 
 def test_markdown_says_what_was_otherwise() -> None:
-    other = {**CLAIM, "verdict": "unmeasured", "reason": "other-way", "delta": None, "why": ["NMS 0.9, not 0.45"]}
+    other = {
+        **CLAIM,
+        "verdict": "unmeasured",
+        "reason": "protocol-mismatch",
+        "delta": None,
+        "why": ["NMS 0.9, not 0.45"],
+    }
     made = text([{**RESULT, "thresholds": [{**RESULT["thresholds"][0], "claims": [other]}]}], [], "md")
-    assert "| 60.0 → 60.2 unmeasured: other-way |" in made
+    assert "| 60.0 → 60.2 unmeasured: protocol-mismatch |" in made
     assert made.endswith(
         "run runs/a; weights sha256 abababababab; data sha256 cdcdcdcdcdcd; engine cspbench; unknown device fp32; "
         "made another way than the claims: NMS 0.9, not 0.45\n"
