@@ -59,7 +59,7 @@ def parsed(body: str) -> cfg.Reading:
 def layers(body: str) -> tuple[Layer, ...]:
     reading = parsed(body)
     # what a convolution has by default is told, and left out here to be brief
-    assert [each for each in reading.warnings if "[convolutional] without" not in each] == []
+    assert [each for each in reading.warnings if "[convolutional] has no" not in each] == []
     return reading.network.layers
 
 

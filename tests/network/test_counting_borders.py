@@ -194,7 +194,7 @@ def test_no_other_counting_is_known(name: str) -> None:
 
 
 def test_what_is_known_of_other_networks_changes_no_count() -> None:
-    known: fvcore_counter.Known = {}
+    known: fvcore_counter.Traces = {}
     first = count(SUMMED, known)
     learned = len(known)
     assert learned > 0
