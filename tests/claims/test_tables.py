@@ -275,8 +275,6 @@ def test_unknown_table(asked: str, remedy: str) -> None:
 def test_unknown_row() -> None:
     with refuses("usage.unknown-row", found="CSPDarkNet53", remedy="Did you mean cspdarknet-53?"):
         tables.load("imagenet-big").row("CSPDarkNet53")
-    assert "imagenet-big" in caught.value.what
-    assert "cspdarknet-53?" in (caught.value.remedy or "")
 
 
 # --- broken files
