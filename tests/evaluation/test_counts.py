@@ -218,7 +218,7 @@ def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
 
 def test_counting_in_several_processes_gives_the_same() -> None:
     names = ["darknet", "resnet10", "mobilenet-v2", "csmobilenet-v2", "yolov3-tiny", "enetb0"]
-    wanted: list[counter_module.Wanted] = [
+    wanted: list[counter_module.Request] = [
         (name, registry.MODELS[name].build, (64 * size, 64 * size)) for name in names for size in (1, 2, 3)
     ]
     heard: list[str] = []
@@ -237,7 +237,7 @@ def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPat
         )
 
     monkeypatch.setattr(counter_module, "count", wrong)
-    wanted: list[counter_module.Wanted] = [
+    wanted: list[counter_module.Request] = [
         ("darknet", registry.MODELS["darknet"].build, (32 * size, 32 * size)) for size in range(1, 20)
     ]
     counter = counter_module.Counter()
