@@ -1,8 +1,7 @@
 """The published tables, read from their CSV files.
 
-The CSV files hold the documents' cells character for character; `tables.toml` beside them describes the columns and the
-tables, and `models.toml` the models that the rows name. Whatever keeps rows from being measured because it was not
-declared is an error here.
+The CSV files hold the documents' cells character for character; `tables.toml` beside them describes the tables and
+columns, `models.toml` the models of the rows. A missing declaration that would leave rows unmeasured is an error.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from cspbench.claims import models
-from cspbench.claims.model import CHECK, Cell, Column, Figure, Row, Table, fault, unknown
+from cspbench.claims.model import CHECK, Cell, Column, Figure, Row, Table, cell_error, unknown
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.claims.toml import sections
 from cspbench.errors import TableError, brief
 from cspbench.io import read_file
 
 LARGEST_FILE = 1 << 22
-"""Bytes; the published tables have a few thousand each."""
+"""Bytes; the published tables have a few thousand."""
 LARGEST_DESCRIPTION = 1 << 16
 """Characters of tables.toml."""
 LONGEST_NOTE = 500
@@ -36,53 +35,53 @@ KINDS = get_args(get_type_hints(Table)["kind"])
 FIGURES = (None, *get_args(Figure))
 
 Files = Path | Mapping[str, bytes | str]
-"""A folder, or the contents of its files by name."""
+"""A folder, or file contents by name."""
 
 
 def names(source: Files | None = None, kind: str = "published") -> tuple[str, ...]:
-    """The tables' names in their order in tables.toml; or those of the sample."""
-    described = _descriptions(source)["tables"]
-    return tuple(name for name, each in described.items() if each.get("kind", "published") == kind)
+    """The names of the tables of a kind (`published`, `sample`), in the order of tables.toml."""
+    descriptions = _descriptions(source)["tables"]
+    return tuple(name for name, table in descriptions.items() if table.get("kind", "published") == kind)
 
 
 def load_all(source: Files | None = None, kind: str = "published", *, claims_only: bool = False) -> tuple[Table, ...]:
-    """Every published table, or the sample's; see `load`."""
+    """All tables of a kind; see `load`."""
     return tuple(load(name, source, claims_only=claims_only) for name in names(source, kind))
 
 
 def load(name: str, source: Files | None = None, *, claims_only: bool = False) -> Table:
-    """The table of that name; `source` holds tables.toml, models.toml and the CSV files.
+    """Load a table from `source`, which holds tables.toml, models.toml and the CSV files (None: the published ones).
 
-    With `claims_only` the rows need not say what they are of, as in tables of earlier versions, and have no models.
-    Raises `TableError` for anything malformed or not declared, `UsageError` for a name that there is not.
+    With `claims_only` rows have no models and need not declare any, as in tables of earlier versions. Raises
+    `TableError` for malformed or undeclared contents, `UsageError` for an unknown name.
     """
     descriptions = _descriptions(source)
     if name not in descriptions["tables"]:
         raise unknown("usage.unknown-table", "no such table", name, list(descriptions["tables"]))
-    known = None if claims_only else _text(source, models.FILE)
-    return _table(name, _text(source, DESCRIPTION), _text(source, f"{name}.csv"), known)
+    model_text = None if claims_only else _text(source, models.FILE)
+    return _table(name, _text(source, DESCRIPTION), _text(source, f"{name}.csv"), model_text)
 
 
 def entries(source: Files | None = None) -> Mapping[str, Entry]:
-    """What models.toml says of every model, by name."""
+    """The entries of models.toml by model name."""
     return models.parse(_text(source, models.FILE))
 
 
 def where_published() -> Path:
-    """Where the tables are: inside an installed package, else beside the package in a checkout."""
+    """The folder of the tables: inside an installed package, or beside the package in a checkout."""
     installed = Path(__file__).parents[1] / "published"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "tables"
 
 
 def _text(source: Files | None, name: str) -> str:
-    """The text of a file; raises `TableError` where it cannot be read."""
+    """The text of a file; raises `TableError` if it cannot be read."""
     source = where_published() if source is None else source
     try:
         data = _bytes(source, name)
-        # spreadsheets put a byte order mark in front
+        # spreadsheets write a byte order mark
         return data.removeprefix("\ufeff") if isinstance(data, str) else data.decode("utf-8-sig")
     except OSError as error:
-        remedy = "Install cspbench again, or restore the file."
+        remedy = "Reinstall cspbench, or restore the file."
         where = str(source / name) if isinstance(source, Path) else name
         raise TableError(
             "tables.unreadable", "cannot be read", where=where, found=error.strerror, remedy=remedy
@@ -111,39 +110,39 @@ def _descriptions(source: Files | None) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 @lru_cache(maxsize=64)
-def _table(name: str, description: str, text: str, known: str | None) -> Table:
-    """The table out of the texts of its files; without the `known` models its claims alone."""
-    every = _descriptions({DESCRIPTION: description})
-    table, sizes = _described(name, every["tables"][name], every["columns"])
-    rows = _rows(f"{name}.csv", text, table, sizes, None if known is None else models.parse(known))
-    return replace(table, rows=rows)
+def _table(name: str, description: str, text: str, model_text: str | None) -> Table:
+    """The table from the texts of its files; without `model_text` only its claims."""
+    descriptions = _descriptions({DESCRIPTION: description})
+    table, sizes = _described(name, descriptions["tables"][name], descriptions["columns"])
+    known = None if model_text is None else models.parse(model_text)
+    return replace(table, rows=_rows(f"{name}.csv", text, table, sizes, known))
 
 
 Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
-"""The input size of all rows, where no column prints it, and that at which they were counted."""
+"""The input size of all rows, if no column prints it, and the input size of their counts."""
 
 
-def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Table, Sizes]:
-    description = dict(given)
+def _described(name: str, section: Mapping[str, Any], column_types: Mapping[str, Any]) -> tuple[Table, Sizes]:
+    description = dict(section)
     try:
-        listed = tuple(Column(**{"header": key, **columns[key]}) for key in description.pop("columns"))
+        columns = tuple(Column(**{"header": key, **column_types[key]}) for key in description.pop("columns"))
         size = _size(description.pop("size", ""), "size", "x")
         counting_size = _size(description.pop("counting_size", ""), "counting_size", "x")
-        section, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
+        headings, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
         settings = description.pop("show_settings", True)
         table = Table(
             name=name,
-            columns=listed,
+            columns=columns,
             rows=(),
-            section=section,
+            section=headings,
             presets=presets,
             show_settings=settings,
             **description,
         )
-        texts = [*section, *presets, *description.values()]
-        texts += [value for column in listed for value in vars(column).values()]
+        texts = [*headings, *presets, *description.values()]
+        texts += [value for column in columns for value in vars(column).values()]
         if not all(text is None or isinstance(text, str) for text in texts) or type(settings) is not bool:
-            raise TypeError("a value of the wrong kind")
+            raise TypeError("a value of the wrong type")
         _check(table, size)
     except (KeyError, TypeError, ValueError) as error:
         where = f"{DESCRIPTION}, table {name}"
@@ -155,21 +154,23 @@ def _described(name: str, given: Mapping[str, Any], columns: Mapping[str, Any]) 
 
 
 def _check(table: Table, size: tuple[int, int] | None) -> None:
-    """That a table says all that its rows need to be measured; raises `ValueError`."""
+    """Raise `ValueError` unless the table declares what measuring its rows needs."""
     roles = [column.role for column in table.columns]
-    for value, known in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
-        if value not in known:
-            raise ValueError(f"{value!r}, which is none of {', '.join(map(str, known))}")
+    for value, allowed in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
+        if value not in allowed:
+            raise ValueError(f"{value!r}, not one of {', '.join(map(str, allowed))}")
     if not {*roles} <= ROLES:
-        raise ValueError("a role that no column has")
+        raise ValueError("unknown role of a column")
     if not table.split:
-        raise ValueError("an empty split")
+        raise ValueError("empty split")
     if table.dataset == "imagenet" and not table.presets:
-        raise ValueError("no presets, under which its accuracies were measured")
+        raise ValueError("no presets for its accuracies")
     if table.dataset == "coco" and size is None and not {"size", "side"} & {*roles}:
-        raise ValueError("no size: neither a column nor the table says it")
-    if table.sweep is not None and table.sweep not in [each.header for each in table.columns if each.role == "setting"]:
-        raise ValueError(f"sweep {table.sweep!r}, which is not one of its settings")
+        raise ValueError("no size, neither of the table nor in a column")
+    if table.sweep is not None and table.sweep not in [
+        column.header for column in table.columns if column.role == "setting"
+    ]:
+        raise ValueError(f"sweep {table.sweep!r} is not one of its settings")
 
 
 def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None) -> tuple[Row, ...]:
@@ -185,12 +186,12 @@ def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, 
             if len(record) != len(header):
                 expected, found = f"{len(header)} cells", str(len(record))
                 if len(record) > len(header):
-                    raise fault("tables.row-too-long", "row too long", None, expected=expected, found=found)
+                    raise cell_error("tables.row-too-long", "row too long", None, expected=expected, found=found)
                 column = header[len(record)]
-                raise fault("tables.row-too-short", "row too short", column, expected=expected, found=found)
+                raise cell_error("tables.row-too-short", "row too short", column, expected=expected, found=found)
             row = _row(table, dict(zip(header, record, strict=True)), sizes, known)
             if row.id in rows:
-                raise fault("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
+                raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="a unique id", found=row.id)
             rows[row.id] = row
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
@@ -198,30 +199,35 @@ def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, 
     except TableError as error:
         raise error.at(f"{file}, line {reader.line_num}") from None
     if not rows:
-        raise fault("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
+        raise cell_error("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
-            expected = "the id of the row that the comparisons are relative to"
-            wrong = fault("tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or ""))
-            raise wrong.at(f"{file}, row {row.id}")
+            expected = "the id of the row that the comparisons refer to"
+            found = repr(row.base or "")
+            unknown_base = cell_error("tables.unknown-base", "unknown base", "base", expected=expected, found=found)
+            raise unknown_base.at(f"{file}, row {row.id}")
     return tuple(rows.values())
 
 
 def _check_header(header: list[str], table: Table, modelled: bool) -> None:
-    needed = ["id", *(column.header for column in table.columns)]
+    required = ["id", *(column.header for column in table.columns)]
     if modelled:
-        needed.append("model")
-    counted = [column.metric for column in table.columns if column.counting]
-    ours = ["base", "counting_size", *(f"{metric}_{kind}" for metric in counted for kind in ("counting", "rounding"))]
-    ours += ["model", "note", "weights", "weights_status"]
-    for column in [*needed, *header]:
-        if header.count(column) != 1 or column not in [*needed, *ours]:
-            expected, found = ", ".join(needed), ", ".join(header)
+        required.append("model")
+    counts = [column.metric for column in table.columns if column.counting]
+    optional = [
+        "base",
+        "counting_size",
+        *(f"{metric}_{kind}" for metric in counts for kind in ("counting", "rounding")),
+    ]
+    optional += ["model", "note", "weights", "weights_status"]
+    for column in [*required, *header]:
+        if header.count(column) != 1 or column not in [*required, *optional]:
+            expected, found = ", ".join(required), ", ".join(header)
             if column not in header:
-                raise fault("tables.missing-column", "missing column", column, expected=expected, found=found)
+                raise cell_error("tables.missing-column", "missing column", column, expected=expected, found=found)
             what = "unknown or repeated column"
-            raise fault("tables.unexpected-column", what, column, expected=expected, found=found)
+            raise cell_error("tables.unexpected-column", what, column, expected=expected, found=found)
 
 
 def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str, Entry] | None) -> Row:
@@ -231,7 +237,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
     for column in (Column("id", "name"), *table.columns):
         text = record[column.header]
         if column.role == "check" and text not in ("", CHECK):
-            raise fault(
+            raise cell_error(
                 "tables.not-a-check",
                 "not a check mark",
                 column.header,
@@ -239,7 +245,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
                 found=repr(text),
             )
         if (not text and column.role != "check") or text != text.strip() or "|" in text or not text.isprintable():
-            raise fault(
+            raise cell_error(
                 "tables.not-a-cell",
                 "not a printed cell",
                 column.header,
@@ -276,40 +282,40 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
 def _of_model(
     record: Mapping[str, str], known: Mapping[str, Entry]
 ) -> tuple[str | None, PublishedFile | None, Status | None]:
-    """The model of a row, its weight file, and whether this can be had; each must be said, or said to be missing."""
+    """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise fault(
+        raise cell_error(
             "tables.not-a-note",
-            "not a note",
+            "invalid note",
             "note",
             expected=f"at most {LONGEST_NOTE} characters on one line",
             found=repr(note),
         )
     if not name and not note:
-        raise fault(
+        raise cell_error(
             "tables.no-model",
-            "a row without a model",
+            "row without a model",
             "model",
-            expected="a model, or in note why there is none",
+            expected="a model, or a note why there is none",
             found="neither",
         )
     if name and name not in known:
-        raise fault(
+        raise cell_error(
             "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
         )
     if bool(file) == bool(status):
-        expected = "a file in weights, or the weights_status of a row without one"
-        raise fault(
+        expected = "either a file in weights or a weights_status"
+        raise cell_error(
             "tables.weights-without-status",
-            "weights without a status",
+            "invalid weights and weights_status",
             "weights",
             expected=expected,
             found="both" if file else "neither",
         )
     if status and status != "never-released":
-        expected = f"never-released; other weights are a file of {models.FILE}"
-        raise fault(
+        expected = f"never-released, or a weight file of {models.FILE} in weights"
+        raise cell_error(
             "tables.unknown-weights-status", "unknown status", "weights_status", expected=expected, found=repr(status)
         )
     if not file:
@@ -318,7 +324,9 @@ def _of_model(
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"
-        raise fault("tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file))
+        raise cell_error(
+            "tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file)
+        )
     return name, weights, weights.status
 
 
@@ -327,6 +335,10 @@ def _size(text: str, column: str, sign: str) -> tuple[int, int] | None:
         return None
     if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
         return int(match[1]), int(match[2])
-    raise fault(
-        "tables.not-a-size", "not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text)
+    raise cell_error(
+        "tables.not-a-size",
+        "invalid size",
+        column,
+        expected=f"HEIGHT{sign}WIDTH, such as 512{sign}512",
+        found=repr(text),
     )
