@@ -96,8 +96,12 @@ def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
     ]
 
 
-def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Generator[Batch, None, None]:
+def load(
+    images: Dataset[Prepared], order: list[list[int]], workers: int, *, pinned: bool = False
+) -> Generator[Batch, None, None]:
     """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0.
+
+    `pinned` memory can be copied to a GPU while that computes; it needs one, and begins a context there.
 
     Close it to end the processes, or exhaust it. Raises the `CspbenchError` that an image raised in one of them, and
     `IncompleteRunError` when memory runs out in one or it dies, unless torch does so first, wherever this process is: a
@@ -112,7 +116,7 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Gen
         # not Python's default, which is another from 3.14 on: only a forked worker is this process's own child
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_begin_worker, os.getpid()),
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
     )
     with _unheard(signal.SIGINT):
         batches = iter(loader)
@@ -240,7 +244,8 @@ def predict(
     """
     timing = Timing()
     try:
-        with closing(load(images, batches(run, shards, batch), workers)) as ready:
+        order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
+        with closing(load(images, order, workers, pinned=pinned)) as ready:
             _keep(run, shards, ready, engine, interpret, arrays, progress, timing)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):

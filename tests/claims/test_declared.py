@@ -14,6 +14,7 @@ from cspbench.claims.model import Table
 from cspbench.evaluation import counts
 from cspbench.network.counter import Counter
 from cspbench.results import match
+from cspbench.results.schema import CocoIdentity, Data, LastLayer
 from cspbench.weights.catalogue import of_row, weight_files
 
 PUBLISHED = Path(__file__).parents[2] / "tables"
@@ -72,12 +73,12 @@ def added(tmp_path: Path) -> Table:
 
 
 def test_its_rows_are_counted(added: Table) -> None:
-    first, again, unknown = counts.measure(counts.published([added]), Counter())
+    first, again, unknown = counts.count_rows(counts.published([added]), Counter())
     # of the 64,429,405 numbers of the published file 765 are biases, and 4 belong to each of 33,152 batch norms
     assert first.size == again.size == (512, 512)
-    assert (first.cells["params"].measured, again.cells["params"].measured) == (64_296_032, 64_296_032)
-    assert (str(first.cells["params"].verdict.word), str(again.cells["params"].verdict.word)) == ("off", "unpublished")
-    assert (unknown.cells["params"].measured, unknown.subject.note) == (None, "no file was published")
+    assert (first.params.count, again.params.count) == (64_296_032, 64_296_032)
+    assert (first.params.printed, again.params.printed) == ("63.93M", "-")
+    assert (unknown.params.count, added.rows[2].note) == (None, "no file was published")
 
 
 def test_its_weights_have_their_status(added: Table) -> None:
@@ -93,7 +94,18 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     """What a run of the model with the released weights says something about: the added row as the published one."""
     place = folder(tmp_path, files())
     monkeypatch.setattr("cspbench.claims.tables.where_published", lambda: place)
-    identity = {"model": "csdarknet53-panet-spp", "file": False, "size": [512, 512]}
+    identity = CocoIdentity(
+        model="csdarknet53-panet-spp",
+        network="v2:0",
+        weights="v1:0",
+        data=Data("coco", 5000, split="val2017"),
+        preset={},
+        size=(512, 512),
+        precision="fp32",
+        quoted=False,
+        user_file=False,
+        last=LastLayer(80, "default", 0.6),
+    )
     rows = match.of_detector(identity, 0.45)
     assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
     assert NAME in match.of_dataset("coco")

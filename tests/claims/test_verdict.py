@@ -53,9 +53,9 @@ def test_round_half_up(value: Decimal | int | str, decimals: int, expected: str)
 
 
 def test_rounding_refuses_binary_floats() -> None:
-    with pytest.raises(TypeError, match="binary floats"):
+    with pytest.raises(TypeError, match="float"):
         round_half_up(cast("Any", 5.185), 2)
-    with pytest.raises(TypeError, match="binary floats"):
+    with pytest.raises(TypeError, match="float"):
         as_printed(cast("Any", 5.185e9), "G", 2, "darknet")
 
 
@@ -95,9 +95,9 @@ def test_as_printed(measured: Decimal | int, unit: str, decimals: int, rounding:
 
 
 def test_as_printed_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="no such rounding: bankers"):
+    with pytest.raises(ValueError, match="bankers"):
         as_printed(1, "M", 2, "bankers")
-    with pytest.raises(ValueError, match="not a unit of counted numbers: %"):
+    with pytest.raises(ValueError, match="%"):
         as_printed(1, "%", 1, "printed")
 
 
@@ -190,9 +190,9 @@ def test_unmeasured_says_why() -> None:
 
 
 def test_a_cell_is_measured_or_there_is_a_reason() -> None:
-    with pytest.raises(ValueError, match="unmeasured for a reason"):
+    with pytest.raises(ValueError, match="reason"):
         Measurement(None)
-    with pytest.raises(ValueError, match="unmeasured for a reason"):
+    with pytest.raises(ValueError, match="reason"):
         Measurement(Decimal(27_605_900), Reason.PARTIAL)
 
 
@@ -329,7 +329,7 @@ def test_comparison_roundings(metric: str, values: tuple[str, str], text: str) -
 def test_nothing_to_compare() -> None:
     table = tables.load("imagenet-big")
     assert derived(table.row("cspdarknet-53-elastic"), table.row("darknet-53"), "params") is None
-    with pytest.raises(ValueError, match="compared with darknet-53, not with resnet-50"):
+    with pytest.raises(ValueError, match=r"cspdarknet-53 .*darknet-53.* resnet-50"):
         derived(table.row("cspdarknet-53"), table.row("resnet-50"), "params")
 
 

@@ -231,7 +231,7 @@ def test_shapes_as_numpy_writes_them(shape: tuple[int, ...]) -> None:
 )
 def test_a_long_shape_is_refused_at_once(extents: str) -> None:
     begin = time.process_time()
-    with pytest.raises(ValueError, match="header|index|Header"):
+    with pytest.raises(ValueError, match=r"[Hh]eader|index"):
         npz.parse(archive([("index.npy", member("'<i8'", f"({extents})", bytes(8)))], zipfile.ZIP_STORED))
     assert time.process_time() - begin < 60
 

@@ -188,8 +188,8 @@ OPERATIONS: dict[str, Operations] = {
     "blur 2x2, two strides": Operations(conv=144, blur=96, batch_norm=144, activation=144),
     "dilation": Operations(conv=135, batch_norm=15, activation=15),  # 5 * 3 = 15 values of 9
     "connected": Operations(linear=210, activation=3),  # 3 * 70
-    "maxpool": Operations(pool_taps=360, pool_input=140, pool_output=40),  # 9 * 2 * 4 * 5
-    "maxpool_depth": Operations(pool_taps=60, pool_input=60, pool_output=30),
+    "maxpool": Operations(pool_taps=360, pool_input=140),  # 9 * 2 * 4 * 5
+    "maxpool_depth": Operations(pool_taps=60, pool_input=60),
     "route": Operations(),
     "shortcut at half the size": Operations(shortcut=10),
     "shortcut of half a map": Operations(shortcut=40),

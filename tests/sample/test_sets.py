@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_check import check
 from cspbench.data.imagenet import scan
-from cspbench.errors import UsageError
 from cspbench.sample import classification, detection
 from cspbench.sample.place import VERSIONS
 from cspbench.sample.seeds import HELD_OUT, generator
@@ -100,7 +100,7 @@ def test_held_out_pictures_have_other_seeds_than_those_to_train_on(
 
 
 def test_seeds_are_not_negative() -> None:
-    with pytest.raises(UsageError, match="not negative"):
+    with refuses("usage.negative-seed", found="-1"):
         generator(-1)
 
 

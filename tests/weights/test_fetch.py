@@ -29,8 +29,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
+from cspbench.weights.download import files as fetching
 from cspbench.weights.download.files import Expected, Fetched, Patience, download
-from cspbench.weights.download.files import files as fetching
 
 
 def started(target: Path, url: str, data: bytes, validator: str | None = '"one"', size: int | None = SIZE) -> None:

@@ -21,8 +21,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
+from cspbench.weights.download import pace as pacing
 from cspbench.weights.download.files import Expected, Patience, download
-from cspbench.weights.download.files import pace as pacing
 from cspbench.weights.download.pace import Pace
 
 
