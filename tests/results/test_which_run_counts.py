@@ -278,3 +278,15 @@ def test_a_threshold_that_awaits_the_server_leaves_another_to_be_shown() -> None
         measured = [found.measured, *(each.measured for each in found.others)]
         assert [each for each in measured if each is not None] == [shown]
         assert found.verdict == ("unmeasured" if waiting else "exact")
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("default", ["38.0"]), ("diou", ["38.0", "40.0"])])
+def test_the_presets_threshold_under_another_kind_is_not_the_presets(kind: str, shown: list[str]) -> None:
+    document = json.loads(detector(nms=0.6, ap=40.0))
+    (scored,) = document["metrics"]["thresholds"]
+    own = {**scored, "nms": 0.45, "kind": kind, "asked": kind, "ap": {"ap": 38.04}}
+    document["metrics"]["thresholds"] = [own, scored]
+    found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=json.dumps(document).encode())
+    measured = [found.measured, *(each.measured for each in found.others)]
+    assert sorted(each for each in measured if each is not None) == shown
+    assert found.verdict == ("exact" if kind == "default" else "unmeasured")
