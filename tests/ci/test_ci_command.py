@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import typer
 from checkouts import ALONE, commit, repository
 from job import REPOSITORY
+from result_files import classifier
 
 from cspbench.ci.render import MARKER
 from cspbench.cli.ci import ci
@@ -96,6 +98,28 @@ def test_an_incomplete_run_of_no_row_never_passes_either(tmp_path: Path) -> None
     run = counts.unfinished_run(tmp_path / "run", model="own", file=True)
     for named, code in (([run], 4), ([], 0)):
         assert cspbench("ci", "--baseline", "results", *named, cwd=tmp_path).returncode == code
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_part_counts_where_it_is_asked_about(tmp_path: Path, finished: bool, named: bool) -> None:
+    """Beside a whole run of the same cell: one that is kept is passed over, one that is named never passes."""
+    results = counts.write(tmp_path / "results")
+    (results / "evaluations").mkdir()
+    (results / "evaluations" / "whole.json").write_bytes(classifier())
+    part = json.loads(classifier(top1=77, images=100, data={"images": 50_000, "limit": 100}, finished=finished))
+    (results / "evaluations" / "kept.json").write_text(json.dumps(part))
+    run = tmp_path / "part"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps(part["run"]))
+    if finished:
+        (run / "metrics.json").write_text(json.dumps(part["metrics"]))
+    if named:
+        with pytest.raises(typer.Exit) as left:
+            ci(str(results), [run], results=results)
+        assert left.value.exit_code == 4
+    else:
+        ci(str(results), results=results)
 
 
 def test_a_change_outweighs_an_incomplete_run(tmp_path: Path) -> None:

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from refusals import refuses
+from torch import Tensor
 
-from cspbench.classification.predict import score
+from cspbench.classification.predict import PreparedImages, predict, score
+from cspbench.data.presets import preset
+from cspbench.data.source import Entry, FileSource, Region
 from cspbench.evaluation.imagenet import result
 from cspbench.inference.run import SHARD, Run, open_run
+from cspbench.network.builder import Builder
 
 CLASSES = tuple(f"n{number:08d}" for number in range(6))
 Row = tuple[str, list[int], bool]
@@ -107,3 +112,32 @@ def test_a_result_has_the_numbers_and_the_unreadable_images(tmp_path: Path) -> N
     found = result(kept(tmp_path, [("n01440764", FIRST, True), ("n01440764", FIRST, False)]))
     assert (found["images"], found["bad"]) == (2, ["1.png"])
     assert [found[name]["total"] for name in ("top1", "top5")] == [2, 2]
+
+
+@pytest.mark.parametrize("bad", [(), (0,), (1,), (0, 1)])
+def test_one_image_without_finite_probabilities_is_enough(tmp_path: Path, bad: tuple[int, ...]) -> None:
+    from PIL import Image
+
+    b = Builder("net", (3, 8, 8))
+    b.avgpool()
+    b.softmax()
+    names = ["0.png", "1.png"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    source = FileSource("list", [Entry(name, None) for name in names], [Region(str(tmp_path / name)) for name in names])
+    run = open_run(tmp_path / "run", {}, 2, {})
+
+    def engine(pixels: Tensor) -> tuple[Tensor, ...]:
+        outputs = torch.full((2, 3, 1, 1), 1 / 3)
+        outputs[list(bad), 1] = torch.nan
+        return (outputs,)
+
+    images = PreparedImages(source, preset("readme"), (8, 8))
+    arguments = (run, [0], images, engine, b.network(), 2, 0, lambda timing: None)
+    if bad:
+        with refuses("network.not-finite", where=f"{bad[0]}.png"):
+            predict(*arguments)  # type: ignore[arg-type]
+        assert run.missing() == [0]
+    else:
+        predict(*arguments)  # type: ignore[arg-type]
+        assert run.read(0)["classes"].tolist() == [[0, 1, 2]] * 2  # of equal ones the lower first, and all there are

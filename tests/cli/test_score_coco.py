@@ -16,6 +16,7 @@ from cspbench.cli.coco_asked import again
 from cspbench.cli.coco_claims import claims
 from cspbench.cli.progress import Progress
 from cspbench.data import coco
+from cspbench.errors import UsageError
 from cspbench.inference.run import load_run
 from cspbench.results import protocol
 
@@ -90,6 +91,29 @@ def test_a_claim_says_what_was_otherwise_and_no_more_decimals_than_it_has(whole:
         if each["reason"] == "other-way"
     )
     assert (each["measured"], each["why"]) == ("40.0", ["NMS 0.6, not the preset's 0.45"])
+
+
+def test_a_claim_that_names_no_threshold_stands_beside_the_presets_alone(whole: Path) -> None:
+    """Where that is among those asked for; else beside each that is."""
+    claimed(whole, 0.45)
+    opened = load_run(whole)
+
+    def of_tables(nms: float, asked: str) -> set[str]:
+        found = claims(opened, nms, again(opened, asked), {"ap": Decimal("40.0")}, {})
+        return {each["table"] for each in found}
+
+    assert {"coco-gpu", "coco-nms"} <= of_tables(0.45, "0.45,0.6")
+    assert of_tables(0.6, "0.45,0.6") == {"coco-nms"}
+    assert {"coco-gpu", "coco-nms"} <= of_tables(0.6, "0.6,0.7")
+    assert {"coco-gpu", "coco-nms"} <= of_tables(0.7, "0.6,0.7")
+
+
+def test_another_data_set_of_as_many_images_is_refused(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"))
+    other = data_set(tmp_path / "other")
+    annotations = other / "annotations" / "instances_val2017.json"
+    annotations.write_text(annotations.read_text().replace("[8, 8, 40, 40]", "[8, 8, 40, 41]"))
+    assert isinstance(command("score", run, "--data", other).exception, UsageError)
 
 
 def test_another_preset_is_not_held_against_a_claim(whole: Path) -> None:

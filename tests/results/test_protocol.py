@@ -15,6 +15,7 @@ from cspbench.data import presets
 from cspbench.network.counting import ledger
 from cspbench.results.explain_counts import why
 from cspbench.results.match import digests
+from cspbench.results.protocol import weights
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
 from cspbench.zoo.catalogue import model
@@ -169,3 +170,15 @@ def test_a_stand_in_explains_its_miss() -> None:
     mark, note = off(row.table, row.id, str(row_model(row.table, row.id).model), 1)
     assert mark == "off, explained"
     assert note == "of our stand-in, which is no fault of the claim"
+
+
+@pytest.mark.parametrize(("table", "row"), [("timm", "cspdarknet53"), ("mmpretrain", "cspresnet50")])
+def test_weights_are_the_published_ones_to_the_last_known_digit(table: str, row: str) -> None:
+    found = tables.load(table).row(row)
+    (known, *_) = digests(found)
+    assert len(known) >= 8
+    whole = known.ljust(64, "0")
+    other = known[:-1] + ("1" if known[-1] == "0" else "0")
+    assert weights(found, {"weights": whole}) == []
+    for wrong in (other.ljust(64, "0"), "0" + whole[:-1], known[:-1]):
+        assert len(weights(found, {"weights": wrong})) == 1
