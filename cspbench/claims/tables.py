@@ -114,8 +114,8 @@ def _table(name: str, description: str, text: str, model_text: str | None) -> Ta
     """The table from the texts of its files; without `model_text` only its claims."""
     descriptions = _descriptions({DESCRIPTION: description})
     table, sizes = _described(name, descriptions["tables"][name], descriptions["columns"])
-    known = None if model_text is None else models.parse(model_text)
-    return replace(table, rows=_rows(f"{name}.csv", text, table, sizes, known))
+    catalogue = None if model_text is None else models.parse(model_text)
+    return replace(table, rows=_rows(f"{name}.csv", text, table, sizes, catalogue))
 
 
 Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
@@ -173,14 +173,14 @@ def _check(table: Table, size: tuple[int, int] | None) -> None:
         raise ValueError(f"sweep {table.sweep!r} is not one of its settings")
 
 
-def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None) -> tuple[Row, ...]:
+def _rows(file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[str, Entry] | None) -> tuple[Row, ...]:
     rows: dict[str, Row] = {}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
     try:
         for record in reader:
             if not header:
-                _check_header(record, table, known is not None)
+                _check_header(record, table, catalogue is not None)
                 header = record
                 continue
             if len(record) != len(header):
@@ -189,7 +189,7 @@ def _rows(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, 
                     raise cell_error("tables.row-too-long", "row too long", None, expected=expected, found=found)
                 column = header[len(record)]
                 raise cell_error("tables.row-too-short", "row too short", column, expected=expected, found=found)
-            row = _row(table, dict(zip(header, record, strict=True)), sizes, known)
+            row = _row(table, dict(zip(header, record, strict=True)), sizes, catalogue)
             if row.id in rows:
                 raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="a unique id", found=row.id)
             rows[row.id] = row
@@ -230,7 +230,7 @@ def _check_header(header: list[str], table: Table, modelled: bool) -> None:
             raise cell_error("tables.unexpected-column", what, column, expected=expected, found=found)
 
 
-def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str, Entry] | None) -> Row:
+def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[str, Entry] | None) -> Row:
     texts: dict[str, dict[str, str]] = {"name": {}, "setting": {}, "link": {}}
     size, counting_size = sizes
     cells: dict[str, Cell] = {}
@@ -261,7 +261,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
             size = _size(text if column.role == "size" else f"{text}×{text}", column.header, "×")
         else:
             texts["setting" if column.role == "check" else column.role][column.header] = text
-    model, weights, status = (None, None, None) if known is None else _of_model(record, known)
+    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue)
     return Row(
         table=table.name,
         id=record["id"],
@@ -280,7 +280,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
 
 
 def _of_model(
-    record: Mapping[str, str], known: Mapping[str, Entry]
+    record: Mapping[str, str], catalogue: Mapping[str, Entry]
 ) -> tuple[str | None, PublishedFile | None, Status | None]:
     """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
@@ -300,7 +300,7 @@ def _of_model(
             expected="a model, or a note why there is none",
             found="neither",
         )
-    if name and name not in known:
+    if name and name not in catalogue:
         raise cell_error(
             "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
         )
@@ -320,7 +320,7 @@ def _of_model(
         )
     if not file:
         return name or None, None, "never-released"
-    entry = known.get(name)
+    entry = catalogue.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"
