@@ -159,8 +159,8 @@ def test_what_is_hidden_for_the_most_part_is_left_out(scenes: list[detection.Sce
     """Of all that was drawn on a canvas, just what still shows two fifths of itself is an object."""
     left_out = covered = 0
     for at, scene in enumerate(scenes):
-        canvas, things = detection.arrange(generator(HELD_OUT + at))
-        shares = [(canvas.shown == number).sum() / max(1, each.whole) for number, each in enumerate(things, 1)]
+        canvas, items = detection.arrange(generator(HELD_OUT + at))
+        shares = [(canvas.objects == number).sum() / max(1, item.pixels) for number, item in enumerate(items, 1)]
         kept = [each.category for each, share in zip(things, shares, strict=True) if share >= 0.4]
         assert [each.category for each in scene.objects] == kept
         left_out += len(things) - len(kept)
