@@ -182,7 +182,7 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
     folder = _folder(layout, images)
     actual = _split(layout, len(images), annotations.categories)
     if split not in (None, actual):
-        expected = f"{PUBLISHED[split][0]} with {PUBLISHED[split][1]:,} images" if split in PUBLISHED else "no published split"
+        expected = f"{PUBLISHED[split][0]} with {PUBLISHED[split][1]:,} images" if split in PUBLISHED else "no split"
         raise DatasetError(
             "coco.other-split",
             f"not the split {split}",

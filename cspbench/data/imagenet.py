@@ -47,10 +47,10 @@ def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "v
             "imagenet.unknown-classes",
             f"{len(unlabelled)} of {len(source)} images have no ImageNet class",
             where=str(place),
-            expected="folders named after the 1000 WordNet ids" if source.kind == "folders" else "a class for each image",
-            found=_first(
-                unlabelled if source.kind != "folders" else sorted({key.split("/")[0] for key in unlabelled})
-            ),
+            expected="folders named after the 1000 WordNet ids"
+            if source.kind == "folders"
+            else "a class for each image",
+            found=_first(unlabelled if source.kind != "folders" else sorted({key.split("/")[0] for key in unlabelled})),
             remedy="Remove these images, or correct the names of their folders or the label file",
         )
     return source

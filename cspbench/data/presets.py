@@ -24,6 +24,7 @@ Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]
 Rounding = Literal["down", "nearest"]
 
+
 @dataclass(frozen=True)
 class ClassificationPreset:
     """How an image becomes a network's input, and the epsilon of its batch normalisation."""

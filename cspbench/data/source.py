@@ -109,7 +109,7 @@ class FileSource(Source):
         return self.regions[index].path
 
     def ends(self, index: int, head: int | None = None, tail: int = 0) -> tuple[int, bytes, bytes]:
-        """An image file's size, its first `head` bytes (None: all) and its last `tail` bytes. Raises `BadImageError`."""
+        """A file's size, its first `head` bytes (None: all) and its last `tail` bytes. Raises `BadImageError`."""
         path, offset, length = self.regions[index]
         try:
             with open_file(path) as stream:

@@ -70,7 +70,7 @@ def pack(images: Sequence[Candidates]) -> Arrays:
 
 
 def unpack(arrays: Arrays) -> list[Candidates]:
-    """The images' candidates from the arrays of `pack`, as views. Raises `ValueError` or `KeyError` for other arrays."""
+    """The images' candidates from the arrays of `pack`, as views. Raises `ValueError` or `KeyError`."""
     counts = [arrays["box_count"], arrays["candidate_count"]]
     if len(counts[0]) != len(counts[1]) or any((count < 0).any() for count in counts):
         raise ValueError("box_count and candidate_count do not match")

@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 OBJECTNESS = 4
-"""The index of the objectness in an anchor's values; Gaussian layers have a deviation after each of the four before it."""
+"""The index of the objectness in an anchor's values; Gaussian layers have a deviation after each value before it."""
 
 
 class _Passing(NamedTuple):
@@ -73,7 +73,9 @@ def decode(
         largest = output.reshape(len(output), -1).max(1)
         _check_finite(~np.isnan(largest), names, "nan")
     with np.errstate(over="ignore", invalid="ignore"):  # exp(100) is infinite in Darknet, too
-        decoded = [_decode_layer(raw, layer, size, np.float32(conf)) for raw, layer in zip(outputs, layers, strict=True)]
+        decoded = [
+            _decode_layer(raw, layer, size, np.float32(conf)) for raw, layer in zip(outputs, layers, strict=True)
+        ]
         parts = _by_image(decoded, len(extents))
         images = [_in_pixels(part, size, extent, letterbox) for part, extent in zip(parts, extents, strict=True)]
     _check_finite(np.array([np.isfinite(image.boxes).all() for image in images], np.bool_), names, "inf")

@@ -100,9 +100,9 @@ def brightness(colour: Colour) -> int:
 
 
 def colours(random: Generator, behind: Colour, contrast: int, between: int) -> tuple[Colour, Colour]:
-    """Two colours: the first differs from `behind` by at least `contrast` in brightness, the second from it by `between`.
+    """Two colours; the brightness of the first differs from `behind` by `contrast` or more, the second's by `between`.
 
-    Each is the first of sixteen random colours with that contrast, or the last.
+    Each is the first of sixteen random colours with such a difference, or else the last.
     """
     pair: list[Colour] = []
     for reference, least in ((behind, contrast), (None, between)):

@@ -106,4 +106,6 @@ def _add(
         between(random, *aspect),
         direction(random),
     )
-    canvas.paint(outline, random_texture(random, "plain", 8, 8.5), colours(random, canvas.around(outline), 20, 0), number)
+    canvas.paint(
+        outline, random_texture(random, "plain", 8, 8.5), colours(random, canvas.around(outline), 20, 0), number
+    )

@@ -21,9 +21,7 @@ Direction = tuple[float, float]
 def generator(seed: int) -> Generator:
     """The generator of the picture with this seed. Raises `UsageError` for a negative seed."""
     if seed < 0:
-        raise UsageError(
-            "usage.negative-seed", "negative seed", found=str(seed), remedy="Use a seed of 0 or more"
-        )
+        raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Use a seed of 0 or more")
     return Generator(PCG64(seed))
 
 

@@ -114,7 +114,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Outline:
-    """A shape with its position and size in pixels; the image's corner is (0, 0), its first pixel's centre (0.5, 0.5)."""
+    """A shape with its position and size in pixels; the centre of an image's first pixel is (0.5, 0.5)."""
 
     shape: str
     x: float

@@ -10,10 +10,10 @@ from functools import partial
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
-from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.model import register
 from cspbench.zoo.pelee import pelee_trunk, two_way
 from cspbench.zoo.recipe import HardNms, Recipe

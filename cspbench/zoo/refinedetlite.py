@@ -10,11 +10,11 @@ from __future__ import annotations
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.model import register
-from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe, in_levels
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.model import register
-from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms, in_levels
 
 DEPTHS = (4, 8, 4)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.data.resize import letterbox as letterboxed
-from cspbench.detection.candidates import Candidates
 from cspbench.data.resize import letterbox_extent
+from cspbench.detection.candidates import Candidates
 from cspbench.detection.decode_yolo import decode
 from cspbench.detection.detections import clipped, six_decimals
 from cspbench.errors import DefinitionError, OutputError

@@ -68,7 +68,7 @@ def paired(
     seed: int = SEED,
     step: Step = lambda done: None,
 ) -> dict[str, Difference | None]:
-    """Compare two runs on the same images, with the same draws for both; None without objects. Raises `DatasetError`."""
+    """Compare two runs on the same images, with the same draws; None without objects. Raises `DatasetError`."""
     sides = [_matches(first), _matches(second)]
     for column in ("image_ids", "category_ids", "objects", "counted"):
         one, other = (getattr(side, column) for side in sides)
