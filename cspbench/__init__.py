@@ -1,3 +1,63 @@
-"""cspbench checks the published numbers of the Cross Stage Partial Networks (CSPNet) tables."""
+"""cspbench checks the published numbers of the Cross Stage Partial Networks (CSPNet) tables.
+
+    import cspbench
+
+    tables = cspbench.load_tables(dataframe=True)
+    result = cspbench.evaluate_imagenet("csdarknet53", "/data/imagenet/val", weights="csdarknet53.weights")
+    result.frame()
+
+Each name is imported when it is first used; `import cspbench` alone imports nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "compare",
+    "count",
+    "create_model",
+    "evaluate_coco",
+    "evaluate_imagenet",
+    "list_models",
+    "load_tables",
+    "score",
+]
+
+if TYPE_CHECKING:
+    from cspbench.evaluation.coco import evaluate_coco
+    from cspbench.evaluation.compare import compare
+    from cspbench.evaluation.counts import count
+    from cspbench.evaluation.frames import load_tables
+    from cspbench.evaluation.imagenet import evaluate_imagenet
+    from cspbench.evaluation.models import create_model, list_models
+    from cspbench.evaluation.score import score
+
+_HOMES = {
+    "compare": "compare",
+    "count": "counts",
+    "create_model": "models",
+    "evaluate_coco": "coco",
+    "evaluate_imagenet": "imagenet",
+    "list_models": "models",
+    "load_tables": "frames",
+    "score": "score",
+}
+"""The modules of `cspbench.evaluation` that the names come from."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.evaluation.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

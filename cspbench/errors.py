@@ -11,18 +11,13 @@
     ├── RunError
     ├── IncompleteRunError              4
     ├── MigrationError
-    ├── PlaceError
     ├── LockError
     ├── LockedError                     4
     ├── StoppedError                    130
     └── WeightsError
         ├── ExistingError
-        ├── BrokenError
-        ├── BeyondError
-        └── DeadError
+        └── BrokenError
             └── UnreachableError
-    TimeoutError
-    └── TooSlowError                    is turned into a BrokenError
     Exception
     └── TooManyPairsError               makes NMS compare one box at a time
 
@@ -130,10 +125,6 @@ class MigrationError(CspbenchError):
     """A result of an earlier schema that cannot be migrated."""
 
 
-class PlaceError(CspbenchError):
-    """The folder cannot take the file: no space, no permission."""
-
-
 class LockError(CspbenchError):
     """A lock file cannot be created or opened."""
 
@@ -155,27 +146,15 @@ class WeightsError(CspbenchError):
 
 
 class ExistingError(WeightsError):
-    """There is another file of that name already."""
+    """A different file of that name exists already."""
 
 
 class BrokenError(WeightsError):
-    """The transfer broke off, which another attempt may mend."""
+    """The transfer broke off; another attempt may succeed."""
 
 
-class BeyondError(WeightsError):
-    """The file at the address ends before the byte asked for."""
-
-
-class DeadError(WeightsError):
-    """There is no weight file at the address."""
-
-
-class UnreachableError(DeadError):
-    """Nobody answers at the address."""
-
-
-class TooSlowError(TimeoutError):
-    """Bytes come, but too few."""
+class UnreachableError(BrokenError):
+    """No server answers at the address; another attempt is worth it only where bytes came before."""
 
 
 class TooManyPairsError(Exception):

@@ -65,16 +65,16 @@ def package() -> dict[str, str]:
 
 
 def _takers(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Functions with a parameter `code` and record classes with such a field, with its place."""
+    """Functions with a parameter `code` and record classes with such a field, unless it may be absent; its place."""
     for node in ast.walk(tree):
         if isinstance(node, Function):
             names = [each.arg for each in node.args.args if each.arg not in ("self", "cls")]
             if "code" in names:
                 yield node.name, names.index("code")
         if isinstance(node, ast.ClassDef):
-            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
-            names = [each.id for each in fields if isinstance(each, ast.Name)]
-            if "code" in names:
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            names = [each.target.id for each in fields if isinstance(each.target, ast.Name)]
+            if "code" in names and fields[names.index("code")].value is None:
                 yield node.name, names.index("code")
 
 

@@ -100,7 +100,7 @@ def markdown(changes: Changes, baseline: str, limit: int | None = None) -> str:
     if not changes.told:
         return f"Nothing changed against {name}: {changes.summary}\n"
     lines = [[_escaped(text) for text in texts(pair)] for pair in changes.told]
-    head, tail = f"ComparisonResult with {name}:\n\n", f"\n\n{changes.summary}\n"
+    head, tail = f"Compared with {name}:\n\n", f"\n\n{changes.summary}\n"
     shown = len(lines) if limit is None else _fitting(lines, limit - len((head + tail).encode()) - 200)
     if shown < len(lines):
         left, failing = len(lines) - shown, sum(pair.failing for pair in changes.told[shown:])

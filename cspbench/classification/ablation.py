@@ -161,7 +161,8 @@ def _predict(
     classes: list[int] = []
     wnids: list[str] = []
     keys: list[str] = []
-    for batch in load(images, blocks, means.workers if source.random_access else 0):
+    workers = means.workers if source.random_access else 0
+    for batch in load(images, blocks, workers, pinned=means.device.type == "cuda"):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
         classes += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cspbench.ci.tolerances import DEFAULT
-from cspbench.cli.options import Format, FormatOption
+from cspbench.cli import options
+from cspbench.cli.options import Format
 
 
 def ci(
@@ -22,9 +23,9 @@ def ci(
         ),
     ],
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run directories, or folders of runs, to add.")
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Run directories, or folders of runs, to add.")
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="The present results.")] = Path("results"),
+    results: options.ResultsOption = Path("results"),
     fail_on: Annotated[
         str,
         typer.Option(
@@ -34,19 +35,23 @@ def ci(
             "covers top5, ap the other APs. What is left out keeps the default.",
         ),
     ] = DEFAULT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML, a case a cell.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, one test case per cell.")
+    ] = None,
     summary: Annotated[
-        Path | None, typer.Option("--summary", help="Append the changes as markdown ($GITHUB_STEP_SUMMARY).")
+        Path | None,
+        typer.Option("--summary", metavar="FILE", help="Append the changes as markdown ($GITHUB_STEP_SUMMARY)."),
     ] = None,
     comment: Annotated[
-        Path | None, typer.Option("--comment", help="Write the body of a comment, with a marker to find it again.")
+        Path | None,
+        typer.Option("--comment", metavar="FILE", help="Write the body of a comment, with a marker to find it again."),
     ] = None,
-    form: FormatOption = Format.MD,
+    form: options.FormatOption = Format.MD,
 ) -> None:
     """Compare the present results with a baseline and print only what changed: after `cspbench params --all --save`.
 
-    It counts nothing itself. What was claimed then is in the tables at that commit, if these are in the same checkout,
-    else in the report.json and params.json of the baseline.
+    Does not count again. Claims are read from the tables at that commit if they are in the same checkout, else from the
+    report.json and params.json of the baseline.
 
     Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from cspbench.cli import options
+from cspbench.cli.options import Format
+from cspbench.cli.printing import format_of, print_facts
 
-VARIABLES = ("CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS")
+VARIABLES = (options.IMAGENET, options.COCO, options.WEIGHTS)
 
 
-def env(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
+def env(form: options.FormatOption = Format.MD, as_json: options.JsonOption = False) -> None:
     """Print versions, hardware and configured folders."""
     from cspbench import __version__
     from cspbench.provenance import commit, installed
@@ -32,12 +30,7 @@ def env(
     }
     for variable in VARIABLES:
         facts[variable] = _folder(os.environ.get(variable))
-    if as_json:
-        typer.echo(json.dumps(facts, indent=1))
-        return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value or '-'}")
+    print_facts(facts, format_of(form, as_json))
 
 
 def _folder(path: str | None) -> str | None:

@@ -2,232 +2,155 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import choosing
-from cspbench.cli import evaluating as shared
-from cspbench.cli.coco_asked import Asked
-from cspbench.cli.coco_results import finish, result
-from cspbench.cli.options import DecoderOption, Format, FormatOption, SizeOption, parse_size
+from cspbench.cli import arguments, bundled, options
+from cspbench.cli.options import Format
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.data.coco import CocoSource
-    from cspbench.network.network import Network
-    from cspbench.zoo.recipe import Recipe
-
-DATA = "CSPBENCH_COCO"
-
-NmsOption = Annotated[
-    str | None,
-    typer.Option("--nms", "--iou-thres", help="NMS threshold, or several with commas; the preset's own if absent."),
-]
-KindOption = Annotated[
-    str | None, typer.Option("--nms-kind", help="default, greedy (greedynms), diou (diounms), or cfg: as the cfg says.")
-]
-EngineOption = Annotated[str, typer.Option("--engine", help="cspbench, pycocotools or faster-coco-eval.")]
-BootstrapOption = Annotated[
-    bool,
-    typer.Option(
-        "--bootstrap", help="95 % intervals: percentile bootstrap over images, which on few images may lie off-centre."
-    ),
-]
-ClassOption = Annotated[bool, typer.Option("--per-class", help="AP and AR of every class, too.")]
-JsonOption = Annotated[Path | None, typer.Option("--save-json", help="Write the detections as Darknet's JSON here.")]
+    from cspbench.evaluation.coco import DetectionResult
+    from cspbench.evaluation.execution import Listener
+    from cspbench.evaluation.selection import Selected
 
 
 def eval_coco(
     data: Annotated[
-        Path | None, typer.Argument(metavar="[DATA]", help=f"Folder of a COCO data set; ${DATA} if absent.")
+        str | None, typer.Argument(metavar="DATA", help=f"Folder of a COCO data set; by default ${options.COCO}.")
     ] = None,
-    models: shared.ModelsOption = None,
-    cfg: shared.CfgOption = None,
-    weights: shared.WeightsOption = None,
-    sample: shared.SampleOption = False,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="readme, head, letterbox or pjreddie; readme if absent.")
-    ] = None,
-    nms: NmsOption = None,
-    nms_kind: KindOption = None,
-    conf: Annotated[float | None, typer.Option("--conf", "--conf-thres", help="Score threshold.")] = None,
-    decoder: DecoderOption = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="val2017, val2014-5k, test-dev2017 or custom; asserted.")
-    ] = None,
-    engine: EngineOption = "cspbench",
-    bootstrap: BootstrapOption = False,
-    per_class: ClassOption = False,
-    draw: Annotated[
-        tuple[int, Path] | None,
-        typer.Option("--draw", metavar="N DIR", help="Draw N images with their boxes of scores from 0.25 in DIR."),
-    ] = None,
+    data_option: options.DataOption = None,
+    models: options.ModelsOption = None,
+    cfg: options.CfgOption = None,
+    weights: options.WeightsOption = None,
+    sample: options.SampleOption = False,
+    split: options.SplitOption = None,
+    preset: options.DetectorPresetOption = None,
+    nms: options.NmsOption = None,
+    nms_kind: options.KindOption = None,
+    conf: options.ConfOption = None,
+    decoder: options.DecoderOption = None,
+    size: options.SizeOption = None,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    engine: options.EngineOption = "cspbench",
+    bootstrap: options.BootstrapOption = False,
+    per_class: options.ClassOption = False,
+    draw: options.DrawOption = None,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Plot precision over recall, sizes, the NMS sweep.")
     ] = None,
-    save_json: JsonOption = None,
-    batch: shared.BatchOption = "auto",
-    workers: shared.WorkersOption = "auto",
-    device: shared.DeviceOption = None,
-    precision: shared.PrecisionOption = "fp32",
-    compiled: shared.CompileOption = False,
-    size: SizeOption = None,
-    limit: shared.LimitOption = None,
-    run: shared.RunOption = Path("runs"),
-    fresh: shared.FreshOption = False,
-    allow_bad: shared.BadOption = 0,
-    channels_last: shared.LastOption = True,
-    form: FormatOption = Format.MD,
+    save_json: options.SaveJsonOption = None,
+    out: options.OutOption = None,
+    batch: options.BatchOption = "auto",
+    workers: options.WorkersOption = "auto",
+    device: options.DeviceOption = None,
+    precision: options.PrecisionOption = "fp32",
+    compiled: options.CompileOption = False,
+    run: options.RunOption = Path("runs"),
+    fresh: options.FreshOption = False,
+    allow_bad: options.BadOption = 0,
+    channels_last: options.LastOption = True,
+    form: options.FormatOption = Format.MD,
 ) -> None:
     """Evaluate detectors as Darknet did and hold AP, AP50, AP75, APS, APM and APL against the claims.
 
-    With nothing configured and nothing named it runs on the bundled sample. One forward pass serves every NMS
-    threshold. Splits never mix: a claim on test-dev is not compared with a number measured on val2017. Nor is a number
-    made another way than its claim, with another threshold or preset: `other-way`. Exit code 1: an AP is off; 4: images
-    could not be read, or the server must answer first.
+    Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
+    preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
+    Drawn images go to --out, by default to `pictures` in the run.
+
+    Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
     """
+    from cspbench.cli.detection_results import finish
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset
-    from cspbench.evaluation.coco import limited, parse_thresholds
-    from cspbench.evaluation.imagenet import limit_of
-    from cspbench.results.match import of_dataset, of_sample
+    from cspbench.evaluation import selection
+    from cspbench.evaluation.coco import evaluate
+    from cspbench.evaluation.part import coco_part_of
+    from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
+    from cspbench.evaluation.subject import subject_of
 
-    options = shared.Options(batch, workers, device, precision, compiled, run, fresh)
+    listener = terminal()
+    how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
-    thresholds = parse_thresholds(nms, own)
-    place = data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    of_tables = of_dataset("coco")
-    if sample or not (place or models or cfg or weights or os.environ.get(shared.WEIGHTS)):
-        shared.without_data(data)
-        place, of_tables = shared.drawn("detection"), of_sample("coco")
-        # so few images: without an interval every other machine's rounding would look like a miss
-        bootstrap = bootstrap or engine == "cspbench"
+    scoring = ScoringOptions(thresholds_of(nms, own), own.nms_kind, engine, bootstrap or None, per_class)
+    place = arguments.place_of_data(data, data_option, options.COCO)
+    on_sample = bundled.asked(sample, data or data_option, place, models, cfg, weights)
+    if on_sample:
+        place = str(bundled.images("detection", listener))
     if place is None:
         raise UsageError(
             "usage.no-data",
             "no images to evaluate on",
-            expected=f"DATA, ${DATA} or --sample",
-            remedy=f"Give COCO's folder (annotations/ and val2017/): cspbench eval-coco /data/coco, or set ${DATA}",
+            expected=f"DATA, ${options.COCO} or --sample",
+            remedy=f"Name COCO's folder (annotations/ and val2017/): cspbench eval-coco PATH, or set ${options.COCO}",
         )
-    if not place.exists():
-        open_coco(place)  # raises: a mistyped path is told before weights that lack, too
-    pixels = parse_size(size)
-    found, without = choosing.chosen(models or [], cfg, weights, of_tables, detectors=True)
-    if not found:
-        raise choosing.nothing(without)
-    source = open_coco(place, split)
-    part = limit is not None
-    if limit is not None:
-        source = limited(source, limit_of(limit, len(source)))
-    asked = Asked(own, thresholds, engine, bootstrap, per_class, save_json, draw, plots, part)
-    kept = {"place": str(place.resolve()), "split": split, "limit": len(source) if part else None}
-    darknets = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
-    given = [option for option, value in darknets.items() if value is not None]
-    evaluations = []
-    for name, network, file in found:
-        recipe = _recipe(name, network)
-        if recipe is not None and given:
-            _not_of_recipe(name, given, alone=len(found) == 1)
-        for shape in [pixels] if pixels else _sizes(name, network):
-            one = partial(_one, name, network, recipe, shape, file, source, asked, options, kept)
-            evaluations.append((name, one))
-    if len(evaluations) > 1 and (save_json or draw or plots):
+    if not Path(place).exists():
+        open_coco(place)  # raises: a mistyped path comes before weights that lack
+    pixels = arguments.parse_size(size)
+    if cfg is not None:
+        chosen = selection.of_file(arguments.read_cfg(cfg, listener), weights, models or [], detectors=True)
+    else:
+        tables = selection.rows_of("coco", on_sample)
+        chosen = selection.of_models(models or [], weights, tables, detectors=True, listener=listener)
+    source = coco_part_of(open_coco(place, split), limit, seed)
+    given = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
+    selection.check_own_protocol(
+        chosen.models, [option for option, value in given.items() if value is not None], listener
+    )
+
+    def one(model: Selected, shape: tuple[int, int] | None) -> DetectionResult | None:
+        subject = subject_of(model.network, model.file, shape)
+        where = str(Path(place).resolve())
+        return evaluate(subject, source, own, scoring, run, how, listener, where, split)
+
+    each = [
+        (model.name, partial(one, model, shape))
+        for model in chosen.models
+        for shape in ([pixels] if pixels else selection.sizes_of(model.network))
+    ]
+    if len(each) > 1 and (save_json or draw or plots):
         raise UsageError(
             "usage.one-evaluation",
-            "--save-json, --draw and --plots are of one evaluation",
+            "--save-json, --draw and --plots take a single evaluation",
             expected="one model at one size",
-            found=f"{len(evaluations)} evaluations",
+            found=f"{len(each)} evaluations",
             remedy="Name one with -m and --size",
         )
-    results, left_out = shared.each(evaluations)
+    results, failed = selection.evaluate_all(each, listener)
     finished = [result for result in results if result is not None]
-    if len(finished) == len(results):
-        finish(finished, without, form, allow_bad, left_out)
+    if len(finished) == len(results):  # else this process only helped
+        for result in finished:
+            _write(result, save_json, draw, out, plots, listener)
+        finish([result.stored for result in finished], chosen.without, form, allow_bad, listener, failed)
 
 
-def _sizes(model: str, network: Network) -> list[tuple[int, int] | None]:
-    """The input sizes that the published rows of a model have; [None], the network's own, without any.
+def _write(
+    result: DetectionResult,
+    save_json: Path | None,
+    draw: str | None,
+    out: Path | None,
+    plots: Path | None,
+    listener: Listener,
+) -> None:
+    """Write what was asked for besides the numbers, and say what; of several thresholds the first."""
+    from cspbench.cli.detection_results import write_json
 
-    A user's own file keeps its size, whatever it is called.
-    """
-    if network.places:
-        return [None]
-    from cspbench.claims import tables
-    from cspbench.results.match import of_dataset, of_sample
+    first = result.at[0]
+    write_json(result, save_json, listener)
+    if draw is not None:
+        from cspbench.plots.detections import LEAST
+        from cspbench.plots.samples import draw_samples
 
-    named = (*of_dataset("coco"), *of_sample("coco"))
-    sizes = {row.size for table in named for row in tables.load(table).rows if row.model == model}
-    return [*sorted(size for size in sizes if size)] or [None]
+        folder = out or result.run.path / "pictures"
+        files = draw_samples(result.source, first.detections, draw, folder)
+        listener.note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
+    if plots is not None:
+        from cspbench.plots.samples import plot_curves
 
-
-def _recipe(name: str, network: Network) -> Recipe | None:
-    """The recipe of a quoted detector; a user's own cfg may bear a catalogue name, and has none."""
-    from cspbench.zoo.registry import MODELS
-
-    return MODELS[name].recipe if name in MODELS and not network.places else None
-
-
-def _not_of_recipe(name: str, given: list[str], alone: bool) -> None:
-    """Refuse options that a quoted detector's recipe leaves no room for; among other models only say so."""
-    if not alone:
-        typer.echo(f"cspbench: {name} keeps its authors' own recipe: {', '.join(given)} do not change it", err=True)
-        return
-    raise UsageError(
-        "usage.own-recipe",
-        f"{name} has its authors' own recipe",
-        expected="no " + " or ".join(given),
-        found=" ".join(given),
-        remedy=f"Leave it out: pixels, thresholds and suppression of {name} are the quoted paper's",
-    )
-
-
-def _one(
-    name: str,
-    network: Network,
-    recipe: Recipe | None,
-    size: tuple[int, int] | None,
-    file: Path,
-    source: CocoSource,
-    asked: Asked,
-    options: shared.Options,
-    kept: dict[str, Any],
-) -> dict[str, Any] | None:
-    """Evaluate one detector; its result, or None in a process that only helped."""
-    from cspbench.detection import predict as detection
-    from cspbench.detection.detector import heads, of_network
-    from cspbench.evaluation import coco, imagenet
-    from cspbench.weights.opening import open_weights
-
-    detector = of_network(network, recipe, asked.preset, size)
-    preset = asked.preset.as_json()
-    if recipe is not None:
-        asked = replace(asked, thresholds=[recipe.nms.overlap])
-        preset = {"name": "recipe", **recipe.as_json()}
-    coco.category_ids(source, heads(detector.network)[-1].classes)
-    weights = open_weights(file, detector.network)
-    identity = coco.identity(name, detector, weights.sha256, source, options.precision)
-    path = imagenet.directory(options.root, {**identity, "preset": {"name": preset["name"], **identity["preset"]}})
-    images = detection.PreparedImages(source, detector)
-
-    def predict(run: Any, shards: list[int], engine: Any, batch: int, workers: int, progress: Any) -> Any:
-        return detection.predict(run, shards, images, engine, batch, workers, progress)
-
-    run = shared.made(
-        name,
-        detector.network,
-        weights,
-        detector.epsilon,
-        identity,
-        path,
-        source,
-        options,
-        predict,
-        preset=preset,
-        data=kept,
-    )
-    return None if run is None else result(run, source, asked)
+        names = ", ".join(path.name for path in plot_curves(result.at, plots))
+        listener.note(f"plotted in {plots}: {names or 'nothing: there is no ground truth'}")

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, print_table, refuse_together
+from cspbench.cli import options
+from cspbench.cli.arguments import refuse_together
+from cspbench.cli.options import Format
+from cspbench.cli.printing import print_table
 
 
 def list_rows(
-    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
+    table: options.TableOption = None,
     models: Annotated[bool, typer.Option("--models", help="The catalogue's models instead of the rows.")] = False,
-    form: FormatOption = Format.MD,
+    form: options.FormatOption = Format.MD,
 ) -> None:
     """List every published row with its model, definition and input size."""
     refuse_together({"--models": models, "--table": table}, {"--models": ("--table",)})

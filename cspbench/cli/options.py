@@ -1,19 +1,15 @@
-"""Options that several commands share."""
+"""Every option that more than one command has, once: it means the same wherever it stands.
+
+The choices are written out, so that `--help` and completion need no library; a test holds them against the libraries'.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
-
-from cspbench.errors import UsageError
-
-if TYPE_CHECKING:
-    from cspbench.network.network import Network
 
 
 class Format(StrEnum):
@@ -25,71 +21,110 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How the table is printed on stdout.")]
-SizeOption = Annotated[
-    str | None,
-    typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, instead of its own."),
-]
+Precision = Literal["fp32", "bf16", "fp16"]
+Decoder = Literal["opencv", "stb", "pillow"]
+ClassOrder = Literal["darknet", "sorted"]
+ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
+DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
+NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
+Engine = Literal["cspbench", "pycocotools"]
+Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
 
+IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
+"""Environment variables that stand for DATA and --weights."""
+
+# what a command is about
+ModelsOption = Annotated[
+    list[str] | None, typer.Option("-m", "--model", metavar="MODEL", help="A model, TABLE:ROW or pattern; repeatable.")
+]
+ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
+CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
+]
+TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")
+]
+SplitOption = Annotated[Split | None, typer.Option("--split", help="The data set's split, where there are several.")]
+SampleOption = Annotated[
+    bool, typer.Option("--sample", help="Use the bundled sample and its model (the default if nothing is configured).")
+]
+LimitOption = Annotated[
+    str | None, typer.Option("--limit", metavar="N|N%", help="Evaluate a part of the images, drawn at random.")
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Everything that is published.")]
+
+# the protocol
+ClassifierPresetOption = Annotated[
+    ClassifierPreset | None, typer.Option("--preset", help="The protocol; by default the model's own.")
+]
+DetectorPresetOption = Annotated[DetectorPreset | None, typer.Option("--preset", help="The protocol [default: readme]")]
 DecoderOption = Annotated[
-    str | None,
+    Decoder | None,
     typer.Option(
         "--decoder",
-        help="Whose pixels: opencv (libjpeg, turned as EXIF says), stb (Darknet without OpenCV) or pillow (libjpeg, "
-        "not turned); the preset's own if absent.",
+        help="Decode images by libjpeg with EXIF (opencv), stb_image, or libjpeg without EXIF (pillow); "
+        "by default as the preset does.",
     ),
 ]
+ClassesOption = Annotated[
+    ClassOrder | None, typer.Option("--classes", help="The network's order of classes; by default the model's own.")
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option("--size", "--img-size", "--imgsz", metavar="N|HxW", help="Input size in pixels, not the model's own."),
+]
+ConfOption = Annotated[
+    float | None, typer.Option("--conf", "--conf-thres", metavar="SCORE", help="Score threshold, not the preset's.")
+]
+NmsOption = Annotated[
+    str | None, typer.Option("--nms", "--iou-thres", metavar="IOU[,IOU]...", help="NMS threshold, or several.")
+]
+KindOption = Annotated[
+    NmsKind | None, typer.Option("--nms-kind", help="Kind of NMS, not the preset's; cfg: the network's own setting.")
+]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="What computes AP.")]
+BootstrapOption = Annotated[
+    bool, typer.Option("--bootstrap", help="95 % intervals of AP: percentile bootstrap over images.")
+]
+ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and AR of every class.")]
 
+# how it is carried out
+BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
+WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one."),
+]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")]
+CompileOption = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
+RunOption = Annotated[
+    Path, typer.Option("--run", "--run-dir", metavar="DIR", help="Where runs are kept and resumed.", show_default=True)
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Discard previous results in the run directory.")]
+LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; always on.", hidden=True)]
 
-def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise `UsageError` for the first two options that were given and make no sense together."""
-    for option, others in apart.items():
-        for other in others:
-            if given[option] and given[other]:
-                raise UsageError(
-                    "usage.not-together", f"{option} does not go with {other}", remedy="Leave one of them out"
-                )
-
-
-def print_table(lines: list[dict[str, Any]], form: Format) -> None:
-    """Objects with the same keys, one a line of a table on stdout; None prints as a dash."""
-    from cspbench.report.formats import flat_csv, grid, latex
-
-    keys = list(lines[0])
-    header = [key.capitalize() for key in keys]
-    texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    text = {
-        Format.MD: lambda: grid(header, texts) + "\n",
-        Format.JSON: lambda: json.dumps(lines, indent=1, ensure_ascii=False) + "\n",
-        Format.CSV: lambda: flat_csv(keys, texts),
-        Format.LATEX: lambda: latex(header, texts),
-    }[form]()
-    typer.echo(text, nl=False)
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read "416" or "256x326" as (height, width)."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})(?:[x×,](\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
-        raise UsageError(
-            "usage.size",
-            "--size cannot be read",
-            expected="N or HEIGHTxWIDTH, 1 to 99999",
-            found=repr(text),
-            remedy="Try --size 416",
-        )
-    return int(match[1]), int(match[2] or match[1])
-
-
-def resized(network: Network, size: tuple[int, int] | None) -> Network:
-    """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
-    from cspbench.network.shortcut_checks import misfits
-
-    if size is None:
-        return network
-    network = network.resized(*size)
-    for line in misfits(network):
-        typer.echo(f"cspbench: warning: {line}", err=True)
-    return network
+# what comes out
+BadOption = Annotated[
+    int, typer.Option("--allow-bad", min=0, metavar="N", help="Number of unreadable images to tolerate.")
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit 1 if any cell shown is off, even if the cause is known.")
+]
+ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
+DrawOption = Annotated[
+    str | None,
+    typer.Option("--draw", metavar="N|all|image:ID|class:NAME", help="Draw images with their boxes into --out."),
+]
+SaveJsonOption = Annotated[
+    Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How the output is printed.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.", hidden=True)]

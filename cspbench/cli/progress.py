@@ -1,17 +1,43 @@
-"""A progress line on stderr for whatever takes longer than a moment."""
+"""What an evaluation says meanwhile, on stderr: notes, and a progress line for whatever takes longer than a moment."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+import typer
+
 from cspbench.errors import printable
+from cspbench.evaluation.execution import SILENT, Listener, Reach
+
+
+class Terminal(Listener):
+    """Tells a person at a terminal."""
+
+    def note(self, text: str) -> None:
+        """A line on stderr."""
+        typer.echo(f"cspbench: {text}", err=True)
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Reach]:
+        """A progress line."""
+        with Progress(what, total) as progress:
+            yield progress.reach
+
+
+def listener() -> Listener:
+    """The terminal; nobody in a process of torchrun that helps the first one, which says everything."""
+    from cspbench.inference.distributed import rank
+
+    return Terminal() if rank()[0] == 0 else SILENT
 
 
 class Progress:
-    """Counts steps on stderr with the time left; silent when stderr is no terminal or CI is set."""
+    """Counts steps on stderr with the time left; silent when stderr is not a terminal or CI is set."""
 
     def __init__(self, what: str, total: int) -> None:
         self.what, self.total = what, total

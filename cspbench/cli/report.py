@@ -2,59 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cspbench.cli import options
+from cspbench.cli.arguments import read_cfg
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
+from cspbench.report.forms import ReportFormat
 
 if TYPE_CHECKING:
     from cspbench.claims.model import Table
     from cspbench.plots.figures import Plot
     from cspbench.report.model import ReportRow
-    from cspbench.report.select import Shown
-
-
-class ReportFormat(StrEnum):
-    """How the report is written."""
-
-    MD = "md"
-    HTML = "html"
-    CSV = "csv"
-    JSON = "json"
-    LATEX = "latex"
-
-
-_SUFFIXES = {
-    ".md": ReportFormat.MD,
-    ".html": ReportFormat.HTML,
-    ".csv": ReportFormat.CSV,
-    ".json": ReportFormat.JSON,
-    ".tex": ReportFormat.LATEX,
-}
 
 
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run directories, or folders of them.")
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Run directories, or folders of them.")
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="Where results are kept.")] = Path("results"),
+    results: options.ResultsOption = Path("results"),
     form: Annotated[
-        ReportFormat | None, typer.Option("--format", help="How the report is written; md, or by FILE's suffix.")
+        ReportFormat | None, typer.Option("--format", help="How the report is written; md, or by the suffix of --out.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write there instead of to stdout.")] = None,
-    saving: Annotated[
-        bool,
-        typer.Option("--save", help="Write every form, the plots and the runs' records to --results."),
-    ] = False,
+    out: options.OutOption = None,
+    saving: options.SaveOption = False,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="MARK", help="Rows with such a cell: off, exact, partial, ...")
+        list[str] | None,
+        typer.Option("--only", metavar="VERDICT", help="Only rows containing a cell with this verdict; repeatable."),
     ] = None,
-    table: Annotated[list[str] | None, typer.Option("--table", help="This table; may be repeated.")] = None,
+    table: options.TableOption = None,
     like_readme: Annotated[
         bool, typer.Option("--like-readme", help="Tables only, the measurements in place of the claims.")
     ] = False,
@@ -64,23 +44,26 @@ def report(
     ] = None,
     cfgs: Annotated[
         list[Path] | None,
-        typer.Option("--cfg", help="With --migrate: a .cfg that runs there were made with."),
+        typer.Option("--cfg", metavar="FILE", help="With --migrate: a .cfg that runs there were made with."),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 if a cell shown is off and nothing explains it.")
-    ] = False,
+    strict: options.StrictOption = False,
 ) -> None:
-    """Show every published table with claim, measurement, delta and mark in each cell.
+    """Show every published table with claim, measurement, delta and verdict in each cell.
 
-    Marks: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a part
-    drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the newest
-    that is complete counts; the others are listed. The same results give the same bytes.
+    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a
+    part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the
+    newest that is complete counts; the others are listed. The same results give the same bytes.
+
+    --save writes every form, the plots and the runs' records to --results.
     """
-    from cspbench.report.select import select
+    from cspbench.claims.verdict import FAILED
+    from cspbench.report.forms import format_of, rendered
+    from cspbench.report.select import check_names, select
 
     if migrating is not None or cfgs:
         if migrating is None or runs or saving or form or out or only or table or like_readme or strict:
             raise UsageError(
+                "usage.migrate-alone",
                 "--migrate goes alone",
                 expected="--migrate DIR, with --cfg where runs were made with one",
                 remedy="Migrate first, then make the report",
@@ -93,9 +76,7 @@ def report(
             "--save writes the whole report",
             remedy="Leave --only, --table and --like-readme out, or --save",
         )
-    form = form or _of_suffix(out)
-    if form is None and not saving:
-        form = ReportFormat.MD
+    form = form or (format_of(out) if out else None if saving else ReportFormat.MD)
     if like_readme and form is not ReportFormat.MD:
         raise UsageError(
             "usage.like-readme-format",
@@ -103,139 +84,70 @@ def report(
             found=f"--format {form}",
             remedy="Leave --format out",
         )
-    every = _tables()
+    every = all_tables()
     names = table or [each.name for each in every if each.kind == "published" or not like_readme]
-    select((), every, names, only or ())  # a wrong name is said before anything is read
+    check_names(every, names, only or ())
     if saving:
-        _wrote(save(results, runs or []))
-    found = _found(results, runs or [])
+        written, rows = save(results, runs or [])
+        _say_written(written)
+    else:
+        from cspbench.report.build import build
+
+        rows = build(results, runs or [])
+    shown = select(rows, every, names, only or ())
     if form is not None:
-        shown = select(found, every, names, only or ())
-        plots = _plots(found, [each.table for each in shown]) if form is ReportFormat.HTML else []
-        _write(_text(form, shown, plots, like_readme), out)
-    cells = [cell for each in select(found, every, names, only or ()) for cell in each.cells]
-    if strict and any(cell.verdict == "off" and not cell.explained for cell in cells):
+        plots = _plots(rows, [each.table for each in shown]) if form is ReportFormat.HTML else []
+        _write(rendered(form, shown, plots, like_readme), out)
+    if strict and any(cell.verdict in FAILED for each in shown for cell in each.cells):
         raise typer.Exit(1)
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:
     """Rewrite what is old in a folder, and say what it was."""
-    from cspbench.network.cfg import read
     from cspbench.results.folders import migrated
 
-    written = migrated(folder, [read(path).network for path in cfgs])
+    listener = terminal()
+    written = migrated(folder, [read_cfg(path, listener) for path in cfgs])
     for path in written:
-        typer.echo(f"cspbench: migrated {path}", err=True)
+        listener.note(f"migrated {path}")
     if not written:
-        typer.echo(f"cspbench: nothing in {folder} is of an earlier version", err=True)
+        listener.note(f"nothing in {folder} is of an earlier version")
 
 
-def _of_suffix(out: Path | None) -> ReportFormat | None:
-    """What a file's name asks for; a pipe or a device asks for nothing but markdown."""
-    if out is None:
-        return None
-    if out.suffix.lower() in _SUFFIXES:
-        return _SUFFIXES[out.suffix.lower()]
-    if not out.suffix or (out.exists() and not out.is_file()):
-        return ReportFormat.MD
-    raise UsageError(
-        "usage.unknown-suffix",
-        "unknown kind of report",
-        where=str(out),
-        expected=", ".join(_SUFFIXES),
-        found=out.suffix,
-        remedy="Choose such a suffix, or say --format",
-    )
-
-
-def save(results: Path, runs: list[Path]) -> list[Path]:
+def save(results: Path, runs: list[Path]) -> tuple[list[Path], list[ReportRow]]:
     """Keep the records of complete runs in a results directory and write its report there in every form.
 
-    The report is of what the directory holds then, so that it can be made again from the directory alone.
+    The report is of what the directory holds then, so that it can be made again from the directory alone: the files
+    that were written, and the report's rows.
     """
-    from cspbench.inference.run import find_runs
-    from cspbench.io import write_bytes, write_text
+    from cspbench.plots.report_files import write_all
     from cspbench.report.build import build
-    from cspbench.report.select import select
+    from cspbench.results.runs import find_runs
     from cspbench.results.store import keep
 
     paths = find_runs(runs)
-    written = keep(results, paths)
+    kept = keep(results, paths)
     for path in paths:
-        if path.name not in [each.stem for each in written]:
-            typer.echo(f"cspbench: {path}: incomplete, not kept", err=True)
-    found = build(results)
-    plots, shown = _plots(found, _tables()), select(found, _tables())
-    for form in ReportFormat:
-        written.append(results / f"report.{'tex' if form is ReportFormat.LATEX else form}")
-        write_text(written[-1], _text(form, shown, plots))
-    for plot in plots:
-        written.append(results / f"{plot.name}.png")
-        write_bytes(written[-1], plot.png)
-    return written
+        if path.resolve().name not in [each.stem for each in kept]:
+            terminal().note(f"{path}: incomplete, not kept")
+    rows, every = build(results), all_tables()
+    return [*kept, *write_all(results, rows, every, _plots(rows, every))], rows
 
 
-def list_off(results: Path) -> str:
-    """The published cells that are off, as a markdown table; "" where none is."""
-    from cspbench.report.build import build
-    from cspbench.report.markdown import off
-
-    return off(build(results), _tables())
-
-
-def _tables() -> tuple[Table, ...]:
+def all_tables() -> tuple[Table, ...]:
+    """The published tables, then the sample's."""
     from cspbench.claims import tables
 
     return (*tables.load_all(), *tables.load_all(kind="sample"))
 
 
-def _found(results: Path, runs: list[Path]) -> list[ReportRow]:
-    """The lines of the results and the runs, or of runs alone where there are no results yet."""
-    from cspbench.inference.run import find_runs
-    from cspbench.report.build import build, rows
-    from cspbench.results.store import Sources, of_run
+def _plots(rows: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
+    from cspbench.plots.report_files import drawn
 
-    if runs and not results.exists():
-        return rows(Sources((), tuple(map(of_run, find_runs(runs)))))
-    return build(results, runs)
-
-
-def _plots(found: Sequence[ReportRow], shown: Sequence[Table]) -> list[Plot]:
-    from importlib.util import find_spec
-
-    from cspbench.plots.figures import plots
-
-    if find_spec("matplotlib") is None:
-        typer.echo("cspbench: no plots: they need matplotlib, install cspbench[plot]", err=True)
-        return []
-    return plots(found, shown)
-
-
-def _text(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Plot], like_readme: bool = False) -> str:
-    """The report in one form; half characters, which JSON can hold and no file can, as their escapes."""
-    return _rendered(form, shown, plots, like_readme).encode("utf-8", "backslashreplace").decode()
-
-
-def _rendered(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Plot], like_readme: bool) -> str:
-    if like_readme:
-        from cspbench.report.markdown import like_readme as pasted
-
-        return pasted(shown)
-    if form is ReportFormat.MD:
-        from cspbench.report.markdown import markdown
-
-        return markdown(shown, [f"{plot.name}.png" for plot in plots])
-    if form is ReportFormat.HTML:
-        from cspbench.report.html import html
-
-        return html(shown, [plot.svg for plot in plots])
-    if form is ReportFormat.JSON:
-        from cspbench.report.model import as_json
-
-        return json.dumps(as_json(line for each in shown for line in each.lines), indent=1, ensure_ascii=False) + "\n"
-    from cspbench.report import csv_latex
-
-    return csv_latex.as_csv(shown) if form is ReportFormat.CSV else csv_latex.as_latex(shown)
+    plots = drawn(rows, tables)
+    if plots is None:
+        terminal().note("no plots: they need matplotlib, install cspbench[plot]")
+    return plots or []
 
 
 def _write(text: str, out: Path | None) -> None:
@@ -245,9 +157,9 @@ def _write(text: str, out: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         write_text(out, text, named=True)
-        _wrote([out])
+        _say_written([out])
 
 
-def _wrote(paths: Sequence[Path]) -> None:
+def _say_written(paths: Sequence[Path]) -> None:
     for path in paths:
-        typer.echo(f"cspbench: wrote {path}", err=True)
+        terminal().note(f"wrote {path}")

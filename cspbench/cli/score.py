@@ -1,21 +1,20 @@
-"""`cspbench score`: metrics from kept predictions, without a network."""
+"""`cspbench score`: runs that are there scored again, without the network."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.eval_coco import BootstrapOption, ClassOption, EngineOption, JsonOption, KindOption, NmsOption
-from cspbench.cli.options import Format, FormatOption
+from cspbench.cli import arguments, options
+from cspbench.cli.options import Format
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.data.coco import CocoSource
-    from cspbench.inference.run import Run
-
-DataOption = Annotated[Path | None, typer.Option("--data", help="Where a detector's data set lies now.")]
+    from cspbench.results.store import StoredEvaluation
 
 
 def score(
@@ -26,119 +25,142 @@ def score(
             help="Run directories, or folders of runs; or files of detections (COCO's result format), with --data.",
         ),
     ],
-    nms: NmsOption = None,
-    nms_kind: KindOption = None,
-    engine: EngineOption = "cspbench",
-    bootstrap: BootstrapOption = False,
-    per_class: ClassOption = False,
-    save_json: JsonOption = None,
-    data: DataOption = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="Of a file of detections: val2017, val2014-5k or custom; asserted.")
-    ] = None,
+    nms: options.NmsOption = None,
+    nms_kind: options.KindOption = None,
+    engine: options.EngineOption = "cspbench",
+    bootstrap: options.BootstrapOption = False,
+    per_class: options.ClassOption = False,
+    save_json: options.SaveJsonOption = None,
+    data: options.DataOption = None,
+    split: options.SplitOption = None,
     server: Annotated[
-        Path | None, typer.Option("--import-server", help="The evaluation server's answer for a test split.")
+        Path | None,
+        typer.Option("--import-server", metavar="FILE", help="The evaluation server's answer for a test split."),
     ] = None,
-    allow_bad: Annotated[int, typer.Option("--allow-bad", help="Unreadable images that are no failure.")] = 0,
-    form: FormatOption = Format.MD,
+    allow_bad: options.BadOption = 0,
+    form: options.FormatOption = Format.MD,
 ) -> None:
-    """Compute a run's metrics again from its predictions; for a detector at any NMS thresholds.
+    """Compute the metrics of runs again from their predictions; of detectors at any NMS thresholds.
 
-    A file of detections, as `darknet detector valid` writes it, is scored as it is. A detector's run keeps what it was
-    scored at before; without --nms all of that is computed again.
+    Earlier thresholds are kept; without --nms they are computed again. A detector's data set is looked for where it
+    was, or at --data. Files of detections, as `darknet detector valid` writes them, are scored as they are.
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli import coco_answers, coco_file, coco_results, eval_imagenet
-    from cspbench.cli.coco_asked import again
-    from cspbench.evaluation import imagenet
-    from cspbench.inference.run import find_runs, load_run
-    from cspbench.io import write_json
-
     files = [path for path in runs if path.is_file()]
     if files:
-        refused = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
-        given = [option for option, value in refused.items() if value is not None]
-        if given or len(files) != len(runs):
+        given = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        unfit = [option for option, value in given.items() if value is not None]
+        if unfit or len(files) != len(runs):
             raise UsageError(
                 "usage.file-options",
                 "a file of detections is scored as it is",
                 where=str(files[0]),
                 expected="files alone, with --data, --split, --engine, --bootstrap and --per-class",
-                found=", ".join(given) or "runs beside files",
+                found=", ".join(unfit) or "runs beside files",
                 remedy="Leave out the others",
             )
-        made = [coco_file.scored(file, data, split, engine, bootstrap, per_class) for file in files]
-        coco_results.finish(made, [], form, allow_bad)
+        _files(files, data, split, engine, bootstrap, per_class, form)
         return
     if split is not None:
         raise UsageError(
             "usage.split-of-run",
-            "--split is of a file of detections",
+            "--split applies only to files of detections",
             expected="RUN alone",
             found=split,
-            remedy="A run knows its split",
+            remedy="Leave it out: a run knows its split",
         )
-    found = [load_run(path) for path in find_runs(runs)]
-    tasks = {run.identity.get("task") for run in found}
-    if server is not None and len(found) != 1:
+    _runs(runs, nms, nms_kind, engine, bootstrap, per_class, save_json, data, server, allow_bad, form)
+
+
+def _files(
+    files: list[Path],
+    data: str | None,
+    split: str | None,
+    engine: str,
+    bootstrap: bool,
+    per_class: bool,
+    form: Format,
+) -> None:
+    from cspbench.cli.detection_results import print_files
+    from cspbench.evaluation.result_files import score_file
+
+    place = data or os.environ.get(options.COCO)
+    if place is None:
         raise UsageError(
-            "usage.import-one-run",
-            "--import-server is of one run",
+            "usage.detections-without-data",
+            "a file of detections does not say what it is of",
+            where=str(files[0]),
+            expected=f"--data COCO, or ${options.COCO}",
+            remedy="Name the data set with the annotations",
+        )
+    results = [
+        score_file(file, place, split=split, engine=engine, bootstrap=bootstrap, listener=terminal()) for file in files
+    ]
+    print_files(results, form, per_class)
+
+
+def _runs(
+    paths: list[Path],
+    nms: str | None,
+    nms_kind: str | None,
+    engine: str,
+    bootstrap: bool,
+    per_class: bool,
+    save_json: Path | None,
+    data: str | None,
+    server: Path | None,
+    allow_bad: int,
+    form: Format,
+) -> None:
+    from cspbench.cli import classification_results, detection_results
+    from cspbench.evaluation.coco import DetectionResult
+    from cspbench.evaluation.execution import Execution
+    from cspbench.evaluation.imagenet import ClassificationResult
+    from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
+    from cspbench.evaluation.score import score as scored
+    from cspbench.results.runs import find_runs, load_run
+
+    listener, how = terminal(), Execution(command=arguments.command())
+    opened = [load_run(path) for path in find_runs(paths)]
+    check_one_task(opened)
+    if len(opened) > 1 and (server or save_json):
+        raise UsageError(
+            "usage.one-run",
+            "--import-server and --save-json take a single run",
             expected="one RUN",
-            found=f"{len(found)} runs",
+            found=f"{len(opened)} runs",
             remedy="Name the one",
         )
-    if tasks == {"imagenet"} and any((nms, nms_kind, bootstrap, per_class, save_json, data, server)):
-        raise UsageError(
-            "usage.detector-options",
-            "options of detectors do not go with classifiers",
-            expected="RUN, --allow-bad and --format alone",
-            remedy="Leave out the others",
-        )
-    if tasks == {"imagenet"}:
-        results = []
-        for run in found:
-            result = imagenet.result(run)
-            write_json(run.path / "metrics.json", result)
-            results.append({**result, "run": str(run.path)})
-        eval_imagenet.finish(results, [], form, allow_bad)
+    if server is not None:
+        answered = [
+            import_server_answer(run, server, nms=nms, nms_kind=nms_kind, execution=how, listener=listener)
+            for run in opened
+        ]
+        detection_results.finish(answered, [], form, allow_bad, listener)
         return
-    if tasks != {"coco"}:
-        raise UsageError(
-            "usage.different-tasks",
-            "runs of different tasks",
-            expected="runs of one task",
-            found=", ".join(map(str, tasks)),
-            remedy="Score them apart",
+    results = [
+        scored(
+            run,
+            data=data,
+            nms=nms,
+            nms_kind=nms_kind,
+            engine=engine,
+            bootstrap=bootstrap or None,
+            per_class=per_class,
+            execution=how,
+            listener=listener,
         )
-    scored = []
-    for run in found:
-        asked = again(run, nms, nms_kind, engine, bootstrap, per_class, save_json)
-        if server is not None:
-            scored.append(coco_answers.imported(run, asked, server))
-        else:
-            scored.append(coco_results.result(run, data_of(run, data), asked))
-    coco_results.finish(scored, [], form, allow_bad)
-
-
-def data_of(run: Run, place: Path | None) -> CocoSource:
-    """The data set of a detector's run, where it was or at `place`."""
-    from cspbench.data.coco import open_coco
-    from cspbench.evaluation.coco import limited
-    from cspbench.inference.run import record
-
-    kept = record(run.path)["data"]
-    source = open_coco(place or Path(kept["place"]), kept["split"])
-    if kept["limit"] is not None:
-        source = limited(source, kept["limit"])
-    if source.as_json() != run.identity["data"]:
-        raise UsageError(
-            "usage.other-data",
-            "the data set is not the one of the run",
-            where=str(place or kept["place"]),
-            expected=f"{run.identity['data']['images']} images, sha256 {run.identity['data']['sha256'][:12]}...",
-            found=f"{len(source)} images, sha256 {source.as_json()['sha256'][:12]}...",
-            remedy="Name the right one with --data",
-        )
-    return source
+        for run in opened
+    ]
+    classifiers = [result for result in results if isinstance(result, ClassificationResult)]
+    if classifiers:
+        if save_json is not None:
+            raise detector_options()
+        classification_results.finish(classifiers, [], form, allow_bad, listener)
+        return
+    detectors = [result for result in results if isinstance(result, DetectionResult)]
+    for result in detectors:
+        detection_results.write_json(result, save_json, listener)
+    stored: list[StoredEvaluation] = [result.stored for result in detectors]
+    detection_results.finish(stored, [], form, allow_bad, listener)

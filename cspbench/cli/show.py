@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption, SizeOption, parse_size, refuse_together, resized
+from cspbench.cli import options
+from cspbench.cli.arguments import either, parse_size, refuse_together, resized
+from cspbench.cli.options import Format
+from cspbench.cli.printing import print_json
+from cspbench.cli.progress import listener as terminal
+from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -16,36 +20,55 @@ if TYPE_CHECKING:
 
 
 _APART = {
-    "--why": ("--cfg", "--plot", "--size", "--format csv", "--format latex"),
-    "--cfg": ("--format json", "--format csv", "--format latex"),
+    "--why": ("--out", "--plot", "--size", "--format csv", "--format latex"),
+    "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
 }
 """Options that make no sense together."""
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the catalogue (`cspbench list --models`).")],
-    size: SizeOption = None,
-    cfg: Annotated[Path | None, typer.Option("--cfg", help="Write it as a Darknet .cfg file (- for stdout).")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the graph: .svg, .png or .pdf.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="A model of the catalogue (`cspbench list --models`).")
+    ] = None,
+    model_option: options.ModelOption = None,
+    size: options.SizeOption = None,
+    out: options.OutOption = None,
+    cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="What --out is called now.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="What --out is called now.")] = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
-    form: FormatOption = Format.MD,
+    form: options.FormatOption = Format.MD,
 ) -> None:
-    """Show a model: where it comes from, its layers, shapes, parameters and operations."""
+    """Show a model: where it comes from, its layers, shapes, parameters and operations.
+
+    --out FILE writes it instead: NAME.cfg, or - for stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing.
+    """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
     from cspbench.report.network_table import ledger_text, totals
     from cspbench.zoo import registry
 
-    options = {"--why": why, "--cfg": cfg, "--plot": plot, "--size": size}
-    options |= {f"--format {each.value}": form is each for each in Format}
-    refuse_together(options, _APART)
-    entry = registry.model(model)
+    name = either(model, model_option, "--model")
+    if name is None:
+        raise UsageError("usage.needs-model", "show needs a model", remedy="`cspbench list --models` names every model")
+    given = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size}
+    given |= {f"--format {each.value}": form is each for each in Format}
+    refuse_together(given, _APART)
+    entry = registry.model(name)
     if why:
         _evidence(entry, form)
         return
-    network = resized(entry.build(), parse_size(size))
-    if cfg is not None or plot is not None:
-        _write(network, cfg, plot)
+    listener = terminal()
+    network = resized(entry.build(), parse_size(size), listener)
+    drawings = [each for each in (plot, out) if each is not None and (each is plot or _is_drawing(each))]
+    files = [each for each in (cfg, out) if each is not None and each not in drawings]
+    for file in files:
+        _write_cfg(network, file)
+    for file in drawings:
+        from cspbench.plots.network import draw
+
+        draw(network, file)
+        listener.note(f"wrote {file}")
+    if files or drawings:
         return
     if form is Format.MD:
         typer.echo(f"# {entry.name}\n")
@@ -59,7 +82,7 @@ def show(
 def _evidence(entry: Model, form: Format) -> None:
     if form is Format.JSON:
         keys = ("name", "definition", "source", "confidence", "unknown", "why")
-        typer.echo(json.dumps({key: getattr(entry, key) for key in keys}, indent=1, ensure_ascii=False))
+        print_json({key: getattr(entry, key) for key in keys})
     else:
         typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.evidence}")
 
@@ -69,22 +92,20 @@ def _origin(entry: Model) -> str:
     return "\n".join([*lines, f"Unknown: {entry.unknown}"] if entry.unknown else lines)
 
 
-def _write(network: Network, cfg: Path | None, plot: Path | None) -> None:
+def _is_drawing(file: Path) -> bool:
+    return file.suffix.lower() not in ("", ".cfg") and (not file.exists() or file.is_file())
+
+
+def _write_cfg(network: Network, file: Path) -> None:
     from cspbench.io import write_text
     from cspbench.network.cfg_writer import write
     from cspbench.network.shortcut_checks import old_only
 
-    if cfg is not None:
-        text = write(network)
-        for line in old_only(network):
-            typer.echo(f"cspbench: warning: {line}", err=True)
-        if str(cfg) == "-":
-            typer.echo(text, nl=False)
-        else:
-            write_text(cfg, text, named=True)
-            typer.echo(f"cspbench: wrote {cfg}", err=True)
-    if plot is not None:
-        from cspbench.plots.network import draw
-
-        draw(network, plot)
-        typer.echo(f"cspbench: wrote {plot}", err=True)
+    text = write(network)
+    for line in old_only(network):
+        terminal().note(f"warning: {line}")
+    if str(file) == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_text(file, text, named=True)
+        terminal().note(f"wrote {file}")

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cspbench.cli import options
+from cspbench.cli.arguments import read_cfg
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.options import Format, FormatOption, print_table
+from cspbench.cli.options import Format
+from cspbench.cli.printing import print_facts, print_table
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -31,14 +35,12 @@ class Target(StrEnum):
 
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model the file belongs to.")]
-CfgOption = Annotated[Path | None, typer.Option("--cfg", help="The Darknet .cfg that it belongs to, instead.")]
 
 
 @weights.command("list")
 def list_files(
-    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table.")] = None,
-    form: FormatOption = Format.MD,
+    table: options.TableOption = None,
+    form: options.FormatOption = Format.MD,
 ) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
@@ -48,7 +50,7 @@ def list_files(
     The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
     less. A sha256 of 8 digits is the beginning of one.
     """
-    from cspbench.weights.catalogue import weight_files
+    from cspbench.weights.catalogue import looked_for, weight_files
 
     lines: list[dict[str, Any]] = [
         {
@@ -56,7 +58,7 @@ def list_files(
             "row": each.row,
             "id": each.id,
             "model": each.model,
-            "file": each.file or _looked_for(each.model),
+            "file": each.file or looked_for(each.model),
             "bytes": each.size,
             "sha256": each.sha256,
             "status": each.status,
@@ -70,11 +72,15 @@ def list_files(
 @weights.command()
 def verify(
     file: FileArgument,
-    model: ModelOption = None,
-    cfg: CfgOption = None,
+    model: options.ModelOption = None,
+    cfg: options.CfgOption = None,
     partial: Annotated[bool, typer.Option("--partial", help="The file may end after any layer (*.conv.N).")] = False,
+    form: options.FormatOption = Format.MD,
 ) -> None:
-    """Read a file to its last byte and say what is in it: header, layers, ranges, digest."""
+    """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
+
+    Its network is that of --model or --cfg, else the one that its size tells.
+    """
     from cspbench.weights.catalogue import known_arrays, known_digest
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
@@ -82,8 +88,7 @@ def verify(
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
     published = known_digest(network.name), known_arrays(network.name)
-    for name, value in summary(read, network, alike, *published).items():
-        typer.echo(f"{name:<10} {value}")
+    print_facts(summary(read, network, alike, *published), form)
 
 
 @weights.command()
@@ -114,11 +119,14 @@ def identify(file: FileArgument) -> None:
 def convert(
     file: FileArgument,
     to: Annotated[Target, typer.Option("--to", help="The format to write.")],
-    model: ModelOption = None,
-    cfg: CfgOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write; beside FILE by default.")] = None,
+    model: options.ModelOption = None,
+    cfg: options.CfgOption = None,
+    out: options.OutOption = None,
 ) -> None:
-    """Write the same arrays in another format. A checkpoint (.pth) is read without running code from it."""
+    """Write the same arrays in another format, to --out or beside FILE.
+
+    A checkpoint (.pth) is read without running code from it.
+    """
     from cspbench.weights import darknet, safetensors_file
     from cspbench.weights.opening import open_weights
 
@@ -134,16 +142,7 @@ def convert(
     read = open_weights(file, network)
     write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
     write(target, network, read.arrays, read.header)
-    typer.echo(f"cspbench: wrote {target}", err=True)
-
-
-def _looked_for(model: str | None) -> str | None:
-    from cspbench.weights.catalogue import wanted
-
-    if model is None:
-        return None
-    file = wanted(model)
-    return file.name if file.status == "never-released" else None
+    terminal().note(f"wrote {target}")
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
@@ -154,12 +153,7 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if name is not None and cfg is not None:
         raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")
     if cfg is not None:
-        from cspbench.network.cfg import read
-
-        reading = read(cfg)
-        for warning in reading.warnings:
-            typer.echo(f"cspbench: warning: {warning}", err=True)
-        return reading.network, []
+        return read_cfg(cfg, terminal()), []
     if name is not None:
         return model(name).build(), []
     if partial:

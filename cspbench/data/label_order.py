@@ -61,7 +61,7 @@ def known_images(classes: Iterable[tuple[str, str | None]]) -> tuple[int, int]:
 
 
 def advice(declared: str, better: str, known: tuple[int, int]) -> str:
-    """What to do about a swapped order: either the network's order differs from the declared one, or labels are wrong."""
+    """What to do about a swapped order: the network may have another one than declared, or the labels are wrong."""
     right, count = known
     network = f"evaluate it with --classes {better}"
     labels = f"correct the label file, whose numbers may be in the {declared} order"

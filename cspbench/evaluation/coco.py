@@ -37,6 +37,8 @@ from cspbench.results.schema import (
 from cspbench.results.store import StoredEvaluation
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from cspbench.detection.detector import Detector
 
 
@@ -55,10 +57,11 @@ class DetectionResult:
         """As reports read it."""
         return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
 
-    @property
-    def awaits_server(self) -> bool:
-        """Whether it is of a test split whose server has not answered for every threshold."""
-        return self.metrics.submissions is not None and any(not each.ap for each in self.metrics.thresholds)
+    def frame(self) -> DataFrame:
+        """One line for each number, with its interval, claim and verdict."""
+        from cspbench.evaluation.frames import of_evaluation
+
+        return of_evaluation(self.stored)
 
 
 def evaluate_coco(
@@ -303,7 +306,7 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
     data, where = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
     if where is None:
         raise UsageError(
-            "usage.no-data",
+            "usage.run-without-data",
             "the run does not say where its data is",
             where=str(run.path),
             expected="--data COCO",

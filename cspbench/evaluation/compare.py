@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cspbench.classification import accuracy
 from cspbench.classification.accuracy import Accuracy
@@ -20,12 +22,18 @@ from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, ImagenetIdentity
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 Runs = tuple[RunDirectory, RunDirectory]
 
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """Top-1 and top-5 of each run, and what their top-1 predictions share; `right` says which run is elsewhere."""
+    """Top-1 and top-5 of each run, and what their top-1 predictions share.
+
+    `right` says which run is right about an image that only one of them is right about.
+    """
 
     runs: Runs
     labels: tuple[str, str]
@@ -45,13 +53,35 @@ class DetectorComparison:
     measured: tuple[AveragePrecision, AveragePrecision]
     differences: Mapping[str, Difference | None]
 
+    def frame(self) -> DataFrame:
+        """One line for each metric: each run's AP in percent, the difference, its 95 % interval and p."""
+        from pandas import DataFrame
+
+        first, second = (measured.percent() for measured in self.measured)
+        return DataFrame(
+            {
+                "metric": name,
+                "first": _float(first[name]),
+                "second": _float(second[name]),
+                "delta": each.delta if each else None,
+                "low": each.interval[0] if each else None,
+                "high": each.interval[1] if each else None,
+                "p": each.p if each else None,
+            }
+            for name, each in self.differences.items()
+        )
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
 
 def compare(
     first: str | Path,
     second: str | Path,
     *,
-    nms: str | None = None,
-    data: Path | None = None,
+    nms: float | str | None = None,
+    data: str | Path | None = None,
     listener: Listener = SILENT,
 ) -> ClassifierComparison | DetectorComparison:
     """Compare two runs on the same images; a folder with one run stands for it.
@@ -70,7 +100,11 @@ def compare(
             found=tasks[1],
             remedy="Compare two classifiers or two detectors",
         )
-    return _classifiers(both) if kinds[0] else _detectors(both, nms, data, listener)
+    return (
+        _classifiers(both)
+        if kinds[0]
+        else _detectors(both, None if nms is None else str(nms), None if data is None else Path(data), listener)
+    )
 
 
 def _classifiers(both: Runs) -> ClassifierComparison:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Row, Table
+from cspbench.errors import UsageError
 from cspbench.network.counter import Counter, Size
-from cspbench.network.counting import Count
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
+from cspbench.network.counting import count as count_network
 from cspbench.network.network import Network, digest
 from cspbench.results.measurements import UNPUBLISHED
 from cspbench.results.schema import CountedCell, CountedRow
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
+from cspbench.zoo.registry import model as catalogue_model
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,40 @@ def with_bases(subjects: list[Subject]) -> list[Subject]:
     return [*subjects, *published(replace(table, rows=(table.row(base),)) for table, base in chosen)]
 
 
+def count(model: str | Network, size: Size | None = None) -> Count:
+    """A network's parameters and operations under every counting, by two counters.
+
+    `model` is a catalogue's name or a network, `size` an input (height, width) that is not its own. Raises
+    `CountingError` where the two counters disagree.
+    """
+    network = catalogue_model(model).build() if isinstance(model, str) else model
+    return count_network(network if size is None else network.resized(*size))
+
+
+def overrides_of(countings: Sequence[str]) -> dict[str, str]:
+    """The countings asked for, by the metric that each is of. Raises `UsageError`."""
+    overrides: dict[str, str] = {}
+    for name in countings:
+        if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
+            known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])
+            raise UsageError(
+                "usage.unknown-counting",
+                f"unknown counting {name!r}",
+                expected=f"one of {known}",
+                remedy="Correct --counting",
+            )
+        metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
+        if overrides.setdefault(metric, name) != name:
+            raise UsageError(
+                "usage.two-countings",
+                f"two countings of {'parameters' if metric == 'params' else 'operations'}",
+                expected="one --counting of each",
+                found=f"{overrides[metric]} and {name}",
+                remedy="Run once for each",
+            )
+    return overrides
+
+
 def count_rows(
     subjects: list[Subject],
     counter: Counter | None = None,
@@ -95,22 +132,22 @@ def count_rows(
 
 
 def _counted(subject: Subject, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
-    row, counted, namesakes = subject.row, None, {}
+    row, own, namesakes = subject.row, None, {}
     model = MODELS.get(subject.model or "")
     if subject.build is not None and subject.model is not None:
-        counted = counter(subject.model, subject.build, subject.size)
+        own = counter(subject.model, subject.build, subject.size)
     if model is not None and model.build is subject.build:
         namesakes = {name: counter(name, MODELS[name].build, subject.size) for name in model.namesakes}
     return CountedRow(
         model=subject.model,
-        params=_cell(row, "params", counted, namesakes, overrides),
-        bflops=_cell(row, "bflops", counted, namesakes, overrides),
+        params=_cell(row, "params", own, namesakes, overrides),
+        bflops=_cell(row, "bflops", own, namesakes, overrides),
         table=row.table if row else None,
         id=row.id if row else None,
         row=row.label if row else None,
         settings=dict(row.settings) if row else {},
-        size=counted.network.input[1:] if counted else subject.size,
-        network=digest(counted.network) if counted else None,
+        size=own.network.input[1:] if own else subject.size,
+        network=digest(own.network) if own else None,
         definition=subject.definition,
     )
 

@@ -56,14 +56,14 @@ class Execution:
             if value != "auto" and not least <= value <= 65536:
                 raise UsageError(
                     "usage.number-or-auto",
-                    f"{name} is out of range",
+                    f"{name} is neither a number in its range nor auto",
                     expected=f"{least} to 65536, or auto",
                     found=str(value),
                     remedy=f"Try {name} auto",
                 )
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise UsageError(
-                "usage.unknown-choice",
+                "usage.unknown-precision",
                 "unknown precision",
                 expected="fp32, bf16 or fp16",
                 found=str(self.precision),

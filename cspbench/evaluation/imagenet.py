@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,6 +27,9 @@ from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 NAMED = 20
 """Unreadable images whose fault is looked up."""
 
@@ -42,6 +46,12 @@ class ClassificationResult:
     def stored(self) -> StoredEvaluation:
         """As reports read it."""
         return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
+
+    def frame(self) -> DataFrame:
+        """One line for each number, with its interval, claim and verdict."""
+        from cspbench.evaluation.frames import of_evaluation
+
+        return of_evaluation(self.stored)
 
 
 def evaluate_imagenet(
@@ -129,15 +139,16 @@ def chosen_preset(
 
 def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
-    if classes not in (None, *ORDERS):
+    numbering = classes or subject.description.classes or class_order(subject.name)
+    if numbering not in (*ORDERS, SAMPLE):
         raise UsageError(
-            "usage.unknown-choice",
+            "usage.unknown-class-order",
             "unknown class order",
             expected=" or ".join(ORDERS),
-            found=classes,
+            found=numbering,
             remedy="Correct --classes",
         )
-    return classes or subject.description.classes or class_order(subject.name)
+    return numbering
 
 
 def score_classifier(run: RunDirectory) -> ClassificationMetrics:

@@ -31,7 +31,7 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise UsageError(
-                "usage.unknown-choice",
+                "usage.unknown-engine",
                 "no such engine",
                 expected=f"one of {', '.join(ENGINES)}",
                 found=repr(self.engine),
@@ -120,7 +120,7 @@ def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
 
 
 def recipe_of(run: RunDirectory) -> Recipe | None:
-    """The protocol of a quoted detector's run; None for any other. Raises `CspbenchError` for an unknown one."""
+    """The protocol of a quoted detector's run; None for any other. Raises `CspbenchError` where it is not known."""
     identity = run.identity
     if not isinstance(identity, CocoIdentity) or not identity.quoted:
         return None

@@ -43,8 +43,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The catalogue's, the cfg file's, or the module's own."""
-        return self.description.name
+        """The catalogue's, the cfg file's, or the module's own, as records have it."""
+        return self.description.name.encode("utf-8", "backslashreplace").decode()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,8 +84,8 @@ def _found(name: str, weights: str | Path | None, own: bool = False) -> Path:
     if path is None:
         raise UsageError(
             "usage.no-weights",
-            f"no weights for {name}",
-            expected="a weight file, or one in $CSPBENCH_WEIGHTS",
+            "no weights to evaluate",
+            expected=f"a weight file of {name}, or one in $CSPBENCH_WEIGHTS",
             remedy="Name the file with weights=",
         )
     return path
@@ -115,7 +115,7 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
     return Subject(
         describe(network),
         digest(network),
-        weights.digest,
+        f"arrays:{weights.digest}",
         weights.sha256,
         build,
         network,

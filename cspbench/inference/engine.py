@@ -30,15 +30,16 @@ def choose_device(name: str | None) -> torch.device:
     """
     import os
 
-    if name is None or name == "cuda":
-        if torch.cuda.is_available():
-            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-        if name is None:
-            return torch.device("cpu")
+    if name is None and not torch.cuda.is_available():
+        return torch.device("cpu")
     try:
-        device = torch.device(name or "cpu")
+        device = torch.device(name or "cuda")
+        if device == torch.device("cuda") and torch.cuda.is_available():
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # what names no device, such as pinned memory, would be on the first one
+    except (RuntimeError, AssertionError, ValueError) as error:
         raise UsageError(
             "usage.device",
             f"device {name!r} cannot be used",

@@ -26,11 +26,8 @@ MEMBERS = 64
 LONGEST = 4 * 4096
 """Maximum bytes of one element: text of 4096 characters, the longest path."""
 
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '([<|][biufU]\d{1,5})', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:\d{1,18}, ?){0,31}(?:\d{1,18})?)\), \} *\n"
-)
+LONGEST_HEADER = 1000
+"""Characters of a member's header."""
 
 
 def dump(arrays: Arrays) -> bytes:
@@ -55,32 +52,28 @@ def parse(data: bytes) -> Arrays:
                 if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
                     raise ValueError("compressed or encrypted")
                 arrays[name] = _array(name, archive.read(member))
-    except ValueError:
-        raise
+    except ValueError as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
     # what zipfile raises for damaged files and other files
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
-    except (RuntimeError, OverflowError, IndexError, KeyError, MemoryError) as error:
+    except (RuntimeError, OverflowError, IndexError, KeyError, TypeError, SyntaxError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return arrays
 
 
 def _array(name: str, data: bytes) -> np.ndarray[Any, Any]:
-    """One member: magic, length of the header, header, values."""
-    begin = len(_MAGIC) + 2
-    end = begin + int.from_bytes(data[len(_MAGIC) : begin], "little")
-    header = _HEADER.fullmatch(data[begin:end])
-    if not data.startswith(_MAGIC) or header is None:
-        raise ValueError(f"{name} is not an array")
-    try:
-        kind = np.dtype(header[1].decode())
-    except TypeError:
-        raise ValueError(f"{name} has an unknown type") from None
-    shape = tuple(int(extent) for extent in header[3].replace(b",", b" ").split())
+    """One member, with its header parsed by numpy; its values must be exactly as long as the header says."""
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"{name} is not an array of version 1")
+    shape, fortran, kind = np.lib.format.read_array_header_1_0(stream, max_header_size=LONGEST_HEADER)
     size = math.prod(shape) * kind.itemsize
-    if not shape or not 0 < kind.itemsize <= LONGEST or size != len(data) - end or (size == 0 and shape[0] > 0):
+    if kind.kind not in "biufU" or not 0 < kind.itemsize <= LONGEST or kind.byteorder == ">":
+        raise ValueError(f"{name} has the type {kind.str}")
+    if not shape or min(shape) < 0 or size != len(data) - stream.tell() or (size == 0 and shape[0] > 0):
         raise ValueError(f"{name} has another length than its header says")
-    values = np.frombuffer(data, kind, math.prod(shape), end).reshape(shape, order="F" if header[2] == b"True" else "C")
+    values = np.frombuffer(data, kind, math.prod(shape), stream.tell()).reshape(shape, order="F" if fortran else "C")
     if kind.kind == "U" and size:
         points = values.reshape(-1).view(np.uint32)
         if (points > 0x10FFFF).any() or ((points >= 0xD800) & (points <= 0xDFFF)).any():

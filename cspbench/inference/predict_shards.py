@@ -96,8 +96,12 @@ def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
     ]
 
 
-def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Generator[Batch, None, None]:
+def load(
+    images: Dataset[Prepared], order: list[list[int]], workers: int, *, pinned: bool = False
+) -> Generator[Batch, None, None]:
     """Batches in the given order, prepared ahead by `workers` processes, or in this process if 0.
+
+    `pinned` memory can be copied to a GPU while the GPU computes; it creates a context on a GPU.
 
     Exhaust or close the generator to end the workers. Raises the `CspbenchError` of an image, and `IncompleteRunError`
     if a worker dies or runs out of memory; but torch may notice a dead worker first and raise, at any place in this
@@ -112,7 +116,7 @@ def load(images: Dataset[Prepared], order: list[list[int]], workers: int) -> Gen
         # not Python's default, which changes in 3.14: only a forked worker is a child of this process
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_begin_worker, os.getpid()),
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
     )
     with _postponed(signal.SIGINT):
         batches = iter(loader)
@@ -240,7 +244,8 @@ def predict(
     """
     timing = Timing()
     try:
-        with closing(load(images, batches(run, shards, batch), workers)) as prepared:
+        order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
+        with closing(load(images, order, workers, pinned=pinned)) as prepared:
             _write(run, shards, prepared, engine, interpret, arrays, progress, timing)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):

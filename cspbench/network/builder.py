@@ -1,4 +1,4 @@
-"""The pleasant way to write a network: each method appends one layer and returns its index."""
+"""Builds a network layer by layer: each method appends one layer and returns its index."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cspbench.network.network import Network
 
 
 class Builder:
-    """Collects layers in Darknet's order; a layer reads the one before it unless it names others by index.
+    """Collects layers in Darknet's order; a layer reads the previous one unless it names others by index.
 
         b = Builder("tiny", (3, 64, 64))
         stem = b.conv(16, 3, stride=2)
@@ -35,7 +35,7 @@ class Builder:
         b.shortcut(stem)
         net = b.network()
 
-    Indices are absolute and returned by every method; `b.last` is the newest.
+    Every method returns the absolute index of its layer; `b.last` is the newest.
     """
 
     def __init__(self, name: str, shape: Shape = (3, 256, 256)) -> None:
@@ -49,7 +49,7 @@ class Builder:
         return len(self.layers) - 1
 
     def add(self, layer: Layer) -> int:
-        """Append a layer made by hand."""
+        """Append any layer."""
         self.layers.append(layer)
         return self.last
 
@@ -84,11 +84,11 @@ class Builder:
         )
 
     def batchnorm(self) -> int:
-        """Batch normalisation on its own."""
+        """A separate batch normalisation."""
         return self.add(BatchNorm(sources=(self.last,)))
 
     def activation(self, kind: str) -> int:
-        """A non-linearity on its own."""
+        """A separate non-linearity."""
         return self.add(Activation(sources=(self.last,), activation=kind))
 
     def maxpool(self, size: int, stride: int | None = None) -> int:
@@ -104,7 +104,7 @@ class Builder:
         return self.add(AvgPool(sources=(self.last,)))
 
     def route(self, *sources: int, groups: int = 1, group_id: int = 0) -> int:
-        """Concatenate layers, in this order; one source alone makes it the current layer again."""
+        """Concatenate layers in this order; a single source becomes the current layer again."""
         return self.add(Route(sources=sources, groups=groups, group_id=group_id))
 
     def shortcut(self, *sources: int, activation: str = "linear") -> int:
@@ -116,7 +116,7 @@ class Builder:
         return self.add(ScaleChannels(sources=(self.last, scaled), activation=activation))
 
     def sam(self, scaled: int, *, activation: str = "linear") -> int:
-        """Multiply the current layer with an earlier one, value by value."""
+        """Multiply the current layer elementwise by an earlier one."""
         return self.add(Sam(sources=(self.last, scaled), activation=activation))
 
     def upsample(self, stride: int = 2, *, bilinear: bool = False) -> int:
@@ -124,7 +124,7 @@ class Builder:
         return self.add(Upsample(sources=(self.last,), stride=stride, bilinear=bilinear))
 
     def dropout(self, probability: float) -> int:
-        """Dropout, which inference skips."""
+        """Dropout; the identity at inference."""
         return self.add(Dropout(sources=(self.last,), probability=probability))
 
     def softmax(self, *, groups: int = 1) -> int:
@@ -142,7 +142,7 @@ class Builder:
         beta_nms: float = 0.6,
         gaussian: bool = False,
     ) -> int:
-        """A box layer over the anchors (pixels of the network input) that `mask` names."""
+        """A box layer over the anchors (in pixels of the network input) selected by `mask`."""
         kind = GaussianYolo if gaussian else Yolo
         return self.add(
             kind(
@@ -157,9 +157,9 @@ class Builder:
         )
 
     def network(self) -> Network:
-        """The finished, validated network."""
+        """The validated network; raises `DefinitionError`."""
         if not self.layers:
             raise DefinitionError(
-                "network.no-layers", "the builder holds no layer", where=self.name, remedy="Add layers first"
+                "network.no-layers", "the builder has no layers", where=self.name, remedy="Add layers first"
             )
         return Network(self.name, self.input, tuple(self.layers))

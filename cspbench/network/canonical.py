@@ -1,19 +1,19 @@
-"""The canonical form of a network: what its digest is of, whatever its classes are called and its numbers look like.
+"""The canonical form of a network, from which its digest is computed; class names and float formatting do not matter.
 
-The form is JSON with sorted keys and no spaces, so that different values never have one text:
+The form is JSON with sorted keys and no spaces; different values always have different texts:
 
-    network     {"input": [...], "layers": [...], and what else differs from its default}
+    network     {"input": [...], "layers": [...], and other fields that differ from their defaults}
     a layer, or a dataclass within one
-                [kind, {field: value}], `kind` being what its class declares
+                [kind, {field: value}], where the class declares `kind`
     a tuple     {"tuple": [values]}
-    a number    as an integer if it is whole, else {"float": float.hex()}: 1, 1.0 and True are equal, and one number
-    an enum     its value; {"enum": value} where its members are not equal to their values, as those of StrEnum are
-    text, None  themselves
+    a number    as an integer if it is whole, else {"float": float.hex()}: 1, 1.0 and True are the same number
+    an enum     its value; {"enum": value} unless its members equal their values, as a StrEnum's do
+    text, None  unchanged
 
-A field at its default is left out, so that a field can be added to a layer without changing a network that does not
-use it; so is a field marked with `NOT_DIGESTED`. The price: a default must never get another value, which would let
-old digests stand for new networks. Whoever needs one gives the layer another `kind`, or raises `VERSION`;
-tests/network/digests.json keeps the defaults, and the digests of the whole catalogue.
+Fields at their defaults are omitted, so that a new field leaves the digests of networks that do not use it unchanged;
+so are fields marked `NOT_DIGESTED`. A default must therefore never change, or old digests would stand for new
+networks: give the layer another `kind` instead, or raise `VERSION`. tests/network/digests.json pins the defaults and
+the digests of the whole catalogue.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from types import MappingProxyType
 from typing import Any
 
 VERSION = "v2"
-"""What a digest begins with. v1 was of the classes' `repr`; cspbench.results.migrate knows it."""
+"""Prefix of a digest. v1 hashed the `repr` of the classes; cspbench.results.migrate computes it."""
 
 NOT_DIGESTED: Mapping[str, Any] = MappingProxyType({"cspbench.digested": False})
-"""Metadata of a field that changes no output at inference: names, places, and what only training reads."""
+"""Metadata of a field that does not affect inference: names, places, training settings."""
 
 
 def text(settings: Mapping[str, Any]) -> str:
-    """The canonical form of settings, values by name. Raises `TypeError` for a value that has none."""
+    """The canonical form of settings (values by name). Raises `TypeError` for an unsupported type."""
     return json.dumps({name: _form(value) for name, value in settings.items()}, sort_keys=True, separators=(",", ":"))
 
 
 def settings(instance: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are digested and differ from their defaults."""
+    """The digested fields of a dataclass that differ from their defaults."""
     class_: type = type(instance)
     return {
         name: value
@@ -49,13 +49,13 @@ def settings(instance: Any) -> dict[str, Any]:
 
 
 def digested(class_: type) -> tuple[Field[Any], ...]:
-    """The fields of a dataclass that its digest is of."""
+    """The fields of a dataclass that are part of the digest."""
     return tuple(item for item in fields(class_) if item.metadata.get("cspbench.digested", True))
 
 
 @cache
 def _digested(class_: type) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults; MISSING where there is none."""
+    """Names and defaults; MISSING for a field without a default."""
     return tuple(
         (item.name, item.default_factory() if item.default_factory is not MISSING else item.default)
         for item in digested(class_)

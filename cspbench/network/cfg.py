@@ -1,6 +1,6 @@
-"""Darknet .cfg files in: sections become layers (spec: Darknet parser.c).
+"""Reads Darknet .cfg files: sections become layers (spec: Darknet parser.c).
 
-Keys that only training uses are known and skipped; keys nobody knows are warned about, as Darknet does.
+Training keys are skipped; unknown keys give a warning, as in Darknet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits
 
 MOST_WARNINGS = 1000
-# Keys that change training only. Darknet reads them, so they are no mistake; inference does not need them.
+# Keys that affect training only; Darknet reads them, so they give no warning.
 _NET_TRAINING = frozenset(
     """batch subdivisions inputs max_crop min_crop center angle aspect saturation exposure hue learning_rate momentum
     decay policy power burn_in max_batches steps scales scale step gamma seq_scales mosaic cutmix mixup blur
@@ -42,21 +42,21 @@ _LAYER_TRAINING = frozenset(
 
 @dataclass(frozen=True)
 class Reading:
-    """A cfg file read: the network, and what Darknet would have warned about."""
+    """The network of a cfg file, and warnings about what Darknet ignores or reads differently."""
 
     network: Network
     warnings: tuple[str, ...]
 
 
 def _warnings(net: Section, layers: list[Section]) -> Iterator[str]:
-    yield from net.notes  # those of every section
+    yield from net.notes  # of all sections
     yield from net.unused(_NET_TRAINING)
     for section in layers:
         yield from section.unused(_LAYER_TRAINING)
 
 
 def parse(text: str, name: str, file: str | None = None) -> Reading:
-    """Read cfg text; `name` becomes the network's, `file` stands in messages. Raises `DefinitionError`."""
+    """Parse cfg text into a network called `name`; messages mention `file`. Raises `DefinitionError`."""
     net, *rest = sections(text, printable(file or name))
     if net.name not in ("net", "network"):
         raise DefinitionError(
@@ -80,7 +80,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
                 where=f"{section.place}, layer {index} {section.title}",
                 expected=f"one of {', '.join(sorted(READERS))}",
                 found=section.title,
-                remedy="Only layers with a specified inference are read",
+                remedy="Remove the section, or use a network of supported layers",
             )
         try:
             layers.append(reader(section, index))
@@ -99,10 +99,11 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     )
     warnings = list(islice(chain(_warnings(net, rest), misfits(network)), MOST_WARNINGS + 1))
     if len(warnings) > MOST_WARNINGS:
-        warnings[-1] = f"{net.file}: further warnings are left out"
+        warnings[-1] = f"{net.file}: further warnings are omitted"
     return Reading(network, tuple(warnings))
 
 
-def read(path: Path) -> Reading:
-    """Read a cfg file; the network is named after it."""
+def read(path: str | Path) -> Reading:
+    """Read a cfg file; the network is named after the file."""
+    path = Path(path)
     return parse(decode(path), printable(path.stem), str(path))

@@ -12,20 +12,20 @@ from cspbench.errors import CspbenchError, DefinitionError, brief
 from cspbench.io import open_file, read_part
 
 LARGEST_FILE = 16 * 2**20
-"""Bytes. The longest published cfg has 60 kB; the limit keeps a wrong file from being read whole."""
+"""Bytes. The longest published cfg has 60 kB; the limit avoids reading a wrong file whole."""
 MOST_SECTIONS = 2048
-"""Layers, nearly. The deepest published cfg has a few hundred, the deepest network of the catalogue 1082. Each layer is
-traced to be counted, and 2048 of the slowest kind, all different, take nearly ten seconds."""
+"""[net] and the layers. The deepest published cfg has a few hundred layers, the deepest network of the catalogue 1082.
+Counting traces each layer, and 2048 different ones of the slowest kind take nearly ten seconds."""
 MOST_NOTES = 1000
-"""Odd values that are told of one file."""
+"""Warnings about values, per file."""
 LARGEST_LIST = 4096
-"""Values in one list. Published ones have a few dozen, the anchors of a head; no network needs thousands."""
+"""Values in one list. The longest published ones, anchors, have a few dozen."""
 
 _BLANKS = str.maketrans("", "", " \t\r")
 _INT = re.compile(r"[+-]?[0-9]++")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
-_NOTHING = re.compile(r"\.0*+")
-"""What may follow an integer and leave it what it is."""
+_ZERO_FRACTION = re.compile(r"\.0*+")
+"""May follow an integer without changing its value."""
 _LARGEST_INT = 2**31 - 1
 
 Number = TypeVar("Number", int, float)
@@ -33,10 +33,10 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(slots=True)
 class Section:
-    """One [section]: its name, where it begins, and its keys, each with its line, the first of duplicates winning.
+    """One [section]: its name, its first line, and its keys with values and lines; the first of duplicate keys wins.
 
-    The readers mark every key they use; `unused` are those nobody asked for. All sections of a file share its `notes`
-    and `used`, the lines of used keys.
+    Readers mark the keys they use, `unused` lists the rest. All sections of a file share `notes` (warnings) and `used`
+    (the lines of used keys).
     """
 
     name: str
@@ -57,7 +57,7 @@ class Section:
         return f"[{brief(self.name)}]"
 
     def at(self, key: str) -> str:
-        """File and line of a key; of the section where it has none."""
+        """File and line of a key, or of the section if the key is absent."""
         return f"{self.file}:{self.keys[key][1]}" if key in self.keys else self.place
 
     def _error(self, code: str, key: str, expected: str) -> CspbenchError:
@@ -71,10 +71,10 @@ class Section:
         )
 
     def missing(self, key: str, expected: str) -> CspbenchError:
-        """The error for a key that has no default."""
+        """The error for an absent key without a default."""
         return DefinitionError(
             "cfg.missing-key",
-            f"{self.title} lacks the key {key}",
+            f"{self.title} has no {key}=",
             where=self.place,
             expected=expected,
             found="nothing",
@@ -82,25 +82,25 @@ class Section:
         )
 
     def note(self, key: str, text: str) -> None:
-        """Remember something odd about a key, or about its absence."""
+        """Record a warning about a key or its absence."""
         note = f"{self.at(key)}: {text}"
         if len(self.notes) < MOST_NOTES and self.notes[-1:] != [note]:
             self.notes.append(note)
 
     def text(self, key: str, default: str) -> str:
-        """A word, such as an activation; a trailing comment is cut off, which Darknet does for numbers only."""
-        found = self.keys.get(key)
-        if found is None:
+        """A word, such as an activation, without a trailing comment; Darknet strips comments from numbers only."""
+        if key not in self.keys:
             return default
-        self.used.add(found[1])
-        word, sign, _ = found[0].partition("#")
+        value, line = self.keys[key]
+        self.used.add(line)
+        word, sign, _ = value.partition("#")
         if sign:
-            self.note(key, f"{key}={brief(found[0])} is read as {brief(word)}; Darknet keeps the comment in the value")
+            self.note(key, f"{key}={brief(value)} is read as {brief(word)}; Darknet keeps the comment in the value")
         return word
 
     def _number(self, key: str, text: str, pattern: re.Pattern[str], kind: Callable[[str], Number]) -> Number:
-        """What atoi and atof read: the leading number, whatever follows it."""
-        if len(text) < 10 and text.isdecimal() and text.isascii():  # nearly every number
+        """The leading number, whatever follows it, as atoi and atof read it."""
+        if len(text) < 10 and text.isdecimal() and text.isascii():  # the common case
             return kind(text)
         match = pattern.match(text)
         if match is None:
@@ -108,48 +108,47 @@ class Section:
         end = match.end()
         rest = text[end:]
         # 8. and 8.0 are 8; 8.7 and 1e3 are 8 and 1 to atoi
-        if rest and rest[0] not in "#;" and not (kind is int and _NOTHING.fullmatch(rest)):
+        if rest and rest[0] not in "#;" and not (kind is int and _ZERO_FRACTION.fullmatch(rest)):
             self.note(key, f"{key}={brief(text)}: everything after {brief(match[0])} is ignored")
-        # Python refuses to convert thousands of digits to an int, and none of them would be in range
+        # Python refuses to convert thousands of digits, and so many are out of range anyway
         number = kind(match[0] if kind is float or len(match[0]) < 32 else "9" * 31)
         if abs(number) > _LARGEST_INT:
             raise self._error("cfg.out-of-range", key, f"a number of at most {_LARGEST_INT}")
         return number
 
     def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:
-        """An integer; without a default the key must be there."""
-        found = self.keys.get(key)
-        if found is None:
+        """An integer; without a default the key is required."""
+        if key not in self.keys:
             if default is None:
                 raise self.missing(key, expected)
             return default
-        self.used.add(found[1])
-        return self._number(key, found[0], _INT, int)
+        value, line = self.keys[key]
+        self.used.add(line)
+        return self._number(key, value, _INT, int)
 
     def flag(self, key: str) -> bool:
-        """A switch: any integer but 0 is on; off when absent."""
+        """A switch: any integer except 0 means on; an absent key means off."""
         return self.integer(key, 0) != 0
 
     def real(self, key: str, default: float) -> float:
-        """A real number."""
-        found = self.keys.get(key)
-        if found is None:
+        if key not in self.keys:
             return default
-        self.used.add(found[1])
-        return self._number(key, found[0], _FLOAT, float)
+        value, line = self.keys[key]
+        self.used.add(line)
+        return self._number(key, value, _FLOAT, float)
 
     def _list(self, key: str, expected: str) -> list[str]:
-        found = self.keys.get(key)
-        if found is None:
+        if key not in self.keys:
             raise self.missing(key, expected)
-        self.used.add(found[1])
-        items = found[0].partition("#")[0].split(",", LARGEST_LIST + 1)
-        if len(items) > 1 and items[-1] == "":  # behind the last comma
+        value, line = self.keys[key]
+        self.used.add(line)
+        items = value.partition("#")[0].split(",", LARGEST_LIST + 1)
+        if len(items) > 1 and items[-1] == "":  # after a trailing comma
             items.pop()
         if len(items) > LARGEST_LIST:
             raise DefinitionError(
                 "cfg.list-too-long",
-                f"{key} in {self.title} lists more than {LARGEST_LIST} values",
+                f"{key} in {self.title} has more than {LARGEST_LIST} values",
                 where=self.at(key),
                 expected=expected,
                 found="more",
@@ -158,22 +157,22 @@ class Section:
         return items
 
     def integers(self, key: str, expected: str) -> list[int]:
-        """A list of integers separated by commas."""
+        """Comma-separated integers."""
         return [self._number(key, item, _INT, int) for item in self._list(key, expected)]
 
     def reals(self, key: str, expected: str) -> list[float]:
-        """A list of real numbers separated by commas."""
+        """Comma-separated real numbers."""
         return [self._number(key, item, _FLOAT, float) for item in self._list(key, expected)]
 
-    def unused(self, known: frozenset[str]) -> Iterator[str]:
-        """The keys that no reader asked for and that are not `known` either, as Darknet reports them."""
+    def unused(self, ignored: frozenset[str]) -> Iterator[str]:
+        """Warnings about the keys that no reader used and that are not `ignored`, as Darknet prints them."""
         for key, (_, line) in self.keys.items():
-            if line not in self.used and key not in known:
+            if line not in self.used and key not in ignored:
                 yield f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
 
 
 def decode(path: Path) -> str:
-    """The text of a cfg file; a binary or absurdly large one is refused before it is read whole."""
+    """The text of a cfg file; rejects binary files, and large ones before reading them whole."""
     try:
         with open_file(path) as stream:
             data = read_part(stream, 0, LARGEST_FILE + 1)
@@ -189,62 +188,62 @@ def decode(path: Path) -> str:
     if len(data) > LARGEST_FILE:
         raise DefinitionError(
             "cfg.file-too-large",
-            "too large for a cfg file",
+            "the cfg file is too large",
             where=str(path),
             expected=f"at most {LARGEST_FILE} bytes",
             found="more",
-            remedy="Give the .cfg, not the .weights",
+            remedy="Pass the .cfg, not the .weights",
         )
     if b"\0" in data:
         raise DefinitionError(
             "cfg.binary",
-            "a binary or UTF-16 file, not a cfg",
+            "not a cfg but a binary or UTF-16 file",
             where=str(path),
             expected="plain text",
             found=f"a NUL byte at {data.index(0)}",
-            remedy="Give the .cfg, not the .weights, and save it as UTF-8",
+            remedy="Pass the .cfg, not the .weights, saved as UTF-8",
         )
     return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
 def sections(text: str, file: str) -> list[Section]:
-    """Split cfg text into sections; blanks vanish everywhere, `#` and `;` begin comment lines."""
-    found: list[Section] = []
+    """Split cfg text into sections; all blanks are removed, `#` and `;` begin comment lines."""
+    result: list[Section] = []
     notes: list[str] = []
     used: set[int] = set()
     for number, line in enumerate(text.translate(_BLANKS).split("\n"), start=1):
         if not line or line[0] in "#;":
             continue
         if line[0] == "[":
-            if len(found) == MOST_SECTIONS:
+            if len(result) == MOST_SECTIONS:
                 raise DefinitionError(
                     "cfg.too-many-layers",
                     "too many layers for a cfg file",
                     where=f"{file}:{number}",
                     expected=f"at most {MOST_SECTIONS} sections",
                     found="more",
-                    remedy="Give the .cfg of a network",
+                    remedy="Pass the .cfg of a network",
                 )
-            found.append(Section(line.partition("]")[0][1:], file, number, notes, used))
+            result.append(Section(line.partition("]")[0][1:], file, number, notes, used))
             continue
         key, separator, value = line.partition("=")
-        if not separator or not found:
+        if not separator or not result:
             raise DefinitionError(
                 "cfg.bad-line",
                 "not a line of a cfg file",
                 where=f"{file}:{number}",
-                expected="[section] first, then key=value" if not found else "key=value",
+                expected="[section] first, then key=value" if not result else "key=value",
                 found=repr(brief(line)),
                 remedy="Correct or remove the line",
             )
-        found[-1].keys.setdefault(key, (value, number))
-    if not found:
+        result[-1].keys.setdefault(key, (value, number))
+    if not result:
         raise DefinitionError(
             "cfg.empty",
             "the cfg is empty",
             where=file,
             expected="[net] and at least one layer",
-            found="no section",
+            found="no sections",
             remedy="Check the file",
         )
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""One reader per [section] of a cfg: its keys become a layer, with Darknet's defaults (spec: Darknet parser.c)."""
+"""One reader per type of cfg section: keys become a layer, with Darknet's defaults (spec: Darknet parser.c)."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ from cspbench.network.layers.heads import Anchor
 
 
 def _relative(section: Section, key: str, index: int, default: list[int] | None = None) -> tuple[int, ...]:
-    """Layer references of `key` as absolute indices; negative ones count back from layer `index`."""
+    """The layers that `key` references, as absolute indices; negative references count back from layer `index`."""
     if default is not None and key not in section.keys:
         return tuple(default)
-    found = []
+    targets = []
     for value in section.integers(key, "the index of an earlier layer, such as -1"):
         target = value + index if value < 0 else value
         if not 0 <= target < index:
             raise DefinitionError(
                 "network.unknown-source",
-                f"{key} names a layer that does not lie before this one",
+                f"{key} references a layer that does not precede this one",
                 where=section.at(key),
                 expected=f"-{index} to -1, or 0 to {index - 1}" if index else "nothing: this is the first layer",
                 found=str(value),
                 remedy=f"Correct {key}=",
             )
-        found.append(target)
-    return tuple(found)
+        targets.append(target)
+    return tuple(targets)
 
 
-_UNREADABLE = frozenset("xnor binary flipped rotate sway stretch stretch_sway deform dot coordconv reverse".split())
-"""Switches of a convolution that make it another operation."""
+_UNSUPPORTED = frozenset("xnor binary flipped rotate sway stretch stretch_sway deform dot coordconv reverse".split())
+"""Switches that turn a convolution into another operation."""
 
 
 def _unsupported(section: Section, key: str, expected: str) -> DefinitionError:
@@ -66,17 +66,17 @@ def _unsupported(section: Section, key: str, expected: str) -> DefinitionError:
         where=section.at(key),
         expected=expected,
         found=f"{key}={value}",
-        remedy="No published table uses it; remove the key to count the network without it",
+        remedy="Remove the key; no published network uses it",
     )
 
 
 def _convolutional(section: Section, index: int) -> Layer:
-    for key in () if _UNREADABLE.isdisjoint(section.keys) else sorted(_UNREADABLE):
+    for key in () if _UNSUPPORTED.isdisjoint(section.keys) else sorted(_UNSUPPORTED):
         if section.flag(key):
             raise _unsupported(section, key, "an ordinary convolution")
     for key, default in (("filters", "1"), ("activation", "logistic")):
         if key not in section.keys:
-            section.note(key, f"[convolutional] without {key}= has {key}={default}, as in Darknet")
+            section.note(key, f"[convolutional] has no {key}=; using {key}={default}, as Darknet does")
     size = section.integer("size", 1)
     stride = section.integer("stride", 1)
     pad = section.flag("pad")
@@ -112,7 +112,7 @@ def _maxpool(section: Section, index: int) -> Layer:
         section.used |= {section.keys[key][1] for key in ("size", "stride") if key in section.keys}
         return MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
     if section.flag("antialiasing"):
-        raise _unsupported(section, "antialiasing", "a pool without a blur behind it")
+        raise _unsupported(section, "antialiasing", "a pool without antialiasing")
     return MaxPool(sources=(index - 1,), **_window(section))
 
 
@@ -134,13 +134,13 @@ def _window(section: Section) -> dict[str, int]:
 
 def _shortcut(section: Section, index: int) -> Layer:
     kind = section.text("weights_type", "none")
-    spelled = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
-    normalization = section.text(spelled, "none")
+    key = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
+    normalization = section.text(key, "none")
     return Shortcut(
         sources=(index - 1, *_relative(section, "from", index)),
         activation=section.text("activation", "linear"),
         weighting="per_feature" if kind == "per_layer" else kind,
-        # without weights there is nothing to normalise, whatever the key says
+        # without weights there is nothing to normalise
         normalization="none" if kind == "none" else {"avg_relu": "relu"}.get(normalization, normalization),
     )
 
@@ -186,7 +186,7 @@ def _crop(section: Section, index: int) -> Layer:
 
 
 def _anchors(section: Section) -> tuple[Anchor, ...]:
-    """The first `num` anchor pairs; Darknet's default is one, and .5, .5 each."""
+    """The first `num` anchor pairs (width, height); by default one of .5, .5, as in Darknet."""
     count = section.integer("num", 1)
     if not 1 <= count <= 1024:
         raise DefinitionError(
@@ -203,13 +203,13 @@ def _anchors(section: Section) -> tuple[Anchor, ...]:
     if len(values) < 2 * count:
         raise DefinitionError(
             "cfg.too-few-anchors",
-            f"[{section.name}] has fewer anchors than num says",
+            f"[{section.name}] has fewer anchors than num=",
             where=section.at("anchors"),
             expected=f"{2 * count} numbers",
             found=str(len(values)),
             remedy="Correct anchors= or num=",
         )
-    return tuple((values[2 * at], values[2 * at + 1]) for at in range(count))
+    return tuple((values[2 * index], values[2 * index + 1]) for index in range(count))
 
 
 def _yolo(section: Section, index: int) -> Layer:
@@ -232,9 +232,9 @@ def _yolo(section: Section, index: int) -> Layer:
 
 
 def _no_tree(section: Section) -> None:
-    """A hierarchy of classes makes another softmax of it."""
+    """Reject a class hierarchy, which changes the softmax."""
     if "tree" in section.keys:
-        raise _unsupported(section, "tree", "classes without a hierarchy")
+        raise _unsupported(section, "tree", "no class hierarchy")
 
 
 def _region(section: Section, index: int) -> Layer:
@@ -285,7 +285,7 @@ READERS: dict[str, Callable[[Section, int], Layer]] = {
     "Gaussian_yolo": _yolo,
     "region": _region,
 }
-"""By the section's name; each takes the section and the layer's index."""
+"""Readers by section name; arguments: the section and the layer's index."""
 SHORT = {
     "conv": "convolutional",
     "conn": "connected",
@@ -294,4 +294,4 @@ SHORT = {
     "avg": "avgpool",
     "soft": "softmax",
 }
-"""Other names that Darknet knows sections by."""
+"""Darknet's aliases of section names."""

@@ -1,4 +1,4 @@
-"""Darknet .cfg files out: a network as text that Darknet itself loads and `cfg.parse` reads back unchanged."""
+"""Writes Darknet .cfg files, which Darknet loads and `cfg.parse` reads back unchanged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _joined(values: Iterable[object]) -> str:
 
 
 def _back(sources: Iterable[int], index: int) -> str:
-    """References as Darknet counts them: -1 is the layer before."""
+    """Relative references: -1 is the previous layer."""
     return _joined(source - index for source in sources)
 
 
@@ -181,25 +181,25 @@ _WRITERS: dict[type[Layer], Callable[[Any, int], Pairs]] = {
 }
 
 
-def _foreign(layer: Layer) -> str:
-    """What this layer does that Darknet has no key for; empty for nothing."""
+def _inexpressible(layer: Layer) -> str:
+    """The feature of this layer that Darknet has no key for; empty if there is none."""
     if type(layer) not in _WRITERS:
-        return f"a layer [{layer.section}]"
+        return f"[{layer.section}]"
     if isinstance(layer, Convolution) and not layer.shifts:
-        return "a convolution with neither batch norm nor bias"
+        return "no bias and no batch norm"
     if isinstance(layer, Upsample) and layer.bilinear:
-        return "a bilinear enlargement"
+        return "bilinear interpolation"
     return ""
 
 
 def write(network: Network) -> str:
-    """The network as cfg text, for inference: it carries no training settings.
+    """The network as cfg text for inference, without training settings.
 
-    Comments at its top name the layers that only the Darknet of 2019 loads.
+    Comments at the top name the layers that only the Darknet of 2019 loads.
 
-    Raises `DefinitionError` for a layer that reads something else than the layer before it, which only [route] can,
-    for one that names the network's input, for which Darknet has no index, and for what Darknet cannot compute: a
-    convolution with neither batch norm nor bias, bilinear enlargement, layers of networks that are not its own.
+    Raises `DefinitionError` for what the format cannot express: a layer other than [route] that does not read the
+    previous layer, a reference to the network input, which has no index, a convolution with neither batch norm nor
+    bias, bilinear upsampling, and layers that Darknet does not have.
     """
     channels, height, width = network.input
     net = [("batch", 1), ("subdivisions", 1), ("width", width), ("height", height), ("channels", channels)]
@@ -208,33 +208,32 @@ def write(network: Network) -> str:
     title = f"{' '.join(network.name.split())}, written by cspbench"
     blocks = ["\n".join(f"# {line}" for line in [title, *old_only(network)]), _block("net", net)]
     for index, layer in enumerate(network.layers):
-        foreign = _foreign(layer)
-        if foreign:
+        if feature := _inexpressible(layer):
             raise DefinitionError(
                 "cfg.not-expressible",
-                "cannot be written as a cfg",
+                "this layer cannot be written as a cfg",
                 where=network.place(index),
-                expected="what Darknet can compute",
-                found=foreign,
-                remedy="`cspbench show MODEL` prints the layers; only Darknet's own networks have a cfg",
+                expected="a layer of Darknet",
+                found=feature,
+                remedy="`cspbench show MODEL` prints the layers instead",
             )
         if not isinstance(layer, Route) and layer.sources[0] != index - 1:
             raise DefinitionError(
                 "cfg.not-expressible",
-                "cannot be written as a cfg",
+                "this layer cannot be written as a cfg",
                 where=network.place(index),
-                expected=f"a layer that reads layer {index - 1}, the one before it",
+                expected=f"a layer that reads layer {index - 1}, the previous one",
                 found=f"layer {layer.sources[0]}",
-                remedy="Put a route to that layer before it",
+                remedy="Insert a [route] to that layer",
             )
         if -1 in (layer.sources if isinstance(layer, Route) else layer.sources[1:]):
             raise DefinitionError(
                 "cfg.not-expressible",
-                "cannot be written as a cfg",
+                "this layer cannot be written as a cfg",
                 where=network.place(index),
                 expected="an earlier layer",
                 found="the network input",
-                remedy="Put a layer that hands the input on, such as [dropout], before it",
+                remedy="Insert a layer that passes the input on, such as [dropout], at the start",
             )
         section = "reorg" if isinstance(layer, Reorg) and layer.legacy else layer.section
         blocks.append(_block(section, _WRITERS[type(layer)](layer, index)))

@@ -1,4 +1,4 @@
-"""Counts many networks, each graph once, in as many processes as help."""
+"""Counts many networks, each distinct graph once, in several processes."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from cspbench.network.layers import Detection, Layer
 from cspbench.network.network import Network
 
 if TYPE_CHECKING:
-    from cspbench.network.fvcore_counter import Known
+    from cspbench.network.fvcore_counter import Traces
 
 Size = tuple[int, int]
 """Height, width in pixels."""
-Wanted = tuple[str, Callable[[], Network], Size | None]
-"""A network's name, what builds it, and the input size to count at (None: its own)."""
+Request = tuple[str, Callable[[], Network], Size | None]
+"""A network's name, its builder, and the input size to count at (None: its own)."""
 
 
 class Counter:
-    """Counts each graph once per input size, by both counters.
+    """Counts each graph once per input size, with both counters.
 
-    Box layers compute nothing that is counted, and one activation counts like another, so networks that differ only in
-    anchors, decoding or the kind of their activations share a count.
+    Box layers are not counted and all activations count alike, so networks that differ only in anchors, decoding or
+    activations share a count.
     """
 
     def __init__(self) -> None:
         self._networks: dict[str, Network] = {}
         self._counts: dict[object, Count] = {}
-        self._known: Known = {}
+        self._traces: Traces = {}
 
     def __call__(self, name: str, build: Callable[[], Network], size: Size | None) -> Count:
-        """The count of the network of that name at an input size (None: its own)."""
+        """The count of a network at an input size (None: its own); `name` identifies what `build` builds."""
         network = self._network(name, build, size)
         graph = _graph(network)
         if graph not in self._counts:
-            self._counts[graph] = count(network, self._known)
+            self._counts[graph] = count(network, self._traces)
         return replace(self._counts[graph], network=network)
 
-    def ahead(self, wanted: Iterable[Wanted], progress: Callable[[str], None]) -> None:
-        """Count in several processes what is going to be asked for, where that saves time.
+    def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
+        """Count the requested networks in advance, in parallel, if that saves time.
 
-        Each process is a fork of this one, so that torch is imported once; elsewhere nothing happens here.
+        The processes are forks of this one, so that torch is imported once; does nothing where there is no fork.
         """
         missing: dict[object, Network] = {}
-        for name, build, size in wanted:
+        for name, build, size in requests:
             network = self._network(name, build, size)
             graph = _graph(network)
             if graph not in self._counts:
@@ -57,14 +57,16 @@ class Counter:
         processes = min(os.cpu_count() or 1, len(missing) // WORTH_A_PROCESS)
         if processes < 2 or not sys.platform.startswith("linux"):
             return
-        import cspbench.network.fvcore_counter  # noqa: F401 - before the processes part
+        import cspbench.network.fvcore_counter  # noqa: F401 - before the fork
 
-        # neighbours in the catalogue share layers, which a process traces once
+        # consecutive models of the catalogue share layers, which a process traces once
         chunk = -(-len(missing) // (2 * processes))
         with ProcessPoolExecutor(processes, get_context("fork"), _single_threaded) as pool:
-            for graph, counted in zip(missing, pool.map(_count_apart, missing.values(), chunksize=chunk), strict=True):
-                self._counts[graph] = counted
-                progress(counted.network.name)
+            for graph, result in zip(
+                missing, pool.map(_count_in_child, missing.values(), chunksize=chunk), strict=True
+            ):
+                self._counts[graph] = result
+                progress(result.network.name)
 
     def _network(self, name: str, build: Callable[[], Network], size: Size | None) -> Network:
         if name not in self._networks:
@@ -74,9 +76,9 @@ class Counter:
 
 
 WORTH_A_PROCESS = 8
-"""Networks below which another process costs more than it saves."""
-_KNOWN_APART: Known = {}
-"""Traced layers of a process that counts for another."""
+"""Networks per process, below which another process costs more than it saves."""
+_CHILD_TRACES: Traces = {}
+"""Traced layers of a child process."""
 
 
 def _single_threaded() -> None:
@@ -85,16 +87,16 @@ def _single_threaded() -> None:
     torch.set_num_threads(1)
 
 
-def _count_apart(network: Network) -> Count:
-    return count(network, _KNOWN_APART)
+def _count_in_child(network: Network) -> Count:
+    return count(network, _CHILD_TRACES)
 
 
 def _graph(network: Network) -> object:
-    return network.input, tuple(_counted(layer) for layer in network.layers)
+    return network.input, tuple(_counting_key(layer) for layer in network.layers)
 
 
-def _counted(layer: Layer) -> Layer | None:
-    """What of a layer the counts depend on."""
+def _counting_key(layer: Layer) -> Layer | None:
+    """The layer without what the counts do not depend on."""
     if isinstance(layer, Detection):
         return None
     kind = getattr(layer, "activation", "linear")

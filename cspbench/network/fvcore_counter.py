@@ -1,8 +1,10 @@
 """fvcore's count of a network's torch module, operation by operation.
 
 The trace runs on a batch of zero images: torch then checks every shape but multiplies nothing, so that counting a
-608x608 detector takes a tenth of a second and almost no memory. Before fvcore reads a shape, its batch becomes 1. The
-module's arrays share one place that nobody reads or writes, so that a file of huge layers is counted as cheaply.
+608x608 detector takes a tenth of a second and almost no memory. The batch size is set to 1 before fvcore reads a shape.
+All arrays of the module share one buffer that is never read or written, so that huge layers are as cheap to count.
+
+Besides fvcore's public interface this needs its table of handles by operator, for fvcore's own total.
 """
 
 from __future__ import annotations
@@ -16,27 +18,37 @@ from math import prod
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
-from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
-from fvcore.nn.jit_handles import get_shape
 from torch import Tensor, fx, nn
 
-from cspbench.errors import CountingError, DefinitionError
+from cspbench.errors import CountingError, CspbenchError, DefinitionError
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
+
+try:
+    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
+    from fvcore.nn.jit_handles import get_shape
+except ImportError as error:
+    raise CspbenchError(
+        "environment.other-fvcore",
+        "this version of fvcore is not supported",
+        expected="FlopCountAnalysis, flop_count._DEFAULT_SUPPORTED_OPS and jit_handles.get_shape, as in 0.1.5",
+        found=str(error),
+        remedy="pip install fvcore==0.1.5.post20221221",
+    ) from error
 
 Values = Sequence[Any]
 Handle = Callable[[Values, Values], Counter[str]]
 
 AT_ONCE = 64
-"""Layers traced together: beyond, the tracer's time for each grows with their number."""
+"""Layers per trace; with more, the tracer's time per layer grows."""
 FVCORE = "fvcore"
-"""The key of fvcore's own total, by its own handles."""
+"""Key of the total by fvcore's own handles."""
 
 
 def _of_images(values: Values) -> bool:
-    """Whether any value belongs to the images: what depends on arrays alone is no operation on an image."""
+    """Whether any value depends on the images; operations on arrays alone are not counted."""
     return any(sizes and sizes[0] == 0 for sizes in map(get_shape, values))
 
 
@@ -69,12 +81,12 @@ def _linear(inputs: Values, outputs: Values) -> Counter[str]:
 
 
 def _window(inputs: Values, outputs: Values) -> Counter[str]:
-    written = _elements(outputs[0])
-    return Counter(pool_taps=written * prod(_integers(inputs[1])), pool_input=_elements(inputs[0]), pool_output=written)
+    taps = _elements(outputs[0]) * prod(_integers(inputs[1]))
+    return Counter(pool_taps=taps, pool_input=_elements(inputs[0]))
 
 
 def _depth(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(depth_input=_elements(inputs[0]), depth_output=_elements(outputs[0]))
+    return Counter(depth_input=_elements(inputs[0]))
 
 
 def _global(inputs: Values, outputs: Values) -> Counter[str]:
@@ -82,7 +94,7 @@ def _global(inputs: Values, outputs: Values) -> Counter[str]:
 
 
 def _addition(inputs: Values, outputs: Values) -> Counter[str]:
-    # adding a constant, which has no dimensions, is part of an activation; adding a map is a shortcut
+    # a constant, which has no dimensions, is added by an activation, a map by a shortcut
     return Counter(shortcut=_elements(outputs[0])) if get_shape(inputs[1]) else Counter()
 
 
@@ -114,44 +126,44 @@ for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mis
 
 
 def _both(ours: Handle | None, default: Any) -> Handle:
-    """One handle that counts single operations beside what fvcore itself counts for the call."""
+    """A handle that counts operations by kind and, under FVCORE, what fvcore's own handle counts."""
 
-    def handle(inputs: Values, outputs: Values) -> Counter[str]:
-        counted = ours if _of_images(outputs) else None
+    def both(inputs: Values, outputs: Values) -> Counter[str]:
+        handle = ours if _of_images(outputs) else None
         _one_image([*inputs, *outputs])
-        counts = counted(inputs, outputs) if counted else Counter[str]()
+        counts = handle(inputs, outputs) if handle else Counter[str]()
         if default is not None:
             theirs = default(inputs, outputs)
             counts[FVCORE] = int(sum(theirs.values()) if isinstance(theirs, Counter) else theirs)
         return counts
 
-    return handle
+    return both
 
 
 def _layer(roles: Mapping[str, Counter[str]]) -> Operations:
-    """The operations of a layer from those of its modules, by role."""
+    """The operations of a layer from the counts of its modules by role."""
     nothing: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    for role, each in roles.items():
-        if role != "regions":  # reckoning with boxes and coordinates is no operation on a map
-            counts.update(each)
+    for role, module_counts in roles.items():
+        if role != "regions":  # box and coordinate arithmetic is not counted
+            counts.update(module_counts)
     blur = roles.get("blur", nothing)["conv"]
     counts.update(conv=-blur, blur=blur)
     pool = roles.get("pool", nothing)
-    # a border laid around the map so that windows may hang over it is not read from the map
+    # explicit padding around the map is not read from the map
     counts["pool_input"] -= pool["padding"]
-    # the largest of all channels is a pool here, and part of the activation where channels are normalised
-    counts.update(pool_taps=pool["depth_input"], pool_input=pool["depth_input"], pool_output=pool["depth_output"])
+    # a maximum over channels belongs to a pool here, to the activation in layers that normalise channels
+    counts.update(pool_taps=pool["depth_input"], pool_input=pool["depth_input"])
     return Operations(**{name: counts[name] for name in NAMES})
 
 
-Known = dict[Hashable, tuple[Operations, int]]
-"""Operations and fvcore's own total of each layer traced so far, by the layer and the shapes it reads."""
+Traces = dict[Hashable, tuple[Operations, int]]
+"""Operations and fvcore's own total of each traced layer, by the layer and its input shapes."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What a network's module computes for one layer: calls, and what they read from other layers."""
+    """The calls of a network's module that compute one layer, and the nodes they read from other layers."""
 
     index: int
     key: Hashable
@@ -160,63 +172,60 @@ class _Part:
 
 
 class _Parts(nn.Module):
-    """Layers of a network's module side by side, each on inputs of its own.
+    """Layers of a network's module side by side, each with inputs of its own.
 
-    They are called from a loop: the module's generated forward is a single function of up to a thousand lines, and for
-    every operation the tracer has Python search it from its beginning for the line.
+    They are called in a loop because the tracer is slow in the module's generated forward, a function of up to a
+    thousand lines: for every operation Python searches it for the current line.
     """
 
     def __init__(self, module: fx.GraphModule, parts: Sequence[_Part]) -> None:
         super().__init__()
         self.layers = nn.Module()
-        own = dict(module.get_submodule("layers").named_children()) if hasattr(module, "layers") else {}
+        children = dict(module.get_submodule("layers").named_children()) if hasattr(module, "layers") else {}
         for name in (str(part.index) for part in parts):
-            if name in own:  # a layer of functions has no modules
-                self.layers.add_module(name, own[name])
+            if name in children:  # a layer of plain functions has no modules
+                self.layers.add_module(name, children[name])
         self.parts = tuple(parts)
 
     def forward(self, *maps: Tensor) -> list[Tensor]:
-        """The inputs of all parts in turn to the output of each."""
-        outputs, given = [], iter(maps)
+        """The inputs of all parts, in order, to the output of each part."""
+        outputs, inputs = [], iter(maps)
         for part in self.parts:
-            done = {node: next(given) for node in part.reads}
+            values = {node: next(inputs) for node in part.reads}
             for node in part.calls:
                 call: Any = self.get_submodule(str(node.target)) if node.op == "call_module" else node.target
-                done[node] = call(*fx.node.map_arg(node.args, done.__getitem__))
-            outputs.append(done[part.calls[-1]])
+                values[node] = call(*fx.node.map_arg(node.args, values.__getitem__))
+            outputs.append(values[part.calls[-1]])
         return outputs
 
 
 def _parts(
-    network: Network, calls: Iterator[fx.Node], written: Sequence[fx.Node], sizes: Mapping[fx.Node, torch.Size]
+    network: Network, calls: Iterator[fx.Node], outputs: Sequence[fx.Node], sizes: Mapping[fx.Node, torch.Size]
 ) -> list[_Part]:
-    """The calls of a network's module, layer by layer.
-
-    `written` holds each layer's output and `sizes` the real size of each.
-    """
+    """The calls of a network's module by layer, from each layer's output node and the sizes of these."""
     parts: list[_Part] = []
-    begun: set[fx.Node] = set()
-    for index, (layer, last) in enumerate(zip(network.layers, written, strict=True)):
-        if last in begun or last.op == "placeholder":  # the layer hands on what another one computed
+    assigned: set[fx.Node] = set()
+    for index, (layer, last) in enumerate(zip(network.layers, outputs, strict=True)):
+        if last in assigned or last.op == "placeholder":  # the layer passes its input on
             continue
-        own = []
+        nodes = []
         for node in calls:
-            own.append(node)
+            nodes.append(node)
             if node is last:
                 break
-        begun.update(own)
-        reads = tuple(dict.fromkeys(read for node in own for read in node.all_input_nodes if read not in own))
+        assigned.update(nodes)
+        reads = tuple(dict.fromkeys(read for node in nodes for read in node.all_input_nodes if read not in nodes))
         alone = replace(layer, sources=tuple(range(len(layer.sources))))
-        parts.append(_Part(index, (alone, *(sizes[node] for node in reads)), tuple(own), reads))
+        parts.append(_Part(index, (alone, *(sizes[node] for node in reads)), tuple(nodes), reads))
     return parts
 
 
 def _analyse(module: nn.Module, sizes: Sequence[torch.Size]) -> dict[str, Counter[str]]:
-    """What fvcore counts in each module that is called; the whole is called ''."""
+    """Fvcore's counts by module path; '' is the whole."""
     with torch.no_grad():
         analysis = FlopCountAnalysis(module, tuple(torch.empty(size) for size in sizes))
         analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
-        # what a module's children do is added up here: fvcore would add it to every ancestor, call by call
+        # sums over children are made here: fvcore would add every call to every ancestor
         analysis.ancestor_mode("caller")
         for name in {*_HANDLES, *_DEFAULT_SUPPORTED_OPS}:
             analysis.set_op_handle(name, _both(_HANDLES.get(name), _DEFAULT_SUPPORTED_OPS.get(name)))
@@ -224,12 +233,14 @@ def _analyse(module: nn.Module, sizes: Sequence[torch.Size]) -> dict[str, Counte
     return by_module
 
 
-def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Node, torch.Size], known: Known) -> None:
-    """Trace these parts, and remember what fvcore counted."""
-    # on a thread of its own, because for every operation the tracer walks all callers
+def _trace_parts(
+    module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Node, torch.Size], traces: Traces
+) -> None:
+    """Trace these parts and add their counts to `traces`."""
+    # in a thread, for a short call stack: the tracer walks it for every operation
     with ThreadPoolExecutor(1) as thread:
-        read = [sizes[node] for part in parts for node in part.reads]
-        by_module = thread.submit(_analyse, _Parts(module, parts), read).result()
+        inputs = [sizes[node] for part in parts for node in part.reads]
+        by_module = thread.submit(_analyse, _Parts(module, parts), inputs).result()
     roles: dict[str, dict[str, Counter[str]]] = defaultdict(dict)
     for path, counts in by_module.items():
         layer, _, role = path.rpartition(".")
@@ -238,74 +249,73 @@ def _learn(module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Nod
     if inside != by_module[""][FVCORE]:
         raise CountingError(
             "count.outside-modules",
-            "fvcore counts a call outside of the layers' modules",
+            "fvcore counts operations outside the layers' modules",
             expected=f"{inside}, the sum over the modules",
             found=str(by_module[""][FVCORE]),
-            remedy="This is a defect of cspbench, please report it",
+            remedy="This is a bug in cspbench; please report it",
         )
     for part in parts:
-        own = roles[f"layers.{part.index}"]
-        known[part.key] = _layer(own), sum(counts[FVCORE] for counts in own.values())
+        modules = roles[f"layers.{part.index}"]
+        traces[part.key] = _layer(modules), sum(counts[FVCORE] for counts in modules.values())
 
 
 def _module(network: Network) -> fx.GraphModule:
-    """The network's module with the output of each layer, its arrays all in one place, as large as the largest.
+    """The network's module with every layer as an output; its arrays share one buffer, as large as the largest.
 
-    Nothing reads or writes them, so that the place costs addresses and no memory. It is there because torch cannot
-    trace a convolution of the meta device, which has no arrays at all.
+    The buffer is never read or written, so it takes addresses but no memory. torch cannot trace convolutions on the
+    meta device, which would need no buffer.
     """
     with torch.device("meta"):
         module = to_module(network, range(len(network.layers)))
     arrays = [*module.parameters(), *module.buffers()]
     largest = max((array.numel() for array in arrays), default=0)
     try:
-        place = torch.empty(largest)
+        buffer = torch.empty(largest)
     except RuntimeError:
         raise DefinitionError(
             "network.too-large-to-count",
-            "too little memory to count a layer this large",
+            "not enough memory to count a layer this large",
             where=network.origin or network.name,
-            expected=f"{4 * largest / 2**30:.1f} GiB that can be asked for, for one array",
+            expected=f"{4 * largest / 2**30:.1f} GiB for one array",
             found="less",
             remedy="Raise the memory limit (ulimit -v), or correct filters= and size=",
         ) from None
 
-    def placed(array: torch.Tensor) -> torch.Tensor:
-        if not array.is_floating_point():  # the number of batches that a batch norm has seen
+    def in_buffer(array: torch.Tensor) -> torch.Tensor:
+        if not array.is_floating_point():  # a batch norm's count of batches
             return torch.zeros(array.shape, dtype=array.dtype)
-        return place[: array.numel()].view(array.shape)
+        return buffer[: array.numel()].view(array.shape)
 
-    module._apply(placed)  # type: ignore[no-untyped-call]
+    module._apply(in_buffer)  # type: ignore[no-untyped-call]
     return module
 
 
-def trace(network: Network, known: Known | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
-    """Trace the network's module: operations of every layer, fvcore's own total, parameters by array role.
+def trace(network: Network, traces: Traces | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
+    """Trace the network's module: operations of every layer, fvcore's own total, parameters by counting.
 
-    The whole module runs once, on no images, so that every layer is given what it really reads. What fvcore counts in
-    a layer depends on nothing else: of layers that are alike only the first is traced, and none that is `known`, to
-    which the others are added. The roles are those the module has itself: `weight` for convolution and linear kernels,
-    `learnable` for all.
+    The whole module runs once, on zero images, for the shapes that each layer reads. A layer's counts depend on the
+    layer and these shapes only, so equal layers are traced once; layers in `traces` are not traced again, and the
+    others are added. Parameters are counted as `weights` (convolution and linear kernels) and `learnable` (all).
     """
-    known = {} if known is None else known
+    traces = {} if traces is None else traces
     module = _module(network)
     image = torch.empty(0, *network.input)
     with torch.no_grad():
         maps = module(image)
     placeholder, *calls, output = module.graph.nodes
-    written: Any = output.args[0]
+    outputs: Any = output.args[0]
     if len(network.layers) == 1:
-        maps, written = (maps,), (written,)
-    sizes = {placeholder: image.shape, **{node: each.shape for node, each in zip(written, maps, strict=True)}}
-    parts = _parts(network, iter(calls), written, sizes)
-    unknown = list({part.key: part for part in parts if part.key not in known}.values())
-    for start in range(0, len(unknown), AT_ONCE):
-        _learn(module, unknown[start : start + AT_ONCE], sizes, known)
-    found = {part.index: known[part.key] for part in parts}
-    layers = tuple(found[index][0] if index in found else Operations() for index in range(len(network.layers)))
-    kernels = sum(each.weight.numel() for each in module.modules() if isinstance(each, nn.Conv2d | nn.Linear))
+        maps, outputs = (maps,), (outputs,)
+    sizes = {placeholder: image.shape, **{node: map_.shape for node, map_ in zip(outputs, maps, strict=True)}}
+    parts = _parts(network, iter(calls), outputs, sizes)
+    untraced = list({part.key: part for part in parts if part.key not in traces}.values())
+    for start in range(0, len(untraced), AT_ONCE):
+        _trace_parts(module, untraced[start : start + AT_ONCE], sizes, traces)
+    counts = {part.index: traces[part.key] for part in parts}
+    layers = tuple(counts[index][0] if index in counts else Operations() for index in range(len(network.layers)))
+    kernels = sum(child.weight.numel() for child in module.modules() if isinstance(child, nn.Conv2d | nn.Linear))
     parameters = {"weights": kernels, "learnable": sum(value.numel() for value in module.parameters())}
-    return layers, sum(total for _, total in found.values()), parameters
+    return layers, sum(total for _, total in counts.values()), parameters
 
 
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)

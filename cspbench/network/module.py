@@ -1,4 +1,4 @@
-"""A network as a torch module: an fx graph of plain calls, so that forward is generated code, no interpreter."""
+"""A network as a torch module: an fx graph of plain calls, whose forward is generated code."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class _Writer:
         self.graph = fx.Graph()
         self.modules: dict[str, nn.Module] = {}
         self.input = self.graph.placeholder("x")
-        self.written: list[fx.Node] = []
+        self.outputs: list[fx.Node] = []
         self.index = 0
 
     def read(self, source: int) -> fx.Node:
-        return self.written[source] if source >= 0 else self.input
+        return self.outputs[source] if source >= 0 else self.input
 
     def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
-        """One module call; nothing at all for None."""
+        """One module call; the argument itself if `module` is None."""
         if module is None:
             return arguments[0]
         path = f"layers.{self.index}.{role}"
@@ -68,7 +68,7 @@ class _Writer:
         return self.graph.call_function(target, arguments)
 
     def layer(self, index: int, layer: Layer) -> fx.Node:
-        """The node that holds layer `index`'s output."""
+        """The node of layer `index`'s output."""
         self.index = index
         inputs = [self.read(source) for source in layer.sources]
         shapes = self.network.inputs(index)
@@ -106,7 +106,7 @@ class _Writer:
                 mode = "bilinear" if layer.bilinear else "nearest"
                 return self.call("resize", nn.Upsample(shapes[1][1:], mode=mode, align_corners=aligned), inputs[0])
             case Shuffle():
-                return self.call("shuffle", roi_modules.Dealt(layer.groups), inputs[0])
+                return self.call("shuffle", roi_modules.ChannelShuffle(layer.groups), inputs[0])
             case Proposals():
                 return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
             case RoiAlign():
@@ -125,7 +125,7 @@ class _Writer:
                 return self.call("vector", blocks.Vector(layer.filters * layer.atoms), inputs[0])
             case Dropout():
                 return inputs[0]
-            case _:  # detection and loss layers hand their input on; evaluation decodes it
+            case _:  # detection and loss layers pass their input on; evaluation decodes it
                 return inputs[0]
 
     def _convolution(self, layer: Convolution, x: fx.Node, channels: int) -> fx.Node:
@@ -142,9 +142,9 @@ class _Writer:
             )
             bn: nn.Module | None = _batch_norm(layer.filters) if layer.batch_normalize else None
         else:
-            own = self.modules[f"layers.{layer.share}.conv"]
-            assert isinstance(own, nn.Conv2d)
-            conv = blocks.SharedConv(own, layer.step, layer.padding * layer.dilation, layer.dilation)
+            owner = self.modules[f"layers.{layer.share}.conv"]
+            assert isinstance(owner, nn.Conv2d)
+            conv = blocks.SharedConv(owner, layer.step, layer.padding * layer.dilation, layer.dilation)
             norm = self.modules.get(f"layers.{layer.share}.bn")
             bn = blocks.SharedBatchNorm(norm) if isinstance(norm, nn.BatchNorm2d) else None
         x = self.call("bn", bn, self.call("conv", conv, x))
@@ -165,9 +165,9 @@ class _Writer:
 
     def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[tuple[int, int, int]]) -> fx.Node:
         if layer.groups > 1:
-            for at, shape in enumerate(shapes):
+            for index, shape in enumerate(shapes):
                 width = shape[0] // layer.groups
-                inputs[at] = self.function(torch.narrow, inputs[at], 1, layer.group_id * width, width)
+                inputs[index] = self.function(torch.narrow, inputs[index], 1, layer.group_id * width, width)
         return inputs[0] if len(inputs) == 1 else self.function(torch.cat, inputs, 1)
 
 
@@ -176,17 +176,17 @@ def _batch_norm(channels: int) -> nn.BatchNorm2d:
 
 
 def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.GraphModule:
-    """The network as a module in eval mode: (N, C, H, W) float to the outputs of the layers named.
+    """The network as a module in eval mode: (N, C, H, W) float to the outputs of the selected layers.
 
-    `outputs` are layer indices; by default the detection layers' inputs, or else the last layer. One output comes
-    as a tensor, several as a tuple. Convolution and linear arrays are uninitialised until
-    weights are loaded. Every layer is computed, also one that no output needs, as in Darknet.
+    `outputs` are layer indices; by default the detection layers, or else the last layer. A single output is a tensor,
+    several are a tuple. Convolution and linear arrays are uninitialised until weights are loaded. Every layer is
+    computed, even if no output depends on it, as in Darknet.
     """
     writer = _Writer(network)
     for index, layer in enumerate(network.layers):
-        writer.written.append(writer.layer(index, layer))
-    chosen = list(outputs if outputs is not None else network.detections or (len(network.layers) - 1,))
-    nodes = [writer.written[index] for index in chosen]
+        writer.outputs.append(writer.layer(index, layer))
+    indices = list(outputs if outputs is not None else network.detections or (len(network.layers) - 1,))
+    nodes = [writer.outputs[index] for index in indices]
     writer.graph.output(nodes[0] if len(nodes) == 1 else tuple(nodes))
     root: dict[str, Any] = dict(writer.modules)
     return fx.GraphModule(root, writer.graph, class_name="Darknet").eval()
@@ -196,8 +196,8 @@ def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
     """Fold every convolution's own batch norm into it, in double as Darknet does (spec d.3); in place.
 
     Weights become W * gamma / sqrt(var + eps), biases beta - gamma * mean / sqrt(var + eps), each rounded to float
-    once. A convolution whose arrays are shared is folded once, for all that share it. A [batchnorm] layer stays: what
-    it normalises may be read by others as it is.
+    once. Shared arrays are folded once, for all layers that share them. A [batchnorm] layer stays, since other layers
+    may read its input.
     """
     modules = dict(module.named_modules())
     for node in list(module.graph.nodes):

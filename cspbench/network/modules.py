@@ -1,4 +1,4 @@
-"""The torch modules that stand for layers torch has no module for."""
+"""Torch modules for layers that torch has no module for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from cspbench.network.layers import LocalAvgPool, MaxPool, Shortcut
 
 
 class Conv(nn.Conv2d):
-    """A convolution whose arrays stay uninitialised: they come from a weight file, and drawing them takes long."""
+    """A convolution with uninitialised arrays: they are loaded from a file, and drawing them is slow."""
 
     def reset_parameters(self) -> None:
-        """Nothing."""
+        pass
 
 
 class Linear(nn.Linear):
-    """A connected layer whose arrays stay uninitialised, as in `Conv`."""
+    """A linear layer with uninitialised arrays, as in `Conv`."""
 
     def reset_parameters(self) -> None:
-        """Nothing."""
+        pass
 
 
 class Activation(nn.Module):
@@ -31,7 +31,7 @@ class Activation(nn.Module):
         self.kind = kind
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape; the channels are dimension 1."""
+        """Any shape to the same shape; dimension 1 is the channels."""
         if self.kind == "hard_mish":  # x above 0, x^2/2 + x down to -2, then 0
             return x * functional.hardtanh(x + 2.0, 0.0, 2.0) / 2.0
         if self.kind == "normalize_channels":
@@ -47,9 +47,9 @@ class Activation(nn.Module):
 
 
 def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
-    """The module for a named activation, None for `linear`. Darknet's logistic, swish and leaky (slope 0.1).
+    """The module for an activation by Darknet's name (leaky has slope 0.1); None for `linear`.
 
-    `inplace` may overwrite what it reads, which must then be read by nothing else.
+    With `inplace` it may overwrite its input, which nothing else may read then.
     """
     match kind:
         case "linear":
@@ -75,9 +75,9 @@ def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
 
 
 class WindowPool(nn.Module):
-    """[maxpool] or [local_avgpool]: the first tap lies at -(padding // 2), the rest hangs over right and bottom.
+    """[maxpool] or [local_avgpool]: the first tap is at -(padding // 2), the remaining padding at the right and bottom.
 
-    Taps outside the image are ignored, which no symmetric padding of torch's gives in general.
+    Taps outside the image are ignored, which torch's symmetric padding cannot express in general.
     """
 
     def __init__(self, layer: MaxPool | LocalAvgPool, size: tuple[int, int], output: tuple[int, int]) -> None:
@@ -85,7 +85,7 @@ class WindowPool(nn.Module):
         self.mean = isinstance(layer, LocalAvgPool)
         self.size, self.stride = layer.size, layer.stride
         before = layer.padding // 2
-        # How far the last window reaches beyond the far edge, per axis; negative when it ends inside.
+        # Pixels by which the last window exceeds the far edge, per axis; negative if it ends inside.
         over = [
             (count - 1) * layer.stride + layer.size - before - length
             for length, count in zip(size, output, strict=True)
@@ -109,12 +109,12 @@ class WindowPool(nn.Module):
         return total / self._inside(x)
 
     def _inside(self, padded: Tensor) -> Tensor:
-        """Taps inside the image for each window, (N, 1, H', W'): of no images there are none to reckon."""
+        """Number of taps inside the image for each window, (N, 1, H', W')."""
         left, right, top, bottom = self.border
 
         def taps(length: int, before: int, after: int) -> Tensor:
             ones = torch.ones(length - before - after, dtype=padded.dtype, device=padded.device)
-            # unfold rather than a pool, so that a tracer counts the pooling once
+            # unfold rather than pooling, which fvcore would count again
             return functional.pad(ones, [before, after]).unfold(0, self.size, self.stride).sum(1)
 
         rows = taps(padded.shape[2], top, bottom).expand(padded.shape[0], 1, -1)
@@ -137,7 +137,7 @@ class DepthMaxPool(nn.Module):
 
 
 class ShortcutSum(nn.Module):
-    """[shortcut] before its activation: the sum of what fits, written without touching the inputs."""
+    """[shortcut] before its activation: the sum of the overlapping parts; does not modify its inputs."""
 
     def __init__(self, layer: Shortcut, inputs: list[tuple[int, int, int]]) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class ShortcutSum(nn.Module):
             self.weight = nn.Parameter(torch.ones(len(inputs), factors))
 
     def factors(self) -> Tensor:
-        """Factors of the summands, (summands, channels or 1), as `valid` fuses them: relu never below 0.001."""
+        """Normalised factors of the summands, (summands, channels or 1); relu gives at least 0.001, as in Darknet."""
         assert self.weight is not None
         weight: Tensor = self.weight
         if self.normalization == "relu":
@@ -163,7 +163,7 @@ class ShortcutSum(nn.Module):
         return weight / weight.sum(0, keepdim=True).add(1e-4)
 
     def _fitted(self, source: Tensor, stride: int, sample: int) -> Tensor:
-        """`source` in the shape of the current map: subsampled or spread out, channels cut or filled with zeros."""
+        """`source` in the shape of the current map: subsampled or spread out, channels cropped or zero-padded."""
         channels, height, width = self.current
         source = source[:, :channels, ::stride, ::stride]
         if sample > 1:
@@ -193,7 +193,7 @@ class ShortcutSum(nn.Module):
 
 
 class ReorgPermutation(nn.Module):
-    """[reorg3d], or with `legacy` [reorg]: that one reads the input as if it had the shape of its inverse's output."""
+    """[reorg3d], or [reorg] if `legacy`, which reads its input as if it had the shape of its inverse's output."""
 
     def __init__(self, stride: int, legacy: bool) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class CentreCrop(nn.Module):
 
 
 class Vector(nn.Module):
-    """[implicit]: a stored vector, whatever the input."""
+    """[implicit]: a stored vector, independent of the input."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class Vector(nn.Module):
 
 
 class GroupSoftmax(nn.Module):
-    """[softmax] over each of `groups` equal parts of the flattened input, at a temperature."""
+    """[softmax] over each of `groups` equal parts of the flattened input, with a temperature."""
 
     def __init__(self, groups: int, temperature: float) -> None:
         super().__init__()
@@ -285,9 +285,9 @@ class Blur(nn.Module):
 
 
 class SharedConv(nn.Module):
-    """A convolution that uses another one's weights (share_index) at its own stride, padding and dilation.
+    """A convolution with the arrays of another one (share_index) and its own stride, padding and dilation.
 
-    The tuple keeps the owner out of this module's own: its arrays have one name, and its calls are told apart.
+    The owner is kept in a tuple so that it is not registered as a child: its arrays keep one name.
     """
 
     def __init__(self, owner: nn.Conv2d, stride: tuple[int, int], padding: int, dilation: int) -> None:
@@ -297,12 +297,12 @@ class SharedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, filters, H', W')."""
-        (own,) = self.owner
-        return functional.conv2d(x, own.weight, own.bias, self.stride, self.padding, self.dilation, own.groups)
+        (owner,) = self.owner
+        return functional.conv2d(x, owner.weight, owner.bias, self.stride, self.padding, self.dilation, owner.groups)
 
 
 class SharedBatchNorm(nn.Module):
-    """The batch norm of the convolution whose weights are shared, at inference."""
+    """At inference, the batch norm of the convolution whose arrays are shared."""
 
     def __init__(self, owner: nn.BatchNorm2d) -> None:
         super().__init__()
@@ -310,5 +310,5 @@ class SharedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        (own,) = self.owner
-        return functional.batch_norm(x, own.running_mean, own.running_var, own.weight, own.bias, eps=own.eps)
+        (owner,) = self.owner
+        return functional.batch_norm(x, owner.running_mean, owner.running_var, owner.weight, owner.bias, eps=owner.eps)

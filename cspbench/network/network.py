@@ -14,16 +14,16 @@ from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, Shap
 from cspbench.network.operations import Operations
 
 SHARED = ("filters", "size", "groups", "batch_normalize", "bias")
-"""What two convolutions must have in common to share their arrays."""
+"""Fields in which convolutions that share arrays must agree."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A flat list of layers over an input of (channels, height, width), checked when it is made.
+    """A flat list of layers over an input of (channels, height, width), validated on construction.
 
-    Every layer's sources lie before it, every shape fits, and no map or array is larger than Darknet can index.
-    Nothing is allocated: a network knows shapes, not values. Raises `DefinitionError` naming the first bad layer.
-    `origin` says where the network was written ("net.cfg:1") and `places` where each layer was, for messages only.
+    Every layer reads earlier layers only, all shapes fit, and no map or array is larger than Darknet can index. A
+    network holds shapes, not values. Raises `DefinitionError` for the first invalid layer. `origin` ("net.cfg:1") and
+    `places` (one per layer) locate the definition in messages.
     """
 
     name: str = field(metadata=NOT_DIGESTED)
@@ -42,14 +42,14 @@ class Network:
                 where=origin,
                 expected="layers",
                 found="none",
-                remedy="Add a layer",
+                remedy="Add layers",
             )
         if min(self.input) < 1 or prod(self.input) > LARGEST:
             raise DefinitionError(
                 "network.input-out-of-range",
                 "the network input is out of range",
                 where=origin,
-                expected=f"channels, height and width of at least 1 and at most {LARGEST} values together",
+                expected=f"channels, height and width of at least 1, and at most {LARGEST} values in all",
                 found="x".join(map(str, self.input)),
                 remedy="Correct channels, height and width",
             )
@@ -66,7 +66,7 @@ class Network:
             if not -1 <= source < index:
                 raise DefinitionError(
                     "network.unknown-source",
-                    "reads a layer that does not lie before it",
+                    "reads a layer that does not precede it",
                     expected=f"a layer from 0 to {index - 1}" if index else "the network input only",
                     found=f"layer {source}",
                     remedy="Correct layers= or from=",
@@ -94,48 +94,48 @@ class Network:
         if not isinstance(shared, Convolution) or shared.share is not None:
             raise DefinitionError(
                 "network.unknown-share",
-                "share_index does not name an earlier convolution with weights of its own",
+                "share_index is not an earlier convolution with weights of its own",
                 expected=f"such a convolution from 0 to {index - 1}",
                 found=f"layer {layer.share}",
                 remedy="Correct share_index=",
             )
-        read = shared.sources[0]
-        channels = shapes[read][0] if read >= 0 else self.input[0]
-        theirs = {"channels": channels} | {name: getattr(shared, name) for name in SHARED}
-        mine = {"channels": source[0]} | {name: getattr(layer, name) for name in SHARED}
-        differing = [name for name in mine if mine[name] != theirs[name]]
+        shared_source = shared.sources[0]
+        channels = shapes[shared_source][0] if shared_source >= 0 else self.input[0]
+        expected = {"channels": channels} | {name: getattr(shared, name) for name in SHARED}
+        settings = {"channels": source[0]} | {name: getattr(layer, name) for name in SHARED}
+        differing = [name for name in settings if settings[name] != expected[name]]
         if differing:
             raise DefinitionError(
                 "network.share-shape",
-                f"shares the weights of layer {layer.share}, which has another shape",
-                expected=", ".join(f"{name} {theirs[name]}" for name in differing),
-                found=", ".join(f"{name} {mine[name]}" for name in differing),
+                f"shares the weights of layer {layer.share}, whose shape differs",
+                expected=", ".join(f"{name} {expected[name]}" for name in differing),
+                found=", ".join(f"{name} {settings[name]}" for name in differing),
                 remedy="Correct share_index=",
             )
 
     def place(self, index: int) -> str:
-        """Where layer `index` stands, for messages: "net.cfg:12, layer 3 [route]"."""
+        """The location of layer `index` for messages: "net.cfg:12, layer 3 [route]"."""
         origin = self.places[index] if index < len(self.places) else self.name
         return f"{origin}, layer {index} [{self.layers[index].section}]"
 
     def shape(self, index: int) -> Shape:
-        """Output shape of layer `index`; -1 is the network input."""
+        """Output shape of layer `index`; -1 means the network input."""
         if index < 0:
             return self.input
         shapes: tuple[Shape, ...] = self.__dict__["_shapes"]
         return shapes[index]
 
     def inputs(self, index: int) -> list[Shape]:
-        """Shapes that layer `index` reads."""
+        """Shapes of the inputs of layer `index`."""
         return [self.shape(source) for source in self.layers[index].sources]
 
     def weights(self, index: int) -> tuple[Weight, ...]:
-        """Arrays that layer `index` stores, in file order."""
+        """Stored arrays of layer `index`, in file order."""
         return self.layers[index].weights(self.inputs(index))
 
     @cached_property
     def operations(self) -> tuple[Operations, ...]:
-        """Operations of every layer on one image."""
+        """Operations of every layer, for one image."""
         return tuple(layer.operations(self.inputs(index), self.shape(index)) for index, layer in enumerate(self.layers))
 
     @cached_property
@@ -144,46 +144,43 @@ class Network:
         return tuple(index for index, layer in enumerate(self.layers) if isinstance(layer, Detection))
 
     def resized(self, height: int, width: int) -> Network:
-        """The same layers over another input size (pixels). Anchors stay in pixels, as in Darknet."""
+        """The same layers over another input size (pixels). Anchors keep their pixels, as in Darknet."""
         return replace(self, input=(self.input[0], height, width))
 
     def renamed(self, name: str) -> Network:
-        """The same network under another name."""
         return replace(self, name=name)
 
 
 def digest(network: Network) -> str:
-    """What a network computes, as "v2:" and 64 hexadecimal digits: sha256 of its input, layers and `letter_box`.
+    """The sha256 of a network's input, layers and `letter_box`, as "v2:" and 64 hexadecimal digits.
 
-    The same for equal networks, whatever their names, where they were written, and what only training reads; see
-    `canonical` for the form that it is of.
+    Names, places and training settings do not matter; see `canonical` for the hashed form.
     """
     form = canonical.text(canonical.settings(network))
     return f"{canonical.VERSION}:{hashlib.sha256(form.encode()).hexdigest()}"
 
 
 def difference(one: Network, other: Network, labels: tuple[str, str] | None = None) -> str | None:
-    """The first layer in which two networks differ, in words; None when they are equal layer by layer.
+    """Describes the first difference between two networks; None if they are equal layer by layer.
 
-    Names, places and the input size are not compared: a definition is its layers and the channels it reads.
-    `labels` call the two networks something else than their names.
+    Names, places and height and width of the input are not compared. `labels` replace the networks' names.
     """
     left, right = labels or (one.name, other.name)
 
-    def unlike(what: str, mine: object, theirs: object) -> str:
-        return f"{what}: {left} has {_plain(mine)}, {right} has {_plain(theirs)}"
+    def describe(what: str, first: object, second: object) -> str:
+        return f"{what}: {left} has {_plain(first)}, {right} has {_plain(second)}"
 
     if one.input[0] != other.input[0]:
-        return unlike("input channels", one.input[0], other.input[0])
-    for index, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=False)):
-        if type(mine) is not type(theirs):
-            return unlike(f"layer {index}", f"[{mine.section}]", f"[{theirs.section}]")
-        for item in fields(mine):
-            if getattr(mine, item.name) != getattr(theirs, item.name):
-                where = f"layer {index} [{mine.section}] {item.name}"
-                return unlike(where, getattr(mine, item.name), getattr(theirs, item.name))
+        return describe("input channels", one.input[0], other.input[0])
+    for index, (first, second) in enumerate(zip(one.layers, other.layers, strict=False)):
+        if type(first) is not type(second):
+            return describe(f"layer {index}", f"[{first.section}]", f"[{second.section}]")
+        for item in fields(first):
+            if getattr(first, item.name) != getattr(second, item.name):
+                where = f"layer {index} [{first.section}] {item.name}"
+                return describe(where, getattr(first, item.name), getattr(second, item.name))
     if len(one.layers) != len(other.layers):
-        return unlike("number of layers", len(one.layers), len(other.layers))
+        return describe("number of layers", len(one.layers), len(other.layers))
     return None
 
 

@@ -1,4 +1,4 @@
-"""The torch modules that choose regions of a map and read them (spec: `cspbench.network.layers.regions`)."""
+"""Torch modules that propose regions of a map and read them (spec: `cspbench.network.layers.regions`)."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from torch import Tensor, nn
 from cspbench.network.layers import Proposals, RoiAlign
 
 LARGEST_GROWTH = log(1000 / 16)
-"""A box grows to 1000/16 times its anchor at most, as in Detectron: exp of anything overflows."""
+"""A box is at most 1000/16 times as large as its anchor, as in Detectron; exp could overflow otherwise."""
 
 SMALLEST = 0.1
-"""Width and height of a region at least, in pixels of the map."""
+"""Least width and height of a region, in pixels of the map."""
 
 
 class ProposalBoxes(nn.Module):
-    """[proposals] on a map of `grid` (height, width); in float32 whatever the network's precision.
+    """[proposals] on a map of `grid` (height, width); in float32 whatever the precision of the network.
 
-    Half precision has steps of 1 pixel from 128 (bf16) or of 1/4 (fp16) on: too coarse for where a box lies.
+    Half precision is too coarse for coordinates: steps of 1 pixel from 128 (bf16), of 1/4 from 256 (fp16).
     """
 
     def __init__(self, layer: Proposals, grid: tuple[int, int]) -> None:
         super().__init__()
         self.considered, self.count, self.overlap = layer.considered, layer.count, layer.overlap
         self.limit = [grid[1] * layer.stride, grid[0] * layer.stride]
-        # real numbers also where the module is built without arrays: they are part of the definition
+        # on the CPU even if the module is built on the meta device: the anchors are part of the definition
         steps = (torch.arange(side, device="cpu") * float(layer.stride) for side in grid)
         rows, columns = torch.meshgrid(*steps, indexing="ij")
         corners = torch.stack((columns, rows), 2)[:, :, None].expand(-1, -1, len(layer.anchors), -1)
         sizes = torch.tensor(layer.anchors, device="cpu").expand(*grid, -1, -1)
-        self.anchors = torch.cat((corners, sizes), 3).reshape(-1, 4)  # no buffer: those follow the precision
+        self.anchors = torch.cat((corners, sizes), 3).reshape(-1, 4)  # not a buffer, which would follow the precision
 
     def forward(self, scores: Tensor, offsets: Tensor) -> Tensor:
         """Scores (N, A, H, W) and offsets (N, 4 A, H, W) to boxes, float32 (N, 4, count, 1)."""
         images = scores.shape[0]
         anchors = self.anchors.to(scores.device)
         ranked = scores.float().permute(0, 2, 3, 1).flatten(1)
-        moved = torch.unflatten(offsets.float(), 1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
-        found = moved.new_zeros(images, self.count, 4)
-        for at in range(images):
-            best = ranked[at].argsort(descending=True, stable=True)[: self.considered]
-            boxes = self._boxes(anchors[best], moved[at, best])
-            boxes = boxes[self._kept(boxes)][: self.count]
-            found[at, : len(boxes)] = boxes
-        return found.transpose(1, 2)[..., None]
+        deltas = torch.unflatten(offsets.float(), 1, (scores.shape[1], 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
+        proposals = deltas.new_zeros(images, self.count, 4)
+        for image in range(images):
+            best = ranked[image].argsort(descending=True, stable=True)[: self.considered]
+            boxes = self._boxes(anchors[best], deltas[image, best])
+            boxes = boxes[self._nms(boxes)][: self.count]
+            proposals[image, : len(boxes)] = boxes
+        return proposals.transpose(1, 2)[..., None]
 
     def _boxes(self, anchors: Tensor, offsets: Tensor) -> Tensor:
         """Anchors (K, 4: centre, size) moved by offsets (K, 4) to corners (K, 4)."""
@@ -55,15 +55,15 @@ class ProposalBoxes(nn.Module):
         corners = torch.stack((centre - half, centre + half), 1)
         return torch.minimum(corners.clamp(min=0), limit).flatten(1)
 
-    def _kept(self, boxes: Tensor) -> Tensor:
-        """Which boxes (K, 4), best first, stay: those that have an area and that no better one that stays overlaps."""
+    def _nms(self, boxes: Tensor) -> Tensor:
+        """Mask (K,) of the boxes (K, 4), best first, that have an area and that no better box in it overlaps."""
         size = boxes[:, 2:] - boxes[:, :2]
         area = size.prod(1)
         shared = torch.minimum(boxes[:, None, 2:], boxes[:, 2:]) - torch.maximum(boxes[:, None, :2], boxes[:, :2])
         common = shared.clamp(min=0).prod(2)
         over = (common > self.overlap * (area[:, None] + area - common)).triu(1)
         valid = keep = (size > 0).all(1)
-        # Any guess becomes right by applying the rule again and again: the best box after one time, the next after two.
+        # Iterating the rule from any guess gives the greedy result: the first k boxes are right after k steps.
         while True:
             guess, keep = keep, valid & ~(over & keep[:, None]).any(0)
             if torch.equal(guess, keep):
@@ -71,7 +71,7 @@ class ProposalBoxes(nn.Module):
 
 
 class PsRoiAlign(nn.Module):
-    """[roialign]: position-sensitive, the largest of the samples of a part."""
+    """[roialign]: position-sensitive, with the largest sample of each part."""
 
     def __init__(self, layer: RoiAlign) -> None:
         super().__init__()
@@ -83,8 +83,8 @@ class PsRoiAlign(nn.Module):
         left, top, right, bottom = (regions[..., 0].float() / self.stride).unbind(1)
         upper, lower, down = self._taps(top, bottom, height)
         # rows vary along the bins' rows and the samples', columns along the others: (N, row, column, R, sample, sample)
-        upper, lower, down = (each[:, :, None, :, :, None] for each in (upper, lower, down))
-        first, second, across = (each[:, None, :, :, None, :] for each in self._taps(left, right, width))
+        upper, lower, down = (taps[:, :, None, :, :, None] for taps in (upper, lower, down))
+        first, second, across = (taps[:, None, :, :, None, :] for taps in self._taps(left, right, width))
         cells, values = self.bins**2, channels // self.bins**2
         parts = x.float().reshape(images, values, cells, height * width)
         shape = (images, 1, cells, regions.shape[2] * self.samples**2)
@@ -100,9 +100,9 @@ class PsRoiAlign(nn.Module):
         return best.flatten(1, 2)[..., None].to(x.dtype)
 
     def _taps(self, start: Tensor, end: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Along one axis, from edges (N, R): the two pixels of each sample and the second one's share.
+        """Along one axis, from edges (N, R): the two pixels of each sample and the weight of the second.
 
-        Each (N, bins, R, samples).
+        Each is (N, bins, R, samples).
         """
         count = self.bins * self.samples
         shares = (torch.arange(count, device=start.device) + 0.5) / count
@@ -112,8 +112,8 @@ class PsRoiAlign(nn.Module):
         return low.long(), (low.long() + 1).clamp(max=length - 1), places - low
 
 
-class Dealt(nn.Module):
-    """[shuffle]: channels dealt out in turn."""
+class ChannelShuffle(nn.Module):
+    """[shuffle]: interleaves `groups` groups of channels."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Shortcuts between maps of different height and width, which only the Darknet of 2019 knows."""
+"""Shortcuts between maps of different height and width, which only the Darknet of 2019 supports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cspbench.network.network import Network
 
 
 def _unequal(network: Network) -> Iterator[tuple[int, Shape, Shape]]:
-    """Layer index, what it adds and what it adds that to, of every pair of different height or width."""
+    """Layer index, added shape and current shape wherever height or width differ."""
     for index, layer in enumerate(network.layers):
         if isinstance(layer, Shortcut):
             current, *added = network.inputs(index)
@@ -21,21 +21,21 @@ def _size(shape: Shape) -> str:
 
 
 def old_only(network: Network) -> list[str]:
-    """The shortcuts for which today's Darknet refuses the whole network, a line each."""
+    """One line per shortcut that current Darknet refuses."""
     return [
-        f"layer {index} joins {_size(added)} and {_size(current)}: only Darknet before 2020-01-06 loads it"
+        f"layer {index} adds {_size(added)} to {_size(current)}, which only Darknet before 2020-01-06 supports"
         for index, added, current in _unequal(network)
     ]
 
 
 def misfits(network: Network) -> list[str]:
-    """The shortcuts of which neither size divides the other, a line each.
+    """One warning per shortcut between sizes of which neither divides the other.
 
-    Darknet rounds the ratio down and reads on: what it adds then lies elsewhere in the image.
+    Darknet rounds the ratio down, so that the pixels it adds do not match in position.
     """
     return [
-        f"{network.place(index)}: adds {_size(added)} onto {_size(current)}, of which neither divides the other: "
-        "Darknet adds pixels of different places, and so does this"
+        f"{network.place(index)}: adds {_size(added)} to {_size(current)}, which is not a multiple or a divisor; "
+        "as in Darknet, pixels of different positions are added"
         for index, added, current in _unequal(network)
         if any(max(pair) % min(pair) for pair in zip(added[1:], current[1:], strict=True))
     ]

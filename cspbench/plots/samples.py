@@ -1,8 +1,11 @@
-"""Some images of a data set drawn with what was detected and what is there."""
+"""Images of a data set drawn with what was detected and what is there; and what AP is made of, plotted."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,17 +13,52 @@ from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.decode import decode
 from cspbench.detection.ap.matching import Detections
-from cspbench.errors import BadImageError
+from cspbench.errors import BadImageError, UsageError
+from cspbench.plots import detections as figures
 from cspbench.plots.detections import Box, draw
 
+if TYPE_CHECKING:
+    from cspbench.detection.collect import AtThreshold
 
-def draw_samples(source: CocoSource, detections: Detections, count: int, folder: Path) -> list[Path]:
-    """Draw `count` images, evenly spread, as PNG files named after them; returns the files."""
+
+def chosen(source: CocoSource, which: str) -> list[int]:
+    """The places of the images that "8" (evenly spread), "all", "image:ID" or "class:NAME" means."""
+    kind, _, name = which.partition(":")
+    truth = source.ground_truth
+    found: list[int] = []
+    if which == "all":
+        found = list(range(len(source)))
+    elif which.isdecimal() and int(which[:9]) > 0:
+        count = min(int(which[:9]), len(source))
+        found = [place * len(source) // count for place in range(count)]
+    elif kind == "image":
+        found = [place for place, image in enumerate(source.images) if str(image.id) == name]
+    elif kind == "class" and truth is not None:
+        numbers = [number for number, known in truth.categories.items() if known == name]
+        there = set(truth.images[np.isin(truth.category_ids, numbers)].tolist())
+        found = [place for place, image in enumerate(source.images) if image.id in there]
+    if not found:
+        raise UsageError(
+            "usage.draw",
+            "--draw names no image",
+            expected="a number from 1, all, image:ID or class:NAME, of the data set",
+            found=repr(which),
+            remedy="Try --draw 8",
+        )
+    return found
+
+
+def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path) -> list[Path]:
+    """Draw images as PNG files named after them; returns the files. See `chosen` for `which`.
+
+    Images of one name, which lie in different folders or differ in their suffixes, have their ids in it as well.
+    """
     truth = source.ground_truth
     names = truth.categories if truth is not None else COCO_CATEGORIES
-    files = []
-    for place in range(min(count, len(source))):
-        sample = source.sample(place * len(source) // min(count, len(source)))
+    alike = Counter(Path(image.file_name).stem.casefold() for image in source.images)
+    files: dict[Path, None] = {}
+    for place in chosen(source, which):
+        sample = source.sample(place)
         mine = np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
         found = [
             Box(
@@ -34,11 +72,32 @@ def draw_samples(source: CocoSource, detections: Detections, count: int, folder:
         if truth is not None:
             objects = np.flatnonzero(truth.images == sample.image_id)
             there = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in objects]
-        path = folder / f"{Path(sample.key).stem}.png"
+        stem = Path(sample.key).stem
+        path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
+        while path in files:
+            path = path.with_name(f"{path.stem}-{sample.image_id}.png")
         try:
             pixels = decode(sample.data, sample.key)
         except BadImageError:
             continue  # the evaluation names it
         draw(pixels, found, there, path)
-        files.append(path)
-    return files
+        files[path] = None
+    return list(files)
+
+
+def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
+    """Plot precision over recall, AP by size and, of several thresholds, AP over them; returns the files."""
+    curves = {f"NMS {each.nms:g}": each.measured for each in at if each.measured}
+    if not curves:
+        return []
+    written = [folder / "precision-recall.png", folder / "ap-by-size.png"]
+    figures.curves(next(iter(curves.values())), written[0])
+    figures.sizes(curves, written[1])
+    if len(curves) > 1:
+        lines = {
+            label: {each.nms: float(each.measured.percent()[name] or 0) for each in at if each.measured}
+            for name, label in (("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"))
+        }
+        written.append(folder / "ap-over-nms.png")
+        figures.thresholds(lines, written[-1])
+    return written

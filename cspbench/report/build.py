@@ -24,7 +24,12 @@ from cspbench.zoo.registry import provenance, remarks
 
 
 def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
-    """The rows of every table, from a results directory and run directories (or folders of runs)."""
+    """The rows of every table, from a results directory and run directories (or folders of runs).
+
+    From runs alone where there are no results yet.
+    """
+    if runs and not results.exists():
+        return rows(Sources((), tuple(of_runs(runs))))
     return rows(from_disk(results, runs))
 
 
@@ -50,7 +55,7 @@ def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
     """The evaluations in run directories, or in folders of them."""
     if not paths:
         return []
-    from cspbench.inference.run import find_runs
+    from cspbench.results.runs import find_runs
 
     return [of_run(path) for path in find_runs(list(paths))]
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Column
@@ -58,6 +58,17 @@ class Svg(NamedTuple):
     element: str
     rules: str
     description: str
+
+
+class Drawing(Protocol):
+    """A figure; `name` is its file's, without suffix."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def svg(self) -> Svg:
+        """What stands for it in a page."""
 
 
 def html(shown: Sequence[Shown], drawings: Sequence[Svg] = ()) -> str:

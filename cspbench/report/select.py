@@ -49,13 +49,8 @@ def marks(cell: ReportCell) -> set[str]:
     return found
 
 
-def select(
-    lines: Iterable[ReportRow], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
-) -> list[Shown]:
-    """The tables with lines to show, in their order; no `names` and no `only` show all.
-
-    Raises `UsageError` for a name or a mark that does not exist.
-    """
+def check_names(tables: Sequence[Table], names: Sequence[str], only: Sequence[str]) -> None:
+    """Raise `UsageError` for the name of a table or a mark that does not exist."""
     known = [table.name for table in tables]
     for name in names:
         if name not in known:
@@ -63,7 +58,17 @@ def select(
     for mark in only:
         if mark not in MARKS:
             raise unknown("usage.unknown-mark", "no such mark", mark, list(MARKS))
-    by_table: dict[str, list[ReportRow]] = {name: [] for name in known}
+
+
+def select(
+    lines: Iterable[ReportRow], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
+) -> list[Shown]:
+    """The tables with lines to show, in their order; no `names` and no `only` show all.
+
+    Raises `UsageError` for a name or a mark that does not exist.
+    """
+    check_names(tables, names, only)
+    by_table: dict[str, list[ReportRow]] = {table.name: [] for table in tables}
     for line in lines:
         if not only or any(marks(cell) & {*only} for cell in line.cells.values()):
             by_table.setdefault(line.table, []).append(line)

@@ -178,7 +178,7 @@ def _reading(path: Path) -> Iterator[None]:
     except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise MigrationError(
             "results.not-results",
-            "not a result",
+            "not a file of results",
             where=str(path),
             expected="what `cspbench params --save`, an evaluation or `cspbench report --save` wrote",
             found=brief(f"{type(error).__name__}: {error}", 120),

@@ -19,10 +19,12 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from cspbench import __version__
 from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.io import write_bytes
 from cspbench.lock import exclusive
+from cspbench.provenance import CHANGED, commit
 from cspbench.results.schema import (
     ClassificationMetrics,
     CocoIdentity,
@@ -34,6 +36,7 @@ from cspbench.results.schema import (
     Session,
     encode,
 )
+from cspbench.results.sessions import program
 from cspbench.results.store import merged_thresholds, read_record
 
 PATIENCE = 60.0
@@ -280,3 +283,20 @@ def _with_earlier(run: RunDirectory, metrics: DetectionMetrics) -> DetectionMetr
     except CspbenchError:
         return metrics
     return merged_thresholds(earlier, metrics) if isinstance(earlier, DetectionMetrics) else metrics
+
+
+def made_by_others(folder: Path) -> str | None:
+    """What made the predictions of the runs in a folder, where it is not this code as it is now; None where it is.
+
+    None, too, where there are none. Of a checkout with changes it is not known which they were.
+    """
+    own = __version__, commit()
+    for file in sorted(folder.glob("*/run.json")):
+        try:
+            record = read_record(file, Run)
+        except CspbenchError:
+            return f"an unknown program ({brief(str(file))} cannot be read)"
+        for session in record.sessions:
+            if (session.cspbench, session.commit) != own or str(session.commit).endswith(CHANGED):
+                return program(session)
+    return None

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
+from cspbench.data.coco import SPLITS
 
 SCHEMA = 2
 MOST = 100_000_000
@@ -146,6 +147,14 @@ class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
     user_file: bool
     last: LastLayer
 
+    def __post_init__(self) -> None:
+        if self.data.split is not None and self.data.split not in SPLITS:  # files are called by it and by the model
+            raise ValueError(f"split {self.data.split!r:.60}")
+        if "\0" in self.model:
+            raise ValueError("a model with a zero byte in its name")
+        if self.quoted and not isinstance(self.preset.get("nms_kind"), str):
+            raise ValueError("a protocol without a kind of NMS")
+
 
 Identity = ImagenetIdentity | CocoIdentity
 
@@ -218,7 +227,7 @@ class ClassOrder(Struct, frozen=True):
     words: str
 
 
-class ClassificationMetrics(Struct, frozen=True, kw_only=True):
+class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="imagenet"):
     """metrics.json of a classifier: the same bytes whoever made the predictions, by the same program."""
 
     schema: int = SCHEMA
@@ -264,7 +273,7 @@ class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
                 raise ValueError("an interval without an end")
 
 
-class DetectionMetrics(Struct, frozen=True, kw_only=True):
+class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="coco"):
     """metrics.json of a detector: every threshold at which its candidates were scored."""
 
     schema: int = SCHEMA
@@ -279,6 +288,11 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.images != self.identity.data.samples:
             raise ValueError(f"metrics of {self.images} images, the run has {self.identity.data.samples}")
+
+    @property
+    def awaits_server(self) -> bool:
+        """Whether it is of a test split whose server has not answered for every threshold."""
+        return self.submissions is not None and any(not each.ap for each in self.thresholds)
 
 
 Metrics = ClassificationMetrics | DetectionMetrics
@@ -361,7 +375,7 @@ class _Versioned(Struct):
 
 
 class OldSchemaError(ValueError):
-    """A record of another schema than this version's; `schema` is the file's."""
+    """A record of schema 1, which `cspbench.results.migrate` reads."""
 
     def __init__(self, schema: int) -> None:
         super().__init__(f"schema {schema}, not {SCHEMA}")
@@ -372,22 +386,39 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def encode(record: Struct | list[Any]) -> bytes:
-    """A record as JSON, indented by one, one final newline; equal records give equal bytes."""
-    return msgspec.json.format(_ENCODER.encode(record), indent=1) + b"\n"
+    """A record as JSON, indented by one, one final newline; equal records give equal bytes.
+
+    Bytes of a name or an argument that are not UTF-8 are written as escapes, "\\udcff", since JSON has no other form.
+    """
+    try:
+        data = _ENCODER.encode(record)
+    except UnicodeEncodeError:
+        data = _ENCODER.encode(_escaped(msgspec.to_builtins(record, builtin_types=(Decimal,))))
+    return msgspec.json.format(data, indent=1) + b"\n"
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(each) for key, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def decode(data: bytes, kind: type[Record]) -> Record:
     """The record in a file's bytes; raises `ValueError` saying what is wrong with it, whatever is in it.
 
-    `OldSchemaError` for one of an earlier schema, which is never misread as one of this.
+    `OldSchemaError` for one of schema 1, which is never misread as one of this.
     """
     try:
         versioned = msgspec.json.decode(data, type=_Versioned)
         schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema
         if schema is None:
             raise ValueError("Object missing required field `schema`")
-        if schema != SCHEMA:
+        if schema == 1:
             raise OldSchemaError(schema)
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema}, not {SCHEMA}")
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None

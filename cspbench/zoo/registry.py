@@ -23,7 +23,7 @@ def _models() -> dict[str, Model]:
     entries = tables.entries()
     if different := entries.keys() ^ BUILDERS.keys():
         raise TableError(
-            "models.not-registered",
+            "models.unregistered",
             "models without layers, or layers without a model",
             where=models.FILE,
             expected="a section for each model that a family of cspbench/zoo registers",

@@ -8,10 +8,10 @@ from typing import Any
 
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.tolerances import DEFAULT, parse
-from cspbench.report.model import Line, ReportedCell
+from cspbench.report.model import ReportCell, ReportRow
 
-TOP1 = ReportedCell("top1", "Top-1", "77.2", "%", "77.2", "77.2", "77.204", "0.0", "exact")
-PARAMS = ReportedCell("params", "#Parameter", "27.61M (-34%)", "M", "27.61", "27.61", "27605856", "0.00", "exact")
+TOP1 = ReportCell("top1", "Top-1", "77.2", "%", "77.2", "77.2", "77.204", "0.0", "exact")
+PARAMS = ReportCell("params", "#Parameter", "27.61M (-34%)", "M", "27.61", "27.61", "27605856", "0.00", "exact")
 UNMEASURED: dict[str, Any] = {
     "measured": None,
     "exact": None,
@@ -21,24 +21,24 @@ UNMEASURED: dict[str, Any] = {
 }
 
 
-def counted(count: int, verdict: str = "exact", **more: Any) -> ReportedCell:
+def counted(count: int, verdict: str = "exact", **more: Any) -> ReportCell:
     """`PARAMS` with another count."""
     millions = f"{Decimal(count) / 10**6:.2f}"
     delta = f"{Decimal(millions) - Decimal('27.61'):+f}"
     return replace(PARAMS, measured=millions, exact=str(count), verdict=verdict, delta=delta, **more)
 
 
-def top1(exact: str, verdict: str = "exact", **more: Any) -> ReportedCell:
+def top1(exact: str, verdict: str = "exact", **more: Any) -> ReportCell:
     """`TOP1` with another accuracy."""
     return replace(TOP1, measured=f"{Decimal(exact):.1f}", exact=exact, verdict=verdict, **more)
 
 
-def line(*cells: ReportedCell, table: str = "imagenet-big", row: str = "cspdarknet-53") -> Line:
+def line(*cells: ReportCell, table: str = "imagenet-big", row: str = "cspdarknet-53") -> ReportRow:
     """A row of those cells."""
     name, every = "CSPDarkNet-53", {cell.metric: cell for cell in cells}
-    return Line(table, row, name, {}, "csdarknet53", "cfg", None, None, every, name)
+    return ReportRow(table, row, name, {}, "csdarknet53", "cfg", None, None, every, name)
 
 
-def changes(before: list[Line], after: list[Line], fail_on: str = DEFAULT) -> Changes:
+def changes(before: list[ReportRow], after: list[ReportRow], fail_on: str = DEFAULT) -> Changes:
     """What changed, by tolerances as they are typed."""
     return compare(before, after, parse(fail_on))

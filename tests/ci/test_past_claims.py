@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from job import REPOSITORY
 from cspbench.ci.baseline import present
 from cspbench.ci.past_claims import with_claims
 from cspbench.errors import CspbenchError
-from cspbench.report.model import Line, ReportedCell, as_json
+from cspbench.report.model import ReportCell, ReportRow, as_json
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +100,7 @@ def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
 
 def test_claims_and_not_measurements_of_the_tables_of_then_count(tables: Path) -> None:
     """The counts at the baseline were judged by a claim that its tables had no more."""
-    rows = counts.rows()
-    rows[0]["params"] |= {"printed": "41.99M", "verdict": "off"}
-    counts.write(tables.parent / "results", *rows)
+    counts.write(tables.parent / "results", *counts.with_cell("params", printed="41.99M"))
     commit(tables)
     counts.write(tables.parent / "results")
     assert told(against("git:HEAD", tables.parent / "results")) == [("darknet-53", "params", "fixed")]
@@ -126,16 +125,18 @@ def test_tables_of_then_that_are_none(tables: Path, name: str, now: str, then: s
 
 def test_tables_of_then_need_not_name_their_models(tables: Path) -> None:
     """Those of earlier versions had neither models.toml nor the columns that name models and weights."""
-    big, models = tables / "imagenet-big.csv", tables / "models.toml"
-    whole, described = big.read_text("utf-8"), models.read_text("utf-8")
+    big, models, description = tables / "imagenet-big.csv", tables / "models.toml", tables / "tables.toml"
+    whole, described, text = (path.read_text("utf-8") for path in (big, models, description))
     header, *rows = csv.reader(whole.splitlines())
     kept = [at for at, name in enumerate(header) if name not in ("model", "note", "weights", "weights_status")]
     with big.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([row[at] for at in kept] for row in (header, *rows))
     models.unlink()
+    description.write_text(re.sub(r"(?m)^(presets|sweep|figure|size) = .*\n", "", text), "utf-8")
     commit(tables)
     big.write_text(whole, "utf-8")
     models.write_text(described, "utf-8")
+    description.write_text(text, "utf-8")
     assert told(against("git:HEAD", tables.parent / "results")) == []
 
 
@@ -153,7 +154,7 @@ def reported(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     results = counts.write(place / "results")
     lines = present(results).lines
 
-    def compared(row: str, **then: ReportedCell | None) -> Any:
+    def compared(row: str, **then: ReportCell | None) -> Any:
         (line,) = [line for line in lines if (line.table, line.row) == ("imagenet-big", row)]
         cells = {metric: cell for metric, cell in {**line.cells, **then}.items() if cell is not None}
         report = [replace(line, cells=cells) if each is line else each for each in lines]
@@ -164,11 +165,11 @@ def reported(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return compared
 
 
-def cell(printed: str, **more: Any) -> ReportedCell:
+def cell(printed: str, **more: Any) -> ReportCell:
     """A cell as a report has it, measured at a value that nobody should believe."""
     number = printed.partition(" ")[0].rstrip("M")
     measured = {"measured": "1.0", "exact": "1", "delta": None, "verdict": "off", **more}
-    return ReportedCell("top1", "Top-1", printed, "%", number, **measured)
+    return ReportCell("top1", "Top-1", printed, "%", number, **measured)
 
 
 def test_only_the_claims_of_a_report_count(reported: Any) -> None:
@@ -206,6 +207,6 @@ def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
-    line = Line("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
+    line = ReportRow("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
     ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
     assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -108,6 +110,32 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(typer.Exit) as left:
             demo(tmp_path)
         assert left.value.exit_code == int(failed)
+
+
+@pytest.mark.parametrize(
+    ("classified", "detected", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (4, 1, 4), (0, 4, 4)]
+)
+def test_an_evaluation_that_is_off_fails_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classified: int, detected: int, code: int
+) -> None:
+    from cspbench.cli import eval_coco, eval_imagenet, params, report
+    from cspbench.cli.demo import demo
+
+    def left_with(code: int) -> Callable[..., None]:
+        def command(**options: Any) -> None:
+            if code:
+                raise typer.Exit(code)
+
+        return command
+
+    monkeypatch.setattr(params, "count_all", lambda out: ("", False))
+    monkeypatch.setattr(eval_imagenet, "eval_imagenet", left_with(classified))
+    monkeypatch.setattr(eval_coco, "eval_coco", left_with(detected))
+    monkeypatch.setattr(report, "save", lambda out, runs: [])
+    monkeypatch.setattr(report, "list_off", lambda out: "")
+    with pytest.raises(typer.Exit) as left:
+        demo(tmp_path)
+    assert left.value.exit_code == code
 
 
 def test_predictions_of_other_code_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,13 @@ from refusals import refuses
 
 from cspbench.data import decode as module
 from cspbench.data.decode import decode
-from cspbench.data.jpeg_header import MOST_SEGMENTS, bare, exif, is_jpeg
+from cspbench.data.jpeg_header import bare, exif, is_jpeg
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 TABLE = 0xDB
 SCAN = 0xDA
+MOST = 4096
+"""Segments, before the first scan and from there on."""
 
 
 def segment(marker: int, data: bytes = b"") -> bytes:
@@ -72,13 +74,13 @@ def test_scans_are_counted(pixels: bytes, scans: int) -> None:
 
 def test_the_most_segments() -> None:
     """The first scan's header is one of them, and the end of the image is one among the pixels."""
-    for count, fits in ((MOST_SEGMENTS - 2, True), (MOST_SEGMENTS - 1, True), (MOST_SEGMENTS, False)):
+    for count, fits in ((MOST - 2, True), (MOST - 1, True), (MOST, False)):
         parts = [segment(0xFE)] * count
         for data in (file(*parts), file(pixels=b"".join(parts))):
             if fits:
                 assert bare(data).data.endswith(END)
             else:
-                with pytest.raises(ValueError, match=str(MOST_SEGMENTS)):
+                with pytest.raises(ValueError, match=str(MOST)):
                     bare(data)
 
 

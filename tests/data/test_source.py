@@ -15,7 +15,7 @@ from cspbench.data import source as module
 from cspbench.data import tar as tar_module
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import INSIDE, open_imagenet, scan
-from cspbench.data.source import Entry, FileSource, Region, is_image
+from cspbench.data.source import Entry, FileSource, Region, Sample, Source, is_image
 from cspbench.data.tar import members
 
 
@@ -95,7 +95,40 @@ def test_the_digest_is_of_keys_and_classes() -> None:
     assert len({base, *others}) == 7
 
 
+class Two(Source):
+    """The least that a source can be."""
+
+    kind = "two"
+
+    def __len__(self) -> int:
+        return 2
+
+    def sample(self, index: int) -> Sample:
+        return Sample("key", b"", None, None)
+
+
+def test_a_source_that_says_no_more_than_it_must() -> None:
+    source = Two()
+    assert [source.key(index) for index in (0, 1)] == ["0", "1"]
+    assert (source.path(0), source.random_access) == (None, True)
+    assert source.as_json() == {"kind": "two", "images": 2}
+
+
 # --- archives
+
+
+def test_of_two_members_of_one_name_the_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, data in (("a", b"1"), ("./b", b"22"), ("a", b"333"), ("./a", b"4444")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    found = members(path)
+    contents = {
+        name: path.read_bytes()[region.offset : region.offset + (region.length or 0)] for name, region in found.items()
+    }
+    assert contents == {"a": b"4444", "b": b"22"}
 
 
 def long_name(path: Path) -> int:

@@ -104,7 +104,7 @@ def test_two_commands_in_one_run(classified: Undisturbed, warm: Warm, tmp_path: 
     first = begun(classified.evaluation.arguments(), warm, tmp_path)
     for more in ((), ("--fresh",)):
         second = warm.begin(classified.evaluation.arguments(*more), tmp_path)
-        told(second, 4, "another command is working in this run", f"process {first.number} on", "another --run")
+        told(second, 4, "[incomplete.run-locked]", f"process {first.number} on", "another --run")
     first.resume()
     assert first.wait() == 0, first.words
     assert contents(tmp_path) == classified.files

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from refusals import refuses
 
-from cspbench.errors import DefinitionError
 from cspbench.network.builder import Builder
 from cspbench.network.layers import (
     Activation,
@@ -98,9 +98,8 @@ def test_the_network_has_the_name_the_input_and_the_layers() -> None:
     network = b.network()
     assert (network.name, network.input, network.layers) == ("net", (4, 6, 10), (AvgPool(sources=(-1,)),))
     assert Builder("net").input == (3, 256, 256)
-    with pytest.raises(DefinitionError) as caught:
+    with refuses("network.no-layers", where="net"):
         Builder("net").network()
-    assert caught.value.where == "net"
     b.route(7)
-    with pytest.raises(DefinitionError):
+    with refuses("network.unknown-source", where="net, layer 1 [route]", found="layer 7"):
         b.network()

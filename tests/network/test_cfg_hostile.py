@@ -33,8 +33,8 @@ TEXTS: dict[str, tuple[str, str, str, str, str]] = {
     "missing net": (CONV, ":1", "cfg.first-section", "[convolutional]", ""),
     "net comes later": (f"{CONV}{NET}", ":1", "cfg.first-section", "[convolutional]", ""),
     "no layer": (NET, ":1", "network.no-layers", "none", ""),
-    "empty": ("", "", "cfg.empty", "no section", ""),
-    "comments only": ("# [net]\n; [convolutional]\n", "", "cfg.empty", "no section", ""),
+    "empty": ("", "", "cfg.empty", "no sections", ""),
+    "comments only": ("# [net]\n; [convolutional]\n", "", "cfg.empty", "no sections", ""),
     "key before a section": ("width=8\n[net]\n", ":1", "cfg.bad-line", "'width=8'", ""),
     "line without a key": (f"{NET}nonsense\n", ":5", "cfg.bad-line", "'nonsense'", ""),
     "missing width": ("[net]\nheight=8\nchannels=3\n[avgpool]\n", ":1", "cfg.missing-key", "nothing", "width"),
@@ -226,7 +226,7 @@ TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         f"{NET}{CONV}[convolutional]\nstride_x=2\n[shortcut]\nfrom=-2\n",
         ":10, layer 2 [shortcut]",
         "network.shortcut-sizes",
-        "8x8 onto 8x4",
+        "8x8 to 8x4",
         "",
     ),
     "mask beyond anchors": (
@@ -381,7 +381,7 @@ def test_absurd_numbers_allocate_nothing(name: str) -> None:
 
 # name: bytes, code, where after the path, and what is found
 FILES: dict[str, tuple[bytes, str, str, str]] = {
-    "empty": (b"", "cfg.empty", "", "no section"),
+    "empty": (b"", "cfg.empty", "", "no sections"),
     "binary": (bytes(range(256)) * 64, "cfg.binary", "", "a NUL byte at 0"),
     "UTF-16": ("\ufeff[net]\nwidth=8\n".encode("utf-16"), "cfg.binary", "", "a NUL byte at 5"),
     "UTF-16 without mark": ("[net]\nwidth=8\n".encode("utf-16-be"), "cfg.binary", "", "a NUL byte at 0"),

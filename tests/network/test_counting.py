@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import KINDS, networks
+from refusals import refuses
 
-from cspbench.errors import CountingError, DefinitionError, UsageError
 from cspbench.network import counting, fvcore_counter
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, classifier, count, ledger
 from cspbench.network.layers import (
@@ -135,8 +135,10 @@ def test_parameters_of_fusion_factors_and_of_shared_arrays() -> None:
 
 
 def test_unknown_counting() -> None:
-    with pytest.raises(UsageError, match=r"unknown counting 'macs'.*conv\+maxpool"):
+    with refuses("usage.unknown-counting") as caught:
         ledger(POOLED).total("macs")
+    assert "'macs'" in caught.value.what
+    assert "conv+maxpool" in (caught.value.expected or "")
     assert {name for _, name, _ in BY_HAND} == set(COUNTINGS)
 
 
@@ -179,17 +181,17 @@ def test_a_broken_ledger_is_found_out(name: str, operation: str, monkeypatch: py
 
     monkeypatch.setattr(kind, "operations", broken)
     wrong = Network(network.name, network.input, network.layers)
-    with pytest.raises(CountingError) as caught:
+    where = f"{network.name}, layer {at} [{network.layers[at].section}], {operation}"
+    with refuses("count.disagree", where=where) as caught:
         count(wrong)
-    section = network.layers[at].section
-    assert caught.value.where == f"{network.name}, layer {at} [{section}], {operation}"
     assert {caught.value.expected, caught.value.found} == {f"{true + 1} by the ledger", f"{true} by fvcore"}
     assert caught.value.exit_code == 1
 
 
 def test_a_broken_parameter_count_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "parameters", lambda network, rule: 109)
-    with pytest.raises(CountingError, match=r"pooled, parameters \(weights\).*109 by the ledger, found 108 by fvcore"):
+    where = "pooled, parameters (weights)"
+    with refuses("count.disagree", where=where, expected="109 by the ledger", found="108 by fvcore"):
         count(POOLED)
 
 
@@ -200,7 +202,8 @@ def test_an_operation_that_fvcore_weighs_otherwise_is_found_out(monkeypatch: pyt
 
     honest = fvcore_counter.trace
     monkeypatch.setattr(fvcore_counter, "trace", trace)
-    with pytest.raises(CountingError, match=r"pooled, fvcore's total: .*7424 by the ledger, found 7425 by fvcore"):
+    where = "pooled, fvcore's total"
+    with refuses("count.disagree", where=where, expected="7424 by the ledger", found="7425 by fvcore"):
         count(POOLED)
 
 
@@ -256,5 +259,7 @@ def test_too_little_memory_for_a_layer_is_told(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(torch, "empty", refuse)
     network = Network("wide", (4096, 1, 1), (Convolution(sources=(-1,), filters=2**16),))
-    with pytest.raises(DefinitionError, match=r"wide: too little memory .*expected 1\.0 GiB .*ulimit"):
+    with refuses("network.too-large-to-count", where="wide") as caught:
         count(network)
+    assert "1.0 GiB" in (caught.value.expected or "")
+    assert "ulimit" in (caught.value.remedy or "")

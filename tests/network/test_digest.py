@@ -272,7 +272,7 @@ def test_the_form_is_as_documented() -> None:
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, b"a", object(), make_dataclass("Kindless", ["x"])(1)])
 def test_what_has_no_form_is_refused(value: object) -> None:
-    with pytest.raises(TypeError, match="no canonical form"):
+    with pytest.raises(TypeError, match=type(value).__name__):
         form(value)
 
 

@@ -13,6 +13,7 @@ from cspbench.network.layers import (
     Convolution,
     Crop,
     GaussianYolo,
+    Implicit,
     Layer,
     LocalAvgPool,
     MaxPool,
@@ -33,6 +34,7 @@ from cspbench.network.layers import (
     Upsample,
     Yolo,
 )
+from cspbench.network.operations import Operations
 
 LAST = (-1,)
 PAIR = (1, 0)
@@ -153,3 +155,56 @@ def test_what_fits_in_one_axis_only_is_refused(case: int) -> None:
         layer.output(inputs)
     assert caught.value.expected
     assert caught.value.found
+
+
+SUM = Shortcut(sources=(2, 1, 0), weighting="per_channel")
+ARRAYS: list[tuple[Layer, list[Shape], list[tuple[str, tuple[int, ...]]]]] = [
+    (Connected(sources=LAST, outputs=3), [(2, 5, 7)], [("bias", (3,)), ("weight", (3, 70))]),
+    (
+        Convolution(sources=LAST, filters=6, size=3, groups=2, batch_normalize=False),
+        [(4, 5, 7)],
+        [("bias", (6,)), ("weight", (6, 2, 3, 3))],
+    ),
+    # a factor for each channel of the current map, whatever is added has
+    (SUM, [(4, 2, 5), (2, 2, 5), (3, 2, 5)], [("fusion", (3, 4))]),
+    (SUM, [(4, 2, 5), (8, 2, 5), (4, 2, 5)], [("fusion", (3, 4))]),
+    (Shortcut(sources=PAIR, weighting="per_feature"), [(4, 2, 5), (8, 2, 5)], [("fusion", (2, 1))]),
+    (Implicit(sources=LAST, filters=4, atoms=3), [(2, 5, 7)], [("fusion", (12,))]),
+]
+
+
+@pytest.mark.parametrize("case", range(len(ARRAYS)), ids=lambda at: f"{ARRAYS[at][0].section}-{at}")
+def test_the_arrays_of_maps_that_are_not_alike(case: int) -> None:
+    layer, inputs, arrays = ARRAYS[case]
+    assert [(weight.role, weight.shape) for weight in layer.weights(inputs)] == arrays
+
+
+OPERATIONS: dict[str, Operations] = {
+    # of the cases above, by name
+    "conv, two strides": Operations(conv=504, batch_norm=56, activation=56),  # 2 * 7 * 4 = 56 values of 9
+    # before the blur 2 * 8 * 12 = 192 values of 9; behind it 2 * 4 * 4 = 32 of 9
+    "blur 3x3, two strides": Operations(conv=1728, blur=288, batch_norm=192, activation=192),
+    # before it 2 * 8 * 9 = 144 values of 1; behind it 2 * 3 * 4 = 24 of 4
+    "blur 2x2, two strides": Operations(conv=144, blur=96, batch_norm=144, activation=144),
+    "dilation": Operations(conv=135, batch_norm=15, activation=15),  # 5 * 3 = 15 values of 9
+    "connected": Operations(linear=210, activation=3),  # 3 * 70
+    "maxpool": Operations(pool_taps=360, pool_input=140),  # 9 * 2 * 4 * 5
+    "maxpool_depth": Operations(pool_taps=60, pool_input=60),
+    "route": Operations(),
+    "shortcut at half the size": Operations(shortcut=10),
+    "shortcut of half a map": Operations(shortcut=40),
+    "scale_channels": Operations(),
+    "sam": Operations(),
+    "upsample": Operations(upsample=40),
+    "reverse upsample": Operations(),
+    "resize": Operations(upsample=108),  # 3 * 4 * 9
+    "reorg3d": Operations(),
+    "proposals": Operations(),
+    "roialign": Operations(),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_operations_on_a_map_that_is_not_square(name: str) -> None:
+    layer, inputs, output = FITS[name]
+    assert layer.operations(inputs, output) == OPERATIONS[name]

@@ -112,3 +112,11 @@ def test_the_boxes_of_every_head_come_as_the_network_has_them() -> None:
     found = to_module(Network("net", (10, 2, 3), layers))(x)
     assert len(found) == 4
     assert all(torch.equal(each, x) for each in found)
+
+
+def test_a_layer_that_no_output_needs_is_computed_all_the_same() -> None:
+    """As in Darknet, so that its arrays have a place and its work is counted."""
+    layers = (Convolution(sources=LAST, filters=2), Convolution(sources=LAST, filters=3), BatchNorm(sources=(0,)))
+    module = to_module(Network("net", (3, 4, 4), layers), [0])
+    called = {str(node.target) for node in module.graph.nodes if node.op == "call_module"}
+    assert called >= {"layers.0.conv", "layers.1.conv", "layers.2.bn"}

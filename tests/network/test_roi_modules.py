@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from refusals import refuses
 from torch.nn import functional
 
-from cspbench.errors import DefinitionError
 from cspbench.network.builder import Builder
 from cspbench.network.layers import MultiBox, Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.module import to_module
@@ -242,7 +242,7 @@ def test_shuffle_deals_channels_out() -> None:
     x = torch.arange(6.0)[None, :, None, None].expand(1, 6, 5, 5)
     assert built(Shuffle(sources=(0,)))(x)[0, :, 0, 0].tolist() == [0, 2, 4, 1, 3, 5]
     assert built(Shuffle(sources=(0,), groups=3))(x)[0, :, 0, 0].tolist() == [0, 3, 1, 4, 2, 5]
-    with pytest.raises(DefinitionError, match="groups do not divide the channels"):
+    with refuses("network.indivisible-groups", expected="a divisor of 6", found="4"):
         built(Shuffle(sources=(0,), groups=4))
 
 
@@ -265,19 +265,22 @@ def test_darknets_average_pool_rounds_up_as_caffes() -> None:
     torch.testing.assert_close(to_module(b.network())(x), functional.avg_pool2d(x, 2, 2, ceil_mode=True))
 
 
+PROPOSALS = Proposals(sources=(0, 1), anchors=((1.0, 1.0),))
+
+
 @pytest.mark.parametrize(
-    ("layer", "shapes", "words"),
+    ("layer", "shapes", "code", "found"),
     [
-        (Proposals(sources=(0, 1), anchors=((1.0, 1.0),)), [(2, 4, 4), (4, 4, 4)], "do not fit the anchors"),
-        (Proposals(sources=(0, 1), anchors=((1.0, 1.0),)), [(1, 4, 4), (4, 4, 5)], "do not fit the anchors"),
-        (ALIGN, [(17, 4, 4), (4, 9, 1)], "cannot read regions"),
-        (ALIGN, [(18, 4, 4), (5, 9, 1)], "cannot read regions"),
-        (RoiBox(sources=(0,)), [(88, 9, 1)], "does not fit"),
-        (MultiBox(sources=(0,), anchors=((1.0, 1.0),)), [(86, 2, 2)], "does not fit"),
+        (PROPOSALS, [(2, 4, 4), (4, 4, 4)], "network.anchor-channels", "2x4x4 and 4x4x4"),
+        (PROPOSALS, [(1, 4, 4), (4, 4, 5)], "network.anchor-channels", "1x4x4 and 4x4x5"),
+        (ALIGN, [(17, 4, 4), (4, 9, 1)], "network.region-channels", "17x4x4 and 4x9x1"),
+        (ALIGN, [(18, 4, 4), (5, 9, 1)], "network.region-channels", "18x4x4 and 5x9x1"),
+        (RoiBox(sources=(0,)), [(88, 9, 1)], "network.head-filters", "88"),
+        (MultiBox(sources=(0,), anchors=((1.0, 1.0),)), [(86, 2, 2)], "network.head-filters", "86"),
     ],
 )
 def test_what_does_not_fit_is_refused(
-    layer: Proposals | RoiAlign | RoiBox | MultiBox, shapes: list[tuple[int, int, int]], words: str
+    layer: Proposals | RoiAlign | RoiBox | MultiBox, shapes: list[tuple[int, int, int]], code: str, found: str
 ) -> None:
-    with pytest.raises(DefinitionError, match=words):
+    with refuses(code, found=found):
         layer.output(shapes)

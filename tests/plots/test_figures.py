@@ -13,23 +13,24 @@ import pytest
 from report_lines import published
 
 from cspbench.claims import tables
-from cspbench.claims.verdict import Word
+from cspbench.claims.verdict import Status
 from cspbench.plots import figures as module
+from cspbench.plots import style
 from cspbench.plots.figures import Plot, plots
 from cspbench.plots.style import VARIABLES, styled
-from cspbench.report.model import Line
+from cspbench.report.model import ReportRow
 
 pytest.importorskip("matplotlib")
 TABLES = tables.load_all()
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[Line]:
+def lines() -> list[ReportRow]:
     return published()
 
 
 @pytest.fixture(scope="module")
-def drawn(lines: list[Line]) -> dict[str, Plot]:
+def drawn(lines: list[ReportRow]) -> dict[str, Plot]:
     return {plot.name: plot for plot in plots(lines, TABLES)}
 
 
@@ -41,12 +42,12 @@ def test_what_there_is_to_draw(drawn: dict[str, Plot]) -> None:
     assert [*drawn] == ["accuracy-vs-bflops", "accuracy-vs-params", "ap-over-nms", "residuals"]
 
 
-def test_nothing_measured_leaves_residuals_out(lines: list[Line]) -> None:
+def test_nothing_measured_leaves_residuals_out(lines: list[ReportRow]) -> None:
     unmeasured = [line for line in lines if line.table == "coco-loss"]
     assert plots(unmeasured, [tables.load("coco-loss")]) == []
 
 
-def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[Line]) -> None:
+def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[ReportRow]) -> None:
     assert "AP over NMS threshold, as published and measured" in texts(drawn["ap-over-nms"])
     unmeasured = [
         replace(line, cells={each: replace(cell, measured=None) for each, cell in line.cells.items()})
@@ -59,9 +60,9 @@ def test_the_words_are_of_what_is_drawn(drawn: dict[str, Plot], lines: list[Line
 
 
 def test_a_residual_has_its_words_on_its_side_of_zero() -> None:
-    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Word.OFF)
-    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Word.FITTED)
-    far = module.Residual("far BFLOPs", Decimal("-6.00"), Word.OFF)
+    off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Status.OFF)
+    alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Status.FITTED)
+    far = module.Residual("far BFLOPs", Decimal("-6.00"), Status.OFF)
     residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}, "Accuracy and AP": {}}
     with styled():
         (axes,) = module._strips(residuals, "").axes
@@ -85,7 +86,7 @@ def test_labels_and_units(drawn: dict[str, Plot]) -> None:
     assert "CSPResNeXt50-PANet-SPP-GIoU, measured" not in suppression
 
 
-def test_every_network_of_a_sweep_is_drawn(lines: list[Line]) -> None:
+def test_every_network_of_a_sweep_is_drawn(lines: list[ReportRow]) -> None:
     """Seven of them, more than there are colours."""
     first = [line for line in lines if line.table == "coco-nms" and line.label == "CSPResNeXt50-PANet-SPP"]
     many = [replace(line, label=f"network {number}") for number in range(7) for line in first]
@@ -96,7 +97,7 @@ def test_every_network_of_a_sweep_is_drawn(lines: list[Line]) -> None:
     assert len({(line.get_color(), line.get_marker()) for line in drawn}) == 7
 
 
-def test_every_table_of_a_sweep_has_its_figure(lines: list[Line]) -> None:
+def test_every_table_of_a_sweep_has_its_figure(lines: list[ReportRow]) -> None:
     table = tables.load("coco-nms")
     other = replace(table, name="other-nms")
     more = [*lines, *(replace(line, table="other-nms") for line in lines if line.table == "coco-nms")]
@@ -104,9 +105,9 @@ def test_every_table_of_a_sweep_has_its_figure(lines: list[Line]) -> None:
     assert found == ["ap-over-nms-coco-nms", "ap-over-nms-other-nms"]
 
 
-def test_residuals_are_grouped_by_table_and_verdict(drawn: dict[str, Plot], lines: list[Line]) -> None:
+def test_residuals_are_grouped_by_table_and_verdict(drawn: dict[str, Plot], lines: list[ReportRow]) -> None:
     found = texts(drawn["residuals"])
-    for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 within", "CSPDarkNet-53 Top-5"):
+    for text in ("imagenet-big", "coco-nms", "25 exact", "ResNet-50 BFLOPs", "3 close", "CSPDarkNet-53 Top-5"):
         assert text in found
     counts = module._residuals(lines, TABLES)["Parameters and operations"]["imagenet-big"]
     off = {residual.name: residual.value for residual in counts if residual.verdict == "off"}
@@ -132,7 +133,7 @@ def test_no_label_covers_another(drawn: dict[str, Plot], name: str) -> None:
         assert not any(legend.get_window_extent(renderer).overlaps(label) for label in labels)
 
 
-def test_the_same_bytes(drawn: dict[str, Plot], lines: list[Line]) -> None:
+def test_the_same_bytes(drawn: dict[str, Plot], lines: list[ReportRow]) -> None:
     for again in plots(lines, TABLES):
         assert again.svg == drawn[again.name].svg
     # the trade-offs' files: test_tradeoff.py
@@ -155,9 +156,14 @@ def test_an_svg_fits_a_strict_page(drawn: dict[str, Plot]) -> None:
         assert {*re.findall(r'(?:url\(|href=")#([^")]*)', element)} <= ids
 
 
-def test_settings_of_matplotlib_are_left_alone(lines: list[Line]) -> None:
+def test_settings_of_matplotlib_are_left_alone(lines: list[ReportRow]) -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
     plots(lines, TABLES)[2].svg  # noqa: B018
     assert dict(mpl.rcParams) == before
+
+
+def test_a_colour_that_the_page_does_not_know_stays() -> None:
+    themed = style._themed("fill: #123456; stroke: #1f2a37; font: 10px 'DejaVu Sans', sans-serif")
+    assert themed == "fill: #123456; stroke: var(--ink); font: 10px system-ui, sans-serif"

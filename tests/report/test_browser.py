@@ -56,10 +56,10 @@ STEPS = """
   note("hits", all("td.hit").map((cell) => cell.dataset.title));
   const said = all(".notes li").filter((each) => !each.hidden && !each.closest("section").hidden);
   note("notes", said.length);
-  box("within").click();
+  box("close").click();
   step("off or within");
   box("off").click();
-  box("within").click();
+  box("close").click();
   step("all");
 
   note("ascending", press("BFLOPs"));

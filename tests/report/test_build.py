@@ -8,43 +8,46 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from result_files import classifier, counted, counts, detector
+from refusals import refuses
+from result_files import classifier, counted, counts, detector, network_of, put, sources, stored, threshold
 from snapshot import ROWS
 
 from cspbench.errors import CspbenchError
-from cspbench.network.network import digest
+from cspbench.report import build, text
 from cspbench.report import model as cells
-from cspbench.report import text
-from cspbench.report.build import gather, gather_files
-from cspbench.report.model import Line, ReportedCell
-from cspbench.results.store import keep
-from cspbench.zoo.registry import model
+from cspbench.report.model import ReportCell, ReportRow
+from cspbench.results.schema import Scoring, Session
+from cspbench.results.store import StoredEvaluation, keep, of_files
 
 
-def line(lines: list[Line], table: str, row: str) -> Line:
-    return next(each for each in lines if (each.table, each.row) == (table, row))
+def line(rows: list[ReportRow], table: str, row: str) -> ReportRow:
+    return next(each for each in rows if (each.table, each.row) == (table, row))
 
 
-def cell(files: dict[str, bytes], table: str, row: str, metric: str) -> ReportedCell:
-    return line(gather_files(files, "results"), table, row).cells[metric]
+def rows(data: bytes | None = None, **evaluations: StoredEvaluation) -> list[ReportRow]:
+    return build.rows(sources(data, **evaluations))
 
 
-def top1(**evaluations: bytes) -> ReportedCell:
+def count(counted_: Any, metric: str) -> ReportCell:
+    return line(rows(counts(counted_)), counted_.table, counted_.id).cells[metric]
+
+
+def top1(**evaluations: StoredEvaluation) -> ReportCell:
     """CSPDarkNet-53's published 77.2 with these evaluations."""
-    files = {f"evaluations/{name}.json": data for name, data in evaluations.items()}
-    return cell(files, "imagenet-big", "cspdarknet-53", "top1")
+    return line(rows(**evaluations), "imagenet-big", "cspdarknet-53").cells["top1"]
 
 
-def ap(table: str, row: str, **evaluations: bytes) -> ReportedCell:
-    return cell({f"evaluations/{name}.json": data for name, data in evaluations.items()}, table, row, "ap")
+def ap(table: str, row: str, **evaluations: StoredEvaluation) -> ReportCell:
+    return line(rows(**evaluations), table, row).cells["ap"]
 
 
 def test_nothing_measured_says_why() -> None:
-    lines = gather_files({}, "results")
+    lines = rows()
     assert len([each for each in lines if not each.table.startswith("sample-")]) == ROWS
     big = line(lines, "imagenet-big", "darknet-53").cells
     assert {metric: each.mark for metric, each in big.items()} == {
@@ -56,60 +59,73 @@ def test_nothing_measured_says_why() -> None:
     assert line(lines, "coco-gpu", _first(lines, "coco-gpu")).cells["fps"].mark == "unmeasured: hardware"
 
 
-def _first(lines: list[Line], table: str) -> str:
+def _first(lines: list[ReportRow], table: str) -> str:
     return next(each.row for each in lines if each.table == table)
 
 
 def test_every_row_has_a_name_of_its_own_in_its_table() -> None:
-    names = [(each.table, each.name) for each in gather_files({}, "results")]
+    names = [(each.table, each.name) for each in rows()]
     assert ("coco-cpu", "Ours (csppeleenet-ref-prn-3l) 320×320") in names
     assert len({*names}) == len(names)
 
 
 def test_counts_are_held_against_the_claim_and_the_base() -> None:
     # 41.57M and 27.61M (-34%): 27,605,920 / 41,573,216 = 0.66403, a third less
-    files = {
-        "params.json": counts(
-            counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights")),
-            counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, "weights")),
-        )
-    }
-    found = cell(files, "imagenet-big", "cspdarknet-53", "params")
+    data = counts(
+        counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights")),
+        counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, "weights")),
+    )
+    found = line(rows(data), "imagenet-big", "cspdarknet-53").cells["params"]
     assert (found.claim, found.measured, found.exact, found.delta) == ("27.61", "27.61", "27605920", "+0.00")
-    assert found.mark == "exact"
-    assert found.comparison == cells.Compared("(-34%)", "(-34%)", "DarkNet-53")
+    assert (found.mark, found.images, found.tolerance) == ("exact", None, None)
+    assert found.comparison == cells.ComparisonResult("(-34%)", "(-34%)", "DarkNet-53")
     assert found.comparison.verdict == "exact"
-    assert found.made is not None
-    assert (found.made.command, found.made.counting, found.made.definition) == ("cspbench by hand", "weights", "cfg")
+    made = found.provenance
+    assert made is not None
+    assert (made.command, made.version, made.counting, made.definition) == (
+        "cspbench by hand",
+        "0.1.0",
+        "weights",
+        "cfg",
+    )
 
 
 def test_counts_under_another_rule_do_not_pass_for_the_claims() -> None:
-    files = {
-        "params.json": counts(counted("imagenet-big", "darknet-53", "darknet53", params=(41_645_640, "learnable")))
-    }
-    found = cell(files, "imagenet-big", "darknet-53", "params")
-    assert (found.mark, found.measured, found.delta) == ("unmeasured: other-way", "41.65", None)
+    found = count(counted("imagenet-big", "darknet-53", "darknet53", params=(41_645_640, "learnable")), "params")
+    assert (found.mark, found.measured, found.delta) == ("unmeasured: protocol-mismatch", "41.65", None)
     assert found.note == "counted as learnable"
 
 
 def test_a_count_under_another_rule_is_not_doubled_as_the_claim_is() -> None:
-    line = counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv"))
-    found = cell({"params.json": counts(line)}, "imagenet-big", "hardnet-138s", "bflops")
-    assert (found.mark, found.measured) == ("unmeasured: other-way", "13.3")
+    found = count(counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv")), "bflops")
+    assert (found.mark, found.measured) == ("unmeasured: protocol-mismatch", "13.3")
 
 
-@pytest.mark.parametrize(("same", "mark"), [(True, "exact"), (False, "unmeasured: other-way")])
+def test_counts_of_zero_crash_nothing() -> None:
+    data = counts(
+        counted("imagenet-big", "darknet-53", "darknet53", params=(0, "weights")),
+        counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, "weights")),
+    )
+    found = rows(data)
+    base, row = (line(found, "imagenet-big", id_).cells["params"] for id_ in ("darknet-53", "cspdarknet-53"))
+    assert (base.mark, base.measured, base.delta) == ("off", "0.00", "-41.57")
+    assert row.comparison == cells.ComparisonResult("(-34%)", None, "DarkNet-53")
+    assert (row.mark, row.comparison.verdict) == ("exact", "unmeasured")
+
+
+@pytest.mark.parametrize(("same", "mark"), [(True, "exact"), (False, "unmeasured: protocol-mismatch")])
 def test_counts_of_a_network_that_has_changed_since_are_held_against_nothing(same: bool, mark: str) -> None:
-    line = counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"))
-    network = digest(model("darknet53").build()) if same else "e" * 64
-    files = {"params.json": counts({**line, "size": [256, 256], "network": network})}
-    found = cell(files, "imagenet-big", "darknet-53", "params")
+    network = network_of("darknet53")[0] if same else "v2:" + "e" * 64
+    row = counted(
+        "imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"), size=(256, 256), network=network
+    )
+    found = count(row, "params")
     assert (found.mark, found.note) == (mark, None if same else "the network has changed since")
 
 
 def test_a_rows_remark_is_not_taken_for_the_cause_of_a_miss() -> None:
     line_of = counted("imagenet-big", "resnet-50", "resnet50", bflops=(9, "conv+maxpool"))
-    found = line(gather_files({"params.json": counts(line_of)}, "results"), "imagenet-big", "resnet-50")
+    found = line(rows(counts(line_of)), "imagenet-big", "resnet-50")
     assert (found.cells["bflops"].mark, found.cells["bflops"].note) == ("off", None)
     said = text.notes(found)
     assert said[0] == "BFLOPs off: no cause is known"
@@ -117,69 +133,100 @@ def test_a_rows_remark_is_not_taken_for_the_cause_of_a_miss() -> None:
 
 
 def test_the_data_of_a_partial_number_are_its_part() -> None:
-    def data(found: ReportedCell) -> str | None:
-        return found.made.data if found.made else None
+    def data(found: ReportCell) -> str:
+        assert found.provenance is not None
+        return str(found.provenance.data)
 
-    whole = {"kind": "folders", "images": 50_000, "sha256": "b" * 64}
-    part = top1(run=classifier(top1=30, images=50, data={**whole, "limit": 50}))
-    assert str(data(part)).startswith("folders, 50 of 50000 images, ")
-    assert str(data(top1(run=classifier()))).startswith("folders, 50000 images, ")
-    drawn = {"evaluations/run.json": classifier("sample-csp-classifier", 230, images=240)}
-    assert str(data(cell(drawn, "sample-classification", "sample-csp-classifier", "top1"))).startswith(
-        "the drawn sample, 240 images"
-    )
+    sha = f", sha256 {'b' * 64}"
+    assert data(top1(run=classifier(top1=30, limit=50))) == f"folders, 50 of 50000 images{sha}"
+    part = top1(run=classifier(top1=30, limit=50, seed=7))
+    assert data(part) == f"folders, 50 of 50000 images drawn with seed 7{sha}"
+    assert data(top1(run=classifier())) == f"folders, 50000 images{sha}"
+    drawn = rows(run=classifier("sample-csp-classifier", 230, images=240))
+    found = line(drawn, "sample-classification", "sample-csp-classifier").cells["top1"]
+    assert data(found) == f"the drawn sample, 240 images{sha}"
 
 
 @pytest.mark.parametrize(
-    ("correct", "mark", "measured", "delta"),
+    ("correct", "mark", "measured", "delta", "images"),
     [
-        (38_600, "exact", "77.2", "+0.0"),  # 77.200
-        (38_725, "within", "77.5", "+0.3"),  # 77.450 rounds up; Wilson's interval 77.08 to 77.81 holds 77.2
-        (38_500, "within", "77.0", "-0.2"),
-        (38_000, "off", "76.0", "-1.2"),
+        (38_600, "exact", "77.2", "+0.0", 0),  # 77.200
+        (38_624, "exact", "77.2", "+0.0", 24),
+        (38_625, "close", "77.3", "+0.050", 25),
+        (38_626, "off", "77.3", "+0.052", 26),
+        (38_450, "off", "76.9", "-0.300", -150),
+        (38_000, "off", "76.0", "-1.200", -600),
     ],
 )
-def test_accuracies(correct: int, mark: str, measured: str, delta: str) -> None:
+def test_accuracies(correct: int, mark: str, measured: str, delta: str, images: int) -> None:
     found = top1(run=classifier(top1=correct))
-    assert (found.mark, found.measured, found.delta) == (mark, measured, delta)
+    assert (found.mark, found.measured, found.delta, found.images) == (mark, measured, delta, images)
+    assert found.tolerance == "0.05"
+    shown = {0: "0", 24: "0 (24 images more)", 25: "+0.050 (25 images more)", -150: "-0.300 (150 images fewer)"}
+    if images in shown:
+        assert text.delta(found) == shown[images]
 
 
 def test_the_newest_complete_run_counts_and_the_others_are_listed() -> None:
     found = top1(
         old=classifier(top1=38_000, when="2025-01-01T00:00:00Z"),
         new=classifier(top1=38_600, when="2026-01-01T00:00:00Z"),
-        newest=classifier(top1=1, when="2027-01-01T00:00:00Z", images=100, data={"images": 100, "limit": 100}),
+        newest=classifier(top1=1, when="2027-01-01T00:00:00Z", limit=100),
         unfinished=classifier(when="2028-01-01T00:00:00Z", finished=False),
         half=classifier(when="2024-01-01T00:00:00Z", precision="bf16"),
     )
-    assert found.made is not None
-    assert (found.made.run, found.mark) == ("new", "exact")
-    assert [(each.made.run, each.measured, each.why) for each in found.others] == [
-        ("old", "76.0", "a newer one counts"),
-        ("half", "77.2", "bf16 arithmetic"),
-        ("newest", "1.0", "a part of the data only"),
-        ("unfinished", None, "incomplete: the run can be resumed"),
+    assert found.provenance is not None
+    assert (found.provenance.run, found.mark) == ("new", "exact")
+    assert [(each.provenance.run, each.measured, each.why, each.partial) for each in found.others] == [
+        ("old", "76.0", "a newer one counts", False),
+        ("half", "77.2", "bf16 arithmetic", False),
+        ("newest", "1.0", "a part of the data only", True),
+        ("unfinished", None, "incomplete: the run can be resumed", True),
     ]
 
 
-def test_a_part_of_the_data_is_never_a_verdict() -> None:
-    found = top1(run=classifier(top1=77, images=100, data={"images": 100, "limit": 100}))
+def test_a_part_that_nobody_drew_is_never_a_verdict() -> None:
+    found = top1(run=classifier(top1=77, limit=100))
     assert (found.mark, found.partial, found.measured, found.delta) == ("unmeasured: partial", True, "77.0", None)
+    # Wilson's interval of 77 of 100, worked out from its formula
+    assert found.interval == ("67.85", "84.16")
     found = top1(run=classifier(finished=False))
     assert (found.mark, found.partial, found.measured) == ("unmeasured: partial", True, None)
 
 
+@pytest.mark.parametrize(("correct", "mark"), [(77, "consistent"), (86, "inconsistent"), (85, "consistent")])
+def test_a_part_drawn_at_random_is_held_against_its_interval(correct: int, mark: str) -> None:
+    # 95 % of 100: 77 is 67.85 to 84.16, 85 is 76.72 to 90.69, 86 is 77.86 to 91.47
+    found = top1(run=classifier(top1=correct, limit=100, seed=0))
+    assert (found.mark, found.partial, found.images) == (mark, True, None)
+
+
 def test_another_data_set_is_another_split() -> None:
-    assert top1(run=classifier(images=200, top1=150)).mark == "unmeasured: other-split"
+    assert top1(run=classifier(images=200, top1=150)).mark == "unmeasured: split-mismatch"
     found = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(split="val2017"))
-    assert (found.mark, found.measured, found.delta) == ("unmeasured: other-split", "38.0", None)
+    assert (found.mark, found.measured, found.delta) == ("unmeasured: split-mismatch", "38.0", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "mark", "measured", "delta"),
+    [
+        ("38.04996", "exact", "38.0", "+0.0"),
+        ("38.05", "close", "38.1", "+0.050"),
+        ("38.1", "close", "38.1", "+0.100"),
+        ("38.10001", "off", "38.1", "+0.100"),
+        ("37.0", "off", "37.0", "-1.000"),
+    ],
+)
+def test_ap(value: str, mark: str, measured: str, delta: str) -> None:
+    found = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(ap=value))
+    assert (found.mark, found.measured, found.delta, found.tolerance) == (mark, measured, delta, "0.1")
+    assert found.exact == value.removesuffix(".0")
 
 
 def test_ap_belongs_to_its_threshold_and_preset() -> None:
     row = "cspresnext50-panet-spp-512-nms0.45"
     assert ap("coco-nms", row, run=detector()).mark == "exact"
     assert ap("coco-nms", row, run=detector(nms=0.6)).mark == "unmeasured: no-weights"
-    assert ap("coco-nms", row, run=detector(ap=37.0)).mark == "off"
     # a row without a threshold: the preset's own counts before a newer one at 0.6, and both before another preset's
     found = ap(
         "coco-loss",
@@ -189,39 +236,76 @@ def test_ap_belongs_to_its_threshold_and_preset() -> None:
         head=detector(preset="head", nms=0.6, kind="cfg", when="2028-01-01T00:00:00Z"),
         part=detector(limit=10, when="2029-01-01T00:00:00Z"),
     )
-    assert found.made is not None
-    assert (found.made.run, found.made.preset) == ("own", "readme, NMS 0.45 default")
-    assert {each.made.run: each.why for each in found.others} == {
-        "later": "NMS 0.6, not the preset's 0.45",
-        "head": "preset head, not readme",
-        "part": "a part of the data only",
-    }
+    assert found.provenance is not None
+    assert (found.provenance.run, found.provenance.preset) == ("own", "readme, NMS 0.45 default")
+    whys = {each.provenance.run: each.why for each in found.others}
+    assert (whys["later"], whys["part"]) == ("NMS 0.6, not the preset's 0.45", "a part of the data only")
+    assert whys["head"].startswith("preset head, not readme")
+
+
+def test_every_session_and_scoring_stands_beside_the_number() -> None:
+    first = Session(["cspbench", "eval-imagenet", "my data"], "0.1.0", "a" * 40, "2026-01-01T00:00:00Z")
+    later = Session(["cspbench", "eval-imagenet", "it's"], "0.2.0", "b" * 40 + "+changes", "2026-01-02T00:00:00Z")
+    evaluation = classifier(run={"sessions": [first, later]}, scoring=Scoring("0.3.0", "c" * 40))
+    made = top1(run=evaluation).provenance
+    assert made is not None
+    assert (made.command, made.version, made.commit, made.when) == (
+        "cspbench eval-imagenet 'my data'",
+        "0.1.0",
+        "a" * 40,
+        "2026-01-01T00:00:00Z",
+    )
+    assert made.sessions == (
+        "2026-01-02T00:00:00Z, cspbench 0.2.0, commit bbbbbbb+changes: cspbench eval-imagenet 'it'\"'\"'s'",
+    )
+    assert made.scored == "cspbench 0.3.0, commit ccccccc"
+    # the program that predicted is not named twice
+    same = top1(run=classifier(run={"sessions": [first]}, scoring=Scoring("0.1.0", "a" * 40))).provenance
+    assert same is not None
+    assert (same.sessions, same.scored) == ((), None)
+
+
+def test_each_threshold_has_the_program_that_scored_it() -> None:
+    both = [threshold(0.45), threshold(0.6, scoring=Scoring("0.9.0"))]
+    found = rows(run=detector(thresholds=both))
+    made = [
+        line(found, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
+        for nms in ("0.45", "0.60")
+    ]
+    assert [each and each.scored for each in made] == [None, "cspbench 0.9.0"]
 
 
 def test_a_run_is_kept_without_the_place_of_its_data(tmp_path: Path) -> None:
-    run = tmp_path / "runs" / "one"
-    run.mkdir(parents=True)
-    document = json.loads(detector())
-    document["run"]["data"]["place"] = "/home/somebody/coco"
-    (run / "run.json").write_text(json.dumps(document["run"]))
-    results = tmp_path / "results"
+    results, run = tmp_path / "results", tmp_path / "runs" / "one"
     results.mkdir()
+    whole = detector(run={"place": "/home/somebody/coco"})
+    put(run, detector(run={"place": "/home/somebody/coco"}, finished=False))
     assert keep(results, [run]) == []  # not finished
     row = ("coco-nms", "cspresnext50-panet-spp-512-nms0.45")
-    assert line(gather(results, [run]), *row).cells["ap"].mark == "unmeasured: partial"
-    (run / "metrics.json").write_text(json.dumps(document["metrics"]))
+    assert line(build.build(results, [run]), *row).cells["ap"].mark == "unmeasured: partial"
+    put(run, whole)
     assert [path.name for path in keep(results, [run])] == ["one.json"]
     assert "somebody" not in (results / "evaluations" / "one.json").read_text()
-    found = line(gather(results, [tmp_path / "runs"]), *row).cells["ap"]
+    found = line(build.build(results, [tmp_path / "runs"]), *row).cells["ap"]
     assert (found.mark, found.others) == ("exact", ())  # the run and its copy are one
 
 
+def test_a_run_that_is_named_twice_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = put(tmp_path / "runs" / "one", detector())
+    (tmp_path / "results").mkdir()
+    (tmp_path / "link").symlink_to(run)
+    monkeypatch.chdir(run)
+    every = [run, run, tmp_path / "runs", Path("."), Path("..") / "one", tmp_path / "link"]
+    found = line(build.build(tmp_path / "results", every), "coco-nms", "cspresnext50-panet-spp-512-nms0.45")
+    assert (found.cells["ap"].mark, found.cells["ap"].others) == ("exact", ())
+
+
 def test_a_report_is_read_as_it_was_written() -> None:
-    lines = gather_files({"evaluations/one.json": detector(), "evaluations/two.json": classifier()}, "results")
+    lines = rows(one=detector(), two=classifier(), three=classifier(when="2024-01-01T00:00:00Z"))
     document = json.loads(json.dumps(cells.as_json(lines)))
     assert cells.read(document, "report.json") == lines
     document["lines"][0]["cells"][0]["claim"] = 5
-    with pytest.raises(CspbenchError, match=r"report\.json: not a report"):
+    with refuses("results.not-a-report", where="report.json"):
         cells.read(document, "report.json")
 
 
@@ -233,19 +317,20 @@ def test_a_report_is_read_as_it_was_written() -> None:
         b'{"rows": [{}]}',
         b'{"rows": 5}',
         b"[" * 100_000,
-        b'{"run": {"identity": {"task": "coco"}}, "metrics": null}',
-        json.dumps({"run": {**json.loads(detector())["run"], "preset": 3}, "metrics": None}).encode(),
+        b'{"schema": 2, "run": {"identity": {"task": "coco"}}, "metrics": null}',
+        b'{"schema": 1, "run": {"identity": {"task": "coco"}}, "metrics": null}',
+        json.dumps({**json.loads(stored(detector())), "run": {}}).encode(),
+        json.dumps({**json.loads(stored(detector())), "metrics": None}).encode(),
     ],
 )
 @pytest.mark.parametrize("name", ["params.json", "evaluations/x.json"])
 def test_other_files_are_one_error(name: str, data: bytes) -> None:
-    with pytest.raises(CspbenchError) as caught:
-        gather_files({name: data}, "results")
-    assert f"results/{name}" in str(caught.value)
+    with refuses("results.not-results", where=f"results/{name}"):
+        of_files({name: data}, "results")
 
 
 DOCUMENTS = {"params.json": counts(counted("imagenet-big", "darknet-53", "darknet53", params=(1, "weights")))}
-DOCUMENTS |= {"evaluations/a.json": classifier(), "evaluations/b.json": detector()}
+DOCUMENTS |= {"evaluations/a.json": stored(classifier()), "evaluations/b.json": stored(detector())}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -265,16 +350,16 @@ def test_any_value_anywhere_is_read_or_one_error(name: str, data: st.DataObject)
         place = place[key]
     place[key] = data.draw(JSON)
     with suppress(CspbenchError):
-        assert gather_files({name: json.dumps(document).encode()}, "results")
+        assert build.rows(of_files({name: json.dumps(document).encode()}, "results"))
 
 
-def test_gathering_imports_no_torch(tmp_path: Path) -> None:
+def test_building_imports_no_torch(tmp_path: Path) -> None:
     (tmp_path / "evaluations").mkdir()
     for name, data in DOCUMENTS.items():
         (tmp_path / name).write_bytes(data)
     code = (
-        "import sys; from pathlib import Path; from cspbench.report.build import gather; "
-        f"assert len(gather(Path(sys.argv[1]))) >= {ROWS}; "
+        "import sys; from pathlib import Path; from cspbench.report.build import build; "
+        f"assert len(build(Path(sys.argv[1]))) >= {ROWS}; "
         "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, os.fspath(tmp_path)], check=True, timeout=900)

@@ -15,10 +15,11 @@ from snapshot import ROWS
 
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
-from cspbench.report.build import gather_files
+from cspbench.report.build import rows
 from cspbench.report.html import SYMBOLS, Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Shown, select
+from cspbench.results.store import Sources
 
 TABLES = tables.load_all()
 VOID = {"meta", "link", "input", "br"}
@@ -117,7 +118,8 @@ def test_what_is_hostile_stays_text() -> None:
     first = published()[0]
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     cells = {
-        name: replace(cell, note=evil, made=HOSTILE, measured="1", exact="1") for name, cell in first.cells.items()
+        name: replace(cell, note=evil, provenance=HOSTILE, measured="1", exact="1")
+        for name, cell in first.cells.items()
     }
     line = replace(
         first, row=evil, label=evil, definition=evil, note=evil, model=evil, settings={"Size": evil}, cells=cells
@@ -129,17 +131,60 @@ def test_what_is_hostile_stays_text() -> None:
     assert any("<script>alert(1)</script>" in each for each in page.texts["code"])
 
 
+@pytest.mark.parametrize("quote", ['"', "'", "`", ""])
+def test_what_is_hostile_becomes_no_attribute(page: Page, quote: str) -> None:
+    """Whatever ends an attribute: none is there that the page does not have otherwise, and each text is whole."""
+    evil = f"a{quote} onerror={quote}alert(1){quote} data-x={quote}b&quot;<i>"
+    first = published()[0]
+    cells = {
+        name: replace(
+            cell,
+            header=evil,
+            printed=evil,
+            note=evil,
+            reason=evil,
+            provenance=replace(HOSTILE, command=evil, weights=evil, data=evil, preset=evil, run=evil),
+            measured="1",
+            exact="1",
+        )
+        for name, cell in first.cells.items()
+    }
+    line = replace(
+        first,
+        row=evil,
+        label=evil,
+        name=evil,
+        definition=evil,
+        note=evil,
+        model=evil,
+        settings={"S": evil},
+        cells=cells,
+    )
+    drawing = DRAWING._replace(description=evil)
+    found = Page(html([Shown(tables.load(first.table), (line,))], [drawing]))
+    known = {tag: {name for each in page.all(tag) for name in each} for tag, _ in page.tags}
+    for tag, attributes in found.tags:
+        assert attributes.keys() <= known[tag], (tag, attributes)
+    (row,) = [each for each in found.all("tr") if "data-text" in each]
+    assert evil in line.name
+    assert row["data-text"] == f"{line.name} {evil} {evil} {evil}".lower()
+    assert row["id"] == f"{first.table}/{evil}"
+    titles = {each["data-title"] for each in found.all("td") if "data-title" in each}
+    assert titles == {f"{line.name}: {evil}"}
+    assert evil in "".join(found.texts["code"])
+
+
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
-    text = html(select(gather_files({}, "results"), every))
-    assert re.search(rf"\b{ROWS} rows, .*\. Beside them 8 rows of our own\.</p>", text)
-    assert "of our own" not in html(select(gather_files({}, "results"), TABLES))
+    text = html(select(rows(Sources((), ())), every))
+    assert re.search(rf"\b{ROWS} rows, .*\. Besides, 8 rows of our own\.</p>", text)
+    assert "of our own" not in html(select(rows(Sources((), ())), TABLES))
 
 
 def test_marks_are_words_and_symbols(text: str) -> None:
     assert {*SYMBOLS} == {*MARKS}
     assert len({*SYMBOLS.values()}) == len(SYMBOLS)
-    for word, symbol in (("exact", "✓"), ("within", "≈"), ("off, explained", "✗")):
+    for word, symbol in (("exact", "✓"), ("close", "≈"), ("off, explained", "✗")):
         kind = re.split(r"[,:]", word)[0]
         assert f'<span class="mark {kind}"><span aria-hidden="true">{symbol}</span>&nbsp;{word}</span>' in text
     # a lone dash at the end of a line says nothing
@@ -155,14 +200,29 @@ def test_a_cell_tells_everything(text: str) -> None:
         "<dt>Claim</dt><dd>93.6 (-0.2)</dd>",
         "<dt>as published</dt><dd>93.1</dd>",
         "<dt>Delta</dt><dd>-0.5</dd>",
-        "<dt>95 % interval</dt><dd>92.9–93.3</dd>",
+        "<dt>95 % interval</dt><dd>92.9–93.3: where another draw of images would put it</dd>",
         "<dt>Comparison</dt><dd>with darknet-53: published (-0.2), measured (-0.2): exact</dd>",
-        '<dt>Made</dt><dd><a href="#made-2">[2]</a></dd>',
+        '<dt>Provenance</dt><dd><a href="#made-2">[2]</a></dd>',
         '<dd>77.1, which does not count: older than the run that counts <a href="#made-3">[3]</a></dd>',
     ):
         assert part in cell
+    close = text[text.index('data-title="CSPDarkNet-53: Top-1"') :]
+    close = close[: close.index("</td>")]
+    assert "<dt>Delta</dt><dd>+0.2 (100 images more)</dd>" in close
+    assert "<dt>Tolerance</dt><dd>0.05 points</dd>" in close
     assert "<dd>27,610,900 parameters</dd>" in text
     assert "<dd>+0.26 (+2.7 %)</dd>" in text
+
+
+def test_the_page_says_who_made_and_scored_a_number(text: str) -> None:
+    made = text[text.index('id="made-2"') :]
+    made = made[: made.index('id="made-3"')]
+    for part in (
+        "<code>cspbench eval-imagenet -m csresnext50</code>",
+        "cspbench 0.3.0, commit 1234567",
+        "2026-01-03T00:00:00Z, cspbench 0.2.0: cspbench eval-imagenet &#39;&lt;i&gt;&#39; --again",
+    ):
+        assert part in made
 
 
 def test_what_is_ours_comes_last_and_says_so() -> None:
@@ -197,7 +257,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(scheme: str) -> None:
     known = colours(scheme)
-    pairs = [(word, f"{word}-ground") for word in ("exact", "within", "off", "fitted", "plain")]
+    pairs = [(word, f"{word}-ground") for word in ("exact", "close", "off", "fitted", "plain")]
     pairs += [(ink, on) for ink in ("ink", "quiet", "link", "plain") for on in ("paper", "ground", "raised", "hit")]
     pairs += [(name, "paper") for name in VARIABLES.values() if name not in ("paper", "grid")]
     for ink, ground in pairs:

@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import field, make_dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import schema1
-from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR
+from msgspec.structs import replace as replace_
+from refusals import refuses
+from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR, DETECTOR_FILE
 
-from cspbench.errors import MigrationError
 from cspbench.network.layers import Convolution, Dropout, Route
 from cspbench.network.network import Network, digest
 from cspbench.results import migrate
 from cspbench.results.migrate import Known, _digest_v1
+from cspbench.results.schema import (
+    ClassificationMetrics,
+    ClassOrder,
+    CocoIdentity,
+    CountedCell,
+    CountedRow,
+    Counts,
+    Data,
+    DetectionMetrics,
+    DetectionSettings,
+    Evaluation,
+    Hits,
+    ImagenetIdentity,
+    LastLayer,
+    Run,
+    Scoring,
+    Session,
+    Threshold,
+    Weights,
+    decode,
+    encode,
+)
+from cspbench.results.store import of_files
 from cspbench.weights.catalogue import known_arrays
 from cspbench.zoo.registry import MODELS
 
+SESSION = Session(
+    ["cspbench", "x"],
+    "0.1.0",
+    "0" * 40,
+    python="3.11.7",
+    platform="linux x86_64",
+    packages={"torch": "2.13.0+cpu", "faster-coco-eval": None},
+)
 ARRAYS = f"arrays:{known_arrays('sample-csp-classifier')}"
 NOW = digest(MODELS["sample-csp-classifier"].build())
 SMALL = Network("small", (3, 8, 9), (Convolution(sources=(-1,), filters=4), Route(sources=(0,))))
@@ -63,40 +97,163 @@ def test_a_network_that_schema_1_could_not_say_has_no_old_digest() -> None:
 
 
 def test_counts() -> None:
-    old = schema1.counts(schema1.row(), schema1.row(model=None, size=None, network=None, id="b"))
-    new = migrate.counts(old, Known())
-    assert new == {**old, "schema": 2, "rows": [{**old["rows"][0], "network": NOW}, old["rows"][1]]}
-    assert old["rows"][0]["network"] == CLASSIFIER
-    assert migrate.counts(new, Known()) == new
+    alone = schema1.row(model="mine", table=None, id=None, size=None, network=None, settings=None)
+    new = migrate.counts(schema1.counts(schema1.row(), alone), Known())
+    assert new.session == SESSION
+    first = CountedRow(
+        "sample-csp-classifier",
+        CountedCell("weights", 1, "-", "M", "printed"),
+        CountedCell("conv+maxpool", 2, "-", "G", "darknet"),
+        "sample-classification",
+        "sample-csp-classifier",
+        "CSP classifier",
+        {},
+        (64, 64),
+        NOW,
+        "paper",
+    )
+    assert new.rows == [first, replace_(first, model="mine", table=None, id=None, size=None, network=None)]
+    assert decode(encode(new), Counts) == new
 
 
 def test_counts_without_networks_as_the_first_versions_wrote_them() -> None:
     line = schema1.row()
     del line["network"]
-    assert migrate.counts(schema1.counts(line), Known())["rows"] == [line]
+    (row,) = migrate.counts(schema1.counts(line), Known()).rows
+    assert (row.network, row.params.count) == (None, 1)
 
 
 def test_a_run_and_its_metrics() -> None:
     old = schema1.run()
     new = migrate.run(old, Known())
-    identity = {**old["identity"], "definition": NOW, "weights": ARRAYS}
-    assert new == {**old, "schema": 2, "identity": identity, "weights_file": CLASSIFIER_FILE}
-    scored = migrate.metrics(schema1.metrics(old), Known())
-    assert scored == {**schema1.metrics(old), "identity": identity}
-    assert migrate.metrics(scored, Known()) == scored  # one that was interrupted goes on
-    assert migrate.evaluation({"run": old, "metrics": schema1.metrics(old)}, Known()) == {"run": new, "metrics": scored}
-    assert migrate.evaluation({"run": old, "metrics": None}, Known()) == {"run": new, "metrics": None}
+    identity = ImagenetIdentity(
+        model="sample-csp-classifier",
+        network=NOW,
+        weights=ARRAYS,
+        data=Data("folders", 2, "b" * 64),
+        preset={"name": "readme", "crop_pct": 1.0},
+        size=(64, 64),
+        precision="fp32",
+        classes="sample",
+        user_file=False,
+    )
+    assert new == Run(
+        samples=2,
+        shard=256,
+        identity=identity,
+        sessions=[replace_(SESSION, when="2026-01-01T00:00:00Z", device="cpu")],
+        weights=Weights(ARRAYS, CLASSIFIER_FILE),
+        files="cba0049db9061e6a",
+    )
+    scored = migrate.metrics(schema1.metrics(old), old, Known())
+    assert scored == ClassificationMetrics(
+        identity=identity,
+        images=2,
+        top1=Hits(1, 2),
+        top5=Hits(1, 2),
+        bad=[],
+        pixels="e" * 64,
+        class_order=ClassOrder("as declared", {"sample": 1}, "in the sample order"),
+        scoring=Scoring("0.1.0", "0" * 40),
+    )
+    kept = migrate.evaluation({"run": old, "metrics": schema1.metrics(old)}, Known())
+    assert kept == Evaluation(run=new, metrics=scored)
+    assert decode(encode(kept), Evaluation) == kept
+
+
+def test_a_detectors_run_and_its_metrics() -> None:
+    old = schema1.detection_run()
+    new = migrate.run(old, Known())
+    identity = CocoIdentity(
+        model="sample-csp-detector",
+        network=digest(MODELS["sample-csp-detector"].build()),
+        weights=f"arrays:{known_arrays('sample-csp-detector')}",
+        data=Data("coco", 160, "7" * 64, "custom", annotations="instances_val2017.json", objects=893),
+        preset=schema1.PRESET,
+        size=(224, 224),
+        precision="fp32",
+        quoted=False,
+        user_file=False,
+        last=LastLayer(10, "default", 0.6),
+    )
+    fields = {name: value for name, value in schema1.PRESET.items() if name != "conf"}
+    settings = DetectionSettings("readme", 0.005, 0.45, "default", {"image_id": "underscore", **fields})
+    assert (new.identity, new.settings) == (identity, settings)
+    assert (new.place, new.weights.file, new.partial) == ("/home/me/coco", DETECTOR_FILE, False)
+    metrics = migrate.metrics(schema1.detection_metrics(old), old, Known())
+    assert metrics == DetectionMetrics(
+        identity=identity,
+        images=160,
+        bad=[],
+        thresholds=[
+            Threshold(
+                nms=0.45,
+                kind="default",
+                asked="default",
+                scoring=Scoring("0.1.0"),
+                engine="cspbench",
+                ap={"ap": Decimal("64.5907"), "ap50": Decimal("88.2225"), "apl": None},
+                intervals={"ap": (62.6, 66.8), "apl": None},
+                per_class={"disc": {"ap": Decimal("71.25")}},
+                detections=8563,
+            )
+        ],
+        pixels="d" * 64,
+    )
+    kept = Evaluation(run=new, metrics=metrics)
+    assert decode(encode(kept), Evaluation) == kept
+
+
+def test_a_part_of_schema_1_is_one_that_nobody_drew() -> None:
+    old = schema1.detection_run(limit=50)
+    new = migrate.run(old, Known())
+    assert (new.samples, new.partial, new.identity.data.limit, new.identity.data.seed) == (50, True, 50, None)
+    assert migrate.metrics(schema1.detection_metrics(old), old, Known()).images == 50
+    few = schema1.run(data={"kind": "folders", "images": 20, "limit": 2})
+    assert (migrate.run(few, Known()).samples, migrate.run(few, Known()).partial) == (2, True)
+
+
+def test_later_sessions_are_kept() -> None:
+    later = {**schema1.WHO, "command": ["cspbench", "y"], "when": "2026-01-02T00:00:00Z"}
+    new = migrate.run({**schema1.run(), "sessions": [later]}, Known())
+    assert [(each.command, each.when) for each in new.sessions] == [
+        (["cspbench", "x"], "2026-01-01T00:00:00Z"),
+        (["cspbench", "y"], "2026-01-02T00:00:00Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "decoder"),
+    [
+        ({"decoder": "Pillow", "exif": False}, "pillow"),
+        ({"decoder": "Pillow", "exif": True}, "opencv"),
+        ({"decoder": "stb", "exif": False}, "stb"),
+        ({"decoder": "opencv"}, "opencv"),
+    ],
+)
+def test_a_decoder_and_exif_that_were_recorded_apart_are_one(old: dict[str, Any], decoder: str) -> None:
+    new = migrate.run(schema1.run(preset={"name": "readme", **old}), Known())
+    assert new.identity.preset == {"name": "readme", "decoder": decoder}
+
+
+def test_what_awaits_the_server_is_without_numbers() -> None:
+    old = schema1.detection_run()
+    waiting = {**schema1.detection_metrics(old, ap={}, engine=None), "submissions": ["x.zip"]}
+    metrics = migrate.metrics(waiting, old, Known())
+    assert isinstance(metrics, DetectionMetrics)
+    assert (metrics.thresholds[0].ap, metrics.submissions) == ({}, ["x.zip"])
 
 
 def test_weights_that_only_their_file_tells_stay_so() -> None:
     new = migrate.run(schema1.run(weights="c" * 64), Known())
-    assert (new["identity"]["weights"], new["weights_file"]) == (f"file:{'c' * 64}", "c" * 64)
+    assert new.weights == Weights(f"file:{'c' * 64}", "c" * 64)
+    assert new.identity.weights == f"file:{'c' * 64}"
 
 
 def test_a_run_at_another_size() -> None:
     sized = MODELS["sample-csp-classifier"].build().resized(96, 64)
     new = migrate.run(schema1.run(size=[96, 64], definition=_digest_v1(sized)), Known())
-    assert new["identity"]["definition"] == digest(sized)
+    assert (new.identity.network, new.identity.size) == (digest(sized), (96, 64))
 
 
 @pytest.mark.parametrize(
@@ -105,23 +262,55 @@ def test_a_run_at_another_size() -> None:
 )
 def test_an_unknown_network_is_refused_or_stays_an_old_one(changes: dict[str, Any]) -> None:
     old = schema1.run(**changes)
-    with pytest.raises(MigrationError) as refused:
+    with refuses("results.unknown-network", found=old["identity"]["definition"]):
         migrate.run(old, Known())
-    assert refused.value.found == old["identity"]["definition"]
     new = migrate.run(old, Known(strict=False))
-    assert new["identity"]["definition"] == f"v1:{old['identity']['definition']}"
+    assert new.identity.network == f"v1:{old['identity']['definition']}"
+    with refuses("results.unknown-network", found="e" * 64):
+        migrate.counts(schema1.counts(schema1.row(network="e" * 64)), Known())
 
 
 def test_a_network_of_a_cfg() -> None:
     old = schema1.run(model="mine", file=True, size=[6, 6], definition=_digest_v1(SMALL.resized(6, 6)))
     new = migrate.run(old, Known([SMALL]))
-    assert new["identity"]["definition"] == digest(SMALL.resized(6, 6))
-    with pytest.raises(MigrationError):
+    assert (new.identity.network, new.identity.user_file) == (digest(SMALL.resized(6, 6)), True)
+    with refuses("results.unknown-network"):
         migrate.run(old, Known([replace(SMALL, letter_box=True)]))
 
 
-@pytest.mark.parametrize("schema", [0, 3, None, "1", True, 1.0])
-def test_another_schema_is_refused(schema: Any) -> None:
-    for read, document in ((migrate.counts, schema1.counts()), (migrate.run, schema1.run())):
-        with pytest.raises(MigrationError):
-            read({**document, "schema": schema}, Known())
+def test_metrics_of_another_run_are_refused() -> None:
+    with pytest.raises(ValueError, match="another run"):
+        migrate.metrics(schema1.metrics(schema1.run(weights="c" * 64)), schema1.run(), Known())
+
+
+# --- read where they lie
+
+
+def files(*, counts: dict[str, Any], evaluations: dict[str, dict[str, Any]]) -> dict[str, bytes]:
+    named = {"params.json": counts, **{f"evaluations/{name}.json": each for name, each in evaluations.items()}}
+    return {name: json.dumps(each).encode() for name, each in named.items()}
+
+
+def test_results_of_schema_1_are_read() -> None:
+    run, other = schema1.run(), schema1.detection_run()
+    old = {"run": run, "metrics": schema1.metrics(run)}
+    evaluations = {"one": old, "two": {"run": other, "metrics": schema1.detection_metrics(other)}}
+    found = of_files(files(counts=schema1.counts(schema1.row()), evaluations=evaluations), "results")
+    assert [each.record for each in found.counts] == [migrate.counts(schema1.counts(schema1.row()), Known())]
+    assert [(each.name, each.run.identity.network) for each in found.evaluations] == [
+        ("one", NOW),
+        ("two", digest(MODELS["sample-csp-detector"].build())),
+    ]
+    # a network that nobody has any more is another than today's, and no error
+    gone = of_files(files(counts=schema1.counts(schema1.row(network="e" * 64)), evaluations={}), "results")
+    assert gone.counts[0].record.rows[0].network == f"v1:{'e' * 64}"
+
+
+@pytest.mark.parametrize("schema", [0, 3, "1", True, 1.5, None])
+@pytest.mark.parametrize("name", ["params.json", "evaluations/x.json"])
+def test_another_schema_is_refused(name: str, schema: Any) -> None:
+    run = schema1.run()
+    document = schema1.counts() if name == "params.json" else {"run": run, "metrics": schema1.metrics(run)}
+    (document if name == "params.json" else document["run"])["schema"] = schema
+    with refuses("results.not-results", where=f"results/{name}"):
+        of_files({name: json.dumps(document).encode()}, "results")

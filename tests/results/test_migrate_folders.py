@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 import schema1
-import typer
-from cspbench.inference.run import load_run
+from refusals import refuses
 
-from cspbench.cli.app import app
-from cspbench.errors import CspbenchError, MigrationError, RunError
-from cspbench.evaluation.imagenet import directory
 from cspbench.network import cfg
-from cspbench.report.build import gather
+from cspbench.report.build import build
 from cspbench.results.folders import migrated
 from cspbench.results.migrate import _digest_v1
+from cspbench.results.runs import find_runs, load_run, read_metrics, run_path
+from cspbench.results.schema import DetectionMetrics, Evaluation
+from cspbench.results.store import read_record
 
 OLD_NAME = "sample-csp-classifier-readme-" + hashlib.sha256(
     json.dumps(schema1.run()["identity"], sort_keys=True).encode()
@@ -48,15 +47,35 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_is_refused_until_it_is_migrated_and_then_found_by_its_new_name(tmp_path: Path) -> None:
     old = old_run(tmp_path / "runs" / OLD_NAME)
-    with pytest.raises(RunError) as refused:
+    with refuses("results.old-schema", where=str(old / "run.json"), found="schema 1"):
         load_run(old)
-    assert refused.value.remedy == f"Run `cspbench report --migrate {old}` once"
     (new,) = migrated(tmp_path / "runs")
     run = load_run(new)
-    assert new == directory(tmp_path / "runs", run.identity)
+    assert new == run_path(tmp_path / "runs", run.identity, "readme")
     assert not old.exists()
-    assert json.loads((new / "metrics.json").read_text())["identity"] == run.identity
+    metrics = read_metrics(run)
+    assert metrics is not None
+    assert (metrics.identity, metrics.images) == (run.identity, 2)
     assert migrated(tmp_path / "runs") == []
+
+
+def test_a_detectors_run_with_its_predictions(tmp_path: Path) -> None:
+    document = schema1.detection_run()
+    identity = {**document["identity"], "preset": {"name": "readme", **schema1.PRESET}}
+    name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    old = tmp_path / "runs" / f"sample-csp-detector-readme-{name}"
+    schema1.write(old / "run.json", document)
+    schema1.write(old / "metrics.json", schema1.detection_metrics(document))
+    (old / "predictions").mkdir()
+    (old / "predictions" / "000000.npz").write_bytes(b"candidates")
+    (new,) = migrated(tmp_path)
+    run = load_run(new)
+    assert new == run_path(tmp_path / "runs", run.identity, "readme")
+    assert (new / "predictions" / "000000.npz").read_bytes() == b"candidates"
+    metrics = read_metrics(run)
+    assert isinstance(metrics, DetectionMetrics)
+    assert str(metrics.thresholds[0].ap["ap"]) == "64.5907"
+    assert find_runs([tmp_path]) == [new]
 
 
 def test_one_that_was_interrupted_goes_on(tmp_path: Path) -> None:
@@ -73,7 +92,7 @@ def test_results_are_read_as_they_are_and_the_same_once_migrated(tmp_path: Path)
     results = old_results(tmp_path / "results")
 
     def shown() -> list[tuple[str | None, str]]:
-        (line,) = (line for line in gather(results) if line.row == "sample-csp-classifier")
+        (line,) = (line for line in build(results) if line.row == "sample-csp-classifier")
         return [(cell.measured, cell.mark) for cell in line.cells.values()]
 
     before = shown()
@@ -82,17 +101,35 @@ def test_results_are_read_as_they_are_and_the_same_once_migrated(tmp_path: Path)
     assert shown() == before
     assert json.loads((results / "params.json").read_text())["schema"] == 2
     (kept,) = (results / "evaluations").iterdir()
-    identity = json.loads(kept.read_text())["run"]["identity"]
-    assert kept.stem == directory(Path(), identity).name != OLD_NAME
+    record = read_record(kept, Evaluation)
+    assert kept.stem == run_path(Path(), record.run.identity, "readme").name != OLD_NAME
 
 
 def test_nothing_is_written_where_one_is_refused(tmp_path: Path) -> None:
     old_run(tmp_path / "a")
     old_run(tmp_path / "b", definition="e" * 64)
     before = files(tmp_path)
-    with pytest.raises(MigrationError) as refused:
+    with refuses("results.unknown-network", where=str(tmp_path / "b" / "run.json"), found="e" * 64):
         migrated(tmp_path)
-    assert str(tmp_path / "b") in str(refused.value)
+    assert files(tmp_path) == before
+
+
+def test_nothing_is_written_where_one_cannot_be_read(tmp_path: Path) -> None:
+    old_results(tmp_path)
+    schema1.write(tmp_path / "evaluations" / "z.json", {"run": schema1.run(), "metrics": None})
+    before = files(tmp_path)
+    with refuses("results.not-results", where=str(tmp_path / "evaluations" / "z.json")):
+        migrated(tmp_path)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("schema", [0, 3, "1", True, 1.0, None])
+def test_another_schema_is_refused(tmp_path: Path, schema: Any) -> None:
+    old_run(tmp_path / "a")
+    schema1.write(tmp_path / "b" / "run.json", {**schema1.run(), "schema": schema})
+    before = files(tmp_path)
+    with refuses("results.unknown-schema", where=str(tmp_path / "b" / "run.json")):
+        migrated(tmp_path)
     assert files(tmp_path) == before
 
 
@@ -101,10 +138,10 @@ def test_a_run_of_a_cfg_needs_the_cfg(tmp_path: Path) -> None:
     file.write_text("[net]\nchannels=3\nheight=8\nwidth=8\n[maxpool]\nsize=2\nstride=2\n")
     definition = _digest_v1(cfg.read(file).network)
     place = old_run(tmp_path / "run", model="mine", file=True, size=[8, 8], definition=definition)
-    with pytest.raises(MigrationError):
+    with refuses("results.unknown-network"):
         migrated(place)
-    assert app(["report", "--migrate", str(place), "--cfg", str(file)], standalone_mode=False) in (None, 0)
-    assert load_run(place).identity["definition"].startswith("v2:")
+    assert migrated(place, [cfg.read(file).network]) == [place]
+    assert load_run(place).identity.network.startswith("v2:")
 
 
 @pytest.mark.parametrize(
@@ -123,30 +160,17 @@ def test_a_run_of_a_cfg_needs_the_cfg(tmp_path: Path) -> None:
 )
 def test_what_is_not_a_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "params.json").write_text(text)
-    for read in (migrated, gather):
-        with pytest.raises(CspbenchError) as refused:
-            read(tmp_path)
-        assert str(tmp_path / "params.json") in str(refused.value)
-    with pytest.raises(MigrationError):
+    with refuses("results.not-results", where=str(tmp_path / "params.json")):
+        build(tmp_path)
+    with refuses("results.unknown-schema" if text == "{}" else "results.not-results"):
+        migrated(tmp_path)
+    assert (tmp_path / "params.json").read_text() == text
+    with refuses("results.none-there"):
         migrated(tmp_path / "nowhere")
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
     (new,) = migrated(old_run(tmp_path / OLD_NAME))
     again = old_run(tmp_path / OLD_NAME)
-    with pytest.raises(MigrationError) as refused:
+    with refuses("results.name-taken", where=str(again), found=str(new)):
         migrated(again)
-    assert refused.value.found == str(new)
-
-
-@pytest.mark.parametrize("more", [["--save"], ["--format", "md"], ["x"], ["--only", "off"], ["--strict"]])
-def test_it_goes_alone(tmp_path: Path, more: list[str]) -> None:
-    with pytest.raises((CspbenchError, typer.Exit, SystemExit)) as refused:
-        app(["report", "--migrate", str(tmp_path), *more], standalone_mode=False)
-    assert getattr(refused.value, "exit_code", getattr(refused.value, "code", None)) == 2
-
-
-def test_cfg_is_of_migrate(tmp_path: Path) -> None:
-    with pytest.raises((CspbenchError, typer.Exit, SystemExit)) as refused:
-        app(["report", "--cfg", str(tmp_path)], standalone_mode=False)
-    assert getattr(refused.value, "exit_code", getattr(refused.value, "code", None)) == 2

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from result_files import classifier, counted, counts, detector
-from test_build import ap, cell, top1
+from result_files import classifier, counted, detector, threshold
+from test_build import ap, count, line, rows, top1
 
 from cspbench.claims import tables
 from cspbench.data import presets
 from cspbench.network.counting import ledger
-from cspbench.results.explain_counts import why
+from cspbench.results.explain_counts import explanation
 from cspbench.results.match import PublishedWeights, published_weights
+from cspbench.results.schema import Weights
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import model
@@ -28,36 +28,37 @@ README = presets.preset("readme")
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"definition": "e" * 64}, "the network has changed since"),
+        ({"network": "v2:" + "e" * 64}, "the network has changed since"),
         ({"precision": "bf16"}, "bf16 arithmetic"),
+        ({"classes": "sorted"}, "class order sorted, not darknet"),
+        ({"size": 224}, "size 224x224, not 256x256"),
         ({"preset": presets.preset("head").as_json()}, "preset head, not readme"),
         (
             {"preset": replace(README, crop_pct=0.875, decoder="stb").as_json()},
             "decoder stb, not opencv; crop_pct 0.875, not 1",
         ),
-        # recorded when EXIF had a field of its own
-        ({"preset": {**README.as_json(), "decoder": "Pillow", "exif": False}}, "decoder pillow, not opencv"),
     ],
 )
 def test_an_accuracy_reached_in_another_way_has_no_verdict(changes: dict[str, Any], note: str) -> None:
     found = top1(run=classifier(**changes))
-    assert (found.mark, found.measured, found.exact) == ("unmeasured: other-way", "77.2", "77.2")
+    assert (found.mark, found.measured, found.exact) == ("unmeasured: protocol-mismatch", "77.2", "77.2")
     assert (found.delta, found.note) == (None, note)
 
 
 def test_what_is_graver_is_the_reason() -> None:
-    part = top1(run=classifier(top1=77, images=100, data={"images": 100, "limit": 100}, precision="bf16"))
-    assert (part.mark, part.note) == ("unmeasured: partial", "a part of the data only; bf16 arithmetic")
+    part = top1(run=classifier(top1=77, limit=100, precision="bf16"))
+    assert (part.mark, part.note) == ("unmeasured: partial", "bf16 arithmetic")
+    drawn = top1(run=classifier(top1=77, limit=100, seed=1, precision="bf16"))
+    assert (drawn.mark, drawn.note, drawn.partial) == ("unmeasured: protocol-mismatch", "bf16 arithmetic", True)
     other = top1(run=classifier(images=200, top1=150, precision="bf16"))
-    assert (other.mark, other.note) == ("unmeasured: other-split", "other data than the claim's; bf16 arithmetic")
+    assert (other.mark, other.note) == ("unmeasured: split-mismatch", "other images than the claim's; bf16 arithmetic")
 
 
 def test_a_part_of_the_data_never_counts_before_all_of_it() -> None:
-    whole = classifier(precision="bf16", definition="e" * 64)
-    part = classifier(top1=77, images=100, data={"images": 100, "limit": 100}, when="2027-01-01T00:00:00Z")
-    found = top1(whole=whole, part=part)
-    assert found.made is not None
-    assert (found.made.run, found.mark) == ("whole", "unmeasured: other-way")
+    whole = classifier(precision="bf16", network="v2:" + "e" * 64)
+    found = top1(whole=whole, part=classifier(top1=77, limit=100, seed=0, when="2027-01-01T00:00:00Z"))
+    assert found.provenance is not None
+    assert (found.provenance.run, found.mark) == ("whole", "unmeasured: protocol-mismatch")
 
 
 @pytest.mark.parametrize(
@@ -70,36 +71,33 @@ def test_a_part_of_the_data_never_counts_before_all_of_it() -> None:
 )
 def test_an_overridden_preset_is_another(own: dict[str, Any], fault: str, preset: str) -> None:
     found = ap(*ROW, run=detector(own=own))
-    assert (found.mark, found.measured, found.delta, found.note) == ("unmeasured: other-way", "38.0", None, fault)
-    assert found.made is not None
-    assert str(found.made.preset).startswith(preset)
-
-
-def test_a_decoder_and_exif_that_were_recorded_apart_are_one() -> None:
-    turned = {**presets.preset("readme").as_json(), "decoder": "Pillow", "exif": True}
-    assert top1(run=classifier(preset=turned)).mark == "exact"
+    assert (found.mark, found.measured, found.delta, found.note) == (
+        "unmeasured: protocol-mismatch",
+        "38.0",
+        None,
+        fault,
+    )
+    assert found.provenance is not None
+    assert str(found.provenance.preset).startswith(preset)
 
 
 def test_another_kind_of_suppression_is_another_way() -> None:
     found = ap(*ROW, run=detector(kind="diou"))
-    assert (found.mark, found.note) == ("unmeasured: other-way", "nms_kind diou, not default")
-    assert found.made is not None
-    assert found.made.preset == "readme, NMS 0.45 diou"
+    assert (found.mark, found.note) == ("unmeasured: protocol-mismatch", "nms_kind diou, not default")
+    assert found.provenance is not None
+    assert found.provenance.preset == "readme, NMS 0.45 diou"
     # the run was made with another kind, and scored again with the preset's
     assert ap(*ROW, run=detector(own={"nms_kind": "diou"})).mark == "exact"
 
 
 def test_another_threshold_than_the_presets_is_another_way() -> None:
     found = ap(*ANY_THRESHOLD, run=detector(nms=0.6))
-    assert (found.mark, found.note) == ("unmeasured: other-way", "NMS 0.6, not the preset's 0.45")
+    assert (found.mark, found.note) == ("unmeasured: protocol-mismatch", "NMS 0.6, not the preset's 0.45")
 
 
 def test_other_thresholds_of_a_run_are_not_listed_beside_its_own() -> None:
-    document = json.loads(detector())
-    (usual,) = document["metrics"]["thresholds"]
-    more = [{**usual, "nms": 0.7}, {**usual, "kind": "diou", "asked": "diou"}]
-    document["metrics"]["thresholds"] = [more[0], usual, more[1]]
-    found = ap(*ANY_THRESHOLD, run=json.dumps(document).encode())
+    every = [threshold(0.7), threshold(), threshold(kind="diou")]
+    found = ap(*ANY_THRESHOLD, run=detector(thresholds=every))
     assert (found.verdict, found.measured, found.others) == (ap(*ANY_THRESHOLD, run=detector()).verdict, "38.0", ())
 
 
@@ -107,14 +105,15 @@ def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
     preset = presets.preset("timm").as_json()
 
     def made_with(weights: str, file: str | None = None) -> tuple[str, str | None, str | None]:
-        run = json.loads(classifier("timm/cspdarknet53", 40_000, preset=preset, weights=weights))
-        run["run"]["weights_file"] = file
-        found = cell({"evaluations/run.json": json.dumps(run).encode()}, "timm", "cspdarknet53", "top1")
-        assert found.made is not None
-        return found.mark, found.note, found.made.weights
+        run = classifier(
+            "timm/cspdarknet53", 40_000, preset=preset, weights=weights, run={"weights": Weights(weights, file)}
+        )
+        found = line(rows(run=run), "timm", "cspdarknet53").cells["top1"]
+        assert found.provenance is not None
+        return found.mark, found.note, found.provenance.weights
 
     arrays, known = f"arrays:{'1' * 64}", "d05c7c21" + "0" * 56
-    other = "unmeasured: other-way", "other weights than the published file's"
+    other = "unmeasured: protocol-mismatch", "other weights than the published file's"
     assert made_with(arrays, known)[1:] == (None, arrays)
     assert made_with(arrays, "a" * 64) == (*other, arrays)
     assert made_with(f"file:{known}")[1:] == (None, f"file:{known}")
@@ -122,8 +121,11 @@ def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
     # of a run that says nothing of its file, and a row of which only the file is known, nobody can tell
     assert made_with(arrays)[1:] == (None, f"{arrays} (no published digest to compare with)")
     unknown = top1(run=classifier())
-    assert unknown.made is not None
-    assert (unknown.mark, unknown.made.weights) == ("exact", f"{'a' * 64} (no published digest to compare with)")
+    assert unknown.provenance is not None
+    assert (unknown.mark, unknown.provenance.weights) == (
+        "exact",
+        f"arrays:{'a' * 64} (no published digest to compare with)",
+    )
 
 
 def test_the_samples_weights_are_those_of_the_package() -> None:
@@ -131,61 +133,59 @@ def test_the_samples_weights_are_those_of_the_package() -> None:
     assert path is not None
     known = published_weights(tables.load("sample-detection").row("sample-csp-detector"))
     body = path.read_bytes()[20:]  # after Darknet's header
-    assert (known.arrays, known.files) == (hashlib.sha256(body).hexdigest(), (digest(path),))
+    assert (known.arrays, known.files) == ((hashlib.sha256(body).hexdigest(),), (digest(path),))
 
 
 @pytest.mark.parametrize(
-    ("weights", "files", "same"),
+    ("weights", "file", "same"),
     [
-        ("arrays:aa", (), True),
-        ("arrays:aa", ("22",), True),  # in another format
-        ("arrays:bb", (), False),
-        ("arrays:bb", ("1234",), True),
-        ("file:1234", (), True),
-        ("file:2234", (), False),
-        ("file:aa", (), False),
-        ("aa", (), None),
+        ("arrays:aa", None, True),
+        ("arrays:aa", "22", True),  # in another format
+        ("arrays:bb", None, False),
+        ("arrays:bb", "1234", True),
+        ("file:1234", None, True),
+        ("file:2234", None, False),
+        ("file:aa", None, False),
+        ("module:cc", None, None),
     ],
 )
-def test_equal_arrays_are_equal_weights(weights: str, files: tuple[str, ...], same: bool | None) -> None:
-    assert PublishedWeights("aa", ("12",)).are(weights, files) is same
+def test_equal_arrays_are_equal_weights(weights: str, file: str | None, same: bool | None) -> None:
+    assert PublishedWeights(("aa",), ("12",)).are(weights, file) is same
 
 
 def test_what_is_known_of_one_kind_says_nothing_of_the_other() -> None:
-    assert PublishedWeights("aa").are("file:aa") is None
-    assert PublishedWeights(None, ("12",)).are("arrays:12") is None
-    assert PublishedWeights(None, ("12",)).are("arrays:12", ("12",)) is True
-    assert PublishedWeights().are("arrays:12", ("12",)) is None
+    assert PublishedWeights(("aa",)).are("file:aa") is None
+    assert PublishedWeights((), ("12",)).are("arrays:12") is None
+    assert PublishedWeights((), ("12",)).are("arrays:12", "12") is True
+    assert PublishedWeights().are("arrays:12", "12") is None
 
 
 def test_counts_of_another_model_have_no_verdict() -> None:
-    files = {"params.json": counts(counted("imagenet-big", "darknet-53", "resnet50", params=(41_573_216, "weights")))}
-    found = cell(files, "imagenet-big", "darknet-53", "params")
-    assert (found.mark, found.note) == ("unmeasured: other-way", "counted for resnet50, not darknet53")
+    found = count(counted("imagenet-big", "darknet-53", "resnet50", params=(41_573_216, "weights")), "params")
+    assert (found.mark, found.note) == ("unmeasured: protocol-mismatch", "counted for resnet50, not darknet53")
 
 
-def off(table: str, row: str, name: str, count: int) -> tuple[str, str | None]:
-    """The mark and the note of a count of operations whose file calls it explained."""
-    line = counted(table, row, name, bflops=(count, "conv+maxpool"))
-    line["bflops"]["explained"] = True
-    line["note"] = "a note of the file"
-    found = cell({"params.json": counts(line)}, table, row, "bflops")
+def off(table: str, row: str, name: str, operations: int) -> tuple[str, str | None]:
+    """The mark and the note of a count of operations."""
+    found = count(counted(table, row, name, bflops=(operations, "conv+maxpool")), "bflops")
     return found.mark, found.note
 
 
 def test_a_file_does_not_explain_itself() -> None:
     assert off("imagenet-big", "darknet-53", "darknet53", 1) == ("off", None)
+    row = counted("imagenet-big", "darknet-53", "darknet53", bflops=(1, "conv+maxpool"), definition="stand-in")
+    assert count(row, "bflops").mark == "off"
 
 
 def test_a_namesake_explains_the_models_own_count() -> None:
     row = tables.load("imagenet-big").row("resnet-50")
-    count = _operations("resnet50")
-    mark, note = off(row.table, row.id, "resnet50", count)
+    own = _operations("resnet50")
+    mark, note = off(row.table, row.id, "resnet50", own)
     assert mark == "off, explained"
     assert note == "exact for icfg-resnet50-leaky"
     # any other count is not what the namesake was chosen to explain
-    assert off(row.table, row.id, "resnet50", count + 10**9)[0] == "off"
-    assert not why(row, row.cells["bflops"], "resnet50", count + 1).explained
+    assert off(row.table, row.id, "resnet50", own + 10**9)[0] == "off"
+    assert not explanation(row.cells["bflops"], "resnet50", row.counting_size, own + 1).explained
 
 
 def _operations(name: str) -> int:
@@ -196,4 +196,4 @@ def test_a_stand_in_explains_its_miss() -> None:
     row = tables.load("imagenet-small").row("cspdensenet-ref")
     mark, note = off(row.table, row.id, str(row.model), 1)
     assert mark == "off, explained"
-    assert note == "of our stand-in, which is no fault of the claim"
+    assert note == "of our stand-in, which says nothing about the claim"

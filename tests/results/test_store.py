@@ -7,30 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_files import classifier, detector
+from msgspec import structs
+from refusals import refuses
+from result_files import WHO, changed, classifier, detector, put, stored
 from test_build import line
 
-from cspbench.errors import CspbenchError
-from cspbench.report.build import gather, gather_files
-from cspbench.report.model import ReportedCell
-from cspbench.results.store import keep, without_places
+from cspbench.report import build
+from cspbench.report.model import ReportCell
+from cspbench.results.schema import DetectionMetrics, Evaluation, Scored, Threshold
+from cspbench.results.store import keep, merged_thresholds, of_files, of_run, read_record, shortened
 
 NMS = "cspresnext50-panet-spp-512-nms"
 
 
-def put(folder: Path, data: bytes) -> Path:
-    """A run directory with a kept evaluation's content."""
-    document = json.loads(data)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(document["run"]))
-    (folder / "metrics.json").unlink(missing_ok=True)
-    if document["metrics"] is not None:
-        (folder / "metrics.json").write_text(json.dumps(document["metrics"]))
-    return folder
+def at(results: Path, nms: str, *runs: Path) -> ReportCell:
+    results.mkdir(exist_ok=True)
+    return line(build.build(results, runs), "coco-nms", NMS + nms).cells["ap"]
 
 
-def at(results: Path, threshold: str, *runs: Path) -> ReportedCell:
-    return line(gather(results, runs), "coco-nms", NMS + threshold).cells["ap"]
+def thresholds(results: Path, name: str = "one") -> list[Threshold]:
+    metrics = read_record(results / "evaluations" / f"{name}.json", Evaluation).metrics
+    assert isinstance(metrics, DetectionMetrics)
+    return metrics.thresholds
 
 
 def test_an_incomplete_run_stands_beside_what_is_kept(tmp_path: Path) -> None:
@@ -45,20 +43,26 @@ def test_an_incomplete_run_stands_beside_what_is_kept(tmp_path: Path) -> None:
 
 def test_later_thresholds_are_kept_beside_the_earlier_ones(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    run = put(tmp_path / "one", detector(nms=0.6, ap=1.0))
+    run = put(tmp_path / "one", detector(nms=0.6, ap="1.0"))
     keep(results, [run])
-    put(run, detector(nms=0.45, ap=38.04))
+    put(run, detector(nms=0.45, ap="38.04"))
     for runs in ([run], []):  # the run with its record, and what is then kept
         assert at(results, "0.45", *runs).measured == "38.0"
         assert at(results, "0.60", *runs).measured == "1.0"
         keep(results, [run])
-    put(run, detector(nms=0.45, ap=38.5))
+    put(run, detector(nms=0.45, ap="38.5"))
     keep(results, [run])
-    kept = json.loads((results / "evaluations" / "one.json").read_text())["metrics"]["thresholds"]
-    assert [(each["nms"], each["ap"]["ap"]) for each in kept] == [(0.45, 38.5), (0.6, 1.0)]
+    assert [(each.nms, str(each.ap["ap"])) for each in thresholds(results)] == [(0.45, "38.5"), (0.6, "1.0")]
 
 
-@pytest.mark.parametrize("other", [{"weights": "9" * 64}, {"split": "val2017"}])
+def test_kinds_of_suppression_are_kept_apart(tmp_path: Path) -> None:
+    results, run = tmp_path / "results", tmp_path / "one"
+    for kind in ("default", "diou"):
+        keep(results, [put(run, detector(kind=kind))])
+    assert [(each.nms, each.kind) for each in thresholds(results)] == [(0.45, "default"), (0.45, "diou")]
+
+
+@pytest.mark.parametrize("other", [{"weights": f"arrays:{'9' * 64}"}, {"split": "val2017"}, {"precision": "fp16"}])
 def test_thresholds_of_another_run_are_not(tmp_path: Path, other: dict[str, Any]) -> None:
     run = put(tmp_path / "one", detector(nms=0.6, **other))
     keep(tmp_path / "results", [run])
@@ -67,26 +71,44 @@ def test_thresholds_of_another_run_are_not(tmp_path: Path, other: dict[str, Any]
     assert at(tmp_path / "results", "0.60", run).measured is None
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ("f", "f", [0.45, 0.6]),
+        ("f", "e", [0.6]),  # the image files changed since
+        (None, "f", [0.45, 0.6]),  # the server's
+        ("f", None, [0.45, 0.6]),
+    ],
+)
+def test_thresholds_of_other_pixels_are_not(old: str | None, new: str | None, kept: list[float]) -> None:
+    first, second = detector(nms=0.45, pixels=old).metrics, detector(nms=0.6, pixels=new).metrics
+    assert isinstance(first, DetectionMetrics)
+    assert isinstance(second, DetectionMetrics)
+    assert [each.nms for each in merged_thresholds(first, second).thresholds] == kept
+
+
 def test_the_servers_numbers_outlive_a_new_submission(tmp_path: Path) -> None:
-    served = json.loads(detector())
-    del served["metrics"]["pixels"]
-    run = put(tmp_path / "one", json.dumps(served).encode())
+    run = put(tmp_path / "one", detector(pixels=None))
     keep(tmp_path / "results", [run])
-    waiting = json.loads(detector())
-    waiting["metrics"]["thresholds"][0]["ap"] = {}
-    put(run, json.dumps(waiting).encode())
+    put(run, detector(ap=None))
     assert at(tmp_path / "results", "0.45", run).mark == "exact"
+    assert at(tmp_path / "elsewhere", "0.45", run).mark == "unmeasured: awaiting-server"
 
 
 def test_what_is_kept_names_no_places(tmp_path: Path) -> None:
-    document = json.loads(detector())
-    document["run"]["command"] = ["cspbench", "eval-coco", "/home/me/coco", "--run", "/home/me/x"]
-    run = put(tmp_path / "one", json.dumps(document).encode())
-    found = at(tmp_path, "0.45", run)
+    command = ["cspbench", "eval-coco", "/home/me/my coco", "--run", "/home/me/x"]
+    session = structs.replace(WHO, command=command)
+    scored = Scored(["cspbench", "score", "/home/me/x"], "0.1.0")
+    evaluation = changed(detector(), sessions=[session, session], scored=[scored], place="/home/me/my coco")
+    run = put(tmp_path / "one", evaluation)
+    found = at(tmp_path / "results", "0.45", run)
     keep(tmp_path / "results", [run])
-    assert "home" not in (tmp_path / "results" / "evaluations" / "one.json").read_text()
-    assert found.made is not None
-    assert found.made.command == "cspbench eval-coco coco --run x"
+    text = (tmp_path / "results" / "evaluations" / "one.json").read_text()
+    assert "home" not in text
+    assert json.loads(text)["run"]["scored"][0]["command"] == ["cspbench", "score", "x"]
+    assert found.provenance is not None
+    # quoted, so that it can be pasted
+    assert found.provenance.command == "cspbench eval-coco 'my coco' --run x"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +127,43 @@ def test_what_is_kept_names_no_places(tmp_path: Path) -> None:
     ],
 )
 def test_paths_lose_their_folders(argument: str, kept: str) -> None:
-    assert without_places([argument]) == [kept]
+    assert shortened([argument]) == [kept]
+
+
+def test_a_record_is_named_after_its_run_also_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = put(tmp_path / "runs" / "one", detector())
+    monkeypatch.chdir(run)
+    assert of_run(Path(".")).name == "one"
+    (kept,) = keep(tmp_path / "results", [Path(".")])
+    assert kept == tmp_path / "results" / "evaluations" / "one.json"
+    (run / "below").mkdir()
+    monkeypatch.chdir(run / "below")
+    assert of_run(Path("..")).name == "one"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_of_evaluations_that_is_a_link_is_refused(tmp_path: Path, there: bool) -> None:
+    run = put(tmp_path / "one", detector())
+    results, other = tmp_path / "results", tmp_path / "other"
+    results.mkdir()
+    if there:
+        other.mkdir()
+    (results / "evaluations").symlink_to(other)
+    with refuses("results.folder-is-link", where=str(results / "evaluations")):
+        keep(results, [run])
+    assert not other.exists() or list(other.iterdir()) == []
+
+
+def test_a_link_in_the_place_of_a_record_is_replaced(tmp_path: Path) -> None:
+    run = put(tmp_path / "one", classifier())
+    folder, other = tmp_path / "results" / "evaluations", tmp_path / "other.json"
+    folder.mkdir(parents=True)
+    other.write_bytes(stored(classifier(top1=1)))
+    before = other.read_bytes()
+    (folder / "one.json").symlink_to(other)
+    keep(tmp_path / "results", [run])
+    assert other.read_bytes() == before
+    assert not (folder / "one.json").is_symlink()
 
 
 def _damaged(data: bytes, *place: str | int, value: Any) -> bytes:
@@ -117,18 +175,39 @@ def _damaged(data: bytes, *place: str | int, value: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+CLASSIFIER, DETECTOR = stored(classifier()), stored(detector())
+
+
 @pytest.mark.parametrize(
     "data",
     [
-        _damaged(classifier(), "metrics", "top1", value={"correct": 0, "total": 0}),
-        _damaged(classifier(), "metrics", "top1", value={"correct": 386, "total": 500}),
-        _damaged(classifier(), "metrics", "top5", value={"correct": 50_001, "total": 50_000}),
-        classifier(top1=0, images=0),
-        classifier(top1=77, images=100, data={"images": 50_000, "limit": 200}),
-        _damaged(detector(), "metrics", "images", value=0),
-        _damaged(detector(), "metrics", "thresholds", value=[3]),
+        _damaged(CLASSIFIER, "metrics", "top1", value={"correct": 0, "total": 0}),
+        _damaged(CLASSIFIER, "metrics", "top1", value={"correct": 386, "total": 500}),
+        _damaged(CLASSIFIER, "metrics", "top5", value={"correct": 50_001, "total": 50_000}),
+        _damaged(CLASSIFIER, "metrics", "images", value=0),
+        _damaged(CLASSIFIER, "run", "samples", value=100),
+        _damaged(CLASSIFIER, "run", "identity", "data", "limit", value=200),
+        _damaged(CLASSIFIER, "run", "identity", "precision", value="bf16"),
+        _damaged(CLASSIFIER, "run", "sessions", value=[]),
+        _damaged(CLASSIFIER, "run", "sessions", 0, "when", value="yesterday"),
+        _damaged(CLASSIFIER, "metrics", value=json.loads(DETECTOR)["metrics"]),
+        _damaged(DETECTOR, "metrics", "images", value=0),
+        _damaged(DETECTOR, "metrics", "images", value=20_287),
+        _damaged(DETECTOR, "metrics", "thresholds", value=[3]),
+        _damaged(DETECTOR, "metrics", "thresholds", 0, "ap", "ap", value=100.1),
+        _damaged(DETECTOR, "metrics", "thresholds", 0, "ap", "ap", value=-0.1),
+        _damaged(DETECTOR, "metrics", "thresholds", 0, "ap", "map", value=1),
+        _damaged(DETECTOR, "metrics", "thresholds", 0, "nms", value=1.5),
+        _damaged(DETECTOR, "run", "settings", value=None),
     ],
 )
-def test_numbers_of_other_images_than_the_runs_are_refused(data: bytes) -> None:
-    with pytest.raises(CspbenchError, match="not a file of results"):
-        gather_files({"evaluations/x.json": data}, "results")
+def test_numbers_that_cannot_be_of_the_run_are_refused(data: bytes) -> None:
+    with refuses("results.not-results", where="results/evaluations/x.json"):
+        of_files({"evaluations/x.json": data}, "results")
+
+
+def test_metrics_of_another_run_are_refused(tmp_path: Path) -> None:
+    run = put(tmp_path / "one", detector())
+    (run / "metrics.json").write_bytes((put(tmp_path / "two", detector(split="val2017")) / "metrics.json").read_bytes())
+    with refuses("results.not-results", where=str(run / "metrics.json")):
+        of_run(run)

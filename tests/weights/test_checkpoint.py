@@ -79,6 +79,16 @@ def test_averaged_weights_come_first(state: dict[str, Tensor], tmp_path: Path) -
     assert same(read(tmp_path / "both.pth").arrays, read(tmp_path / "plain.pth").arrays)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("state_dict_ema", "model_ema"), ("model_ema", "state_dict"), ("state_dict", "model")]
+)
+def test_of_several_states_the_first_that_timm_looks_for(
+    first: str, second: str, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save({second: constants(SMALLEST, 0.5), first: state}, tmp_path / "both.pth")
+    assert read(tmp_path / "both.pth").arrays[0]["bias"][0] == state["stem.conv1.bn.bias"][0]
+
+
 def test_old_pickles_and_convolutional_classifiers(state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(state, tmp_path / "new.pth")
     fc = {"head.fc.weight": state["head.fc.weight"][:, :, None, None]}
@@ -120,6 +130,16 @@ def test_checkpoints_that_do_not_fit(
     torch.save(change(state), tmp_path / "bad.pth")
     with pytest.raises(WeightsError, match=words):
         read(tmp_path / "bad.pth")
+
+
+def test_half_precision_is_read_as_the_numbers_it_holds(state: dict[str, Tensor], tmp_path: Path) -> None:
+    halves = {name: value.half().contiguous() if value.ndim else value for name, value in state.items()}
+    save_file(halves, tmp_path / "half.safetensors")
+    torch.save(halves, tmp_path / "half.pth")
+    arrays = read(tmp_path / "half.safetensors").arrays
+    assert arrays[0]["bias"].dtype == "float32"
+    assert arrays[0]["bias"].tolist() == halves["stem.conv1.bn.bias"].tolist()
+    assert same(read(tmp_path / "half.pth").arrays, arrays)
 
 
 def test_number_formats_of_safetensors(state: dict[str, Tensor], tmp_path: Path) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cspbench.zoo.catalogue import model
 from weight_files import V010, V025, count_up, random_arrays, same, save
 
 from cspbench.errors import WeightsError
+from cspbench.network import cfg_writer
 from cspbench.network.layers import AvgPool, Convolution, Dropout, Layer, MaxPool
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.arrays import numbers_after
 from cspbench.weights.header import Header
 from cspbench.weights.opening import open_weights
 from cspbench.weights.summary import summary
@@ -84,6 +91,17 @@ def test_what_a_partial_file_holds_is_checked(tmp_path: Path) -> None:
     for partial in (False, True):
         with pytest.raises(WeightsError):
             darknet.read(save(tmp_path, V025 + damaged), SILENT, partial)
+
+
+def test_only_models_that_a_file_fills_are_proposed(tmp_path: Path) -> None:
+    """One whose first layers are as long as the file is no model of that size."""
+    net = model("darknet").build()
+    for layer, proposed in ((len(net.layers) - 1, True), (4, False)):
+        path = save(tmp_path, V025)
+        os.truncate(path, 20 + 4 * numbers_after(net)[layer])
+        with pytest.raises(WeightsError) as caught:
+            darknet.read(path, SILENT)
+        assert bool(re.search(r"\bdarknet\b[,:]", str(caught.value.remedy))) is proposed
 
 
 # --- headers
@@ -182,6 +200,21 @@ def test_safetensors_of_a_network_whose_layers_store_little(tmp_path: Path) -> N
     assert same(open_weights(path, SILENT).arrays, arrays)
     with pytest.raises(WeightsError):  # the last layer's tensors are left over
         safetensors_file.read(path, Network("less", (2, 4, 4), SILENT.layers[:4]))
+
+
+def test_torch_is_imported_for_checkpoints_only(tmp_path: Path) -> None:
+    arrays = random_arrays(SILENT)
+    darknet.write(tmp_path / "a.weights", SILENT, arrays)
+    safetensors_file.write(tmp_path / "b.safetensors", SILENT, arrays)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from cspbench.network import cfg; from cspbench.weights.opening import open_weights\n"
+        "network = cfg.parse(sys.argv[2], 'hand').network\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()): assert open_weights(path, network).complete\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path, cfg_writer.write(SILENT)], check=False, timeout=300)
+    assert done.returncode == 0
 
 
 def test_a_summary_in_numbers(tmp_path: Path) -> None:

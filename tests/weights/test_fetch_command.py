@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import typer
+from refusals import refuses
 from weight_files import random_arrays
 from weight_server import (
     Site,
@@ -24,12 +25,12 @@ from weight_server import (
     status,
 )
 
-from cspbench.cli.fetch import chosen, fetch_files
+from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
-from cspbench.errors import PlaceError, UsageError
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
-from cspbench.weights.links import Link
+from cspbench.weights.download.links import Link
+from cspbench.weights.download.rows import rows_named
 from cspbench.zoo.registry import model
 
 NAME = "csmobilenet-v2_final.weights"
@@ -75,7 +76,8 @@ def arrived(folder: Path, size: int) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    """Runs the command in this process, into `tmp_path`: its exit code, table and words."""
+    """Runs the command in this process, into `tmp_path`, where no link was published: exit code, table and words."""
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
     monkeypatch.setenv("CSPBENCH_WEIGHTS", str(tmp_path))
 
     def run(rows: list[str] | None = None, **options: Any) -> tuple[int, list[dict[str, object]], str]:
@@ -111,12 +113,13 @@ def test_fetch_resumes_checks_and_reports(site: Site, data: bytes, tmp_path: Pat
             "bytes": SIZE,
             "result": "fetched",
             "checked": "exact size, every number read, no digest is known",
+            "code": None,
             "reason": None,
             "remedy": None,
         }
     ]
     assert "the connection broke off" in words
-    assert f"{tmp_path / NAME}: fetched from {site.url('/w/')}{NAME}; {SIZE} bytes, sha256 " in words
+    assert f"{tmp_path / NAME}: downloaded from {site.url('/w/')}{NAME}; {SIZE} bytes, sha256 " in words
     assert site.ranges == [None, "bytes=4000000-"]
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     code, lines, _ = here(["csmobilenet-v2"])
@@ -133,7 +136,7 @@ def test_a_stopped_process_is_gone_on_with(
     arrived(tmp_path, 3_000_000)
     process.send_signal(sent)
     _, words = ended(process, code)
-    assert ("To go on:\ncspbench weights fetch" in words) == (sent is signal.SIGINT)
+    assert ("To resume:\ncspbench weights fetch" in words) == (sent is signal.SIGINT)
     assert not (tmp_path / NAME).exists()
     assert here([ROW], mirror=[site.url("/")])[0] == 0
     assert site.ranges == [None, "bytes=3000000-"]
@@ -146,7 +149,9 @@ def test_of_two_processes_one_fetches(site: Site, data: bytes, tmp_path: Path) -
     arrived(tmp_path, 3_000_000)
     second = command(ROW, "--mirror", site.url("/"), to=tmp_path)
     assert second.stderr is not None
-    assert second.stderr.readline() == f"cspbench: waiting for another process that fetches {NAME}\n"
+    line = second.stderr.readline()
+    assert line.startswith(f"cspbench: waiting for process {first.pid} on ")
+    assert line.endswith(f", which downloads {NAME}\n")
     site.released.set()
     results = [ended(process, 0)[0][0]["result"] for process in (first, second)]
     assert results == ["fetched", "there already"]
@@ -164,12 +169,13 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
     results = {str(line["row"]): line for line in lines}
     assert [line["row"] for line in lines if line["result"] == "fetched"] == [ROW]
     assert {str(line["result"]) for line in lines} == {"fetched", "unmeasured: no-weights"}
+    codes = {row: line["code"] for row, line in results.items() if line["code"] != "download.no-file"}
+    assert codes == {ROW: None, "peleenet": "download.never-released"}
     assert 'found an HTML page, "Moved"' in str(results["resnet-10"]["reason"])
     own = tmp_path / "resnet10_final.weights"
     sizes = "(20995764 bytes, or 20995760 with the 16-byte header)"
     assert results["resnet-10"]["remedy"] == f"Put your own file at {own} {sizes}"
     assert "404 Not Found" in str(results["mobilenet-v2"]["reason"])
-    assert results["peleenet"]["reason"] == "no file was ever released for this row"
     assert "404" in str(results["cspresnext50-panet-spp-giou-512-nms-aware"]["reason"])
     assert not [each for each in site.asked if "pelee" in each.path]
 
@@ -177,7 +183,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
 def test_a_reason_is_said_once_for_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -195,25 +201,25 @@ def test_what_is_gone_or_never_released_is_not_asked_for(here: Here, monkeypatch
     monkeypatch.setattr(socket, "socket", None)
     code, lines, words = here(["coco-loss:*-giou", "coco-loss:*-diou", "imagenet-small:sparse*"])
     assert code == 3
-    assert [line["reason"] for line in lines] == [
-        "no file was ever released for this row",
-        "an earlier version of the README linked it",
-        "no file was ever released for this row",
+    assert [line["code"] for line in lines] == [
+        "download.never-released",
+        "download.no-address",
+        "download.never-released",
     ]
+    assert lines[1]["reason"] == "an earlier version of the README linked it"
     assert words == ""
 
 
-def test_a_row_without_an_address(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+def test_a_row_without_an_address(here: Here) -> None:
     code, lines, _ = here([ROW])
-    assert (code, lines[0]["reason"]) == (3, "the published documents give no address")
+    assert (code, lines[0]["code"]) == (3, "download.no-address")
 
 
 def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = Link(NAME, site.on("/published", sends(data)), "a document")
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: link)
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 
@@ -224,31 +230,29 @@ def test_a_file_of_another_model_is_refused(site: Site, data: bytes, tmp_path: P
     mirror = [site.on("/mine.weights", sends(wrong), sends(data))]
     code, lines, _ = here([ROW], mirror=mirror)
     assert code == 3
-    assert "another file is there: not the size that the file must have" in str(lines[0]["reason"])
+    assert lines[0]["code"] == "download.file-exists"
     assert str(lines[0]["remedy"]).startswith("Remove it, or replace it with --force; or put your own file at ")
     code, lines, _ = here([ROW], mirror=mirror, force=True)
     assert code == 3
-    assert "what came is not the file: not a finite number" in str(lines[0]["reason"])
+    assert lines[0]["code"] == "weights.not-finite"
     assert (tmp_path / NAME).stat().st_size == 16
     code, lines, _ = here([ROW], mirror=mirror, force=True, sha256="0" * 8)
-    assert "not the file's sha256 (expected 00000000 in front" in str(lines[0]["reason"])
+    assert lines[0]["code"] == "download.other-sha256"
     assert here([ROW], mirror=mirror, force=True)[0] == 0
     assert (tmp_path / NAME).read_bytes() == data
 
 
 def test_a_checkpoint_must_look_like_one(site: Site, tmp_path: Path, here: Here) -> None:
-    for body, result, told in (
-        (b"\0\0\0\0 weights", "unmeasured: no-weights", "expected what torch.save writes, found other bytes"),
-        (b"PK\3\4 weights", "fetched", "a checkpoint by its first bytes, sha256"),
+    for body, result, error, checked in (
+        (b"\0\0\0\0 weights", "unmeasured: no-weights", "weights.other-kind", None),
+        (b"PK\3\4 weights", "fetched", None, "a checkpoint by its first bytes, sha256"),
     ):
         mirror = [site.on("/x.pth", sends(body))]
         _, lines, _ = here(["mmpretrain:cspresnet50"], mirror=mirror, sha256=hashlib.sha256(body).hexdigest())
-        assert lines[0]["result"] == result
-        assert told in str(lines[0]["checked"] or lines[0]["reason"])
+        assert (lines[0]["result"], lines[0]["code"], lines[0]["checked"]) == (result, error, checked)
 
 
-def test_all_is_what_was_published(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.weights.links.link_of", lambda file: None)
+def test_all_is_what_was_published(here: Here) -> None:
     code, lines, _ = here(every=True)
     assert code == 3
     published = [(each.table, each.id) for each in weight_files() if each.status == "released"]
@@ -265,32 +269,43 @@ def test_a_folder_is_a_mirror(data: bytes, tmp_path: Path, here: Here) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "fields"),
     [
-        ({}, "say what to fetch"),
-        ({"rows": [ROW], "every": True}, "say what to fetch"),
-        ({"rows": [ROW], "timeout": 0.0}, "--timeout or --retries cannot be used"),
-        ({"rows": [ROW], "retries": -1}, "--timeout or --retries cannot be used"),
-        ({"every": True, "sha256": "0" * 64}, r"--sha256 is one file's .*rows of \d\d files"),
-        ({"rows": [ROW], "sha256": "xyz"}, "--sha256 is one file's"),
-        ({"rows": [ROW], "mirror": ["/etc"]}, "Write file:///etc"),
-        ({"rows": [ROW, "resnet-10"], "mirror": ["http://h/a.weights"]}, "a mirror's address of one file"),
+        ({}, "usage.nothing-to-fetch", {}),
+        ({"rows": [ROW], "every": True}, "usage.nothing-to-fetch", {}),
+        ({"rows": [ROW, "resnet-10"], "sha256": "0" * 64}, "usage.sha256", {"found": "64 characters, rows of 2 files"}),
+        ({"rows": [ROW], "sha256": "xyz"}, "usage.sha256", {"found": "3 characters, rows of 1 files"}),
+        ({"rows": [ROW], "mirror": ["/etc"]}, "usage.not-an-address", {"remedy": "Write file:///etc"}),
+        (
+            {"rows": [ROW, "resnet-10"], "mirror": ["http://h/a.weights"]},
+            "usage.mirror-of-one-file",
+            {"found": "http://h/a.weights"},
+        ),
     ],
 )
-def test_mistakes(options: dict[str, Any], words: str, here: Here) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_mistakes(options: dict[str, Any], code: str, fields: dict[str, str], here: Here) -> None:
+    with refuses(code, **fields):
         here(**options)
+
+
+@pytest.mark.parametrize(
+    "option", [("--timeout", "0"), ("--timeout", "nan"), ("--retries", "-1"), ("--retries", "1001")]
+)
+def test_options_out_of_range(option: tuple[str, str], tmp_path: Path) -> None:
+    lines, words = ended(command(ROW, *option, to=tmp_path), 2)
+    assert lines == []
+    assert option[0] in words
 
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
-    with pytest.raises(UsageError, match=r"expected --to DIR, or \$CSPBENCH_WEIGHTS"):
+    with refuses("usage.no-folder", expected="--to DIR, or $CSPBENCH_WEIGHTS"):
         fetch_files([ROW])
 
 
 def test_a_folder_that_cannot_be_ends_with_what_was_done(site: Site, data: bytes, tmp_path: Path, here: Here) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(PlaceError, match="cannot be written"):
+    with refuses("disk.write-failed"):
         here([ROW], mirror=[site.on("/x.weights", sends(data))], to=tmp_path / "file")
     assert site.asked == []
 
@@ -299,7 +314,7 @@ def test_a_folder_that_cannot_be_ends_with_what_was_done(site: Site, data: bytes
 
 
 def names(*asked: str) -> list[str]:
-    return [f"{each.table}:{each.id}" for each in chosen(asked, weight_files())]
+    return [f"{each.table}:{each.id}" for each in rows_named(asked, weight_files())]
 
 
 def test_rows_by_their_names() -> None:
@@ -330,5 +345,6 @@ def test_rows_by_their_names() -> None:
     ],
 )
 def test_unknown_rows_are_answered_with_the_nearest(name: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+    with refuses("usage.unknown-weights", found=repr(name)) as caught:
         names(name)
+    assert words in str(caught.value.remedy)

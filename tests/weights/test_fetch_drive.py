@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
     PAGE,
@@ -19,8 +19,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
-from cspbench.errors import DeadError
-from cspbench.weights.fetch import fetch
+from cspbench.weights.download.files import download
 
 FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
 <form id="download-form" action="{action}" method="get">
@@ -30,15 +29,16 @@ FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</t
 </body></html>"""
 
 
-def here(host: str) -> bool:
-    """Stands for the hosts of Google."""
-    return host == "127.0.0.1"
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server on this machine stands for Google's hosts."""
+    monkeypatch.setattr("cspbench.weights.download.drive.google_host", lambda host: host == "127.0.0.1")
 
 
 def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> None:
     url = site.on("/uc", status(200, FORM.format(action="/download").encode()))
     site.on("/download", sends(DATA, stop=1000), sends(DATA))
-    fetch([url + "?id=ID"], target, SIZED, QUICK, google=here)
+    download([url + "?id=ID"], target, SIZED, QUICK)
     assert target.read_bytes() == DATA
     answers = [each for each in site.asked if each.path.startswith("/download")]
     assert [each.path for each in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
@@ -47,25 +47,28 @@ def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> 
 
 def test_the_old_cookie_is_answered(site: Site, target: Path) -> None:
     page = status(200, PAGE, Set_Cookie="download_warning_123_ID=Xy_z; path=/")
-    fetch([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED, google=here)
+    download([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED)
     assert [each.path for each in site.asked] == ["/uc?id=ID", "/uc?id=ID&confirm=Xy_z"]
     assert target.read_bytes() == DATA
 
 
 def test_the_question_is_answered_once(site: Site, target: Path) -> None:
     url = site.on("/uc", status(200, FORM.format(action="/uc").encode()))
-    with pytest.raises(DeadError, match='an HTML page, "Google Drive - Virus scan warning"'):
-        fetch([url], target, SIZED, google=here)
+    with refuses("download.no-file", found='an HTML page, "Google Drive - Virus scan warning"'):
+        download([url], target, SIZED)
     assert len(site.asked) == 2
 
 
 @pytest.mark.parametrize("action", ["http://localhost:1/steal", "file:///etc/hostname", "javascript:x"])
-def test_the_question_leads_to_google_only(site: Site, target: Path, action: str) -> None:
+def test_the_question_leads_to_google_only(
+    site: Site, target: Path, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = site.on("/uc", status(200, FORM.format(action=action).encode()))
-    with pytest.raises(DeadError, match="Virus scan warning"):
-        fetch([url], target, SIZED, google=here)
-    with pytest.raises(DeadError, match="Virus scan warning"):  # nor from elsewhere
-        fetch([url], target, SIZED)
+    with refuses("download.no-file"):
+        download([url], target, SIZED)
+    monkeypatch.undo()
+    with refuses("download.no-file"):  # nor from elsewhere
+        download([url], target, SIZED)
     assert len(site.asked) == 2
 
 
@@ -73,14 +76,20 @@ def test_the_question_leads_to_google_only(site: Site, target: Path, action: str
     ("code", "title", "text", "meaning"),
     [
         (200, "Google Drive - Quota exceeded", "Too many users have viewed", "quota for the file is used up"),
-        (200, "Google Drive", "Sorry, too many users have viewed or downloaded this file", "quota .* is used up"),
-        (404, "Google Drive - Page Not Found", "the file you have requested does not exist", "not there any more"),
-        (200, "Google Drive: Sign-in", "to continue", "not open to everybody"),
+        (
+            200,
+            "Google Drive",
+            "Too many users have viewed or downloaded it",
+            "quota for the file is used up",
+        ),
+        (404, "Google Drive - Page Not Found", "the file you have requested does not exist", "no longer exists"),
+        (200, "Google Drive: Sign-in", "to continue", "is not public"),
     ],
 )
 def test_what_google_drive_says_instead(
     site: Site, target: Path, code: int, title: str, text: str, meaning: str
 ) -> None:
     page = f"<html><head><title>{title}</title></head><body>{text}</body></html>".encode()
-    with pytest.raises(DeadError, match=f'{meaning}: an HTML page, "{re.escape(title)}"'):
-        fetch([site.on("/uc", status(code, page))], target, SIZED, google=here)
+    with refuses("download.no-file") as caught:
+        download([site.on("/uc", status(code, page))], target, SIZED)
+    assert f'{meaning}: an HTML page, "{title}"' in str(caught.value.found)

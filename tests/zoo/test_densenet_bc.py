@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from refusals import refuses
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_arrays import assert_same_outputs, draw, image
 
-from cspbench.errors import DefinitionError
 from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
 from cspbench.network.counting import ledger
@@ -142,5 +142,5 @@ def test_bilinear_enlargement_has_no_cfg() -> None:
     b = Builder("low", (3, 8, 8))
     b.conv(4)
     b.upsample(bilinear=True)
-    with pytest.raises(DefinitionError, match="a bilinear enlargement"):
+    with refuses("cfg.not-expressible", where="low, layer 1 [upsample]"):
         cfg_writer.write(b.network())

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from refusals import refuses
 
-from cspbench.errors import DefinitionError
 from cspbench.network.builder import Builder
 from cspbench.network.layers import (
     AvgPool,
@@ -262,7 +262,7 @@ def test_two_maps_meet_in_the_finer_ones_size_and_in_the_coarser_ones() -> None:
 
 
 def test_channels_that_no_slice_divides() -> None:
-    with pytest.raises(DefinitionError):
+    with refuses("network.indivisible-groups", expected="a divisor of 6", found="groups=4"):
         built(lambda b: partial.sliced_parts(b, 0.25), channels=6)
 
 

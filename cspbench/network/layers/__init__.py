@@ -1,6 +1,6 @@
-"""The layer vocabulary, as pure functions of shapes: every Darknet layer that inference or counting needs.
+"""The layers, as pure functions of shapes: every Darknet layer that inference or counting needs.
 
-And what networks quoted from other papers need beyond them.
+Also the layers of networks from other papers that Darknet lacks.
 """
 
 from cspbench.network.layers.base import ACTIVATIONS, LARGEST, Layer, Shape, Weight

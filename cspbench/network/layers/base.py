@@ -1,4 +1,4 @@
-"""What every layer of a network has in common."""
+"""The base class of all layers, and checks that they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shape = tuple[int, int, int]
 """Channels, height, width of a feature map; a vector of n values is (n, 1, 1)."""
 
 LARGEST = 2**31 - 1
-"""Darknet indexes values with a 32-bit int; nothing larger can be a network it ran."""
+"""Darknet indexes values with a 32-bit int."""
 
 ACTIVATIONS = (
     "linear",
@@ -31,12 +31,12 @@ ACTIVATIONS = (
     "normalize_channels_softmax",
     "normalize_channels_softmax_maxval",
 )
-"""Activations with a specified meaning (docs: Darknet's activations.h)."""
+"""Supported activations (Darknet's activations.h)."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One stored array of a layer: its role and shape.
+    """Role and shape of a stored array of a layer.
 
     Roles: `bias` (with batch normalisation: its beta), `scale` (gamma), `mean`, `variance`, `weight`, and
     `fusion` (the factors of a weighted shortcut or an implicit vector).
@@ -47,41 +47,42 @@ class Weight:
 
     @property
     def size(self) -> int:
-        """Numbers in the array."""
+        """Number of values."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One Darknet layer. `sources` are the absolute indices of the layers it reads, -1 being the network's input.
+    """A layer. `sources` are the absolute indices of the layers it reads; -1 is the network's input.
 
     Subclasses are pure functions of shapes: the output shape, the stored arrays in file order, and the operations.
     """
 
     kind: ClassVar[str]
-    """What the canonical form calls this class of layers: one for each class, and never another, see `canonical`."""
+    """Name of the class in the canonical form: unique, and never changed (see `canonical`)."""
     section: ClassVar[str]
+    """Name of the cfg section."""
     sources: tuple[int, ...]
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        """The shape written, given the shapes read; raises `DefinitionError` when they do not fit."""
+        """The output shape for these input shapes; raises `DefinitionError` if they do not fit."""
         return inputs[0]
 
     def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
-        """The arrays this layer stores, in the order of the weight file."""
+        """The stored arrays, in the order of the weight file."""
         return ()
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        """The operations on one image."""
+        """The operations for one image."""
         return Operations()
 
     def describe(self) -> str:
-        """The layer's own settings in a few words, for `show`."""
+        """The settings in a few words, for `show`."""
         return ""
 
 
-def positive(name: str, value: int, limit: int = LARGEST) -> None:
-    """Refuse a count that is zero, negative or absurd."""
+def check_positive(name: str, value: int, limit: int = LARGEST) -> None:
+    """Raise `DefinitionError` unless `value` is from 1 to `limit`."""
     if not 1 <= value <= limit:
         raise DefinitionError(
             "cfg.out-of-range",
@@ -92,8 +93,8 @@ def positive(name: str, value: int, limit: int = LARGEST) -> None:
         )
 
 
-def known_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> None:
-    """Refuse an activation whose meaning is not specified."""
+def check_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> None:
+    """Raise `DefinitionError` for an activation that is not allowed."""
     if activation not in allowed:
         raise DefinitionError(
             "cfg.unknown-value",

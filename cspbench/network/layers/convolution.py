@@ -1,4 +1,4 @@
-"""Convolution, connected, batch normalisation, and an activation on its own."""
+"""Convolution and connected layers; separate batch normalisation and activation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, Weight, known_activation, positive
+from cspbench.network.layers.base import Layer, Shape, Weight, check_activation, check_positive
 from cspbench.network.operations import Operations
 
 LARGEST_FILTERS = 2**16
-"""More output channels than any Darknet network has (yolo9000, the widest, has 28,269)."""
+"""Limit of output channels; yolo9000, the widest Darknet network, has 28,269."""
 
 
 def batch_norm_weights(channels: int) -> tuple[Weight, ...]:
-    """The three arrays of a batch normalisation besides its beta, in file order."""
+    """The arrays of a batch normalisation in file order, without its beta."""
     return (Weight("scale", (channels,)), Weight("mean", (channels,)), Weight("variance", (channels,)))
 
 
@@ -23,12 +23,12 @@ def batch_norm_weights(channels: int) -> tuple[Weight, ...]:
 class Convolution(Layer):
     """[convolutional]: a grouped 2-D convolution, batch normalisation or bias, activation.
 
-    `padding` is what the output size is computed with; with dilation d the taps see padding * d, so that only a
-    padding of (size - 1) / 2 fits.
-    `antialiasing` 1 runs at stride 1 and then blurs with a 3x3 binomial kernel at the stride asked for, 2 with a
-    2x2 mean. `share` names an earlier convolution whose arrays this layer uses instead of its own.
-    Without batch normalisation Darknet always adds a bias; `bias` False leaves it out, as networks do that normalise
-    later, after a concatenation. It changes nothing where `batch_normalize` is set, and no cfg can say it.
+    The output size follows from `padding`; with dilation d the taps are padded by padding * d, so that only a padding
+    of (size - 1) / 2 is consistent.
+    `antialiasing` convolves at stride 1 and then blurs at the given stride, with a 3x3 binomial kernel (1) or a 2x2
+    mean (2). `share` is the index of an earlier convolution whose arrays this layer uses.
+    Without batch normalisation Darknet always adds a bias; `bias` False omits it, for networks that normalise later,
+    after a concatenation. It has no effect with `batch_normalize`, and a cfg cannot express it.
     """
 
     section: ClassVar[str] = "convolutional"
@@ -47,12 +47,12 @@ class Convolution(Layer):
     share: int | None = None
 
     def __post_init__(self) -> None:
-        positive("filters", self.filters, LARGEST_FILTERS)
-        positive("size", self.size, 1024)
-        positive("stride", min(self.stride), 1024)
-        positive("stride", max(self.stride), 1024)
-        positive("groups", self.groups)
-        positive("dilation", self.dilation, 1024)
+        check_positive("filters", self.filters, LARGEST_FILTERS)
+        check_positive("size", self.size, 1024)
+        check_positive("stride", min(self.stride), 1024)
+        check_positive("stride", max(self.stride), 1024)
+        check_positive("groups", self.groups)
+        check_positive("dilation", self.dilation, 1024)
         if not 0 <= self.padding <= 1024:
             raise DefinitionError(
                 "cfg.out-of-range",
@@ -61,7 +61,7 @@ class Convolution(Layer):
                 found=str(self.padding),
                 remedy="Correct padding=",
             )
-        known_activation(self.activation)
+        check_activation(self.activation)
         if self.antialiasing not in (0, 1, 2):
             raise DefinitionError(
                 "cfg.unknown-value",
@@ -73,17 +73,17 @@ class Convolution(Layer):
 
     @property
     def step(self) -> tuple[int, int]:
-        """The stride the convolution itself runs at: 1 when a blur does the striding."""
+        """The stride of the convolution itself: 1 if a blur has the stride."""
         return (1, 1) if self.antialiasing else self.stride
 
     @property
     def shifts(self) -> bool:
-        """Whether something is added to each channel: the batch normalisation's beta or a bias."""
+        """Whether it adds a bias or a batch normalisation's beta to each channel."""
         return self.batch_normalize or self.bias
 
     @property
     def blur_size(self) -> int:
-        """Width of the antialiasing kernel, 0 without one."""
+        """Side of the antialiasing kernel, 0 without antialiasing."""
         return {0: 0, 1: 3, 2: 2}[self.antialiasing]
 
     @property
@@ -92,9 +92,9 @@ class Convolution(Layer):
         return 1 if self.antialiasing == 1 else 0
 
     def convolved(self, inputs: Sequence[Shape]) -> Shape:
-        """The map that the convolution itself writes, before a blur strides over it."""
+        """The shape before the blur."""
         _, height, width = inputs[0]
-        # Darknet computes the size without dilation, which a padding of padding * dilation makes true for odd sizes.
+        # Darknet ignores dilation here, which is right for odd sizes since the padding is padding * dilation.
         rows = (height + 2 * self.padding - self.size) // self.step[0] + 1
         columns = (width + 2 * self.padding - self.size) // self.step[1] + 1
         return self.filters, rows, columns
@@ -111,10 +111,10 @@ class Convolution(Layer):
                     remedy="Correct groups= or filters=",
                 )
         if self.dilation > 1 and (self.size == 1 or 2 * self.padding != self.size - 1):
-            # Darknet's size rule leaves the dilation out; elsewhere the map it declares is not the map it computes.
+            # Darknet's size rule ignores dilation; in these cases its map has another size than it declares.
             raise DefinitionError(
                 "network.dilation",
-                "dilation does not fit size and padding",
+                "this dilation does not fit size and padding",
                 expected="an odd size above 1 with a padding of (size - 1) / 2, or dilation=1",
                 found=f"size={self.size}, padding={self.padding}, dilation={self.dilation}",
                 remedy="Use an odd size= with pad=1, or remove dilation=",
@@ -153,25 +153,25 @@ class Convolution(Layer):
         )
 
     def describe(self) -> str:
-        words = [f"{self.filters} {self.size}x{self.size}"]
+        settings = [f"{self.filters} {self.size}x{self.size}"]
         if self.stride != (1, 1):
-            words.append(f"/{self.stride[0]}" if self.stride[0] == self.stride[1] else f"/{self.stride}")
+            settings.append(f"/{self.stride[0]}" if self.stride[0] == self.stride[1] else f"/{self.stride}")
         if self.groups > 1:
-            words.append(f"groups {self.groups}")
+            settings.append(f"groups {self.groups}")
         if self.dilation > 1:
-            words.append(f"dilation {self.dilation}")
+            settings.append(f"dilation {self.dilation}")
         if not self.batch_normalize:
-            words.append("bias" if self.bias else "bare")
+            settings.append("bias" if self.bias else "bare")
         if self.antialiasing:
-            words.append(f"blur {self.blur_size}x{self.blur_size}")
+            settings.append(f"blur {self.blur_size}x{self.blur_size}")
         if self.share is not None:
-            words.append(f"shares {self.share}")
-        return " ".join([*words, self.activation])
+            settings.append(f"shares {self.share}")
+        return " ".join([*settings, self.activation])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connected(Layer):
-    """[connected]: y = W x + b over the flattened input; its batch-norm arrays follow the weights in the file."""
+    """[connected]: y = W x + b over the flattened input; in the file, batch-norm arrays follow the weights."""
 
     section: ClassVar[str] = "connected"
     kind: ClassVar[str] = "connected"
@@ -180,8 +180,8 @@ class Connected(Layer):
     activation: str = "logistic"
 
     def __post_init__(self) -> None:
-        positive("output", self.outputs, 2**20)
-        known_activation(self.activation)
+        check_positive("output", self.outputs, 2**20)
+        check_activation(self.activation)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return self.outputs, 1, 1
@@ -206,7 +206,7 @@ class Connected(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm(Layer):
-    """[batchnorm]: batch normalisation on its own."""
+    """[batchnorm]: a separate batch normalisation."""
 
     section: ClassVar[str] = "batchnorm"
     kind: ClassVar[str] = "batchnorm"
@@ -220,14 +220,14 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
-    """[activation]: a non-linearity on its own, for networks that activate before they convolve."""
+    """[activation]: a separate non-linearity, for networks that activate before they convolve."""
 
     section: ClassVar[str] = "activation"
     kind: ClassVar[str] = "activation"
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        known_activation(self.activation)
+        check_activation(self.activation)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         elements = output[0] * output[1] * output[2]

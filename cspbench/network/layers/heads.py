@@ -1,4 +1,4 @@
-"""The layers a network ends in. They keep their input's shape; what they compute belongs to the evaluation."""
+"""The final layers of networks. They keep their input's shape; evaluation decodes the boxes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, positive
+from cspbench.network.layers.base import Layer, Shape, check_positive
 
 Anchor = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Layer):
-    """[softmax]: over each of `groups` equal parts of its input."""
+    """[softmax] over each of `groups` equal parts of the flattened input."""
 
     section: ClassVar[str] = "softmax"
     kind: ClassVar[str] = "softmax"
@@ -23,7 +23,7 @@ class Softmax(Layer):
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
-        positive("groups", self.groups)
+        check_positive("groups", self.groups)
         if not self.temperature > 0:
             raise DefinitionError(
                 "cfg.out-of-range",
@@ -45,7 +45,7 @@ class Softmax(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(Layer):
-    """[cost], [contrastive]: training only; the identity at inference."""
+    """[cost], [contrastive]: training losses; the identity at inference."""
 
     section: ClassVar[str] = "cost"
     kind: ClassVar[str] = "cost"
@@ -53,15 +53,15 @@ class Loss(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Detection(Layer):
-    """What the box layers share: classes and the network's anchors, `per_anchor` values before the classes."""
+    """Base of the box layers: classes and anchors; each anchor has `per_anchor` values and the classes."""
 
     per_anchor: ClassVar[int] = 5
     classes: int = 80
     anchors: tuple[Anchor, ...] = ()
-    """Width, height; in pixels of the network input ([region]: in grid cells)."""
+    """Width, height in pixels of the network input ([region]: in grid cells)."""
 
     def __post_init__(self) -> None:
-        positive("classes", self.classes, 2**16)
+        check_positive("classes", self.classes, 2**16)
         if not self.anchors:
             raise DefinitionError(
                 "network.no-anchors",
@@ -73,7 +73,7 @@ class Detection(Layer):
 
     @property
     def used(self) -> int:
-        """How many anchors this layer predicts for."""
+        """Number of anchors that this layer predicts."""
         return len(self.anchors)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -114,13 +114,13 @@ class Yolo(Detection):
                 found="none",
                 remedy="Add mask=",
             )
-        beyond = [index for index in self.mask if not 0 <= index < len(self.anchors)]
-        if beyond:
+        unknown = [index for index in self.mask if not 0 <= index < len(self.anchors)]
+        if unknown:
             raise DefinitionError(
                 "network.unknown-anchor",
-                "mask names an anchor that does not exist",
+                "mask contains an unknown anchor",
                 expected=f"0 to {len(self.anchors) - 1}",
-                found=str(beyond[0]),
+                found=str(unknown[0]),
                 remedy="Correct mask=, num= or anchors=",
             )
 
@@ -135,7 +135,7 @@ class Yolo(Detection):
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianYolo(Yolo):
-    """[Gaussian_yolo]: as [yolo] with a standard deviation beside each of x, y, w, h."""
+    """[Gaussian_yolo]: [yolo] with standard deviations of x, y, w, h."""
 
     section: ClassVar[str] = "Gaussian_yolo"
     kind: ClassVar[str] = "gaussian_yolo"
@@ -145,7 +145,7 @@ class GaussianYolo(Yolo):
 
 @dataclass(frozen=True, kw_only=True)
 class Region(Detection):
-    """[region]: the YOLOv2 head; anchors in grid cells, softmax over classes when `softmax`."""
+    """[region]: the YOLOv2 head; anchors in grid cells, optional `softmax` over classes."""
 
     section: ClassVar[str] = "region"
     kind: ClassVar[str] = "region"
@@ -154,12 +154,11 @@ class Region(Detection):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiBox(Detection):
-    """[multibox]: the head of SSD (arXiv 1512.02325), which no cfg can say; anchors in pixels of the network input.
+    """[multibox]: the head of SSD (arXiv 1512.02325); a cfg cannot express it. Anchors in pixels of the network input.
 
-    Channels: 4 offsets from each anchor, then the scores of each anchor's classes, the background's first. Offsets are
-    divided by `variances` (of the centre, of the size) when they are learned. The centre of an anchor is the middle of
-    its cell; cells are `step` pixels wide, None: the input's side over the map's. `clip` keeps anchors' centres and
-    sizes within the input's.
+    Channels: 4 offsets per anchor, then class scores per anchor, background first. In training, offsets are divided by
+    `variances` (centre, size). Anchors are centred in their cells, which are `step` pixels wide (None: input side
+    divided by map side). `clip` limits the anchors' centres and sizes to the input.
     """
 
     section: ClassVar[str] = "multibox"
@@ -173,8 +172,8 @@ class MultiBox(Detection):
 class RefineBox(MultiBox):
     """[refinebox]: the two heads of RefineDet (arXiv 1711.06897) on one scale.
 
-    Channels: 4 offsets from each anchor and 2 scores of each (nothing, something), which make the refined anchors; then
-    as in [multibox], from these.
+    Channels: 4 offsets and 2 scores (background, object) per anchor, which give the refined anchors; then the channels
+    of a [multibox] on these.
     """
 
     section: ClassVar[str] = "refinebox"
@@ -184,10 +183,10 @@ class RefineBox(MultiBox):
 
 @dataclass(frozen=True, kw_only=True)
 class RoiBox(Detection):
-    """[roibox]: the second stage of Faster R-CNN: rows of the map are proposals, and there are no anchors.
+    """[roibox]: the second stage of Faster R-CNN: each row of the map is a proposal; there are no anchors.
 
-    Channels: the scores of the classes, the background's last; 4 offsets from the proposal, the same for all classes,
-    divided by `variances`; the proposal itself (left, top, right, bottom in pixels of the network input).
+    Channels: class scores, background last; 4 offsets from the proposal, common to all classes, divided by
+    `variances`; the proposal itself (left, top, right, bottom in pixels of the network input).
     """
 
     section: ClassVar[str] = "roibox"
@@ -196,7 +195,7 @@ class RoiBox(Detection):
     variances: tuple[float, float] = (0.1, 0.2)
 
     def __post_init__(self) -> None:
-        positive("classes", self.classes, 2**16)
+        check_positive("classes", self.classes, 2**16)
 
     @property
     def used(self) -> int:

@@ -1,4 +1,4 @@
-"""Layers that read more than the previous layer: route, shortcut, scale_channels, sam."""
+"""Layers with several inputs: route, shortcut, scale_channels, sam."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError, brief
-from cspbench.network.layers.base import ACTIVATIONS, Layer, Shape, Weight, known_activation, positive
+from cspbench.network.layers.base import ACTIVATIONS, Layer, Shape, Weight, check_activation, check_positive
 from cspbench.network.operations import Operations
 
 GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in ("swish", "mish"))
-"""Darknet refuses swish and mish on [scale_channels] and [sam]."""
+"""Activations of [scale_channels] and [sam]: Darknet rejects swish and mish there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route(Layer):
-    """[route]: concatenates its sources along channels; with groups, takes slice `group_id` of each source first."""
+    """[route]: concatenates its sources along channels; with `groups`, slice `group_id` of each source."""
 
     section: ClassVar[str] = "route"
     kind: ClassVar[str] = "route"
@@ -25,14 +25,14 @@ class Route(Layer):
     group_id: int = 0
 
     def __post_init__(self) -> None:
-        positive("groups", self.groups)
+        check_positive("groups", self.groups)
         if not self.sources:
             raise DefinitionError(
                 "network.no-sources",
-                "a route reads no layer",
+                "a route has no sources",
                 expected="layers=...",
                 found="none",
-                remedy="Name the layers it joins",
+                remedy="Add layers=",
             )
         if not 0 <= self.group_id < self.groups:
             raise DefinitionError(
@@ -46,15 +46,15 @@ class Route(Layer):
     def output(self, inputs: Sequence[Shape]) -> Shape:
         sizes = {shape[1:] for shape in inputs}
         if len(sizes) > 1:
-            found = ", ".join(
+            sources = ", ".join(
                 f"layer {source}: {shape[1]}x{shape[2]}" for source, shape in zip(self.sources, inputs, strict=True)
             )
             raise DefinitionError(
                 "network.route-sizes",
-                "a route joins maps of different size",
-                expected="one height and width",
-                found=found,
-                remedy="Choose a network input at which every stride divides evenly, or correct layers=",
+                "a route concatenates maps of different sizes",
+                expected="equal heights and widths",
+                found=sources,
+                remedy="Choose a network input that all strides divide, or correct layers=",
             )
         for source, shape in zip(self.sources, inputs, strict=True):
             if shape[0] % self.groups:
@@ -75,10 +75,10 @@ class Route(Layer):
 class Shortcut(Layer):
     """[shortcut]: adds earlier layers to the previous one (`sources[0]`), whose shape it keeps.
 
-    Only the first min(C_from, C) channels are added. Where the sizes differ, as in the networks of the original
-    engine, a larger source is read at the first pixel of each stride cell and a smaller one is added to every
-    sample-th pixel. `weighting` multiplies every summand by stored factors, one each (`per_feature`) or one per
-    channel (`per_channel`), after `normalization` (`relu` or `softmax`).
+    Only the first min(C_from, C) channels are added. If the sizes differ, as in networks of the original engine, every
+    stride-th pixel of a larger source is read, and a smaller source is added to every sample-th pixel. `weighting`
+    multiplies each summand by one stored factor (`per_feature`) or one per channel (`per_channel`), normalised by
+    `normalization` (`relu` or `softmax`).
     """
 
     section: ClassVar[str] = "shortcut"
@@ -88,24 +88,24 @@ class Shortcut(Layer):
     normalization: str = "none"
 
     def __post_init__(self) -> None:
-        known_activation(self.activation)
+        check_activation(self.activation)
         if len(self.sources) < 2:
             raise DefinitionError(
                 "network.no-sources",
-                "a shortcut adds no layer",
+                "a shortcut has no layer to add",
                 expected="from=...",
                 found="none",
-                remedy="Name the layer it adds",
+                remedy="Add from=",
             )
-        for name, value, known in (
+        for name, value, allowed in (
             ("weights_type", self.weighting, ("none", "per_feature", "per_channel")),
             ("weights_normalization", self.normalization, ("none", "relu", "softmax")),
         ):
-            if value not in known:
+            if value not in allowed:
                 raise DefinitionError(
                     "cfg.unknown-value",
                     f"unknown {name}",
-                    expected=f"one of {', '.join(known)}",
+                    expected=f"one of {', '.join(allowed)}",
                     found=repr(brief(value)),
                     remedy=f"Correct {name}=",
                 )
@@ -118,9 +118,9 @@ class Shortcut(Layer):
         if strides[0] != strides[1] or samples[0] != samples[1]:
             raise DefinitionError(
                 "network.shortcut-sizes",
-                "a shortcut joins maps whose sizes do not fit",
-                expected="the same ratio of heights and widths",
-                found=f"{source[1]}x{source[2]} onto {current[1]}x{current[2]}",
+                "a shortcut adds maps whose sizes do not fit",
+                expected="equal ratios of heights and of widths",
+                found=f"{source[1]}x{source[2]} to {current[1]}x{current[2]}",
                 remedy="Correct from=",
             )
         return strides[0], samples[0]
@@ -131,7 +131,7 @@ class Shortcut(Layer):
             if self.weighting != "none" and shape[1:] != inputs[0][1:]:
                 raise DefinitionError(
                     "network.shortcut-sizes",
-                    "a weighted shortcut joins maps of different size",
+                    "a weighted shortcut adds maps of different sizes",
                     expected=f"{inputs[0][1]}x{inputs[0][2]}",
                     found=f"{shape[1]}x{shape[2]}",
                     remedy="Correct from=",
@@ -159,7 +159,7 @@ class Shortcut(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleChannels(Layer):
-    """[scale_channels]: `sources[1]` times the previous layer: one gate per channel, or per pixel with `per_pixel`."""
+    """[scale_channels]: `sources[1]` times the previous layer, a gate per channel or (`per_pixel`) per pixel."""
 
     section: ClassVar[str] = "scale_channels"
     kind: ClassVar[str] = "scale_channels"
@@ -167,7 +167,7 @@ class ScaleChannels(Layer):
     per_pixel: bool = False
 
     def __post_init__(self) -> None:
-        known_activation(self.activation, GATE_ACTIVATIONS)
+        check_activation(self.activation, GATE_ACTIVATIONS)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         gate, scaled = inputs
@@ -175,7 +175,7 @@ class ScaleChannels(Layer):
         if gate != expected:
             raise DefinitionError(
                 "network.gate-shape",
-                "the gate does not fit what it scales",
+                "the gate does not fit the map that it scales",
                 expected="x".join(map(str, expected)),
                 found="x".join(map(str, gate)),
                 remedy="Correct from= or the layer before",
@@ -198,13 +198,13 @@ class Sam(Layer):
     activation: str = "linear"
 
     def __post_init__(self) -> None:
-        known_activation(self.activation, GATE_ACTIVATIONS)
+        check_activation(self.activation, GATE_ACTIVATIONS)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0] != inputs[1]:
             raise DefinitionError(
                 "network.sam-shapes",
-                "sam multiplies maps of different shape",
+                "a [sam] layer multiplies maps of different shapes",
                 expected="x".join(map(str, inputs[0])),
                 found="x".join(map(str, inputs[1])),
                 remedy="Correct from=",

@@ -8,15 +8,15 @@ from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, positive
+from cspbench.network.layers.base import Layer, Shape, check_positive
 from cspbench.network.operations import Operations
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Window(Layer):
-    """A sliding window. `padding` is the total over both sides, as Darknet has it; the default is size - 1.
+    """A sliding window. `padding` is the total over both sides, as in Darknet, whose default is size - 1.
 
-    The first tap lies at -(padding // 2); taps outside the image do not count (spec: Darknet maxpool_layer.c).
+    The first tap is at -(padding // 2); taps outside the image are ignored (spec: Darknet maxpool_layer.c).
     """
 
     size: int
@@ -24,13 +24,13 @@ class _Window(Layer):
     padding: int
 
     def __post_init__(self) -> None:
-        positive("size", self.size, 1024)
-        positive("stride", self.stride, 1024)
+        check_positive("size", self.size, 1024)
+        check_positive("stride", self.stride, 1024)
         if not 0 <= self.padding <= 2 * (self.size - 1):
             raise DefinitionError(
                 "cfg.out-of-range",
                 "padding is out of range",
-                expected=f"0 to {2 * (self.size - 1)}, so that no window lies outside the image",
+                expected=f"0 to {2 * (self.size - 1)}, so that every window overlaps the image",
                 found=str(self.padding),
                 remedy="Correct padding=",
             )
@@ -50,7 +50,7 @@ class _Window(Layer):
         return channels, rows, columns
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        return Operations(pool_taps=self.size**2 * prod(output), pool_input=prod(inputs[0]), pool_output=prod(output))
+        return Operations(pool_taps=self.size**2 * prod(output), pool_input=prod(inputs[0]))
 
     def describe(self) -> str:
         return f"{self.size}x{self.size}/{self.stride}"
@@ -66,7 +66,7 @@ class MaxPool(_Window):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalAvgPool(_Window):
-    """[local_avgpool]: the mean of the taps of each window that lie inside the image."""
+    """[local_avgpool]: the mean of each window's taps inside the image."""
 
     section: ClassVar[str] = "local_avgpool"
     kind: ClassVar[str] = "local_avgpool"
@@ -81,7 +81,7 @@ class MaxPoolDepth(Layer):
     channels: int
 
     def __post_init__(self) -> None:
-        positive("out_channels", self.channels, 2**16)
+        check_positive("out_channels", self.channels, 2**16)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0][0] % self.channels:
@@ -95,7 +95,7 @@ class MaxPoolDepth(Layer):
         return self.channels, inputs[0][1], inputs[0][2]
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        return Operations(pool_taps=prod(inputs[0]), pool_input=prod(inputs[0]), pool_output=prod(output))
+        return Operations(pool_taps=prod(inputs[0]), pool_input=prod(inputs[0]))
 
     def describe(self) -> str:
         return f"over depth to {self.channels}"

@@ -1,6 +1,6 @@
-"""The layers of a two-stage detector that choose regions of a map and read them; none of Darknet's, and in no cfg.
+"""Layers of two-stage detectors that propose regions of a map and read them. Darknet and its cfg lack them.
 
-What they reckon is counted by no tool, and by no counting here: boxes and coordinates, a few samples for each region.
+Their arithmetic (boxes, coordinates, a few samples per region) is not part of any counting, here or elsewhere.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, positive
+from cspbench.network.layers.base import Layer, Shape, check_positive
 from cspbench.network.layers.heads import Anchor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposals(Layer):
-    """[proposals]: the best boxes of a region proposal network, a row each: (4, count, 1).
+    """[proposals]: the best boxes of a region proposal network, one per row: (4, count, 1).
 
-    Reads the scores (one for each anchor) and the offsets (4 for each). Of the `considered` best anchors overlapping
-    ones are suppressed (IoU above `overlap`), and the `count` best of the rest are written: left, top, right, bottom in
-    pixels of the network input, cut off at its border. Rows that are left over hold zeros. `anchors` are in pixels,
-    around the upper left corner of their cell, which is `stride` pixels wide.
+    Reads scores (one per anchor) and offsets (4 per anchor). The `considered` best anchors are suppressed greedily (IoU
+    above `overlap`) and the `count` best of the rest written as left, top, right, bottom in pixels of the network
+    input, clipped to it; unused rows are zero. `anchors` are in pixels, centred on the upper left corner of their cell,
+    which is `stride` pixels wide.
     """
 
     section: ClassVar[str] = "proposals"
@@ -33,9 +33,9 @@ class Proposals(Layer):
     overlap: float = 0.7
 
     def __post_init__(self) -> None:
-        positive("stride", self.stride)
-        positive("considered", self.considered)
-        positive("count", self.count)
+        check_positive("stride", self.stride)
+        check_positive("considered", self.considered)
+        check_positive("count", self.count)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         scores, offsets = inputs
@@ -44,9 +44,9 @@ class Proposals(Layer):
             raise DefinitionError(
                 "network.anchor-channels",
                 "scores and offsets do not fit the anchors",
-                expected=f"{anchors} and {4 * anchors} channels of one height and width",
+                expected=f"{anchors} and {4 * anchors} channels of equal height and width",
                 found=" and ".join("x".join(map(str, shape)) for shape in inputs),
-                remedy="Correct filters= of the layers read, or the anchors",
+                remedy="Correct filters= of its sources, or the anchors",
             )
         return 4, self.count, 1
 
@@ -56,12 +56,12 @@ class Proposals(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class RoiAlign(Layer):
-    """[roialign]: position-sensitive (Light-Head R-CNN, arXiv 1711.07264): C channels of each region, (C, count, 1).
+    """[roialign]: position-sensitive (Light-Head R-CNN, arXiv 1711.07264): C channels per region, (C, count, 1).
 
-    Reads a map and the regions, as [proposals] writes them. A region is cut into `bins` x `bins` parts, and each part
-    reads channels of its own: channel (k * bins + row) * bins + column for the k-th value of the part in that row and
-    column. What it reads is the largest of `samples` x `samples` evenly spread samples, each interpolated between four
-    pixels; pixel i lies at i, and beyond the border its pixels go on.
+    Reads a map and the output of [proposals]. A region is divided into `bins` x `bins` parts, each with channels of its
+    own: channel (k * bins + row) * bins + column gives the k-th value of the part in that row and column, the largest
+    of `samples` x `samples` evenly spaced samples. Each is interpolated from four pixels; pixel i is at coordinate i,
+    and the border pixels extend outwards.
     """
 
     section: ClassVar[str] = "roialign"
@@ -71,9 +71,9 @@ class RoiAlign(Layer):
     samples: int = 2
 
     def __post_init__(self) -> None:
-        positive("bins", self.bins, 1024)
-        positive("stride", self.stride)
-        positive("samples", self.samples, 1024)
+        check_positive("bins", self.bins, 1024)
+        check_positive("stride", self.stride)
+        check_positive("samples", self.samples, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         features, regions = inputs
@@ -83,7 +83,7 @@ class RoiAlign(Layer):
                 "cannot read regions of this map",
                 expected=f"a multiple of {self.bins**2} channels, and regions of 4 x count x 1",
                 found=" and ".join("x".join(map(str, shape)) for shape in inputs),
-                remedy="Correct bins= or the layers read",
+                remedy="Correct bins= or its sources",
             )
         return features[0], regions[1], 1
 

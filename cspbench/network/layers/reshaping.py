@@ -1,6 +1,6 @@
-"""Layers without learned weights that move values about: upsample, reorg, crop, dropout; and the implicit vector.
+"""Layers that rearrange values: upsample, reorg, crop, dropout and others; and the implicit vector.
 
-[shuffle] and [resize] are none of Darknet's: networks quoted from other papers need them, and no cfg can say them.
+[shuffle] and [resize] belong to networks from other papers; Darknet and its cfg lack them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cspbench.errors import DefinitionError
 from cspbench.network.canonical import NOT_DIGESTED
-from cspbench.network.layers.base import Layer, Shape, Weight, positive
+from cspbench.network.layers.base import Layer, Shape, Weight, check_positive
 from cspbench.network.operations import Operations
 
 
@@ -29,9 +29,9 @@ def _divides(stride: int, shape: Shape) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Upsample(Layer):
-    """[upsample]: nearest-neighbour enlargement by `stride`, times `scale`; `reverse` sums stride x stride blocks.
+    """[upsample]: nearest-neighbour upsampling by `stride`, times `scale`; `reverse` sums stride x stride blocks.
 
-    `bilinear` interpolates between the four nearest instead (corners not aligned), which no cfg can say.
+    `bilinear` interpolates instead (corners not aligned), which a cfg cannot express.
     """
 
     section: ClassVar[str] = "upsample"
@@ -42,14 +42,14 @@ class Upsample(Layer):
     bilinear: bool = False
 
     def __post_init__(self) -> None:
-        positive("stride", self.stride, 1024)
+        check_positive("stride", self.stride, 1024)
         if self.bilinear and self.reverse:
             raise DefinitionError(
                 "network.bilinear-reverse",
-                "an upsample is bilinear and reverse at once",
-                expected="one of them",
+                "an [upsample] layer is both bilinear and reverse",
+                expected="at most one of them",
                 found="both",
-                remedy="A reverse upsample sums blocks, so leave bilinear out",
+                remedy="Omit bilinear: a reverse upsample sums blocks",
             )
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -68,7 +68,7 @@ class Upsample(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Resize(Layer):
-    """[resize]: `sources[0]` in the size of `sources[1]`, by repetition or `bilinear`, with aligned corners."""
+    """[resize]: `sources[0]` at the size of `sources[1]`: nearest neighbour, or `bilinear` with aligned corners."""
 
     section: ClassVar[str] = "resize"
     kind: ClassVar[str] = "resize"
@@ -86,14 +86,14 @@ class Resize(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Shuffle(Layer):
-    """[shuffle]: channels dealt out in turn to `groups` hands, one hand after the other: 0 2 4 .. 1 3 5 .. for 2."""
+    """[shuffle]: channel shuffle; for 2 `groups` the output is channels 0 2 4 .. 1 3 5 .."""
 
     section: ClassVar[str] = "shuffle"
     kind: ClassVar[str] = "shuffle"
     groups: int = 2
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        positive("groups", self.groups)
+        check_positive("groups", self.groups)
         if inputs[0][0] % self.groups:
             raise DefinitionError(
                 "network.indivisible-groups",
@@ -105,12 +105,12 @@ class Shuffle(Layer):
         return inputs[0]
 
     def describe(self) -> str:
-        return f"{self.groups} hands"
+        return f"{self.groups} groups"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg(Layer):
-    """[reorg3d]: space to depth by `stride`. [reorg] (`legacy`): the fixed permutation of the YOLOv2 networks."""
+    """[reorg3d]: space to depth by `stride`. [reorg] (`legacy`): the permutation of YOLOv2."""
 
     section: ClassVar[str] = "reorg3d"
     kind: ClassVar[str] = "reorg"
@@ -118,7 +118,7 @@ class Reorg(Layer):
     legacy: bool = False
 
     def __post_init__(self) -> None:
-        positive("stride", self.stride, 1024)
+        check_positive("stride", self.stride, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
@@ -139,7 +139,7 @@ class Reorg(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Crop(Layer):
-    """[crop]: at inference the centre crop; values become 2v - 1 unless `noadjust`."""
+    """[crop]: at inference a centre crop; values v become 2v - 1 unless `noadjust`."""
 
     section: ClassVar[str] = "crop"
     kind: ClassVar[str] = "crop"
@@ -177,7 +177,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Implicit(Layer):
-    """[implicit]: a learned vector of filters x atoms values, whatever the input."""
+    """[implicit]: a learned vector of filters x atoms values, independent of the input."""
 
     section: ClassVar[str] = "implicit"
     kind: ClassVar[str] = "implicit"
@@ -185,8 +185,8 @@ class Implicit(Layer):
     atoms: int = 1
 
     def __post_init__(self) -> None:
-        positive("filters", self.filters, 2**16)
-        positive("atoms", self.atoms, 2**16)
+        check_positive("filters", self.filters, 2**16)
+        check_positive("atoms", self.atoms, 2**16)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return self.filters * self.atoms, 1, 1

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
+from urllib.request import url2pathname
 
 from cspbench.claims import tables
 from cspbench.errors import UsageError, brief
-
-SCHEMES = ("http", "https", "file")
 
 _DRIVE = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,128}")
@@ -44,42 +44,38 @@ def link_of(file: str) -> Link | None:
 def split(url: str) -> SplitResult:
     """The parts of an address that may be opened: http, https or file, without a password in it."""
     expected = "http://HOST/..., https://HOST/... or file:///FOLDER"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # a port that is no number raises ValueError
-    except ValueError as error:
-        raise UsageError(
-            "usage.not-an-address", "not an address", expected=expected, found=f"{brief(url, 80)}: {error}"
-        ) from error
-    if "@" in parts.netloc:
+    if secret := re.match(r"[^/?#]*//[^/?#]*@([^/?#]*)", url):
         raise UsageError(
             "usage.address-with-password",
             "a name or password in an address is not supported",
             expected=expected,
-            found=f"one for {host or 'no host'}",
-            remedy="Take an address that needs none",
+            found=f"one for {brief(secret[1], 80) or 'no host'}",
+            remedy="Use an address that needs none",
         )
-    sound = bool(parts.path) and host in (None, "localhost") if parts.scheme == "file" else bool(host)
-    if parts.scheme not in SCHEMES or not sound or not url.isascii() or not url.isprintable() or " " in url:
-        remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
-        raise UsageError(
-            "usage.not-an-address", "not an address", expected=expected, found=brief(url, 80), remedy=remedy
-        )
-    return parts
+    with suppress(ValueError):  # a port that is not a number, brackets around something other than an address
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        local = parts.scheme == "file" and parts.path and host in ("", "localhost")
+        web = parts.scheme in ("http", "https") and host and "%" not in host
+        if (local or web) and url.isascii() and url.isprintable() and " " not in url:
+            return parts
+    remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
+    raise UsageError("usage.not-an-address", "not an address", expected=expected, found=brief(url, 80), remedy=remedy)
 
 
 def mirrored(mirror: str, file: str, only: bool) -> str:
     """The address of a file at a mirror: its name after a base, or, for the `only` file wanted, a full address.
 
-    Full is what ends like a weight file, asks for something (`?`) or is a file. Raises `UsageError`.
+    An address is full if it ends like a weight file, has a query or is a local file. Raises `UsageError`.
     """
     parts = split(mirror)
-    if _WEIGHT_NAME.search(parts.path) or parts.query or drive_id(mirror) or _is_file(parts):
+    local_file = parts.scheme == "file" and Path(url2pathname(parts.path)).is_file()
+    if _WEIGHT_NAME.search(parts.path) or parts.query or drive_id(mirror) or local_file:
         if only:
             return mirror
         raise UsageError(
             "usage.mirror-of-one-file",
-            "a mirror's address of one file, for several files",
+            "the mirror's address is that of one file, and several are wanted",
             expected="the address of a folder",
             found=brief(mirror, 120),
             remedy="Leave out the file's name, or ask for one file",
@@ -106,14 +102,3 @@ def drive_id(url: str) -> str | None:
     match = re.fullmatch(r"/file/d/([^/]+)(?:/.*)?", parts.path)
     found = match[1] if match else parse_qs(parts.query).get("id", [""])[0]
     return found if _DRIVE_ID.fullmatch(found) else None
-
-
-def google_host(host: str) -> bool:
-    """Whether a host is one of Google's, which Google Drive's own pages may send on to."""
-    return host == "google.com" or host.endswith((".google.com", ".googleusercontent.com"))
-
-
-def _is_file(parts: SplitResult) -> bool:
-    from urllib.request import url2pathname
-
-    return parts.scheme == "file" and Path(url2pathname(parts.path)).is_file()

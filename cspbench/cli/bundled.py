@@ -1,0 +1,46 @@
+"""When an evaluating command falls back on the bundled sample, and where the sample is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cspbench.cli.options import WEIGHTS
+from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.evaluation.execution import Listener
+    from cspbench.sample.place import Kind
+
+
+def asked(sample: bool, data: str | None, place: str | None, *others: object) -> bool:
+    """Whether the sample is meant: by --sample, or because nothing is named or configured.
+
+    `data` is the data set that was named, `place` the one named or configured. Raises `UsageError` for both.
+    """
+    if not sample:
+        return not (place or any(others) or os.environ.get(WEIGHTS))
+    if data is not None:
+        raise UsageError(
+            "usage.sample-and-data",
+            "--sample brings its own images",
+            expected="--sample or DATA",
+            found=data,
+            remedy="Leave out one",
+        )
+    return True
+
+
+def images(kind: Kind, listener: Listener) -> Path:
+    """The folder of the sample's images, drawn now if they are not there yet; says what they are."""
+    from cspbench.sample import classification, detection
+    from cspbench.sample.place import ensure
+
+    count = classification.IMAGES if kind == "classification" else detection.IMAGES
+    listener.note(
+        f"the bundled sample: {count} drawn images and a small network of our own, none of the published ones; "
+        f"for those name the data and set ${WEIGHTS}"
+    )
+    with listener.progress("drawing the sample", count) as reach:
+        return ensure(kind, lambda done: reach(done, ""))

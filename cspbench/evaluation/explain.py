@@ -1,0 +1,49 @@
+"""Which step of preprocessing moves a classifier's accuracy: `eval-imagenet --explain`."""
+
+from __future__ import annotations
+
+from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
+from cspbench.data.source import Source
+from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
+from cspbench.evaluation.part import Part
+from cspbench.evaluation.subject import Subject
+from cspbench.inference import footprint
+
+
+def explain_imagenet(
+    subject: Subject,
+    source: Source,
+    *,
+    preset: str | None = None,
+    decoder: str | None = None,
+    classes: str | None = None,
+    seed: int = 0,
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> Explained:
+    """Top-1 of a classifier under its preset and under each change from it, on 1000 images at most, drawn with `seed`.
+
+    Nothing is kept of it.
+    """
+    from cspbench.inference.engine import choose_device
+
+    execution = execution or Execution()
+    if subject.network is not None:
+        footprint.check(subject.network)
+    if len(source) > MOST:
+        listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
+        source = Part(source, MOST, seed)
+    device = choose_device(execution.device)
+    means = Means(device, execution.precision, *execution.batch_and_workers(device))
+    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
+    own = chosen_preset(subject, preset, decoder)
+    with listener.progress(f"explaining {subject.name}", 0) as reach:
+        done = 0
+
+        def step(name: str) -> None:
+            nonlocal done
+            done += 1
+            reach(done, name)
+
+        return explain(classifier, source, own, means, step)

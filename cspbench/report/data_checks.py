@@ -1,0 +1,87 @@
+"""What a check of a data set found, in words."""
+
+from __future__ import annotations
+
+from cspbench.data.check import Report
+from cspbench.data.coco_check import CocoReport
+from cspbench.errors import brief
+
+SHOWN = 5
+"""Names of each list that are shown; JSON has them all."""
+
+
+def coco_facts(report: CocoReport) -> dict[str, str]:
+    """What a check of a COCO data set found, by name."""
+    objects = "none are public" if report.objects is None else f"{report.objects:,}, of them {report.crowd} crowds"
+    differ = report.categories_differ
+    lines = [
+        ("split", report.split),
+        ("images", f"{report.images:,}, {report.others} other images in the folder"),
+        ("objects", objects),
+        ("no object", f"{report.empty:,} images"),
+        ("no extent", f"{report.tiny} objects"),
+        ("outside", f"{report.outside} objects reach more than a pixel out of their image"),
+        ("formats", ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none"),
+        ("categories", f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80")),
+    ]
+    for name, found in (
+        ("missing", report.missing),
+        ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        ("other size", report.other_size),
+        ("listed twice", report.listed_twice),
+        ("faults", report.faults),
+    ):
+        lines.append((name, _some(found) if found else "none"))
+    fitting = f"usable, by a network of these {report.categories} categories, not of COCO's 80" if differ else "usable"
+    lines.append(("verdict", fitting if report.usable else "not usable as it is"))
+    return dict(lines)
+
+
+def imagenet_facts(report: Report) -> dict[str, str]:
+    """What a check of ImageNet's images found, by name."""
+    facts = report.as_json()
+    low, high = facts["images_per_class"]
+    spread = str(low) if low == high else f"{low} to {high}"
+    whole = "the whole validation set" if report.complete else "a part of the validation set"
+    lines = [
+        ("images", f"{report.images:,} ({whole}), {facts['other_files']} other files"),
+        ("classes", f"{len(report.classes)} of 1000, {spread} images each"),
+        ("missing", _some(report.missing_classes) if report.missing_classes else "no class"),
+        ("formats", ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items())),
+        ("classes from", facts["order"]["source"]),
+        ("class order", _order(report)),
+    ]
+    for name, keys in (
+        ("no class", report.unlabelled),
+        ("empty", report.empty),
+        ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        ("CMYK", report.cmyk),
+        ("grey", report.grey),
+        ("tiny", report.tiny),
+        ("EXIF-rotated", report.turned),
+        ("same file", [" = ".join(keys) for keys in report.duplicates]),
+    ):
+        lines.append((name, _some(keys) if keys else "none"))
+    checked = "every image decoded" if report.full else "headers and ends of files; --full decodes"
+    lines.append(("verdict", f"{'usable' if report.usable else 'not usable as it is'} ({checked})"))
+    return dict(lines)
+
+
+def _order(report: Report) -> str:
+    """What is known about the order in which the images' classes are numbered."""
+    right, there = report.known
+    if report.mislabelled:
+        return (
+            f"wrong: only {right} of {there} known images have their class; the label file is of another order or set"
+        )
+    if there:
+        return f"right: {right} of {there} known images have their class"
+    if report.numbered:
+        return "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
+    return "as the WordNet ids say; no image is known by its name"
+
+
+def _some(names: list[str]) -> str:
+    """The first few names on one line, unprintable characters escaped."""
+    shown = ", ".join(brief(name, 120) for name in names[:SHOWN])
+    return f"{len(names)}: {shown}" + (", ..." if len(names) > SHOWN else "")

@@ -1,0 +1,55 @@
+"""Counts written to result files, so that none that is there already is lost."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from cspbench.claims.model import Table
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.io import write_bytes, write_text
+from cspbench.report import counts_table
+from cspbench.report.judged_counts import CountsRow
+from cspbench.results.schema import Counts, Session, encode
+from cspbench.results.store import read_record
+
+Key = tuple[str | None, str | None]
+"""Table and row id, or None and the model of no row."""
+
+
+def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...], session: Session) -> list[Path]:
+    """Write NAME.json, and NAME.md with the tables' rows; the files written."""
+    written = [out / f"{name}.json", out / f"{name}.md"]
+    write_bytes(written[0], encode(Counts(session=session, rows=[row.counted for row in rows])))
+    by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
+    heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
+    write_text(written[1], heading + counts_table.markdown(rows, of_tables))
+    return written
+
+
+def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:
+    """Raise `UsageError` where the file of counts holds rows that are not among those to be counted.
+
+    Reports take what it lacks for unmeasured, and `ci` for vanished.
+    """
+    known = _rows(path)
+    lost = [name for key, name in known.items() if key not in counted]
+    if lost:
+        raise UsageError(
+            "usage.save-would-drop",
+            f"--save would drop {len(lost)} of the {len(known)} rows that are there",
+            where=str(path),
+            expected="a run that counts each of them",
+            found=f"none of {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}",
+            remedy="Count them all with --all, or write elsewhere with --out",
+        )
+
+
+def _rows(path: Path) -> dict[Key, str]:
+    """Names of the rows in a file of counts, by what tells them apart; none where it is not one."""
+    try:
+        rows = read_record(path, Counts).rows
+    except CspbenchError:
+        return {}
+    return {(row.table, row.id if row.table else row.model): str(row.row or row.model) for row in rows}

@@ -1,0 +1,158 @@
+"""Fetching the weight files of published rows: the rows that a name means, and the outcome of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cspbench.errors import LockedError, UsageError, WeightsError
+from cspbench.weights.catalogue import WeightFile
+from cspbench.weights.darknet import read
+from cspbench.weights.download.files import Expected, Patience, download
+from cspbench.weights.download.links import link_of, mirrored
+from cspbench.weights.filekind import Kind, examine
+from cspbench.zoo.registry import MODELS
+
+NO_WEIGHTS = "unmeasured: no-weights"
+
+Progress = Callable[[int, int | None], None]
+"""Takes the bytes of a file so far and in total."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result for a row: its file, or why there is none (`code`, `reason`) and what to do."""
+
+    table: str
+    row: str
+    file: str | None
+    bytes: int | None
+    result: str
+    checked: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+
+
+def rows_named(names: Sequence[str], known: Sequence[WeightFile]) -> list[WeightFile]:
+    """The rows that names or patterns mean, in the tables' order: by TABLE:ROW or row id, else by model or file.
+
+    Of a model's rows only those with a file, if it has any. Raises `UsageError` with the nearest names.
+    """
+    from fnmatch import fnmatchcase
+
+    matches: set[tuple[str, str]] = set()
+    for name in names:
+        rows = [file for file in known if fnmatchcase(f"{file.table}:{file.id}", name) or fnmatchcase(file.id, name)]
+        if not rows:
+            rows = [file for file in known if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
+            rows = [file for file in rows if file.file] or rows
+        if not rows:
+            raise _unknown(name, known)
+        matches.update((file.table, file.id) for file in rows)
+    return [file for file in known if (file.table, file.id) in matches]
+
+
+def _unknown(name: str, known: Sequence[WeightFile]) -> UsageError:
+    import difflib
+
+    texts = [f"{file.table}:{file.id}" for file in known]
+    if ":" not in name:
+        texts = [text for file in known for text in (file.id, file.model, file.file) if text]
+    near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
+    return UsageError(
+        "usage.unknown-weights",
+        "no published row, model or file of that name",
+        found=repr(name),
+        remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` names every row",
+    )
+
+
+def fetch_rows(
+    rows: Sequence[WeightFile],
+    folder: Path,
+    *,
+    mirrors: Sequence[str] = (),
+    patience: Patience | None = None,
+    sha256: str | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], AbstractContextManager[Progress]] = lambda file: nullcontext(lambda done, total: None),
+) -> Iterator[Outcome]:
+    """Download the files of rows into a folder, each once; the outcome of every row in turn.
+
+    `mirrors` come before the published address; `sha256` is the expected digest where the catalogue knows another or
+    none, of rows that share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises
+    `UsageError` for an invalid mirror, before anything is downloaded.
+    """
+    patience = patience or Patience()
+    names = {row.file for row in rows if row.file}
+    addresses = {name: [mirrored(mirror, name, len(names) == 1) for mirror in mirrors] for name in names}
+    done: dict[str, Outcome] = {}
+    for row in rows:
+        if row.file is None:
+            yield _without(row, folder, "download.never-released", "no file was ever released for this row")
+            continue
+        if row.file not in done:
+            wanted = replace(row, sha256=sha256 or row.sha256)
+            with progress(row.file) as reach:
+                done[row.file] = _fetched(wanted, folder, addresses[row.file], patience, force, say, reach)
+        yield replace(done[row.file], table=row.table, row=row.id)
+
+
+def _fetched(
+    row: WeightFile,
+    folder: Path,
+    mirrors: list[str],
+    patience: Patience,
+    force: bool,
+    say: Callable[[str], None],
+    reach: Progress,
+) -> Outcome:
+    """The outcome of one file: downloaded unless it exists or no address is known."""
+    assert row.file is not None
+    target, link = folder / row.file, link_of(row.file)
+    published = [link.url] if link and (mirrors or row.status != "gone") else []
+    if not mirrors and not published and not target.exists():
+        gone = row.status == "gone" and row.note
+        return _without(row, folder, "download.no-address", gone or "the published documents give no address")
+    try:
+        file = download([*mirrors, *published], target, _expected(row), patience, force=force, progress=reach, say=say)
+    except (WeightsError, LockedError) as error:
+        bare = type(error)(error.code, error.what, where=error.where, expected=error.expected, found=error.found)
+        return _without(row, folder, error.code, str(bare), error.remedy)
+    origin = f"downloaded from {file.source}" if file.source else "exists already"
+    say(f"{file.path}: {origin}; {file.size} bytes, sha256 {file.sha256}; checked: {file.checked}")
+    return Outcome(row.table, row.id, row.file, file.size, "fetched" if file.source else "there already", file.checked)
+
+
+def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str | None = None) -> Outcome:
+    """The outcome of a row without weights; the remedy includes how to provide a file of one's own."""
+    size = f" ({row.size} bytes)" if row.size else f" (sha256 begins {row.sha256})" if row.sha256 else ""
+    if row.size and row.short_size:
+        size = f" ({row.size} bytes, or {row.short_size} with the 16-byte header)"
+    name = row.file or (f"{row.model.rpartition('/')[2]}.weights" if row.model else None)
+    own = f"put your own file at {folder / name}{size}" if name else None
+    advice = "; or ".join(text for text in (remedy, own) if text)
+    advice = advice[:1].upper() + advice[1:]
+    return Outcome(row.table, row.id, row.file, row.size, NO_WEIGHTS, None, code, reason, advice or None)
+
+
+def _expected(row: WeightFile) -> Expected:
+    """What the catalogue knows about a file, and the reader of its kind."""
+    sizes = tuple(size for size in (row.size, row.short_size) if size is not None)
+
+    def read_all(path: Path) -> None:
+        assert row.model is not None
+        read(path, MODELS[row.model].build())
+
+    def is_checkpoint(path: Path) -> None:
+        file = examine(path)
+        if file.kind not in (Kind.ZIP, Kind.PICKLE):
+            raise file.refused(Kind.ZIP)
+
+    if row.file is not None and row.file.endswith(".pth"):
+        return Expected(sizes, row.sha256, is_checkpoint, "a checkpoint by its first bytes")
+    return Expected(sizes, row.sha256, read_all, "every number read")
