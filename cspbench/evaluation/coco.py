@@ -191,7 +191,7 @@ def score_detector(
         images=run.samples,
         bad=list(collected.bad),
         thresholds=thresholds,
-        pixels=collected.pixels,
+        pixels=collected.images_digest,
         submissions=submissions,
     )
     keep(run, metrics, execution, listener)

@@ -175,7 +175,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         top1=Hits(scored.top1.correct, scored.top1.total),
         top5=Hits(scored.top5.correct, scored.top5.total),
         bad=list(scored.bad),
-        pixels=scored.pixels,
+        pixels=scored.images_digest,
         class_order=ClassOrder(probe.verdict, dict(probe.hits), words),
         scoring=sessions.scoring(),
     )

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.data.resize import letterbox as letterboxed
+from cspbench.data.resize import letterbox_extent
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.decode_yolo import decode, fitted
+from cspbench.detection.decode_yolo import decode
 from cspbench.detection.detections import clipped, six_decimals
 from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
@@ -237,7 +238,7 @@ def test_a_letterbox_is_taken_off() -> None:
 @given(st.tuples(st.integers(1, 300), st.integers(1, 300)), st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_the_letterbox_is_the_one_images_get(extent: tuple[int, int], size: tuple[int, int]) -> None:
     white = np.full((extent[1], extent[0], 3), 255, np.uint8)
-    columns, rows = fitted(size, extent)
+    columns, rows = letterbox_extent(size, extent)
     # its last row may be black: count the grey that is left
     assert (letterboxed(white, size[1], size[0])[0] == 0.5).sum() == size[0] * size[1] - columns * rows
 
@@ -245,7 +246,7 @@ def test_the_letterbox_is_the_one_images_get(extent: tuple[int, int], size: tupl
 def test_an_image_too_thin_for_its_letterbox_has_no_boxes() -> None:
     layer = yolo()
     raw = np.full((1, 14, 2, 2), 3, F)
-    assert fitted((32, 32), (1000, 3)) == (32, 0)
+    assert letterbox_extent((32, 32), (1000, 3)) == (32, 0)
     (image,) = decode([raw], [layer], (32, 32), [(1000, 3)], 0.1, ["a"], letterbox=True)
     assert len(image) == len(image.boxes) == 0
     assert len(decode([raw], [layer], (32, 32), [(1000, 3)], 0.1, ["a"])[0]) == 16
