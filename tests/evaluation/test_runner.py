@@ -94,9 +94,7 @@ class Program:
         description = Description("net", (3, 8, 8))
         subject = Subject(description, IDENTITY.network, IDENTITY.weights, "f" * 64, self._build, user_file=True)
         execution = Execution(device="cpu", command=("cspbench", "eval", "it's"), **more)
-        run = run_or_resume(
-            self.path, subject, "inside-1e-5", IDENTITY, self.source, self._predict, execution, heard
-        )
+        run = run_or_resume(self.path, subject, "inside-1e-5", IDENTITY, self.source, self._predict, execution, heard)
         assert run is not None
         self.heard = heard
         return run, heard.notes
