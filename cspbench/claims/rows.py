@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from cspbench.claims import models
-from cspbench.claims.model import CHECK, Cell, Column, Row, Table, fault
+from cspbench.claims.model import CHECK, Cell, Column, Row, Table, cell_error
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.errors import TableError
 
@@ -36,7 +36,7 @@ def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, E
             if len(record) != len(header):
                 what = "row too short" if len(record) < len(header) else "row too long"
                 column = header[len(record)] if len(record) < len(header) else None
-                raise fault(
+                raise cell_error(
                     "tables.row-too-short" if len(record) < len(header) else "tables.row-too-long",
                     what,
                     column,
@@ -45,7 +45,7 @@ def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, E
                 )
             row = _row(table, dict(zip(header, record, strict=True)), sizes, known)
             if row.id in rows:
-                raise fault("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
+                raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
             rows[row.id] = row
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
@@ -53,12 +53,14 @@ def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, E
     except TableError as error:
         raise error.at(f"{file}, line {reader.line_num}") from None
     if not rows:
-        raise fault("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
+        raise cell_error("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
             expected = "the id of the row that the comparisons are relative to"
-            wrong = fault("tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or ""))
+            wrong = cell_error(
+                "tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or "")
+            )
             raise wrong.at(f"{file}, row {row.id}")
     return tuple(rows.values())
 
@@ -73,7 +75,7 @@ def _check_header(header: list[str], table: Table, modelled: bool) -> None:
     for column in [*needed, *header]:
         if header.count(column) != 1 or column not in [*needed, *ours]:
             what = "missing column" if column not in header else "unknown or repeated column"
-            raise fault(
+            raise cell_error(
                 "tables.missing-column" if column not in header else "tables.unexpected-column",
                 what,
                 column,
@@ -89,7 +91,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
     for column in (Column("id", "name"), *table.columns):
         text = record[column.header]
         if column.role == "check" and text not in ("", CHECK):
-            raise fault(
+            raise cell_error(
                 "tables.not-a-check",
                 "not a check mark",
                 column.header,
@@ -97,7 +99,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
                 found=repr(text),
             )
         if (not text and column.role != "check") or text != text.strip() or "|" in text or not text.isprintable():
-            raise fault(
+            raise cell_error(
                 "tables.not-a-cell",
                 "not a printed cell",
                 column.header,
@@ -137,7 +139,7 @@ def _of_model(
     """The model of a row, its weight file, and whether this can be had; each must be said, or said to be missing."""
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise fault(
+        raise cell_error(
             "tables.not-a-note",
             "not a note",
             "note",
@@ -145,7 +147,7 @@ def _of_model(
             found=repr(note),
         )
     if not name and not note:
-        raise fault(
+        raise cell_error(
             "tables.no-model",
             "a row without a model",
             "model",
@@ -153,12 +155,12 @@ def _of_model(
             found="neither",
         )
     if name and name not in known:
-        raise fault(
+        raise cell_error(
             "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
         )
     if bool(file) == bool(status):
         expected = "a file in weights, or the weights_status of a row without one"
-        raise fault(
+        raise cell_error(
             "tables.undeclared-weights",
             "weights without a status",
             "weights",
@@ -167,14 +169,18 @@ def _of_model(
         )
     if status and status != "never-released":
         expected = f"never-released; other weights are a file of {models.FILE}"
-        raise fault("tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status))
+        raise cell_error(
+            "tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status)
+        )
     if not file:
         return name or None, None, "never-released"
     entry = known.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"
-        raise fault("tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file))
+        raise cell_error(
+            "tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file)
+        )
     return name, weights, weights.status
 
 
@@ -184,6 +190,6 @@ def size_of(text: str, column: str, sign: str) -> tuple[int, int] | None:
         return None
     if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
         return int(match[1]), int(match[2])
-    raise fault(
+    raise cell_error(
         "tables.not-a-size", "not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text)
     )

@@ -139,15 +139,16 @@ def chosen_preset(
 
 def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
-    if classes not in (None, *ORDERS):
+    numbering = classes or subject.description.classes or class_order(subject.name)
+    if numbering not in (*ORDERS, SAMPLE):
         raise UsageError(
             "usage.unknown-class-order",
             "unknown class order",
             expected=" or ".join(ORDERS),
-            found=classes,
+            found=numbering,
             remedy="Correct --classes",
         )
-    return classes or subject.description.classes or class_order(subject.name)
+    return numbering
 
 
 def score_classifier(run: RunDirectory) -> ClassificationMetrics:

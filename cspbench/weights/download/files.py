@@ -122,7 +122,7 @@ def download(
         target.with_name(f".{target.name}.lock"),
         wait=OTHERS,
         waiting=lambda holder: say(f"waiting for {holder}, which downloads {target.name}"),
-        place="Name a folder of yours with --to",
+        place="Name a folder of yours with --out",
     )
     with alone, unfinished(target) as part:
         if (there := _existing(target, expected, force)) is not None:  # by the process that this one waited for
