@@ -33,6 +33,8 @@ IDENTITY = classifier(top1=0, images=COUNT).run.identity
 
 @dataclass
 class Heard(Listener):
+    """Keeps what is said."""
+
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

@@ -146,7 +146,7 @@ def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
     """Of a command whose arguments were not text."""
     session = structs.replace(WHO, command=["cspbench", "by", "\ud800hand\u0007"])
     path = put(tmp_path / "runs" / "mine", changed(classifier(top1=38_610), sessions=[session]))
-    place = [path, "--results", tmp_path / "nowhere", "--table", "imagenet-big"]
+    place: list[str | Path] = [path, "--results", tmp_path / "nowhere", "--table", "imagenet-big"]
     for form in ("md", "csv", "html"):
         assert "ud800hand" in said(*place, "--format", form)
     found = json.loads(said(*place, "--format", "json"))
