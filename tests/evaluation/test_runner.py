@@ -33,7 +33,7 @@ IDENTITY = classifier(top1=0, images=COUNT).run.identity
 
 @dataclass
 class Heard(Listener):
-    """What a run says."""
+    """Keeps what is said."""
 
     notes: list[str] = field(default_factory=list)
 
