@@ -19,7 +19,7 @@ from cspbench.errors import CspbenchError
 from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
 from cspbench.results.runs import load_run
-from cspbench.results.schema import DetectionMetrics, Scoring, Threshold, encode
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold, encode
 from cspbench.results.store import StoredEvaluation
 
 
@@ -76,6 +76,7 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], JudgedClaim]:
     """What is claimed by table and metric of a catalogue model's run, beside AP 40.0123456."""
     record = load_run(as_model(run, "csresnext50-panet-spp", (512, 512))).record
     at = Threshold(nms=nms, kind="default", asked="default", scoring=Scoring("0.1.0"), ap={"ap": Decimal("40.0123456")})
+    assert isinstance(record.identity, CocoIdentity)
     metrics = DetectionMetrics(identity=record.identity, images=record.samples, bad=[], thresholds=[at])
     claims = judged(StoredEvaluation("run", str(run), record, metrics))
     return {(each.row.table, each.cell.metric): each for each in claims}
