@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import processes
+
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import known_arrays, shipped
 

@@ -231,7 +231,7 @@ def test_the_inputs_that_the_binary_prepared(shared: Path) -> None:
         case = np.load(path)
         size = int(case["size"])
         image = decode(shared / str(case["image"]), decoder="stb")
-        found = {
+        found = {  # type: ignore[no-untyped-call]
             "classifier": resized_center,
             "stretch": lambda image, size: resize_image(image, size, size),
             "letterbox": lambda image, size: letterbox(image, size, size),
