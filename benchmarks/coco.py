@@ -106,20 +106,24 @@ def spent(said: str) -> dict[str, float]:
 
 def afterwards(run: Path, data: Path, thresholds: Sequence[float]) -> dict[str, float]:
     """Seconds from a run's kept candidates to its APs, in this process, and how many candidates an image has."""
-    from cspbench.inference.run import find_runs, load_run
-
     from cspbench.data.coco import open_coco
     from cspbench.detection.candidates import shards
-    from cspbench.evaluation import coco
+    from cspbench.detection.collect import collect, evaluated
     from cspbench.inference.memory import keep_freed_memory
+    from cspbench.network.layers import Detection
+    from cspbench.results.runs import load_one
+    from cspbench.zoo.registry import MODELS
 
     keep_freed_memory()
-    kept, source = load_run(find_runs([run])[0]), open_coco(data, None)
-    found = sum(len(image) for _, images in shards(kept) for image in images)
+    kept, source = load_one(run), open_coco(data, None)
+    network = MODELS[kept.identity.model].build()
+    last = network.layers[network.detections[-1]]
+    assert isinstance(last, Detection)
+    found = sum(len(image) for _, images in shards(kept.shards) for image in images)
     begin = time.perf_counter()
-    collected = coco.collect(kept, source, thresholds, "default")
+    collected = collect(kept.shards, source, thresholds, "default", last)
     middle = time.perf_counter()
-    coco.evaluated(collected, thresholds, source.ground_truth, "cspbench")
+    evaluated(collected, thresholds, source.ground_truth, "cspbench")
     return {
         "suppression": middle - begin,
         "AP": time.perf_counter() - middle,

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+import cspbench
 from cspbench import provenance
+from cspbench.results import sessions
 
 
-def test_provenance_names_command_versions_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = provenance.provenance(["cspbench", "params"])
-    assert made["command"] == ["cspbench", "params"]
-    assert made["packages"]["fvcore"]
+def test_a_session_names_command_versions_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = sessions.session(["cspbench", "params"])
+    assert (made.command, made.cspbench) == (["cspbench", "params"], cspbench.__version__)
+    assert made.packages["fvcore"]
+    assert made.packages.keys() == set(provenance.PACKAGES)
+    assert (made.when, made.device) == ("", None)
     assert provenance.installed(("no-such-package",)) == {"no-such-package": None}
     monkeypatch.setattr(provenance, "_git", lambda home, *arguments: "abc" if "rev-parse" in arguments else "")
     monkeypatch.setattr(Path, "exists", lambda self: True)

@@ -83,7 +83,7 @@ def parse(text: str) -> Mapping[str, Entry]:
         for weights in entry.weights:
             if weights.file in files:
                 raise _entry_error(
-                    "models.file-twice", "duplicate weight file", name, "one model per file", weights.file
+                    "models.duplicate-file", "duplicate weight file", name, "one model per file", weights.file
                 )
             files.add(weights.file)
         entries[name] = entry
@@ -100,9 +100,11 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     values = dict(section)
     files, namesakes = values.pop("weights", []), values.pop("namesakes", [])
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
-        raise _entry_error("models.not-a-list", "not a list", name, f"[[models.{name}.weights]]", repr(files))
+        raise _entry_error(
+            "models.not-files", "not a list of weight files", name, f"[[models.{name}.weights]]", repr(files)
+        )
     if not isinstance(namesakes, list) or not all(isinstance(namesake, str) for namesake in namesakes):
-        raise _entry_error("models.not-a-list", "not a list", name, "names of models", repr(namesakes))
+        raise _entry_error("models.not-namesakes", "not a list of namesakes", name, "names of models", repr(namesakes))
     _check(name, Entry, values, required=("definition", "source"))
     for key, kinds in (
         ("definition", Definition),
@@ -112,7 +114,7 @@ def _entry(name: str, section: Mapping[str, Any]) -> Entry:
     ):
         if key in values and values[key] not in (allowed := [kind for kind in get_args(kinds) if kind != "file"]):
             raise _entry_error(
-                "models.unknown-value", f"unknown {key}", name, f"one of {', '.join(allowed)}", repr(values[key])
+                "models.unknown-word", f"unknown {key}", name, f"one of {', '.join(allowed)}", repr(values[key])
             )
     if values["definition"] == "cfg":
         against = values["source"].split(" ")[0]
@@ -133,7 +135,7 @@ def _published(model: str, values: Mapping[str, Any]) -> PublishedFile:
     file, url, size = values["file"], values.get("url"), values.get("size")
     if not re.fullmatch(r"[^/\\\s]+\.(weights|pth|safetensors)", file):
         raise _entry_error(
-            "models.file-name",
+            "models.not-a-file-name",
             "not a weight file's name",
             name,
             "a name ending in .weights, .pth or .safetensors",
@@ -141,7 +143,7 @@ def _published(model: str, values: Mapping[str, Any]) -> PublishedFile:
         )
     if values["status"] not in get_args(Status):
         raise _entry_error(
-            "models.unknown-value",
+            "models.unknown-status",
             "unknown status",
             f"{model}, {file}",
             f"one of {', '.join(get_args(Status))}",
@@ -151,7 +153,7 @@ def _published(model: str, values: Mapping[str, Any]) -> PublishedFile:
         raise _entry_error("models.not-an-address", "not an address", f"{model}, {file}", "https://HOST/...", url)
     if url is not None and "source" not in values:
         raise _entry_error(
-            "models.address-without-source",
+            "models.no-source",
             "an address without a source",
             f"{model}, {file}",
             "source, the document with the link",
@@ -179,7 +181,7 @@ def _check(
             raise _entry_error("models.unknown-key", "unknown key", where, f"one of {', '.join(sorted(names))}", key)
         if type(value) is not (int if key in numbers else str):
             raise _entry_error(
-                "models.wrong-kind",
+                "models.wrong-type",
                 "wrong type",
                 where,
                 f"{key} to be a number" if key in numbers else f"{key} to be a string",

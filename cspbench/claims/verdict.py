@@ -108,8 +108,10 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
     """
     value = measurement.value
     metric = METRICS[cell.metric]
-    if cell.value is None or cell.decimals is None:
+    if not cell.published:
         return Verdict(Status.UNPUBLISHED, None, _in_cell_unit(value, cell))
+    if cell.value is None or cell.decimals is None:  # several numbers in a cell: frame rates by device
+        return Verdict(Status.UNMEASURED, None, None, reason=measurement.reason or Reason.PROTOCOL_MISMATCH)
     reason = _reason(measurement)
     if value is None or reason is not None:
         return Verdict(Status.UNMEASURED, cell.value, _printed(value, cell), reason=reason)

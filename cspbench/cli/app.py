@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from cspbench import __version__
-from cspbench.cli import failing, interrupt, streams
+from cspbench.cli import failing, interrupt, old_spellings, streams
 from cspbench.cli.ci import ci
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
@@ -32,7 +32,7 @@ TRACEBACK = "CSPBENCH_TRACEBACK"
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -109,7 +109,9 @@ def _refused(error: Any) -> int:
     if not hasattr(error, "format_message"):
         return 0
     if type(error).__name__ != "NoArgsIsHelpError":  # which is the help and not an error
-        text = error.format_message()
+        text = error.format_message().replace("Value error, ", "")  # of the library that reads choices
+        if advice := old_spellings.hint(text, sys.argv[1:]):
+            text = f"{text.rstrip('.')}. {advice}."
         if failing.json_asked(sys.argv[1:]):
             return failing.tell(UsageError("usage.option", text))
         error.format_message = lambda: f"{text} [usage.option]"

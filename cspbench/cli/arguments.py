@@ -36,15 +36,19 @@ def either(positional: Given | None, option: Given | None, name: str) -> Given |
             "usage.named-twice",
             f"{name} does the same as the argument",
             expected="one of them",
-            found=f"{positional} and {option}",
+            found=f"{_words(positional)} and {_words(option)}",
             remedy=f"Leave out {name}",
         )
     return positional or option
 
 
+def _words(given: object) -> str:
+    return ", ".join(map(str, given)) if isinstance(given, list) else str(given)
+
+
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
     """Where the data set is: DATA, --data or the environment variable."""
-    return either(positional, option, "--data") or os.environ.get(variable)
+    return either(positional, option, "--data") or os.environ.get(variable) or None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -58,11 +58,7 @@ def _awaits_server(evaluation: StoredEvaluation) -> bool:
     from cspbench.results.schema import DetectionMetrics
 
     metrics = evaluation.metrics
-    return (
-        isinstance(metrics, DetectionMetrics)
-        and metrics.submissions is not None
-        and any(not each.ap for each in metrics.thresholds)
-    )
+    return isinstance(metrics, DetectionMetrics) and metrics.awaits_server
 
 
 def write_json(result: DetectionResult, file: Path | None, listener: Listener) -> None:

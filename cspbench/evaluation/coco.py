@@ -63,11 +63,6 @@ class DetectionResult:
 
         return of_evaluation(self.stored)
 
-    @property
-    def awaits_server(self) -> bool:
-        """Whether it is of a test split whose server has not answered for every threshold."""
-        return self.metrics.submissions is not None and any(not each.ap for each in self.metrics.thresholds)
-
 
 def evaluate_coco(
     model: str | Network | Described,
@@ -159,7 +154,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         network=subject.network_digest,
         weights=subject.weights_digest,
         data=msgspec.convert(source.as_json(), Data),
-        preset=msgspec.to_builtins(detector.forward_json()),
+        preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # as it is read again
         size=subject.size,
         precision=precision,
         quoted=subject.recipe is not None,
@@ -196,7 +191,7 @@ def score_detector(
         images=run.samples,
         bad=list(collected.bad),
         thresholds=thresholds,
-        pixels=collected.pixels,
+        pixels=collected.images_digest,
         submissions=submissions,
     )
     keep(run, metrics, execution, listener)

@@ -68,8 +68,8 @@ class CocoPart(CocoSource):
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
         super().__init__(source.annotations, images, source.folder, source.split)
-        if self.nothing_to_find is not None:
-            raise self.nothing_to_find
+        if self.no_objects is not None:
+            raise self.no_objects
 
     def as_json(self) -> dict[str, Any]:
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}

@@ -13,7 +13,7 @@ from cspbench.plots.label_placement import Box, placed
 from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, png, styled, svg
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import figure as tradeoff
-from cspbench.report.drawings import Svg
+from cspbench.report.html import Svg
 from cspbench.report.model import ReportRow
 from cspbench.report.text import UNITS
 

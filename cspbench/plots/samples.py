@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,9 +49,13 @@ def chosen(source: CocoSource, which: str) -> list[int]:
 
 
 def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path) -> list[Path]:
-    """Draw images as PNG files named after them; returns the files. See `chosen` for `which`."""
+    """Draw images as PNG files named after them; returns the files. See `chosen` for `which`.
+
+    Images of one name, which lie in different folders or differ in their suffixes, have their ids in it as well.
+    """
     truth = source.ground_truth
     names = truth.categories if truth is not None else COCO_CATEGORIES
+    alike = Counter(Path(image.file_name).stem.casefold() for image in source.images)
     files: dict[Path, None] = {}
     for place in chosen(source, which):
         sample = source.sample(place)
@@ -68,9 +73,9 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
             objects = np.flatnonzero(truth.images == sample.image_id)
             there = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in objects]
         stem = Path(sample.key).stem
-        path = folder / f"{stem}.png"
-        if path in files:  # of another folder
-            path = folder / f"{stem}-{sample.image_id}.png"
+        path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
+        while path in files:
+            path = path.with_name(f"{path.stem}-{sample.image_id}.png")
         try:
             pixels = decode(sample.data, sample.key)
         except BadImageError:

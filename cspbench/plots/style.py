@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cspbench.errors import UsageError
-from cspbench.report.drawings import Svg
+from cspbench.report.html import Svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,4 +98,7 @@ def svg(figure: Figure, name: str, description: str) -> Svg:
 
 def _themed(style: str) -> str:
     style = re.sub(r"'DejaVu Sans'.*?sans-serif", "system-ui, sans-serif", style)
-    return re.sub(r"#[0-9a-f]{6}", lambda colour: f"var(--{VARIABLES[colour[0]]})", style)
+    # a colour that the page has no name for is the same on dark ground
+    return re.sub(
+        r"#[0-9a-f]{6}\b", lambda found: f"var(--{VARIABLES[found[0]]})" if found[0] in VARIABLES else found[0], style
+    )

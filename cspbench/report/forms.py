@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.report.drawings import Drawing
+    from cspbench.report.html import Drawing
     from cspbench.report.select import Shown
 
 

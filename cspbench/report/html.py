@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Column
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
-from cspbench.report.drawings import Svg
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import MARKS, PARTIAL, Shown, marks
@@ -51,6 +50,25 @@ SYMBOLS = {
 }
 """What tells marks apart beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
+
+
+class Svg(NamedTuple):
+    """An svg element of a page, the style rules it needs, and what it shows in words."""
+
+    element: str
+    rules: str
+    description: str
+
+
+class Drawing(Protocol):
+    """A figure; `name` is its file's, without suffix."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def svg(self) -> Svg:
+        """What stands for it in a page."""
 
 
 def html(shown: Sequence[Shown], drawings: Sequence[Svg] = ()) -> str:

@@ -170,7 +170,7 @@ def facts(made: Provenance) -> list[tuple[str, str]]:
         "preset": made.preset,
         "precision": made.precision,
         "data": made.data,
-        "weights": f"arrays {made.weights}" if made.weights else None,
+        "weights": made.weights.replace(":", " ", 1) if made.weights else None,
         "run": made.run,
         "when": made.when,
         "scored by": made.scored,

@@ -147,6 +147,12 @@ def wanted(model: str) -> Wanted:
     return Wanted(best.file or known_names(model)[0], best.size, best.status)
 
 
+def looked_for(model: str | None) -> str | None:
+    """The name under which a file is looked for that was never released; None for any other model."""
+    file = None if model is None else wanted(model)
+    return file.name if file is not None and file.status == "never-released" else None
+
+
 def folder_of_weights() -> Path | None:
     """The folder that `$CSPBENCH_WEIGHTS` names, None when it is not set."""
     folder = os.environ.get(VARIABLE)

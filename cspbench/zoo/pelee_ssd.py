@@ -10,6 +10,7 @@ from functools import partial
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
@@ -30,7 +31,7 @@ RECIPE = Recipe(
     bgr=True,
     mean=(103.94, 116.78, 123.68),
     deviation=(1 / 0.017,) * 3,
-    epsilon="inside-1e-3",
+    epsilon=Epsilon.INSIDE_1E3,
     conf=0.01,
     nms=HardNms(0.45, considered=400, kept=200),
 )

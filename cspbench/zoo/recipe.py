@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Epsilon = Literal["inside-1e-3", "inside-1e-5"]
+from cspbench.network.epsilon import Epsilon
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recipe:
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     epsilon: Epsilon
-    """Of the batch norms (`cspbench.weights.loading.Epsilon`)."""
+    """The epsilon of batch normalisation."""
     conf: float
     """Class probabilities must be above this."""
     nms: HardNms | SoftNms
@@ -57,5 +57,11 @@ class Recipe:
         return {**asdict(self), "nms_kind": "soft" if isinstance(self.nms, SoftNms) else "default"}
 
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_DEVIATION = (58.395, 57.12, 57.375)
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of values in [0, 1], red first."""
+
+
+def in_levels(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Values in [0, 1] as values from 0 to 255."""
+    first, second, third = (round(255 * value, 3) for value in values)
+    return first, second, third

@@ -10,11 +10,12 @@ from __future__ import annotations
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe
+from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe, in_levels
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 
 EXTRA = 128
@@ -28,9 +29,9 @@ RATIOS = (2.0, 3.0)
 
 RECIPE = Recipe(
     bgr=False,
-    mean=IMAGENET_MEAN,
+    mean=in_levels(IMAGENET_MEAN),
     deviation=(1.0, 1.0, 1.0),
-    epsilon="inside-1e-5",
+    epsilon=Epsilon.INSIDE_1E5,
     conf=0.01,
     nms=HardNms(0.45, considered=1000, kept=500),
     objectness=0.01,

@@ -25,7 +25,7 @@ def _models() -> dict[str, Model]:
     entries = tables.entries()
     if different := entries.keys() ^ BUILDERS.keys():
         raise TableError(
-            "models.not-registered",
+            "models.unregistered",
             "models without a builder or an entry",
             where=models.FILE,
             expected="one section for each model registered in cspbench/zoo",

@@ -13,11 +13,12 @@ from __future__ import annotations
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms
+from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms, in_levels
 
 DEPTHS = (4, 8, 4)
 """Units per stage, at strides 8, 16 and 32."""
@@ -32,9 +33,9 @@ RATIOS = (1 / 2, 3 / 4, 1.0, 4 / 3, 2.0)
 
 RECIPE = Recipe(
     bgr=False,
-    mean=IMAGENET_MEAN,
-    deviation=IMAGENET_DEVIATION,
-    epsilon="inside-1e-5",
+    mean=in_levels(IMAGENET_MEAN),
+    deviation=in_levels(IMAGENET_DEVIATION),
+    epsilon=Epsilon.INSIDE_1E5,
     conf=0.05,
     nms=SoftNms(0.5, floor=1e-3, kept=100),
 )

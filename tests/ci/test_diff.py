@@ -104,6 +104,11 @@ LIMITED = "measured on a part of the data only, which is not compared"
         (PARTIAL, PARTIAL, "partial", LIMITED, 4),
         (PARTIAL, TOP1, "new", "the baseline's was of a part of the data", 0),
         (TOP1, replace(TOP1, partial=True), "partial", LIMITED, 4),
+        # not even a part drawn at random whose interval holds the claim passes
+        (TOP1, replace(TOP1, partial=True, verdict="consistent"), "partial", LIMITED, 4),
+        (TOP1, replace(TOP1, partial=True, verdict="inconsistent"), "partial", LIMITED, 4),
+        (replace(TOP1, partial=True, verdict="consistent"), TOP1, "new", "the baseline's was of a part of the data", 0),
+        (TOP1, top1("77.25", "close"), "noted", "the verdict was exact", 0),
     ],
 )  # fmt: skip
 def test_one_cell(before: ReportCell, after: ReportCell, kind: str, why: str, code: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -99,9 +100,7 @@ def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
 
 def test_claims_and_not_measurements_of_the_tables_of_then_count(tables: Path) -> None:
     """The counts at the baseline were judged by a claim that its tables had no more."""
-    rows = counts.rows()
-    rows[0]["params"] |= {"printed": "41.99M", "verdict": "off"}
-    counts.write(tables.parent / "results", *rows)
+    counts.write(tables.parent / "results", *counts.with_cell("params", printed="41.99M"))
     commit(tables)
     counts.write(tables.parent / "results")
     assert told(against("git:HEAD", tables.parent / "results")) == [("darknet-53", "params", "fixed")]
@@ -126,16 +125,18 @@ def test_tables_of_then_that_are_none(tables: Path, name: str, now: str, then: s
 
 def test_tables_of_then_need_not_name_their_models(tables: Path) -> None:
     """Those of earlier versions had neither models.toml nor the columns that name models and weights."""
-    big, models = tables / "imagenet-big.csv", tables / "models.toml"
-    whole, described = big.read_text("utf-8"), models.read_text("utf-8")
+    big, models, description = tables / "imagenet-big.csv", tables / "models.toml", tables / "tables.toml"
+    whole, described, text = (path.read_text("utf-8") for path in (big, models, description))
     header, *rows = csv.reader(whole.splitlines())
     kept = [at for at, name in enumerate(header) if name not in ("model", "note", "weights", "weights_status")]
     with big.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([row[at] for at in kept] for row in (header, *rows))
     models.unlink()
+    description.write_text(re.sub(r"(?m)^(presets|sweep|figure|size) = .*\n", "", text), "utf-8")
     commit(tables)
     big.write_text(whole, "utf-8")
     models.write_text(described, "utf-8")
+    description.write_text(text, "utf-8")
     assert told(against("git:HEAD", tables.parent / "results")) == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import shutil
 import subprocess
@@ -268,23 +266,24 @@ def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"),
-    [("imagenet", "imagenet-big"), ("COCO-NMS", "coco-nms"), ("tim", "timm"), ("", None), ("xyzzy", None)],
+    ("asked", "remedy"),
+    [
+        ("imagenet", "Did you mean imagenet-big?"),
+        ("COCO-NMS", "Did you mean coco-nms?"),
+        ("tim", "Did you mean timm?"),
+        ("", "Name one of these"),
+        ("xyzzy", "Name one of these"),
+    ],
 )
-def test_unknown_table(name: str, nearest: str | None) -> None:
-    with refuses("usage.unknown-table", found=name) as caught:
-        tables.load(name)
-    expected, remedy = caught.value.expected or "", caught.value.remedy or ""
-    assert all(table in expected for table in tables.names())
-    assert [table for table in tables.names() if table in remedy] == ([nearest] if nearest else [])
+def test_unknown_table(asked: str, remedy: str) -> None:
+    with refuses("usage.unknown-table", found=asked, remedy=remedy) as caught:
+        tables.load(asked)
     assert caught.value.exit_code == 2
 
 
 def test_unknown_row() -> None:
-    with refuses("usage.unknown-row", found="CSPDarkNet53") as caught:
+    with refuses("usage.unknown-row", found="CSPDarkNet53", remedy="Did you mean cspdarknet-53?"):
         tables.load("imagenet-big").row("CSPDarkNet53")
-    assert "imagenet-big" in caught.value.what
-    assert "cspdarknet-53?" in (caught.value.remedy or "")
 
 
 # --- broken files
@@ -354,13 +353,12 @@ def test_broken_csv(big: Path, text: str, code: str, where: str, found: str) -> 
 
 def test_wrong_encoding(big: Path) -> None:
     big.write_bytes(f"{HEADER}\n{BASE}\n".encode() + "é".encode("latin-1"))
-    where = "imagenet-big.csv, line 3"
-    with refuses("tables.encoding", where=where, expected="UTF-8", found="byte 0xe9"):
+    with refuses("tables.encoding", where="imagenet-big.csv, line 3", expected="UTF-8", found="byte 0xe9"):
         tables.load("imagenet-big", big.parent, claims_only=True)
 
 
 def test_missing_file(big: Path) -> None:
-    with refuses("tables.unreadable", where=str(big), found=os.strerror(errno.ENOENT)):
+    with refuses("tables.unreadable", where=str(big), found="No such file or directory"):
         tables.load("imagenet-big", big.parent, claims_only=True)
 
 
@@ -373,8 +371,7 @@ def test_byte_order_mark_and_windows_line_ends_are_harmless(big: Path) -> None:
 def test_broken_size(big: Path, size: str) -> None:
     published = (PUBLISHED / "coco-gpu.csv").read_text(encoding="utf-8")
     (big.parent / "coco-gpu.csv").write_text(published.replace("512×512", size, 1), encoding="utf-8")
-    where = 'coco-gpu.csv, line 2, column "Size"'
-    with refuses("tables.not-a-size", where=where, found=repr(size)):
+    with refuses("tables.not-a-size", where='coco-gpu.csv, line 2, column "Size"', found=repr(size)):
         tables.load("coco-gpu", big.parent, claims_only=True)
 
 
@@ -383,7 +380,7 @@ def test_broken_size(big: Path, size: str) -> None:
     [
         ('title = "Big Models"\n', "", "tables.incomplete", "tables.toml, table imagenet-big", "title"),
         ('"BFLOPs" = {', '"GFLOPs" = {', "tables.incomplete", "tables.toml, table imagenet-big", "BFLOPs"),
-        ("[columns]\n", "[columns\n", "tables.not-toml", "tables.toml", "line "),
+        ("[columns]\n", "[columns\n", "tables.not-toml", "tables.toml", "line"),
     ],
 )
 def test_broken_description(big: Path, old: str, new: str, code: str, where: str, found: str) -> None:
@@ -392,12 +389,9 @@ def test_broken_description(big: Path, old: str, new: str, code: str, where: str
     assert old in text
     description.write_text(text.replace(old, new, 1), encoding="utf-8")
     with refuses(code, where=where) as caught:
-        tables.load(
-            "imagenet-big",
-            {path.name: path.read_bytes() for path in (description, PUBLISHED / "imagenet-big.csv")},
-            claims_only=True,
-        )
-    assert found in (caught.value.found or "")
+        source = {path.name: path.read_bytes() for path in (description, PUBLISHED / "imagenet-big.csv")}
+        tables.load("imagenet-big", source, claims_only=True)
+    assert found in str(caught.value.found)
 
 
 @pytest.mark.parametrize("text", ["", "(", "(+)", "(1%)", "(+1.5%)", "(+1)", "(+01%)", "(= )", "(−34%)"])

@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import refuses
 
 from cspbench.classification import ablation as module
-from cspbench.classification.ablation import Means, explain
+from cspbench.classification.ablation import Classifier, Means, explain
 from cspbench.classification.predict import PreparedImages, faults
 from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset, preset
 from cspbench.data.source import Entry, FileSource, Region
-from cspbench.errors import DatasetError, UsageError
-from cspbench.evaluation.imagenet import Subject, limit_of
-from cspbench.zoo.registry import MODELS
+from cspbench.evaluation.part import limit_of
 
 WNIDS = list(order("darknet")[:4])
-SUBJECT = Subject("net", MODELS["sample-csp-classifier"].build(), Path("net.weights"), "darknet")
+SUBJECT = Classifier(lambda epsilon: torch.nn.Identity(), (64, 64), "darknet")
 
 
 def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable[..., Any]:
@@ -38,7 +37,7 @@ def test_unreadable_images_are_left_out_of_every_step(monkeypatch: pytest.Monkey
     assert (found.images, found.bad) == (2, ("c", "d"))
     assert {step.top1 for step in found.steps if not step.label.startswith("class order")} == {50.0}
     monkeypatch.setattr(module, "_predict", predicting(lambda own: [-2] * 4))
-    with pytest.raises(DatasetError, match="none of the images can be read"):
+    with refuses("image.none-readable"):
         explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
 
 
@@ -54,5 +53,7 @@ def test_why_an_image_could_not_be_read(tmp_path: Path) -> None:
 
 def test_a_limit_is_at_most_all() -> None:
     assert (limit_of("100%", 7), limit_of("50%", 7), limit_of("9", 7)) == (7, 3, 7)
-    with pytest.raises(UsageError, match=r"--limit cannot be read .*up to 100%.*'150%'"):
-        limit_of("150%", 7)
+    for text in ("150%", "0", "-1", "1.5", "nan", "inf", "", "%", "1e9", "5 %%"):
+        with refuses("usage.limit", found=repr(text)):
+            limit_of(text, 7)
+    assert (limit_of("0.001%", 7), limit_of("1e1%", 70)) == (1, 7)

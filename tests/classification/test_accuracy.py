@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from math import erfc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.claims import tables
-from cspbench.claims.verdict import Reason, Word
-from cspbench.classification.accuracy import Accuracy, accuracies, compare, mcnemar, top_k, verdict, wilson
+from cspbench.classification.accuracy import Accuracy, accuracies, compare, mcnemar, top_k, wilson
+from cspbench.results.schema import Data, ImagenetIdentity
 
 
 def test_wilson_interval_by_hand() -> None:
@@ -56,6 +57,55 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(720, 880) == pytest.approx(7.04e-5, rel=0.01)
 
 
+def exact(fewer: int, more: int) -> float:
+    """Twice the share of the outcomes of fair coins with at most `fewer` heads, in whole numbers."""
+    total, ways, tail = fewer + more, 1, 0
+    for heads in range(fewer + 1):
+        tail += ways
+        ways = ways * (total - heads) // (heads + 1)
+    return float(min(Fraction(1), Fraction(2 * tail, 2**total)))
+
+
+@pytest.mark.parametrize(
+    ("fewer", "more"), [(0, 1), (0, 5), (2, 10), (4, 7), (5, 6), (5, 5), (9, 30), (40, 60), (180, 220), (470, 530)]
+)
+def test_mcnemar_is_exact_up_to_a_thousand(fewer: int, more: int) -> None:
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(exact(fewer, more), rel=1e-9)
+
+
+def test_mcnemar_of_ten_and_two() -> None:
+    # 2 * (1 + 12 + 66) / 4096
+    assert mcnemar(10, 2) == pytest.approx(158 / 4096)
+    assert exact(2, 10) == pytest.approx(158 / 4096)
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(470, 531), (500, 501), (900, 1100), (0, 1001), (600, 600)])
+def test_mcnemar_is_normal_above(fewer: int, more: int) -> None:
+    # (|difference| - 1) / sqrt(sum), and no less than 0
+    z = max(0, more - fewer - 1) / (fewer + more) ** 0.5
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(erfc(z / 2**0.5), abs=1e-15)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 7), (7, 7), (0, 50_000), (50_000, 50_000)])
+def test_wilsons_bound_at_nothing_and_at_all(correct: int, total: int) -> None:
+    """The other bound is z^2 / (n + z^2), which follows from the formula there."""
+    square = 1.959963984540054**2
+    share = 100 * square / (total + square)
+    low, high = wilson(correct, total)
+    if correct:
+        assert low == pytest.approx(100 - share)
+        assert high == 100.0
+    else:
+        assert low == 0.0
+        assert high == pytest.approx(share)
+    assert Accuracy(correct, total).interval == (low, high)
+
+
+def test_no_images_have_no_accuracy() -> None:
+    assert Accuracy(0, 0).percent == Decimal(0)
+    assert Accuracy(0, 0).interval == (0.0, 100.0)
+
+
 def test_compare_names_the_flipped_images() -> None:
     first, second = np.array([True, True, False, False]), np.array([True, False, True, False])
     found = compare(first, second, ["a", "b", "c", "d"])
@@ -63,37 +113,28 @@ def test_compare_names_the_flipped_images() -> None:
     assert found.flipped == ("b", "c")
 
 
-@pytest.mark.parametrize(
-    ("correct", "total", "partial", "word", "reason"),
-    [
-        (38_600, 50_000, False, Word.EXACT, None),  # 77.20
-        (38_624, 50_000, False, Word.EXACT, None),  # 77.248 prints 77.2
-        (38_625, 50_000, False, Word.WITHIN, None),  # 77.25 prints 77.3; the claim lies within +-0.37
-        (38_900, 50_000, False, Word.OFF, None),  # 77.8
-        (772, 1_000, True, Word.UNMEASURED, Reason.PARTIAL),
-        (139, 200, False, Word.UNMEASURED, Reason.OTHER_SPLIT),
-    ],
-)
-def test_verdicts(correct: int, total: int, partial: bool, word: Word, reason: Reason | None) -> None:
-    cell = tables.load("imagenet-big").row("cspdarknet-53").cells["top1"]
-    judged = verdict(cell, Accuracy(correct, total), partial)
-    assert (judged.word, judged.reason, judged.claim) == (word, reason, Decimal("77.2"))
-
-
-def test_without_a_claim_nothing_is_judged() -> None:
-    assert verdict(None, Accuracy(1, 2), False).word == Word.UNPUBLISHED
-
-
 def test_claims_are_of_the_models_own_size_and_preprocessing() -> None:
     from cspbench.results.match import of_classifier
 
-    def rows(model: str, preset: str, size: list[int], file: bool = False) -> list[str]:
-        identity = {"model": model, "preset": {"name": preset}, "size": size, "file": file}
+    def rows(model: str, preset: str, size: tuple[int, int], file: bool = False) -> list[str]:
+        identity = ImagenetIdentity(
+            model=model,
+            network="v2:0",
+            weights="arrays:0",
+            data=Data("folders", 50_000),
+            preset={"name": preset},
+            size=size,
+            precision="fp32",
+            classes="darknet",
+            user_file=file,
+        )
         return [f"{row.table}/{row.id}" for row in of_classifier(identity)]
 
-    assert rows("csdarknet53", "readme", [256, 256]) == ["imagenet-big/cspdarknet-53"]
-    assert rows("csdarknet53", "readme", [224, 224]) == []
-    assert rows("csdarknet53", "pjreddie", [256, 256]) == []
-    assert rows("csdarknet53", "readme", [256, 256], file=True) == []
-    assert rows("timm/cspdarknet53", "timm", [256, 256]) == ["timm/cspdarknet53"]
-    assert rows("timm/cspdarknet53", "mmpretrain", [256, 256]) == ["mmpretrain/cspdarknet50"]
+    own = ["imagenet-big/cspdarknet-53", "imagenet-tricks-cspdarknet-53/cspdarknet-53"]
+    assert rows("csdarknet53", "readme", (256, 256)) == own
+    assert rows("csdarknet53", "readme", (224, 224)) == []
+    assert rows("csdarknet53", "pjreddie", (256, 256)) == []
+    assert rows("csdarknet53", "readme", (256, 256), file=True) == []
+    assert rows("no such model", "readme", (256, 256)) == []
+    assert rows("timm/cspdarknet53", "timm", (256, 256)) == ["timm/cspdarknet53"]
+    assert rows("timm/cspdarknet53", "mmpretrain", (256, 256)) == ["mmpretrain/cspdarknet50"]

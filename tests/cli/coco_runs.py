@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from cspbench.inference.run import open_run
+from msgspec import structs
 from typer.testing import CliRunner, Result
 
 from cspbench.cli.app import app
@@ -15,6 +16,19 @@ from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.candidates import Candidates, pack
+from cspbench.evaluation.part import coco_part_of
+from cspbench.inference.shards import SHARD
+from cspbench.results.runs import load_run, open_run
+from cspbench.results.schema import (
+    CocoIdentity,
+    Data,
+    DetectionSettings,
+    LastLayer,
+    Run,
+    Session,
+    Weights,
+    encode,
+)
 
 SIDE = 64
 """Pixels of an image's sides."""
@@ -59,29 +73,34 @@ def made(
 ) -> Path:
     """A complete run in `root`: on each image the object, `shift` pixels aside, and a second box close to it.
 
-    `split` and `limit` are what the run says of its data; `changes` are fields of its preset.
+    `split` and `limit` (with the seed 0) are what the run says of its data; `changes` are fields of its preset.
     """
-    from cspbench.evaluation.coco import limited
-
-    source = open_coco(data)
-    if limit is not None:
-        source = limited(source, limit)
-    about = source.as_json() | ({"split": split} if split else {})
+    source = coco_part_of(open_coco(data), None if limit is None else str(limit))
     own = {**detection_preset(preset).as_json(), **changes}
-    identity = {
-        "task": "coco",
-        "model": "small",
-        "weights": "ab" * 32,
-        "data": about,
-        "preset": {name: value for name, value in own.items() if name not in ("name", "nms", "nms_kind", "image_id")},
-        "size": [SIDE, SIDE],
-        "precision": "fp32",
-        "quoted": False,
-        "file": True,
-        "last": {"classes": 80, "nms_kind": "greedynms", "beta_nms": 0.6},
-    }
-    kept = {"place": str(data), "split": None, "limit": limit}
-    run = open_run(root, identity, len(source), {"command": [], "preset": own, "data": kept, "device": "cpu"})
+    name, conf, nms, kind = (own.pop(field) for field in ("name", "conf", "nms", "nms_kind"))
+    about = msgspec.convert(source.as_json(), Data)
+    identity = CocoIdentity(
+        model="small",
+        network="v2:" + "cd" * 32,
+        weights="arrays:" + "ab" * 32,
+        data=structs.replace(about, split=split) if split else about,
+        preset={"conf": conf, **{field: value for field, value in own.items() if field != "image_id"}},
+        size=(SIDE, SIDE),
+        precision="fp32",
+        quoted=False,
+        user_file=True,
+        last=LastLayer(80, "greedynms", 0.6),
+    )
+    record = Run(
+        samples=len(source),
+        shard=SHARD,
+        identity=identity,
+        sessions=[Session(["cspbench"], "0.1.0", device="cpu")],
+        weights=Weights(identity.weights),
+        place=str(data),
+        settings=DetectionSettings(name, conf, nms, kind, own),
+    )
+    run = open_run(root, record)
     boxes = np.array([[28 + shift, 28, 40, 40], [28 + shift, 34, 40, 40]], np.float32)
     images = [
         Candidates(
@@ -96,5 +115,13 @@ def made(
         "checksum": np.zeros(len(source), np.uint32),
         "ok": np.ones(len(source), np.bool_),
     }
-    run.write(0, {**arrays, **pack(images)})
+    run.shards.write(0, {**arrays, **pack(images)})
     return root
+
+
+def as_model(run: Path, model: str, size: tuple[int, int]) -> Path:
+    """The run with a record that says it is of a catalogue's model."""
+    record = load_run(run).record
+    identity = structs.replace(record.identity, model=model, user_file=False, size=size)
+    (run / "run.json").write_bytes(encode(structs.replace(record, identity=identity)))
+    return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from coco_runs import command, data_set, made
 
 from cspbench.detection.ap import bootstrap
-from cspbench.errors import DatasetError
+from cspbench.errors import CspbenchError
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +32,27 @@ def test_it_takes_the_presets_threshold_after_several(tmp_path: Path) -> None:
 
 def test_several_thresholds_are_refused(tmp_path: Path) -> None:
     run = made(tmp_path / "a", data_set(tmp_path / "coco"))
-    assert "compare takes one threshold" in str(command("compare", run, run, "--nms", "0.5,0.6").exception)
+    refused = command("compare", run, run, "--nms", "0.5,0.6").exception
+    assert isinstance(refused, CspbenchError)
+    assert refused.code == "usage.one-threshold"
+
+
+def test_every_format_has_each_metrics_difference(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    runs = made(tmp_path / "a", data), made(tmp_path / "b", data, shift=9.0)
+    found = json.loads(command("compare", *runs, "--format", "json").stdout)
+    assert found == json.loads(command("compare", *runs, "--json").stdout)
+    lines = list(csv.DictReader(command("compare", *runs, "--format", "csv").stdout.splitlines()))
+    assert [line[""] for line in lines] == [name.upper() for name, each in found["difference"].items() if each]
+    assert float(lines[0]["B - A"]) == pytest.approx(found["difference"]["ap"]["delta"], abs=1e-3)
+    assert command("compare", *runs, "--format", "latex").stdout.startswith(r"\begin{tabular}")
 
 
 def test_runs_of_other_images_are_refused(tmp_path: Path) -> None:
     data = data_set(tmp_path / "coco")
     refused = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, limit=3)).exception
-    assert isinstance(refused, DatasetError)
-    assert (refused.exit_code, "not of the same images" in str(refused)) == (3, True)
+    assert isinstance(refused, CspbenchError)
+    assert (refused.exit_code, refused.code) == (3, "detections.different-images")
 
 
 def test_presets_tell_two_runs_of_a_model_apart(tmp_path: Path) -> None:

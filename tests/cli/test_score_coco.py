@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coco_runs import command, data_set, made
-from cspbench.cli.coco_asked import again
-from cspbench.cli.coco_claims import claims
-from cspbench.inference.run import load_run
+from coco_runs import as_model, command, data_set, made
+from msgspec import structs
 
 from cspbench.cli.progress import Progress
 from cspbench.data import coco
+from cspbench.errors import CspbenchError
+from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
+from cspbench.results.runs import load_run
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold, encode
+from cspbench.results.store import StoredEvaluation
 
 
 def scored(*arguments: object, code: int = 0) -> dict[str, Any]:
@@ -27,6 +30,13 @@ def scored(*arguments: object, code: int = 0) -> dict[str, Any]:
     return dict(result)
 
 
+def code_of(*arguments: object) -> str:
+    """The code of the error that a command ends with."""
+    error = command(*arguments).exception
+    assert isinstance(error, CspbenchError), error
+    return error.code
+
+
 def test_a_run_keeps_every_threshold_that_it_was_scored_at(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco"))
     scored(run, "--nms", "0.45,0.7")
@@ -34,8 +44,14 @@ def test_a_run_keeps_every_threshold_that_it_was_scored_at(tmp_path: Path) -> No
     assert [each["nms"] for each in scored(run, "--nms", "0.6")["thresholds"]] == [0.6]
     kept = json.loads((run / "metrics.json").read_text())
     found = [(each["nms"], each["asked"]) for each in kept["thresholds"]]
-    assert found == [(0.45, "default"), (0.7, "default"), (0.45, "diou"), (0.6, "default")]
-    assert kept["cspbench"]
+    assert found == [(0.45, "default"), (0.45, "diou"), (0.6, "default"), (0.7, "default")]
+    assert all(each["scoring"]["cspbench"] for each in kept["thresholds"])
+    record = json.loads((run / "run.json").read_text())
+    assert [each["numbers"] for each in record["scored"]] == [
+        ["0.45 default", "0.7 default"],
+        ["0.45 diou"],
+        ["0.6 default"],
+    ]
     repeated = scored(run)
     assert [(each["nms"], each["asked"]) for each in repeated["thresholds"]] == [
         (0.45, "default"),
@@ -56,14 +72,18 @@ def test_metrics_of_other_images_are_not_kept(tmp_path: Path) -> None:
         assert len(json.loads((run / "metrics.json").read_text())["thresholds"]) == 1
 
 
-def claimed(run: Path, nms: float) -> dict[tuple[str, str], tuple[str, str | None]]:
-    """(verdict, reason) by table and metric of a catalogue model's run, whatever it measured."""
-    record = json.loads((run / "run.json").read_text())
-    record["identity"] |= {"model": "csresnext50-panet-spp", "file": False, "size": [512, 512]}
-    (run / "run.json").write_text(json.dumps(record))
-    opened = load_run(run)
-    found = claims(opened, nms, again(opened, f"{nms}"), {"ap": Decimal("40.0123456")}, {})
-    return {(each["table"], each["metric"]): (each["verdict"], each["reason"]) for each in found}
+def claimed(run: Path, nms: float) -> dict[tuple[str, str], JudgedClaim]:
+    """What is claimed by table and metric of a catalogue model's run, beside AP 40.0123456."""
+    record = load_run(as_model(run, "csresnext50-panet-spp", (512, 512))).record
+    at = Threshold(nms=nms, kind="default", asked="default", scoring=Scoring("0.1.0"), ap={"ap": Decimal("40.0123456")})
+    assert isinstance(record.identity, CocoIdentity)
+    metrics = DetectionMetrics(identity=record.identity, images=record.samples, bad=[], thresholds=[at])
+    claims = judged(StoredEvaluation("run", str(run), record, metrics))
+    return {(each.row.table, each.cell.metric): each for each in claims}
+
+
+def verdict(claim: JudgedClaim) -> tuple[str, str | None]:
+    return claim.cell.verdict, claim.cell.reason
 
 
 @pytest.fixture
@@ -76,27 +96,26 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_another_threshold_is_not_held_against_a_claim_that_names_none(whole: Path) -> None:
     own, other = claimed(whole, 0.45), claimed(whole, 0.6)
-    assert own["coco-gpu", "ap"] == own["coco-nms", "ap"] == ("off", None)
-    assert other["coco-gpu", "ap"] == ("unmeasured", "other-way")
-    assert other["coco-nms", "ap"] == ("off", None)  # its row is of 0.6
+    assert verdict(own["coco-gpu", "ap"]) == verdict(own["coco-nms", "ap"]) == ("off", None)
+    assert verdict(other["coco-gpu", "ap"]) == ("unmeasured", "protocol-mismatch")
+    assert verdict(other["coco-nms", "ap"]) == ("off", None)  # its row is of 0.6
+    assert other["coco-gpu", "ap"].why == ("NMS 0.6, not the preset's 0.45",)
 
 
-def test_a_claim_says_what_was_otherwise_and_no_more_decimals_than_it_has(whole: Path) -> None:
-    claimed(whole, 0.6)
-    opened = load_run(whole)
-    each = next(
-        each
-        for each in claims(opened, 0.6, again(opened, "0.6"), {"ap": Decimal("40.0123456")}, {})
-        if each["reason"] == "other-way"
-    )
-    assert (each["measured"], each["why"]) == ("40.0", ["NMS 0.6, not the preset's 0.45"])
+def test_another_data_set_of_as_many_images_is_refused(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"))
+    other = data_set(tmp_path / "other")
+    annotations = other / "annotations" / "instances_val2017.json"
+    annotations.write_text(annotations.read_text().replace("[8, 8, 40, 40]", "[8, 8, 40, 41]"))
+    assert code_of("score", run, "--data", other) == "usage.other-data"
 
 
 def test_another_preset_is_not_held_against_a_claim(whole: Path) -> None:
-    record = json.loads((whole / "run.json").read_text())
-    record["preset"]["name"] = "letterbox"
-    (whole / "run.json").write_text(json.dumps(record))
-    assert claimed(whole, 0.45)["coco-gpu", "ap"] == ("unmeasured", "other-way")
+    record = load_run(whole).record
+    assert record.settings is not None
+    other = structs.replace(record, settings=structs.replace(record.settings, name="letterbox"))
+    (whole / "run.json").write_bytes(encode(other))
+    assert verdict(claimed(whole, 0.45)["coco-gpu", "ap"]) == ("unmeasured", "protocol-mismatch")
 
 
 ANSWER = '{"AP": 0.380, "AP_50": 0.600}'
@@ -104,11 +123,10 @@ ANSWER = '{"AP": 0.380, "AP_50": 0.600}'
 
 def test_the_servers_numbers_stay(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco", stem="image_info_test-dev2017"), split="test-dev2017")
-    record = json.loads((run / "run.json").read_text())
+    before = load_run(run).record
     answer = tmp_path / "answer.json"
     answer.write_text(ANSWER)
-    refused = command("score", run, "--import-server", answer)
-    assert "no zip was written at NMS 0.45" in str(refused.exception)
+    assert code_of("score", run, "--import-server", answer) == "usage.server-zip"
     with pytest.MonkeyPatch.context() as patch:
         small = {split: (name, 6) for split, (name, _) in coco.PUBLISHED.items()}
         patch.setattr(coco, "PUBLISHED", small)
@@ -116,19 +134,19 @@ def test_the_servers_numbers_stay(tmp_path: Path) -> None:
         assert command("score", run).exit_code == 4
         with zipfile.ZipFile(run / "detections_test-dev2017_small-nms0.6_results.zip") as archive:
             assert json.loads(archive.read(archive.namelist()[0]))[0]["image_id"] == 1
-        assert "of one threshold" in str(command("score", run, "--import-server", answer).exception)
+        assert code_of("score", run, "--import-server", answer) == "usage.server-threshold"
         (at,) = scored(run, "--nms", "0.45", "--import-server", answer)["thresholds"]
         assert (at["ap"]["ap"], at["engine"], at["server"]["answer"]["name"]) == (38.0, "server", "answer.json")
         both = scored(run, code=4)
         assert [each["ap"] for each in both["thresholds"]] == [{"ap": 38.0, "ap50": 60.0}, {}]
         scored(run, "--nms", "0.6", "--import-server", answer)
         assert len(scored(run)["thresholds"]) == 2
-    assert json.loads((run / "run.json").read_text()) == record
+    assert structs.replace(load_run(run).record, scored=[]) == before
 
 
 def test_suppression_and_zips_show_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(Progress, "reach", lambda self, done: seen.append((self.what, done, self.total)))
+    monkeypatch.setattr(Progress, "reach", lambda self, done, detail="": seen.append((self.what, done, self.total)))
     run = made(tmp_path / "run", data_set(tmp_path / "coco", stem="image_info_test-dev2017"), split="test-dev2017")
     small = {split: (name, 6) for split, (name, _) in coco.PUBLISHED.items()}
     monkeypatch.setattr(coco, "PUBLISHED", small)
@@ -145,8 +163,7 @@ def test_a_part_without_ground_truth_waits_for_nobody(tmp_path: Path) -> None:
     assert "awaiting-server" not in done.stdout
     assert not list(run.glob("*.zip"))
     (tmp_path / "answer.json").write_text(ANSWER)
-    refused = command("score", run, "--import-server", tmp_path / "answer.json")
-    assert "of a whole test split" in str(refused.exception)
+    assert code_of("score", run, "--import-server", tmp_path / "answer.json") == "usage.server-split"
 
 
 def test_what_is_odd_about_images_is_said_once(tmp_path: Path) -> None:
@@ -157,17 +174,19 @@ def test_what_is_odd_about_images_is_said_once(tmp_path: Path) -> None:
     content["images"][0]["id"] = content["annotations"][0]["image_id"] = 77
     file.write_text(json.dumps(content))
     done = command("score", made(tmp_path / "run", data, extent=(65, 64)))
-    assert "6 of 6 images are not of the size" in done.stderr
-    assert "1 of the 80 categories are not called as COCO's, in the order of their ids: 'auto' for 'car'" in done.stderr
-    assert "other ids out of the names of 1 of 6 images (image_id underscore)" in done.stderr
-    assert done.stderr.count("\n") == 3
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert "6 of 6 images" in lines[0]
+    assert "1 of 6 images (image_id underscore)" in lines[1]
+    assert "1 of the 80 categories" in lines[2]
+    assert "'auto' for 'car'" in lines[2]
 
 
 def test_the_table_says_what_was_overridden_and_where_the_run_is(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco"), limit=3, conf=0.3, decoder="pillow")
     text = command("score", run).stdout
     assert "| custom, partial | 64×64 | readme with conf 0.3, decoder pillow" in text
-    assert f"run {run}; weights sha256 abababababab; data sha256 " in text
+    assert f"run {run}; weights abababababab; data sha256 " in text
     assert "; engine cspbench; cpu fp32" in text
 
 
@@ -192,35 +211,43 @@ def test_a_file_of_detections_is_scored(tmp_path: Path) -> None:
     text = command("score", tmp_path / "found.json", "--data", data).stdout
     assert "| found.json | file | - |" in text
     for option in (("--nms", "0.6"), ("--import-server", "x")):
-        assert "is scored as it is" in str(command("score", tmp_path / "found.json", *option).exception)
-    assert "--data COCO" in str(command("score", tmp_path / "found.json").exception)
-    assert "is not the split" in str(
-        command("score", tmp_path / "found.json", "--data", data, "--split", "val2017").exception
-    )
+        assert code_of("score", tmp_path / "found.json", *option) == "usage.file-options"
+    assert code_of("score", tmp_path / "found.json", run, "--data", data) == "usage.file-options"
+    assert code_of("score", tmp_path / "found.json") == "usage.detections-without-data"
+    other_split = ("--data", data, "--split", "val2017")
+    assert code_of("score", tmp_path / "found.json", *other_split) == "coco.other-split"
+
+
+def test_options_of_one_run_or_file_are_refused_for_others(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    one, other = made(tmp_path / "runs" / "a", data), made(tmp_path / "runs" / "b", data, shift=2.0)
+    assert code_of("score", one, "--split", "custom") == "usage.split-of-run"
+    for option in ("--import-server", "--save-json"):
+        assert code_of("score", one, other, option, tmp_path / "x.json") == "usage.one-run"
+    assert len(json.loads(command("score", tmp_path / "runs", "--format", "json").stdout)) == 2
 
 
 GOOD = {"image_id": 1, "category_id": 2, "bbox": [8, 8, 40, 40], "score": 0.5}
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "code"),
     [
-        ("", "expected JSON"),
-        ("{}", "a list of detections"),
-        ("[" * 100_000, "expected JSON"),
-        (json.dumps([GOOD, {**GOOD, "image_id": "1"}]), "detection 1 is"),
-        (json.dumps([GOOD, {**GOOD, "bbox": [1, 2, 3]}]), "bbox of four numbers"),
-        (json.dumps([{**GOOD, "score": True}]), "detection 0 is"),
-        (json.dumps([{**GOOD, "image_id": 99}]), "detection of an unknown image"),
-        (json.dumps([{**GOOD, "category_id": 12}]), "detection of an unknown category"),
-        (json.dumps([{**GOOD, "score": float("nan")}]), "detection without a usable score"),
-        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detection without a usable box"),
+        ("", "detections.not-a-result-file"),
+        ("{}", "detections.not-a-result-file"),
+        ("[" * 100_000, "detections.not-a-result-file"),
+        (json.dumps([GOOD, {**GOOD, "image_id": "1"}]), "detections.not-a-result-file"),
+        (json.dumps([GOOD, {**GOOD, "bbox": [1, 2, 3]}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "score": True}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "image_id": 99}]), "detections.unknown-image"),
+        (json.dumps([{**GOOD, "category_id": 12}]), "detections.unknown-category"),
+        (json.dumps([{**GOOD, "score": float("nan")}]), "detections.unusable-score"),
+        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detections.unusable-box"),
     ],
 )
-def test_a_file_of_something_else(tmp_path: Path, content: str, words: str) -> None:
+def test_a_file_of_something_else(tmp_path: Path, content: str, code: str) -> None:
     file = tmp_path / "found.json"
     file.write_text(content)
     error = command("score", file, "--data", data_set(tmp_path / "coco")).exception
-    assert words in str(error)
-    assert str(file) in str(error)
-    assert "\n" not in str(error)
+    assert isinstance(error, CspbenchError)
+    assert (error.code, str(file) in str(error), "\n" in str(error)) == (code, True, False)

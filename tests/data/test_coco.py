@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
 from coco_sets import BROKEN, NAMES, contents, write
 from pictures import fill, jpeg
+from refusals import refuses
 from typer.testing import CliRunner
 
-from cspbench.cli.app import app
 from cspbench.data import coco
 from cspbench.data.coco import CocoSource, open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
 from cspbench.detection.ap.average_precision import ENGINES, average_precision
 from cspbench.detection.ap.matching import Detections
-from cspbench.errors import BadImageError, DatasetError, UsageError
-from cspbench.evaluation.coco import limited
+from cspbench.evaluation.part import coco_part_of, drawn
 
 
 def published(monkeypatch: pytest.MonkeyPatch, images: int = 3) -> None:
@@ -64,13 +66,13 @@ def test_where_images_may_lie(tmp_path: Path, images: str) -> None:
         assert len(open_coco(root / images)) == 3
 
 
-def test_a_mistyped_path_is_no_folder_beside_it(tmp_path: Path) -> None:
+def test_a_mistyped_path_is_not_a_folder_beside_it(tmp_path: Path) -> None:
     root = write(tmp_path)
     for name in ("val2071", "val2017/nothing", "annotation"):
-        with pytest.raises(DatasetError, match=r"is no COCO data set \(.*found nothing"):
+        with refuses("coco.not-a-data-set", where=str(root / name), found="nothing"):
             open_coco(root / name)
     (root / "test2017").mkdir()
-    with pytest.raises(DatasetError, match=r"test2017: the images are not there \(expected 0+7.jpg in it"):
+    with refuses("coco.no-images", where=str(root / "test2017"), expected=f"{NAMES[2]} in it"):
         open_coco(root / "test2017")
 
 
@@ -79,16 +81,18 @@ def test_annotations_without_an_object_to_find(tmp_path: Path, crowds: int) -> N
     data = contents()
     data["annotations"] = [each for each in data["annotations"] if each.get("iscrowd")][:crowds]
     root = write(tmp_path, data)
-    with pytest.raises(DatasetError, match=rf"nothing to find .*found {crowds} annotations of 3 images"):
+    with refuses("coco.nothing-to-find", where=str(root / "annotations" / BROKEN)) as caught:
         open_coco(root)
+    assert re.findall(r"\d+", str(caught.value.found)) == [str(crowds), "3"]
     report = check(scan_coco(root))
-    assert (report.usable, report.faults[0].startswith("there is nothing to find")) == (False, True)
+    assert (report.usable, report.faults) == (False, [f"{caught.value.what}: {caught.value.found}"])
 
 
 def test_a_part_without_an_object_to_find(tmp_path: Path) -> None:
-    source = open_coco(write(tmp_path))  # the first image by id has none
-    with pytest.raises(DatasetError, match="or evaluate on more images"):
-        limited(source, 1)
+    source = open_coco(write(tmp_path))
+    seed = next(seed for seed in range(100) if drawn(3, 1, seed) == [0])  # the first image by id has none
+    with refuses("coco.nothing-to-find"):
+        coco_part_of(source, "1", seed)
 
 
 def test_names_with_folders(tmp_path: Path) -> None:
@@ -111,18 +115,18 @@ def test_an_object_of_id_0_counts(tmp_path: Path) -> None:
 
 def test_a_part_of_a_split_is_custom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write(tmp_path)
+    file = str(root / "annotations" / BROKEN)
     assert open_coco(root).split == "custom"
-    with pytest.raises(
-        DatasetError, match=r"is not the split val2017 \(expected .* 5,000 images, found custom, 3 images"
-    ):
+    published_set = f"{BROKEN} with 5,000 images"
+    with refuses("coco.other-split", where=file, expected=published_set, found="custom, 3 images"):
         open_coco(root, "val2017")
     published(monkeypatch)
     assert open_coco(root).split == open_coco(root, "val2017").split == "val2017"
-    with pytest.raises(DatasetError, match="is not the split custom"):
-        open_coco(root / "annotations" / BROKEN, "custom")
-    with pytest.raises(DatasetError, match=r"is no COCO data set \(expected annotations/image_info_test-dev2017.json"):
+    with refuses("coco.other-split", where=file, found="val2017, 3 images"):
+        open_coco(file, "custom")
+    with refuses("coco.not-a-data-set", expected="annotations/image_info_test-dev2017.json", found=BROKEN):
         open_coco(root, "test-dev2017")
-    with pytest.raises(UsageError, match="no such split"):
+    with refuses("usage.unknown-split", expected="one of val2017, val2014-5k, test-dev2017, custom", found="'val'"):
         open_coco(root, "val")
 
 
@@ -160,30 +164,32 @@ def test_darknets_list_of_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [image.id for image in open_coco(listed).images] == [7, 285]
     listed.write_text(listed.read_text().replace("\n", "\r"), newline="")
     assert [image.id for image in open_coco(listed).images] == [7, 285]
-    for lines, words in (
-        (f"{NAMES[0]}\n{NAMES[0]}\n", "lists an image twice"),
-        ("val2014/1.jpg\n", "lists an image without annotations"),
-        ("\n", "lists no image"),
-        (b"\xff\xfe", "cannot be read"),
+    for lines, code, where, found in (
+        (f"{NAMES[0]}\n{NAMES[0]}\n".encode(), "list-repeats", "5k.txt, line 2", NAMES[0]),
+        (b"val2014/1.jpg\n", "list-unknown-image", "5k.txt, line 1", "val2014/1.jpg"),
+        (b"\n", "list-empty", str(listed), None),
     ):
-        listed.write_bytes(lines if isinstance(lines, bytes) else lines.encode())
-        with pytest.raises(DatasetError, match=words):
+        listed.write_bytes(lines)
+        with refuses(f"coco.{code}", where=where, found=found):
             open_coco(root)
+    listed.write_bytes(b"\xff\xfe")
+    with refuses("coco.list-unreadable", where=str(listed)):
+        open_coco(root)
 
 
 def test_nothing_there_and_too_much(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"is no COCO data set .* found nothing"):
+    with refuses("coco.not-a-data-set", where=str(tmp_path / "coco"), found="nothing"):
         open_coco(tmp_path / "coco")
-    with pytest.raises(DatasetError, match="found no annotations"):
+    with refuses("coco.not-a-data-set", where=str(tmp_path), found="no annotations"):
         open_coco(tmp_path)
     write(tmp_path, name="instances_one.json", images="one")
     assert open_coco(tmp_path).split == "custom"
     write(tmp_path, name="instances_two.json", images="two")
     write(tmp_path, name="instances_train2017.json", images="train2017")
-    with pytest.raises(DatasetError, match=r"found instances_one\.json, instances_two\.json"):
+    with refuses("coco.not-a-data-set", found="instances_one.json, instances_two.json"):
         open_coco(tmp_path)
     (tmp_path / "list.txt").write_text(NAMES[0])
-    with pytest.raises(DatasetError, match="the list has no annotations beside it"):
+    with refuses("coco.list-without-annotations", where=str(tmp_path), expected="annotations/instances_val2014.json"):
         open_coco(tmp_path / "list.txt")
 
 
@@ -198,16 +204,18 @@ def test_any_json_alone_will_do(tmp_path: Path) -> None:
 def test_missing_images(tmp_path: Path) -> None:
     root = write(tmp_path)
     (root / "val2017" / NAMES[0]).unlink()
-    with pytest.raises(DatasetError, match=rf"images are missing .* 1 are not there: {NAMES[0]}"):
+    with refuses("coco.images-missing", where=str(root / "val2017")) as caught:
         open_coco(root)
+    assert {"1", NAMES[0]} <= set(str(caught.value.found).split())
     source = scan_coco(root)
     assert source.missing == [NAMES[0]]
-    with pytest.raises(BadImageError):
+    with refuses("image.unreadable", where=NAMES[0], found=os.strerror(errno.ENOENT)):
         source.sample(1)
     for name in NAMES[1:]:
         (root / "val2017" / name).unlink()
-    with pytest.raises(DatasetError, match="the images are not there"):
+    with refuses("coco.no-images", where=str(root)) as caught:
         scan_coco(root)
+    assert "val2017/, images/val2017/ or images/" in str(caught.value.expected)
 
 
 def test_the_digest_covers_all_but_the_pixels(tmp_path: Path) -> None:
@@ -249,6 +257,8 @@ def test_the_check_of_a_whole_set(tmp_path: Path) -> None:
 
 
 def test_the_check_says_what_a_set_of_other_classes_is_usable_for(tmp_path: Path) -> None:
+    from cspbench.cli.app import app
+
     data = contents()
     data["categories"] = [each for each in data["categories"] if each["name"] != "zebra"]
     done = CliRunner().invoke(app, ["data", "check", "coco", str(write(tmp_path, data))])

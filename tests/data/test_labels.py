@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from pictures import fill
+from refusals import refuses
 
 from cspbench.data import labels as module
-from cspbench.data.classes import ORDERS, SAMPLE, known, order, places
+from cspbench.data.classes import ORDERS, SAMPLE, is_class, order, places
 from cspbench.data.label_order import KNOWN, OrderProbe, advice, known_images, probe_order
 from cspbench.data.labels import FILES, FOLDERS, UNKNOWN, find, read
-from cspbench.errors import DatasetError, UsageError
 
 FIRST, LAST = "n01440764", "n15075141"
 """Of the 1000 WordNet ids in their sorted order: tench, toilet tissue."""
@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_the_first_and_the_last_number(tmp_path: Path) -> None:
     assert read(write(tmp_path, "a.JPEG 0\nb.JPEG 999\n")).by_name == {"a": (FIRST, 0), "b": (LAST, 999)}
-    kit = read(write(tmp_path, "1\n1000\n")).by_place
+    kit = read(write(tmp_path, "1\n1000\n")).by_position
     assert kit == [(order("darknet")[0], 1), (order("darknet")[999], 1000)]
 
 
@@ -36,17 +36,20 @@ def test_the_first_and_the_last_number(tmp_path: Path) -> None:
 )
 def test_no_other_number_or_id(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, f"{text[:2]}{FIRST}\n{text}" if text.startswith("a ") else f"5\n{text}")
-    with pytest.raises(DatasetError) as caught:
+    value = text.strip().removeprefix("a ")
+    with refuses("labels.unknown-class", where=f"{path}, line 2", found=repr(value)):
         read(path)
-    assert caught.value.where == f"{path}, line 2"
 
 
 def test_a_name_may_be_repeated_with_its_class_only(tmp_path: Path) -> None:
     assert read(write(tmp_path, f"a.JPEG {FIRST}\nval/a.png {FIRST}\n")).by_name == {"a": (FIRST, None)}
-    for text in (f"a.JPEG {FIRST}\na.JPEG {LAST}\n", f"a {FIRST}\na 0\n", f"a {FIRST}\n {FIRST}\n"):
-        with pytest.raises(DatasetError) as caught:
+    for text, code in (
+        (f"a.JPEG {FIRST}\na.JPEG {LAST}\n", "two-classes"),
+        (f"a {FIRST}\na 0\n", "two-classes"),
+        (f"a {FIRST}\n {FIRST}\n", "no-image-name"),
+    ):
+        with refuses(f"labels.{code}", where=f"{tmp_path / 'labels.txt'}, line 2"):
             read(write(tmp_path, text))
-        assert str(caught.value.where).endswith("line 2")
 
 
 def test_a_name_may_hold_blanks(tmp_path: Path) -> None:
@@ -62,7 +65,7 @@ def test_places_by_serial_numbers(tmp_path: Path) -> None:
     # one name without a number, and as many images as places: the order of the names decides
     assert labels.of(["b.JPEG", names[0], "a.JPEG"]) == [(darknet[2], 3), (darknet[0], 1), (darknet[1], 2)]
     for few in (["b.JPEG", names[0]], ["a", "b", "c", "d"], ["ILSVRC2012_val_0000001.JPEG", names[0]]):
-        with pytest.raises(DatasetError):
+        with refuses("labels.no-places", found=f"{len(few)} images, the first named {Path(min(few)).stem!r}"):
             labels.of(few)
 
 
@@ -98,7 +101,7 @@ def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "SIZE_LIMIT", path.stat().st_size)
     assert read(path).by_name
     monkeypatch.setattr(module, "SIZE_LIMIT", path.stat().st_size - 1)
-    with pytest.raises(DatasetError):
+    with refuses("labels.not-a-list", found=f"more than {path.stat().st_size - 1} bytes"):
         read(path)
 
 
@@ -116,13 +119,13 @@ def test_the_orders() -> None:
     assert len(order(SAMPLE)) == 16
     assert not set(order(SAMPLE)) & set(order("sorted"))
     for name in ("Darknet", "", "sample "):
-        with pytest.raises(UsageError):
+        with refuses("usage.unknown-class-order", found=repr(name)):
             order(name)
 
 
 def test_known_folders() -> None:
-    assert all(known(wnid) for wnid in (FIRST, LAST, *order(SAMPLE)))
-    assert not any(known(name) for name in ("n00000000", "n90000000x", "cats", "", FIRST.upper(), f"{FIRST} "))
+    assert all(is_class(wnid) for wnid in (FIRST, LAST, *order(SAMPLE)))
+    assert not any(is_class(name) for name in ("n00000000", "n90000000x", "cats", "", FIRST.upper(), f"{FIRST} "))
 
 
 def predictions(declared: int, other: int, count: int) -> OrderProbe:

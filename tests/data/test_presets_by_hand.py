@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from refusals import refuses
 
 from cspbench.data import presets
 from cspbench.data.presets import ClassificationPreset, preset
 from cspbench.data.resize import resize_image
-from cspbench.errors import BadImageError, UsageError
 
 
 def photo(width: int = 500, height: int = 375) -> NDArray[np.uint8]:
@@ -86,7 +86,7 @@ def test_the_most_pixels_that_pillow_resizes_to(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(presets, "PIXEL_LIMIT", 72 * 36)
     assert preset("timm").prepare(image, 32).shape == (3, 32, 32)
     monkeypatch.setattr(presets, "PIXEL_LIMIT", 72 * 36 - 1)
-    with pytest.raises(BadImageError) as caught:
+    with refuses("image.too-long") as caught:
         preset("timm").prepare(image, 32)
     assert "72x36" in str(caught.value.found)
     assert preset("readme").prepare(image, 32).shape == (3, 32, 32)
@@ -95,6 +95,5 @@ def test_the_most_pixels_that_pillow_resizes_to(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", ["timm", "mmpretrain"])
 @pytest.mark.parametrize("size", [(32, 40), (40, 32)])
 def test_pillows_presets_are_for_square_inputs(name: str, size: tuple[int, int]) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refuses("usage.square-preset", found=f"{size[0]}x{size[1]}"):
         preset(name).prepare(photo(), size)
-    assert caught.value.found == f"{size[0]}x{size[1]}"

@@ -15,11 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cspbench.claims import tables
-from cspbench.claims.verdict import Reason, Word
 from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import GroundTruth
-from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision, verdict
+from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import DatasetError, UsageError
 
@@ -198,30 +196,6 @@ def test_engines_are_silent_and_never_replaced(
     for engine in ENGINES[1:]:
         with pytest.raises(UsageError, match=f"pip install {engine}"):
             average_precision(truth([]), detections([]), engine)
-
-
-def test_verdicts() -> None:
-    cell = tables.load("coco-gpu").row("cspresnext50-panet-spp-512").cells["ap"]
-    assert str(cell.value) == "38.0"
-    split = "test-dev2017"
-    for measured, interval, word in (
-        ("38.04", None, Word.EXACT),
-        ("37.95", (37.0, 39.0), Word.EXACT),
-        ("38.06", (37.5, 38.5), Word.WITHIN),
-        ("38.06", None, Word.OFF),
-        ("37.2", (36.5, 37.9), Word.OFF),
-    ):
-        assert verdict(cell, Decimal(measured), interval, split, split).word is word
-    exact = verdict(cell, Decimal("38.14"), None, split, split)
-    assert (exact.measured, exact.delta) == (Decimal("38.1"), Decimal("0.1"))
-    other = verdict(cell, Decimal("38.0"), (37.0, 39.0), "val2017", split)
-    assert (other.word, other.reason, other.delta) == (Word.UNMEASURED, Reason.OTHER_SPLIT, None)
-    assert other.measured == Decimal("38.0")
-    assert verdict(cell, Decimal("38.0"), None, split, split, partial=True).reason is Reason.PARTIAL
-    assert verdict(cell, None, None, split, split).reason is Reason.AWAITING_SERVER
-    assert verdict(cell, None, None, split, split, reason=Reason.NO_WEIGHTS).reason is Reason.NO_WEIGHTS
-    assert verdict(cell, None, None, "val2017", "val2017").reason is Reason.NO_DATA
-    assert verdict(None, Decimal("38.0"), None, split, split).word is Word.UNPUBLISHED
 
 
 def test_percent() -> None:

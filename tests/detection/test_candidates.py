@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cspbench.inference.run import SHARD, Run, open_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.detection.candidates import COLUMNS, Candidates, no_candidates, pack, shards, unpack
 from cspbench.errors import IncompleteRunError, RunError
+from cspbench.inference.shards import SHARD, Shards
 
 
 def made(boxes: int, per_box: int, seed: int = 0) -> Candidates:
@@ -41,9 +41,9 @@ def test_nothing_is_lost(sizes: list[tuple[int, int, int]]) -> None:
         same(each, image)
 
 
-def begun(path: Path, images: list[Candidates]) -> Run:
-    run = open_run(path, {}, len(images), {})
-    for shard in range(run.shards):
+def begun(path: Path, images: list[Candidates]) -> Shards:
+    run = Shards(path, len(images))
+    for shard in range(run.count):
         block = run.block(shard)
         about = {
             "index": np.array(block),
@@ -96,8 +96,10 @@ def test_what_holds_no_candidates_is_refused(tmp_path: Path, change: dict[str, A
     run = begun(tmp_path, [made(1, 2), made(1, 2)])
     arrays = {**run.read(0), **change}
     run.write(0, {name: array for name, array in arrays.items() if array is not None})
-    with pytest.raises(RunError, match=r"holds other predictions|cannot be read"):
+    with pytest.raises(RunError) as caught:
         list(shards(run))
+    assert caught.value.code in ("run.other-predictions", "run.shard-unreadable")
+    assert caught.value.where == str(run.shard_path(0))
 
 
 def test_no_candidates() -> None:

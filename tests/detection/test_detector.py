@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from refusals import refuses
 from torch import Tensor, nn
 from torch_arrays import computing, draw
 
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection import decode_yolo
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.detector import DarknetDetector, QuotedDetector, detector, heads
+from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, detector_of
 from cspbench.detection.nms import nms
-from cspbench.errors import UsageError
 from cspbench.inference import engine
-from cspbench.network.builder import Builder
+from cspbench.inference.description import describe
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon
@@ -24,6 +24,13 @@ from cspbench.zoo import registry
 README = detection_preset("readme")
 QUOTED = ["snet49-thundernet", "snet146-thundernet", "pelee-304", "refinedetlite"]
 DARKNETS = [name for name, model in registry.MODELS.items() if name not in QUOTED and model.build().detections]
+
+
+def detector(name: str, size: tuple[int, int] | None = None) -> tuple[Network, Detector]:
+    """A catalogue's network, and the detector that it is under the preset readme."""
+    network = registry.model(name).build()
+    network = network if size is None else network.resized(*size)
+    return network, detector_of(describe(network), README, registry.model(name).recipe)
 
 
 def picture(height: int = 180, width: int = 260) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
@@ -58,17 +65,16 @@ def _decided(module: nn.Module) -> None:
 @pytest.mark.parametrize("name", [*QUOTED, *DARKNETS])
 def test_detections_of_random_weights_are_valid(name: str) -> None:
     # Darknet's at a third of their size or less: all of their random boxes pass the threshold
-    found = detector(registry.model(name), README, (96, 96) if name in DARKNETS else None)
+    network, found = detector(name, (96, 96) if name in DARKNETS else None)
     pixels = found.prepare(picture())
-    assert pixels.shape == found.network.input
-    module = draw(to_module(found.network))
+    assert pixels.shape == network.input == (3, *found.size)
+    module = draw(to_module(network))
     _decided(module)
     with computing():
         outputs: tuple[Tensor, ...] | Tensor = module(torch.from_numpy(pixels)[None])
     each = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    assert [tuple(output.shape) for output in each] == [
-        (1, *found.network.shape(at)) for at in found.network.detections
-    ]
+    assert [tuple(output.shape) for output in each] == [(1, *network.shape(at)) for at in network.detections]
+    assert list(found.heads) == [network.layers[at] for at in network.detections]
     assert all(bool(output.isfinite().all()) for output in each)
     (candidates,) = found.candidates([output.numpy() for output in each], [(260, 180)], ["drawn"])
     valid(candidates)
@@ -77,19 +83,19 @@ def test_detections_of_random_weights_are_valid(name: str) -> None:
     valid(detections)
     assert 0 < len(detections) <= min(len(candidates), 500 if name in QUOTED else len(candidates))
     assert Epsilon(found.epsilon)
-    assert found.as_json()
+    assert found.forward_json()
 
 
 @pytest.mark.parametrize("name", ["snet49-thundernet", "pelee-304"])
 def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
-    network = registry.model(name).build()
+    network, own = detector(name)
     module = draw(to_module(network))
-    x = torch.from_numpy(detector(registry.model(name), README).prepare(picture()))[None].repeat(2, 1, 1, 1)
+    x = torch.from_numpy(own.prepare(picture()))[None].repeat(2, 1, 1, 1)
     x[1] *= 0.5
     with computing():
         plain = module(x)
         (expected, *_) = [plain] if isinstance(plain, Tensor) else plain
-        ready = engine.prepare(module, torch.device("cpu"))  # type: ignore[arg-type]
+        ready = engine.prepare(module, torch.device("cpu"))
         (found, *_) = ready(x)
     if name == "pelee-304":
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
@@ -100,8 +106,8 @@ def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
 
 
 def test_darknets_detector_is_the_preset_and_the_decoder() -> None:
-    network = registry.model("yolov3-tiny").build().resized(96, 128)
-    found = DarknetDetector(network, README)
+    network, found = detector("yolov3-tiny", (96, 128))
+    assert isinstance(found, DarknetDetector)
     np.testing.assert_array_equal(found.prepare(picture()), README.prepare(picture(), (96, 128)))
     outputs = [
         np.random.default_rng(at).normal(size=(2, *network.shape(index))).astype(np.float32)
@@ -109,18 +115,12 @@ def test_darknets_detector_is_the_preset_and_the_decoder() -> None:
     ]
     extents, names = [(260, 180), (50, 60)], ["a", "b"]
     mine = found.candidates(outputs, extents, names)
-    theirs = decode_yolo.decode(outputs, heads(network), (96, 128), extents, README.conf, names)
+    theirs = decode_yolo.decode(outputs, found.heads, (96, 128), extents, README.conf, names)
     for one, other in zip(mine, theirs, strict=True):
         np.testing.assert_array_equal(one.score, other.score)
         kept = found.suppress(one)
         np.testing.assert_array_equal(kept.score, one.score[nms(one, README.nms)])
         assert len(kept) < len(one)
-
-
-def flat(side: int) -> Network:
-    b = Builder("flat", (3, side, side))
-    b.dropout(0)
-    return b.network()
 
 
 def test_pixels_by_hand() -> None:
@@ -131,7 +131,7 @@ def test_pixels_by_hand() -> None:
     image[1, :, 2] = 200
     recipe = registry.model("pelee-304").recipe
     assert recipe is not None
-    found = QuotedDetector(flat(2), recipe).prepare(image)
+    found = QuotedDetector((), (2, 2), recipe).prepare(image)
     blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
     np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
     assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
@@ -139,33 +139,26 @@ def test_pixels_by_hand() -> None:
     thunder = registry.model("snet49-thundernet").recipe
     assert thunder is not None
     out = np.empty((3, 2, 2), np.float32)
-    again = QuotedDetector(flat(2), thunder).prepare(image, out)
+    again = QuotedDetector((), (2, 2), thunder).prepare(image, out)
     assert again is out
     assert out[0, 0, 0] == pytest.approx((15 - 123.675) / 58.395, rel=1e-5)
 
 
 def test_recipes_are_their_authors() -> None:
     assert [name for name, model in registry.MODELS.items() if model.recipe] == QUOTED
-    pelee = detector(registry.model("pelee-304"), README).as_json()
+    pelee = detector("pelee-304")[1].forward_json()
     assert (pelee["conf"], pelee["epsilon"], pelee["nms_kind"]) == (0.01, "inside-1e-3", "default")
     assert pelee["nms"] == {"overlap": 0.45, "considered": 400, "kept": 200}
-    thunder = detector(registry.model("snet146-thundernet"), README).as_json()
+    thunder = detector("snet146-thundernet")[1].forward_json()
     assert (thunder["nms"]["overlap"], thunder["nms"]["kept"], thunder["nms_kind"]) == (0.5, 100, "soft")
 
 
 def test_a_classifier_detects_nothing() -> None:
-    with pytest.raises(UsageError, match="darknet53 is no detector"):
-        detector(registry.model("darknet53"), README)
+    with refuses("usage.other-task"):
+        detector("darknet53")
 
 
 def test_another_size() -> None:
-    found = detector(registry.model("yolov3-tiny"), README, (256, 288))
-    assert found.network.input == (3, 256, 288)
+    _, found = detector("yolov3-tiny", (256, 288))
+    assert found.size == (256, 288)
     assert found.prepare(picture()).shape == (3, 256, 288)
-
-
-def test_anchors_of_a_quoted_detector_belong_to_its_own_size() -> None:
-    pelee = registry.model("pelee-304")
-    assert detector(pelee, README, (304, 304)).network.input == (3, 304, 304)
-    with pytest.raises(UsageError, match=r"own input size only \(expected 304x304, found 416x416\)"):
-        detector(pelee, README, (416, 416))

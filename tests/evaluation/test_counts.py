@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
-from cspbench.evaluation.counts_json import as_json
+from msgspec import structs
+from refusals import refuses
 
 from cspbench.claims import tables
-from cspbench.claims.verdict import Reason, Word, verdict
-from cspbench.errors import CountingError, UsageError
+from cspbench.claims.metrics import COUNTED
+from cspbench.errors import CountingError
 from cspbench.evaluation import counts
-from cspbench.evaluation.counts import METRICS
 from cspbench.network import counter as counter_module
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
-from cspbench.network.network import Network, difference
-from cspbench.report.counts_table import cells, quantity, summary
+from cspbench.network.network import Network, difference, digest
+from cspbench.report.counts_table import as_json, quantity, summary, texts
+from cspbench.report.judged_counts import CountsRow, judged
+from cspbench.results import explain_counts, protocol
+from cspbench.results.schema import Session
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
+
+SESSION = Session(["cspbench", "params"], "0.1.0")
 
 
 def detector(name: str, anchor: float) -> Network:
@@ -47,7 +51,7 @@ def test_networks_that_differ_in_boxes_only_are_counted_once(monkeypatch: pytest
     assert other.total("mac") == 4 * first.total("mac")
 
 
-def test_a_broken_definition_is_off_and_unexplained() -> None:
+def test_a_broken_definition_is_off_and_unexplained(monkeypatch: pytest.MonkeyPatch) -> None:
     row = tables.load("imagenet-big").row("cspdarknet-53")
     model = registry.model("csdarknet53")
 
@@ -58,17 +62,29 @@ def test_a_broken_definition_is_off_and_unexplained() -> None:
         return replace(network, layers=tuple(layers))
 
     subject = counts.Subject(row, "csdarknet53", "cfg", broken, None)
-    (result,) = counts.measure([subject], counter_module.Counter())
+    (result,) = of_subjects([subject])
     # a 3x3 from 32 to 64 made 1x1 loses 8/9 of its 18432 weights: 27.59M
-    assert result.cells["params"].measured == 27605856 - 16384
-    assert [cell.verdict.word for cell in result.cells.values()] == [Word.OFF, Word.OFF]
+    assert result.counted.params.count == 27605856 - 16384
+    # nothing is claimed of another network than the catalogue's
+    assert {cell.note for cell in result.report.cells.values()} == {"the network has changed since"}
+    # and in the catalogue it is off
+    monkeypatch.setitem(registry.MODELS, "csdarknet53", replace(model, build=broken))
+    monkeypatch.setattr(protocol, "_digest", protocol._digest.__wrapped__)
+    monkeypatch.setattr(explain_counts, "_ledger", explain_counts._ledger.__wrapped__)
+    (result,) = of_subjects([subject])
+    assert [cell.mark for cell in result.report.cells.values()] == ["off", "off"]
     assert result.failed
 
 
-def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> counts.RowCount:
+def of_subjects(subjects: list[counts.Subject], overrides: dict[str, str] | None = None) -> list[CountsRow]:
+    """The subjects counted and judged, without the rows that they are only compared with."""
+    every = counts.with_bases(subjects)
+    return judged(counts.count_rows(every, counter_module.Counter(), overrides), SESSION)[: len(subjects)]
+
+
+def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> CountsRow:
     """The one row of a table that claims something of a model's counts."""
-    subjects = counts.of_models([registry.model(name)], [tables.load(table)], None)
-    (result,) = counts.measure(subjects, counter_module.Counter(), overrides)
+    (result,) = of_subjects(counts.of_models([registry.model(name)], [tables.load(table)], None), overrides)
     return result
 
 
@@ -77,52 +93,71 @@ def test_a_file_is_counted_itself_whatever_its_name() -> None:
     b.conv(4, 1)
     mine = Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
     (subject,) = counts.of_models([mine], tables.load_all(), None)
-    (result,) = counts.measure([subject], counter_module.Counter())
-    assert (subject.row, subject.definition, result.size) == (None, "file", (8, 8))
-    assert (result.cells["params"].measured, result.cells["params"].verdict.word) == (12, Word.UNPUBLISHED)
+    (result,) = of_subjects([subject])
+    assert (subject.row, subject.definition, result.counted.size) == (None, "file", (8, 8))
+    assert (result.counted.table, result.counted.id, result.counted.params.namesakes) == (None, None, {})
+    assert (result.counted.params.count, result.report.cells["params"].mark) == (12, "unpublished")
+
+
+def test_a_row_says_what_was_counted() -> None:
+    row = counted("darknet53", "imagenet-big").counted
+    assert (row.table, row.id, row.row, row.model) == ("imagenet-big", "darknet-53", "DarkNet-53", "darknet53")
+    assert (row.size, row.definition) == ((256, 256), "cfg")
+    assert row.network == digest(registry.model("darknet53").build())
+    assert (row.params.counting, row.params.count, row.params.printed) == ("weights", 41_573_216, "41.57M")
+    assert (row.params.unit, row.params.rounding) == ("M", "printed")
 
 
 def test_a_doubled_claim_is_measured_in_its_own_terms() -> None:
     result = counted("hardnet138s", "imagenet-big")
     cell = as_json(result)["bflops"]
     assert (cell["count"], cell["counting"], cell["measured"]) == (6_673_617_098, "mac", 13.347234)
-    texts = cells(as_json(result))
-    assert texts[6:10] == ["13.4", "13.34723", "exact", "learnable, 2 × mac"]
+    assert texts(result)[6:10] == ["13.4", "13.34723", "exact", "learnable, 2 × mac"]
 
 
 def test_delta_and_percent_of_a_doubled_claim_are_on_one_scale() -> None:
     result = counted("hardnet138s", "imagenet-big")
-    cell = result.cells["bflops"]
-    claim = replace(cell.cell, value=Decimal("13.0"))
-    off = replace(
-        result, cells={**result.cells, "bflops": replace(cell, cell=claim, verdict=verdict(claim, 6_673_617_098))}
-    )
-    found = as_json(off)["bflops"]
+    cell = result.report.cells["bflops"]
+    off = replace(cell, claim="13.0", verdict="off", delta="+0.4")
+    report = replace(result.report, cells={**result.report.cells, "bflops": off})
+    found = as_json(replace(result, report=report))["bflops"]
     assert (found["delta"], found["percent"]) == (0.4, 2.7)  # 13.4 and 13.347 against 13.0
 
 
-def test_another_counting_is_no_verdict_on_the_claim() -> None:
+def test_another_counting_is_not_a_verdict_on_the_claim() -> None:
     result = counted("hardnet138s", "imagenet-big", {"bflops": "conv"})
-    cell = result.cells["bflops"]
-    assert (cell.verdict.word, cell.verdict.reason, cell.verdict.delta) == (Word.UNMEASURED, Reason.OTHER_WAY, None)
+    cell = result.report.cells["bflops"]
+    assert (cell.mark, cell.delta) == ("unmeasured: protocol-mismatch", None)
     # not doubled once more; under its own counting the claim is the double
-    assert (as_json(result)["bflops"]["measured"], cell.explanations[0][:15]) == (13.347234, "exact under con")
-    assert "mac" in cell.explanations[0]
+    assert as_json(result)["bflops"]["measured"] == 13.347234
+    assert cell.note is not None
+    assert cell.note.startswith("counted as conv; exact under ")
+    assert "mac" in cell.note
     assert not result.failed
+    assert not result.off
     own = counted("hardnet138s", "imagenet-big", {"bflops": "mac"})
-    assert own.cells["bflops"].verdict.word == Word.EXACT
+    assert own.report.cells["bflops"].mark == "exact"
+
+
+def test_what_is_off_fails_unless_it_is_explained() -> None:
+    rows = counts.count_rows(counts.of_models([registry.model("darknet53")], [tables.load("imagenet-big")], None))
+    one_less = structs.replace(rows[0], params=structs.replace(rows[0].params, count=41_564_999))
+    (result,) = judged([one_less], SESSION)
+    assert (result.report.cells["params"].mark, result.off, result.failed) == ("off", True, True)
+    resnet = counted("resnet50", "imagenet-big")
+    assert (resnet.report.cells["bflops"].mark, resnet.off, resnet.failed) == ("off, explained", True, False)
+    assert "icfg-resnet50-leaky" in resnet.counted.bflops.namesakes
 
 
 def test_a_stand_in_counted_another_way_is_neither_fitted_nor_off() -> None:
-    result = counted("cspdensenetb-ref", "imagenet-small", {"bflops": "conv"})
-    assert result.cells["bflops"].verdict.reason == Reason.OTHER_WAY
-    assert result.cells["bflops"].explanations == ()
+    cell = counted("cspdensenetb-ref", "imagenet-small", {"bflops": "conv"}).report.cells["bflops"]
+    assert (cell.mark, cell.note) == ("unmeasured: protocol-mismatch", "counted as conv")
 
 
 def test_the_row_that_a_row_is_compared_with_is_counted_as_well() -> None:
     result = as_json(counted("csdarknet53", "imagenet-big"))
     assert [
-        (result[metric]["comparison"]["measured"], result[metric]["comparison"]["verdict"]) for metric in METRICS
+        (result[metric]["comparison"]["measured"], result[metric]["comparison"]["verdict"]) for metric in COUNTED
     ] == [
         ("(-34%)", "exact"),
         ("(-30%)", "exact"),
@@ -135,8 +170,12 @@ def test_small_counts_are_printed_whole() -> None:
     assert [quantity(count, "M") for count in (99_999, 100_000)] == ["99999", "0.1000M"]
     assert [quantity(count, "G", "flops") for count in (999_999, 10**6)] == ["999999 flops", "0.00100"]
     assert quantity(8545018880, "1") == "8545018880"
-    row = {"params": {"verdict": "exact"}, "bflops": {"verdict": "off"}}
-    assert summary([row]) == "1 row, 2 cells: 1 exact, 1 off."
+
+
+def test_the_closing_line_counts_every_mark() -> None:
+    rows = [counted("darknet53", "imagenet-big"), counted("resnet50", "imagenet-big")]
+    assert summary(rows[:1]) == "1 row, 2 cells: 2 exact."
+    assert summary(rows) == "2 rows, 4 cells: 3 exact, 1 off, explained."
 
 
 def test_every_model_builds_under_its_name_and_counts_alike_twice() -> None:
@@ -165,7 +204,7 @@ def test_every_claimed_counting_of_a_defined_row_exists() -> None:
 
 def test_patterns_keep_catalogue_order_and_must_match() -> None:
     assert [model.name for model in registry.matching(["resnext50", "darknet5*"])] == ["darknet53", "resnext50"]
-    with pytest.raises(UsageError, match=r"no model matches 'zzz\*'\. `cspbench list --models`"):
+    with refuses("usage.unknown-model"):
         registry.matching(["zzz*"])
 
 
@@ -207,5 +246,5 @@ def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPat
         counter.ahead(wanted, lambda name: None)
         counter(*wanted[0])  # where there is one processor, or no fork
 
-    with pytest.raises(CountingError, match=r"darknet: .*disagree \(expected 1, found 2\)"):
+    with refuses("count.disagree", where="darknet", expected="1", found="2"):
         everything()

@@ -9,24 +9,23 @@ import os
 import signal
 from datetime import datetime, tzinfo
 
-from cspbench.inference.run import Run
-
 from cspbench.cli import interrupt
-from cspbench.inference import record
 from cspbench.inference.npz import Arrays
+from cspbench.inference.shards import Shards
+from cspbench.results import sessions
 
 
 def stop_after(count: int) -> None:
     """Let this process stop itself (SIGCONT resumes it) once it has written so many shards."""
-    write, written = Run.write, [0]
+    write, written = Shards.write, [0]
 
-    def stopping(run: Run, shard: int, arrays: Arrays) -> None:
-        write(run, shard, arrays)
+    def stopping(shards: Shards, shard: int, arrays: Arrays) -> None:
+        write(shards, shard, arrays)
         written[0] += 1
         if written[0] == count:
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    setattr(Run, "write", stopping)  # noqa: B010 (mypy has it a method)
+    setattr(Shards, "write", stopping)  # noqa: B010 (mypy has it a method)
 
 
 def clock(year: int) -> None:
@@ -37,7 +36,7 @@ def clock(year: int) -> None:
         def now(cls, tz: tzinfo | None = None) -> Wrong:
             return cls(year, 2, 3, 4, 5, 6, tzinfo=tz)
 
-    record.datetime = Wrong  # type: ignore[attr-defined]
+    sessions.datetime = Wrong  # type: ignore[attr-defined]
 
 
 def unhurried() -> None:

@@ -43,8 +43,8 @@ def fuzz(count: int) -> Callable[[Any], Any]:
     return settings(max_examples=examples(count), suppress_health_check=list(HealthCheck))
 
 
-def kept(read: Callable[[], Result], path: Path | None = None) -> Result | CspbenchError:
-    """What a reader gives or raises, once it is known to keep the contract; `path` is the file that it must name."""
+def result_of(read: Callable[[], Result], path: Path | None = None) -> Result | CspbenchError:
+    """What a reader gives or raises, after checking it against the contract; `path` is the file that it must name."""
     with _limited():
         try:
             return read()
@@ -64,11 +64,17 @@ def _complete(error: CspbenchError, path: Path | None) -> None:
     assert path is None or printable(path.name) in text, text
 
 
-def refused(read: Callable[[], object], words: str, path: Path | None = None) -> None:
-    """Assert that a reader keeps the contract and that it refuses, with these words."""
-    found = kept(read, path)
-    assert isinstance(found, CspbenchError), f"{words}: was read"
-    assert words in str(found), f"{words!r} is not in: {found}"
+def refused(
+    read: Callable[[], object], code: str, path: Path | None = None, *, found: str = "", **fields: str | None
+) -> None:
+    """Assert that a reader keeps the contract and raises the error of that code.
+
+    Its `found` holds the given text; other fields, as far as given, are equal.
+    """
+    error = result_of(read, path)
+    assert isinstance(error, CspbenchError), f"{code}: was read"
+    assert (error.code, {name: getattr(error, name) for name in fields}) == (code, fields), str(error)
+    assert found in str(error.found), f"{found!r} is not in: {error.found}"
 
 
 @contextmanager
@@ -95,9 +101,9 @@ def _limited() -> Iterator[None]:
 
 
 def forget_peak() -> bool:
-    """Let the peak begin anew from what is in use, where the system can: an earlier one hides all that is below it.
+    """Reset the peak to what is in use, where the system can: an earlier one hides all that is below it.
 
-    So does memory that is free and still held, which is given back.
+    So does memory that is free but not yet returned to the system.
     """
     give_back()
     with suppress(OSError):
@@ -107,13 +113,13 @@ def forget_peak() -> bool:
 
 
 def _peak() -> int:
-    """Bytes of memory that this process has had at most, since they were forgotten where that can be."""
+    """The peak of this process's memory in bytes, since the last reset where the system can."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         status = ""
-    if found := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
-        return int(found[1]) * 1024
+    if peak := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
+        return int(peak[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

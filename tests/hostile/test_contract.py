@@ -1,4 +1,4 @@
-"""The contract that hostile files are held against is one that can be broken."""
+"""The contract for hostile files can be broken, and a break is seen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def test_an_earlier_peak_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     if not contract.forget_peak():
         pytest.skip("this system keeps a process's highest peak for good")
     monkeypatch.setattr(contract, "MEMORY", 60_000_000)
-    assert contract.kept(lambda: len(b"x" * 30_000_000)) == 30_000_000
+    assert contract.result_of(lambda: len(b"x" * 30_000_000)) == 30_000_000
     for _ in range(2):
         with pytest.raises(AssertionError, match="bytes more than before"):
-            contract.kept(lambda: len(b"x" * 120_000_000))
+            contract.result_of(lambda: len(b"x" * 120_000_000))
 
 
 @pytest.mark.parametrize("limit", ["SECONDS", "PATIENCE"])
@@ -25,4 +25,4 @@ def test_what_does_not_end_is_ended(limit: str, monkeypatch: pytest.MonkeyPatch)
             pass
 
     with pytest.raises(contract.OverrunError):
-        contract.kept(endless)
+        contract.result_of(endless)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import chosen, fuzz, kept, refused
+from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 from PIL import Image
 
@@ -58,7 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_whole_set_is_usable(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps(contents()).encode())
-    found = kept(lambda: open_coco(path))
+    found = result_of(lambda: open_coco(path))
     assert isinstance(found, CocoSource)
     report = check(found)
     assert report.usable
@@ -69,10 +70,10 @@ def test_the_whole_set_is_usable(tmp_path: Path) -> None:
 @given(data=chosen([json.dumps(contents()).encode(), json.dumps(contents(), indent=1).encode("utf-8-sig")]))
 def test_damaged_annotations(place: Path, data: bytes) -> None:
     place.write_bytes(data)
-    found = kept(lambda: scan_coco(place))
+    found = result_of(lambda: scan_coco(place))
     if isinstance(found, CocoSource):
-        kept(lambda: check(found))
-        kept(lambda: open_coco(place))
+        result_of(lambda: check(found))
+        result_of(lambda: open_coco(place))
         json.dumps(found.as_json(), ensure_ascii=False).encode()
 
 
@@ -84,60 +85,72 @@ def changed(**columns: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "code", "place", "found"),
     [
-        (b"[" * 10_000 + b"]" * 10_000, "nested too deep"),
-        (b'{"images":' * 10_000, "nested too deep"),
-        (b'{"images": [{"id": ' + b"9" * 1_000_000 + b"}]}", "expected JSON"),
-        (b'{"' + b"k" * 1_000_000 + b'": 1}', 'has no "images"'),
-        (changed(bbox=[-5, -5, -1, 3]), "unusable box"),
-        (changed(bbox=[float("nan"), 0, 1, 1]), "unusable box"),
-        (changed(bbox=[0, 0, float("inf"), 1]), "unusable box"),
-        (changed(bbox=[0, 0, 10**400, 1]), "unusable box"),
-        (changed(area=float("-inf")), "unusable area"),
-        (changed(area=[[]] * 1000), '"area" is not usable'),
-        (changed(image_id="two\nlines" * 1000), '"image_id" is not usable'),
-        (changed(iscrowd=float("nan")), '"iscrowd" is not usable'),
-        (changed(category_id=2**53 + 1), '"category_id" is not usable'),
-        (changed().replace(b"sub/c.jpg", b"../c.jpg"), "a file name inside the image folder"),
-        (changed().replace(b"sub/c.jpg", b"sub/../../c.jpg"), "a file name inside the image folder"),
-        (changed().replace(b"sub/c.jpg", b"/etc/passwd"), "a file name inside the image folder"),
-        (changed().replace(b"sub/c.jpg", b"\\ud800.jpg"), "a file name inside the image folder"),
-        (changed().replace(b"sub/c.jpg", b"c" * 5000), "are not there"),
+        (b"[" * 10_000 + b"]" * 10_000, "not-annotations", "", "nested"),
+        (b'{"images":' * 10_000, "not-annotations", "", "nested"),
+        (b'{"images": [{"id": ' + b"9" * 1_000_000 + b"}]}", "not-annotations", "", "1000000 digits"),
+        (b'{"' + b"k" * 1_000_000 + b'": 1}', "missing-list", "", "k" * 37 + "..."),
+        (changed(bbox=[-5, -5, -1, 3]), "unusable-box", ", annotation 7", "[-5, -5, -1, 3]"),
+        (changed(bbox=[float("nan"), 0, 1, 1]), "unusable-box", ", annotation 7", "[nan, 0, 1, 1]"),
+        (changed(bbox=[0, 0, float("inf"), 1]), "unusable-box", ", annotation 7", "[0, 0, inf, 1]"),
+        (changed(bbox=[0, 0, 10**400, 1]), "unusable-box", ", annotation 7", "[0, 0, 1000000"),
+        (changed(area=float("-inf")), "unusable-area", ", annotation 7", "-inf"),
+        (changed(area=[[]] * 1000), "unusable-field", ", annotations[0].area", "[[], [], "),
+        (changed(image_id="two\nlines" * 1000), "unusable-field", ", annotations[0].image_id", '"two\\nlinestwo'),
+        (changed(iscrowd=float("nan")), "unusable-field", ", annotations[0].iscrowd", "NaN"),
+        (changed(category_id=2**53 + 1), "unusable-field", ", annotations[0].category_id", "9007199254740993"),
+        (changed().replace(b"sub/c.jpg", b"../c.jpg"), "unusable-field", ", images[2].file_name", '"../c.jpg"'),
+        (changed().replace(b"sub/c.jpg", b"a/../../c"), "unusable-field", ", images[2].file_name", '"a/../../c"'),
+        (changed().replace(b"sub/c.jpg", b"/etc/passwd"), "unusable-field", ", images[2].file_name", '"/etc/passwd"'),
+        (changed().replace(b"sub/c.jpg", b"\\ud800.jpg"), "unusable-field", ", images[2].file_name", '"\\ud800.jpg"'),
     ],
 )
-def test_annotations_that_are_refused(data: bytes, words: str, tmp_path: Path) -> None:
+def test_annotations_that_are_refused(data: bytes, code: str, place: str, found: str, tmp_path: Path) -> None:
     path = write(tmp_path, data)
-    refused(lambda: open_coco(path), words)
+    refused(lambda: open_coco(path), f"coco.{code}", found=found, where=f"{path.name}{place}")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_an_image_with_a_name_of_5000_characters(tmp_path: Path) -> None:
+    path = write(tmp_path, changed().replace(b"sub/c.jpg", b"c" * 5000))
+    refused(lambda: open_coco(path), "coco.images-missing", found="c" * 37 + "...", where=str(tmp_path / "val2017"))
+
+
+def test_what_is_not_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     os.mkfifo(path)
-    refused(lambda: read(path), "a pipe", path)
+    refused(lambda: read(path), "coco.unreadable", path, found="pipe")
     path.unlink()
     path.symlink_to(path)
-    refused(lambda: read(path), "symbolic links", path)
+    refused(lambda: read(path), "coco.unreadable", path, found=os.strerror(errno.ELOOP))
     path.unlink()
     path.write_bytes(b"")
     os.truncate(path, 2**40)
-    refused(lambda: read(path), "more than 1,073,741,824 bytes", path)
+    refused(lambda: read(path), "coco.unreadable", path, found="1,073,741,824 bytes")
 
 
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_a_name_that_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"two\nlines\xff.json")
     path.write_bytes(write(tmp_path, json.dumps(contents()).encode()).read_bytes())
     (tmp_path / "val2017").rename(tmp_path / "images")
-    found = kept(lambda: open_coco(path))
+    found = result_of(lambda: open_coco(path))
     assert isinstance(found, CocoSource)
     assert found.as_json()["annotations"] == "two\nlines\\xff.json"
     write_json(tmp_path / "run.json", found.as_json())
     path.write_bytes(b"{}")
-    refused(lambda: open_coco(path), "two\\nlines\\udcff.json: has no")
+    refused(lambda: open_coco(path), "coco.missing-list", path, where=path.name)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "gone"])
-def test_an_image_that_changes_after_the_list_was_read(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("pipe", "pipe"),
+        ("folder", os.strerror(errno.EISDIR)),
+        ("loop", os.strerror(errno.ELOOP)),
+        ("gone", os.strerror(errno.ENOENT)),
+    ],
+)
+def test_an_image_that_changes_after_the_list_was_read(kind: str, fault: str, tmp_path: Path) -> None:
     source = open_coco(write(tmp_path, json.dumps(contents()).encode()))
     path = tmp_path / "val2017" / NAMES[0]
     path.unlink()
@@ -147,8 +160,8 @@ def test_an_image_that_changes_after_the_list_was_read(kind: str, tmp_path: Path
         path.mkdir()
     elif kind == "loop":
         path.symlink_to(path)
-    refused(lambda: source.sample(0), "cannot be read", path)
-    report = kept(lambda: check(source))
+    refused(lambda: source.sample(0), "image.unreadable", path, found=fault)
+    report = result_of(lambda: check(source))
     assert isinstance(report, CocoReport)
     assert list(report.unreadable) == [NAMES[0]]
 
@@ -163,7 +176,7 @@ def test_damaged_lists(place: Path, data: bytes) -> None:
     place.with_name("instances_val2014.json").write_bytes(place.read_bytes())
     listed = place.parent.parent / "5k.txt"
     listed.write_bytes(data)
-    kept(lambda: open_coco(listed))
+    result_of(lambda: open_coco(listed))
 
 
 ANSWERS = [
@@ -179,7 +192,7 @@ ANSWERS = [
 def test_damaged_answers_of_the_server(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "answer.txt"
     path.write_bytes(data)
-    found = kept(lambda: import_server(path), path)
+    found = result_of(lambda: import_server(path), path)
     assert found
 
 
@@ -202,18 +215,18 @@ def test_damaged_answers_of_the_server(data: bytes, tmp_path_factory: pytest.Tem
 def test_answers_that_are_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     path.write_bytes(data)
-    refused(lambda: import_server(path), "is no answer of COCO's server", path)
+    refused(lambda: import_server(path), "server.not-an-answer", path)
 
 
 def test_an_answer_out_of_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     os.mkfifo(path)
-    refused(lambda: import_server(path), "a pipe", path)
+    refused(lambda: import_server(path), "server.not-an-answer", path, found="pipe")
 
 
 @fuzz(100)
 @given(data=chosen([json.dumps(contents()["annotations"]).encode()]))
-def test_a_list_of_detections_is_no_annotation_file(place: Path, data: bytes) -> None:
+def test_a_list_of_detections_is_not_an_annotation_file(place: Path, data: bytes) -> None:
     path = place.with_name("detections.json")
     path.write_bytes(data)
-    assert not isinstance(kept(lambda: read(path), path), Annotations)
+    assert not isinstance(result_of(lambda: read(path), path), Annotations)

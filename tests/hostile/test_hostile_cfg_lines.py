@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract import fuzz, kept
+from contract import fuzz, result_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 from random_networks import networks
@@ -114,12 +114,12 @@ def damaged(draw: st.DrawFn) -> str:
 
 def outcome(text: str) -> Network | None:
     """The network of a text, None where it is refused with a good message; anything else raised fails the test."""
-    found = kept(lambda: cfg.parse(text, "damaged", "damaged.cfg"))
-    if isinstance(found, cfg.Reading):
-        return found.network
-    assert str(found).startswith("damaged.cfg")
-    assert found.expected
-    assert found.found
+    result = result_of(lambda: cfg.parse(text, "damaged", "damaged.cfg"))
+    if isinstance(result, cfg.Reading):
+        return result.network
+    assert str(result.where).startswith("damaged.cfg")
+    assert result.expected
+    assert result.found
     return None
 
 
@@ -147,5 +147,5 @@ def test_damaged_random_networks_give_a_network_or_a_complaint(network: Network,
     lines = cfg_writer.write(network).split("\n")
     at = data.draw(st.integers(0, len(lines) - 1))
     lines[at] = lines[at].partition("=")[0] + "=" + data.draw(POISON)
-    found = outcome("\n".join(lines))
-    assert found is None or found.layers
+    damaged_network = outcome("\n".join(lines))
+    assert damaged_network is None or damaged_network.layers

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
-from contract import chosen, fuzz, kept, refused
+from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cspbench.errors import printable
 from cspbench.network import cfg
 from cspbench.network.cfg_parser import LARGEST_FILE, MOST_SECTIONS
 from cspbench.network.counting import Count, count
@@ -53,24 +55,30 @@ ENCODED = [WHOLE.encode(), WHOLE.replace("\n", "\r\n").encode("utf-8-sig"), WHOL
 def test_damaged_files(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.cfg"
     path.write_bytes(data)
-    kept(lambda: cfg.read(path), path)
+    result_of(lambda: cfg.read(path), path)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "words"),
+    ("name", "text", "code", "place", "found"),
     [
-        ("sections", "[\n" * (LARGEST_FILE // 2 - 99), "too many layers"),
-        ("layers", "[dropout]\n" * (MOST_SECTIONS + 1), "too many layers"),
-        ("empty lines", "\n" * (LARGEST_FILE - 99), "at least one layer"),
-        ("a billion filters", "[convolutional]\nfilters=1000000000\n", "filters is out of range"),
-        ("a cycle", "[dropout]\n[route]\nlayers=1\n", "layers references a layer"),
-        ("a NUL byte", "[dropout]\n\0", "a NUL byte"),
+        ("sections", "[\n" * (LARGEST_FILE // 2 - 99), "cfg.too-many-layers", f":{MOST_SECTIONS + 4}", ""),
+        ("layers", "[dropout]\n" * (MOST_SECTIONS + 1), "cfg.too-many-layers", f":{MOST_SECTIONS + 4}", ""),
+        ("empty lines", "\n" * (LARGEST_FILE - 99), "network.no-layers", ":1", ""),
+        (
+            "a billion filters",
+            "[convolutional]\nfilters=1000000000\n",
+            "cfg.out-of-range",
+            ":5, layer 0 [convolutional]",
+            "1000000000",
+        ),
+        ("a cycle", "[dropout]\n[route]\nlayers=1\n", "network.unknown-source", ":7, layer 1 [route]", "1"),
+        ("a NUL byte", "[dropout]\n\0", "cfg.binary", "", "46"),
     ],
 )
-def test_files_that_are_refused(name: str, text: str, words: str, tmp_path: Path) -> None:
+def test_files_that_are_refused(name: str, text: str, code: str, place: str, found: str, tmp_path: Path) -> None:
     path = tmp_path / "large.cfg"
     path.write_text(NET + text)
-    refused(lambda: cfg.read(path), words, path)
+    refused(lambda: cfg.read(path), code, path, found=found, where=f"{path}{place}")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_files_that_are_refused(name: str, text: str, words: str, tmp_path: Path
 def test_large_files_that_are_read(name: str, text: str, layers: int, tmp_path: Path) -> None:
     path = tmp_path / "large.cfg"
     path.write_text(NET + text)
-    found = kept(lambda: cfg.read(path))
+    found = result_of(lambda: cfg.read(path))
     assert isinstance(found, cfg.Reading)
     assert len(found.network.layers) == layers
     assert len(found.warnings) <= cfg.MOST_WARNINGS + 1
@@ -93,7 +101,7 @@ def test_large_files_that_are_read(name: str, text: str, layers: int, tmp_path: 
 def test_the_most_layers_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "tall.cfg"
     path.write_text(NET + "[convolutional]\nfilters=3\nbatch_normalize=1\nactivation=leaky\n" * (MOST_SECTIONS - 1))
-    found = kept(lambda: count(cfg.read(path).network))
+    found = result_of(lambda: count(cfg.read(path).network))
     assert isinstance(found, Count)
     assert found.parameters["weights"] == 9 * (MOST_SECTIONS - 1)
 
@@ -110,7 +118,7 @@ def test_the_most_layers_are_counted(tmp_path: Path) -> None:
 def test_layers_larger_than_memory_are_counted(text: str, weights: int, tmp_path: Path) -> None:
     path = tmp_path / "wide.cfg"
     path.write_text(NET + text)
-    found = kept(lambda: count(cfg.read(path).network))
+    found = result_of(lambda: count(cfg.read(path).network))
     assert isinstance(found, Count)
     assert found.parameters["weights"] == weights
 
@@ -124,23 +132,25 @@ def test_further_warnings_are_omitted(tmp_path: Path) -> None:
     assert len(warnings) == cfg.MOST_WARNINGS + 1
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_not_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.cfg")
     (tmp_path / "loop.cfg").symlink_to(tmp_path / "loop.cfg")
     (tmp_path / "folder.cfg").mkdir()
-    for name, words in (("pipe", "a pipe"), ("loop", "symbolic links"), ("folder", "Is a directory")):
+    folder, loop = os.strerror(errno.EISDIR), os.strerror(errno.ELOOP)
+    for name, found in (("pipe", "pipe"), ("loop", loop), ("folder", folder)):
         path = tmp_path / f"{name}.cfg"
-        refused(lambda path=path: cfg.read(path), words, path)  # type: ignore[misc]
-    refused(lambda: cfg.read(Path("/dev/zero")), "a pipe, socket or device")
-    refused(lambda: cfg.read(Path("a\0b")), "null")
+        refused(lambda path=path: cfg.read(path), "cfg.unreadable", path, found=found)  # type: ignore[misc]
+    refused(lambda: cfg.read(Path("/dev/zero")), "cfg.unreadable", found="device")
+    refused(lambda: cfg.read(Path("a\0b")), "cfg.unreadable", found="null")
 
 
 def test_a_name_with_line_ends_and_half_bytes(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"two\nlines\x1b[31m\xff.cfg")
     path.write_text(f"{NET}[avgpool]\nodd=1\n")
-    found = kept(lambda: cfg.read(path))
+    found = result_of(lambda: cfg.read(path))
     assert isinstance(found, cfg.Reading)
     assert found.network.name == "two\\nlines\\x1b[31m\\udcff"
     assert found.warnings[0].isprintable()
     path.write_text(f"{NET}[magic]\n")
-    refused(lambda: cfg.read(path), "lines\\x1b[31m\\udcff.cfg:5, layer 0 [magic]: unknown layer type")
+    where = f"{printable(str(path))}:5, layer 0 [magic]"
+    refused(lambda: cfg.read(path), "cfg.unknown-layer", path, found="[magic]", where=where)

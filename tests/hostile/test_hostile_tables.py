@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from contract import chosen, fuzz, kept, refused
+from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 
 from cspbench.claims import tables
 from cspbench.claims.model import Table
+from cspbench.errors import CspbenchError
 
 PUBLISHED = tables.where_published()
 NAME = "imagenet-big"
@@ -30,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(data=chosen([(PUBLISHED / f"{NAME}.csv").read_bytes()]))
 def test_damaged_tables(folder: Path, data: bytes) -> None:
     (folder / f"{NAME}.csv").write_bytes(data)
-    found = kept(lambda: tables.load(NAME, folder))
+    found = result_of(lambda: tables.load(NAME, folder))
     if isinstance(found, Table):
         assert "\n" not in "".join(row.render(column) for row in found.rows for column in found.columns)
 
@@ -40,9 +41,9 @@ def test_damaged_tables(folder: Path, data: bytes) -> None:
 def test_damaged_descriptions(folder: Path, data: bytes) -> None:
     shutil.copy(PUBLISHED / f"{NAME}.csv", folder)
     (folder / "tables.toml").write_bytes(data)
-    found = kept(lambda: tables.names(folder))
+    found = result_of(lambda: tables.names(folder))
     if isinstance(found, tuple) and NAME in found:
-        kept(lambda: tables.load(NAME, folder))
+        result_of(lambda: tables.load(NAME, folder))
 
 
 @fuzz(60)
@@ -51,57 +52,68 @@ def test_damaged_models(folder: Path, data: bytes) -> None:
     shutil.copy(PUBLISHED / f"{NAME}.csv", folder)
     shutil.copy(PUBLISHED / "tables.toml", folder)
     (folder / "models.toml").write_bytes(data)
-    kept(lambda: tables.load(NAME, folder))
+    result_of(lambda: tables.load(NAME, folder))
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "code", "found"),
     [
-        "a = " + "[" * 50_000,
-        "a." * 20_000 + "b = 1",
-        "models = 5",
-        "[models]\ndarknet53 = 5",
-        "[models.darknet53]\nweights = 5",
-        "[models.darknet53]\nweights = [5]",
-        "[models.darknet53]\nnamesakes = [5]",
-        "[models.darknet53]\ndefinition = 5\nsource = 'a'",
-        "[models.darknet53]\ndefinition = 'paper'\nsource = '\\u0007'".replace("'", '"'),
-        "[models.darknet53]\ndefinition = 'paper'\nsource = 'a'\nsize = 99999999999999999999",
-        "#" + "x" * (1 << 18),
-        "#" + "x" * (1 << 23),
+        ("a = " + "[" * 50_000, "tables.not-toml", ""),
+        ("a." * 20_000 + "b = 1", "tables.not-toml", ""),
+        ("models = 5", "tables.not-sections", ""),
+        ("[models]\ndarknet53 = 5", "tables.not-sections", ""),
+        ("[models.darknet53]\nweights = 5", "models.not-a-list", "5"),
+        ("[models.darknet53]\nweights = [5]", "models.not-a-list", "[5]"),
+        ("[models.darknet53]\nnamesakes = [5]", "models.not-a-list", "[5]"),
+        ("[models.darknet53]\ndefinition = 5\nsource = 'a'", "models.wrong-kind", "5"),
+        (
+            "[models.darknet53]\ndefinition = 'paper'\nsource = '\\u0007'".replace("'", '"'),
+            "models.not-printable",
+            repr("\a"),
+        ),
+        (
+            "[models.darknet53]\ndefinition = 'paper'\nsource = 'a'\nsize = 99999999999999999999",
+            "models.unknown-key",
+            "size",
+        ),
+        ("#" + "x" * (1 << 18), "tables.not-toml", ""),
+        ("#" + "x" * (1 << 23), "tables.unreadable", "4,194,304 bytes"),
     ],
 )
-def test_models_that_are_refused(text: str, tmp_path: Path) -> None:
+def test_models_that_are_refused(text: str, code: str, found: str, tmp_path: Path) -> None:
     for name in (f"{NAME}.csv", "tables.toml"):
         shutil.copy(PUBLISHED / name, tmp_path)
-    (tmp_path / "models.toml").write_text(text, encoding="utf-8")
-    refused(lambda: tables.load(NAME, tmp_path), "")
+    path = tmp_path / "models.toml"
+    path.write_text(text, encoding="utf-8")
+    refused(lambda: tables.load(NAME, tmp_path), code, path, found=found)
 
 
 DESCRIPTION = (PUBLISHED / "tables.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "code"),
     [
-        "a = " + "[" * 50_000,
-        "a." * 20_000 + "b = 1",
-        "tables = 5",
-        f"tables = ['{NAME}']",
-        f"[tables]\n'{NAME}' = 5",
-        f"columns = 5\n[tables.{NAME}]\ncolumns = ['Model']\nsection = []",
-        DESCRIPTION.replace('role = "name"', "role = 5"),
-        DESCRIPTION.replace('role = "name"', 'role = "nobody"'),
-        DESCRIPTION.replace('suffix = "M"', "suffix = [1]"),
-        DESCRIPTION.replace('title = "Big Models"', "title = 1979-05-27"),
-        "\ufeff\ufeff",
+        ("a = " + "[" * 50_000, "tables.not-toml"),
+        ("a." * 20_000 + "b = 1", "tables.not-toml"),
+        ("tables = 5", "tables.not-sections"),
+        (f"tables = ['{NAME}']", "tables.not-sections"),
+        (f"[tables]\n'{NAME}' = 5", "tables.not-sections"),
+        (f"columns = 5\n[tables.{NAME}]\ncolumns = ['Model']\nsection = []", "tables.not-sections"),
+        (DESCRIPTION.replace('role = "name"', "role = 5"), "tables.incomplete"),
+        (DESCRIPTION.replace('role = "name"', 'role = "nobody"'), "tables.incomplete"),
+        (DESCRIPTION.replace('suffix = "M"', "suffix = [1]"), "tables.incomplete"),
+        (DESCRIPTION.replace('title = "Big Models"', "title = 1979-05-27"), "tables.incomplete"),
+        ("\ufeff\ufeff", "tables.not-toml"),
     ],
 )
-def test_descriptions_that_are_refused(text: str, tmp_path: Path) -> None:
+def test_descriptions_that_are_refused(text: str, code: str, tmp_path: Path) -> None:
     assert text != DESCRIPTION
-    (tmp_path / "tables.toml").write_text(text, encoding="utf-8")
-    shutil.copy(PUBLISHED / f"{NAME}.csv", tmp_path)
-    refused(lambda: tables.load(NAME, tmp_path), "")
+    path = tmp_path / "tables.toml"
+    path.write_text(text, encoding="utf-8")
+    for name in (f"{NAME}.csv", "models.toml"):
+        shutil.copy(PUBLISHED / name, tmp_path)
+    refused(lambda: tables.load(NAME, tmp_path), code, path)
 
 
 HEADER = "id,Model,#Parameter,BFLOPs,Top-1,Top-5,cfg,weight,base"
@@ -117,31 +129,38 @@ def broken(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code", "where"),
     [
-        (f"{HEADER}\n{ROW.replace('41.57', '9' * 200_000)}", "not CSV"),
-        (f"{HEADER}\n{ROW.replace('77.2', 'x' * 100_000)}", "not a published number"),
-        (f"{HEADER}\n{ROW.replace('77.2', chr(27) + '[31m')}", "not a printed cell"),
-        (HEADER + "," + "\x1b[31m" * 20_000, "unknown or repeated column"),
-        (f"{HEADER}\n{ROW}\n" + "".join(f"{at}{ROW}darknet-53\n" for at in range(20_000)) + f"a{ROW}a", "unknown base"),
-        (HEADER + '\n"' * 19_999, "line 3"),
-        ("x" * (1 << 23), "more than"),
+        (f"{HEADER}\n{ROW.replace('41.57', '9' * 200_000)}", "not-csv", ", line 2"),
+        (f"{HEADER}\n{ROW.replace('77.2', 'x' * 100_000)}", "not-a-number", ', line 2, column "Top-1"'),
+        (f"{HEADER}\n{ROW.replace('77.2', chr(27) + '[31m')}", "not-a-cell", ', line 2, column "Top-1"'),
+        (HEADER + "," + "\x1b[31m" * 20_000, "unexpected-column", ", line 1"),
+        (
+            f"{HEADER}\n{ROW}\n" + "".join(f"{at}{ROW}darknet-53\n" for at in range(20_000)) + f"a{ROW}a",
+            "unknown-base",
+            ', row adarknet-53, column "base"',
+        ),
+        (HEADER + '\n"' * 19_999, "row-too-short", ', line 3, column "Model"'),
+        ("x" * (1 << 23), "unreadable", ""),
     ],
     ids=["digits", "a long word", "controls", "a long column", "rows", "quotes", "bytes"],
 )
-def test_tables_that_are_refused(text: str, words: str, tmp_path: Path) -> None:
+def test_tables_that_are_refused(text: str, code: str, where: str, tmp_path: Path) -> None:
     path = broken(tmp_path, text)
-    refused(lambda: tables.load(NAME, tmp_path, claims_only=True), words, path)
+    error = result_of(lambda: tables.load(NAME, tmp_path, claims_only=True), path)
+    assert isinstance(error, CspbenchError)
+    assert error.code == f"tables.{code}"
+    assert path.name + where in str(error.where)
 
 
 def test_any_number_of_digits_is_read_faithfully(tmp_path: Path) -> None:
     digits = "9" * 100_000 + ".5"
     broken(tmp_path, f"{HEADER}\n{ROW.replace('41.57', digits)}\n")
-    found = kept(lambda: tables.load(NAME, tmp_path, claims_only=True))
+    found = result_of(lambda: tables.load(NAME, tmp_path, claims_only=True))
     assert isinstance(found, Table)
     assert found.rows[0].cells["params"].render() == f"{digits}M"
 
 
 def test_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "tables.toml")
-    refused(lambda: tables.names(tmp_path), "a pipe", tmp_path / "tables.toml")
+    refused(lambda: tables.names(tmp_path), "tables.unreadable", tmp_path / "tables.toml", found="pipe")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract import chosen, fuzz, kept, refused
+from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 
 from cspbench.network import cfg
@@ -50,7 +50,7 @@ def _wholes() -> list[bytes]:
 def test_the_whole_files_are_read(folder: Path) -> None:
     assert [(folder / f"{name}.weights").read_bytes() for name in ("old", "new")] == _wholes()
     for path in folder.iterdir():
-        assert isinstance(kept(lambda path=path: open_weights(path, NET.network)), Weights)  # type: ignore[misc]
+        assert isinstance(result_of(lambda path=path: open_weights(path, NET.network)), Weights)  # type: ignore[misc]
 
 
 @fuzz(150)
@@ -58,7 +58,7 @@ def test_the_whole_files_are_read(folder: Path) -> None:
 def test_damaged_darknet_files(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.weights"
     path.write_bytes(data)
-    found = kept(lambda: open_weights(path, NET.network), path)
+    found = result_of(lambda: open_weights(path, NET.network), path)
     if isinstance(found, Weights):
         values = [array for layer in found.arrays for array in layer.values()]
         assert sum(array.size for array in values) == 18
@@ -87,55 +87,61 @@ def tensors(**changes: dict[str, Any]) -> dict[str, Any]:
 def test_damaged_safetensors(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
     path.write_bytes(data)
-    kept(lambda: open_weights(path, NET.network), path)
+    result_of(lambda: open_weights(path, NET.network), path)
 
 
 HUGE = 2**62
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "code"),
     [
-        safetensors(tensors(), length=2**27),
-        safetensors(tensors(), length=HUGE),
-        safetensors(tensors(weight={"shape": [HUGE, 2, 1, 1]})),
-        safetensors(tensors(weight={"shape": [3, 2, -1, 1]})),
-        safetensors(tensors(weight={"data_offsets": [48, HUGE]})),
-        safetensors(tensors(weight={"data_offsets": [0, 24]})),
-        safetensors(tensors(bias={"data_offsets": [12, 0]})),
-        safetensors(tensors(bias={"dtype": "F64"})),
-        safetensors(tensors(bias={"dtype": "BF16"})),
-        safetensors(tensors(), numbers=bytes(68)),
-        safetensors(b'{"a":' * 9999),
-        safetensors(b'{"layers.0.bias":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}', b"\xff" * 12),
-        safetensors({"__metadata__": {"network": "two\nlines\x1b"}, "layers.9.x": tensors()["layers.0.bias"]}),
+        (safetensors(tensors(), length=2**27), "not-darknet"),
+        (safetensors(tensors(), length=HUGE), "not-darknet"),
+        (safetensors(tensors(weight={"shape": [HUGE, 2, 1, 1]})), "safetensors-unreadable"),
+        (safetensors(tensors(weight={"shape": [3, 2, -1, 1]})), "safetensors-unreadable"),
+        (safetensors(tensors(weight={"data_offsets": [48, HUGE]})), "safetensors-unreadable"),
+        (safetensors(tensors(weight={"data_offsets": [0, 24]})), "safetensors-unreadable"),
+        (safetensors(tensors(bias={"data_offsets": [12, 0]})), "safetensors-unreadable"),
+        (safetensors(tensors(bias={"dtype": "F64"})), "safetensors-unreadable"),
+        (safetensors(tensors(bias={"dtype": "BF16"})), "safetensors-unreadable"),
+        (safetensors(tensors(), numbers=bytes(68)), "safetensors-unreadable"),
+        (safetensors(b'{"a":' * 9999), "safetensors-unreadable"),
+        (
+            safetensors(b'{"layers.0.bias":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}', b"\xff" * 12),
+            "other-tensors",
+        ),
+        (
+            safetensors({"__metadata__": {"network": "two\nlines\x1b"}, "layers.9.x": tensors()["layers.0.bias"]}),
+            "safetensors-unreadable",
+        ),
     ],
 )
-def test_safetensors_that_lie(data: bytes, tmp_path: Path) -> None:
+def test_safetensors_that_lie(data: bytes, code: str, tmp_path: Path) -> None:
     path = tmp_path / "lying.safetensors"
     path.write_bytes(data)
-    refused(lambda: open_weights(path, NET.network), "", path)
+    refused(lambda: open_weights(path, NET.network), f"weights.{code}", path)
 
 
 def test_a_header_of_100_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "long.safetensors"
     path.write_bytes(safetensors(b'{"__metadata__":{"a":"' + b"b" * 101_000_000 + b'"}}'))
-    refused(lambda: open_weights(path, NET.network), "cannot be read", path)
+    refused(lambda: open_weights(path, NET.network), "weights.safetensors-unreadable", path)
 
 
 @pytest.mark.parametrize(
-    ("header", "words"),
+    ("header", "code", "found"),
     [
-        (struct.pack("<iiiQ", 0, 2**30, 0, 0), "a version such as"),
-        (struct.pack("<iiiQ", -1, 2, 0, 0), "a version such as"),
-        (struct.pack("<iiiQ", 0, 1, 0, 0), "4 bytes are left over"),
-        (struct.pack("<iiiI", 0, 2, 0, 0), "4 of its 24 bytes are missing"),
+        (struct.pack("<iiiQ", 0, 2**30, 0, 0), "not-darknet", "0.1073741824.0"),
+        (struct.pack("<iiiQ", -1, 2, 0, 0), "not-darknet", "-1.2.0"),
+        (struct.pack("<iiiQ", 0, 1, 0, 0), "too-long", "92"),
+        (struct.pack("<iiiI", 0, 2, 0, 0), "too-short", "88"),
     ],
 )
-def test_headers_that_lie(header: bytes, words: str, tmp_path: Path) -> None:
+def test_headers_that_lie(header: bytes, code: str, found: str, tmp_path: Path) -> None:
     path = tmp_path / "lying.weights"
     path.write_bytes(header + _wholes()[0][16:])
-    refused(lambda: open_weights(path, NET.network), words, path)
+    refused(lambda: open_weights(path, NET.network), f"weights.{code}", path, found=found)
 
 
 def test_weights_of_another_network_of_the_same_size(tmp_path: Path) -> None:
@@ -147,8 +153,9 @@ def test_weights_of_another_network_of_the_same_size(tmp_path: Path) -> None:
     trained = arrays(one)
     trained[1]["bias"][:] = -0.5
     darknet.write(path, one, trained)
-    assert isinstance(kept(lambda: darknet.read(path, one)), Weights)
-    refused(lambda: darknet.read(path, other), "layer 1 [convolutional], variance: a negative variance", path)
+    assert isinstance(result_of(lambda: darknet.read(path, one)), Weights)
+    where = f"{path}, other:7, layer 1 [convolutional], variance"
+    refused(lambda: darknet.read(path, other), "weights.negative-variance", path, found="-0.5", where=where)
 
 
 def test_a_file_cut_off_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,4 +168,4 @@ def test_a_file_cut_off_while_it_is_read(tmp_path: Path, monkeypatch: pytest.Mon
         return fitting(*arguments)
 
     monkeypatch.setattr(darknet, "_fitting", cut)
-    refused(lambda: darknet.read(path, NET.network), "has changed while it was read", path)
+    refused(lambda: darknet.read(path, NET.network), "weights.changed", path)

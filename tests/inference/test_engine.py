@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from refusals import refuses
 from torch import Tensor, nn
 
-from cspbench.errors import IncompleteRunError, UsageError
-from cspbench.inference import engine, onednn
+from cspbench.errors import IncompleteRunError
+from cspbench.inference import engine, onednn, predict_shards
+from cspbench.inference.shards import Shards
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 
@@ -115,6 +121,49 @@ def test_bf16_is_near_and_full_precision_is_asked_of_gpus(batch: Tensor) -> None
 
 
 def test_unknown_devices_are_told() -> None:
-    with pytest.raises(UsageError, match="device 'abc' cannot be used"):
-        engine.choose_device("abc")
+    for name in ("abc", "cuda:99", "cpu:x"):
+        with refuses("usage.device"):
+            engine.choose_device(name)
     assert engine.choose_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "device"),
+    [(None, None, 0), ("cuda", None, 0), (None, "1", 1), ("cuda", "3", 1), ("cuda:1", "0", 1), ("cpu", "1", None)],
+)
+def test_a_process_of_torchrun_has_its_own_gpu(
+    name: str | None, rank: str | None, device: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whatever names no device, such as pinned memory, goes there too."""
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch, "empty", lambda *size, device: None)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    wanted = torch.device("cpu") if device is None else torch.device("cuda", device)
+    assert engine.choose_device(name) == wanted
+    assert current == [] if device is None else [wanted]
+
+
+def test_images_are_pinned_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    class Loader:
+        def __init__(self, *args: object, pin_memory: bool, **more: object) -> None:
+            asked.append(pin_memory)
+
+        def __iter__(self) -> Iterator[None]:
+            return iter(())
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(predict_shards, "DataLoader", Loader)
+    for device in ("cpu", "cuda"):
+        ready = engine.Engine(lambda x: x, torch.device(device), "fp32", channels_last=False)
+        images: Any = []
+        nothing: Any = None
+        shards = Shards(Path("run"), 4)
+        predict_shards.predict(shards, [0], images, ready, 4, 0, nothing, nothing, lambda timing: None)
+    assert asked == [False, True]

@@ -15,6 +15,7 @@ from report_lines import published
 from cspbench.claims import tables
 from cspbench.claims.verdict import Status
 from cspbench.plots import figures as module
+from cspbench.plots import style
 from cspbench.plots.figures import Plot, plots
 from cspbench.plots.style import VARIABLES, styled
 from cspbench.report.model import ReportRow
@@ -161,3 +162,8 @@ def test_settings_of_matplotlib_are_left_alone(lines: list[ReportRow]) -> None:
     before = dict(mpl.rcParams)
     plots(lines, TABLES)[2].svg  # noqa: B018
     assert dict(mpl.rcParams) == before
+
+
+def test_a_colour_that_the_page_does_not_know_stays() -> None:
+    themed = style._themed("fill: #123456; stroke: #1f2a37; font: 10px 'DejaVu Sans', sans-serif")
+    assert themed == "fill: #123456; stroke: var(--ink); font: 10px system-ui, sans-serif"

@@ -3,76 +3,161 @@
 from __future__ import annotations
 
 import csv
+import json
+from decimal import Decimal
 from typing import Any
 
-from cspbench.report.detection_table import text
+from msgspec import structs
+from result_files import WHO, detector, threshold
 
-CLAIM: dict[str, Any] = {
-    "table": "coco-gpu",
-    "id": "a",
-    "row": "A",
-    "metric": "ap50",
-    "published": "60.0",
-    "measured": "60.2",
-    "delta": "+0.2",
-    "verdict": "close",
-    "reason": None,
-    "why": [],
-}
-RESULT: dict[str, Any] = {
-    "run": "runs/a",
-    "identity": {
-        "model": "yolov3-tiny",
-        "file": False,
-        "weights": "ab" * 32,
-        "size": [416, 416],
-        "precision": "fp32",
-        "data": {"split": "custom", "sha256": "cd" * 32},
-    },
-    "preset": "readme",
-    "images": 5,
-    "thresholds": [
-        {
-            "nms": 0.45,
-            "kind": "default",
-            "engine": "cspbench",
-            "ap": {"ap": 30.0, "ap50": 60.2, "ar100": 44.0},
-            "intervals": None,
-            "per_class": {"dog": {"ap": 31.0, "ar100": 45.5}},
-            "claims": [CLAIM, {**CLAIM, "id": "b", "row": "B"}],
-        }
-    ],
-}
+from cspbench.claims import tables
+from cspbench.claims.verdict import Measurement
+from cspbench.report import build
+from cspbench.report.detection_table import Scored, as_json, described, of_evaluation, text
+from cspbench.report.judged_evaluations import JudgedClaim
+from cspbench.results.measurements import CellMeasurement, Provenance
+from cspbench.results.store import StoredEvaluation
+
+
+def claim(row: str, metric: str, value: str) -> JudgedClaim:
+    """A claim of coco-nms beside a measurement."""
+    of = tables.load("coco-nms").row(row)
+    measurement = CellMeasurement(of, of.cells[metric], Measurement(Decimal(value)), Provenance("x", "0.1.0"), nms=0.45)
+    return JudgedClaim(of, build.cell(of.cells[metric], [measurement]), (), 0.45)
+
+
+ROWS = ("cspresnext50-panet-spp-512-nms0.45", "cspresnext50-panet-spp-512-nms0.50")
+LINE = Scored(
+    model="yolov3-tiny",
+    definition="cfg",
+    nms="0.45 default",
+    ap={"ap": Decimal(30), "ap50": Decimal("60.05"), "ar100": Decimal(44)},
+    intervals=None,
+    per_class={"dog": {"ap": Decimal(31), "ar100": Decimal("45.5")}},
+    images=5,
+    split="custom",
+    size="416×416",
+    preset="readme",
+    claims=[claim(row, "ap50", "60.05") for row in ROWS],
+)
 
 
 def test_csv_has_a_line_for_each_claim_and_class() -> None:
-    rows = list(csv.DictReader(text([RESULT], [], "csv").splitlines()))
+    rows = list(csv.DictReader(text([LINE], [], [], "csv").splitlines()))
+    label = "coco-nms: CSPResNeXt50-PANet-SPP"
     assert [(row["Class"], row["Row"], row["AP"], row["AR100"]) for row in rows] == [
-        ("all", "coco-gpu: A", "30.000", "44.000"),
-        ("all", "coco-gpu: B", "30.000", "44.000"),
+        ("all", label, "30.000", "44.000"),
+        ("all", label, "30.000", "44.000"),
         ("dog", "-", "31.000", "45.500"),
     ]
-    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.2", "close"]
+    # 60.0 is what the table prints at 0.45
+    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.05", "close"]
     assert rows[0]["AP claim"] == "-"
 
 
 def test_latex_has_the_claims_in_signs_that_it_knows() -> None:
-    made = text([RESULT], [], "latex")
-    assert r"60.0 $\to$ 60.2 $\Delta$+0.2 within" in made
+    made = text([LINE], [], [], "latex")
+    assert r"60.0 $\to$ 60.050 $\Delta$+0.05 close" in made
     assert made.isascii()
 
 
-def test_markdown_says_what_was_otherwise() -> None:
-    other = {
-        **CLAIM,
-        "verdict": "unmeasured",
-        "reason": "protocol-mismatch",
-        "delta": None,
-        "why": ["NMS 0.9, not 0.45"],
-    }
-    made = text([{**RESULT, "thresholds": [{**RESULT["thresholds"][0], "claims": [other]}]}], [], "md")
-    assert "| 60.0 → 60.2 unmeasured: protocol-mismatch |" in made
-    assert made.endswith(
-        "run runs/a; weights sha256 abababababab; data sha256 cdcdcdcdcdcd; engine cspbench; unknown device fp32; "
-        "made another way than the claims: NMS 0.9, not 0.45\n"
+def test_models_without_weights_are_named_in_words() -> None:
+    made = text([LINE], ["one line"], ["pelee-304"], "md")
+    assert made.endswith("one line\n\nunmeasured, no-weights: pelee-304\n")
+
+
+# --- of a run
+
+
+def verdicts(evaluation: StoredEvaluation, metric: str = "ap") -> dict[str, str]:
+    """The mark by the row's id."""
+    claims = [claim for line in of_evaluation(evaluation) for claim in line.claims]
+    return {claim.row.id: claim.cell.mark for claim in claims if claim.cell.metric == metric}
+
+
+def test_a_run_has_a_line_for_each_threshold_with_its_own_claims() -> None:
+    lines = of_evaluation(detector(thresholds=[threshold(0.45, "38.04996"), threshold(0.6, "38.10001")]))
+    assert [(line.nms, line.ap["ap"]) for line in lines] == [
+        ("0.45 default", Decimal("38.04996")),
+        ("0.6 default", Decimal("38.10001")),
+    ]
+    rows = [{claim.row.id for claim in line.claims if claim.row.table == "coco-nms"} for line in lines]
+    assert rows == [{"cspresnext50-panet-spp-512-nms0.45"}, {"cspresnext50-panet-spp-512-nms0.60"}]
+    assert (lines[0].split, lines[0].size, lines[0].preset, lines[0].images) == (
+        "test-dev2017",
+        "512×512",
+        "readme",
+        20_288,
     )
+
+
+def test_a_printed_claim_says_measurement_difference_and_verdict() -> None:
+    for value, said in (
+        ("38.04996", "38.0 → 38.0 Δ+0.0 exact"),
+        ("38.05", "38.0 → 38.050 Δ+0.05 close"),
+        ("38.10001", "38.0 → 38.100 Δ+0.1 off"),
+    ):
+        assert f"| {said} |" in text(of_evaluation(detector(ap=value)), [], [], "md")
+
+
+def test_intervals_are_shown_for_what_they_are() -> None:
+    evaluation = detector(intervals={"ap": (37.12, 39.04)})
+    made = text(of_evaluation(evaluation), [], [], "md")
+    assert "| 38.040 [37.12, 39.04] |" in made
+    assert "where another draw of images would put it" in made
+    # on the claim's own images they judge nothing
+    assert verdicts(detector(ap="37.0", intervals={"ap": (30.0, 40.0)}))["cspresnext50-panet-spp-512-nms0.45"] == "off"
+
+
+def test_a_part_drawn_at_random_is_held_against_its_interval() -> None:
+    row = "cspresnext50-panet-spp-512-nms0.45"
+    for low, mark in ((37.9, "consistent"), (38.0, "consistent"), (38.01, "inconsistent")):
+        part = detector(ap="39.0", limit=100, seed=0, intervals={"ap": (low, 40.0)})
+        assert verdicts(part)[row] == mark
+        assert of_evaluation(part)[0].split == "test-dev2017, partial"
+    assert verdicts(detector(ap="39.0", limit=100, seed=0))[row] == "unmeasured: partial"
+    assert verdicts(detector(ap="39.0", limit=100, intervals={"ap": (37.9, 40.0)}))[row] == "unmeasured: partial"
+
+
+def test_what_was_otherwise_is_said() -> None:
+    made = described(detector(nms=0.9, own={"conf": 0.3}))
+    assert made == (
+        "run runs/run; weights cccccccccccc; data sha256 dddddddddddd; engine cspbench; unknown device fp32; "
+        "decoder opencv; not the claims' protocol: conf 0.3, not 0.005; NMS 0.9, not the preset's 0.45"
+    )
+    assert "| 38.0 → 38.040 unmeasured: protocol-mismatch |" in text(
+        of_evaluation(detector(own={"conf": 0.3})), [], [], "md"
+    )
+
+
+def test_what_awaits_the_server_says_so() -> None:
+    (line,) = of_evaluation(detector(ap=None))
+    assert line.pending == "partial"
+    evaluation = detector(ap=None)
+    waiting = structs.replace(evaluation.metrics, submissions=["x.zip"])  # type: ignore[type-var]
+    (line,) = of_evaluation(StoredEvaluation("run", "runs/run", evaluation.run, waiting))
+    assert line.pending == "awaiting-server"
+    assert {claim.cell.mark for claim in line.claims} == {"unmeasured: awaiting-server"}
+
+
+def test_json_has_thresholds_claims_and_provenance() -> None:
+    found: Any = json.loads(json.dumps(as_json(detector(ap="38.04996", run={"sessions": [WHO, WHO]}))))
+    (at,) = found["thresholds"]
+    assert (at["nms"], at["kind"], at["ap"]["ap"], at["intervals"]) == (0.45, "default", 38.04996, None)
+    claims = {(each["id"], each["metric"]): each for each in at["claims"]}
+    assert claims["cspresnext50-panet-spp-512-nms0.45", "ap"] == {
+        "table": "coco-nms",
+        "row": "CSPResNeXt50-PANet-SPP",
+        "id": "cspresnext50-panet-spp-512-nms0.45",
+        "metric": "ap",
+        "published": "38.0",
+        "measured": "38.0",
+        "delta": "+0.0",
+        "images": None,
+        "tolerance": "0.1",
+        "verdict": "exact",
+        "reason": None,
+        "why": [],
+    }
+    assert (found["preset"], found["partial"], found["run"]) == ("readme", False, "runs/run")
+    assert len(found["provenance"]["sessions"]) == 2

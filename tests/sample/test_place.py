@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from refusals import refuses
 
-from cspbench.errors import CspbenchError, UsageError
 from cspbench.io import write_bytes
 from cspbench.sample import classification, detection, place
 
@@ -135,7 +136,7 @@ def test_several_processes_at_once(cache: Path, drawing: list[int]) -> None:
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("CSPBENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(CspbenchError, match="the sample cannot be drawn there") as caught:
+    with refuses("disk.write-failed", where=str(tmp_path / "file"), found=os.strerror(errno.EEXIST)) as caught:
         place.ensure("classification")
     assert "CSPBENCH_CACHE" in (caught.value.remedy or "")
 
@@ -146,7 +147,7 @@ def test_the_detection_set_is_cocos(cache: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_there_are_two_samples() -> None:
-    with pytest.raises(UsageError, match="no sample 'segmentation'"):
+    with refuses("usage.unknown-sample", expected="classification or detection", found="'segmentation'"):
         place.ensure("segmentation")  # type: ignore[arg-type]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from cspbench.network import cfg_writer
 from cspbench.network.layers import AvgPool, Convolution, Dropout, Layer, MaxPool
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.arrays import numbers_after
 from cspbench.weights.header import Header
 from cspbench.weights.opening import open_weights
 from cspbench.weights.summary import summary
+from cspbench.zoo.registry import model
 
 PLAIN = Convolution(sources=(-1,), filters=3, batch_normalize=False)  # 3 + 6 numbers
 
@@ -87,6 +91,17 @@ def test_what_a_partial_file_holds_is_checked(tmp_path: Path) -> None:
     for partial in (False, True):
         with pytest.raises(WeightsError):
             darknet.read(save(tmp_path, V025 + damaged), SILENT, partial)
+
+
+def test_only_models_that_a_file_fills_are_proposed(tmp_path: Path) -> None:
+    """One whose first layers are as long as the file is no model of that size."""
+    net = model("darknet").build()
+    for layer, proposed in ((len(net.layers) - 1, True), (4, False)):
+        path = save(tmp_path, V025)
+        os.truncate(path, 20 + 4 * numbers_after(net)[layer])
+        with pytest.raises(WeightsError) as caught:
+            darknet.read(path, SILENT)
+        assert bool(re.search(r"\bdarknet\b[,:]", str(caught.value.remedy))) is proposed
 
 
 # --- headers

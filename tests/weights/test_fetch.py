@@ -29,8 +29,8 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
-from cspbench.weights import download as fetching
-from cspbench.weights.download import Expected, Fetched, Patience, download
+from cspbench.weights.download import files as fetching
+from cspbench.weights.download.files import Expected, Fetched, Patience, download
 
 
 def started(target: Path, url: str, data: bytes, validator: str | None = '"one"', size: int | None = SIZE) -> None:

@@ -29,8 +29,8 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
-from cspbench.weights.fetch import rows_named
-from cspbench.weights.links import Link
+from cspbench.weights.download.links import Link
+from cspbench.weights.download.rows import rows_named
 from cspbench.zoo.registry import model
 
 NAME = "csmobilenet-v2_final.weights"
@@ -77,7 +77,7 @@ def arrived(folder: Path, size: int) -> None:
 @pytest.fixture
 def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """Runs the command in this process, into `tmp_path`, where no link was published: exit code, table and words."""
-    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
     monkeypatch.setenv("CSPBENCH_WEIGHTS", str(tmp_path))
 
     def run(rows: list[str] | None = None, **options: Any) -> tuple[int, list[dict[str, object]], str]:
@@ -118,7 +118,7 @@ def test_fetch_resumes_checks_and_reports(site: Site, data: bytes, tmp_path: Pat
             "remedy": None,
         }
     ]
-    assert "the connection broke off" in words
+    assert "attempt 2 of 6" in words
     assert f"{tmp_path / NAME}: downloaded from {site.url('/w/')}{NAME}; {SIZE} bytes, sha256 " in words
     assert site.ranges == [None, "bytes=4000000-"]
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
@@ -183,7 +183,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
 def test_a_reason_is_said_once_for_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -219,7 +219,7 @@ def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = Link(NAME, site.on("/published", sends(data)), "a document")
-    monkeypatch.setattr("cspbench.weights.fetch.link_of", lambda file: link)
+    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 

@@ -19,7 +19,7 @@ from weight_server import (  # noqa: F401 (found by their names)
     status,
 )
 
-from cspbench.weights.download import download
+from cspbench.weights.download.files import download
 
 FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
 <form id="download-form" action="{action}" method="get">
@@ -32,7 +32,7 @@ FORM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</t
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server on this machine stands for Google's hosts."""
-    monkeypatch.setattr("cspbench.weights.drive.google_host", lambda host: host == "127.0.0.1")
+    monkeypatch.setattr("cspbench.weights.download.drive.google_host", lambda host: host == "127.0.0.1")
 
 
 def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> None:

@@ -31,8 +31,8 @@ from weight_server import (  # noqa: F401 (found by their names)
 )
 
 from cspbench.errors import BrokenError, UnreachableError, WeightsError
-from cspbench.weights import download as fetching
-from cspbench.weights.download import Expected, download
+from cspbench.weights.download import files as fetching
+from cspbench.weights.download.files import Expected, download
 
 
 def found(size: int) -> dict[str, str]:

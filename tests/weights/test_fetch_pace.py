@@ -21,9 +21,9 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
-from cspbench.weights import pace as pacing
-from cspbench.weights.download import Expected, Patience, download
-from cspbench.weights.pace import Pace
+from cspbench.weights.download import pace as pacing
+from cspbench.weights.download.files import Expected, Patience, download
+from cspbench.weights.download.pace import Pace
 
 
 def read(*reads: tuple[float, int], between: float = 0.0) -> int | None:

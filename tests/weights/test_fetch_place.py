@@ -25,7 +25,7 @@ from weight_server import (  # noqa: F401 (found by their names)
 
 from cspbench.errors import LockError
 from cspbench.lock import exclusive
-from cspbench.weights.download import download
+from cspbench.weights.download.files import download
 
 
 def test_another_file_is_replaced_only_by_force(site: Site, target: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be(site: Site, tmp_path: Path) -> None:
     with refuses("disk.write-failed", found="File exists") as caught:
         download([site.on("/x", sends(DATA))], tmp_path / "file" / "net.weights", SIZED)
     assert isinstance(caught.value, LockError)
-    assert "--to" in str(caught.value.remedy)
+    assert "--out" in str(caught.value.remedy)
 
 
 def test_a_read_only_folder(site: Site, target: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_full_disk_keeps_what_fitted(site: Site, target: Path, monkeypatch: py
 
     url = site.on("/x", sends(DATA))
     with monkeypatch.context() as patch:
-        patch.setattr("cspbench.weights.part.os.write", full)
+        patch.setattr("cspbench.weights.download.part.os.write", full)
         with refuses("disk.full", where=f"{target}.part", found="No space left on device"):
             download([url], target, SIZED)
     assert target.with_name("net.weights.part").read_bytes() == DATA[:100_000]
@@ -96,7 +96,7 @@ def test_a_pipe_at_the_part_is_refused(site: Site, target: Path) -> None:
 
 
 def test_waiting_for_another_process_ends(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.weights.download.OTHERS", 0.3)
+    monkeypatch.setattr("cspbench.weights.download.files.OTHERS", 0.3)
     heard: list[str] = []
     lock = target.with_name(".net.weights.lock")
     with exclusive(lock), refuses("incomplete.run-locked", where=str(lock)) as caught:

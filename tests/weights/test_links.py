@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.claims import tables
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
-from cspbench.weights.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
-from cspbench.weights.links import Link, direct, drive_id, link_of, links, mirrored, split
+from cspbench.weights.download.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
+from cspbench.weights.download.links import Link, direct, drive_id, link_of, links, mirrored, split
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"
@@ -59,7 +59,7 @@ file = "b.pth"
 status = "released"
 """
     assert links({"models.toml": model}) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
-    with pytest.raises(TableError, match="not an address"):
+    with refuses("models.not-an-address", found="ftp://h/a.pth"):
         links({"models.toml": model.replace("https:", "ftp:")})
 
 
@@ -115,7 +115,7 @@ def test_a_mirror_is_a_folder_or_the_file(mirror: str, address: str) -> None:
     if "a%20b" in address:
         assert mirrored(mirror, "a b.weights", only=False) == address
     else:
-        with pytest.raises(UsageError, match="a mirror's address of one file, for several files"):
+        with refuses("usage.mirror-of-one-file", found=mirror):
             mirrored(mirror, "a b.weights", only=False)
 
 
@@ -144,7 +144,7 @@ def test_a_password_is_not_repeated() -> None:
 
 
 def test_a_path_is_answered_with_its_address(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"Write {tmp_path.as_uri()}"):
+    with refuses("usage.not-an-address", remedy=f"Write {tmp_path.as_uri()}"):
         split(str(tmp_path))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from cspbench.errors import WeightsError
-from cspbench.weights.download import Expected, Patience
+from cspbench.weights.download.files import Expected, Patience
 
 DATA = b"\0\0\0\0\2" + np.random.default_rng(0).bytes(299_995)
 SIZE = len(DATA)

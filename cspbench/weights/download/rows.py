@@ -10,10 +10,10 @@ from pathlib import Path
 from cspbench.errors import LockedError, UsageError, WeightsError
 from cspbench.weights.catalogue import WeightFile
 from cspbench.weights.darknet import read
-from cspbench.weights.download import Expected, Patience, download
+from cspbench.weights.download.files import Expected, Patience, download
+from cspbench.weights.download.links import link_of, mirrored
 from cspbench.weights.filekind import Kind, examine
-from cspbench.weights.links import link_of, mirrored
-from cspbench.zoo.catalogue import MODELS
+from cspbench.zoo.registry import MODELS
 
 NO_WEIGHTS = "unmeasured: no-weights"
 

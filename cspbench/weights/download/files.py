@@ -10,9 +10,9 @@ from pathlib import Path
 from cspbench.errors import BrokenError, ExistingError, UnreachableError, WeightsError
 from cspbench.lock import exclusive
 from cspbench.weights.arrays import digest
+from cspbench.weights.download.part import Origin, Part, unfinished
+from cspbench.weights.download.transport import Answer, opened
 from cspbench.weights.filekind import examine
-from cspbench.weights.part import Origin, Part, unfinished
-from cspbench.weights.transport import Answer, opened
 
 LARGEST = 2 << 30
 """Bytes of a file whose size is not known: no server can fill the disk."""
@@ -122,7 +122,7 @@ def download(
         target.with_name(f".{target.name}.lock"),
         wait=OTHERS,
         waiting=lambda holder: say(f"waiting for {holder}, which downloads {target.name}"),
-        place="Name a folder of yours with --to",
+        place="Name a folder of yours with --out",
     )
     with alone, unfinished(target) as part:
         if (there := _existing(target, expected, force)) is not None:  # by the process that this one waited for

@@ -18,9 +18,9 @@ from urllib.request import url2pathname
 from cspbench import __version__
 from cspbench.errors import BrokenError, UnreachableError, UsageError, WeightsError, brief
 from cspbench.io import open_file
-from cspbench.weights.drive import LARGEST, Page, confirmation, is_page, read_page
-from cspbench.weights.links import direct, split
-from cspbench.weights.pace import Pace
+from cspbench.weights.download.drive import LARGEST, Page, confirmation, is_page, read_page
+from cspbench.weights.download.links import direct, split
+from cspbench.weights.download.pace import Pace
 
 if TYPE_CHECKING:
     import httpx

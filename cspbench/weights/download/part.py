@@ -98,7 +98,7 @@ class Part:
                 where=str(self.path),
                 found=error.strerror or str(error),
                 remedy=f"{'Free some space and run the same command again, which resumes, or n' if full else 'N'}"
-                "ame a folder of yours with --to",
+                "ame a folder of yours with --out",
             ) from error
 
 

@@ -1,0 +1,195 @@
+"""The rows of a published table, out of its CSV file: printed cells, and what each row is of."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+
+from cspbench.claims import models
+from cspbench.claims.model import CHECK, Cell, Column, Row, Table, cell_error
+from cspbench.claims.models import Entry, PublishedFile, Status
+from cspbench.errors import TableError
+
+LONGEST_NOTE = 500
+"""Characters of a row's note."""
+
+Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
+"""The input size of all rows, where no column prints it, and that at which they were counted."""
+
+
+def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None) -> tuple[Row, ...]:
+    """The rows of a table out of the text of its CSV file, with their models where these are `known`.
+
+    Raises `TableError` for anything malformed or not declared.
+    """
+    rows: dict[str, Row] = {}
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    try:
+        for record in reader:
+            if not header:
+                _check_header(record, table, known is not None)
+                header = record
+                continue
+            if len(record) != len(header):
+                what = "row too short" if len(record) < len(header) else "row too long"
+                column = header[len(record)] if len(record) < len(header) else None
+                raise cell_error(
+                    "tables.row-too-short" if len(record) < len(header) else "tables.row-too-long",
+                    what,
+                    column,
+                    expected=f"{len(header)} cells",
+                    found=str(len(record)),
+                )
+            row = _row(table, dict(zip(header, record, strict=True)), sizes, known)
+            if row.id in rows:
+                raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
+            rows[row.id] = row
+    except csv.Error as error:
+        where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
+        raise TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy) from error
+    except TableError as error:
+        raise error.at(f"{file}, line {reader.line_num}") from None
+    if not rows:
+        raise cell_error("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
+    for row in rows.values():
+        compares = any(cell.comparison for cell in row.cells.values())
+        if (row.base or compares) and (row.base == row.id or row.base not in rows):
+            expected = "the id of the row that the comparisons are relative to"
+            wrong = cell_error(
+                "tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or "")
+            )
+            raise wrong.at(f"{file}, row {row.id}")
+    return tuple(rows.values())
+
+
+def _check_header(header: list[str], table: Table, modelled: bool) -> None:
+    needed = ["id", *(column.header for column in table.columns)]
+    if modelled:
+        needed.append("model")
+    counted = [column.metric for column in table.columns if column.counting]
+    ours = ["base", "counting_size", *(f"{metric}_{kind}" for metric in counted for kind in ("counting", "rounding"))]
+    ours += ["model", "note", "weights", "weights_status"]
+    for column in [*needed, *header]:
+        if header.count(column) != 1 or column not in [*needed, *ours]:
+            what = "missing column" if column not in header else "unknown or repeated column"
+            raise cell_error(
+                "tables.missing-column" if column not in header else "tables.unexpected-column",
+                what,
+                column,
+                expected=", ".join(needed),
+                found=", ".join(header),
+            )
+
+
+def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str, Entry] | None) -> Row:
+    texts: dict[str, dict[str, str]] = {"name": {}, "setting": {}, "link": {}}
+    size, counting_size = sizes
+    cells: dict[str, Cell] = {}
+    for column in (Column("id", "name"), *table.columns):
+        text = record[column.header]
+        if column.role == "check" and text not in ("", CHECK):
+            raise cell_error(
+                "tables.not-a-check",
+                "not a check mark",
+                column.header,
+                expected=f"{CHECK} or nothing",
+                found=repr(text),
+            )
+        if (not text and column.role != "check") or text != text.strip() or "|" in text or not text.isprintable():
+            raise cell_error(
+                "tables.not-a-cell",
+                "not a printed cell",
+                column.header,
+                expected="text on one line without |",
+                found=repr(text),
+            )
+    for column in table.columns:
+        text, metric = record[column.header], column.metric
+        if column.role == "metric":
+            exceptions = record.get(f"{metric}_counting"), record.get(f"{metric}_rounding")
+            cells[metric] = Cell.parse(text, column, *exceptions)
+        elif column.role in ("size", "side"):
+            size = size_of(text if column.role == "size" else f"{text}×{text}", column.header, "×")
+        else:
+            texts["setting" if column.role == "check" else column.role][column.header] = text
+    model, weights, status = (None, None, None) if known is None else _of_model(record, known)
+    return Row(
+        table=table.name,
+        id=record["id"],
+        name="".join(texts["name"].values()) or table.title,
+        settings=texts["setting"],
+        size=size,
+        counting_size=size_of(record.get("counting_size", ""), "counting_size", "x") or counting_size,
+        cells=cells,
+        base=record.get("base") or None,
+        links=texts["link"],
+        model=model,
+        note=record.get("note") or None,
+        weights=weights,
+        weights_status=status,
+    )
+
+
+def _of_model(
+    record: Mapping[str, str], known: Mapping[str, Entry]
+) -> tuple[str | None, PublishedFile | None, Status | None]:
+    """The model of a row, its weight file, and whether this can be had; each must be said, or said to be missing."""
+    name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
+    if len(note) > LONGEST_NOTE or not note.isprintable():
+        raise cell_error(
+            "tables.not-a-note",
+            "not a note",
+            "note",
+            expected=f"at most {LONGEST_NOTE} characters on one line",
+            found=repr(note),
+        )
+    if not name and not note:
+        raise cell_error(
+            "tables.no-model",
+            "a row without a model",
+            "model",
+            expected="a model, or in note why there is none",
+            found="neither",
+        )
+    if name and name not in known:
+        raise cell_error(
+            "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
+        )
+    if bool(file) == bool(status):
+        expected = "a file in weights, or the weights_status of a row without one"
+        raise cell_error(
+            "tables.undeclared-weights",
+            "weights without a status",
+            "weights",
+            expected=expected,
+            found="both" if file else "neither",
+        )
+    if status and status != "never-released":
+        expected = f"never-released; other weights are a file of {models.FILE}"
+        raise cell_error(
+            "tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status)
+        )
+    if not file:
+        return name or None, None, "never-released"
+    entry = known.get(name)
+    weights = entry.file(file) if entry else None
+    if weights is None:
+        expected = f"a weight file of the row's model in {models.FILE}"
+        raise cell_error(
+            "tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file)
+        )
+    return name, weights, weights.status
+
+
+def size_of(text: str, column: str, sign: str) -> tuple[int, int] | None:
+    """A size as (height, width), "512×512" with the sign ×; None for no text."""
+    if not text:
+        return None
+    if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
+        return int(match[1]), int(match[2])
+    raise cell_error(
+        "tables.not-a-size", "not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text)
+    )

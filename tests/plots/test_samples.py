@@ -1,0 +1,71 @@
+"""Drawn images of a data set: which ones, and a file for each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coco_sets import NAMES, contents, write
+from pictures import fill, jpeg
+from refusals import refuses
+
+from cspbench.data.coco import CocoSource, open_coco
+from cspbench.detection.ap.matching import Detections
+from cspbench.plots.samples import chosen, draw_samples
+
+NOTHING = Detections(np.array([], np.int64), np.array([], np.int64), np.zeros((0, 4)), np.array([]))
+
+
+def of_images(root: Path, names: dict[int, str]) -> CocoSource:
+    """A data set of images of those names by their ids."""
+    data = contents()
+    data["images"] = [{"id": key, "file_name": name, "width": 50, "height": 40} for key, name in names.items()]
+    data["annotations"] = [{**data["annotations"][2], "image_id": next(iter(names))}]
+    pixels = {f"val2017/{name}": jpeg(key) for key, name in names.items()}
+    return open_coco(fill(root, {"annotations/instances_val2017.json": json.dumps(data).encode(), **pixels}))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {1: "x/a.jpg", 5: "y/a.jpg", 9: "a-5.jpg"},
+        {9: "a-5.jpg", 1: "x/a.jpg", 5: "y/a.jpg"},
+        {1: "a.jpg", 2: "a.png", 3: "A.jpeg"},
+        {1: "x/a-1.jpg", 2: "a.jpg", 3: "y/a.jpg", 4: "y/a-1.jpg"},
+    ],
+)
+def test_every_image_has_a_file_of_its_own(tmp_path: Path, names: dict[int, str]) -> None:
+    source = of_images(tmp_path / "coco", names)
+    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn")
+    assert len({path.name.casefold() for path in files}) == len(names)
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == sorted(path.name for path in files)
+
+
+def test_names_of_images_that_only_they_have(tmp_path: Path) -> None:
+    source = open_coco(write(tmp_path / "coco"))
+    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn")
+    assert sorted(path.name for path in files) == sorted(f"{Path(name).stem}.png" for name in NAMES)
+
+
+def test_an_image_has_the_same_name_whichever_are_drawn_with_it(tmp_path: Path) -> None:
+    source = of_images(tmp_path / "coco", {1: "x/a.jpg", 5: "y/a.jpg"})
+    (alone,) = draw_samples(source, NOTHING, "image:5", tmp_path / "drawn")
+    assert alone.name == "a-5.png"
+    before = alone.read_bytes()
+    (first,) = draw_samples(source, NOTHING, "image:1", tmp_path / "drawn")
+    assert (first.name, alone.read_bytes()) == ("a-1.png", before)
+
+
+def test_which_are_drawn(tmp_path: Path) -> None:
+    source = open_coco(write(tmp_path / "coco"))
+    ids = [image.id for image in source.images]
+    assert chosen(source, "all") == chosen(source, "3") == chosen(source, "99999999999999") == [0, 1, 2]
+    assert (chosen(source, "1"), chosen(source, "2")) == ([0], [0, 1])  # at 0 of 3, and at 0 and 1.5
+    assert [ids[place] for place in chosen(source, "image:285")] == [285]
+    assert [ids[place] for place in chosen(source, "class:toothbrush")] == [285]
+    assert [ids[place] for place in chosen(source, "class:person")] == [139]
+    for which in ("0", "-1", "image:1", "class:horse", "class:nothing", "", "worst"):
+        with refuses("usage.draw", found=repr(which)):
+            chosen(source, which)
