@@ -10,11 +10,11 @@ import pytest
 from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from PIL import Image
 
-from cspbench.cli.data import _order
 from cspbench.data import check as module
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import scan
 from cspbench.data.source import FileSource
+from cspbench.report.data_checks import _order
 
 LARGE = jpeg(0, size=(300, 200))
 
