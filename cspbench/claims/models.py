@@ -171,14 +171,14 @@ def _published(model: str, values: Mapping[str, Any]) -> PublishedFile:
 def _check(
     where: str, kind: type[Any], values: Mapping[str, Any], required: tuple[str, ...], numbers: tuple[str, ...] = ()
 ) -> None:
-    """Raise `TableError` unless a section has all `required` keys, only known ones, and strings or `numbers`."""
-    known = {field.name for field in fields(kind)} - {"name"}
+    """Raise `TableError` unless a section has all `required` keys, only names ones, and strings or `numbers`."""
+    names = {field.name for field in fields(kind)} - {"name"}
     for key in required:
         if key not in values:
             raise _entry_error("models.incomplete", "incomplete description", where, key, ", ".join(values))
     for key, value in values.items():
-        if key not in known:
-            raise _entry_error("models.unknown-key", "unknown key", where, f"one of {', '.join(sorted(known))}", key)
+        if key not in names:
+            raise _entry_error("models.unknown-key", "unknown key", where, f"one of {', '.join(sorted(names))}", key)
         if type(value) is not (int if key in numbers else str):
             raise _entry_error(
                 "models.wrong-type",

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from cspbench.claims.rounding import round_half_up
+
 Array = np.ndarray[Any, Any]
 
 Z95 = 1.959963984540054
@@ -48,6 +50,16 @@ class Accuracy:
     def interval(self) -> tuple[float, float]:
         """The 95 % interval in percent."""
         return wilson(self.correct, self.total)
+
+    def as_json(self) -> dict[str, Any]:
+        """Correct, total, percent and interval."""
+        low, high = self.interval
+        return {
+            "correct": self.correct,
+            "total": self.total,
+            "percent": float(round_half_up(self.percent, 4)),
+            "interval": [round(low, 4), round(high, 4)],
+        }
 
 
 def top_k(logits: Array, k: int = 5) -> Array:

@@ -154,7 +154,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         network=subject.network_digest,
         weights=subject.weights_digest,
         data=msgspec.convert(source.as_json(), Data),
-        preset=msgspec.to_builtins(detector.forward_json()),
+        preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # as it is read again
         size=subject.size,
         precision=precision,
         quoted=subject.recipe is not None,

@@ -98,7 +98,7 @@ def evaluate(
 
     own = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
-    check_classes(subject, source, numbering)
+    check_classes(subject.name, source, numbering)
     check_size(own, subject.size)
     identity = ImagenetIdentity(
         model=subject.name,
@@ -187,8 +187,12 @@ def keep(run: RunDirectory, metrics: ClassificationMetrics, execution: Execution
         listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
 
 
-def check_classes(subject: Subject, source: Source, classes: str) -> None:
-    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
+def check_classes(model: str, source: Source, classes: str | None) -> None:
+    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's.
+
+    `classes` is the order in which it numbers them, by default its own.
+    """
+    classes = classes or class_order(model)
     try:
         wnid = source.sample(0).wnid
     except BadImageError:  # which the evaluation will name
@@ -197,7 +201,7 @@ def check_classes(subject: Subject, source: Source, classes: str) -> None:
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
             "usage.other-classes",
-            f"{subject.name} does not know these classes",
+            f"{model} does not know these classes",
             expected=f"images of {kinds[classes == SAMPLE]}",
             found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",

@@ -102,7 +102,11 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
 
 
 def _locked(path: Path) -> Any:
-    return exclusive(path / ".lock", remedy="Wait for it to end, or choose another --run")
+    return exclusive(
+        path / ".lock",
+        remedy="Wait for it to end, or choose another --run",
+        place="Choose another --run, in a folder that can be written, with space left",
+    )
 
 
 def _predict(

@@ -43,7 +43,7 @@ def declared() -> Iterator[tuple[str, str, Any]]:
                 if isinstance(about, typer.models.OptionInfo):
                     # where a type is annotated the first spelling stands in the place of a default
                     for spelling in (about.default, *(about.param_decls or ())):
-                        yield name, spelling, about
+                        yield name, str(spelling), about
 
 
 def test_an_option_of_several_commands_is_declared_once() -> None:

@@ -94,10 +94,10 @@ def test_all_of_a_source_is_not_a_part(tmp_path: Path) -> None:
 def test_images_of_other_classes(tmp_path: Path, classes: str, wnid: str, known: bool) -> None:
     images = source(tmp_path, 2, wnid)
     if known:
-        check_classes(subject(), images, classes)
+        check_classes(subject().name, images, classes)
     else:
         with refuses("usage.other-classes"):
-            check_classes(subject(), images, classes)
+            check_classes(subject().name, images, classes)
 
 
 def test_the_order_of_the_classes_is_the_one_asked_for_then_the_networks_own() -> None:

@@ -33,6 +33,8 @@ IDENTITY = classifier(top1=0, images=COUNT).run.identity
 
 @dataclass
 class Heard(Listener):
+    """Keeps what is said."""
+
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
@@ -94,9 +96,7 @@ class Program:
         description = Description("net", (3, 8, 8))
         subject = Subject(description, IDENTITY.network, IDENTITY.weights, "f" * 64, self._build, user_file=True)
         execution = Execution(device="cpu", command=("cspbench", "eval", "it's"), **more)
-        run = run_or_resume(
-            self.path, subject, "inside-1e-5", IDENTITY, self.source, self._predict, execution, heard
-        )
+        run = run_or_resume(self.path, subject, "inside-1e-5", IDENTITY, self.source, self._predict, execution, heard)
         assert run is not None
         self.heard = heard
         return run, heard.notes

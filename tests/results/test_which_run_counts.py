@@ -20,7 +20,7 @@ from cspbench.results.store import Sources, keep, of_files
 
 ROW = "cspresnext50-panet-spp-512-nms0.45"
 LATER = "2027-01-01T00:00:00Z"
-PART = {"limit": 50_000}
+PART: dict[str, Any] = {"limit": 50_000}
 
 
 def order(found: ReportCell) -> list[str | None]:
@@ -51,7 +51,7 @@ def test_what_counts_before_what(pair: tuple[str, str]) -> None:
 
 
 def test_of_equals_one_counts_whatever_the_order_of_the_files() -> None:
-    kept = {each.name: each for each in sources(**dict.fromkeys("bca", classifier())).evaluations}
+    kept = {each.name: each for each in sources(None, **dict.fromkeys("bca", classifier())).evaluations}
     for names in itertools.permutations(kept):
         found = build.rows(Sources((), tuple(kept[name] for name in names)))
         assert order(line(found, "imagenet-big", "cspdarknet-53").cells["top1"]) == ["c", "b", "a"]
@@ -127,17 +127,18 @@ def test_each_threshold_has_its_row_alone(threshold: float, row: str) -> None:
 @pytest.mark.parametrize("other", ["pixels", "images", "network", "nothing"])
 def test_scores_of_other_images_are_not_merged(tmp_path: Path, other: str, missing: tuple[str, ...]) -> None:
     """By the digest of the image files where both have one, by their number, and by what the run is."""
-    changes: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "pixels": {"pixels": "0" * 64},
         "images": {"data": Data("coco", 20_287, "d" * 64, "test-dev2017")},
         "network": {"network": "v2:e"},
         "nothing": {},
-    }[other]
+    }
+    changes = every[other]
     if "kept" in missing:
         changes["pixels"] = None
     run = put(tmp_path / "one", detector(nms=0.6, ap="1.0", **changes))
     keep(tmp_path / "results", [run])
-    put(run, detector(**({"pixels": None} if "new" in missing else {})))
+    put(run, detector(pixels=None) if "new" in missing else detector())
     same = other == "nothing" or (other == "pixels" and bool(missing))
     assert at(tmp_path / "results", "0.45", run).measured == "38.0"
     assert at(tmp_path / "results", "0.60", run).measured == ("1.0" if same else None)
@@ -268,3 +269,12 @@ def test_a_threshold_that_awaits_the_server_leaves_another_to_be_shown() -> None
         measured = [found.measured, *(each.measured for each in found.others)]
         assert [each for each in measured if each is not None] == [shown]
         assert found.verdict == ("unmeasured" if waiting else "exact")
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("default", ["38.0"]), ("diou", ["38.0", "40.0"])])
+def test_the_presets_threshold_under_another_kind_is_not_the_presets(kind: str, shown: list[str]) -> None:
+    both = [threshold(0.45, "38.04", kind), threshold(0.6, "40.0")]
+    found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
+    measured = [found.measured, *(each.measured for each in found.others)]
+    assert sorted(each for each in measured if each is not None) == shown
+    assert found.verdict == ("exact" if kind == "default" else "unmeasured")
