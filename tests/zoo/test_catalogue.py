@@ -9,6 +9,7 @@ import pytest
 from refusals import refuses
 
 from cspbench.claims.models import Confidence, Definition
+from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.model import Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
