@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 from refusals import refuses
 
-from cspbench.zoo.model import Confidence, Definition, Model
+from cspbench.claims.models import Confidence, Definition
+from cspbench.zoo.model import Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
 
