@@ -388,7 +388,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 def encode(record: Struct | list[Any]) -> bytes:
     """A record as JSON, indented by one, one final newline; equal records give equal bytes.
 
-    Bytes of a name or an argument that are not UTF-8 are written as escapes, "\\udcff", since JSON has no other form.
+    Bytes of a name or an argument that are not UTF-8 are written as escapes of JSON, since JSON has no other form.
     """
     try:
         data = _ENCODER.encode(record)

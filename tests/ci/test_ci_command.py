@@ -14,6 +14,7 @@ import pytest
 import typer
 from checkouts import ALONE, commit, repository
 from job import REPOSITORY
+from result_files import classifier, put
 from snapshot import CELLS
 
 from cspbench.ci.render import MARKER
@@ -97,6 +98,23 @@ def test_an_incomplete_run_of_no_row_never_passes_either(tmp_path: Path) -> None
     run = counts.unfinished_run(tmp_path / "run", model="own", user_file=True)
     for named, code in (([run], 4), ([], 0)):
         assert cspbench("ci", "--baseline", "results", *named, cwd=tmp_path).returncode == code
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_part_counts_where_it_is_asked_about(tmp_path: Path, finished: bool, named: bool) -> None:
+    """Beside a whole run of the same cell: a stored part is passed over, one that is named never passes."""
+    results = counts.write(tmp_path / "results")
+    put(results / "evaluations" / "whole", classifier())
+    part = classifier(top1=77, limit=100, finished=finished)
+    put(results / "evaluations" / "part", part)
+    run = put(tmp_path / "part", part)
+    if named:
+        with pytest.raises(typer.Exit) as left:
+            ci(str(results), [run], results=results)
+        assert left.value.exit_code == 4
+    else:
+        ci(str(results), results=results)
 
 
 def test_a_change_outweighs_an_incomplete_run(tmp_path: Path) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from refusals import refuses
+from torch import Tensor
 
-from cspbench.classification.predict import score
+from cspbench.classification.predict import PreparedImages, predictor, score
+from cspbench.data.presets import preset
+from cspbench.data.source import Entry, FileSource, Region
 from cspbench.inference.shards import SHARD, Shards
 
 CLASSES = tuple(f"n{number:08d}" for number in range(6))
@@ -100,3 +104,32 @@ def test_the_digest_of_the_images_is_of_all_in_their_order(tmp_path: Path) -> No
     }
     assert found["one"] == found["same"]
     assert len(set(found.values())) == 3
+
+
+@pytest.mark.parametrize("bad", [(), (0,), (1,), (0, 1)])
+def test_one_image_without_finite_probabilities_is_enough(tmp_path: Path, bad: tuple[int, ...]) -> None:
+    from PIL import Image
+
+    names = ["0.png", "1.png"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    source = FileSource("list", [Entry(name, None) for name in names], [Region(str(tmp_path / name)) for name in names])
+    shards = Shards(tmp_path / "run", 2)
+
+    class Chances:
+        device = torch.device("cpu")
+
+        def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
+            outputs = torch.full((2, 3, 1, 1), 1 / 3)
+            outputs[list(bad), 1] = torch.nan
+            return (outputs,)
+
+    predict = predictor(PreparedImages(source, preset("readme"), (8, 8)), probabilities=True)
+    if bad:
+        with refuses("network.not-finite", where=f"{bad[0]}.png"):
+            predict(shards, [0], Chances(), 2, 0, lambda timing: None)  # type: ignore[arg-type]
+        assert shards.missing() == [0]
+    else:
+        predict(shards, [0], Chances(), 2, 0, lambda timing: None)  # type: ignore[arg-type]
+        # of equal probabilities the lower class comes first, and there are no more than three
+        assert shards.read(0)["classes"].tolist() == [[0, 1, 2]] * 2

@@ -101,6 +101,14 @@ def test_another_threshold_is_not_held_against_a_claim_that_names_none(whole: Pa
     assert other["coco-gpu", "ap"].why == ("NMS 0.6, not the preset's 0.45",)
 
 
+def test_another_data_set_of_as_many_images_is_refused(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"))
+    other = data_set(tmp_path / "other")
+    annotations = other / "annotations" / "instances_val2017.json"
+    annotations.write_text(annotations.read_text().replace("[8, 8, 40, 40]", "[8, 8, 40, 41]"))
+    assert code_of("score", run, "--data", other) == "usage.other-data"
+
+
 def test_another_preset_is_not_held_against_a_claim(whole: Path) -> None:
     record = load_run(whole).record
     assert record.settings is not None

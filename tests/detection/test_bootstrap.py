@@ -163,9 +163,9 @@ def test_runs_on_other_objects_are_not_paired(other: str) -> None:
         paired(second, first, draws=2)
 
 
-def simple(*found: Sequence[float]) -> AveragePrecision:
-    """Two images with one object each, found by detections (image, score)."""
-    truth = GroundTruth(
+def simple_truth() -> GroundTruth:
+    """Two images with one object each."""
+    return GroundTruth(
         image_ids=np.array([1, 2]),
         categories={1: "one"},
         images=np.array([1, 2]),
@@ -174,9 +174,13 @@ def simple(*found: Sequence[float]) -> AveragePrecision:
         areas=np.array([400.0] * 2),
         crowd=np.zeros(2, np.bool_),
     )
+
+
+def simple(*found: Sequence[float]) -> AveragePrecision:
+    """The two objects found by detections (image, score)."""
     rows = np.array(found, np.float64).reshape(-1, 2)
     return average_precision(
-        truth,
+        simple_truth(),
         Detections(
             rows[:, 0].astype(np.int64),
             np.ones(len(rows), np.int64),
@@ -184,6 +188,20 @@ def simple(*found: Sequence[float]) -> AveragePrecision:
             rows[:, 1],
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "categories"), [([1, 1], [1, 1]), ([2, 2], [1, 1]), ([1, 2], [1, 2]), ([1, 2], [2, 2])]
+)
+def test_equal_objects_elsewhere_are_other_objects(images: list[int], categories: list[int]) -> None:
+    """As many, as large and none of them a crowd: in other images, or of other categories."""
+    own = replace(simple_truth(), categories={1: "one", 2: "two"})
+    nothing = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    other = replace(own, images=np.array(images), category_ids=np.array(categories))
+    first, second = average_precision(own, nothing), average_precision(other, nothing)
+    paired(first, first, draws=1)
+    with refuses("detections.different-images"):
+        paired(first, second, draws=1)
 
 
 @pytest.mark.parametrize("draws", [1, 5, 40])

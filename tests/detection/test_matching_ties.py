@@ -56,8 +56,14 @@ def test_an_overlap_of_exactly_a_threshold_hits(twentieths: int) -> None:
     measured = numbers(one, [(0, 0, 20, twentieths, 0.5)])
     if twentieths in (10, 15):  # both are floats
         assert part(measured, "ap", "ap50", "ap75") == [10 * (twentieths - 9), 100, 100 if twentieths == 15 else 0]
+    if twentieths != 15:
+        assert part(measured, "ap75") == [100 if twentieths > 15 else 0]
     less = numbers(one, [(0, 0, 20, twentieths * (1 - 1e-9), 0.5)])
-    assert part(less, "ap", "ap50") == [10 * (twentieths - 10), 0 if twentieths == 10 else 100]
+    assert part(less, "ap", "ap50", "ap75") == [
+        10 * (twentieths - 10),
+        0 if twentieths == 10 else 100,
+        100 if twentieths > 15 else 0,
+    ]
 
 
 @pytest.mark.parametrize("share", [(1, 2), (3, 4), (4, 5), (9, 10), (13, 20), (17, 20), (19, 20)])

@@ -33,7 +33,7 @@ IDENTITY = classifier(top1=0, images=COUNT).run.identity
 
 @dataclass
 class Heard(Listener):
-    """Keeps what is said."""
+    """What a run says."""
 
     notes: list[str] = field(default_factory=list)
 

@@ -90,6 +90,17 @@ def test_an_older_file_in_its_place_is_noticed(run: Shards, source: FileSource) 
     assert valid(run, source).missing() == [0]  # until the shard is made anew
 
 
+def test_what_could_not_be_read_is_looked_at_each_time(run: Shards, source: FileSource) -> None:
+    """Even where the file is older than its shard, as where clocks disagree."""
+    fill(run, 0, source, bad=ORDINARY)
+    assert valid(run, source).missing() == []
+    Path(source.regions[ORDINARY].path).write_bytes(b"repaired")
+    later = time.time() + 1000
+    os.utime(run.shard_path(0), (later, later))
+    still = valid(run, source)
+    assert (still.elsewhere, still.missing(), still.changed) == (False, [0], ["0005.png"])
+
+
 def test_a_file_that_is_gone_is_noticed(run: Shards, source: FileSource) -> None:
     Path(source.regions[ORDINARY].path).unlink()
     still = valid(run, source)

@@ -269,3 +269,12 @@ def test_a_threshold_that_awaits_the_server_leaves_another_to_be_shown() -> None
         measured = [found.measured, *(each.measured for each in found.others)]
         assert [each for each in measured if each is not None] == [shown]
         assert found.verdict == ("unmeasured" if waiting else "exact")
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("default", ["38.0"]), ("diou", ["38.0", "40.0"])])
+def test_the_presets_threshold_under_another_kind_is_not_the_presets(kind: str, shown: list[str]) -> None:
+    both = [threshold(0.45, "38.04", kind), threshold(0.6, "40.0")]
+    found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
+    measured = [found.measured, *(each.measured for each in found.others)]
+    assert sorted(each for each in measured if each is not None) == shown
+    assert found.verdict == ("exact" if kind == "default" else "unmeasured")

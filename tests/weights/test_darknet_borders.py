@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cspbench.zoo.catalogue import model
 from weight_files import V010, V025, count_up, random_arrays, same, save
 
 from cspbench.errors import WeightsError
@@ -23,6 +22,7 @@ from cspbench.weights.arrays import numbers_after
 from cspbench.weights.header import Header
 from cspbench.weights.opening import open_weights
 from cspbench.weights.summary import summary
+from cspbench.zoo.registry import model
 
 PLAIN = Convolution(sources=(-1,), filters=3, batch_normalize=False)  # 3 + 6 numbers
 

@@ -115,7 +115,7 @@ def test_a_mirror_is_a_folder_or_the_file(mirror: str, address: str) -> None:
     if "a%20b" in address:
         assert mirrored(mirror, "a b.weights", only=False) == address
     else:
-        with pytest.raises(UsageError, match="a mirror's address of one file, for several files"):
+        with refuses("usage.mirror-of-one-file", found=mirror):
             mirrored(mirror, "a b.weights", only=False)
 
 
@@ -144,7 +144,7 @@ def test_a_password_is_not_repeated() -> None:
 
 
 def test_a_path_is_answered_with_its_address(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"Write {tmp_path.as_uri()}"):
+    with refuses("usage.not-an-address", remedy=f"Write {tmp_path.as_uri()}"):
         split(str(tmp_path))
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from refusals import refuses
 from safetensors.numpy import load_file, save_file
 from weight_files import networks, random_arrays, same, save
 
-from cspbench.errors import CspbenchError, WeightsError
 from cspbench.network.layers import AvgPool, Convolution
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
@@ -66,21 +66,29 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     good = {f"layers.0.{role}": array for role, array in random_arrays(NET)[0].items()}
     missing = {name: array for name, array in good.items() if name != "layers.0.mean"}
     path = tmp_path / "x.safetensors"
-    cases: list[tuple[dict[str, NDArray[Any]], str]] = [
-        (missing, r"tensors are not those of two \(expected a tensor layers\.0\.mean, found none\)"),
-        ({**good, "layers.1.weight": np.zeros(1, np.float32)}, "expected no more tensors, found layers.1.weight"),
-        (
-            {**good, "layers.0.mean": np.zeros(3, np.float32)},
-            r"expected layers\.0\.mean as F32 of \(2,\)",
-        ),
-        ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, r"found x\\n0, .* and 4 more"),
-        ({**good, "layers.0.mean": np.zeros(2, np.float16)}, "found F16 of"),
-        ({**good, "layers.0.variance": np.full(2, -1, np.float32)}, "layer 0 .*, variance: a negative variance"),
-        ({**good, "layers.0.weight": np.full((2, 3, 1, 1), np.nan, np.float32)}, "weight: not a finite number"),
+    mean = "layers.0.mean as F32 of (2,)"
+    cases: list[tuple[dict[str, NDArray[Any]], str, str]] = [
+        (missing, "layers.0.mean", "none"),
+        ({**good, "layers.1.weight": np.zeros(1, np.float32)}, "no more tensors", "layers.1.weight"),
+        ({**good, "layers.0.mean": np.zeros(3, np.float32)}, mean, "F32 of (3,)"),
+        ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", "x\\n0, "),
+        ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", " 4 more"),
+        ({**good, "layers.0.mean": np.zeros(2, np.float16)}, mean, "F16 of (2,)"),
     ]
-    for tensors, words in cases:
+    for tensors, expected, found in cases:
         save_file(tensors, path)
-        with pytest.raises(WeightsError, match=words):
+        with refuses("weights.other-tensors", where=str(path)) as caught:
+            safetensors_file.read(path, NET)
+        assert expected in str(caught.value.expected)
+        assert found in str(caught.value.found)
+
+
+def test_values_that_no_network_has(tmp_path: Path) -> None:
+    good = {f"layers.0.{role}": array for role, array in random_arrays(NET)[0].items()}
+    path = tmp_path / "x.safetensors"
+    for role, value, code in (("variance", -1, "weights.negative-variance"), ("weight", np.nan, "weights.not-finite")):
+        save_file({**good, f"layers.0.{role}": np.full_like(good[f"layers.0.{role}"], value)}, path)
+        with refuses(code, where=f"{path}, two, layer 0 [convolutional], {role}"):
             safetensors_file.read(path, NET)
 
 
@@ -90,15 +98,15 @@ def test_files_that_are_damaged(tmp_path: Path) -> None:
     lying = struct.pack("<Q", 2**62) + data[8:]
     for damaged in (data[:-4], data[:20], lying, data + b"more", data.replace(b"F32", b"F99")):
         path = save(tmp_path, damaged, "bad.safetensors")
-        with pytest.raises(WeightsError, match=r"bad\.safetensors: the safetensors file cannot be read"):
+        with refuses("weights.safetensors-unreadable", where=str(path)):
             safetensors_file.read(path, NET)
 
 
 def test_arrays_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="found none"):
+    with refuses("weights.array-shape", found="none"):
         safetensors_file.write(tmp_path / "x", NET, ({}, {}))
     (tmp_path / "file").write_text("")
-    with pytest.raises(CspbenchError, match="cannot be written"):
+    with refuses("disk.write-failed"):
         safetensors_file.write(tmp_path / "file" / "x", NET, random_arrays(NET))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
