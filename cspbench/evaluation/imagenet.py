@@ -213,7 +213,7 @@ def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
     if preset.interpolation != "darknet" and size[0] != size[1]:
         raise UsageError(
             "usage.square-preset",
-            f"preset {preset.name} is for square inputs",
+            f"preset {preset.name} requires a square input",
             expected="as many rows as columns",
             found=f"{size[0]}x{size[1]}",
             remedy="Use preset readme, or a square --size",

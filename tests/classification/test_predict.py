@@ -99,7 +99,7 @@ def test_the_digest_of_the_images_is_of_all_in_their_order(tmp_path: Path) -> No
     row: Row = (CLASSES[0], FIRST, True)
     sums = {"one": [1, 2, 3], "other": [1, 2, 4], "turned": [3, 2, 1], "same": [1, 2, 3]}
     found = {
-        name: score(kept(tmp_path / name, [row] * 3, checksum=np.array(each, np.uint32)), CLASSES).pixels
+        name: score(kept(tmp_path / name, [row] * 3, checksum=np.array(each, np.uint32)), CLASSES).images_digest
         for name, each in sums.items()
     }
     assert found["one"] == found["same"]

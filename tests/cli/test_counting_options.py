@@ -18,7 +18,6 @@ from cspbench.cli.params import params
 from cspbench.cli.show import show
 from cspbench.results.schema import CountedCell, CountedRow, Counts, Session, encode
 
-
 AGAINST = {"against": Path("x.cfg")}
 
 

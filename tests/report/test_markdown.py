@@ -144,8 +144,8 @@ def test_measuring_all_that_is_claimed_gives_the_document_again() -> None:
             for row in table.rows
         ]
         header, *rows = [
-            " | ".join(cells) + " |"
-            for cells in (
+            " | ".join(texts) + " |"
+            for texts in (
                 [column.header for column in table.columns],
                 *([row.render(column) for column in table.columns] for row in table.rows),
             )
