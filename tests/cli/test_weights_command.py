@@ -76,7 +76,7 @@ def test_list_in_other_forms() -> None:
 
 def facts(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """The lines of `weights verify` by label."""
-    return dict(line.split(None, 1) for line in done.stdout.splitlines())  # type: ignore[misc]
+    return dict(line.split(None, 1) for line in done.stdout.splitlines())
 
 
 def test_verify_says_what_is_in_the_file(file: Path) -> None:
