@@ -110,18 +110,16 @@ def afterwards(run: Path, data: Path, thresholds: Sequence[float]) -> dict[str, 
     from cspbench.detection.candidates import shards
     from cspbench.detection.collect import collect, evaluated
     from cspbench.inference.memory import keep_freed_memory
-    from cspbench.network.layers import Detection
+    from cspbench.network.layers import Yolo
     from cspbench.results.runs import load_one
-    from cspbench.zoo.registry import MODELS
 
     keep_freed_memory()
-    kept, source = load_one(run), open_coco(data, None)
-    network = MODELS[kept.identity.model].build()
-    last = network.layers[network.detections[-1]]
-    assert isinstance(last, Detection)
-    found = sum(len(image) for _, images in shards(kept.shards) for image in images)
+    kept, source = load_one(run).shards, open_coco(data, None)
+    found = sum(len(image) for _, images in shards(kept) for image in images)
+    # of the last box layer only its classes matter here
+    last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), classes=len(source.annotations.categories))
     begin = time.perf_counter()
-    collected = collect(kept.shards, source, thresholds, "default", last)
+    collected = collect(kept, source, thresholds, "default", last)
     middle = time.perf_counter()
     evaluated(collected, thresholds, source.ground_truth, "cspbench")
     return {

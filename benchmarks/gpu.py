@@ -24,10 +24,10 @@ import torch
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
+from cspbench.inference.description import describe
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
 from cspbench.inference.shards import SHARD, Shards
-from cspbench.network.layers import Softmax
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon, load
@@ -103,12 +103,12 @@ def forward_rates(engine: Engine, network: Network, setting: Setting) -> list[fl
 def evaluation_rates(engine: Engine, network: Network, setting: Setting) -> list[float]:
     """Images per second of whole evaluations of pictures in memory, the start of the worker processes included."""
     images, rates = InMemory(network, setting.images), []
+    predict_shards = predict.predictor(images, describe(network).probabilities)
     for _ in range(setting.repeats):
         with tempfile.TemporaryDirectory() as folder:
             run = Shards(Path(folder), len(images))
             begin = time.perf_counter()
-            made = predict.predictor(images, isinstance(network.layers[-1], Softmax))
-            made(run, list(range(run.count)), engine, setting.batch, setting.workers, lambda timing: None)
+            predict_shards(run, list(range(run.count)), engine, setting.batch, setting.workers, lambda timing: None)
             rates.append(len(images) / (time.perf_counter() - begin))
             if run.missing():
                 raise AssertionError("an evaluation left shards out")

@@ -122,6 +122,7 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     from cspbench.data.imagenet import open_imagenet
     from cspbench.data.presets import preset
     from cspbench.inference import engine
+    from cspbench.inference.description import describe
     from cspbench.inference.shards import Shards
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
@@ -134,13 +135,13 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     ready = engine.prepare(module, torch.device("cpu"))
     source = open_imagenet(str(folder))
     images = predict.PreparedImages(source, like_timm, (setting.side, setting.side))
+    predict_shards = predict.predictor(images, describe(network).probabilities)
     with tempfile.TemporaryDirectory() as place:
         run = Shards(Path(place), len(source))
         shards = list(range(run.count))
-        made = predict.predictor(images, probabilities=False)
         ready(torch.zeros(setting.batch, 3, setting.side, setting.side))
         begin = time.perf_counter()
-        timing = made(run, shards, ready, setting.batch, setting.workers, lambda timing: None)
+        timing = predict_shards(run, shards, ready, setting.batch, setting.workers, lambda timing: None)
         seconds = time.perf_counter() - begin
         found = run.merged()
     begin = time.process_time()

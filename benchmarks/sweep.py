@@ -26,7 +26,8 @@ from cspbench.network.layers import Yolo
 
 SIX = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 WIDTH, HEIGHT = 640, 480
-LAST = Yolo(sources=(-1,), classes=CLASSES, anchors=((1.0, 1.0),), mask=(0,))
+LAST = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), classes=CLASSES)
+"""What suppression asks of a network: its last box layer, whose anchors do not matter to it."""
 
 
 def candidates(images: int, each: int, seed: int = 0) -> tuple[CocoSource, list[Candidates]]:
@@ -46,7 +47,7 @@ def candidates(images: int, each: int, seed: int = 0) -> tuple[CocoSource, list[
 
 
 def keep(path: Path, images: list[Candidates]) -> Shards:
-    """The shards of a complete run that holds these candidates."""
+    """A complete run that holds these candidates."""
     run = Shards(path, len(images))
     for shard in range(run.count):
         block = run.block(shard)

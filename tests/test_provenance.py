@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-import cspbench
 from cspbench import provenance
-from cspbench.results import sessions
+from cspbench.results.sessions import session
 
 
 def test_a_session_names_command_versions_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = sessions.session(["cspbench", "params"])
-    assert (made.command, made.cspbench) == (["cspbench", "params"], cspbench.__version__)
+    made = session(["cspbench", "params"])
+    assert made.command == ["cspbench", "params"]
     assert made.packages["fvcore"]
-    assert made.packages.keys() == set(provenance.PACKAGES)
-    assert (made.when, made.device) == ("", None)
     assert provenance.installed(("no-such-package",)) == {"no-such-package": None}
     monkeypatch.setattr(provenance, "_git", lambda home, *arguments: "abc" if "rev-parse" in arguments else "")
     monkeypatch.setattr(Path, "exists", lambda self: True)
     assert provenance.commit() == "abc"
     monkeypatch.setattr(provenance, "_git", lambda home, *arguments: "abc")
     assert provenance.commit() == "abc+changes"
+    assert session(["cspbench"]).commit == "abc+changes"

@@ -171,7 +171,7 @@ def _published(model: str, values: Mapping[str, Any]) -> PublishedFile:
 def _check(
     where: str, kind: type[Any], values: Mapping[str, Any], required: tuple[str, ...], numbers: tuple[str, ...] = ()
 ) -> None:
-    """Raise `TableError` unless a section has all `required` keys, only names ones, and strings or `numbers`."""
+    """Raise `TableError` unless a section has all `required` keys, no unknown ones, and strings or `numbers`."""
     names = {field.name for field in fields(kind)} - {"name"}
     for key in required:
         if key not in values:

@@ -81,13 +81,13 @@ def verify(
 
     Its network is that of --model or --cfg, else the one that its size tells.
     """
-    from cspbench.weights.catalogue import known_arrays, known_digest
+    from cspbench.weights.catalogue import published_arrays, published_digest
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
-    published = known_digest(network.name), known_arrays(network.name)
+    published = published_digest(network.name), published_arrays(network.name)
     print_facts(summary(read, network, alike, *published), form)
 
 

@@ -174,7 +174,7 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
             found=repr(split),
             remedy="Correct --split",
         )
-    layout = find(_user_path(path), split)
+    layout = find(data_path(path), split)
     annotations = read(layout.annotations)
     images = list(annotations.images)
     if layout.image_list:
@@ -194,7 +194,8 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
     return CocoSource(annotations, images, folder, actual)
 
 
-def _user_path(path: str | Path) -> Path:
+def data_path(path: str | Path) -> Path:
+    """The path of a data set as a user typed it, with ~ expanded. Raises `DatasetError` for an empty path."""
     try:
         return user_path(path)
     except (ValueError, RuntimeError) as error:

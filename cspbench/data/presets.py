@@ -118,7 +118,7 @@ class ClassificationPreset:
         if height != width:
             raise UsageError(
                 "usage.square-preset",
-                f"preset {self.name} requires a square input",
+                f"preset {self.name} is for square inputs",
                 found=f"{height}x{width}",
                 remedy="Use preset readme",
             )

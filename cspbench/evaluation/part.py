@@ -31,9 +31,7 @@ def limit_of(text: str, total: int) -> int:
 def drawn(total: int, count: int, seed: int) -> list[int]:
     """`count` of the indices below `total`, drawn without replacement, in ascending order; the same for a seed."""
     if seed < 0:
-        raise UsageError(
-            "usage.negative-seed", "seeds are not negative", found=str(seed), remedy="Give a seed of 0 or more"
-        )
+        raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Give a seed of 0 or more")
     return sorted(random.Random(seed).sample(range(total), count))
 
 

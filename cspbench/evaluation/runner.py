@@ -19,7 +19,7 @@ from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionSettings, Identity, Run, Session, Weights
-from cspbench.weights.arrays import some
+from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
     from cspbench.inference.engine import Engine
@@ -148,7 +148,7 @@ def _resume(
     if valid.changed:
         listener.note(
             f"{name}: {len(valid.changed)} image files have changed since, their shards are predicted again: "
-            f"{some(valid.changed)}"
+            f"{first_names(valid.changed)}"
         )
     files = mark(valid.images)
     before = run

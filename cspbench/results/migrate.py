@@ -30,7 +30,7 @@ from cspbench.results.schema import (
     Run,
     Session,
 )
-from cspbench.weights.catalogue import known_arrays, known_digest
+from cspbench.weights.catalogue import published_arrays, published_digest
 from cspbench.zoo.registry import MODELS
 
 Size = tuple[int, int]
@@ -109,7 +109,7 @@ class Known:
         """What an identity says of weights, where their file's sha256 was `old`."""
         if ":" in old:
             return old
-        arrays = known_arrays(model) if old in (known_digest(model), _shipped(model)) else None
+        arrays = published_arrays(model) if old in (published_digest(model), _shipped(model)) else None
         return f"file:{old}" if arrays is None else f"arrays:{arrays}"
 
 

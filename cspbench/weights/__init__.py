@@ -1,1 +1,1 @@
-"""Weight files: Darknet's, safetensors and the checkpoints of timm and mmpretrain, as arrays a layer at a time."""
+"""Weight files: Darknet's, safetensors and the checkpoints of timm and mmpretrain, as arrays by layer."""

@@ -1,4 +1,4 @@
-"""The arrays of a network, a dictionary from role to values for each layer, and what is checked about them."""
+"""The arrays of a network: for each layer a dictionary from role to values. Their checks and digests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 Arrays = Sequence[Mapping[str, Array]]
 """For each layer of a network its arrays by role, in the order and shapes of `Network.weights`; mostly empty."""
 STORED = np.dtype("<f4")
-"""What every number of a weight file is, on any machine."""
+"""The type of a number in a weight file, on any machine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,24 +39,22 @@ class Weights:
 
     @property
     def complete(self) -> bool:
-        """Whether every layer has its arrays."""
         return self.layers == len(self.arrays)
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the file's bytes; read when asked for."""
         return digest(self.path)
 
     @cached_property
     def digest(self) -> str:
-        """What tells these weights from others, whatever the format of their file; see `arrays_digest`."""
+        """Identifies these weights whatever the format of their file; see `arrays_digest`."""
         return arrays_digest(self.arrays)
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
-    """The first few names out of a file, for a message."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(brief(name, 80) for name in names[:most]) + more
+def first_names(names: Sequence[str], limit: int = 5) -> str:
+    """The first few names in a file, for a message."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(brief(name, 80) for name in names[:limit]) + more
 
 
 def digest(path: Path) -> str:
@@ -68,46 +66,40 @@ def digest(path: Path) -> str:
 def arrays_digest(arrays: Arrays) -> str:
     """The sha256 of arrays, in hexadecimal: of their values as little-endian float32, in the order of a Darknet file.
 
-    Each layer's mapping is in the order of `Network.weights`, as every reader makes it. What is no array of the network
-    is not part of it: header, names, counters of batches. So a Darknet file, the safetensors file converted from it and
-    a checkpoint of the same arrays have one digest, and it is the sha256 of what follows the Darknet file's header
-    (unless that has its connected layers transposed). Of a file read as partial it is that of the layers it holds.
+    Each layer's mapping must be in the order of `Network.weights`, as all readers return it. Headers, names and batch
+    counters are not included. So a Darknet file, the safetensors file converted from it and a checkpoint with the same
+    arrays have the same digest: the sha256 of what follows the Darknet file's header (unless that file transposes its
+    connected layers). A partial file has the digest of the layers it holds.
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for layer in arrays:
         for array in layer.values():
-            found.update(np.ascontiguousarray(array, STORED).data)  # a copy only where the file has another order
-    return found.hexdigest()
+            sha256.update(np.ascontiguousarray(array, STORED).data)  # copies only if the order in memory differs
+    return sha256.hexdigest()
 
 
 def numbers_after(network: Network) -> list[int]:
-    """How many numbers the layers up to and including each one store."""
+    """For each layer, how many numbers it and the layers before it store."""
     return list(
         accumulate(sum(weight.size for weight in network.weights(index)) for index in range(len(network.layers)))
     )
 
 
 def layout(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Role and shape of every stored array in file order: networks alike in this can read each other's files."""
+    """Role and shape of every stored array in file order: networks with equal layouts can read each other's files."""
     return tuple(
         (weight.role, weight.shape) for index in range(len(network.layers)) for weight in network.weights(index)
     )
 
 
 def check(network: Network, arrays: Arrays, where: str, layers: int | None = None) -> None:
-    """Refuse arrays that are missing, surplus, of the wrong shape or type, not finite, or negative variances.
+    """Raise `WeightsError` for missing or surplus arrays, wrong shapes or types, nan, inf and negative variances.
 
     Only the first `layers` layers are checked, all by default. Errors name the layer and the array.
     """
     if len(arrays) != len(network.layers):
-        raise WeightsError(
-            "weights.layer-count",
-            f"the arrays are not those of {network.name}",
-            where=where,
-            expected=f"{len(network.layers)} layers",
-            found=str(len(arrays)),
-            remedy="Name the network that they belong to",
-        )
+        what, layer_count = f"the arrays do not belong to {network.name}", f"{len(network.layers)} layers"
+        raise WeightsError("weights.layer-count", what, where=where, expected=layer_count, found=str(len(arrays)))
     for index in range(len(network.layers) if layers is None else layers):
         expected = {weight.role: weight.shape for weight in network.weights(index)}
         for role in (*expected, *(role for role in arrays[index] if role not in expected)):
@@ -117,45 +109,24 @@ def check(network: Network, arrays: Arrays, where: str, layers: int | None = Non
 
 
 def _check_form(array: Array | None, shape: tuple[int, ...] | None, place: str) -> None:
-    form = None if array is None else f"{array.dtype} of {array.shape}"
-    wanted = None if shape is None else f"float32 of {shape}"
-    if form != wanted:
-        raise WeightsError(
-            "weights.array-shape",
-            "the array does not fit the layer",
-            where=place,
-            expected=wanted or "no such array",
-            found=form or "none",
-            remedy="Name the network that the file belongs to",
-        )
+    actual = "none" if array is None else f"{array.dtype} of {array.shape}"
+    expected = "no such array" if shape is None else f"float32 of {shape}"
+    if actual != expected:
+        what, remedy = "the array does not fit the layer", "Name the network that the file belongs to"
+        raise WeightsError("weights.array-shape", what, where=place, expected=expected, found=actual, remedy=remedy)
 
 
 def _check_values(array: Array, role: str, place: str) -> None:
-    # The extremes carry NaN and infinity along, and need no array of booleans as large as the file.
+    # NaN and infinity show in the extremes, without an array of booleans as large as the file.
     with np.errstate(invalid="ignore"):
         low, high = float(array.min()), float(array.max())
     if not np.isfinite(low + high) and not np.isfinite([low, high]).all():
-        code, bad, what, expected = (
-            "weights.not-finite",
-            ~np.isfinite(array),
-            "not a finite number",
-            "finite numbers only",
-        )
+        code, bad, what = "weights.not-finite", ~np.isfinite(array), "a number is not finite"
     elif role == "variance" and low < 0:
-        code, bad, what, expected = (
-            "weights.negative-variance",
-            array < 0,
-            "a negative variance",
-            "variances of at least 0",
-        )
+        code, bad, what = "weights.negative-variance", array < 0, "a variance is negative"
     else:
         return
     at = tuple(int(axis) for axis in np.argwhere(bad)[0])
-    raise WeightsError(
-        code,
-        what,
-        where=place,
-        expected=expected,
-        found=f"{int(bad.sum())} of {bad.size} wrong, the first at {at}: {array[at]}",
-        remedy="The file is damaged, or belongs to another network: download it again, or name its network",
-    )
+    found = f"{int(bad.sum())} of {bad.size} numbers, the first at {at}: {array[at]}"
+    remedy = "Download the file again if it is damaged, or name its network"
+    raise WeightsError(code, what, where=place, found=found, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Which weight file belongs to which published row: its name, its exact size, and whether anybody can have it."""
+"""The weight file of each published row: its name, its exact size, and whether it is available."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
 VARIABLE = "CSPBENCH_WEIGHTS"
-"""The folder where weight files are looked for."""
-
-SHA256 = 64
-"""Digits of a whole digest."""
+"""Environment variable with the folder of weight files."""
 
 SHIPPED = Path(__file__).parents[1] / "sample"
 
@@ -33,8 +30,8 @@ SHIPPED = Path(__file__).parents[1] / "sample"
 class WeightFile:
     """The weight file of a published row.
 
-    `size` is computed from the definition, with the 20-byte header, `short_size` with the 16-byte one; for a
-    checkpoint it is what the card prints, if anything. `sha256` may be only the digest's beginning.
+    `size` and `short_size` are computed from the definition, with the 20-byte and the 16-byte header; the size of a
+    checkpoint is the one that its card prints, if any. `sha256` may be a prefix of the digest.
     """
 
     table: str
@@ -51,7 +48,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Match:
-    """A model that stores exactly so many bytes in its first `layers` layers, of `total`."""
+    """A model whose first `layers` layers, of `total`, fill a file exactly."""
 
     model: str
     layers: int
@@ -59,18 +56,17 @@ class Match:
 
     @property
     def complete(self) -> bool:
-        """Whether the file would hold the whole model."""
         return self.layers == self.total
 
 
 def weight_files(names: list[str] | None = None) -> list[WeightFile]:
-    """The weight files of every row of the tables named, by default of all."""
-    chosen = [tables.load(name) for name in names] if names else tables.load_all()
-    return [of_row(row) for table in chosen for row in table.rows]
+    """The weight files of all rows of these tables, by default of all tables."""
+    loaded = [tables.load(name) for name in names] if names else tables.load_all()
+    return [of_row(row) for table in loaded for row in table.rows]
 
 
 def of_row(row: Row) -> WeightFile:
-    """The weight file of a row; of one that was never released the size alone, where its model is known."""
+    """The weight file of a row; if it was never released, only its size, provided that the model is known."""
     file, model = row.weights, row.model
     size = short = None
     if model is not None and (file is None or file.file.endswith(".weights")):
@@ -90,7 +86,7 @@ def of_row(row: Row) -> WeightFile:
 
 
 def _linked_elsewhere(row: Row) -> str | None:
-    """What to say of a row that prints no link, where another row does for the same file."""
+    """The note for a row that prints no link although another row links the same file."""
     if row.weights is None or _links(row):
         return None
     others = (other for table in tables.load_all() for other in table.rows if other.weights == row.weights)
@@ -101,14 +97,14 @@ def _links(row: Row) -> bool:
     return row.links.get("weight", NOTHING) != NOTHING
 
 
-def known_digest(model: str) -> str | None:
-    """The whole sha256 of the file that a model's authors published, where it is known."""
+def published_digest(model: str) -> str | None:
+    """The whole sha256 of the file that a model's authors published, if it is known."""
     files = MODELS[model].weights if model in MODELS else ()
-    return next((file.sha256 for file in files if file.sha256 and len(file.sha256) == SHA256), None)
+    return next((file.sha256 for file in files if file.sha256 and len(file.sha256) == 64), None)
 
 
-def known_arrays(model: str) -> str | None:
-    """The digest of the arrays that a model's authors published, where it is known."""
+def published_arrays(model: str) -> str | None:
+    """The digest of the arrays that a model's authors published, if it is known; see `arrays_digest`."""
     files = MODELS[model].weights if model in MODELS else ()
     return next((file.arrays for file in files if file.arrays), None)
 
@@ -119,8 +115,8 @@ def _sizes(model: str) -> tuple[int, int]:
     return Header().size + stored, SHORTEST + stored
 
 
-def known_names(model: str) -> list[str]:
-    """File names under which the weights of a model are looked for, the authors' first."""
+def file_names(model: str) -> list[str]:
+    """File names that `find` tries for a model, the authors' first."""
     stem = model.rpartition("/")[2]
     authors = [file.file for file in MODELS[model].weights]
     usual = [f"{stem}.weights", f"{stem}_final.weights", f"{stem}.safetensors", f"{stem}.pth"]
@@ -129,22 +125,22 @@ def known_names(model: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The file of a model: the name that is looked for first, its exact size, and whether it can be had."""
+    """The weight file that a model needs: the name that `find` tries first, its exact size and its availability."""
 
     name: str
     size: int | None
     status: Status | None
-    """None for a model of no row."""
+    """None for a model that belongs to no row."""
 
 
 def wanted(model: str) -> Wanted:
-    """The weight file that a model needs, after the row whose file is easiest to be had."""
+    """The weight file that a model needs, from the row whose file is easiest to get."""
     files = [of_row(row) for table in tables.load_all() for row in table.rows if row.model == model]
     order = get_args(Status)
     best = min(files, key=lambda file: order.index(file.status), default=None)
     if best is None:
-        return Wanted(known_names(model)[0], _sizes(model)[0], None)
-    return Wanted(best.file or known_names(model)[0], best.size, best.status)
+        return Wanted(file_names(model)[0], _sizes(model)[0], None)
+    return Wanted(best.file or file_names(model)[0], best.size, best.status)
 
 
 def looked_for(model: str | None) -> str | None:
@@ -154,23 +150,18 @@ def looked_for(model: str | None) -> str | None:
 
 
 def folder_of_weights() -> Path | None:
-    """The folder that `$CSPBENCH_WEIGHTS` names, None when it is not set."""
+    """The folder that `$CSPBENCH_WEIGHTS` names, None if it is not set; `WeightsError` if it does not exist."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None
     if not Path(folder).is_dir():
-        raise WeightsError(
-            "weights.not-a-folder",
-            f"${VARIABLE} is not a folder",
-            expected="a folder",
-            found=folder,
-            remedy="Correct or unset it",
-        )
+        what, remedy = f"${VARIABLE} is not a folder", "Correct or unset it"
+        raise WeightsError("weights.not-a-folder", what, found=folder, remedy=remedy)
     return Path(folder)
 
 
 def shipped(model: str) -> Path | None:
-    """The weight file that is part of this package: of the sample's models."""
+    """The weight file that comes with this package, for the sample's models."""
     path = SHIPPED / f"{model}.weights"
     return path if path.is_file() else None
 
@@ -178,8 +169,8 @@ def shipped(model: str) -> Path | None:
 def find(model: Model, folder: Path | None = None) -> Path | None:
     """The weight file of a model in a folder, by default `$CSPBENCH_WEIGHTS`: by name, else by its exact size.
 
-    Of a model whose file this package brings along, that one. A file that bears another model's name is not taken for
-    its size. Raises `WeightsError` where the size alone leaves it open which file, or which model's file, it is.
+    A file that comes with this package takes precedence. The size does not count for a file with another model's name.
+    Raises `WeightsError` if several files, or several models, have the size.
     """
     own = shipped(model.name)
     if own is not None:
@@ -187,34 +178,34 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
     folder = folder or folder_of_weights()
     if folder is None:
         return None
-    for name in known_names(model.name):
+    for name in file_names(model.name):
         if (folder / name).is_file():
             return folder / name
-    foreign = {name for other in MODELS if other != model.name for name in known_names(other)}
-    fits = [
+    foreign = {name for other in MODELS if other != model.name for name in file_names(other)}
+    candidates = [
         path
         for path in sorted(folder.glob("*.weights"))
         if path.name not in foreign and path.is_file() and path.stat().st_size in _sizes(model.name)
     ]
-    if not fits:
+    if not candidates:
         return None
-    models = [match.model for match in identify(fits[0]) if match.complete]
-    if len(fits) == 1 and models == [model.name]:
-        return fits[0]
-    if len(fits) == 1 and model.name not in models:  # the other header's size, by chance
+    models = [match.model for match in identify(candidates[0]) if match.complete]
+    if len(candidates) == 1 and models == [model.name]:
+        return candidates[0]
+    if len(candidates) == 1 and model.name not in models:  # has the other header, and this size by coincidence
         return None
     raise WeightsError(
         "weights.ambiguous-file",
-        f"cannot tell by its size alone which file is {model.name}'s",
+        f"the size alone does not identify the weight file of {model.name}",
         where=str(folder),
-        expected=f"one file called {model.name.rpartition('/')[2]}.weights",
-        found=", ".join(path.name for path in fits) + f", of a size that {', '.join(models)} have",
-        remedy="Rename the file so, or name it with --weights",
+        expected=f"one file named {model.name.rpartition('/')[2]}.weights",
+        found=", ".join(path.name for path in candidates) + f", with the size of {', '.join(models)}",
+        remedy="Rename the file, or pass it with --weights",
     )
 
 
 def fitting(size: int, header: Header) -> list[Match]:
-    """The models that a Darknet file of so many bytes fits, whole ones first; partly only at the end of a layer."""
+    """The models that fill a Darknet file of `size` bytes: complete ones, then those with a layer that ends there."""
     body = size - header.size
     whole, part = [], []
     for model, ends in _layer_ends().items():
@@ -231,23 +222,23 @@ def _layer_ends() -> dict[str, list[int]]:
 
 
 def identify(path: Path) -> list[Match]:
-    """The models whose weight file has exactly this file's size, or ends where this one ends.
+    """The models whose weight file has exactly this file's size, or has a layer that ends there.
 
-    Of a safetensors file that cspbench wrote, the model that it names; whether it fits, reading it tells.
+    For a safetensors file that cspbench wrote, the model that it names; `identify` does not read its tensors.
     """
     file = examine(path)
     if file.kind is Kind.SAFETENSORS:
-        found, _ = model_of(path)
-        total = len(found.build().layers)
-        return [Match(found.name, total, total)]
+        model, _ = model_of(path)
+        total = len(model.build().layers)
+        return [Match(model.name, total, total)]
     return fitting(file.size, read_header(file))
 
 
 def model_of(path: Path) -> tuple[Model, list[str]]:
-    """The model that a file is of, and those that store the same arrays in the same order.
+    """The model of a file, and the names of the models that store the same arrays in the same order.
 
-    Told by the size of a Darknet file or the name in a safetensors file; raises `WeightsError` where that leaves it
-    open.
+    Identified by the size of a Darknet file or the name in a safetensors file; raises `WeightsError` if that is
+    ambiguous.
     """
     file = examine(path)
     if file.kind is Kind.SAFETENSORS:
@@ -256,23 +247,17 @@ def model_of(path: Path) -> tuple[Model, list[str]]:
         name = network_name(path)
         if name in MODELS:
             return MODELS[name], []
-        raise _open(path, "no name of the catalogue in it")
+        raise _unidentified(path, "without the name of a known model")
     if file.kind in (Kind.ZIP, Kind.PICKLE):
-        raise _open(path, file.kind.value[0])
-    whole = [match.model for match in fitting(file.size, read_header(file)) if match.complete]
-    if not whole:
-        raise _open(path, f"{file.size} bytes, which no model of the catalogue has")
-    if len({layout(MODELS[name].build()) for name in whole}) > 1:
-        raise _open(path, f"a size that {', '.join(whole)} have")
-    return MODELS[whole[0]], whole[1:]
+        raise _unidentified(path, file.kind.value[0])
+    models = [match.model for match in fitting(file.size, read_header(file)) if match.complete]
+    if not models:
+        raise _unidentified(path, f"{file.size} bytes, unlike any known model")
+    if len({layout(MODELS[name].build()) for name in models}) > 1:
+        raise _unidentified(path, f"the size of {', '.join(models)}")
+    return MODELS[models[0]], models[1:]
 
 
-def _open(path: Path, found: str) -> WeightsError:
-    return WeightsError(
-        "weights.unknown-model",
-        "cannot tell which model the file belongs to",
-        where=str(path),
-        expected="a model's exact size",
-        found=found,
-        remedy="Name it with --model, or its cfg with --cfg",
-    )
+def _unidentified(path: Path, found: str) -> WeightsError:
+    what, remedy = "cannot identify the model of the file", "Name its model with --model, or its cfg with --cfg"
+    return WeightsError("weights.unknown-model", what, where=str(path), found=found, remedy=remedy)

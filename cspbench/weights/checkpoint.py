@@ -1,8 +1,8 @@
 """Checkpoints of timm and mmpretrain (.pth or safetensors) for the `timm/*` models, by their keys.
 
-mmpretrain's weights are timm's under other names, so a checkpoint is first put into timm's names. timm makes both
-parts of a stage with one convolution and joins part 1 before part 2; where the layer list has a convolution for each
-and joins them the other way round (CSPDarkNet-53), its arrays are cut and put in that order.
+mmpretrain's weights are timm's under other names, so a checkpoint's tensors are first renamed. timm computes both parts
+of a stage with one convolution and joins part 1 before part 2. The layer list of CSPDarkNet-53 has a convolution for
+each part and joins them in reverse, so these arrays are split and reordered.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cspbench.errors import WeightsError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 from cspbench.weights import pickled
-from cspbench.weights.arrays import Array, Weights, check, some
+from cspbench.weights.arrays import Array, Weights, check, first_names
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.darknet import STAGES
 from cspbench.zoo.resnet import CROSS_DEPTHS
 
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Where training scripts keep the arrays, in the order in which timm looks; averaged ones before the last step's."""
+"""Keys of the arrays in checkpoints of training scripts, in timm's order; averaged ones before the last step's."""
 
 BLOCK_CONVOLUTIONS = {"timm/cspdarknet53": 2, "timm/cspresnet50": 3, "timm/cspresnext50": 3}
-"""The models that can be read, and the convolutions of their residual blocks."""
+"""The models that can be read, and the number of convolutions in their residual blocks."""
 
 NORMALIZED = {
     "weight": "conv.weight",
@@ -37,7 +37,7 @@ NORMALIZED = {
     "mean": "bn.running_mean",
     "variance": "bn.running_var",
 }
-"""timm's names of the arrays of a convolution with batch norm, within its unit."""
+"""timm's names for the arrays of a convolution with batch norm, within its unit."""
 
 RENAMED = (
     (r"module\.", ""),  # from DataParallel
@@ -50,14 +50,14 @@ RENAMED = (
     (r"(stages\.\d+\.blocks\.\d+)\.conv(\d)\.weight$", r"\1.conv\2.conv.weight"),
     (r"(stages\.\d+\.blocks\.\d+)\.bn(\d)\.", r"\1.conv\2.bn."),
 )
-"""mmpretrain's names, anchored at the beginning, and timm's."""
+"""Patterns at the beginning of mmpretrain's names, and timm's names for them."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A convolution and its norm, as timm names them, for one of our convolutions.
+    """timm's name for a convolution with its norm that corresponds to one of ours.
 
-    `half` is the half of its filters that is ours. With `swapped` the two halves of its input come in another order.
+    `half`: ours is only this half of its filters. `swapped`: the two halves of its input are in reverse order.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Unit:
 
 
 def units(model: str) -> Iterator[Unit]:
-    """The convolutions of timm in the order of the layer list."""
+    """Timm's convolutions in the order of the layer list."""
     partitioned = model == "timm/cspdarknet53"
     yield Unit("stem.conv1")
     for stage, depth in enumerate([depth for _, depth in STAGES] if partitioned else CROSS_DEPTHS):
@@ -82,29 +82,27 @@ def units(model: str) -> Iterator[Unit]:
 
 
 def read(path: Path, network: Network) -> Weights:
-    """The arrays of a checkpoint; every tensor must fit, and none may be left over. Raises `WeightsError`."""
+    """The arrays of a checkpoint; raises `WeightsError` unless every tensor fits and none is left over."""
     if network.name not in BLOCK_CONVOLUTIONS:
         raise WeightsError(
             "checkpoint.not-darknet",
-            f"{examine(path).kind.value[0]} where {network.name} has a Darknet weight file",
+            f"the weights of {network.name} cannot be read from a checkpoint",
             where=str(path),
-            expected=f"Darknet's format: a checkpoint can be of {', '.join(BLOCK_CONVOLUTIONS)} only",
+            expected=f"a Darknet weight file, or {', '.join(BLOCK_CONVOLUTIONS)} as the model",
             remedy="Download the .weights file again, or name the checkpoint's model",
         )
-    tensors = _in_timms_names(_tensors(path))
+    tensors = _renamed(_tensors(path))
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     used: set[str] = set()
     ours = [index for index, layer in enumerate(network.layers) if isinstance(layer, Convolution)]
     for index, unit in zip(ours, units(network.name), strict=True):
         normalized = len(network.weights(index)) > 2
         for weight in network.weights(index):
-            role = weight.role if not normalized else NORMALIZED[weight.role]
-            name = f"{unit.name}.{role}"
-            used.add(name)
+            name = f"{unit.name}.{NORMALIZED[weight.role] if normalized else weight.role}"
             arrays[index][weight.role] = _array(path, tensors, name, weight.shape, unit)
-    left = sorted(tensors.keys() - used)
-    if left:
-        raise _unfit(path, f"the tensors of {network.name} only", f"also {some(left)}")
+            used.add(name)
+    if rest := sorted(tensors.keys() - used):
+        raise _unfit(path, f"only the tensors of {network.name}", f"also {first_names(rest)}")
     check(network, arrays, str(path))
     return Weights(path, tuple(arrays), len(arrays))
 
@@ -112,14 +110,14 @@ def read(path: Path, network: Network) -> Weights:
 def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, ...], unit: Unit) -> Array:
     theirs = shape if unit.half is None else (2 * shape[0], *shape[1:])
     if name not in tensors:
-        raise _unfit(path, f"a tensor {name} of {theirs}", f"none; it has {some(sorted(tensors))}")
+        raise _unfit(path, f"a tensor {name} of {theirs}", f"only {first_names(sorted(tensors))}")
     value = tensors[name]
     linear = name == "head.fc.weight" and tuple(value.shape) == shape[:2]  # the same numbers as a 1x1 convolution
     if tuple(value.shape) != theirs and not linear:
         raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
     array = np.asarray(value, np.float32) if isinstance(value, np.ndarray) else pickled.numbers(value)
     if array is None:
-        raise _unfit(path, f"{name} as plain floating-point numbers", f"{value.dtype}, {value.layout}, {value.device}")
+        raise _unfit(path, f"{name} as dense floating-point numbers", f"{value.dtype}, {value.layout}, {value.device}")
     if unit.half is not None:
         array = array[unit.half * shape[0] : (unit.half + 1) * shape[0]]
     if unit.swapped and array.ndim == 4:
@@ -127,7 +125,8 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
     return np.ascontiguousarray(array.reshape(shape))
 
 
-def _in_timms_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+def _renamed(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors under timm's names, without batch counters."""
     renamed = {}
     for name, value in tensors.items():
         if name.endswith("num_batches_tracked"):
@@ -145,33 +144,30 @@ def _tensors(path: Path) -> dict[str, Any]:
 
         with opened(path) as file:
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no iterator)
-            odd = [name for name, type_ in types.items() if type_ not in ("F16", "F32", "F64", "I64")]
-            if odd:  # bfloat16, which NumPy lacks, or integers
-                raise _unfit(path, "tensors of F16, F32 or F64", f"{types[odd[0]]} in {some(odd)}")
+            others = [name for name, type_ in types.items() if type_ not in ("F16", "F32", "F64", "I64")]
+            if others:  # bfloat16, which NumPy lacks, or integers
+                raise _unfit(path, "tensors of F16, F32 or F64", f"{types[others[0]]} in {first_names(others)}")
             return {name: file.get_tensor(name) for name in types}
     if kind not in (Kind.ZIP, Kind.PICKLE):
         raise examine(path).refused(Kind.ZIP)
     from torch import Tensor
 
-    found = pickled.load(path, kind)
+    state = pickled.load(path, kind)
     for key in NESTED:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
             break
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        held = f"a {type(found).__name__}"
-        if isinstance(found, dict):
-            held = some([str(key) for key, value in found.items() if not isinstance(value, Tensor)])
-        raise _unfit(path, f"tensors by name, or such under {', '.join(NESTED)}", held or "nothing")
-    return {str(name): value for name, value in found.items()}
+    expected = f"tensors by name, at the top or under {', '.join(NESTED)}"
+    if not isinstance(state, dict):
+        raise _unfit(path, expected, f"a {type(state).__name__}")
+    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    if others or not state:
+        raise _unfit(path, expected, first_names(others) or "nothing")
+    return {str(name): value for name, value in state.items()}
 
 
 def _unfit(path: Path, expected: str, found: str) -> WeightsError:
+    what, remedy = "the checkpoint does not fit", f"Name its model with --model: {', '.join(BLOCK_CONVOLUTIONS)}"
     return WeightsError(
-        "checkpoint.other-tensors",
-        "the checkpoint does not fit",
-        where=str(path),
-        expected=expected,
-        found=found,
-        remedy="Choose its model with --model: timm/cspdarknet53, timm/cspresnet50 or timm/cspresnext50",
+        "checkpoint.other-tensors", what, where=str(path), expected=expected, found=found, remedy=remedy
     )

@@ -1,6 +1,6 @@
-"""Darknet `.weights` files, read and written strictly: every byte has its place, or the file is refused.
+"""Darknet `.weights` files, read and written strictly: a file with a missing or a surplus byte is refused.
 
-Darknet itself checks nothing: it ignores what is left over and leaves random numbers where a file ends early.
+Darknet itself checks nothing: it ignores surplus bytes, and layers that a file lacks keep random numbers.
 """
 
 from __future__ import annotations
@@ -21,73 +21,51 @@ from cspbench.weights.header import SHORTEST, Header
 
 
 def read(path: Path, network: Network, partial: bool = False) -> Weights:
-    """The arrays of a `.weights` file; they are views of the mapped file, which is not copied.
+    """The arrays of a `.weights` file, as views of the memory-mapped file. Raises `WeightsError`.
 
-    With `partial` the file may end after any layer (`*.conv.N`, which Darknet's `partial` command writes); the layers
-    it holds are counted up to the next one that would store something. Raises `WeightsError`.
+    With `partial` the file may end after any layer (`*.conv.N`, which Darknet's `partial` command writes). Layers that
+    store nothing count as present up to the first missing array.
     """
     file = examine(path)
     header = read_header(file)
-    layers = _fitting(file, header, network, partial)
+    layers = _layer_count(file, header, network, partial)
     numbers = np.zeros(0, STORED)
     if file.size > header.size:  # an empty file cannot be mapped
         try:
             numbers = np.memmap(path, STORED, "r", header.size, ((file.size - header.size) // STORED.itemsize,))
         except (OSError, ValueError) as error:
-            raise WeightsError(
-                "weights.changed",
-                "the file has changed while it was read",
-                where=str(path),
-                expected=f"{file.size} bytes",
-                found=str(error),
-                remedy="Wait until it is complete, then try again",
-            ) from error
+            what, remedy = "the file changed while it was read", "Try again when it is complete"
+            raise WeightsError("weights.changed", what, where=str(path), found=str(error), remedy=remedy) from error
     arrays = _arrays(numbers.view(np.ndarray), network, layers, header.transposed)
     check(network, arrays, str(path), layers)
     return Weights(path, arrays, layers, header)
 
 
 def read_header(file: Examined) -> Header:
-    """The header of a file that passes for Darknet's."""
+    """The header of a Darknet file; raises `WeightsError` if the file is another kind, or ends within its header."""
     if file.kind is not Kind.DARKNET:
         raise file.refused()
+    where = str(file.path)
     if file.size >= SHORTEST:
         header = Header.unpack(file.head)
         if not header.plausible:
-            raise WeightsError(
-                "weights.not-darknet",
-                "not a Darknet weight file",
-                where=str(file.path),
-                expected="a version such as 0.1.0 or 0.2.5 in front",
-                found=header.version,
-                remedy="Give the .weights file itself",
-            )
+            what, expected = "not a Darknet weight file", "a version such as 0.1.0 or 0.2.5 at the beginning"
+            raise WeightsError("weights.not-darknet", what, where=where, expected=expected, found=header.version)
         if file.size >= header.size:
             return header
-    raise WeightsError(
-        "weights.too-short",
-        "the file ends within its header",
-        where=str(file.path),
-        expected="16 or 20 bytes of header, then the first layer",
-        found=f"{file.size} bytes",
-        remedy="Download it again",
-    )
+    what, remedy = "the file ends within its header", "Download it again"
+    raise WeightsError("weights.too-short", what, where=where, found=f"{file.size} bytes", remedy=remedy)
 
 
 def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:
-    """Write a `.weights` file, whole or not at all; arrays that do not fit or are not finite are refused."""
+    """Write a `.weights` file, whole or not at all; raises `WeightsError` for arrays that `check` refuses."""
     header = header or Header()
     check(network, arrays, f"arrays for {path}")
     try:
         packed = header.pack()
     except struct.error as error:
-        raise WeightsError(
-            "weights.header-numbers",
-            "the header's numbers do not fit",
-            where=str(path),
-            found=str(error),
-            remedy="Correct the header",
-        ) from error
+        what = "the header's numbers are out of range"
+        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error)) from error
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
         stream.write(packed)
         for index, layer in enumerate(network.layers):
@@ -112,30 +90,29 @@ def _arrays(numbers: Array, network: Network, layers: int, transposed: bool) -> 
     return tuple(arrays)
 
 
-def _fitting(file: Examined, header: Header, network: Network, partial: bool) -> int:
-    """How many layers the file holds, by its size alone; raises when it ends elsewhere than it should."""
+def _layer_count(file: Examined, header: Header, network: Network, partial: bool) -> int:
+    """How many layers the file holds, by its size alone; raises `WeightsError` if that is not the expected one."""
     ends = [STORED.itemsize * numbers for numbers in numbers_after(network)]
     body = file.size - header.size
     if body == ends[-1]:
         return len(network.layers)
     boundary = body > 0 and body in ends
-    held = bisect_right(ends, body)  # layers that end at or before the file's end
+    layers = bisect_right(ends, body)  # those that end at or before the file's end
     if partial and boundary:
-        return held
-    what = _misfit(network, ends, body)
+        return layers
     raise WeightsError(
         "weights.too-long" if body > ends[-1] else "weights.too-short",
-        what,
+        _misfit(network, ends, body),
         where=str(file.path),
         expected=f"{header.size + ends[-1]} bytes for {network.name}",
         found=str(file.size),
-        remedy=_remedy(file, header, network, held if boundary else None, ends[-1]),
+        remedy=_remedy(file, header, network, layers if boundary else None, ends[-1]),
     )
 
 
 def _misfit(network: Network, ends: list[int], body: int) -> str:
     if body > ends[-1]:
-        return f"{body - ends[-1]} bytes are left over after {network.place(len(network.layers) - 1)}"
+        return f"{body - ends[-1]} surplus bytes after {network.place(len(network.layers) - 1)}"
     index = bisect_right(ends, body)
     at = ends[index - 1] if index else 0
     for weight in network.weights(index):
@@ -144,7 +121,7 @@ def _misfit(network: Network, ends: list[int], body: int) -> str:
             missing = f"{at + size - body} of its {size} bytes are missing"
             return f"the file ends in {network.place(index)}, {weight.role}: {missing}"
         at += size
-    raise AssertionError("a layer that ends behind the file has an array that does")
+    raise AssertionError("the file ends within this layer, so within one of its arrays")
 
 
 def _remedy(file: Examined, header: Header, network: Network, boundary: int | None, whole: int) -> str:
@@ -153,13 +130,12 @@ def _remedy(file: Examined, header: Header, network: Network, boundary: int | No
     names = [match.model for match in fitting(file.size, header) if match.complete and match.model != network.name]
     advice = []
     if names:
-        advice.append(f"Exactly this size have {', '.join(names)}: choose with --model")
+        advice.append(f"Pass one of the models of this size with --model: {', '.join(names)}")
     if boundary is not None:
         advice.append(f"It ends exactly after layer {boundary - 1}: --partial reads its {boundary} layers")
     if not advice:
-        advice.append("No model of the catalogue has this size: download it again, or name its cfg with --cfg")
-    other = 36 - header.size
-    if file.size == other + whole:
-        likely = Header(0, 2, 0) if other == 20 else Header(0, 1, 0)
-        advice.append(f"it would fit with a header of {other} bytes, as version {likely.version} has")
+        advice.append("No known model has this size: download the file again, or pass its cfg with --cfg")
+    for likely in (Header(0, 1, 0), Header(0, 2, 0)):
+        if likely.size != header.size and file.size == likely.size + whole:
+            advice.append(f"it would fit with a header of {likely.size} bytes, as in version {likely.version}")
     return "; ".join(advice)

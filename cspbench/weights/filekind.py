@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes before anyone parses it: what passes for weights is often something else."""
+"""The kind of a file, from a few of its bytes before anything parses it: many supposed weight files are not."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from cspbench.errors import WeightsError
 from cspbench.io import open_file, read_part
 
 SAMPLE = 4096
-"""Bytes looked at in the beginning, the middle and the end."""
+"""Bytes that are read at the beginning, in the middle and at the end."""
 
 
 class Kind(Enum):
-    """A format: what it is called, and what to do when a weight file was wanted."""
+    """A format: its description, and the remedy where a weight file was expected."""
 
     DARKNET = "a Darknet weight file", ""
     SAFETENSORS = "a safetensors file", "Convert it: `cspbench weights convert FILE --to darknet`"
-    ZIP = "a zip archive, as torch.save writes (.pth)", "It is read for timm/* models only; unpack any other archive"
-    PICKLE = "a Python pickle, as old checkpoints are (.pth)", "It is read for timm/* models only"
-    HTML = "an HTML page", "Download the file itself: large files at Google Drive ask to confirm first"
-    LFS = "a Git LFS pointer", "Fetch the file behind it: `git lfs pull`"
+    ZIP = "a zip archive, as torch.save writes (.pth)", "Only timm/* models are read from it; unpack any other archive"
+    PICKLE = "a Python pickle, as old checkpoints are (.pth)", "Only timm/* models are read from it"
+    HTML = "an HTML page", "Download the file itself: Google Drive asks for confirmation of large files first"
+    LFS = "a Git LFS pointer", "Download the file it stands for: `git lfs pull`"
     GZIP = "a gzip archive", "Unpack it first"
-    HDF5 = "an HDF5 file, as Keras writes", "Take the file it was converted from"
-    TEXT = "text", "Give the weight file and not, say, its cfg"
-    ZEROS = "nothing but zeros", "The download has failed: fetch it again"
+    HDF5 = "an HDF5 file, as Keras writes", "Use the file it was converted from"
+    TEXT = "text", "Pass the weight file, not its cfg or another text"
+    ZEROS = "nothing but zeros", "Download it again"
 
 
 @dataclass(frozen=True)
 class Examined:
     """A regular file that is not empty: its size, its first bytes and its kind.
 
-    Whatever is not known to be anything else counts as Darknet's, whose files begin with version numbers only.
+    Darknet's files begin with version numbers only, so any file that is not recognized as another kind counts as one.
     """
 
     path: Path
@@ -41,42 +41,33 @@ class Examined:
     head: bytes
     kind: Kind
 
-    def refused(self, wanted: Kind = Kind.DARKNET) -> WeightsError:
-        """The error for a file that is not of the kind wanted."""
+    def refused(self, expected: Kind = Kind.DARKNET) -> WeightsError:
+        """The error where a file of the kind `expected` is required."""
         found, remedy = self.kind.value
+        what, kind = "the weight file has another format", expected.value[0]
         return WeightsError(
-            "weights.other-kind",
-            "not a weight file of that kind",
-            where=str(self.path),
-            expected=wanted.value[0],
-            found=found,
-            remedy=remedy or None,
+            "weights.other-kind", what, where=str(self.path), expected=kind, found=found, remedy=remedy or None
         )
 
 
 def examine(path: Path) -> Examined:
-    """Look at a file without reading more than a few pages of it, however large it says to be."""
+    """Examine a file without reading more than a few pages of it; raises `WeightsError` if it cannot be read."""
     try:
         with open_file(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             head = read_part(stream, 0, SAMPLE)
-            zeros = not any(head) and not any(
-                any(read_part(stream, max(0, at), SAMPLE)) for at in (size // 2, size - SAMPLE)
-            )
+            others = (read_part(stream, max(0, at), SAMPLE) for at in (size // 2, size - SAMPLE))
+            zeros = not any(head) and not any(map(any, others))
     except IsADirectoryError as error:
-        raise _unusable(path, "weights.not-a-file", "not a file", "a folder", "Name the weight file itself") from error
+        what = "the path of the weight file is a folder"
+        raise WeightsError("weights.not-a-file", what, where=str(path), remedy="Name the file itself") from error
     except OSError as error:
-        found = error.strerror or str(error)
-        raise _unusable(
-            path, "weights.unreadable", "the weight file cannot be read", found, "Check the path and its permissions"
-        ) from error
+        what, found = "the weight file cannot be read", error.strerror or str(error)
+        remedy = "Check the path and its permissions"
+        raise WeightsError("weights.unreadable", what, where=str(path), found=found, remedy=remedy) from error
     if not head:
-        raise _unusable(path, "weights.empty", "the file is empty", "0 bytes", "Download it again")
+        raise WeightsError("weights.empty", "the file is empty", where=str(path), remedy="Download it again")
     return Examined(path, size, head, Kind.ZEROS if zeros else _kind(head, size))
-
-
-def _unusable(path: Path, code: str, what: str, found: str, remedy: str) -> WeightsError:
-    return WeightsError(code, what, where=str(path), expected="a readable weight file", found=found, remedy=remedy)
 
 
 def _kind(head: bytes, size: int) -> Kind:

@@ -11,10 +11,10 @@ SHORTEST = 16
 
 @dataclass(frozen=True)
 class Header:
-    """Version and images seen in training; by default what Darknet writes today.
+    """Version, and images seen in training; by default the version that Darknet writes today.
 
-    `seen` takes 8 bytes from version 0.2 on and 4 before it, and 4 too where `major` or `minor` is used as a flag
-    (1000 and more, as in the original engine): the header has 20 or 16 bytes.
+    `seen` takes 8 bytes from version 0.2 on and 4 before it, so the header has 20 or 16 bytes. It also takes 4 where
+    `major` or `minor` serves as a flag (1000 and more, as in the original engine).
     """
 
     major: int = 0
@@ -29,7 +29,6 @@ class Header:
 
     @property
     def size(self) -> int:
-        """Bytes of the header."""
         return 20 if self.wide else SHORTEST
 
     @property
@@ -39,21 +38,20 @@ class Header:
 
     @property
     def plausible(self) -> bool:
-        """Whether any Darknet may have written these numbers; the bytes of other files read as huge ones."""
+        """Whether any Darknet may have written these numbers; bytes of other files read as huge ones."""
         return all(0 <= number < 10_000 for number in (self.major, self.minor, self.revision))
 
     @property
     def version(self) -> str:
-        """As in "0.2.5"."""
         return f"{self.major}.{self.minor}.{self.revision}"
 
     def pack(self) -> bytes:
-        """The bytes of the header; raises `struct.error` for numbers that do not fit."""
+        """The bytes of the header; raises `struct.error` for numbers that are out of range."""
         return struct.pack("<iiiQ" if self.wide else "<iiiI", self.major, self.minor, self.revision, self.seen)
 
     @classmethod
     def unpack(cls, data: bytes) -> Header:
-        """The header that `data`, at least `SHORTEST` bytes, begins with; `seen` is 0 where its bytes are missing."""
+        """The header at the beginning of `data`, at least `SHORTEST` bytes; `seen` is 0 if its bytes are missing."""
         version = cls(*struct.unpack_from("<iii", data))
         form = "<Q" if version.wide else "<I"
         seen = struct.unpack_from(form, data, 12)[0] if len(data) >= version.size else 0

@@ -1,4 +1,4 @@
-"""Arrays into the torch module of a network, and out of it."""
+"""Arrays into the torch module of a network, and out of one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights, check
 
 NO_EPSILON = torch.finfo(torch.float32).tiny
-"""Vanishes beside any variance that `OUTSIDE_1E6` makes, and is positive, which torch may insist on."""
+"""Negligible beside any variance under `OUTSIDE_1E6`, and positive, as torch requires in some versions."""
 
 
 class Epsilon(Enum):
-    """How batch normalisation keeps from dividing by zero; it shows where a variance is below about 1e-3.
+    """Where batch normalisation adds its epsilon; this affects outputs where a variance is below about 1e-3.
 
     Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5), Pelee's Caffe (1e-3).
     Outside: sqrt(var) + e, the original engine.
@@ -33,30 +33,22 @@ class Epsilon(Enum):
 def load(
     module: fx.GraphModule, network: Network, weights: Weights, epsilon: Epsilon = Epsilon.INSIDE_1E5
 ) -> fx.GraphModule:
-    """Copy all arrays into a module made by `to_module(network)`, in place, under that rule of the epsilon.
+    """Copy all arrays into a module from `to_module(network)`, in place; returns the module.
 
-    Folding the batch norm afterwards keeps the rule. Raises `WeightsError` for the weights of a partial file.
+    `epsilon` holds for all its batch norms, also after they are folded. Raises `WeightsError` for partial or unfit
+    arrays and for a module of another network.
     """
     if not weights.complete:
-        raise WeightsError(
-            "weights.partial",
-            f"only the first {weights.layers} of {len(weights.arrays)} layers are there",
-            where=str(weights.path),
-            expected=f"all layers of {network.name}",
-            remedy="Take the complete file: a partial one (*.conv.N) is for training on",
-        )
+        what = f"the file holds only {weights.layers} of {len(weights.arrays)} layers of {network.name}"
+        remedy = "Use the complete file: a partial one (*.conv.N) is a start for training"
+        raise WeightsError("weights.partial", what, where=str(weights.path), remedy=remedy)
     check(network, weights.arrays, str(weights.path))
-    tensors = _tensors(module)
-    for index in range(len(network.layers)):
-        for role, array in weights.arrays[index].items():
-            path = _place(network, index, role)
-            tensor = _taken(tensors, path, array.shape, network)
-            values: Tensor = torch.from_numpy(np.array(array))  # a copy: torch warns of memory it must not write to
-            if role == "variance" and epsilon is Epsilon.OUTSIDE_1E6:
-                values = (values.double().sqrt() + 1e-6).square()
-            with torch.no_grad():
-                tensor.copy_(values)
-    _none_left(tensors, network)
+    for index, role, _, tensor in _tensors(module, network):
+        values = torch.from_numpy(np.array(weights.arrays[index][role]))  # a copy: torch warns of read-only memory
+        if role == "variance" and epsilon is Epsilon.OUTSIDE_1E6:
+            values = (values.double().sqrt() + 1e-6).square()
+        with torch.no_grad():
+            tensor.copy_(values)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.eps = NO_EPSILON if epsilon is Epsilon.OUTSIDE_1E6 else float(epsilon.value.removeprefix("inside-"))
@@ -64,57 +56,44 @@ def load(
 
 
 def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array], ...]:
-    """The arrays of a module, as a copy for writing; its batch norm must not have been folded.
+    """Copies of the arrays of a module from `to_module(network)` whose batch norms are not folded.
 
-    Variances that were loaded as `OUTSIDE_1E6` are turned back, which is exact up to rounding; all else is exact.
+    Variances that were loaded as `OUTSIDE_1E6` are converted back, exact up to rounding; all others are exact. Raises
+    `WeightsError` for a module of another network.
     """
-    tensors = _tensors(module)
     parts = dict(module.named_modules())
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
-    for index in range(len(network.layers)):
-        for weight in network.weights(index):
-            path = _place(network, index, weight.role)
-            tensor = _taken(tensors, path, weight.shape, network).detach().cpu()
-            if weight.role == "variance" and parts[path.rpartition(".")[0]].eps == NO_EPSILON:
-                tensor = (tensor.double().sqrt() - 1e-6).square()
-            arrays[index][weight.role] = np.array(tensor.float().numpy())
-    _none_left(tensors, network)
+    for index, role, name, tensor in _tensors(module, network):
+        values = tensor.detach().cpu()
+        if role == "variance" and parts[name.rpartition(".")[0]].eps == NO_EPSILON:
+            values = (values.double().sqrt() - 1e-6).square()
+        arrays[index][role] = np.array(values.float().numpy())
     return tuple(arrays)
 
 
-def _tensors(module: fx.GraphModule) -> dict[str, Tensor]:
-    return {name: value for name, value in module.state_dict(keep_vars=True).items() if "num_batches" not in name}
-
-
-def _taken(tensors: dict[str, Tensor], path: str, shape: tuple[int, ...], network: Network) -> Tensor:
-    tensor = tensors.pop(path, None)
-    if tensor is None or tuple(tensor.shape) != tuple(shape):
-        raise WeightsError(
-            "weights.other-module",
-            f"the module is not what to_module makes of {network.name}",
-            where=path,
-            expected=f"a tensor of {tuple(shape)}",
-            found="none" if tensor is None else str(tuple(tensor.shape)),
-            remedy="Load before the batch norm is folded",
-        )
-    return tensor
-
-
-def _none_left(tensors: dict[str, Tensor], network: Network) -> None:
-    if tensors:
-        raise WeightsError(
-            "weights.other-module",
-            f"the module has more than {network.name} stores",
-            found=", ".join(tensors),
-            remedy="Load into the module of the same network, before the batch norm is folded",
-        )
+def _tensors(module: fx.GraphModule, network: Network) -> list[tuple[int, str, str, Tensor]]:
+    """Layer, role, name in the module and tensor of every stored array; the module must have exactly these."""
+    state = {name: value for name, value in module.state_dict(keep_vars=True).items() if "num_batches" not in name}
+    tensors = []
+    code, what = "weights.other-module", f"the module is not the unfolded module of {network.name}"
+    for index in range(len(network.layers)):
+        for weight in network.weights(index):
+            name = _name(network, index, weight.role)
+            tensor = state.pop(name, None)
+            if tensor is None or tuple(tensor.shape) != weight.shape:
+                found = "none" if tensor is None else str(tuple(tensor.shape))
+                raise WeightsError(code, what, where=name, expected=f"a tensor of {weight.shape}", found=found)
+            tensors.append((index, weight.role, name, tensor))
+    if state:
+        raise WeightsError(code, what, expected="no more tensors", found=", ".join(state))
+    return tensors
 
 
 _NORM = {"bias": "bn.bias", "scale": "bn.weight", "mean": "bn.running_mean", "variance": "bn.running_var"}
 
 
-def _place(network: Network, index: int, role: str) -> str:
-    """The name in the module's state dict of an array of layer `index`."""
+def _name(network: Network, index: int, role: str) -> str:
+    """The name of an array of layer `index` in the module's state dict."""
     layer = network.layers[index]
     match layer:
         case Convolution():

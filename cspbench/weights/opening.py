@@ -1,4 +1,4 @@
-"""A weight file of any kind, told by its contents."""
+"""Weight files of any format, detected from their contents."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cspbench.weights.filekind import Kind, examine
 
 
 def open_weights(path: Path, network: Network, partial: bool = False) -> Weights:
-    """Read a Darknet, safetensors or checkpoint file for `network`; torch is imported for a .pth only.
+    """Read a Darknet, safetensors or checkpoint file for `network`; only a checkpoint imports torch.
 
-    `partial` is for Darknet's files alone. Raises `WeightsError`.
+    `partial` applies to Darknet files only. Raises `WeightsError`.
     """
     kind = examine(path).kind
     if kind in (Kind.ZIP, Kind.PICKLE):

@@ -1,4 +1,4 @@
-"""Weights as safetensors: one tensor `layers.{i}.{role}` an array, network and Darknet header as metadata."""
+"""Weights as safetensors: one tensor `layers.{i}.{role}` per array; network and Darknet header as metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from cspbench.errors import WeightsError, brief
 from cspbench.io import replacing
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Arrays, Weights, check, some
+from cspbench.weights.arrays import Array, Arrays, Weights, check, first_names
 from cspbench.weights.header import Header
 
 
@@ -26,23 +26,19 @@ def opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="numpy") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            "weights.safetensors-unreadable",
-            "the safetensors file cannot be read",
-            where=str(path),
-            found=brief(str(error), 120),
-            remedy="Download it again",
-        ) from error
+        code, what = "weights.safetensors-unreadable", "the safetensors file cannot be read"
+        found, remedy = brief(str(error), 120), "Download it again"
+        raise WeightsError(code, what, where=str(path), found=found, remedy=remedy) from error
 
 
 def network_name(path: Path) -> str | None:
-    """The network a file says to belong to; None for a safetensors file that cspbench did not write."""
+    """The network that a file names in its metadata; None for a safetensors file that cspbench did not write."""
     with opened(path) as file:
         return (file.metadata() or {}).get("network")
 
 
 def read(path: Path, network: Network) -> Weights:
-    """The arrays of a safetensors file that cspbench wrote; every tensor must fit, and none may be left over."""
+    """The arrays of a file that cspbench wrote; `WeightsError` unless every tensor fits and none is left over."""
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     with opened(path) as file:
         header = _header(file.metadata() or {})
@@ -53,13 +49,13 @@ def read(path: Path, network: Network) -> Weights:
                 if name not in names:
                     raise _unfit(path, network, f"a tensor {name}", "none")
                 del names[name]
-                form = file.get_slice(name)
-                if (form.get_dtype(), tuple(form.get_shape())) != ("F32", weight.shape):
-                    found = f"{form.get_dtype()} of {tuple(form.get_shape())}"
+                tensor = file.get_slice(name)
+                if (tensor.get_dtype(), tuple(tensor.get_shape())) != ("F32", weight.shape):
+                    found = f"{tensor.get_dtype()} of {tuple(tensor.get_shape())}"
                     raise _unfit(path, network, f"{name} as F32 of {weight.shape}", found)
                 arrays[index][weight.role] = file.get_tensor(name)
     if names:
-        raise _unfit(path, network, "no more tensors", some(list(names)))
+        raise _unfit(path, network, "no more tensors", first_names(list(names)))
     check(network, arrays, str(path))
     return Weights(path, tuple(arrays), len(arrays), header)
 
@@ -79,13 +75,8 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
-            raise WeightsError(
-                "disk.write-failed",
-                "cannot be written",
-                where=str(path),
-                found=str(error),
-                remedy="Choose a place that can be written, with space left",
-            ) from error
+            what, remedy = "cannot be written", "Choose a writable location with free space"
+            raise WeightsError("disk.write-failed", what, where=str(path), found=str(error), remedy=remedy) from error
 
 
 def _header(metadata: dict[str, str]) -> Header | None:
@@ -97,11 +88,5 @@ def _header(metadata: dict[str, str]) -> Header | None:
 
 
 def _unfit(path: Path, network: Network, expected: str, found: str) -> WeightsError:
-    return WeightsError(
-        "weights.other-tensors",
-        f"the tensors are not those of {network.name}",
-        where=str(path),
-        expected=expected,
-        found=found,
-        remedy="Name the network that it was converted for with --model",
-    )
+    what, remedy = f"the tensors are not those of {network.name}", "Name the network of the file with --model"
+    return WeightsError("weights.other-tensors", what, where=str(path), expected=expected, found=found, remedy=remedy)

@@ -1,4 +1,4 @@
-"""What a weight file holds, in a few lines."""
+"""A summary of a weight file in a few lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights
 
 SMALL_VARIANCE = 1e-3
-"""Below it the place and size of the batch norm's epsilon show in the outputs (spec of Darknet, section 0)."""
+"""Below it the rule for the batch norm's epsilon affects outputs visibly (spec of Darknet, section 0)."""
 
 
 def summary(
@@ -16,10 +16,10 @@ def summary(
     published: str | None = None,
     published_arrays: str | None = None,
 ) -> dict[str, str]:
-    """Lines by label.
+    """Facts by label.
 
-    `alike` are models that store the same arrays in the same order, `published` the digest of the authors' file and
-    `published_arrays` that of its arrays.
+    `alike`: models that store the same arrays in the same order. `published`: sha256 of the authors' file.
+    `published_arrays`: digest of its arrays.
     """
     by_role: dict[str, list[Array]] = {}
     for arrays in weights.arrays:
@@ -31,16 +31,16 @@ def summary(
     if weights.header is not None:
         header = weights.header
         lines["header"] = f"version {header.version}, {header.size} bytes, {header.seen} images seen in training"
-    lines["network"] = network.name + (f" (as well as {', '.join(alike)}: the same arrays)" if alike else "")
+    lines["network"] = network.name + (f" (or {', '.join(alike)}, with the same arrays)" if alike else "")
     lines["layers"] = f"{weights.layers} of {len(weights.arrays)}, {with_arrays} of them with arrays"
     lines["numbers"] = f"{numbers}, all finite"
-    for role, found in by_role.items():
-        low, high = min(float(array.min()) for array in found), max(float(array.max()) for array in found)
+    for role, group in by_role.items():
+        low, high = min(float(array.min()) for array in group), max(float(array.max()) for array in group)
         lines[role] = f"{low:.6g} to {high:.6g}"
     if "variance" in by_role:
         small = sum(int((array < SMALL_VARIANCE).sum()) for array in by_role["variance"])
         total = sum(array.size for array in by_role["variance"])
-        lines["variance"] += f"; {small} of {total} below {SMALL_VARIANCE:g}, where the epsilon rule shows"
+        lines["variance"] += f"; {small} of {total} below {SMALL_VARIANCE:g}, where the epsilon rule matters"
     if weights.complete:
         lines["arrays"] = weights.digest
         if published_arrays is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import processes
 
 from cspbench.weights.arrays import digest
-from cspbench.weights.catalogue import known_arrays, shipped
+from cspbench.weights.catalogue import published_arrays, shipped
 
 MODEL = "sample-csp-classifier"
 
@@ -30,7 +30,7 @@ def test_a_converted_file_is_judged_as_the_published_weights(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     converted = evaluated(tmp_path, "--weights", "a.safetensors")
-    assert converted["identity"]["weights"] == f"arrays:{known_arrays(MODEL)}"
+    assert converted["identity"]["weights"] == f"arrays:{published_arrays(MODEL)}"
     assert {claim["table"] for claim in converted["claims"]} == {"sample-classification"}
     assert [claim["why"] for claim in converted["claims"]] == [[], []]
     original = evaluated(tmp_path)

@@ -12,7 +12,7 @@ from weight_files import random_arrays
 from cspbench.errors import WeightsError
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Shortcut
 from cspbench.network.network import Network
-from cspbench.weights.arrays import Array, Weights, check, digest, layout, numbers_after, some
+from cspbench.weights.arrays import Array, Weights, check, digest, first_names, layout, numbers_after
 
 NET = Network(
     "net",
@@ -180,10 +180,10 @@ def test_the_digest_of_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_some_of_many_names(count: int, text: str) -> None:
-    assert some([f"n{at}" for at in range(count)]) == text
+    assert first_names([f"n{at}" for at in range(count)]) == text
 
 
 def test_a_name_in_a_message_is_short() -> None:
-    assert some(["x" * 80]) == "x" * 80
-    assert len(some(["x" * 81])) == 80
-    assert some(["a", "b", "c"], most=2) == "a, b and 1 more"
+    assert first_names(["x" * 80]) == "x" * 80
+    assert len(first_names(["x" * 81])) == 80
+    assert first_names(["a", "b", "c"], limit=2) == "a, b and 1 more"
