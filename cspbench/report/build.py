@@ -183,7 +183,7 @@ def _compared(
         comparison = ComparisonResult(printed.text, known.text if known else None, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
-            notes.append(f"comparison rests on {base.label}'s published {against.printed}")
+            notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
         cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
     return replace(row, cells=cells)
 
