@@ -80,6 +80,12 @@ def _confidence(row: CountsRow) -> str | None:
     return model.confidence if model else None
 
 
+def _unknown(row: CountsRow) -> str | None:
+    """What is not known of the row's model."""
+    model = MODELS.get(row.counted.model or "")
+    return model.unknown if model else None
+
+
 def _definition(row: CountsRow) -> str:
     definition, confidence = row.report.definition or "-", _confidence(row)
     return definition if confidence in (None, "certain") else f"{definition}, {confidence}"
@@ -169,6 +175,7 @@ def as_json(row: CountsRow) -> dict[str, Any]:
         "model": counted.model,
         "definition": report.definition,
         "confidence": _confidence(row),
+        "unknown": _unknown(row),
         "size": list(counted.size) if counted.size else None,
         "network": counted.network,
         **{metric: _cell_json(*each) for metric, each in zip(COUNTED, _cells(row), strict=True)},
