@@ -13,7 +13,6 @@ from refusals import refuses
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.decode_anchors import Floats, decode, priors
 from cspbench.detection.soft_nms import suppress
-from cspbench.errors import DefinitionError
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox, Yolo
 from cspbench.zoo.pelee_ssd import NEXT_SIZES, SIZES, anchors, pelee_304
 from cspbench.zoo.recipe import HardNms, SoftNms
@@ -181,7 +180,7 @@ def test_what_cannot_be_decoded_is_refused() -> None:
     with refuses("network.not-finite", found="inf"):
         decode([raw], [layer], SIZE, [EXTENT] * 2, 0.0, ["first", "second"])
     yolo = Yolo(sources=(0,), mask=(0,), anchors=((1.0, 1.0),), classes=1)
-    with pytest.raises(DefinitionError, match="no head of a quoted detector"):
+    with refuses("network.not-a-quoted-head", found="[yolo]"):
         decode([noise(1, 6, 1, 1)], [yolo], SIZE, [EXTENT], 0.0, ["one"])
 
 
