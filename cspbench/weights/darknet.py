@@ -49,8 +49,14 @@ def read_header(file: Examined) -> Header:
     if file.size >= SHORTEST:
         header = Header.unpack(file.head)
         if not header.plausible:
-            what, expected = "not a Darknet weight file", "a version such as 0.1.0 or 0.2.5 at the beginning"
-            raise WeightsError("weights.not-darknet", what, where=where, expected=expected, found=header.version)
+            raise WeightsError(
+                "weights.not-darknet",
+                "not a Darknet weight file",
+                where=where,
+                expected="a version such as 0.1.0 or 0.2.5 at the beginning",
+                found=header.version,
+                remedy="Name the .weights file itself",
+            )
         if file.size >= header.size:
             return header
     what, remedy = "the file ends within its header", "Download it again"

@@ -222,7 +222,7 @@ def test_a_stall_is_resumed(site: Site, target: Path) -> None:
         url = site.on("/x", sends(DATA, stop=1000, hold=True), sends(DATA))
         download([url], target, SIZED, Patience(timeout, first=0.001), say=heard.append)
         assert site.ranges == [None, "bytes=1000-"]
-        stalled = "the transfer stalled (found no byte within the time-out)"
+        stalled = "the transfer stalled (found no data within the time-out)"
         assert heard == [f"{url}: {stalled}; attempt 2 of 6 in 0.001 s"]
         assert target.read_bytes() == DATA
 

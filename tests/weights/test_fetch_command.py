@@ -29,7 +29,6 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
-from cspbench.weights.download.links import Link
 from cspbench.weights.download.rows import rows_named
 from cspbench.zoo.registry import model
 
@@ -77,7 +76,7 @@ def arrived(folder: Path, size: int) -> None:
 @pytest.fixture
 def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """Runs the command in this process, into `tmp_path`, where no link was published: exit code, table and words."""
-    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
     monkeypatch.setenv("CSPBENCH_WEIGHTS", str(tmp_path))
 
     def run(rows: list[str] | None = None, **options: Any) -> tuple[int, list[dict[str, object]], str]:
@@ -183,7 +182,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
 def test_a_reason_is_said_once_for_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: None)
+    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -218,8 +217,8 @@ def test_a_row_without_an_address(here: Here) -> None:
 def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = Link(NAME, site.on("/published", sends(data)), "a document")
-    monkeypatch.setattr("cspbench.weights.download.rows.link_of", lambda file: link)
+    link = site.on("/published", sends(data))
+    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 
@@ -299,7 +298,7 @@ def test_options_out_of_range(option: tuple[str, str], tmp_path: Path) -> None:
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
-    with refuses("usage.no-folder", expected="--to DIR, or $CSPBENCH_WEIGHTS"):
+    with refuses("usage.no-folder", expected="--out DIR, or $CSPBENCH_WEIGHTS"):
         fetch_files([ROW])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,50 +18,36 @@ from cspbench.claims import tables
 from cspbench.errors import UsageError
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.download.drive import LARGEST, Page, confirmation, google_host, is_page, read_page
-from cspbench.weights.download.links import Link, direct, drive_id, link_of, links, mirrored, split
+from cspbench.weights.download.links import direct, drive_id, mirrored, published_link, split
 
 ID = "1dZJIxngmFpQJvsa6y7XADfSxkXCjJTzp"
 UC = f"https://drive.google.com/uc?export=download&id={ID}"
 
 
+def linked() -> list[Any]:
+    """The weight files of `models.toml` that have a link."""
+    return [file for entry in tables.entries().values() for file in entry.weights if file.url]
+
+
 def test_links_are_of_published_files() -> None:
-    files = {each.file for each in weight_files() if each.status == "released"}
-    assert "cspdarknet53_ra_256-d05c7c21.pth" in links()
-    for file, link in links().items():
-        assert (file, link.file) == (file, file)
-        assert file in files
-        assert urlsplit(link.url).scheme == "https"
+    published = {each.file for each in weight_files() if each.status == "released"}
+    assert "cspdarknet53_ra_256-d05c7c21.pth" in [file.file for file in linked()]
+    for file in linked():
+        assert file.file in published
+        assert urlsplit(file.url).scheme == "https"
+        assert published_link(file.file) == file.url
 
 
 def test_the_link_of_timms_card_stands_in_it() -> None:
     # the other documents that tables are from have no links; the README's are of a later revision
     sources = {table.source for table in tables.load_all()}
-    (link,) = (link for link in links().values() if link.source in sources)
-    assert link.source == tables.load("timm").source
-    assert documents.fingerprint(f"Weights: {link.url}") in documents.stored().timm_lines
+    (file,) = (file for file in linked() if file.source in sources)
+    assert file.source == tables.load("timm").source
+    assert documents.fingerprint(f"Weights: {file.url}") in documents.stored().timm_lines
 
 
 def test_a_row_without_a_link_has_none() -> None:
-    assert link_of("nobody.weights") is None
-
-
-def test_links_of_other_models() -> None:
-    model = """
-[models.a]
-definition = "paper"
-source = "b"
-[[models.a.weights]]
-file = "a.pth"
-status = "released"
-url = "https://h/a.pth"
-source = "card"
-[[models.a.weights]]
-file = "b.pth"
-status = "released"
-"""
-    assert links({"models.toml": model}) == {"a.pth": Link("a.pth", "https://h/a.pth", "card")}
-    with refuses("models.not-an-address", found="ftp://h/a.pth"):
-        links({"models.toml": model.replace("https:", "ftp:")})
+    assert published_link("nobody.weights") is None
 
 
 # --- addresses

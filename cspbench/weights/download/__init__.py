@@ -1,1 +1,1 @@
-"""Downloads of weight files: where they are offered, how bytes arrive, and what is checked before one is named."""
+"""Downloads of weight files: links, transfers, and the checks before a file gets its name."""

@@ -1,6 +1,6 @@
-"""HTML pages that come in place of a file: what they say, and the answer to Google Drive's question.
+"""HTML pages in place of a file: their meaning, and the answer to Google Drive's confirmation page.
 
-By regular expressions and not html.parser, which takes two seconds for 16 KiB of broken markup, and hours for 128.
+Parsed by regular expressions, as html.parser takes two seconds for 16 KiB of broken markup, and hours for 128 KiB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 from cspbench.errors import brief
 
 LARGEST = 1 << 17
-"""Bytes of a page that are read at most."""
+"""Bytes of a page that are read."""
 
 _PART = re.compile(
     r"""<!--.*?(?:-->|\Z)
@@ -25,39 +25,39 @@ _PART = re.compile(
       | (?P<text>[^<]++|<)""",
     re.ASCII | re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""Each alternative takes all that it has looked at, so the time is linear in a page's length, however broken it is."""
+"""Every alternative is possessive, so the time is linear in a page's length, however broken the page is."""
 _ATTRIBUTE = re.compile(r"""([a-z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.ASCII | re.IGNORECASE)
-_KNOWN = (
+_MEANINGS = (
     (r"quota exceeded|too many users have viewed or downloaded", "Google Drive's quota for the file is used up"),
     (r"requested does not exist|page not found|file not found|error 404", "the file no longer exists"),
     (r"you need (access|permission)|request access|sign in|sign-in", "the file is not public"),
 )
-"""What a title says, or the text under a title of Google's, and what that means."""
+"""Patterns in a title, or in the text of a page by Google, and their meaning."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page's title, its text and its forms: the action of each and its hidden inputs."""
+    """A page's title, text and forms, each with its action and hidden inputs."""
 
     title: str = ""
     text: str = ""
     forms: tuple[tuple[str, dict[str, str]], ...] = ()
 
     def meaning(self) -> str:
-        """The page in a few words, for a message: its known meaning and its title."""
-        named = f'an HTML page, "{brief(self.title, 80)}"' if self.title else "an HTML page without a title"
+        """The page in a few words, for a message: its title, and its meaning if recognized."""
+        page = f'an HTML page, "{brief(self.title, 80)}"' if self.title else "an HTML page without a title"
         text = self.title + (self.text if "google" in self.title.lower() else "")
-        meanings = [f"{meaning}: {named}" for pattern, meaning in _KNOWN if re.search(pattern, text, re.IGNORECASE)]
-        return meanings[0] if meanings else named
+        meanings = (f"{meaning}: {page}" for pattern, meaning in _MEANINGS if re.search(pattern, text, re.IGNORECASE))
+        return next(meanings, page)
 
 
 def is_page(head: bytes) -> bool:
-    """Whether a file with this beginning is a page: no weight file begins with `<`, after blanks or otherwise."""
+    """Whether a file with this beginning is a page: no weight file begins with `<` or blanks and `<`."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def read_page(data: bytes) -> Page:
-    """The page in these bytes, of any well- or ill-formed markup."""
+    """The page in these bytes; malformed markup is accepted."""
     title, text, forms = "", [], list[tuple[str, dict[str, str]]]()
     for part in _PART.finditer(data[:LARGEST].decode("utf-8", "replace")):
         if part["text"]:
@@ -65,31 +65,31 @@ def read_page(data: bytes) -> Page:
         elif (part["raw"] or "").lower() == "title":
             title = title or part["inside"]
         elif part["tag"]:
-            given = {name.lower(): _plain(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(part["attributes"])}
+            values = {name.lower(): _plain(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(part["attributes"])}
             if part["tag"].lower() == "form":
-                forms.append((given.get("action", ""), {}))
-            elif forms and given.get("type", "").lower() == "hidden" and given.get("name"):
-                forms[-1][1][given["name"]] = given.get("value", "")
+                forms.append((values.get("action", ""), {}))
+            elif forms and values.get("type", "").lower() == "hidden" and values.get("name"):
+                forms[-1][1][values["name"]] = values.get("value", "")
     return Page(" ".join(_plain(title).split()), " ".join(_plain(" ".join(text)).split()), tuple(forms))
 
 
 def _plain(text: str) -> str:
     try:
         return html.unescape(text)
-    except ValueError:  # a character's number of thousands of digits
+    except ValueError:  # a character reference with thousands of digits
         return text
 
 
 def google_host(host: str) -> bool:
-    """Whether a host is one of Google's, which Google Drive's own pages may send on to."""
+    """Whether a host is Google's, so that a page of Google Drive may lead to it."""
     return host == "google.com" or host.endswith((".google.com", ".googleusercontent.com"))
 
 
 def confirmation(page: Page, url: str, cookies: Mapping[str, str]) -> str | None:
-    """The address behind Google Drive's question whether to download an unscanned file, None for other pages.
+    """The address that confirms Google Drive's warning about an unscanned file, None for other pages.
 
-    `url` is the page's. Today the question is a form with hidden inputs, formerly it was a cookie whose value is the
-    answer. Both the page's host and the one it sends on to must be Google's, and https stays https.
+    `url` is the page's address. Today the page has a form with hidden inputs; formerly it set a cookie with the answer.
+    The hosts of the page and of the file must be Google's, and https must stay https.
     """
     here = urlsplit(url)
     if not google_host(here.hostname or ""):
@@ -99,7 +99,7 @@ def confirmation(page: Page, url: str, cookies: Mapping[str, str]) -> str | None
             continue
         try:
             target = urlsplit(urljoin(url, quote(action, safe=string.punctuation)))
-        except ValueError:  # brackets around something other than an address
+        except ValueError:  # brackets that do not contain an address
             return None
         safe = target.scheme == "https" or target.scheme == here.scheme == "http"
         if not safe or "@" in target.netloc or not google_host(target.hostname or ""):

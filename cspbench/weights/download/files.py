@@ -1,10 +1,10 @@
-"""Downloading a file: resumed where it broke off, and checked before it gets its name."""
+"""Downloads of one file: they resume where they broke off, and the file is checked before it gets its name."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cspbench.errors import BrokenError, ExistingError, UnreachableError, WeightsError
@@ -15,21 +15,20 @@ from cspbench.weights.download.transport import Answer, opened
 from cspbench.weights.filekind import examine
 
 LARGEST = 2 << 30
-"""Bytes of a file whose size is not known: no server can fill the disk."""
+"""Bytes of a file of unknown size, so that no server can fill the disk."""
 
 ENOUGH = 1 << 20
-"""Bytes by which the file must have grown for an attempt not to count as failed; so every transfer comes to an end."""
+"""Bytes that an interrupted attempt must bring for the count of failures to restart; so every transfer ends."""
 
 OTHERS = 3600.0
-"""Seconds to wait for another process that downloads the same file."""
+"""Seconds to wait while another process downloads the same file."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a file must be: one of the exact sizes in bytes (any if none), and a sha256 that begins like this one.
+    """Requirements for a file: its size in bytes is one of `sizes`, if any, and its sha256 begins with `sha256`.
 
-    `inspect` reads the file and raises `WeightsError` for anything but a weight file of the model; `inspected` says in
-    words what it looks at.
+    `inspect` raises `WeightsError` for anything but a weight file of the model; `inspected` describes what it checks.
     """
 
     sizes: tuple[int, ...] = ()
@@ -40,9 +39,9 @@ class Expected:
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds without a byte until a transfer has stalled (or twice as long below a kilobyte a second), and retries.
+    """Seconds without data until a transfer has stalled (or twice as many below 1 kB/s), and the number of retries.
 
-    The pauses before these double from `first` up to `longest` seconds.
+    The pause before a retry doubles from `first` up to `longest` seconds.
     """
 
     timeout: float = 30.0
@@ -51,13 +50,13 @@ class Patience:
     longest: float = 30.0
 
     def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after this many failures in a row."""
         return min(self.longest, self.first * 2.0 ** min(failures - 1, 32))
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A verified file; `source` is the address it came from, None when it existed already."""
+    """A verified file; `source` is its address, None if the file existed already."""
 
     path: Path
     source: str | None
@@ -67,34 +66,22 @@ class Fetched:
 
 
 def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
-    """Compare a file with what it must be; raises `WeightsError` where they differ. Nothing in it is executed."""
+    """Verify a file; raises `WeightsError` if it does not meet the requirements. Nothing in it is executed."""
     file = examine(path)
     if expected.sizes and file.size not in expected.sizes:
+        what, size = "the file has the wrong size", f"{file.size} bytes, {file.kind.value[0]}"
         raise WeightsError(
-            "download.other-size",
-            "not the size that the file must have",
-            where=str(path),
-            expected=_size_words(expected.sizes),
-            found=f"{file.size} bytes, {file.kind.value[0]}",
+            "download.other-size", what, where=str(path), expected=_size_text(expected.sizes), found=size
         )
-    found, wanted = digest(path), (expected.sha256 or "").lower()
-    if not found.startswith(wanted):
-        raise WeightsError(
-            "download.other-sha256",
-            "not the file's sha256",
-            where=str(path),
-            expected=wanted if len(wanted) == len(found) else f"a sha256 that begins {wanted}",
-            found=found,
-        )
+    sha256, prefix = digest(path), (expected.sha256 or "").lower()
+    text = "sha256" if len(prefix) == len(sha256) else f"sha256 begins {prefix}" if prefix else "no digest is known"
+    if not sha256.startswith(prefix):
+        what, wanted = "the file has the wrong sha256", prefix if text == "sha256" else text
+        raise WeightsError("download.other-sha256", what, where=str(path), expected=wanted, found=sha256)
     if expected.inspect is not None:
         expected.inspect(path)
-    words = ["exact size"] if expected.sizes else []
-    words += [expected.inspected] if expected.inspected else []
-    if wanted:
-        words.append("sha256" if len(wanted) == len(found) else f"sha256 begins {wanted}")
-    else:
-        words.append("no digest is known")
-    return Fetched(path, source, file.size, found, ", ".join(words))
+    checks = ["exact size" if expected.sizes else "", expected.inspected, text]
+    return Fetched(path, source, file.size, sha256, ", ".join(filter(None, checks)))
 
 
 def download(
@@ -107,38 +94,38 @@ def download(
     progress: Callable[[int, int | None], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Fetched:
-    """Download a file from the first of the addresses that has it; one that exists already is only checked.
+    """Download a file from the first address that has it; if it exists already, only check it.
 
-    Bytes go to `TARGET.part`, never more than the largest size; the file gets its name when it has been checked. A
-    killed or broken transfer resumes if the address and its version are the same. Other processes that want the same
-    file wait for this one. `progress` gets the bytes so far and in total; `say` gets a line for each broken attempt.
+    Data goes to `TARGET.part`, never more than the largest size; the checked file is renamed to `target`. A killed or
+    interrupted transfer resumes if the address and the version there are the same. Other processes that download the
+    same file wait for this one. `progress` gets the bytes so far and in total, `say` a line for each failed attempt.
 
-    Raises `ExistingError` for another file of that name without `force`, `WeightsError` when no address has the file,
-    `LockError` or `CspbenchError` when it cannot be stored, `LockedError` when another process takes more than an hour.
+    Raises `ExistingError` for a different file at `target` without `force`, `WeightsError` if no address has the file,
+    `LockError` or `CspbenchError` if it cannot be stored, `LockedError` if another process takes more than an hour.
     """
-    if (there := _existing(target, expected, force)) is not None:
-        return there
-    alone = exclusive(
+    if (existing := _existing(target, expected, force)) is not None:
+        return existing
+    lock = exclusive(
         target.with_name(f".{target.name}.lock"),
         wait=OTHERS,
         waiting=lambda holder: say(f"waiting for {holder}, which downloads {target.name}"),
-        place="Name a folder of yours with --out",
+        place="Choose a writable folder with --out",
     )
-    with alone, unfinished(target) as part:
-        if (there := _existing(target, expected, force)) is not None:  # by the process that this one waited for
-            return there
+    with lock, unfinished(target) as part:
+        if (existing := _existing(target, expected, force)) is not None:  # from the process that held the lock
+            return existing
         problems: list[WeightsError] = []
         origin = part.origin
         if origin is not None and part.size in ((origin.size,) if origin.size else expected.sizes):
             try:
-                return _named(part, expected, origin.url)
-            except WeightsError as error:  # killed before it was checked, and not the file
+                return _finished(part, expected, origin.url)
+            except WeightsError as error:  # a process was killed before it checked the wrong file
                 say(f"{error}; downloading it again")
         for url in sources:
             transfer = _Transfer(part, url, expected, patience or Patience(), progress, say)
             try:
                 transfer.run()
-                return _named(part, expected, url)
+                return _finished(part, expected, url)
             except WeightsError as error:
                 problems.append(error)
         if len(problems) == 1:
@@ -155,30 +142,27 @@ def _existing(target: Path, expected: Expected, force: bool) -> Fetched | None:
     except WeightsError as error:
         if force:
             return None
+        code, what = "download.file-exists", f"a different file exists: {error.what}"
+        remedy = "Remove it, or replace it with --force"
         raise ExistingError(
-            "download.file-exists",
-            f"a different file exists: {error.what}",
-            where=str(target),
-            expected=error.expected,
-            found=error.found,
-            remedy="Remove it, or replace it with --force",
+            code, what, where=str(target), expected=error.expected, found=error.found, remedy=remedy
         ) from error
 
 
-def _named(part: Part, expected: Expected, source: str) -> Fetched:
-    """The complete file, checked and given its name; deleted where it is another file."""
+def _finished(part: Part, expected: Expected, source: str) -> Fetched:
+    """The complete file, checked and under its name; cleared if it is the wrong file."""
     try:
-        found = check(part.path, expected, source)
+        file = check(part.path, expected, source)
     except WeightsError as error:
         part.clear()
         raise error.at(source) from error
     part.finish()
-    return Fetched(part.target, source, found.size, found.sha256, found.checked)
+    return replace(file, path=part.target)
 
 
 @dataclass
 class _Transfer:
-    """All the bytes of one address into the `.part` file, in as many attempts as it takes."""
+    """The transfer from one address to the `.part` file, in several attempts if necessary."""
 
     part: Part
     url: str
@@ -186,7 +170,7 @@ class _Transfer:
     patience: Patience
     progress: Callable[[int, int | None], None]
     say: Callable[[str], None]
-    came: bool = False
+    started: bool = False
 
     def run(self) -> None:
         failures, reached, attempts = 0, self.part.size, self.patience.retries + 1
@@ -194,27 +178,22 @@ class _Transfer:
             try:
                 return self.attempt()
             except BrokenError as error:
-                if isinstance(error, UnreachableError) and not self.came:
+                if isinstance(error, UnreachableError) and not self.started:
                     raise
                 if self.part.size >= reached + ENOUGH:
                     failures, reached = 0, self.part.size
                 failures += 1
                 if failures == attempts:
-                    kept = self.part.size
-                    raise BrokenError(
-                        error.code,
-                        f"{error.what}, at attempt {attempts} of {attempts}",
-                        where=error.where,
-                        expected=error.expected,
-                        found=error.found,
-                        remedy=f"{kept} bytes are kept; run the same command again to resume" if kept else None,
-                    ) from error
+                    error.what += f", at attempt {attempts} of {attempts}"
+                    if size := self.part.size:
+                        error.remedy = f"{size} bytes are kept; run the same command again to resume"
+                    raise
                 seconds = self.patience.pause(failures)
                 self.say(f"{error}; attempt {failures + 1} of {attempts} in {seconds:g} s")
                 time.sleep(seconds)
 
     def attempt(self) -> None:
-        """Resume the same version, or one that a digest will tell from others; else start over."""
+        """Resume if it is the same version, or a digest will confirm that; else start over."""
         part, origin = self.part, self.part.origin
         if origin is None or origin.url != self.url or not (origin.validator or self.expected.sha256):
             origin = None
@@ -227,16 +206,11 @@ class _Transfer:
             self.receive(answer.parts, (total,) if total else self.expected.sizes)
 
     def examine(self, answer: Answer) -> None:
-        """Refuse an answer by its header alone: another size, or another version than that of the bytes so far."""
+        """Refuse an answer by its header alone: the wrong size, or another version than that of the bytes so far."""
         sizes, total, origin = self.expected.sizes, answer.total, self.part.origin
         if total is not None and (total not in sizes if sizes else not 0 < total <= LARGEST):
-            raise WeightsError(
-                "download.other-file",
-                "a different file is there",
-                where=self.url,
-                expected=_size_words(sizes),
-                found=f"{total} bytes",
-            )
+            code, what, size = "download.other-file", "a different file is at the address", f"{total} bytes"
+            raise WeightsError(code, what, where=self.url, expected=_size_text(sizes), found=size)
         if answer.start and origin is not None:
             pairs = ((answer.validator, origin.validator), (total, origin.size))
             if any(None not in pair and pair[0] != pair[1] for pair in pairs):
@@ -244,29 +218,20 @@ class _Transfer:
                 raise BrokenError("download.changed", "the remote file changed during the download", where=self.url)
 
     def receive(self, parts: Iterator[bytes], sizes: tuple[int, ...]) -> None:
-        """Append what comes, which must end at one of the sizes (any if none)."""
+        """Append the data, which must end at one of `sizes`, if any."""
         for data in parts:
             if self.part.size + len(data) > max(sizes, default=LARGEST):
                 self.part.clear()
-                raise WeightsError(
-                    "download.too-many-bytes",
-                    "the server sends more bytes than the file has",
-                    where=self.url,
-                    expected=_size_words(sizes),
-                )
+                code, what = "download.too-many-bytes", "the server sends more bytes than the file has"
+                raise WeightsError(code, what, where=self.url, expected=_size_text(sizes))
             self.part.append(data)
-            self.came = True
+            self.started = True
             self.progress(self.part.size, max(sizes, default=None))
         size = self.part.size
         if size not in sizes if sizes else not size:
-            raise BrokenError(
-                "download.broken-off",
-                "the connection broke off",
-                where=self.url,
-                expected=_size_words(sizes),
-                found=str(size),
-            )
+            code, what = "download.broken-off", "the connection broke off"
+            raise BrokenError(code, what, where=self.url, expected=_size_text(sizes), found=str(size))
 
 
-def _size_words(sizes: tuple[int, ...]) -> str:
+def _size_text(sizes: tuple[int, ...]) -> str:
     return " or ".join(map(str, sizes)) + " bytes" if sizes else f"at most {LARGEST} bytes"

@@ -1,4 +1,4 @@
-"""The pace of an answer: a server that sends a byte now and then is not silent, and would never come to an end."""
+"""The pace of an answer: a server that sends a byte now and then never times out, and would never end."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import suppress
 from typing import Any, Self
 
 SLOWEST = 1024
-"""Bytes of the file a second, below which a transfer has stalled: at this pace 100 MB take a day."""
+"""Bytes per second of the body below which a transfer has stalled: at this pace 100 MB take a day."""
 WINDOW = 2
-"""Time-outs over which the pace is taken, so that a silence of nearly one of them leaves time to make up for it."""
+"""Time-outs over which the pace is measured, so that a server can recover from a pause of nearly one of them."""
 
 
 class Pace:
-    """Ends an answer unless every `WINDOW` time-outs bring a kilobyte a second of its body.
+    """Ends an answer whose body arrives at less than `SLOWEST` on average over `WINDOW` time-outs.
 
-    So the header has to come within the first of them. The time that the reader spends between two parts of the body
-    does not count.
+    So the header must arrive within the first window. The reader's own time between two parts of the body does not
+    count.
 
-    httpx limits the wait for each byte only: it would wait for ever for a server that drips, or that goes on saying
-    `100 Continue`. So a thread watches the pace and shuts down the connection, which it knows from httpx's trace.
+    httpx only limits the wait for the next byte, so it would wait forever for a server that drips bytes or repeats
+    `100 Continue`. A thread therefore measures the pace and shuts down the connection, known from httpx's trace.
     """
 
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,13 +42,13 @@ class Pace:
         self._thread.join()
 
     def trace(self, event: str, about: Mapping[str, Any]) -> None:
-        """Take the connection from an event of httpx's `trace` extension."""
+        """Note the socket of an event of httpx's `trace` extension."""
         extra = getattr(about.get("return_value"), "get_extra_info", None)
         if extra is not None:
             self._socket = extra("socket")
 
     def body(self, parts: Iterable[bytes]) -> Iterator[bytes]:
-        """The parts of a body, counted; raises `TimeoutError` where it ended because it was too slow."""
+        """Count the parts of a body; raises `TimeoutError` if it was ended as too slow."""
         for part in parts:
             paused = self._clock()
             with self._lock:
@@ -60,7 +60,7 @@ class Pace:
             raise TimeoutError(self.slow)
 
     def check(self) -> bool:
-        """Whether the pace is kept; where it is not, `slow` says what came."""
+        """Whether the pace is sufficient; if not, `slow` describes it."""
         with self._lock:
             seconds = self._clock() - self._begun
             if self._reading and seconds >= self._window:
@@ -72,5 +72,5 @@ class Pace:
     def _watch(self) -> None:
         while not self._ended.wait(self._window / 4):
             if not self.check() and self._socket is not None:
-                with suppress(OSError):  # closed meanwhile
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not ssl's, which would forget the cipher
+                with suppress(OSError):  # it may be closed by now
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not ssl's, which would drop the cipher

@@ -1,9 +1,8 @@
-"""The beginning of a file that is being downloaded: `NAME.part`, and beside it what must be known to resume."""
+"""A partial download: `NAME.part`, and `NAME.part.json` with what is needed to resume it."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -11,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from cspbench.errors import CspbenchError
 from cspbench.io import write_json
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the bytes come from: the address, what identifies the version there, and the size that the server said.
+    """The source of a partial file: address, version there, and size according to the server.
 
-    `validator` is an ETag or a date that the server takes in `If-Range`, None where it gave neither.
+    `validator` is an ETag or a date for `If-Range`, None if the server sent neither.
     """
 
     url: str
@@ -28,13 +29,13 @@ class Origin:
 
 
 class Part:
-    """`NAME.part`, open, and `NAME.part.json`, which says where its bytes come from: what is needed to resume."""
+    """An open `NAME.part`, and its record `NAME.part.json`."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.path = target.with_name(target.name + ".part")
         self.record = target.with_name(target.name + ".part.json")
-        with self.trouble():
+        with self.write_errors():
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             self.handle = os.open(self.path, flags | getattr(os, "O_NONBLOCK", 0), 0o644)
             if not stat.S_ISREG(os.fstat(self.handle).st_mode):
@@ -46,65 +47,63 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
         return os.fstat(self.handle).st_size
 
     def begin(self, origin: Origin) -> None:
-        """Empty it; what follows comes from `origin`."""
+        """Clear the file and record the source of the data that follows."""
         self.clear()
         write_json(self.record, asdict(origin))
         self.origin = origin
 
     def clear(self) -> None:
-        with self.trouble():
+        with self.write_errors():
             os.ftruncate(self.handle, 0)
         self.origin = None
 
     def append(self, data: bytes) -> None:
-        """Write at the end; what was written before the disk was full stays."""
+        """Write at the end; if the disk fills up, what fitted stays."""
         rest = memoryview(data)
-        with self.trouble():
+        with self.write_errors():
             while rest:
                 rest = rest[os.write(self.handle, rest) :]
 
     def finish(self) -> None:
-        """Give the file its name, in place of whatever has it."""
-        with self.trouble():
+        """Rename the file to its target, which is replaced."""
+        with self.write_errors():
             os.fsync(self.handle)
             os.replace(self.path, self.target)
             self.record.unlink(missing_ok=True)
 
     def _read_origin(self) -> Origin | None:
-        """What the record says; None where it says nothing that can be used."""
+        """The origin in the record; None if that is missing or damaged."""
         try:
             with self.record.open("rb") as stream:
-                origin = Origin(**json.loads(stream.read(65536)))
-        except (OSError, ValueError, TypeError, RecursionError):
+                origin = msgspec.json.decode(stream.read(65536), type=Origin)
+        except (OSError, ValueError, RecursionError):  # msgspec's are ValueErrors
             return None
-        texts = all(isinstance(text, str) and text.isprintable() for text in (origin.url, origin.validator or ""))
-        short = texts and len(origin.validator or "") <= 200
-        return origin if short and isinstance(origin.size, int | None) else None
+        validator = origin.validator or ""
+        return origin if origin.url.isprintable() and validator.isprintable() and len(validator) <= 200 else None
 
     @contextmanager
-    def trouble(self) -> Iterator[None]:
+    def write_errors(self) -> Iterator[None]:
         """Failures to write as `CspbenchError`."""
         try:
             yield
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise CspbenchError(
-                "disk.full" if full else "disk.write-failed",
-                "the disk is full" if full else "cannot be written",
-                where=str(self.path),
-                found=error.strerror or str(error),
-                remedy=f"{'Free some space and run the same command again, which resumes, or n' if full else 'N'}"
-                "ame a folder of yours with --out",
-            ) from error
+            code, what, remedy = "disk.write-failed", "cannot be written", "Choose a writable folder with --out"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                code, what, remedy = (
+                    "disk.full",
+                    "the disk is full",
+                    "Free some space and run it again to resume",
+                )
+            found = error.strerror or str(error)
+            raise CspbenchError(code, what, where=str(self.path), found=found, remedy=remedy) from error
 
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Part]:
-    """The part of a file that is there so far; an empty one does not stay."""
+    """The partial download of `target`, new or resumed; an empty one is removed at the end."""
     part = Part(target)
     try:
         yield part

@@ -1,4 +1,4 @@
-"""Fetching the weight files of published rows: the rows that a name means, and the outcome of each."""
+"""Downloads of the weight files of published rows: the rows of a name or pattern, and the outcome for each row."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cspbench.errors import LockedError, UsageError, WeightsError
 from cspbench.weights.catalogue import WeightFile
 from cspbench.weights.darknet import read
 from cspbench.weights.download.files import Expected, Patience, download
-from cspbench.weights.download.links import link_of, mirrored
+from cspbench.weights.download.links import mirrored, published_link
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.registry import MODELS
 
 NO_WEIGHTS = "unmeasured: no-weights"
 
 Progress = Callable[[int, int | None], None]
-"""Takes the bytes of a file so far and in total."""
+"""A callback for the bytes of a file so far and in total."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for a row: its file, or why there is none (`code`, `reason`) and what to do."""
+    """The result for a row: its file, or the `code` and `reason` why there is none, and a remedy."""
 
     table: str
     row: str
@@ -36,38 +36,34 @@ class Outcome:
     remedy: str | None = None
 
 
-def rows_named(names: Sequence[str], known: Sequence[WeightFile]) -> list[WeightFile]:
-    """The rows that names or patterns mean, in the tables' order: by TABLE:ROW or row id, else by model or file.
+def rows_named(names: Sequence[str], files: Sequence[WeightFile]) -> list[WeightFile]:
+    """The rows that match names or patterns, in the tables' order: by TABLE:ROW or row id, else by model or file.
 
-    Of a model's rows only those with a file, if it has any. Raises `UsageError` with the nearest names.
+    For a model, only its rows with a file, if there are any. Raises `UsageError`, with the nearest names.
     """
     from fnmatch import fnmatchcase
 
     matches: set[tuple[str, str]] = set()
     for name in names:
-        rows = [file for file in known if fnmatchcase(f"{file.table}:{file.id}", name) or fnmatchcase(file.id, name)]
+        rows = [file for file in files if fnmatchcase(f"{file.table}:{file.id}", name) or fnmatchcase(file.id, name)]
         if not rows:
-            rows = [file for file in known if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
+            rows = [file for file in files if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
             rows = [file for file in rows if file.file] or rows
         if not rows:
-            raise _unknown(name, known)
+            raise _unknown(name, files)
         matches.update((file.table, file.id) for file in rows)
-    return [file for file in known if (file.table, file.id) in matches]
+    return [file for file in files if (file.table, file.id) in matches]
 
 
-def _unknown(name: str, known: Sequence[WeightFile]) -> UsageError:
+def _unknown(name: str, files: Sequence[WeightFile]) -> UsageError:
     import difflib
 
-    texts = [f"{file.table}:{file.id}" for file in known]
+    texts = [f"{file.table}:{file.id}" for file in files]
     if ":" not in name:
-        texts = [text for file in known for text in (file.id, file.model, file.file) if text]
+        texts = [text for file in files for text in (file.id, file.model, file.file) if text]
     near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
-    return UsageError(
-        "usage.unknown-weights",
-        "no published row, model or file of that name",
-        found=repr(name),
-        remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` names every row",
-    )
+    remedy = f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` shows all rows"
+    return UsageError("usage.unknown-weights", "unknown row, model or weight file", found=repr(name), remedy=remedy)
 
 
 def fetch_rows(
@@ -81,11 +77,11 @@ def fetch_rows(
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[str], AbstractContextManager[Progress]] = lambda file: nullcontext(lambda done, total: None),
 ) -> Iterator[Outcome]:
-    """Download the files of rows into a folder, each once; the outcome of every row in turn.
+    """Download the files of rows into a folder, each file once; yields the outcome of every row in turn.
 
-    `mirrors` come before the published address; `sha256` is the expected digest where the catalogue knows another or
-    none, of rows that share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises
-    `UsageError` for an invalid mirror, before anything is downloaded.
+    `mirrors` are tried before the published address. `sha256` replaces the digest of the catalogue; the rows must then
+    share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises `UsageError` for an
+    invalid mirror, before anything is downloaded.
     """
     patience = patience or Patience()
     names = {row.file for row in rows if row.file}
@@ -96,9 +92,9 @@ def fetch_rows(
             yield _without(row, folder, "download.never-released", "no file was ever released for this row")
             continue
         if row.file not in done:
-            wanted = replace(row, sha256=sha256 or row.sha256)
-            with progress(row.file) as reach:
-                done[row.file] = _fetched(wanted, folder, addresses[row.file], patience, force, say, reach)
+            file = replace(row, sha256=sha256 or row.sha256)
+            with progress(row.file) as report:
+                done[row.file] = _fetched(file, folder, addresses[row.file], patience, force, say, report)
         yield replace(done[row.file], table=row.table, row=row.id)
 
 
@@ -109,17 +105,18 @@ def _fetched(
     patience: Patience,
     force: bool,
     say: Callable[[str], None],
-    reach: Progress,
+    progress: Progress,
 ) -> Outcome:
-    """The outcome of one file: downloaded unless it exists or no address is known."""
+    """Download one file unless it exists or no address is known."""
     assert row.file is not None
-    target, link = folder / row.file, link_of(row.file)
-    published = [link.url] if link and (mirrors or row.status != "gone") else []
+    target, link = folder / row.file, published_link(row.file)
+    published = [link] if link and (mirrors or row.status != "gone") else []
     if not mirrors and not published and not target.exists():
         gone = row.status == "gone" and row.note
         return _without(row, folder, "download.no-address", gone or "the published documents give no address")
     try:
-        file = download([*mirrors, *published], target, _expected(row), patience, force=force, progress=reach, say=say)
+        urls = [*mirrors, *published]
+        file = download(urls, target, _expected(row), patience, force=force, progress=progress, say=say)
     except (WeightsError, LockedError) as error:
         bare = type(error)(error.code, error.what, where=error.where, expected=error.expected, found=error.found)
         return _without(row, folder, error.code, str(bare), error.remedy)
@@ -129,7 +126,7 @@ def _fetched(
 
 
 def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str | None = None) -> Outcome:
-    """The outcome of a row without weights; the remedy includes how to provide a file of one's own."""
+    """The outcome for a row without weights; its remedy includes how to supply the file by other means."""
     size = f" ({row.size} bytes)" if row.size else f" (sha256 begins {row.sha256})" if row.sha256 else ""
     if row.size and row.short_size:
         size = f" ({row.size} bytes, or {row.short_size} with the 16-byte header)"
@@ -141,7 +138,7 @@ def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str 
 
 
 def _expected(row: WeightFile) -> Expected:
-    """What the catalogue knows about a file, and the reader of its kind."""
+    """The requirements for a file from the catalogue, with the check of its format."""
     sizes = tuple(size for size in (row.size, row.short_size) if size is not None)
 
     def read_all(path: Path) -> None:
