@@ -98,7 +98,7 @@ def report(
     if form is not None:
         plots = _plots(rows, [each.table for each in shown]) if form is ReportFormat.HTML else []
         _write(rendered(form, shown, plots, like_readme), out)
-    if strict and any(cell.verdict in FAILED and not cell.explained for each in shown for cell in each.cells):
+    if strict and any(cell.verdict in FAILED for each in shown for cell in each.cells):
         raise typer.Exit(1)
 
 
