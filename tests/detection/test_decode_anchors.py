@@ -8,11 +8,11 @@ from math import exp, sqrt
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from refusals import refuses
 
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.decode_anchors import Floats, decode, priors
 from cspbench.detection.soft_nms import suppress
-from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox, Yolo
 from cspbench.zoo.pelee_ssd import NEXT_SIZES, SIZES, anchors, pelee_304
 from cspbench.zoo.recipe import HardNms, SoftNms
@@ -174,13 +174,13 @@ def test_what_cannot_be_decoded_is_refused() -> None:
     layer = MultiBox(sources=(0,), classes=1, anchors=((8.0, 8.0),))
     raw = noise(2, 6, 1, 1)
     raw[1, 0] = np.nan
-    with pytest.raises(OutputError, match="second"):
+    with refuses("network.not-finite", where="second"):
         decode([raw], [layer], SIZE, [EXTENT] * 2, 0.0, ["first", "second"])
     raw[1, 0], raw[1, 2] = 0, 1000.0
-    with pytest.raises(OutputError, match="without end"):
+    with refuses("network.not-finite", expected="finite boxes", found="inf"):
         decode([raw], [layer], SIZE, [EXTENT] * 2, 0.0, ["first", "second"])
     yolo = Yolo(sources=(0,), mask=(0,), anchors=((1.0, 1.0),), classes=1)
-    with pytest.raises(DefinitionError, match="no head of a quoted detector"):
+    with refuses("network.not-a-quoted-head", found="[yolo]"):
         decode([noise(1, 6, 1, 1)], [yolo], SIZE, [EXTENT], 0.0, ["one"])
 
 
