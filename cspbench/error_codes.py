@@ -191,6 +191,7 @@ CODES = {
     "run.shard-size": "A shard was given another number of samples than it holds.",
     "run.shard-unreadable": "A shard cannot be read.",
     "server.not-an-answer": "The file is not an answer of COCO's evaluation server.",
+    "system.refused": "The system refuses something that no command expects it to.",
     "tables.duplicate-id": "Two rows of a table have the same id.",
     "tables.empty": "A table has no rows.",
     "tables.encoding": "A table is not encoded in UTF-8.",

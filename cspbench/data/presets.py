@@ -93,6 +93,17 @@ class ClassificationPreset:
         """The preset with another decoder; it keeps its name. Raises `UsageError`."""
         return self if decoder is None else replace(self, decoder=decoder_named(decoder))
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `UsageError` where the preset has no crop for an input of (height, width)."""
+        if self.interpolation != "darknet" and size[0] != size[1]:
+            raise UsageError(
+                "usage.square-preset",
+                f"preset {self.name} requires a square input",
+                expected="equal height and width",
+                found=f"{size[0]}x{size[1]}",
+                remedy="Use preset readme, or a square --size",
+            )
+
     def as_json(self) -> dict[str, Any]:
         """All fields, for the provenance of a result."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
@@ -115,13 +126,7 @@ class ClassificationPreset:
         from PIL import Image
 
         _, height, width = out.shape
-        if height != width:
-            raise UsageError(
-                "usage.square-preset",
-                f"preset {self.name} is for square inputs",
-                found=f"{height}x{width}",
-                remedy="Use preset readme",
-            )
+        self.check_size((height, width))
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
             raise BadImageError(
                 "image.too-long",

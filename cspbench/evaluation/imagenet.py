@@ -99,7 +99,7 @@ def evaluate(
     own = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)
-    check_size(own, subject.size)
+    own.check_size(subject.size)
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,
@@ -205,16 +205,4 @@ def check_classes(model: str, source: Source, classes: str | None) -> None:
             expected=f"images of {kinds[classes == SAMPLE]}",
             found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
-        )
-
-
-def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
-    """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
-    if preset.interpolation != "darknet" and size[0] != size[1]:
-        raise UsageError(
-            "usage.square-preset",
-            f"preset {preset.name} requires a square input",
-            expected="as many rows as columns",
-            found=f"{size[0]}x{size[1]}",
-            remedy="Use preset readme, or a square --size",
         )

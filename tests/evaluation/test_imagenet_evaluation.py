@@ -16,7 +16,7 @@ from cspbench.data.classes import SAMPLE, order
 from cspbench.data.presets import preset
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.evaluation.execution import Execution
-from cspbench.evaluation.imagenet import check_classes, check_size, chosen_classes, chosen_preset, score_classifier
+from cspbench.evaluation.imagenet import check_classes, chosen_classes, chosen_preset, score_classifier
 from cspbench.evaluation.part import Part, limit_of, part_of
 from cspbench.evaluation.subject import Subject
 from cspbench.inference.description import Description
@@ -130,10 +130,10 @@ def test_a_preset_is_the_one_asked_for_then_the_frameworks_own() -> None:
 )
 def test_crops_are_square_but_darknets(name: str, size: tuple[int, int], fits: bool) -> None:
     if fits:
-        check_size(preset(name), size)
+        preset(name).check_size(size)
     else:
         with refuses("usage.square-preset"):
-            check_size(preset(name), size)
+            preset(name).check_size(size)
 
 
 @pytest.mark.parametrize("unreadable", [False, True])

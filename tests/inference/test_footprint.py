@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 
 from cspbench.data.presets import preset
 from cspbench.errors import UsageError
-from cspbench.evaluation.imagenet import check_size
 from cspbench.inference.footprint import LIMIT, check, enough_memory, live_bytes
 from cspbench.inference.predict_shards import Prepared, load
 from cspbench.network.builder import Builder
@@ -94,7 +93,7 @@ def test_an_error_in_a_process_that_prepares_images_arrives_as_itself(workers: i
 
 
 def test_presets_that_crop_squares_are_asked_before_a_run_begins() -> None:
-    check_size(preset("readme"), (192, 256))
-    check_size(preset("timm"), (256, 256))
+    preset("readme").check_size((192, 256))
+    preset("timm").check_size((256, 256))
     with refuses("usage.square-preset", found="192x256"):
-        check_size(preset("timm"), (192, 256))
+        preset("timm").check_size((192, 256))
