@@ -58,8 +58,12 @@ def test_what_is_published_stays_far_below(name: str) -> None:
     ],
 )
 def test_memory_that_runs_out_is_named(error: Exception) -> None:
-    with refuses("memory.exhausted", where="net") as caught, enough_memory("net"):
-        raise error
+    def starving() -> None:
+        with enough_memory("net"):
+            raise error
+
+    with refuses("memory.exhausted", where="net") as caught:
+        starving()
     assert caught.value.exit_code == 4
 
 
