@@ -98,8 +98,8 @@ class ClassificationPreset:
         if self.interpolation != "darknet" and size[0] != size[1]:
             raise UsageError(
                 "usage.square-preset",
-                f"preset {self.name} is for square inputs",
-                expected="as many rows as columns",
+                f"preset {self.name} requires a square input",
+                expected="equal height and width",
                 found=f"{size[0]}x{size[1]}",
                 remedy="Use preset readme, or a square --size",
             )

@@ -14,7 +14,6 @@ from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.bootstrap import NAMES, intervals, paired
 from cspbench.detection.ap.matching import Detections
-from cspbench.errors import DatasetError
 
 IMAGES, CATEGORIES = 12, 3
 
@@ -240,12 +239,12 @@ def test_no_draws_are_refused(draws: int) -> None:
 
 def test_what_cannot_be_resampled() -> None:
     truth, detections = scene(1)
-    with pytest.raises(DatasetError, match="which keeps its matches, found pycocotools"):
+    with refuses("detections.no-matches", found="pycocotools"):
         intervals(average_precision(truth, detections, "pycocotools"))
     fewer = truth.only(truth.image_ids[:5])
     inside = np.isin(detections.image_ids, fewer.image_ids)
     part = average_precision(fewer, Detections(*(column[inside] for column in detections)))
-    with refuses("detections.different-images"):
+    with refuses("detections.different-images", found="12 and 5 images"):
         paired(average_precision(truth, detections), part)
     with refuses("detections.no-draws", found="0"):
         intervals(part, draws=0)

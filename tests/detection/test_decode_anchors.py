@@ -177,7 +177,7 @@ def test_what_cannot_be_decoded_is_refused() -> None:
     with refuses("network.not-finite", where="second"):
         decode([raw], [layer], SIZE, [EXTENT] * 2, 0.0, ["first", "second"])
     raw[1, 0], raw[1, 2] = 0, 1000.0
-    with refuses("network.not-finite", found="inf"):
+    with refuses("network.not-finite", expected="finite boxes", found="inf"):
         decode([raw], [layer], SIZE, [EXTENT] * 2, 0.0, ["first", "second"])
     yolo = Yolo(sources=(0,), mask=(0,), anchors=((1.0, 1.0),), classes=1)
     with refuses("network.not-a-quoted-head", found="[yolo]"):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refuses
 
 from cspbench.detection import nms as module
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.nms import PLAIN, Criterion, criterion, nms, nms_many
-from cspbench.errors import UsageError
 from cspbench.network.layers import Region, Yolo
 
 F = np.float32
@@ -161,7 +161,7 @@ def test_thresholds_are_checked_and_may_be_none() -> None:
     assert nms_many([image], []) == []
     assert nms_many([], [0.5]) == [[]]
     for wrong in (-0.1, 1.1, float("nan")):
-        with pytest.raises(UsageError, match="out of range"):
+        with refuses("usage.out-of-range", expected="0 to 1"):
             nms_many([image], [0.5, wrong])
 
 
