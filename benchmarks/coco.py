@@ -106,20 +106,22 @@ def spent(said: str) -> dict[str, float]:
 
 def afterwards(run: Path, data: Path, thresholds: Sequence[float]) -> dict[str, float]:
     """Seconds from a run's kept candidates to its APs, in this process, and how many candidates an image has."""
-    from cspbench.inference.run import find_runs, load_run
-
     from cspbench.data.coco import open_coco
     from cspbench.detection.candidates import shards
-    from cspbench.evaluation import coco
+    from cspbench.detection.collect import collect, evaluated
     from cspbench.inference.memory import keep_freed_memory
+    from cspbench.network.layers import Yolo
+    from cspbench.results.runs import load_one
 
     keep_freed_memory()
-    kept, source = load_run(find_runs([run])[0]), open_coco(data, None)
+    kept, source = load_one(run).shards, open_coco(data, None)
     found = sum(len(image) for _, images in shards(kept) for image in images)
+    # of the last box layer only its classes matter here
+    last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), classes=len(source.annotations.categories))
     begin = time.perf_counter()
-    collected = coco.collect(kept, source, thresholds, "default")
+    collected = collect(kept, source, thresholds, "default", last)
     middle = time.perf_counter()
-    coco.evaluated(collected, thresholds, source.ground_truth, "cspbench")
+    evaluated(collected, thresholds, source.ground_truth, "cspbench")
     return {
         "suppression": middle - begin,
         "AP": time.perf_counter() - middle,

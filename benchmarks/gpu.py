@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cspbench.inference.run import SHARD, open_run
 
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
+from cspbench.inference.description import describe
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
+from cspbench.inference.shards import SHARD, Shards
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.loading import Epsilon, load
@@ -102,12 +103,12 @@ def forward_rates(engine: Engine, network: Network, setting: Setting) -> list[fl
 def evaluation_rates(engine: Engine, network: Network, setting: Setting) -> list[float]:
     """Images per second of whole evaluations of pictures in memory, the start of the worker processes included."""
     images, rates = InMemory(network, setting.images), []
+    predict_shards = predict.predictor(images, describe(network).probabilities)
     for _ in range(setting.repeats):
         with tempfile.TemporaryDirectory() as folder:
-            run = open_run(Path(folder), {}, len(images), {})
+            run = Shards(Path(folder), len(images))
             begin = time.perf_counter()
-            shards = list(range(run.shards))
-            predict.predict(run, shards, images, engine, network, setting.batch, setting.workers, lambda timing: None)
+            predict_shards(run, list(range(run.count)), engine, setting.batch, setting.workers, lambda timing: None)
             rates.append(len(images) / (time.perf_counter() - begin))
             if run.missing():
                 raise AssertionError("an evaluation left shards out")

@@ -117,12 +117,13 @@ def _loader(folder: Path, setting: Setting) -> Any:
 def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]:
     """Cspbench's evaluation: seconds, where they went, and predictions."""
     import torch
-    from cspbench.inference.run import open_run
 
     from cspbench.classification import predict
     from cspbench.data.imagenet import open_imagenet
     from cspbench.data.presets import preset
     from cspbench.inference import engine
+    from cspbench.inference.description import describe
+    from cspbench.inference.shards import Shards
     from cspbench.network.module import to_module
     from cspbench.weights.loading import Epsilon, load
     from cspbench.weights.opening import open_weights
@@ -134,14 +135,13 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     ready = engine.prepare(module, torch.device("cpu"))
     source = open_imagenet(str(folder))
     images = predict.PreparedImages(source, like_timm, (setting.side, setting.side))
+    predict_shards = predict.predictor(images, describe(network).probabilities)
     with tempfile.TemporaryDirectory() as place:
-        run = open_run(Path(place), {}, len(source), {})
-        shards = list(range(run.shards))
+        run = Shards(Path(place), len(source))
+        shards = list(range(run.count))
         ready(torch.zeros(setting.batch, 3, setting.side, setting.side))
         begin = time.perf_counter()
-        timing = predict.predict(
-            run, shards, images, ready, network, setting.batch, setting.workers, lambda timing: None
-        )
+        timing = predict_shards(run, shards, ready, setting.batch, setting.workers, lambda timing: None)
         seconds = time.perf_counter() - begin
         found = run.merged()
     begin = time.process_time()

@@ -49,6 +49,7 @@ def child(command: Sequence[str], codes: Sequence[int] = (0,)) -> Finished:
     seconds, peak, code = float(said[0]), int(said[1]), int(said[2])
     if code not in codes or done.returncode:
         raise BenchmarkError(
+            "benchmark.process-failed",
             "a process failed",
             where=" ".join(command[:4]),
             expected=f"exit code {' or '.join(map(str, codes))}",

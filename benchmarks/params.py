@@ -32,7 +32,7 @@ def steps() -> dict[str, float]:
 
     import cspbench.network.fvcore_counter  # noqa: F401 - torch and fvcore
     from cspbench.claims import tables
-    from cspbench.evaluation.counts import measure, published
+    from cspbench.evaluation.counts import count_rows, published
     from cspbench.network.counter import WORTH_A_PROCESS, Counter
 
     gc.freeze()
@@ -46,7 +46,7 @@ def steps() -> dict[str, float]:
     graphs: list[str] = []
     counter.ahead(defined, graphs.append)
     marks.append(time.perf_counter())
-    measure(subjects, counter)
+    count_rows(subjects, counter)
     marks.append(time.perf_counter())
     spent = {name: end - begin for name, begin, end in zip(STEPS, marks, marks[1:], strict=False)}
     processes = max(1, min(os.cpu_count() or 1, len(graphs) // WORTH_A_PROCESS))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import medians, part, table
 from benchmarks.pictures import HEIGHT, WIDTH, picture
-from cspbench.data.resize import center_offset, resize_image, resized_center, shorter_side_to
+from cspbench.data.resize import center_offset, resize_image, resized_window, shorter_side_to
 
 Planes = NDArray[np.float32]
 Resize = Callable[[], Planes]
@@ -37,7 +37,7 @@ def classifier(image: NDArray[np.uint8], side: int, functional: Any | None) -> d
     window = (slice(None), slice(top, top + side), slice(left, left + side))
     ways: dict[str, Resize] = {
         "pillow": lambda: _pillow(image, width, height, window),
-        "cspbench": lambda: resized_center(image, side, side, side),
+        "cspbench": lambda: resized_window(image, width, height, (left, top), side, side),
     }
     if functional is not None:
         ways["torchvision"] = lambda: np.ascontiguousarray(_torchvision(image, width, height, functional)[window])

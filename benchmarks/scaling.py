@@ -88,8 +88,7 @@ def repeated(base: Path, folder: Path, times: int) -> None:
 
 def section(quick: bool) -> str:
     """All three, largest last."""
-    from cspbench.inference.run import SHARD
-
+    from cspbench.inference.shards import SHARD
     from cspbench.sample import classification, detection
 
     times, repeats = (TIMES[:2], 1) if quick else (TIMES, 3)

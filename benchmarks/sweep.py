@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from cspbench.inference.run import Run, open_run
 
 from benchmarks.average_precision import drawn
 from benchmarks.measuring import medians, part, table
@@ -19,12 +18,16 @@ from benchmarks.nms import CLASSES
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import Annotations, Picture
 from cspbench.detection.candidates import Candidates, pack
+from cspbench.detection.collect import AtThreshold, collect, evaluated
 from cspbench.detection.nms import nms_many
-from cspbench.evaluation import coco
 from cspbench.inference.memory import keep_freed_memory
+from cspbench.inference.shards import Shards
+from cspbench.network.layers import Yolo
 
 SIX = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 WIDTH, HEIGHT = 640, 480
+LAST = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), classes=CLASSES)
+"""What suppression asks of a network: its last box layer, whose anchors do not matter to it."""
 
 
 def candidates(images: int, each: int, seed: int = 0) -> tuple[CocoSource, list[Candidates]]:
@@ -43,11 +46,10 @@ def candidates(images: int, each: int, seed: int = 0) -> tuple[CocoSource, list[
     return CocoSource(annotations, pictures, Path("."), "custom"), made
 
 
-def keep(path: Path, images: list[Candidates]) -> Run:
+def keep(path: Path, images: list[Candidates]) -> Shards:
     """A complete run that holds these candidates."""
-    last = {"classes": CLASSES, "nms_kind": "default", "beta_nms": 0.6}
-    run = open_run(path, {"quoted": False, "model": "drawn", "last": last}, len(images), {})
-    for shard in range(run.shards):
+    run = Shards(path, len(images))
+    for shard in range(run.count):
         block = run.block(shard)
         run.write(
             shard,
@@ -71,18 +73,18 @@ def section(quick: bool) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run = keep(Path(folder), made)
 
-        def whole(thresholds: tuple[float, ...]) -> list[coco.Thresholded]:
-            collected = coco.collect(run, source, thresholds, "default")
-            return coco.evaluated(collected, thresholds, source.ground_truth, "cspbench")
+        def whole(thresholds: tuple[float, ...]) -> list[AtThreshold]:
+            collected = collect(run, source, thresholds, "default", LAST)
+            return evaluated(collected, thresholds, source.ground_truth, "cspbench")
 
-        kept = coco.collect(run, source, SIX, "default")
+        kept = collect(run, source, SIX, "default", LAST)
         seconds = medians(
             {
                 "suppression, one": lambda: nms_many(made, SIX[:1]),
                 "suppression, six": lambda: nms_many(made, SIX),
                 "whole, one": lambda: whole(SIX[:1]),
                 "whole, six": lambda: whole(SIX),
-                "AP, six": lambda: coco.evaluated(kept, SIX, source.ground_truth, "cspbench"),
+                "AP, six": lambda: evaluated(kept, SIX, source.ground_truth, "cspbench"),
             },
             repeats,
         )

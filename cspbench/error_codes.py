@@ -190,6 +190,7 @@ CODES = {
     "run.shard-size": "A shard does not have its number of samples.",
     "run.shard-unreadable": "A shard cannot be read.",
     "server.not-an-answer": "The file is not a COCO evaluation server result.",
+    "system.refused": "The operating system refuses an operation unexpectedly.",
     "tables.duplicate-id": "Two rows of a table have the same id.",
     "tables.empty": "A table has no rows.",
     "tables.encoding": "A table is not encoded in UTF-8.",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from benchmarks import (
     average_precision,
@@ -25,7 +26,7 @@ from benchmarks import (
 )
 from benchmarks.__main__ import PARTS, busy, document, processor
 from benchmarks.commands import CSPBENCH, NO_SUCH_COMMAND, Command
-from benchmarks.measuring import BenchmarkError, Finished, child, judged
+from benchmarks.measuring import Finished, child, judged
 from benchmarks.pictures import draw
 from benchmarks.torchvision_operator import operator
 from cspbench.detection.nms import nms as suppressed
@@ -51,7 +52,7 @@ def test_a_child_tells_its_memory_and_what_it_said() -> None:
     assert large.output == "done\n"
     assert small.code == 3
     assert 150 < large.peak - small.peak < 250
-    with pytest.raises(BenchmarkError, match=r"exit code 0.*3: broken"):
+    with refuses("benchmark.process-failed", expected="exit code 0", found="3: broken"):
         child([sys.executable, "-c", "import sys; print('broken', file=sys.stderr); sys.exit(3)"])
 
 
@@ -216,7 +217,7 @@ def test_whole_runs_are_held_against_the_target() -> None:
 
 def test_drawn_photographs_are_a_set_of_cocos_categories(tmp_path: Path) -> None:
     from cspbench.data.coco import open_coco
-    from cspbench.evaluation.coco import category_ids
+    from cspbench.detection.collect import category_ids
 
     coco.photographs(tmp_path, 2)
     source = open_coco(tmp_path, None)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from cspbench.claims.metrics import COUNTED, METRICS
-from cspbench.claims.model import NOTHING, Cell, Column, named
+from cspbench.claims.model import NOTHING, Cell, Column, row_name
 from cspbench.claims.verdict import Measurement, Reason, Status, judge
 from cspbench.errors import TableError
 from cspbench.report.model import ReportCell, ReportRow
@@ -103,7 +103,7 @@ def _gone(counted: CountedRow, session: Session) -> ReportRow:
     """A row that no table has any more, from what was counted for it."""
     label = str(counted.row)
     cells = _cells(counted, session)
-    name = named(label, counted.size, counted.settings)
+    name = row_name(label, counted.size, counted.settings)
     return ReportRow(
         str(counted.table), str(counted.id), label, dict(counted.settings), None, None, counted.size, None, cells, name
     )

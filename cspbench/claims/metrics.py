@@ -1,4 +1,4 @@
-"""Every metric that a table prints or an evaluation computes, and what judging and printing it takes."""
+"""The registry of metrics that tables print and evaluations compute."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Family = Literal["count", "accuracy", "ap", "ar", "speed", "file"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric. `header` is what a table of ours calls it, `unit` what a number without a claim is shown in.
+    """A metric: `header` in our tables, `unit` of numbers without a claim.
 
-    `tolerance` is how far a measurement on the claim's own images and weights may lie from the printed number and be
-    `close`, in points: decoders and the order of floating-point sums move it that much. Counts have none to give.
+    `tolerance`, in points, is the largest difference of a `close` measurement with the claim's images and weights:
+    decoders and the order of floating-point sums change results that much. Counts have a tolerance of 0.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Metric:
 
     @property
     def comparison(self) -> Literal["ratio", "difference"]:
-        """How the documents compare a row's number with its base row's."""
+        """How documents compare a row with its base row."""
         return "ratio" if self.family == "count" else "difference"
 
 
@@ -49,17 +49,17 @@ _ALL = (
     Metric("file_size", "File Size", "file", "B"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
-"""By name; those of a family in the order in which its tables print them."""
+"""By name; each family in the order of the printed tables."""
 
 
 def of_family(*families: Family) -> tuple[str, ...]:
-    """The names of the metrics of some families, in the registry's order."""
+    """Names of the metrics in these families, in the registry's order."""
     return tuple(name for name, metric in METRICS.items() if metric.family in families)
 
 
 COUNTED = of_family("count")
 ACCURACIES = of_family("accuracy")
 PRECISIONS = of_family("ap")
-"""AP, AP50, AP75, APS, APM, APL: what the tables print."""
+"""AP, AP50, AP75, APS, APM, APL, which the tables print."""
 COCO = of_family("ap", "ar")
 """COCO's twelve numbers in COCO's order."""

@@ -1,6 +1,6 @@
-"""The published numbers as data: what a cell, a row and a table of a document claim.
+"""Published tables as data: tables, rows and cells.
 
-Each number keeps its printed decimals, its unit and the way it was counted and rounded.
+Each number keeps its printed decimals, its unit, and how it was counted and rounded.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from cspbench.errors import TableError, UsageError, brief
 Figure = Literal["tradeoff"]
 Rounding = Literal["printed", "darknet", "cut", "doubled"]
 
-NOTHING = "-"  # what the documents print where they have no number
+NOTHING = "-"  # printed in place of a number
 CHECK = "x"
 """A check mark in a column of tricks."""
 
-# No leading zeros and ASCII digits only: whatever matches is written back as the same characters.
+# ASCII digits without leading zeros, so that rendering gives the same characters again.
 _INTEGER = r"(?:0|[1-9][0-9]*)"
 _NUMBER = rf"{_INTEGER}(?:\.[0-9]+)?"
 _COMPARISON = rf"\((?:=|[+-]{_INTEGER}%|[+-]{_INTEGER}\.[0-9]+)\)"
@@ -31,10 +31,10 @@ _READING = rf"({_NUMBER})\(([^()\s|]+)\)"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a document: its header, its role and, for a metric, how its numbers are to be read.
+    """A column of a printed table: its header, its role and, for a metric, how to read its numbers.
 
-    `unit` is what one unit of the printed number is worth: "M" 1e6, "G" 1e9, "1" single parameters or operations,
-    "%", "fps", "B" bytes. `suffix` is what is printed after each number. A "check" is a setting that a mark says is on.
+    `unit` of the printed numbers: "M" 1e6, "G" 1e9, "1" single parameters or operations, "%", "fps", "B" bytes.
+    `suffix` is printed after each number. A "check" column marks a setting as on.
     """
 
     header: str
@@ -56,9 +56,9 @@ class Comparison:
 
     @classmethod
     def parse(cls, text: str) -> Comparison:
-        """Read "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
+        """Parse "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
         if not re.fullmatch(_COMPARISON, text):
-            raise fault(
+            raise cell_error(
                 "tables.not-a-comparison",
                 "not a comparison",
                 None,
@@ -69,19 +69,19 @@ class Comparison:
         return cls(text, "ratio" if text.endswith("%)") else "difference", value)
 
     def render(self) -> str:
-        """The comparison as the README prints it."""
+        """The printed comparison."""
         if self.kind == "ratio":
             return f"({self.value:+f}%)"
-        # A printed difference has decimals, so a zero without any can only be "(=)".
+        # Printed differences have decimals, so a zero without decimals is "(=)".
         return "(=)" if self.value.as_tuple().exponent == 0 else f"({self.value:+f})"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One published number: the claim, in units of `unit`, with its printed decimals.
+    """One published number, the claim, in units of `unit`, with its printed decimals.
 
-    A cell without a number ("-") has value None. So has a cell of frame rates by device, "44(1080ti) 67(GV100)": its
-    (device, number) pairs are in `values`.
+    `value` is None for a cell without a number ("-") and for frame rates by device, "44(1080ti) 67(GV100)", which are
+    (device, number) pairs in `values`.
     """
 
     column: str
@@ -98,22 +98,22 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str, column: Column, counting: str | None = None, rounding: str | None = None) -> Cell:
-        """Read a printed cell; `counting` and `rounding` are the row's exceptions to the column's."""
+        """Parse a printed cell; `counting` and `rounding` override the column's for this row."""
         number = re.fullmatch(rf"({_NUMBER}){re.escape(column.suffix)}(?: ({_COMPARISON}))?", text)
         value = Decimal(number[1]) if number else None
         values: tuple[tuple[str, Decimal], ...] = ()
         if column.metric == "fps" and re.fullmatch(rf"{_READING}(?: {_READING})*", text):
             values = tuple((device, Decimal(reading)) for reading, device in re.findall(_READING, text))
         if not (number or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
-            expected = f"a number printed like 12.3{column.suffix} (no percentage above 100), or {NOTHING}"
-            raise fault(
+            expected = f"a number like 12.3{column.suffix} (at most 100 %), or {NOTHING}"
+            raise cell_error(
                 "tables.not-a-number", "not a published number", column.header, expected=expected, found=repr(text)
             )
         if rounding and rounding not in get_args(Rounding):
             expected = f"one of {', '.join(get_args(Rounding))}"
-            raise fault(
+            raise cell_error(
                 "tables.unknown-rounding",
-                "no such rounding",
+                "unknown rounding",
                 f"{column.metric}_rounding",
                 expected=expected,
                 found=repr(rounding),
@@ -134,17 +134,17 @@ class Cell:
 
     @property
     def published(self) -> bool:
-        """Whether the document prints a number here."""
+        """Whether the cell has a number."""
         return self.value is not None or bool(self.values)
 
     def counted_as(self, rule: str | None) -> Cell:
-        """The same claim, held against a counting: one that is not its own is not doubled as its own may be."""
+        """The same claim under a counting; another counting than its own is never rounded as `doubled`."""
         if rule == self.counting:
             return self
         return replace(self, counting=rule, rounding="printed" if self.rounding == "doubled" else self.rounding)
 
     def render(self) -> str:
-        """The cell as the document prints it, put together from what was read and not from `text`."""
+        """The printed cell, from the parsed values (not from `text`)."""
         if self.value is None:
             return " ".join(f"{value:f}({device})" for device, value in self.values) or NOTHING
         number = f"{self.value:.{self.decimals}f}{self.suffix}"
@@ -153,14 +153,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a published table.
+    """One row of a published table.
 
-    `size` is the input (height, width) where the document prints it. `counting_size` is the input at which parameters
-    and operations were counted; None means the network definition's own. `base` is the id of the row that the
-    comparisons are relative to. `cells` are keyed by metric, `settings` and `links` by column header.
+    `size` is the printed input size (height, width). `counting_size` is the input size at which parameters and
+    operations were counted; None means that of the network's definition. `base` is the id of the row that comparisons
+    refer to. `cells` are keyed by metric, `settings` and `links` by column header.
 
-    `model` names the network behind the row, None where it is not known: `note` says why, or what else a reader must
-    know. `weights` is the file with which the row's numbers were measured; without one `weights_status` says why.
+    `model` is the network of the row, None if it is unknown; `note` gives the reason or other remarks. `weights` is
+    the file whose accuracy the row prints; `weights_status` says why there is none.
     """
 
     table: str
@@ -179,11 +179,11 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The model's name without the README's citation mark, "DarkNet-53" for "DarkNet-53 [1]"."""
+        """The printed name without its citation: "DarkNet-53" for "DarkNet-53 [1]"."""
         return re.sub(r" \[[0-9]+\]$", "", self.name)
 
     def render(self, column: Column) -> str:
-        """What the document prints for this row in `column`."""
+        """The printed text of this row in `column`."""
         if column.role == "metric":
             return self.cells[column.metric].render()
         if column.role in ("size", "side") and self.size:
@@ -193,7 +193,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what the document says about it, its columns in printed order and its rows."""
+    """A published table: its description, its columns in printed order and its rows."""
 
     name: str
     title: str
@@ -204,67 +204,60 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     kind: Literal["published", "sample"] = "published"
-    """sample: what cspbench itself claims of the nets and images that it brings along."""
+    """sample: cspbench's own claims about its bundled networks and images."""
     data: str | None = None
-    """The digest of the images, where only these will do; None where the split's name says it."""
+    """Digest of the only admissible images; None if the name of the split identifies them."""
     presets: tuple[str, ...] = ()
-    """Under which its accuracies may be measured; the first is the one that they are claimed for."""
+    """Presets under which its accuracies may be measured; the first is the claimed one."""
     sweep: str | None = None
-    """The setting that holds the NMS threshold, in a table of one detector at several."""
+    """Header of the setting with the NMS threshold, in a table of one detector at several thresholds."""
     figure: Figure | None = None
-    """The figure of the report that its rows are drawn in."""
+    """The figure of the report that shows its rows."""
     show_settings: bool = True
-    """Whether a row's settings belong to what it is called."""
+    """Whether names of rows include their settings."""
 
     def row(self, row_id: str) -> Row:
-        """The row of that id."""
+        """A row by its id; raises `UsageError` if it is unknown."""
         rows = {row.id: row for row in self.rows}
         if row_id not in rows:
-            raise unknown("usage.unknown-row", f"{self.name} has no such row", row_id, list(rows))
+            raise unknown("usage.unknown-row", f"no such row in {self.name}", row_id, list(rows))
         return rows[row_id]
 
     def names(self) -> list[str]:
-        """What tells each row apart, in their order: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
+        """Distinct names of the rows, in order: "CSPResNeXt50-PANet-SPP 512×512 (0.60)".
 
-        Where that is the same for several rows, it goes with the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
+        Equal names get the model's name: "Ours (csppeleenet-ref-prn-3l) 320×320".
         """
-        names = [self._named(row, row.label) for row in self.rows]
+        names = [self._row_name(row, row.label) for row in self.rows]
         return [
-            self._named(row, f"{row.label} ({row.model})") if row.model and names.count(name) > 1 else name
+            self._row_name(row, f"{row.label} ({row.model})") if row.model and names.count(name) > 1 else name
             for row, name in zip(self.rows, names, strict=True)
         ]
 
-    def _named(self, row: Row, label: str) -> str:
-        return named(label, row.size or row.counting_size, row.settings if self.show_settings else {})
-
-    def markdown(self) -> str:
-        """The table in markdown, line by line as the README prints it."""
-        lines = [[column.header for column in self.columns]]
-        lines += [[row.render(column) for column in self.columns] for row in self.rows]
-        header, *body = [" | ".join(line) + " |" for line in lines]
-        return "\n".join([header, "---|" * len(self.columns), *body])
+    def _row_name(self, row: Row, label: str) -> str:
+        return row_name(label, row.size or row.counting_size, row.settings if self.show_settings else {})
 
 
-def chosen(settings: Mapping[str, str]) -> list[str]:
-    """What a row varies, in words: its settings, and the names of those that are only marked."""
+def setting_texts(settings: Mapping[str, str]) -> list[str]:
+    """A row's settings; for check marks, the header of the column."""
     return [header if text == CHECK else text for header, text in settings.items() if text]
 
 
-def named(label: str, size: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
-    """What a row is called: its label, input size and settings, "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
-    varied = ", ".join(chosen(settings))
-    return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({varied})" if varied else "") if part)
+def row_name(label: str, size: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
+    """A row's label, input size and settings: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+    texts = ", ".join(setting_texts(settings))
+    return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({texts})" if texts else "") if part)
 
 
-def fault(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:
-    """The error for a cell that is not as the document could have printed it."""
+def cell_error(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:
+    """The error for an invalid cell or column of a CSV file."""
     where = f'column "{brief(column, 80)}"' if column else None
-    remedy = "Write the CSV as the document prints the table; tables.toml describes the columns."
+    remedy = "Write the CSV as the document prints the table, with the columns of tables.toml."
     return TableError(code, what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
 
 
-def unknown(code: str, what: str, asked: str, known: list[str]) -> UsageError:
-    """The error for a name that does not exist, with the nearest one where any is near."""
-    nearest = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0.4)
-    remedy = f"Did you mean {nearest[0]}?" if nearest else "Name one of these"
-    return UsageError(code, what, expected=f"one of {', '.join(known)}", found=asked, remedy=remedy)
+def unknown(code: str, what: str, name: str, names: list[str]) -> UsageError:
+    """The error for an unknown name; the remedy proposes a similar one."""
+    similar = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.4)
+    remedy = f"Did you mean {similar[0]}?" if similar else "Name one of these"
+    return UsageError(code, what, expected=f"one of {', '.join(names)}", found=name, remedy=remedy)

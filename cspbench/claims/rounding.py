@@ -1,6 +1,6 @@
 """The publishers' roundings of counts and percentages.
 
-All arithmetic is decimal: 5.185 has no binary float, and half up on its nearest one gives 5.18.
+All arithmetic is decimal: 5.185 has no exact binary float, and rounding the nearest one half up gives 5.18.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ _UNIT_EXPONENTS = {"1": 0, "M": 6, "G": 9}
 
 
 def round_half_up(value: Decimal | int | str, decimals: int) -> Decimal:
-    """`value` to that many decimals; a tie goes away from zero."""
+    """`value` rounded to `decimals`; ties go away from zero."""
     return _quantized(value, decimals, ROUND_HALF_UP)
 
 
 def claimed_as(measured: int, rounding: str) -> int:
-    """A count in the claim's terms: the double of it, where the publisher printed the double of what was counted."""
+    """A count comparable with the claim: doubled if the publisher printed doubled counts."""
     return 2 * measured if rounding == "doubled" else measured
 
 
 def as_printed(measured: Decimal | int, unit: str, decimals: int, rounding: str) -> Decimal:
-    """The number that the publisher would have printed for `measured` single parameters or operations."""
+    """The number that the publisher would print for `measured` single parameters or operations."""
     value = in_unit(measured, unit)
     if rounding == "printed":
         return round_half_up(value, decimals)
@@ -31,14 +31,14 @@ def as_printed(measured: Decimal | int, unit: str, decimals: int, rounding: str)
     if rounding == "doubled":
         return 2 * round_half_up(value, decimals)
     if rounding == "cut":
-        # Cut to 2 decimals in M, whatever the unit it is then written in: 27,642,184 is 27.64 M is 27640000.
+        # Truncated to 2 decimals in M, whatever the printed unit: 27,642,184 is 27.64 M, printed as 27640000.
         millions = _quantized(in_unit(measured, "M"), 2, ROUND_DOWN)
         return round_half_up(millions.scaleb(6 - _UNIT_EXPONENTS[unit]), decimals)
-    raise ValueError(f"no such rounding: {rounding}")
+    raise ValueError(f"unknown rounding: {rounding}")
 
 
 def percent_off(measured: int, claim: Decimal, unit: str, rounding: str) -> Decimal | None:
-    """How far a count lies from the claim, in percent of the claim to one decimal; None for a claim of 0."""
+    """Deviation of a count from the claim in percent of the claim, to one decimal; None for a claim of 0."""
     if not claim:
         return None
     value = in_unit(claimed_as(measured, rounding), unit)
@@ -48,7 +48,7 @@ def percent_off(measured: int, claim: Decimal, unit: str, rounding: str) -> Deci
 def as_decimal(value: Decimal | int | str) -> Decimal:
     """`value` as an exact decimal; raises `TypeError` for a binary float."""
     if isinstance(value, float):
-        raise TypeError("binary floats do not round as printed decimals do; pass Decimal, int or str")
+        raise TypeError("a binary float is not exact; pass Decimal, int or str")
     return Decimal(value)
 
 
@@ -60,5 +60,5 @@ def _quantized(value: Decimal | int | str, decimals: int, rounding: str) -> Deci
 def in_unit(measured: Decimal | int, unit: str) -> Decimal:
     """Single parameters or operations in units of "1", "M" or "G"."""
     if unit not in _UNIT_EXPONENTS:
-        raise ValueError(f"not a unit of counted numbers: {unit}")
+        raise ValueError(f"not a unit of counts: {unit}")
     return as_decimal(measured).scaleb(-_UNIT_EXPONENTS[unit])

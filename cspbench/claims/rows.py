@@ -1,4 +1,4 @@
-"""The rows of a published table, out of its CSV file: printed cells, and what each row is of."""
+"""Reads the rows of a table from its CSV file: printed cells, and models and weight files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from cspbench.claims import models
-from cspbench.claims.model import CHECK, Cell, Column, Row, Table, fault
+from cspbench.claims.model import CHECK, Cell, Column, Row, Table, cell_error
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.errors import TableError
 
@@ -16,13 +16,13 @@ LONGEST_NOTE = 500
 """Characters of a row's note."""
 
 Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
-"""The input size of all rows, where no column prints it, and that at which they were counted."""
+"""The input size of all rows, if no column prints it, and the input size of their counts."""
 
 
-def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, Entry] | None) -> tuple[Row, ...]:
-    """The rows of a table out of the text of its CSV file, with their models where these are `known`.
+def read(file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[str, Entry] | None) -> tuple[Row, ...]:
+    """The rows of a table from the text of its CSV file, with models if the `catalogue` is given.
 
-    Raises `TableError` for anything malformed or not declared.
+    Raises `TableError` for malformed or undeclared contents.
     """
     rows: dict[str, Row] = {}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -30,22 +30,22 @@ def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, E
     try:
         for record in reader:
             if not header:
-                _check_header(record, table, known is not None)
+                _check_header(record, table, catalogue is not None)
                 header = record
                 continue
             if len(record) != len(header):
                 what = "row too short" if len(record) < len(header) else "row too long"
                 column = header[len(record)] if len(record) < len(header) else None
-                raise fault(
+                raise cell_error(
                     "tables.row-too-short" if len(record) < len(header) else "tables.row-too-long",
                     what,
                     column,
                     expected=f"{len(header)} cells",
                     found=str(len(record)),
                 )
-            row = _row(table, dict(zip(header, record, strict=True)), sizes, known)
+            row = _row(table, dict(zip(header, record, strict=True)), sizes, catalogue)
             if row.id in rows:
-                raise fault("tables.duplicate-id", "duplicate id", "id", expected="an id of its own", found=row.id)
+                raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="a unique id", found=row.id)
             rows[row.id] = row
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
@@ -53,43 +53,44 @@ def read(file: str, text: str, table: Table, sizes: Sizes, known: Mapping[str, E
     except TableError as error:
         raise error.at(f"{file}, line {reader.line_num}") from None
     if not rows:
-        raise fault("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
+        raise cell_error("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
-            expected = "the id of the row that the comparisons are relative to"
-            wrong = fault("tables.unknown-base", "unknown base", "base", expected=expected, found=repr(row.base or ""))
-            raise wrong.at(f"{file}, row {row.id}")
+            expected = "the id of the row that the comparisons refer to"
+            found = repr(row.base or "")
+            unknown_base = cell_error("tables.unknown-base", "unknown base", "base", expected=expected, found=found)
+            raise unknown_base.at(f"{file}, row {row.id}")
     return tuple(rows.values())
 
 
 def _check_header(header: list[str], table: Table, modelled: bool) -> None:
-    needed = ["id", *(column.header for column in table.columns)]
+    required = ["id", *(column.header for column in table.columns)]
     if modelled:
-        needed.append("model")
-    counted = [column.metric for column in table.columns if column.counting]
-    ours = ["base", "counting_size", *(f"{metric}_{kind}" for metric in counted for kind in ("counting", "rounding"))]
-    ours += ["model", "note", "weights", "weights_status"]
-    for column in [*needed, *header]:
-        if header.count(column) != 1 or column not in [*needed, *ours]:
+        required.append("model")
+    counts = [column.metric for column in table.columns if column.counting]
+    optional = [f"{metric}_{kind}" for metric in counts for kind in ("counting", "rounding")]
+    optional += ["base", "counting_size", "model", "note", "weights", "weights_status"]
+    for column in [*required, *header]:
+        if header.count(column) != 1 or column not in [*required, *optional]:
             what = "missing column" if column not in header else "unknown or repeated column"
-            raise fault(
+            raise cell_error(
                 "tables.missing-column" if column not in header else "tables.unexpected-column",
                 what,
                 column,
-                expected=", ".join(needed),
+                expected=", ".join(required),
                 found=", ".join(header),
             )
 
 
-def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str, Entry] | None) -> Row:
+def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[str, Entry] | None) -> Row:
     texts: dict[str, dict[str, str]] = {"name": {}, "setting": {}, "link": {}}
     size, counting_size = sizes
     cells: dict[str, Cell] = {}
     for column in (Column("id", "name"), *table.columns):
         text = record[column.header]
         if column.role == "check" and text not in ("", CHECK):
-            raise fault(
+            raise cell_error(
                 "tables.not-a-check",
                 "not a check mark",
                 column.header,
@@ -97,7 +98,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
                 found=repr(text),
             )
         if (not text and column.role != "check") or text != text.strip() or "|" in text or not text.isprintable():
-            raise fault(
+            raise cell_error(
                 "tables.not-a-cell",
                 "not a printed cell",
                 column.header,
@@ -113,7 +114,7 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
             size = size_of(text if column.role == "size" else f"{text}×{text}", column.header, "×")
         else:
             texts["setting" if column.role == "check" else column.role][column.header] = text
-    model, weights, status = (None, None, None) if known is None else _of_model(record, known)
+    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue)
     return Row(
         table=table.name,
         id=record["id"],
@@ -132,58 +133,61 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, known: Mapping[str,
 
 
 def _of_model(
-    record: Mapping[str, str], known: Mapping[str, Entry]
+    record: Mapping[str, str], catalogue: Mapping[str, Entry]
 ) -> tuple[str | None, PublishedFile | None, Status | None]:
-    """The model of a row, its weight file, and whether this can be had; each must be said, or said to be missing."""
+    """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise fault(
+        raise cell_error(
             "tables.not-a-note",
-            "not a note",
+            "invalid note",
             "note",
             expected=f"at most {LONGEST_NOTE} characters on one line",
             found=repr(note),
         )
     if not name and not note:
-        raise fault(
+        raise cell_error(
             "tables.no-model",
-            "a row without a model",
+            "row without a model",
             "model",
-            expected="a model, or in note why there is none",
+            expected="a model, or a note why there is none",
             found="neither",
         )
-    if name and name not in known:
-        raise fault(
+    if name and name not in catalogue:
+        raise cell_error(
             "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
         )
     if bool(file) == bool(status):
-        expected = "a file in weights, or the weights_status of a row without one"
-        raise fault(
+        expected = "either a file in weights or a weights_status"
+        raise cell_error(
             "tables.undeclared-weights",
-            "weights without a status",
+            "invalid weights and weights_status",
             "weights",
             expected=expected,
             found="both" if file else "neither",
         )
     if status and status != "never-released":
-        expected = f"never-released; other weights are a file of {models.FILE}"
-        raise fault("tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status))
+        expected = f"never-released, or a weight file of {models.FILE} in weights"
+        raise cell_error(
+            "tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status)
+        )
     if not file:
         return name or None, None, "never-released"
-    entry = known.get(name)
+    entry = catalogue.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"
-        raise fault("tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file))
+        raise cell_error(
+            "tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file)
+        )
     return name, weights, weights.status
 
 
 def size_of(text: str, column: str, sign: str) -> tuple[int, int] | None:
-    """A size as (height, width), "512×512" with the sign ×; None for no text."""
+    """Parse a size, such as "512×512" with the sign ×, as (height, width); None for an empty text."""
     if not text:
         return None
     if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
         return int(match[1]), int(match[2])
-    raise fault(
-        "tables.not-a-size", "not a size", column, expected=f"HEIGHT{sign}WIDTH, as 512{sign}512", found=repr(text)
-    )
+    expected = f"HEIGHT{sign}WIDTH, such as 512{sign}512"
+    raise cell_error("tables.not-a-size", "invalid size", column, expected=expected, found=repr(text))

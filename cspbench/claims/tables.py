@@ -1,8 +1,7 @@
 """The published tables, read from their CSV files.
 
-The CSV files hold the documents' cells character for character; `tables.toml` beside them describes the columns and the
-tables, and `models.toml` the models that the rows name. Whatever keeps rows from being measured because it was not
-declared is an error here.
+The CSV files hold the documents' cells character for character; `tables.toml` beside them describes the tables and
+columns, `models.toml` the models of the rows. A missing declaration that would leave rows unmeasured is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from cspbench.errors import TableError, brief
 from cspbench.io import read_file
 
 LARGEST_FILE = 1 << 22
-"""Bytes; the published tables have a few thousand each."""
+"""Bytes; the published tables have a few thousand."""
 LARGEST_DESCRIPTION = 1 << 16
 """Characters of tables.toml."""
 DESCRIPTION = "tables.toml"
@@ -32,53 +31,53 @@ KINDS = get_args(get_type_hints(Table)["kind"])
 FIGURES = (None, *get_args(Figure))
 
 Files = Path | Mapping[str, bytes | str]
-"""A folder, or the contents of its files by name."""
+"""A folder, or file contents by name."""
 
 
 def names(source: Files | None = None, kind: str = "published") -> tuple[str, ...]:
-    """The tables' names in their order in tables.toml; or those of the sample."""
-    described = _descriptions(source)["tables"]
-    return tuple(name for name, each in described.items() if each.get("kind", "published") == kind)
+    """The names of the tables of a kind (`published`, `sample`), in the order of tables.toml."""
+    descriptions = _descriptions(source)["tables"]
+    return tuple(name for name, table in descriptions.items() if table.get("kind", "published") == kind)
 
 
 def load_all(source: Files | None = None, kind: str = "published", *, claims_only: bool = False) -> tuple[Table, ...]:
-    """Every published table, or the sample's; see `load`."""
+    """All tables of a kind; see `load`."""
     return tuple(load(name, source, claims_only=claims_only) for name in names(source, kind))
 
 
 def load(name: str, source: Files | None = None, *, claims_only: bool = False) -> Table:
-    """The table of that name; `source` holds tables.toml, models.toml and the CSV files.
+    """Load a table from `source`, which holds tables.toml, models.toml and the CSV files (None: the published ones).
 
-    With `claims_only` the rows need not say what they are of, as in tables of earlier versions, and have no models.
-    Raises `TableError` for anything malformed or not declared, `UsageError` for a name that there is not.
+    With `claims_only` rows have no models and need not declare any, as in tables of earlier versions. Raises
+    `TableError` for malformed or undeclared contents, `UsageError` for an unknown name.
     """
     descriptions = _descriptions(source)
     if name not in descriptions["tables"]:
         raise unknown("usage.unknown-table", "no such table", name, list(descriptions["tables"]))
-    known = None if claims_only else _text(source, models.FILE)
-    return _table(name, _text(source, DESCRIPTION), _text(source, f"{name}.csv"), known)
+    model_text = None if claims_only else _text(source, models.FILE)
+    return _table(name, _text(source, DESCRIPTION), _text(source, f"{name}.csv"), model_text)
 
 
 def entries(source: Files | None = None) -> Mapping[str, Entry]:
-    """What models.toml says of every model, by name."""
+    """The entries of models.toml by model name."""
     return models.parse(_text(source, models.FILE))
 
 
 def where_published() -> Path:
-    """Where the tables are: inside an installed package, else beside the package in a checkout."""
+    """The folder of the tables: inside an installed package, or beside the package in a checkout."""
     installed = Path(__file__).parents[1] / "published"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "tables"
 
 
 def _text(source: Files | None, name: str) -> str:
-    """The text of a file; raises `TableError` where it cannot be read."""
+    """The text of a file; raises `TableError` if it cannot be read."""
     source = where_published() if source is None else source
     try:
         data = _bytes(source, name)
-        # spreadsheets put a byte order mark in front
+        # spreadsheets write a byte order mark
         return data.removeprefix("\ufeff") if isinstance(data, str) else data.decode("utf-8-sig")
     except OSError as error:
-        remedy = "Install cspbench again, or restore the file."
+        remedy = "Reinstall cspbench, or restore the file."
         where = str(source / name) if isinstance(source, Path) else name
         raise TableError(
             "tables.unreadable", "cannot be read", where=where, found=error.strerror, remedy=remedy
@@ -107,37 +106,38 @@ def _descriptions(source: Files | None) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 @lru_cache(maxsize=64)
-def _table(name: str, description: str, text: str, known: str | None) -> Table:
-    """The table out of the texts of its files; without the `known` models its claims alone."""
-    every = _descriptions({DESCRIPTION: description})
-    table, sizes = _described(name, every["tables"][name], every["columns"], claims_only=known is None)
-    rows = read(f"{name}.csv", text, table, sizes, None if known is None else models.parse(known))
+def _table(name: str, description: str, text: str, model_text: str | None) -> Table:
+    """The table from the texts of its files; without `model_text` only its claims."""
+    descriptions = _descriptions({DESCRIPTION: description})
+    section, column_types = descriptions["tables"][name], descriptions["columns"]
+    table, sizes = _described(name, section, column_types, claims_only=model_text is None)
+    rows = read(f"{name}.csv", text, table, sizes, None if model_text is None else models.parse(model_text))
     return replace(table, rows=rows)
 
 
 def _described(
-    name: str, given: Mapping[str, Any], columns: Mapping[str, Any], *, claims_only: bool
+    name: str, section: Mapping[str, Any], column_types: Mapping[str, Any], *, claims_only: bool
 ) -> tuple[Table, Sizes]:
-    description = dict(given)
+    description = dict(section)
     try:
-        listed = tuple(Column(**{"header": key, **columns[key]}) for key in description.pop("columns"))
+        columns = tuple(Column(**{"header": key, **column_types[key]}) for key in description.pop("columns"))
         size = size_of(description.pop("size", ""), "size", "x")
         counting_size = size_of(description.pop("counting_size", ""), "counting_size", "x")
-        section, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
+        headings, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
         settings = description.pop("show_settings", True)
         table = Table(
             name=name,
-            columns=listed,
+            columns=columns,
             rows=(),
-            section=section,
+            section=headings,
             presets=presets,
             show_settings=settings,
             **description,
         )
-        texts = [*section, *presets, *description.values()]
-        texts += [value for column in listed for value in vars(column).values()]
+        texts = [*headings, *presets, *description.values()]
+        texts += [value for column in columns for value in vars(column).values()]
         if not all(text is None or isinstance(text, str) for text in texts) or type(settings) is not bool:
-            raise TypeError("a value of the wrong kind")
+            raise TypeError("a value of the wrong type")
         _check(table, size, claims_only=claims_only)
     except (KeyError, TypeError, ValueError) as error:
         where = f"{DESCRIPTION}, table {name}"
@@ -149,20 +149,21 @@ def _described(
 
 
 def _check(table: Table, size: tuple[int, int] | None, *, claims_only: bool) -> None:
-    """That a table says all that its rows need to be measured; raises `ValueError`."""
+    """Raise `ValueError` unless the table declares what measuring its rows needs."""
     roles = [column.role for column in table.columns]
-    for value, known in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
-        if value not in known:
-            raise ValueError(f"{value!r}, which is none of {', '.join(map(str, known))}")
+    for value, allowed in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
+        if value not in allowed:
+            raise ValueError(f"{value!r}, not one of {', '.join(map(str, allowed))}")
     if not {*roles} <= ROLES:
-        raise ValueError("a role that no column has")
+        raise ValueError("unknown role of a column")
     if not table.split:
-        raise ValueError("an empty split")
+        raise ValueError("empty split")
     if claims_only:
         return
     if table.dataset == "imagenet" and not table.presets:
-        raise ValueError("no presets, under which its accuracies were measured")
+        raise ValueError("no presets for its accuracies")
     if table.dataset == "coco" and size is None and not {"size", "side"} & {*roles}:
-        raise ValueError("no size: neither a column nor the table says it")
-    if table.sweep is not None and table.sweep not in [each.header for each in table.columns if each.role == "setting"]:
-        raise ValueError(f"sweep {table.sweep!r}, which is not one of its settings")
+        raise ValueError("no size, neither of the table nor in a column")
+    settings = [column.header for column in table.columns if column.role == "setting"]
+    if table.sweep is not None and table.sweep not in settings:
+        raise ValueError(f"sweep {table.sweep!r} is not one of its settings")

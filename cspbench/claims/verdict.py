@@ -1,4 +1,4 @@
-"""The judge: what a measurement says about a published number. Nothing else decides a verdict, and none is stored."""
+"""The judge, which compares measurements with published numbers. It alone decides verdicts; none are stored."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cspbench.claims.rounding import as_decimal, as_printed, in_unit, round_half
 
 
 class Status(StrEnum):
-    """The verdict on a cell in one word."""
+    """The verdict on a cell."""
 
     EXACT = "exact"  # equal at the printed precision
     CLOSE = "close"  # not equal, and within the metric's tolerance
-    OFF = "off"  # neither
+    OFF = "off"  # neither exact nor close
     FITTED = "fitted"  # a stand-in's own totals
-    CONSISTENT = "consistent"  # the claim lies in the 95 % interval of a part drawn at random
-    INCONSISTENT = "inconsistent"  # it lies outside
+    CONSISTENT = "consistent"  # the claim is in the 95 % interval of a random part
+    INCONSISTENT = "inconsistent"  # the claim is outside that interval
     UNPUBLISHED = "unpublished"  # no claim
-    UNMEASURED = "unmeasured"  # no measurement that may be held against the claim, with a reason
+    UNMEASURED = "unmeasured"  # no measurement comparable with the claim, for a reason
 
 
 FAILED = frozenset({Status.OFF, Status.INCONSISTENT})
-"""The verdicts of a number that disagrees with its claim."""
+"""The verdicts of numbers that disagree with their claims."""
 
 
 class Reason(StrEnum):
@@ -34,25 +34,25 @@ class Reason(StrEnum):
     NO_WEIGHTS = "no-weights"
     NO_DATA = "no-data"
     NO_DEFINITION = "no-definition"
-    SPLIT_MISMATCH = "split-mismatch"  # on other images than the claim's
+    SPLIT_MISMATCH = "split-mismatch"  # other images than the claim's
     PROTOCOL_MISMATCH = "protocol-mismatch"  # another counting, preset, precision, network or weights
-    PARTIAL = "partial"  # on a part of the claim's images that nobody drew at random
+    PARTIAL = "partial"  # a part of the claim's images that is not a random one
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
-    NOT_RUN = "not-run"  # it could be measured here, and nobody has
+    NOT_RUN = "not-run"  # possible here, but not run yet
 
 
 class Coverage(StrEnum):
-    """Which of a data set's images a measurement is of."""
+    """Which images of a data set were measured."""
 
     WHOLE = "whole"
-    DRAWN = "drawn"  # a part drawn at random by cspbench, with its seed
+    DRAWN = "drawn"  # a random part, drawn by cspbench with a seed
     PART = "part"  # any other part
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One thing in which a measurement was made otherwise than its claim, and what that makes of the verdict."""
+    """A difference between the protocols of measurement and claim, and the reason it gives."""
 
     text: str
     reason: Reason = Reason.PROTOCOL_MISMATCH
@@ -60,10 +60,11 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number at full precision, and what of its making decides whether it may be held against a claim.
+    """One number at full precision, and what decides whether it is comparable with a claim.
 
-    `value` is in single parameters or operations, or in percent; None where there is none, for `reason`. `images` are
-    those of an accuracy, `interval` is the 95 % one in percent. `stand_in`: of a network chosen for its totals.
+    `value` is in single parameters or operations, or in percent; None if there is none, for `reason`. `images` is the
+    number of images of an accuracy, `interval` its 95 % interval in percent. `stand_in`: the network was chosen for its
+    totals.
     """
 
     value: Decimal | None
@@ -76,17 +77,16 @@ class Measurement:
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
-            raise ValueError("a cell is either measured, or unmeasured for a reason")
+            raise ValueError("a measurement has either a value or a reason")
 
 
 @dataclass(frozen=True)
 class Verdict:
     """A claim beside its measurement, both in the cell's unit.
 
-    `measured` is rounded as the publisher rounded; without a claim there are no printed decimals to round to, and it
-    is the unrounded number. `delta` is measured - claim: of the printed numbers for counts and where they are equal,
-    else of the unrounded measurement, to two decimals more than the claim has. `images`: how many more images are right
-    than the claim says. `tolerance`: what `close` allows for this metric, in points.
+    `measured` is rounded as the publisher rounded, and unrounded without a claim. `delta` is measured - claim: of the
+    rounded numbers for counts and for equal ones, otherwise of the unrounded measurement, to two decimals more than the
+    claim. `images`: how many more images are right than claimed. `tolerance` of `close` for this metric, in points.
     """
 
     status: Status
@@ -101,15 +101,17 @@ class Verdict:
 def judge(cell: Cell, measurement: Measurement) -> Verdict:
     """The verdict on a cell.
 
-    Other images are graver than a part of them, a part than another protocol. Accuracy and AP on the claim's whole set:
-    `exact` if they round to the printed number, `close` if the unrounded one lies within the metric's tolerance of it,
-    else `off`: both are of the same images and weights, so that no sampling noise lies between them. On a part drawn at
-    random the claim is held against the interval.
+    Of several reasons against a comparison, other images come first, then a part of the images, then the protocol.
+    Accuracy and AP on the claim's whole set are `exact` if they round to the printed number, `close` if the unrounded
+    number is within the metric's tolerance, otherwise `off`: claim and measurement have the same images and weights, so
+    there is no sampling noise. On a random part the claim is compared with the interval.
     """
     value = measurement.value
     metric = METRICS[cell.metric]
-    if cell.value is None or cell.decimals is None:
-        return Verdict(Status.UNPUBLISHED, None, _in_cells_unit(value, cell))
+    if not cell.published:
+        return Verdict(Status.UNPUBLISHED, None, _in_cell_unit(value, cell))
+    if cell.value is None or cell.decimals is None:  # several numbers in a cell: frame rates by device
+        return Verdict(Status.UNMEASURED, None, None, reason=measurement.reason or Reason.PROTOCOL_MISMATCH)
     reason = _reason(measurement)
     if value is None or reason is not None:
         return Verdict(Status.UNMEASURED, cell.value, _printed(value, cell), reason=reason)
@@ -134,7 +136,7 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
 
 
 def _reason(measurement: Measurement) -> Reason | None:
-    """Why a measurement is not held against its claim; None where it is."""
+    """Why a measurement is not comparable with its claim; None if it is."""
     reasons = [deviation.reason for deviation in measurement.deviations]
     if Reason.SPLIT_MISMATCH in reasons:
         return Reason.SPLIT_MISMATCH
@@ -146,7 +148,7 @@ def _reason(measurement: Measurement) -> Reason | None:
     return reasons[0] if reasons else None
 
 
-def _in_cells_unit(value: Decimal | None, cell: Cell) -> Decimal | None:
+def _in_cell_unit(value: Decimal | None, cell: Cell) -> Decimal | None:
     if value is None or METRICS[cell.metric].family != "count":
         return value
     return in_unit(value, cell.unit)
@@ -162,35 +164,35 @@ def _printed(value: Decimal | None, cell: Cell) -> Decimal | None:
 
 @dataclass(frozen=True)
 class Derived:
-    """A comparison with the base row, worked out again from its two numbers, beside the printed one."""
+    """A comparison with the base row, computed from the two numbers, beside the printed one."""
 
     text: str
     printed: str | None
 
     @property
     def equal(self) -> bool:
-        """Whether the document prints the same comparison."""
+        """Whether the printed comparison is the same."""
         return self.text == self.printed
 
 
 def derived(
     row: Row, base: Row, metric: str, values: tuple[Decimal | int, Decimal | int] | None = None
 ) -> Derived | None:
-    """The comparison of `row` with its base, in the README's words; None where a number is missing or the base is 0.
+    """The comparison of `row` with its base as the README prints it; None if a number is missing or the base is 0.
 
-    Counts compare by ratio, accuracies by difference. `values` are the numbers of the row and of its base in one
-    unit, for instance both measured; without them the published numbers are used.
+    Counts compare by ratio, accuracies by difference. `values` are the numbers of the row and of its base in the same
+    unit, such as both measured; by default the published ones.
     """
     if row.base != base.id:
         raise ValueError(f"{row.id} is compared with {row.base}, not with {base.id}")
-    own, other = values or (row.cells[metric].value, base.cells[metric].value)
-    if own is None or other is None:
+    value, base_value = values or (row.cells[metric].value, base.cells[metric].value)
+    if value is None or base_value is None:
         return None
-    difference = as_decimal(own) - as_decimal(other)
+    difference = as_decimal(value) - as_decimal(base_value)
     if METRICS[metric].comparison == "ratio":
-        if not other:
+        if not base_value:
             return None
-        change = round_half_up(difference * 100 / other, 0)
+        change = round_half_up(difference * 100 / base_value, 0)
         text = f"({change:+f}%)"
     else:
         change = round_half_up(difference, 1)

@@ -1,4 +1,4 @@
-"""Which step between the image file and the network moves the accuracy: each taken alone, and every preset whole."""
+"""The effect of each preprocessing step on the accuracy: each step alone, and every preset as a whole."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cspbench.inference.engine import Engine, Precision, prepare
 from cspbench.inference.predict_shards import load
 
 MOST = 1000
-"""Images that the command explains with, at most: each is prepared once for every change."""
+"""Maximum number of images, each of which is prepared once for every change."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """How the predictions are made: device, precision, images per forward, processes that prepare them."""
+    """Execution of the predictions: device, precision, images per forward pass, data-loading workers."""
 
     device: torch.device
     precision: Precision = "fp32"
@@ -35,7 +35,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Step:
-    """Top-1 in percent under one change, and how many images it gained and lost against `base` percent."""
+    """Top-1 in percent under one change, and the number of images gained and lost against `base` percent."""
 
     preset: str
     label: str
@@ -45,13 +45,12 @@ class Step:
     lost: int
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The steps, on so many images; `bad` are the keys of those that could not be read under some preset: left out."""
+    """The steps, on the readable images; `bad` are the keys of images that some preset could not read."""
 
     steps: tuple[Step, ...]
     images: int
@@ -59,9 +58,9 @@ class Explained:
 
 
 def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationPreset]]:
-    """(preset, change, preset with that change) for every step in which another preset differs from the base.
+    """(preset, step, base with that step of the preset) for every step in which another preset differs from the base.
 
-    A change that two presets share appears once; then every other preset whole.
+    A step that two presets share appears once. Then every other preset as a whole.
     """
     single: dict[ClassificationPreset, tuple[str, str]] = {}
     for other in PRESETS.values():
@@ -81,7 +80,7 @@ def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationP
 
 @dataclass(frozen=True)
 class Classifier:
-    """What is explained: what builds its module under a rule of epsilon, its input, the order of its classes."""
+    """A classifier: the function that builds its module with an epsilon, its input size, the order of its classes."""
 
     build: Callable[[str], nn.Module]
     size: tuple[int, int]
@@ -95,18 +94,19 @@ def explain(
     means: Means,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Explained:
-    """Top-1 of a classifier on every readable image of the source under a preset, then under each change from it.
+    """Top-1 of a classifier on every readable image of the source under a preset, and under each change from it.
 
-    Raises `DatasetError` where no image can be read.
+    Raises `DatasetError` if no image can be read.
     """
     engines: dict[str, Engine] = {}
     progress(own.name)
     first = _predict(subject, source, own, means, engines)
-    found = []
+    changes = []
     for name, label, preset in variants(own):
         progress(f"{name} {label}")
-        found.append((name, label, _predict(subject, source, preset, means, engines).classes))
-    readable = np.logical_and.reduce([classes >= 0 for classes in (first.classes, *(each for *_, each in found))])
+        changes.append((name, label, _predict(subject, source, preset, means, engines).classes))
+    predictions = (first.classes, *(classes for _, _, classes in changes))
+    readable = np.logical_and.reduce([classes >= 0 for classes in predictions])
     if not readable.any():
         raise DatasetError(
             "image.none-readable",
@@ -121,7 +121,7 @@ def explain(
     for other in ORDERS:
         if other != subject.classes and subject.classes in ORDERS:
             steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
-    for name, label, classes in found:
+    for name, label, classes in changes:
         steps.append(_step(name, label, _hits(classes[readable], wnids, subject.classes), base))
     bad = tuple(key for key, ok in zip(first.keys, readable, strict=True) if not ok)
     return Explained(tuple(steps), len(wnids), bad)
@@ -143,7 +143,7 @@ def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Top-1 class of every image, -2 for an unreadable one, and the images' WordNet ids and keys."""
+    """The top-1 class of every image (-2 if it is unreadable), and the images' WordNet ids and keys."""
 
     classes: Array
     wnids: list[str]
@@ -156,15 +156,16 @@ def _predict(
     if preset.epsilon not in engines:
         engines[preset.epsilon] = prepare(subject.build(preset.epsilon), means.device, means.precision)
     images = PreparedImages(source, preset, subject.size)
-    blocks = [list(range(at, min(at + means.batch, len(source)))) for at in range(0, len(source), means.batch)]
-    found: list[int] = []
+    starts = range(0, len(source), means.batch)
+    blocks = [list(range(start, min(start + means.batch, len(source)))) for start in starts]
+    classes: list[int] = []
     wnids: list[str] = []
     keys: list[str] = []
     workers = means.workers if source.random_access else 0
     for batch in load(images, blocks, workers, pinned=means.device.type == "cuda"):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
-        found += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
+        classes += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
         wnids += batch.columns["wnid"]
         keys += batch.columns["key"]
-    return _Predicted(np.array(found), wnids, keys)
+    return _Predicted(np.array(classes), wnids, keys)

@@ -1,4 +1,4 @@
-"""Top-1 and top-5 from kept predictions, their uncertainty, and the comparison of two runs."""
+"""Top-1 and top-5 accuracy, their confidence intervals, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
 
 FULL = 50_000
-"""Images of the ImageNet validation set, the only split the tables' accuracies are of."""
+"""Images of the ImageNet validation set, the only split of the tables' accuracies."""
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
@@ -28,7 +28,7 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     share, square = correct / total, Z95**2
     centre = (share + square / (2 * total)) / (1 + square / total)
     half = Z95 * sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
-    # at 0 and at all correct the bound is the share itself, which floats miss by a rounding
+    # for 0 or all correct the bound is exactly the share, which floats would miss by rounding
     low = 0.0 if correct == 0 else 100 * (centre - half)
     high = 100.0 if correct == total else 100 * (centre + half)
     return low, high
@@ -43,12 +43,12 @@ class Accuracy:
 
     @property
     def percent(self) -> Decimal:
-        """Exact share in percent."""
+        """The exact share in percent."""
         return Decimal(100 * self.correct) / Decimal(self.total) if self.total else Decimal(0)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval in percent."""
+        """The 95 % interval in percent."""
         return wilson(self.correct, self.total)
 
     def as_json(self) -> dict[str, Any]:
@@ -63,18 +63,18 @@ class Accuracy:
 
 
 def top_k(logits: Array, k: int = 5) -> Array:
-    """Indices of the k largest of each row, (N, k); on equal values the lower index comes first, as in Darknet."""
+    """Indices of the k largest values of each row, (N, k); the lower index first among equal values, as in Darknet."""
     return np.argsort(-logits, axis=1, kind="stable")[:, :k]
 
 
 def accuracies(predicted: Array, labels: Array) -> tuple[Accuracy, Accuracy]:
-    """Top-1 and top-5 of predicted class ids (N, 5) against labels (N,); a label of -1 is never hit."""
+    """Top-1 and top-5 accuracy of predicted classes (N, 5) for labels (N,); a label of -1 always counts as wrong."""
     hits = predicted == labels[:, None]
     return Accuracy(int(hits[:, 0].sum()), len(labels)), Accuracy(int(hits.any(1).sum()), len(labels))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p-value that two classifiers err alike, from the images only one of them gets right.
+    """Two-sided exact p-value of equal error rates, from the numbers of images that only one classifier gets right.
 
     Binomial with p = 1/2 up to 1000 discordant images, the normal approximation with continuity correction above
     (McNemar 1947).
@@ -88,14 +88,14 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
         z = max(0.0, abs(only_first - only_second) - 1) / sqrt(total)
         return 2 * (1 - NormalDist().cdf(z))
-    # integers throughout: 0.5 ** 1000 is still a float, its sums of comb() are not
+    # in integers, because the sums of comb() would overflow a float
     tail = sum(comb(total, hits) for hits in range(fewer + 1))
     return float(min(1.0, 2 * tail / 2**total))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs on the same images: how many each alone got right, and the images whose top-1 verdict flipped."""
+    """Two runs on the same images: how many each alone got right, and the keys of these images."""
 
     both: int
     only_first: int
@@ -105,7 +105,7 @@ class Comparison:
 
     @property
     def p(self) -> float:
-        """McNemar's p-value."""
+        """The p-value of McNemar's test."""
         return mcnemar(self.only_first, self.only_second)
 
 

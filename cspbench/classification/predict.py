@@ -1,4 +1,4 @@
-"""Top-5 predictions of a classifier, and the accuracies that follow from them."""
+"""Top-5 predictions of a classifier, and their accuracies."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
 from cspbench.inference.shards import Shards
 
 Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
-"""Makes shards: (shards, which, engine, batch, workers, progress)."""
-KEPT = 5
-"""Classes kept per image."""
+"""Computes shards: (shards, their numbers, engine, batch, workers, progress)."""
+TOP = 5
+"""Classes stored per image."""
 COLUMNS = {
     "index": np.int64,
     "classes": np.int32,
@@ -35,11 +35,13 @@ COLUMNS = {
     "checksum": np.uint32,
     "ok": np.bool_,
 }
-"""Of a shard; `classes` and `probability` have `KEPT` entries per image, or all of a network with fewer classes."""
+"""The arrays of a shard; `classes` and `probability` have `TOP` entries per image, or fewer for a network with fewer
+classes.
+"""
 
 
 class PreparedImages(Dataset[Prepared]):
-    """Images of a source, decoded and prepared under a preset for an input of (height, width)."""
+    """Images of a source, decoded and prepared by a preset for an input of (height, width)."""
 
     def __init__(self, source: Source, preset: ClassificationPreset, size: tuple[int, int]) -> None:
         self.source, self.preset, self.size = source, preset, size
@@ -62,39 +64,39 @@ class PreparedImages(Dataset[Prepared]):
 
 
 def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
-    """Why images of a run could not be read, by their keys, as the files are now; streams are not asked again."""
-    wanted, found = set(keys), {}
-    for index in range(len(images) if wanted and images.source.random_access else 0):
+    """The faults of unreadable images by key, from reading the files again; none for streams."""
+    selected, causes = set(keys), {}
+    for index in range(len(images) if selected and images.source.random_access else 0):
         key = images.source.key(index)
-        if key in wanted:
+        if key in selected:
             try:
                 images.preset.load(images.source.sample(index).data, images.size, key)
             except BadImageError as error:
-                found[key] = f"{error.what}, {error.found}" if error.found else error.what
-    return found
+                causes[key] = f"{error.what}, {error.found}" if error.found else error.what
+    return causes
 
 
 def predictor(images: PreparedImages, probabilities: bool, streams: bool = False) -> Predict:
-    """What makes shards of the network's five most probable classes for each image.
+    """The function that computes shards of the network's five most probable classes for each image.
 
-    `probabilities` says that the outputs are those already, and not logits; `streams` that the images can only be read
-    in one process. Raises `OutputError` when a probability is not finite.
+    `probabilities`: the outputs are probabilities, not logits. `streams`: only one process can read the images. The
+    function raises `OutputError` for a probability that is not finite.
     """
 
-    def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+    def interpret(batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         flat = outputs[0].flatten(1)
         probability = (flat if probabilities else torch.softmax(flat, 1)).numpy()
         finite = np.isfinite(probability).all(1)
         if not finite.all():
             raise OutputError(
                 "network.not-finite",
-                "the network gives values that are not finite",
-                where=ready.columns["key"][int(np.flatnonzero(~finite)[0])],
+                "the network's output is not finite",
+                where=batch.columns["key"][int(np.flatnonzero(~finite)[0])],
                 expected="probabilities",
                 found="nan or inf",
                 remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
             )
-        classes = top_k(probability, KEPT)
+        classes = top_k(probability, TOP)
         return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
 
     def predict(
@@ -118,7 +120,7 @@ def _arrays(columns: Columns) -> Arrays:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a run's predictions say. Per image, in sample order: whether top-1 hits, its key, class and prediction."""
+    """The accuracies of a run and, per image in sample order, whether top-1 is right, its key, class and prediction."""
 
     top1: Accuracy
     top5: Accuracy
@@ -128,19 +130,20 @@ class Scored:
     keys: tuple[str, ...]
     wnids: tuple[str, ...]
     predicted: Array
-    pixels: str
-    """Digest of the image files' checksums, in sample order."""
+    images_digest: str
+    """Digest of the checksums of the image files, in sample order."""
 
 
 def score(run: Shards, classes: tuple[str, ...]) -> Scored:
-    """Accuracies from a complete run's predictions; `classes` are the network's class ids in its own order.
+    """The accuracies of a complete run; `classes` are the network's class ids in its order.
 
-    An image that could not be read, or whose class is none of these, counts as wrong, as in Darknet.
+    An image that could not be read or has another class counts as wrong, as in Darknet. Raises `RunError`,
+    `IncompleteRunError`.
     """
     arrays = run.merged({name: (kind, ()) for name, kind in COLUMNS.items() if name not in ("classes", "probability")})
-    found = arrays.get("classes")
-    if found is None or found.dtype != COLUMNS["classes"] or found.ndim != 2 or not 0 < found.shape[1] <= KEPT:
-        raise run.foreign(0, ValueError("no classes in it"))
+    top = arrays.get("classes")
+    if top is None or top.dtype != COLUMNS["classes"] or top.ndim != 2 or not 0 < top.shape[1] <= TOP:
+        raise run.foreign(0, ValueError("no classes"))
     numbers = {wnid: number for number, wnid in enumerate(classes)}
     wnids = tuple(arrays["wnid"].tolist())
     labels = np.array([numbers.get(wnid, -1) for wnid in wnids], np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -90,9 +91,10 @@ def main() -> None:
         streams.silence()
         sys.exit(141)
     except OSError as error:  # a full disk behind stdout, for instance
+        if os.environ.get(TRACEBACK):
+            raise
         streams.silence()
-        what = f"cannot go on: {error.strerror or error}"
-        sys.exit(failing.tell(CspbenchError("disk.write-failed", what, remedy="Free some space, or write elsewhere")))
+        sys.exit(failing.tell(_of_system(error)))
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
@@ -117,6 +119,17 @@ def _refused(error: Any) -> int:
         error.format_message = lambda: f"{text} [usage.option]"
     error.show()
     return int(error.exit_code)
+
+
+def _of_system(error: OSError) -> CspbenchError:
+    """What the system refuses where no command expects it, such as to write our output."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return CspbenchError(
+        "disk.full" if full else "system.refused",
+        error.strerror or brief(str(error), 200),
+        where=brief(str(error.filename)) if error.filename else None,
+        remedy="Free some space, or write elsewhere" if full else f"{TRACEBACK}=1 shows what was being done",
+    )
 
 
 def _unforeseen(error: Exception) -> CspbenchError:

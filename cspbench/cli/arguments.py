@@ -48,7 +48,7 @@ def _words(given: object) -> str:
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
     """Where the data set is: DATA, --data or the environment variable."""
-    return either(positional, option, "--data") or os.environ.get(variable)
+    return either(positional, option, "--data") or os.environ.get(variable) or None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

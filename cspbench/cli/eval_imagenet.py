@@ -63,7 +63,7 @@ def eval_imagenet(
     from cspbench.cli.classification_results import finish
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluation import selection
-    from cspbench.evaluation.imagenet import evaluate
+    from cspbench.evaluation.imagenet import check_classes, evaluate
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.subject import subject_of
 
@@ -94,6 +94,7 @@ def eval_imagenet(
         return
 
     def one(model: Selected) -> ClassificationResult | None:
+        check_classes(model.name, source, classes)  # before its weights are read
         subject = subject_of(model.network, model.file, pixels)
         return evaluate(subject, source, preset, decoder, classes, run, how, listener)
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli.options import Format, FormatOption
+from cspbench.cli import options
+from cspbench.cli.options import Format
 from cspbench.cli.printing import print_table
 from cspbench.errors import UsageError
 
@@ -21,12 +22,11 @@ from cspbench.errors import UsageError
 def fetch_files(
     rows: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ROW]...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
+        typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every published file.")] = False,
-    to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="Where to save the files; $CSPBENCH_WEIGHTS by default.")
-    ] = None,
+    every: options.AllOption = False,
+    out: options.OutOption = None,
+    to: Annotated[Path | None, typer.Option("--to", hidden=True, help="What --out is called now.")] = None,
     mirror: Annotated[
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="A folder to try first, http(s):// or file://; repeatable."),
@@ -49,12 +49,12 @@ def fetch_files(
         typer.Option("--sha256", metavar="HEX", help="Expected SHA-256 (or a prefix of it); only with a single file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file that does not match.")] = False,
-    form: FormatOption = Format.MD,
+    form: options.FormatOption = Format.MD,
 ) -> None:
     """Download weight files. Files are verified before being saved; interrupted downloads resume.
 
-    A file that exists already is only verified. Exit code 3: a requested file is unavailable; the table says why and
-    what to do.
+    They go to the folder --out, by default $CSPBENCH_WEIGHTS. A file that exists already is only verified. Exit code 3:
+    a requested file is unavailable; the table says why and what to do.
     """
     from cspbench.weights.catalogue import VARIABLE, folder_of_weights, weight_files
     from cspbench.weights.download.files import Patience
@@ -78,12 +78,12 @@ def fetch_files(
             found=f"{len(sha256)} characters, rows of {files} files",
             remedy="Ask for one row",
         )
-    folder = to or folder_of_weights()
+    folder = out or to or folder_of_weights()
     if folder is None:
         raise UsageError(
             "usage.no-folder",
             "no folder for the files",
-            expected=f"--to DIR, or ${VARIABLE}",
+            expected=f"--out DIR, or ${VARIABLE}",
             found=f"${VARIABLE} not set",
             remedy="Name the folder",
         )

@@ -57,6 +57,7 @@ LimitOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
 ]
+AllOption = Annotated[bool, typer.Option("--all", help="Everything that is published.")]
 
 # the protocol
 ClassifierPresetOption = Annotated[
@@ -117,6 +118,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,
     typer.Option("--draw", metavar="N|all|image:ID|class:NAME", help="Draw images with their boxes into --out."),

@@ -33,7 +33,7 @@ def params(
         list[str] | None, typer.Argument(metavar="MODEL...", help="Models or patterns (csresnet*).")
     ] = None,
     model_option: options.ModelsOption = None,
-    every: Annotated[bool, typer.Option("--all", help="Every row of every published table.")] = False,
+    every: options.AllOption = False,
     table: options.TableOption = None,
     cfg: options.CfgOption = None,
     size: options.SizeOption = None,
@@ -46,9 +46,7 @@ def params(
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Compare with a .cfg, layer by layer.")
     ] = None,
-    save: Annotated[
-        bool, typer.Option("--save", help="Also write params.json and .md; with --all the sample's, too.")
-    ] = False,
+    save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
 ) -> None:
@@ -56,7 +54,8 @@ def params(
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
     README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. Under another counting than
-    a claim's there is no verdict on it. --save writes to the folder --out, by default results.
+    a claim's there is no verdict on it. --save writes params.json and .md to the folder --out, by default
+    results; with --all the sample's, too.
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """

@@ -39,8 +39,9 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]], form: Format) -
 
 
 def print_json(document: Any) -> None:
-    """A document as JSON."""
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    """A document as JSON; what a terminal would obey, such as an escape in a file's name, is escaped."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    typer.echo("".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text))
 
 
 def print_facts(facts: Mapping[str, str | None], form: Format, document: Any = None) -> None:

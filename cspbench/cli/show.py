@@ -81,7 +81,7 @@ def show(
 
 def _evidence(entry: Model, form: Format) -> None:
     if form is Format.JSON:
-        keys = ("name", "definition", "source", "confidence", "unknown", "why")
+        keys = ("name", "definition", "source", "confidence", "unknown", "evidence")
         print_json({key: getattr(entry, key) for key in keys})
     else:
         typer.echo(f"# {entry.name}\n\n{_origin(entry)}\n\n{entry.evidence}")

@@ -50,7 +50,7 @@ def list_files(
     The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
     less. A sha256 of 8 digits is the beginning of one.
     """
-    from cspbench.weights.catalogue import weight_files
+    from cspbench.weights.catalogue import looked_for, weight_files
 
     lines: list[dict[str, Any]] = [
         {
@@ -58,7 +58,7 @@ def list_files(
             "row": each.row,
             "id": each.id,
             "model": each.model,
-            "file": each.file or _looked_for(each.model),
+            "file": each.file or looked_for(each.model),
             "bytes": each.size,
             "sha256": each.sha256,
             "status": each.status,
@@ -143,15 +143,6 @@ def convert(
     write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")
-
-
-def _looked_for(model: str | None) -> str | None:
-    from cspbench.weights.catalogue import wanted
-
-    if model is None:
-        return None
-    file = wanted(model)
-    return file.name if file.status == "never-released" else None
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:

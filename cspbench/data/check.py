@@ -1,7 +1,7 @@
-"""Is an ImageNet folder or archive whole? Counts, classes, and every image that a run would stumble over.
+"""Checks an ImageNet folder or archive: counts, classes, and every image that a run could not use.
 
-Only the ends of each file are read: the header says size and colours, the last bytes whether a JPEG or PNG was cut off.
-`full` decodes every image.
+Only the ends of each file are read: the header gives size and colours, the last bytes show whether a JPEG or PNG was
+cut off. `full` decodes every image.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cspbench.errors import BadImageError, printable
 from cspbench.io import utf8_name
 
 HEAD, TAIL = 1 << 14, 1 << 12
-"""Bytes read of each end of a file. A longer header is read with the rest of its file."""
+"""Bytes read from each end of a file. If the header is longer, the whole file is read."""
 TINY = 32
-"""Pixels of the shorter side below which an image looks like a mistake."""
+"""Pixels; an image with a shorter side below this is reported."""
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 FULL_SET = 50_000
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the check saw of one image file."""
+    """What was read from one image file."""
 
     size: int
     """Bytes."""
@@ -42,7 +42,7 @@ class Facts:
     shape: tuple[int, int] = (0, 0)
     """Width and height."""
     turned: bool = False
-    """EXIF asks for a rotation; Darknet without OpenCV does not look."""
+    """EXIF asks for a rotation, which Darknet without OpenCV ignores."""
     fault: str | None = None
 
 
@@ -59,9 +59,9 @@ class Report:
     modes: Counter[str]
     full: bool
     known: tuple[int, int] = (0, 0)
-    """Images that have the class which they are known to have, and images known."""
+    """Images of known class that are labelled with it, and all images of known class."""
     numbered: bool = False
-    """The classes are numbers that are read as the sorted order."""
+    """The classes are numbers, which are read in sorted order."""
     missing_classes: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -74,21 +74,21 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether every image can be read and has a class, its own where that is known."""
+        """Whether every image can be read and has a class, the right one where that is known."""
         return not (self.unlabelled or self.empty or self.unreadable or self.mislabelled)
 
     @property
     def mislabelled(self) -> bool:
-        """Whether a known image has another class than its own."""
+        """Whether an image of known class is labelled with another."""
         return self.known[0] < self.known[1]
 
     @property
     def complete(self) -> bool:
-        """Whether it is the whole validation set: 50 images of each of the 1000 classes."""
+        """Whether this is the whole validation set: 50 images of each of the 1000 classes."""
         return self.images == FULL_SET and len(self.classes) == 1000 and set(self.classes.values()) == {50}
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, lists in full."""
+        """All fields, with complete lists."""
         per_class = [self.classes[wnid] for wnid in self.classes]
         return {
             "usable": self.usable,
@@ -123,7 +123,7 @@ class Report:
 
 
 def check(source: FileSource, *, full: bool = False, step: Callable[[str], None] = lambda name: None) -> Report:
-    """Look at every image; `step` is told the key of each."""
+    """Check every image; `step` receives the key of each."""
     classes = Counter(entry.wnid for entry in source.entries if entry.wnid)
     report = Report(
         images=len(source),
@@ -139,14 +139,14 @@ def check(source: FileSource, *, full: bool = False, step: Callable[[str], None]
         missing_classes=[wnid for wnid in order("sorted") if wnid not in classes],
         unlabelled=[entry.key for entry in source.entries if entry.wnid is None],
     )
-    alike: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    candidates: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for index, facts in enumerate(_all_facts(source, full)):
         key = source.entries[index].key
         step(key)
         _add(report, key, facts)
         if facts.size and facts.ends:
-            alike[facts.size, facts.ends].append(index)
-    report.duplicates = [keys for group in alike.values() if len(group) > 1 for keys in _duplicates(source, group)]
+            candidates[facts.size, facts.ends].append(index)
+    report.duplicates = [keys for group in candidates.values() if len(group) > 1 for keys in _duplicates(source, group)]
     return report
 
 
@@ -169,16 +169,16 @@ def _facts(source: FileSource, index: int, full: bool) -> Facts:
         if full:
             decode(head, key)
         try:
-            seen = _header(head, key)
+            header = _header(head, key)
         except BadImageError:
-            seen = _header(source.sample(index).data, key)
-        mark = END_MARKS.get(str(seen["format"]))
+            header = _header(source.sample(index).data, key)
+        mark = END_MARKS.get(str(header["format"]))
         if not full and (mark is None or mark not in tail):
-            # Something else may follow the image in its file: only decoding tells.
+            # Other data may follow the image in its file: only decoding shows whether the image is complete.
             decode(source.sample(index).data, key)
     except BadImageError as error:
         return Facts(size, digest, fault=error.found or error.what)
-    return Facts(size, digest, **seen)
+    return Facts(size, digest, **header)
 
 
 def _header(data: bytes, key: str) -> dict[str, Any]:
@@ -195,35 +195,35 @@ def _add(report: Report, key: str, facts: Facts) -> None:
         return
     report.formats[facts.format] += 1
     report.modes[facts.mode] += 1
-    for found, keys in (
+    for applies, keys in (
         (facts.mode == "CMYK", report.cmyk),
         (facts.mode in ("L", "LA", "1") or facts.mode.startswith("I"), report.grey),
         (min(facts.shape) < TINY, report.tiny),
         (facts.turned, report.turned),
     ):
-        if found:
+        if applies:
             keys.append(key)
 
 
 def _duplicates(source: FileSource, group: list[int]) -> Iterator[list[str]]:
-    """The images of a group, alike at their ends, that are the same file throughout."""
-    same: dict[bytes, list[str]] = defaultdict(list)
+    """Sets of identical files among images whose ends are identical."""
+    by_digest: dict[bytes, list[str]] = defaultdict(list)
     for index in group:
         try:
-            same[hashlib.sha256(source.sample(index).data).digest()].append(source.entries[index].key)
+            by_digest[hashlib.sha256(source.sample(index).data).digest()].append(source.entries[index].key)
         except BadImageError:
             continue
-    yield from (keys for keys in same.values() if len(keys) > 1)
+    yield from (keys for keys in by_digest.values() if len(keys) > 1)
 
 
 def _numbered(entries: Sequence[Entry]) -> bool:
-    """Whether classes were given as numbers that were read as the sorted order; a WordNet id leaves nothing open."""
-    given = [(entry.label, entry.wnid) for entry in entries if entry.label is not None]
-    return bool(given) and all(0 <= label < 1000 and order("sorted")[label] == wnid for label, wnid in given)
+    """Whether the classes are numbers that were read in sorted order; WordNet ids are unambiguous."""
+    numbers = [(entry.label, entry.wnid) for entry in entries if entry.label is not None]
+    return bool(numbers) and all(0 <= label < 1000 and order("sorted")[label] == wnid for label, wnid in numbers)
 
 
 def _numbering(report: Report) -> str:
-    """Where the classes come from; a network's own order is independent of it."""
+    """Where the classes come from; the order of a network's outputs does not depend on it."""
     if report.kind == "folders":
         return "WordNet ids, the folders' names"
     if report.kind == "wds":

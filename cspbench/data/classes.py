@@ -1,4 +1,4 @@
-"""ImageNet's 1000 classes (WordNet ids) in the two orders that networks number them by, and the sample's classes."""
+"""ImageNet's 1000 classes (WordNet ids) in the two orders in which networks number them, and the sample's classes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from importlib.resources import files
 from cspbench.errors import UsageError
 
 ORDERS = ("darknet", "sorted")
-"""Of ImageNet's classes."""
+"""The orders of ImageNet's classes."""
 SAMPLE = "sample"
-"""The order of the bundled sample's classes, which are not ImageNet's."""
-SAMPLE_WNIDS = tuple(f"n{90_000_001 + place}" for place in range(16))
-"""Their ids, of a form that WordNet uses, where WordNet has none; in the order of the classifier's outputs."""
+"""The order of the classes of the bundled sample, which are not ImageNet's."""
+SAMPLE_WNIDS = tuple(f"n{90_000_001 + number}" for number in range(16))
+"""Their ids, in the order of the classifier's outputs: in WordNet's form, and not used by WordNet."""
 
 
 @cache
 def order(name: str) -> tuple[str, ...]:
-    """The 1000 WordNet ids in a numbering's order, or the ids of the sample's classes.
+    """The 1000 WordNet ids in one of the orders, or the ids of the sample's classes. Raises `UsageError`.
 
-    `darknet`: of Darknet's networks. It is also the order of the ILSVRC2012 development kit, whose ground truth counts
-    from 1: validation image 1 has number 490, n01751748. `sorted`: of torchvision, timm, mmpretrain and Caffe.
+    `darknet`: the order of Darknet's networks and of the ILSVRC2012 development kit, whose ground truth counts from 1
+    (validation image 1 has number 490, n01751748). `sorted`: the order of torchvision, timm, mmpretrain and Caffe.
     """
     if name == SAMPLE:
         return SAMPLE_WNIDS
     if name not in ORDERS:
         raise UsageError(
             "usage.unknown-class-order",
-            f"no class order {name!r}",
+            "unknown class order",
             expected=f"one of {', '.join(ORDERS)}, {SAMPLE}",
+            found=repr(name),
             remedy="Correct the model's class order",
         )
     wnids = tuple(files("cspbench.data").joinpath("imagenet-darknet-order.txt").read_text("ascii").split())
@@ -38,9 +39,9 @@ def order(name: str) -> tuple[str, ...]:
 @cache
 def places(name: str) -> dict[str, int]:
     """The number of each WordNet id in an order, from 0."""
-    return {wnid: place for place, wnid in enumerate(order(name))}
+    return {wnid: number for number, wnid in enumerate(order(name))}
 
 
-def known(wnid: str) -> bool:
-    """Whether a folder of that name holds a class of ImageNet's, or of the sample's."""
+def is_class(wnid: str) -> bool:
+    """Whether a name is the id of a class of ImageNet or of the sample."""
     return wnid in places("sorted") or wnid in SAMPLE_WNIDS

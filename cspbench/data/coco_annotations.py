@@ -1,7 +1,7 @@
-"""COCO's annotation files: strictly typed, as plain arrays, with every contradiction named.
+"""COCO's annotation files: strictly typed, as plain arrays, with a list of all contradictions.
 
-What breaks the structure (JSON, types, missing keys) is an error at once. What contradicts itself (double ids, boxes
-of unknown images, NaN) is a list of faults: a check reports them all, an evaluation refuses the first.
+A broken structure (JSON, types, missing keys) is an error at once. Contradictions (repeated ids, boxes of unknown
+images, NaN) are a list of faults: a check reports them all, an evaluation raises the first.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from cspbench.io import read_file
 Array = np.ndarray[Any, Any]
 
 LARGEST_FILE = 1 << 30
-"""Bytes; the annotations of COCO's training images have half of it."""
+"""Bytes; the annotations of COCO's training images have about half as many."""
 LARGEST_ID = 2**53
-"""Above it floats skip integers, and readers of JSON in other languages see another number."""
+"""Above it floats skip integers, and JSON readers in other languages read another number."""
 LARGEST_LENGTH = 1e9
-"""Pixels; the product of two is still far from infinity."""
+"""Pixels; the product of two lengths is still far from overflow."""
 CATEGORIES = (
     *"person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant".split(","),
     *",stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe".split(","),
@@ -36,13 +36,13 @@ CATEGORIES = (
     *"potted plant,bed,,dining table,,,toilet,,tv,laptop,mouse,remote,keyboard,cell phone".split(","),
     *"microwave,oven,toaster,sink,refrigerator,,book,clock,vase,scissors,teddy bear,hair drier,toothbrush".split(","),
 )
-"""The names of COCO's categories 1 to 90; the ten ids that no image uses are empty (COCO 2014 and 2017, instances)."""
-COCO_CATEGORIES = {place: name for place, name in enumerate(CATEGORIES, 1) if name}
-"""The 80 categories by their ids."""
+"""The names of COCO's categories 1 to 90; the ten unused ids are empty (COCO 2014 and 2017, instances)."""
+COCO_CATEGORIES = {number: name for number, name in enumerate(CATEGORIES, 1) if name}
+"""The 80 categories by id."""
 
 
 class Picture(NamedTuple):
-    """One image as the annotations list it; sizes in pixels."""
+    """One image of the annotation file; sizes in pixels."""
 
     id: int
     file_name: str
@@ -60,7 +60,7 @@ class Fault(NamedTuple):
     found: str
 
     def error(self, path: Path) -> DatasetError:
-        """As what is raised when the file is to be used."""
+        """The fault as an error, for an evaluation."""
         return DatasetError(
             self.code,
             self.kind,
@@ -73,11 +73,11 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What is to be found in some images: I images, K categories, N objects in the order of the file.
+    """The annotated objects of some images: I images, K categories, N objects in the order of the file.
 
     `categories` maps id to name. `image_ids` (I,) is sorted; `images` (N,) and `category_ids` (N,) are ids, `boxes`
-    (N, 4) left, top, width, height in pixels, `areas` (N,) the segments' areas in pixels, which decide what is small,
-    `crowd` (N,) whether the object is a group that any number of detections may hit.
+    (N, 4) left, top, width, height in pixels, `areas` (N,) the areas of the segments in pixels, which decide whether an
+    object is small, `crowd` (N,) whether the object is a group that any number of detections may match.
     """
 
     image_ids: Array
@@ -92,16 +92,16 @@ class GroundTruth:
         return len(self.images)
 
     def only(self, image_ids: Sequence[int] | Array) -> GroundTruth:
-        """The part that lies in some of the images."""
-        kept = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))
-        inside = np.isin(self.images, kept)
+        """The objects of some of the images."""
+        selected = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))
+        inside = np.isin(self.images, selected)
         columns = {name: getattr(self, name)[inside] for name in ("images", "category_ids", "boxes", "areas", "crowd")}
-        return replace(self, image_ids=kept, **columns)
+        return replace(self, image_ids=selected, **columns)
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """An annotation file: images sorted by id; `truth` is None where the file only lists images (test sets)."""
+    """An annotation file: images sorted by id; `truth` is None if the file only lists images (test sets)."""
 
     path: Path
     images: tuple[Picture, ...]
@@ -111,21 +111,21 @@ class Annotations:
 
 
 def read(path: Path) -> Annotations:
-    """Read an annotation file; `DatasetError` when it is no such thing."""
+    """Read an annotation file. Raises `DatasetError`."""
     data = _parsed(path)
     where = path.name
-    listed = _records(data, "images", where)
-    if not listed:
-        raise _broken("coco.no-image-listed", "lists no image", where, "at least one", "none")
-    ids = _column(listed, "id", "images", where, _is_id, f"an integer from 0 to {LARGEST_ID}")
-    names = _column(listed, "file_name", "images", where, _is_name, "a file name inside the image folder")
+    records = _records(data, "images", where)
+    if not records:
+        raise _broken("coco.no-image-listed", "no images listed", where, "at least one", "none")
+    ids = _column(records, "id", "images", where, _is_id, f"an integer from 0 to {LARGEST_ID}")
+    names = _column(records, "file_name", "images", where, _is_name, "a file name inside the image folder")
     sides = [
-        _column(listed, side, "images", where, _is_side, "a whole number of pixels") for side in ("width", "height")
+        _column(records, side, "images", where, _is_side, "a whole number of pixels") for side in ("width", "height")
     ]
-    images = [Picture(*each) for each in zip(ids, names, *sides, strict=True)]
-    kinds = _records(data, "categories", where)
-    category_ids = _column(kinds, "id", "categories", where, _is_id, "an integer id")
-    labels = _column(kinds, "name", "categories", where, _is_text, "a name")
+    images = [Picture(*values) for values in zip(ids, names, *sides, strict=True)]
+    category_records = _records(data, "categories", where)
+    category_ids = _column(category_records, "id", "categories", where, _is_id, "an integer id")
+    labels = _column(category_records, "name", "categories", where, _is_text, "a name")
     categories = dict(sorted(zip(category_ids, labels, strict=True)))
     faults = [*_repeated("image id", ids), *_repeated("category id", category_ids)]
     if "annotations" not in data and path.name.startswith("image_info"):
@@ -145,17 +145,17 @@ def _parsed(path: Path) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise _broken(
-            "coco.not-annotations", "is no COCO annotation file", path.name, "JSON", "brackets nested too deep"
+            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", "brackets nested too deeply"
         ) from error
     except ValueError as error:
         # bad JSON, bad UTF-8, integers of thousands of digits
         raise _broken(
-            "coco.not-annotations", "is no COCO annotation file", path.name, "JSON", brief(str(error), 120)
+            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", brief(str(error), 120)
         ) from error
     if not isinstance(data, dict):
         raise _broken(
             "coco.not-annotations",
-            "is no COCO annotation file",
+            "not a COCO annotation file",
             path.name,
             "an object with images and categories",
             _kind(data),
@@ -164,27 +164,26 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError where a key has two values, of which readers take one or the other."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    """A JSON object. Raises `ValueError` for a repeated key, whose value would depend on the reader."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
         repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f'the key "{brief(repeated)}" twice in one object')
-    return made
+        raise ValueError(f'repeated key "{brief(repeated)}" in one object')
+    return record
 
 
 def _truth(
     records: list[dict[str, Any]], images: list[Picture], categories: dict[int, str], where: str
 ) -> tuple[GroundTruth, list[Fault]]:
-    number = "a number"
     ids = _column(records, "id", "annotations", where, _is_id, "an integer id")
     image_ids = _column(records, "image_id", "annotations", where, _is_id, "an integer id")
     category_ids = _column(records, "category_id", "annotations", where, _is_id, "an integer id")
     boxes = _column(records, "bbox", "annotations", where, _is_box, "four numbers: left, top, width, height")
-    areas = _column(records, "area", "annotations", where, _is_number, f"{number}: the object's pixels")
+    areas = _column(records, "area", "annotations", where, _is_number, "a number of pixels")
     crowd = _column(records, "iscrowd", "annotations", where, lambda value: value in (0, 1), "0 or 1", default=0)
-    known = np.unique(np.array([image.id for image in images], np.int64))
+    unique_ids = np.unique(np.array([image.id for image in images], np.int64))
     truth = GroundTruth(
-        image_ids=known,
+        image_ids=unique_ids,
         categories=categories,
         images=np.array(image_ids, np.int64),
         category_ids=np.array(category_ids, np.int64),
@@ -198,27 +197,27 @@ def _truth(
             (
                 "coco.unknown-image",
                 "annotation of an unknown image",
-                ~np.isin(truth.images, known),
-                "an image id of the list",
+                ~np.isin(truth.images, unique_ids),
+                "an id of the listed images",
                 image_ids,
             ),
             (
                 "coco.unknown-category",
                 "annotation of an unknown category",
                 ~np.isin(truth.category_ids, list(categories)),
-                "a category id of the list",
+                "an id of the listed categories",
                 category_ids,
             ),
             (
                 "coco.unusable-box",
-                "unusable box",
+                "invalid box",
                 ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1)),
-                "finite numbers, no negative size",
+                "finite numbers, width and height not negative",
                 boxes,
             ),
             (
                 "coco.unusable-area",
-                "unusable area",
+                "invalid area",
                 ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2)),
                 "a finite number of pixels",
                 areas,
@@ -244,7 +243,7 @@ def _repeated(kind: str, ids: list[int]) -> list[Fault]:
         return []
     values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
     return [
-        Fault("coco.repeated-id", f"{kind} used twice", f"{kind} {value}", "an id of its own", f"{count} times")
+        Fault("coco.repeated-id", f"{kind} used twice", f"{kind} {value}", "a unique id", f"{count} times")
         for value, count in zip(values[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True)
     ]
 
@@ -253,19 +252,19 @@ def _records(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]
     if key not in data:
         raise _broken(
             "coco.missing-list",
-            f'has no "{key}"',
+            f'no list "{key}"',
             where,
-            f'a list "{key}"',
+            "lists of images, categories and annotations",
             ", ".join(map(brief, list(data)[:8])) or "nothing",
         )
     records = data[key]
     if not isinstance(records, list):
-        raise _broken("coco.not-a-list", f'"{key}" is no list', where, "a list of objects", _kind(records))
+        raise _broken("coco.not-a-list", "not a list", f"{where}, {key}", "a list of objects", _kind(records))
     if set(map(type, records)) - {dict}:
         index = next(index for index, record in enumerate(records) if not isinstance(record, dict))
         raise _broken(
             "coco.not-an-object",
-            f'"{key}" holds something else',
+            "not an object",
             f"{where}, {key}[{index}]",
             "an object",
             _kind(records[index]),
@@ -282,15 +281,14 @@ def _column(
     expected: str,
     default: Any = None,
 ) -> list[Any]:
-    """One value of every record, each checked."""
+    """The checked value of one field of every record."""
     values = [record.get(key, default) for record in records]
     for index in _invalid(values, valid):
-        place = f"{where}, {group}[{index}]"
+        field = f"{where}, {group}[{index}].{key}"
         if key not in records[index]:
-            raise _broken(
-                "coco.missing-field", f'lacks "{key}"', place, expected, ", ".join(map(brief, list(records[index])[:8]))
-            )
-        raise _broken("coco.unusable-field", f'"{key}" is not usable', place, expected, brief(_shown(values[index])))
+            fields = ", ".join(map(brief, list(records[index])[:8]))
+            raise _broken("coco.missing-field", "missing field", field, expected, fields)
+        raise _broken("coco.unusable-field", "invalid value", field, expected, brief(_as_text(values[index])))
     return values
 
 
@@ -311,7 +309,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it can be written: JSON can name halves of characters, which no file can."""
+    """Whether a value is text that can be written: JSON allows surrogates, files do not."""
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
@@ -332,7 +330,7 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
@@ -340,5 +338,5 @@ def _shown(value: Any) -> str:
 
 
 def _broken(code: str, what: str, where: str, expected: str, found: str) -> DatasetError:
-    remedy = "Give COCO's annotation file, or one in its format"
+    remedy = "Use COCO's annotation file, or one in its format"
     return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)

@@ -1,6 +1,6 @@
-"""Is a COCO data set whole? Its annotations, and every image that a run would stumble over.
+"""Checks a COCO data set: its annotations, and every image that a run could not use.
 
-Only the ends of each file are read: the header says the size, the last bytes whether the image was cut off.
+Only the ends of each file are read: the header gives the size, the last bytes show whether the image was cut off.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cspbench.data.decode import decode, opened
 from cspbench.errors import BadImageError
 
 
-class Seen(NamedTuple):
-    """What the check saw of one image file: width and height, or what is wrong with it."""
+class Facts(NamedTuple):
+    """What was read from one image file: width and height, or the fault."""
 
     shape: tuple[int, int] = (0, 0)
     mode: str = ""
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class CocoReport:
-    """The findings; lists hold file names or say which annotation."""
+    """The findings; lists hold file names or places in the annotations."""
 
     split: str
     images: int
@@ -44,22 +44,22 @@ class CocoReport:
     objects: int | None
     crowd: int
     empty: int
-    """Images without an object; of crowds alone too, nothing in them can be found."""
+    """Images without an object."""
     tiny: int
     """Objects of zero width, height or area."""
     outside: int
-    """Objects that reach more than a pixel out of their image."""
+    """Objects that extend beyond their image by more than a pixel."""
     modes: Counter[str] = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
     other_size: list[str] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
-        """Whether the annotations agree with themselves and with every image."""
+        """Whether the annotations are consistent and match every image."""
         return not (self.missing or self.faults or self.unreadable or self.other_size)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, lists in full."""
+        """All fields, with complete lists."""
         return {
             "usable": self.usable,
             "split": self.split,
@@ -82,8 +82,8 @@ class CocoReport:
 
 
 def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None) -> CocoReport:
-    """Look at every annotation and every image; `step` is told the name of each image."""
-    truth, known = source.ground_truth, source.annotations.categories
+    """Check every annotation and every image; `step` receives the name of each image."""
+    truth, categories = source.ground_truth, source.annotations.categories
     names = Counter(image.file_name for image in source.images)
     report = CocoReport(
         split=source.split,
@@ -95,11 +95,11 @@ def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None
             for fault in source.annotations.faults
         ],
         listed_twice=[name for name, count in names.items() if count > 1],
-        categories=len(known),
+        categories=len(categories),
         categories_differ=[
-            f"{key}: {known.get(key, 'none')} instead of {COCO_CATEGORIES.get(key, 'none')}"
-            for key in sorted({*known, *COCO_CATEGORIES})
-            if known.get(key) != COCO_CATEGORIES.get(key)
+            f"{key}: {categories.get(key, 'none')} instead of {COCO_CATEGORIES.get(key, 'none')}"
+            for key in sorted({*categories, *COCO_CATEGORIES})
+            if categories.get(key) != COCO_CATEGORIES.get(key)
         ],
         objects=None if truth is None else len(truth),
         crowd=0 if truth is None else int(truth.crowd.sum()),
@@ -107,23 +107,23 @@ def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None
         tiny=0,
         outside=0,
     )
-    if source.nothing_to_find is not None:
-        report.faults.append(f"{source.nothing_to_find.what}: {source.nothing_to_find.found}")
+    if source.no_objects is not None:
+        report.faults.append(f"{source.no_objects.what}: {source.no_objects.found}")
     if truth is not None:
         report.empty = len(source) - len(np.intersect1d(truth.image_ids, truth.images))
         report.tiny = int(((truth.boxes[:, 2:] <= 0).any(1) | (truth.areas <= 0)).sum())
         report.outside = _outside(source)
     absent = set(source.missing)
-    for image, seen in zip(source.images, _all(source, absent), strict=True):
+    for image, facts in zip(source.images, _all_facts(source, absent), strict=True):
         step(image.file_name)
         if image.file_name in absent:
             continue
-        if seen.fault is not None:
-            report.unreadable[image.file_name] = seen.fault
+        if facts.fault is not None:
+            report.unreadable[image.file_name] = facts.fault
             continue
-        report.modes[seen.mode] += 1
-        if seen.shape != (image.width, image.height):
-            size = "x".join(map(str, seen.shape))
+        report.modes[facts.mode] += 1
+        if facts.shape != (image.width, image.height):
+            size = "x".join(map(str, facts.shape))
             report.other_size.append(f"{image.file_name}: {size} instead of {image.width}x{image.height}")
     return report
 
@@ -139,33 +139,33 @@ def _outside(source: CocoSource) -> int:
         return int(((truth.boxes[inside, :2] < -1) | (corners > limits + 1)).any(1).sum())
 
 
-def _all(source: CocoSource, absent: set[str]) -> Iterator[Seen]:
+def _all_facts(source: CocoSource, absent: set[str]) -> Iterator[Facts]:
     # Threads, because reading waits for the disk and Pillow decodes without the interpreter's lock.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(lambda index: _seen(source, index, absent), range(len(source)))
+        yield from pool.map(lambda index: _facts(source, index, absent), range(len(source)))
 
 
-def _seen(source: CocoSource, index: int, absent: set[str]) -> Seen:
+def _facts(source: CocoSource, index: int, absent: set[str]) -> Facts:
     key = source.images[index].file_name
     if key in absent:
-        return Seen()
+        return Facts()
     try:
         size, head, tail = source.files.ends(source.places[index], HEAD, TAIL)
         if size == 0:
-            return Seen(fault="the file is empty")
+            return Facts(fault="the file is empty")
         try:
-            seen, kind = _header(head, key)
+            facts, kind = _header(head, key)
         except BadImageError:
-            seen, kind = _header(source.sample(index).data, key)
+            facts, kind = _header(source.sample(index).data, key)
         mark = END_MARKS.get(kind)
         if mark is None or mark not in tail:
-            # Something else may follow the image in its file: only decoding tells.
+            # Other data may follow the image in its file: only decoding shows whether the image is complete.
             decode(source.sample(index).data, key)
     except BadImageError as error:
-        return Seen(fault=error.found or error.what)
-    return seen
+        return Facts(fault=error.found or error.what)
+    return facts
 
 
-def _header(data: bytes, key: str) -> tuple[Seen, str]:
+def _header(data: bytes, key: str) -> tuple[Facts, str]:
     with opened(data, key) as image:
-        return Seen(image.size, image.mode), image.format or ""
+        return Facts(image.size, image.mode), image.format or ""

@@ -1,9 +1,9 @@
-"""Image files to pixels: uint8 (H, W, 3) RGB, as the decoder of an evaluation's framework has them.
+"""Decodes image files to pixels, uint8 (H, W, 3) RGB, as the decoder of the original framework does.
 
-Every decoder gives three channels and looks at nothing but the samples: grey is repeated, alpha is dropped without
-blending, a palette is looked up, 16-bit samples lose their low byte, CMYK becomes (255 - C)(255 - K) / 255, colour
-profiles are ignored, of an animation the first frame is taken. Decoders differ in the rounding of JPEG, which is left
-to them (by a level or two), and in whether EXIF turns the image: see `Decoder`.
+Every decoder gives three channels and uses the samples alone: grey is repeated, alpha is dropped without blending,
+palettes are looked up, 16-bit samples lose their low byte, CMYK becomes (255 - C)(255 - K) / 255, colour profiles are
+ignored, and the first frame of an animation is used. Decoders differ in the rounding of JPEG (by a level or two), and
+in whether EXIF rotates the image: see `Decoder`.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 Decoder = Literal["opencv", "stb", "pillow"]
-"""`opencv`: libjpeg, turned as EXIF says, as in Darknet built with OpenCV and in mmpretrain. `stb`: stb_image, never
-turned, as in Darknet built without OpenCV. `pillow`: libjpeg, never turned, as in timm.
+"""`opencv`: libjpeg, rotated according to EXIF, as in Darknet built with OpenCV and in mmpretrain. `stb`: stb_image,
+never rotated, as in Darknet built without OpenCV. `pillow`: libjpeg, never rotated, as in timm.
 
-Formats other than JPEG are decoded by Pillow for all three: they are lossless, and the same in stb_image but for GIF
-with transparency.
+Pillow decodes all other formats for all three: they are lossless, and equal in stb_image except for GIF with
+transparency.
 """
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP")
-"""Pillow's names: what Darknet reads too, and WebP. Formats that run other programs (EPS), fetch other files or can
-claim any amount of memory before their pixels (TIFF) stay out.
+"""Pillow's names of the formats that Darknet reads, and WebP. Formats that run other programs (EPS), open other files
+or can claim any amount of memory before their pixels (TIFF) are excluded.
 """
 PIXEL_LIMIT = 1 << 26
-"""Pixels of an image; decoding so many takes at most 2 GB."""
+"""Pixels of an image; decoding that many takes at most 2 GB."""
 SCAN_LIMIT = 25 * PIXEL_LIMIT
-"""Pixels of a progressive JPEG times its scans: some hundred bytes can ask for one more look at all of them."""
+"""Pixels of a progressive JPEG times its scans: a hundred bytes can add another pass over all pixels."""
 FILE_LIMIT = 1 << 29
 """Bytes of an image file."""
 UNREAD = ("bmp_rle", "ppm", "ppm_plain")
-"""Pillow's decoders that are slow, being written in Python: run-length BMP, PPM in words, and binary PPM whose largest
-value is not 255 (65535 is read in grey). stb_image refuses these too, except binary PPM with a smaller largest value.
+"""Slow decoders of Pillow, written in Python: run-length BMP, plain-text PPM, and binary PPM whose largest value is not
+255 (65535 is read in grey). stb_image rejects these too, except binary PPM with a smaller largest value.
 """
 LARGE = 1 << 23
-"""Pixels from which on images are decoded one at a time: threads would need the memory of all of theirs at once."""
+"""Pixels above which images are decoded one at a time, to bound the memory of all threads together."""
 
 NAME_LENGTH = 200
 """Characters of an image's name in a message."""
 
 
 def decoder_named(name: str) -> Decoder:
-    """The decoder of that name. Raises `UsageError`."""
+    """The decoder with this name. Raises `UsageError`."""
     if name not in DECODERS:
-        renamed = "libjpeg is now opencv (turned as EXIF says) or pillow (not turned)"
+        renamed = "libjpeg is now opencv (rotated according to EXIF) or pillow (not rotated)"
         raise UsageError(
             "usage.unknown-decoder",
             "unknown decoder",
@@ -72,14 +72,11 @@ def decoder_named(name: str) -> Decoder:
 
 
 def decode(source: bytes | Path, name: str | None = None, decoder: Decoder = "pillow") -> NDArray[np.uint8]:
-    """The pixels of an image file, uint8 (H, W, 3); `name` is what an error calls the image.
-
-    Raises `BadImageError`.
-    """
+    """The pixels of an image file, uint8 (H, W, 3). Raises `BadImageError`, which calls the image `name`."""
     name = name or (str(source) if isinstance(source, Path) else f"{len(source)} bytes")
     with opened(source, name) as image:
         if any(tile[0] in UNREAD for tile in image.tile):
-            raise ValueError(f"{image.format} of a kind that is not read")
+            raise ValueError(f"unsupported kind of {image.format}")
         with _large if image.width * image.height > LARGE else nullcontext():
             if decoder == "stb" and image.format == "JPEG":
                 return _stb(cast("io.BytesIO", image.fp).getvalue())
@@ -89,7 +86,7 @@ def decode(source: bytes | Path, name: str | None = None, decoder: Decoder = "pi
 
 @contextmanager
 def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
-    """The image with only its header read; whatever Pillow raises inside the `with` becomes a BadImageError."""
+    """The image with only its header read; errors of Pillow inside the `with` become `BadImageError`."""
     from PIL import Image
 
     try:
@@ -108,21 +105,21 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
                 image.info["exif"] = jpeg_header.exif(data)
             yield image
     except Exception as error:
-        # Hostile bytes make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
+        # Hostile files make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
         raise BadImageError(
             "image.undecodable",
             "cannot be decoded",
             where=brief(name, NAME_LENGTH),
             found=_reason(error),
-            remedy="Replace the file by an intact copy",
+            remedy="Replace the file with an intact copy",
         ) from error
 
 
 class _Quiet:
-    """Silences Pillow in a `with`, which any number of threads may be in.
+    """Silences Pillow's warnings inside a `with`, in any number of threads.
 
-    Pillow warns of odd EXIF blocks, which do not matter here, and of large images, which are refused. The filters of
-    `warnings` belong to the process: the first thread to enter sets them and the last to leave restores them.
+    Pillow warns about odd EXIF blocks, which do not matter here, and about large images, which are rejected. The
+    filters of `warnings` belong to the process: the first thread to enter sets them, the last to leave restores them.
     """
 
     def __init__(self) -> None:
@@ -153,16 +150,16 @@ def _reason(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
+        return f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _stb(data: bytes) -> NDArray[np.uint8]:
-    """The pixels of a JPEG file whose header was checked.
+    """The pixels of a JPEG file with a checked header.
 
-    stb_image takes a file that was cut off for a whole one, and what is missing for zeros.
+    stb_image accepts truncated files, and fills the missing part with zeros.
     """
     import libstb
 
@@ -173,9 +170,9 @@ def _stb(data: bytes) -> NDArray[np.uint8]:
 
 
 def turn(image: Image.Image) -> int:
-    """How the EXIF data of an image wants it turned, 1 to 8; 1 for not at all.
+    """The EXIF orientation of an image, 1 to 8; 1 is upright.
 
-    Pillow would read all of the metadata, of which some can be made to fill the memory.
+    Pillow would read all of the metadata, and hostile metadata can fill the memory.
     """
     block = image.info.get("exif", b"")
     return jpeg_header.orientation(block) if isinstance(block, bytes) else 1
@@ -184,7 +181,7 @@ def turn(image: Image.Image) -> int:
 def _upright(image: Image.Image) -> Image.Image:
     from PIL.Image import Transpose
 
-    how = {
+    operation = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,
         4: Transpose.FLIP_TOP_BOTTOM,
@@ -193,7 +190,7 @@ def _upright(image: Image.Image) -> Image.Image:
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }.get(turn(image))
-    return image if how is None else image.transpose(how)
+    return image if operation is None else image.transpose(operation)
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -202,13 +199,13 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):
         return _high_byte(image)
     if image.mode == "F":
-        raise ValueError("samples are floating point")
+        raise ValueError("floating point samples")
     # Pillow would blend some images with their transparency when it converts them.
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))
 
 
 def _high_byte(image: Image.Image) -> NDArray[np.uint8]:
-    """16-bit grey (Pillow's I;16 and I) as its high byte, three times."""
+    """16-bit grey (Pillow's I;16 and I) as three channels of its high byte."""
     grey = (np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,7 +1,7 @@
-"""Everything between a COCO image and its detections that changes AP, named after the Darknet that does it so.
+"""Everything between a COCO image and its detections that changes AP, named after the version of Darknet.
 
-Source: the specification's section 0 (what changed and when), b.1 (resizing), b.3 (suppression), b.4 (image ids), b.7
-(the original engine). `readme` is Darknet from November 2019 to April 2020, `head` Darknet of today.
+Source: the specification's section 0 (history), b.1 (resizing), b.3 (NMS), b.4 (image ids), b.7 (the original engine).
+`readme` is Darknet from November 2019 to April 2020, `head` is today's Darknet.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from cspbench.data import resize
 from cspbench.data.decode import Decoder, decode, decoder_named
-from cspbench.data.presets import Epsilon
 from cspbench.errors import UsageError
+from cspbench.network.epsilon import Epsilon
 
 NmsKind = Literal["default", "greedy", "diou"]
 IdRule = Literal["basename", "underscore"]
 
 NMS_KINDS: tuple[NmsKind, ...] = ("default", "greedy", "diou")
 CFG_NAMES = {"greedynms": "greedy", "diounms": "diou"}
-"""What a cfg calls them, where that differs."""
+"""Their names in a cfg, where these differ."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,23 @@ class DetectionPreset:
 
     name: str
     conf: float
-    """Objectness, and objectness times class probability, must exceed it (float32, strictly)."""
+    """Objectness, and objectness times class probability, must exceed this threshold (float32, strictly)."""
     nms: float
-    """A box goes when its overlap with a better one of its class exceeds this, strictly."""
+    """A box is suppressed if its overlap with a better box of its class exceeds this threshold, strictly."""
     nms_kind: NmsKind | Literal["cfg"]
-    """What counts as overlap: `default` IoU, `greedy` IoU - (d2/c2)^0.6, `diou` IoU - (d2/c2)^beta_nms. `cfg`: as the
-    nms_kind= of the network's last detection layer says.
+    """The measure of overlap: `default` IoU, `greedy` IoU - (d2/c2)^0.6, `diou` IoU - (d2/c2)^beta_nms, `cfg` that of
+    the nms_kind= of the network's last detection layer.
     """
     decoder: Decoder = "stb"
     letterbox: bool = False
-    """Keep the aspect ratio and fill up with grey, instead of stretching."""
+    """Keep the aspect ratio and pad with grey, instead of stretching."""
     image_id: IdRule = "underscore"
-    """How Darknet reads a COCO id out of a file's name: the number it begins with (`basename`), or what follows the
-    path's last underscore, if there is one (`underscore`). Here ids are the annotations'; where the rule would give
-    another one, an evaluation says so.
+    """How Darknet reads a COCO id from a file name: the number at its start (`basename`), or after the last underscore
+    of the path, if any (`underscore`). cspbench takes ids from the annotations; an evaluation reports images for which
+    the rule gives another id.
     """
-    epsilon: Epsilon = "inside-1e-5"
-    """Batch norm's divisor: sqrt(variance + 1e-5), or sqrt(variance) + 1e-6 (`outside`)."""
+    epsilon: Epsilon = Epsilon.INSIDE_1E5
+    """The epsilon of batch normalisation."""
 
     def __post_init__(self) -> None:
         _share("--conf", self.conf)
@@ -55,8 +55,9 @@ class DetectionPreset:
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
             raise UsageError(
                 "usage.unknown-nms-kind",
-                f"no kind of suppression {self.nms_kind!r}",
+                "unknown NMS kind",
                 expected=f"one of {', '.join((*NMS_KINDS, *CFG_NAMES, 'cfg'))}",
+                found=repr(self.nms_kind),
                 remedy="Correct --nms-kind",
             )
 
@@ -65,7 +66,7 @@ class DetectionPreset:
     ) -> tuple[NDArray[np.float32], tuple[int, int]]:
         """The network's input, float32 (3, height, width), and the image's width and height, from a file's bytes.
 
-        `size` is the network's (height, width), `name` is for errors. Raises `BadImageError`.
+        `size` is the network's (height, width). Raises `BadImageError`, which calls the image `name`.
         """
         image = decode(data, name, self.decoder)
         return self.prepare(image, size, out), resize.extent(image)
@@ -75,7 +76,7 @@ class DetectionPreset:
     ) -> NDArray[np.float32]:
         """The network's input, float32 (3, height, width) in [0, 1], from pixels, uint8 (H, W, 3).
 
-        `size` is (height, width); the result is written to `out` if given.
+        `size` is (height, width). The result is written to `out`, if given.
         """
         height, width = size
         if self.letterbox:
@@ -89,9 +90,9 @@ class DetectionPreset:
         nms_kind: str | None = None,
         decoder: str | None = None,
     ) -> DetectionPreset:
-        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`.
+        """The preset with some values replaced; it keeps its name. Raises `UsageError`.
 
-        A kind of NMS may have the name that a cfg gives it: greedynms, diounms.
+        Names of NMS kinds in a cfg are accepted: greedynms, diounms.
         """
         kind = None if nms_kind is None else CFG_NAMES.get(nms_kind, nms_kind)
         pixels = None if decoder is None else decoder_named(decoder)
@@ -100,11 +101,11 @@ class DetectionPreset:
         return replace(self, **changes)
 
     def as_json(self) -> dict[str, Any]:
-        """Every field, for the result's provenance."""
+        """All fields, for the provenance of a result."""
         return {**asdict(self), "resize": "darknet"}
 
     def forward_json(self) -> dict[str, Any]:
-        """What decides the candidates that a run keeps: all but the suppression and the image ids, which come after."""
+        """The fields that change the stored candidates: all but NMS and image ids, which are applied later."""
         after = ("name", "nms", "nms_kind", "image_id")
         return {name: value for name, value in self.as_json().items() if name not in after}
 
@@ -123,23 +124,26 @@ def _share(option: str, value: float) -> None:
 PRESETS = {
     preset.name: preset
     for preset in (
-        # Then greedynms compared plain IoU, as every kind that the tables' networks name. The authors' build most
-        # likely had OpenCV; the other presets are of builds without.
+        # At that time greedynms, like every other kind that the networks of the tables name, compared plain IoU. The
+        # authors' build most likely had OpenCV; the other presets are builds without it.
         DetectionPreset("readme", conf=0.005, nms=0.45, nms_kind="default", decoder="opencv"),
         DetectionPreset("head", conf=0.001, nms=0.6, nms_kind="cfg", image_id="basename"),
         DetectionPreset("letterbox", conf=0.005, nms=0.45, nms_kind="default", letterbox=True),
-        DetectionPreset("pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon="outside-1e-6"),
+        DetectionPreset(
+            "pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon=Epsilon.OUTSIDE_1E6
+        ),
     )
 }
 
 
 def detection_preset(name: str) -> DetectionPreset:
-    """The preset of that name."""
+    """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
         raise UsageError(
             "usage.unknown-preset",
-            f"no preset {name!r}",
+            "unknown preset",
             expected=f"one of {', '.join(PRESETS)}",
+            found=repr(name),
             remedy="Correct --preset",
         )
     return PRESETS[name]

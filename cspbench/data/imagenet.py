@@ -1,9 +1,9 @@
-"""ImageNet's validation set in every form people have it.
+"""ImageNet's validation set in all common forms.
 
 - class folders: PATH/n01440764/*.JPEG, or PATH/val/..., with any of the 1000 classes;
-- a flat folder or the official ILSVRC2012_img_val.tar with a label file (`labels.FILES`) in it, above it or given;
-- wds/PATH: WebDataset shards (image and .cls members; numbers in the sorted order), one .tar or a folder of them;
-- hfds/NAME and tfds/NAME: what timm's readers take.
+- a flat folder or the official ILSVRC2012_img_val.tar, with a label file (`labels.FILES`) in it, above it or named;
+- wds/PATH: WebDataset shards (image and .cls members; numbers in sorted order), a .tar or a folder of them;
+- hfds/NAME and tfds/NAME: data sets that timm's readers read.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from cspbench.data import labels as label_files
-from cspbench.data.classes import known, order
+from cspbench.data.classes import is_class, order
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
-from cspbench.data.source import Entry, FileSource, Region, Source, is_image
+from cspbench.data.source import Entry, FileSource, Region, Source, is_image, user_path
 from cspbench.data.tar import members
 from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
-"""Folders below the one that was given, where downloads keep the validation images."""
+"""Subfolders in which downloads have the validation images."""
 REMEDY = (
-    "Give a folder of class folders (n01440764/*.JPEG), a flat folder or ILSVRC2012_img_val.tar with "
+    "Use a folder of class folders (n01440764/*.JPEG), a flat folder or ILSVRC2012_img_val.tar with "
     "ILSVRC2012_validation_ground_truth.txt beside it, or hfds/, wds/, tfds/ and a name"
 )
 
 
 def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "validation") -> Source:
-    """The images at `place`, every one with a class; DatasetError where there are none or some have no class.
+    """The images at a path or under a name, each with a class. Raises `DatasetError`, `UsageError`.
 
-    `labels` is the label file of a flat folder or archive, looked for where it is None; `split` is for hfds/ and tfds/.
+    `labels` is the label file of a flat folder or archive; None searches for it. `split` is for hfds/ and tfds/.
     """
     prefix, slash, name = str(place).partition("/")
     if slash and prefix in ("hfds", "tfds") and not Path(place).exists():
@@ -41,25 +41,27 @@ def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "v
 
         return open_timm(prefix, name, split)
     source = scan(place, labels)
-    unknown = [entry.key for entry in source.entries if entry.wnid is None]
-    if unknown:
+    unlabelled = [entry.key for entry in source.entries if entry.wnid is None]
+    if unlabelled:
         raise DatasetError(
             "imagenet.unknown-classes",
-            f"{len(unknown)} of {len(source)} images have no class of ImageNet",
+            f"{len(unlabelled)} of {len(source)} images have no ImageNet class",
             where=str(place),
-            expected="folders named by the 1000 WordNet ids" if source.kind == "folders" else "a class for each image",
-            found=_first(unknown if source.kind != "folders" else sorted({key.split("/")[0] for key in unknown})),
-            remedy="Remove these images, or correct their folders' names or the label file",
+            expected="folders named after the 1000 WordNet ids"
+            if source.kind == "folders"
+            else "a class for each image",
+            found=_first(unlabelled if source.kind != "folders" else sorted({key.split("/")[0] for key in unlabelled})),
+            remedy="Remove these images, or correct the names of their folders or the label file",
         )
     return source
 
 
 def scan(place: str | Path, labels: Path | None = None) -> FileSource:
-    """The images at a path or wds/PATH, also those without a class; DatasetError where there are none."""
+    """The images at a path or wds/PATH, with or without a class. Raises `DatasetError` if there are none."""
     prefix, slash, name = str(place).partition("/")
     shards = bool(slash) and prefix == "wds" and not Path(place).exists()
     try:
-        path = Path(name if shards else place).expanduser()
+        path = _user_path(name if shards else place, str(place))
         if shards:
             source = _webdataset(path)
         elif path.is_dir():
@@ -67,94 +69,102 @@ def scan(place: str | Path, labels: Path | None = None) -> FileSource:
         elif path.is_file() and path.suffix == ".tar":
             source = _archive(path, labels)
         else:
-            found = "a file of another kind" if path.exists() else "nothing there"
-            raise DatasetError(
-                "imagenet.not-a-data-set", "is no data set", where=str(place), found=found, remedy=REMEDY
-            )
-    except (OSError, ValueError, RuntimeError) as error:  # a null character, or ~ and the name of nobody
+            raise _not_imagenet(str(place), "a file of another kind" if path.exists() else "nothing")
+    except (OSError, ValueError, RuntimeError) as error:  # a null character, or ~ and an unknown user
         found = getattr(error, "strerror", None) or str(error)
         where = getattr(error, "filename", None) or place
         raise DatasetError(
             "imagenet.unreadable", "cannot be read", where=str(where), found=found, remedy="Make it readable"
         ) from error
     if not source:
-        raise DatasetError("imagenet.no-images", "holds no images", where=str(place), remedy=REMEDY)
+        raise DatasetError("imagenet.no-images", "no images", where=str(place), remedy=REMEDY)
     keys = [entry.key for entry in source.entries]
-    twice = [key for key, following in pairwise(keys) if key == following]
-    if twice:
+    repeated = [key for key, following in pairwise(keys) if key == following]
+    if repeated:
         raise DatasetError(
             "imagenet.same-names",
-            "has several images of one name",
+            "several images with the same name",
             where=str(place),
-            found=_first(twice),
-            remedy="Keep one of each",
+            found=_first(repeated),
+            remedy="Keep one image of each name",
         )
     return source
 
 
+def _user_path(text: str | Path, place: str) -> Path:
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise _not_imagenet(place, str(error)) from error
+
+
+def _not_imagenet(where: str, found: str) -> DatasetError:
+    return DatasetError("imagenet.not-a-data-set", "not a data set", where=where or None, found=found, remedy=REMEDY)
+
+
 def _folder(path: Path, labels: Path | None, inside: Sequence[str] = INSIDE) -> FileSource:
     folders, images, others = _list(path)
-    if images and not any(known(folder.name) for folder in folders):
-        found = labels or label_files.find(path)
-        return _listed("list", path, images, [Region(str(path / name)) for name in images], found, others)
+    if images and not any(is_class(folder.name) for folder in folders):
+        regions = [Region(str(path / name)) for name in images]
+        return _labelled("list", path, images, regions, labels or label_files.find(path), others)
     entries, regions = [], []
     for folder in folders:
-        wnid = folder.name if known(folder.name) else None
+        wnid = folder.name if is_class(folder.name) else None
         _, names, ignored = _list(folder)
         others += ignored
         entries += [Entry(utf8_name(f"{folder.name}/{name}"), wnid) for name in names]
         regions += [Region(str(folder / name)) for name in names]
     if not any(entry.wnid for entry in entries):
-        for below in inside:
-            if (path / below).is_dir():
-                return _folder(path / below, labels, inside=())
+        for subfolder in inside:
+            if (path / subfolder).is_dir():
+                return _folder(path / subfolder, labels, inside=())
     if labels is not None and entries:
         raise UsageError(
             "usage.labels-with-folders",
-            "--labels goes with a flat folder or archive",
+            "--labels applies to a flat folder or archive",
             found="class folders",
-            remedy="Leave --labels out",
+            remedy="Omit --labels",
         )
     return FileSource("folders", entries, regions, others + len(images))
 
 
 def _list(path: Path) -> tuple[list[Path], list[str], int]:
-    """The folders, the image files' names and the number of other files in a folder; a link counts as its target."""
+    """The folders, the names of image files and the number of other files in a folder; links count as their targets."""
     folders, images, others = [], [], 0
-    with os.scandir(path) as found:
-        for each in found:
+    with os.scandir(path) as entries:
+        for entry in entries:
             try:
-                folder, file = each.is_dir(), each.is_file()
+                folder, file = entry.is_dir(), entry.is_file()
             except OSError:
-                # A link that leads to itself.
+                # A link to itself.
                 folder = file = False
             if folder:
-                if not each.name.startswith("."):
-                    folders.append(path / each.name)
-            elif file and is_image(each.name):
-                images.append(each.name)
+                if not entry.name.startswith("."):
+                    folders.append(path / entry.name)
+            elif file and is_image(entry.name):
+                images.append(entry.name)
             else:
                 others += 1
     return folders, images, others
 
 
 def _archive(path: Path, labels: Path | None) -> FileSource:
-    found = members(path)
-    names = [name for name in found if is_image(PurePosixPath(name).name)]
-    regions = [found[name] for name in names]
-    others = len(found) - len(names)
+    files = members(path)
+    names = [name for name in files if is_image(PurePosixPath(name).name)]
+    regions = [files[name] for name in names]
+    others = len(files) - len(names)
     folders = [PurePosixPath(name).parent.name for name in names]
-    if labels is None and any(map(known, folders)):
+    if labels is None and any(map(is_class, folders)):
         entries = [
-            Entry(utf8_name(f"{folder}/{PurePosixPath(name).name}"), folder if known(folder) else None)
+            Entry(utf8_name(f"{folder}/{PurePosixPath(name).name}"), folder if is_class(folder) else None)
             for name, folder in zip(names, folders, strict=True)
         ]
         return FileSource("folders", entries, regions, others)
     names = [PurePosixPath(name).name for name in names]
-    return _listed("tar", path, names, regions, labels or label_files.find(path.parent), others)
+    return _labelled("tar", path, names, regions, labels or label_files.find(path.parent), others)
 
 
-def _listed(
+def _labelled(
     kind: str, path: Path, names: Sequence[str], regions: Sequence[Region], labels: Path | None, others: int
 ) -> FileSource:
     if not names:
@@ -162,42 +172,40 @@ def _listed(
     if labels is None:
         raise DatasetError(
             "imagenet.no-labels",
-            "images without class folders and without a list of classes",
+            "images without class folders or a label file",
             where=str(path),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
-            remedy=f"Put one of {', '.join(label_files.FILES)} beside them, or name it with --labels",
+            remedy=f"Put one of {', '.join(label_files.FILES)} beside them, or use --labels",
         )
-    read: Labels = label_files.read(labels)
-    entries = [Entry(utf8_name(name), *found) for name, found in zip(names, read.of(names), strict=True)]
+    contents: Labels = label_files.read(labels)
+    entries = [Entry(utf8_name(name), *label) for name, label in zip(names, contents.of(names), strict=True)]
     if not any(entry.wnid for entry in entries):
         raise DatasetError(
             "labels.other-images",
-            "knows none of the images",
+            "labels for other images",
             where=str(labels),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
-            remedy="Give the label file that belongs to them",
+            remedy="Use the label file that belongs to the images",
         )
     return FileSource(kind, entries, regions, others, labels)
 
 
-def _webdataset(place: Path) -> FileSource:
-    if not place.exists():
-        raise DatasetError(
-            "imagenet.not-a-data-set", "is no data set", where=f"wds/{place}", found="nothing there", remedy=REMEDY
-        )
-    shards = sorted(place.glob("*.tar")) if place.is_dir() else [place] if place.is_file() else []
+def _webdataset(path: Path) -> FileSource:
+    if not path.exists():
+        raise _not_imagenet(f"wds/{path}", "nothing")
+    shards = sorted(path.glob("*.tar")) if path.is_dir() else [path] if path.is_file() else []
     entries, regions, others = [], [], 0
     for shard in shards:
-        # A sample's files share their path up to the first dot of their name.
+        # The files of a sample have the same path up to the first dot of the file name.
         numbers: dict[str, Region] = {}
         images: dict[str, tuple[str, Region]] = {}
         for name, region in members(shard).items():
-            path = PurePosixPath(name)
-            stem, _, suffix = path.name.partition(".")
-            sample = str(path.with_name(stem)) if stem else name
+            member = PurePosixPath(name)
+            stem, _, suffix = member.name.partition(".")
+            sample = str(member.with_name(stem)) if stem else name
             if suffix == "cls":
                 numbers[sample] = region
-            elif is_image(path.name):
+            elif is_image(member.name):
                 images[sample] = (name, region)
             else:
                 others += 1

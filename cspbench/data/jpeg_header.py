@@ -1,8 +1,8 @@
-"""A JPEG file's segments: what decoding needs, and what else a file may carry.
+"""The segments of a JPEG file: those that decoding needs, and metadata.
 
-Metadata (EXIF, colour profiles, previews, comments) changes no pixel in Darknet or timm. Pillow parses it all the same
-when a file is opened, in ways that hostile metadata makes slow. Behind the image anything may follow, such as the video
-of a motion photo. So only what decoding needs is handed on.
+Metadata (EXIF, colour profiles, previews, comments) changes no pixel in Darknet or timm. Pillow parses it anyway when
+it opens a file, and hostile metadata makes that slow. After the image other data may follow, such as the video of a
+motion photo. Therefore decoders get only the segments that they need.
 """
 
 from __future__ import annotations
@@ -13,51 +13,50 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MOST_SEGMENTS = 4096
-"""Before the first scan, and from there on; a long colour profile and a large preview make a few hundred."""
+"""Before the first scan, and after it; a long colour profile and a large preview have a few hundred."""
 
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 APP1 = 0xE1
 METADATA = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
-"""Application segments but JFIF's and Adobe's, which say what the colours are, and comments."""
+"""Comments, and application segments except those of JFIF and Adobe, which define the colours."""
 
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AMONG_PIXELS = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
-"""Markers that end a scan. Restarts do not, and a decoder passes over what else may stand there."""
+"""Markers that end a scan. Restart markers do not, and decoders skip all others."""
 _ORIENTATION, _SHORT = 0x0112, 3
 
 
 class Bare(NamedTuple):
-    """A file's bytes as a decoder needs them, and how many times they go over the pixels."""
+    """The bytes of a file that a decoder needs, and its number of scans."""
 
     data: bytes
     scans: int
-    """1, or some ten in a progressive file."""
+    """1, or about ten in a progressive file."""
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether the bytes begin as a JPEG file's do."""
     return data.startswith(b"\xff\xd8\xff")
 
 
 def bare(data: bytes) -> Bare:
-    """The file without metadata, without junk between the segments of its header and without what follows its end.
+    """The file without metadata, junk between the segments of its header, and data after the image.
 
-    `ValueError` where it ends within its header, or has too many segments.
+    Raises `ValueError` if the file ends within its header, or has too many segments.
     """
     segments = list(_segments(data))
-    kept = [b"\xff" + data[begin - 1 : end] for marker, begin, end in segments if marker not in METADATA]
+    needed = [b"\xff" + data[begin - 1 : end] for marker, begin, end in segments if marker not in METADATA]
     begin = segments[-1][2]
     end, scans = _pixels(data, begin)
-    return Bare(b"".join([data[:2], *kept, data[begin:end]]), scans)
+    return Bare(b"".join([data[:2], *needed, data[begin:end]]), scans)
 
 
-def ends(needed: bytes) -> bool:
-    """Whether a file, as `bare` gives it, has its end of image."""
-    return needed.endswith(bytes((0xFF, END_OF_IMAGE)))
+def ends(data: bytes) -> bool:
+    """Whether the bytes of a `Bare` file have an end of image marker."""
+    return data.endswith(bytes((0xFF, END_OF_IMAGE)))
 
 
 def exif(data: bytes) -> bytes:
-    """The first EXIF block, or nothing."""
+    """The first EXIF block, or no bytes."""
     for marker, begin, end in _segments(data):
         if marker == APP1 and data[begin + 2 : begin + 8] == b"Exif\0\0":
             return data[begin + 8 : end]
@@ -65,33 +64,33 @@ def exif(data: bytes) -> bytes:
 
 
 def _pixels(data: bytes, at: int) -> tuple[int, int]:
-    """From behind the first scan's header on: where the image ends, and its scans."""
+    """The end of the image and its number of scans, from the end of the first scan's header on."""
     scans = 1
     for _ in range(MOST_SEGMENTS):
-        found = _AMONG_PIXELS.search(data, at)
-        if found is None:
+        match = _AMONG_PIXELS.search(data, at)
+        if match is None:
             return len(data), scans
-        marker, at = data[found.end() - 1], found.end()
+        marker, at = data[match.end() - 1], match.end()
         if marker == END_OF_IMAGE:
             return at, scans
         scans += marker == START_OF_SCAN
-        # bytes within a segment are no markers, whatever they look like; the length counts its own two bytes
+        # skip the segment, which may hold bytes that look like markers; its length includes its own two bytes
         at += max(2, int.from_bytes(data[at : at + 2], "big"))
     raise ValueError(f"more than {MOST_SEGMENTS} segments among the pixels")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, and begin and end of what follows it, up to the first scan's header; junk in between is skipped."""
+    """Marker, begin and end of each segment up to the first scan's header; junk in between is skipped."""
     at = 2
     for _ in range(MOST_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None or len(data) < found.end() + 2:
+        match = _MARKER.search(data, at)
+        if match is None or len(data) < match.end() + 2:
             raise ValueError("the file ends within its header")
-        marker, begin = data[found.end() - 1], found.end()
+        marker, begin = data[match.end() - 1], match.end()
         (length,) = struct.unpack_from(">H", data, begin)
         at = begin + length
         if 0xD0 <= marker <= 0xD9 or marker == 1 or length < 2 or at > len(data):
-            raise ValueError("the header is broken, or cut off")
+            raise ValueError("the header is damaged or truncated")
         yield marker, begin, at
         if marker == START_OF_SCAN:
             return
@@ -99,7 +98,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def orientation(block: bytes) -> int:
-    """How an EXIF block says that the image is to be turned, 1 to 8; 1, as it is, where it says nothing usable."""
+    """The orientation in an EXIF block, 1 to 8; 1, upright, if there is no valid one."""
     block = block.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:

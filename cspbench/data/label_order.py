@@ -1,4 +1,4 @@
-"""Does a network number its classes as we think? A wrong class order looks like a network that knows nothing."""
+"""Checks the order of a network's classes: in a wrong order, a network looks untrained."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cspbench.data.classes import ORDERS, order
 Verdict = Literal["as declared", "swapped", "chance", "undecided"]
 
 GUESSES = 10
-"""So many times the share that a guess hits is no evidence of knowledge: networks favour some classes."""
+"""Times the accuracy of guessing that is still taken for chance: networks favour some classes."""
 KNOWN = {
     "ILSVRC2012_val_00000001": "n01751748",
     "ILSVRC2012_val_00000002": "n09193705",
     "ILSVRC2012_val_00000003": "n02105855",
     "ILSVRC2012_val_00000004": "n04263257",
 }
-"""Classes of the first validation images: the devkit's ground truth begins 490, 361, 171, 822."""
+"""Classes of the first validation images: the devkit's ground truth begins with 490, 361, 171, 822."""
 ENOUGH = 50
-"""Images below which a network that hits nothing may only be a weak one."""
+"""Images; with fewer, a network without hits may just be weak."""
 
 
 @dataclass(frozen=True)
 class OrderProbe:
-    """Top-1 hits of the same predictions under every class order, and what they say about the declared one."""
+    """Top-1 hits of the same predictions under every class order, and the verdict on the declared one."""
 
     images: int
     declared: str
@@ -36,7 +36,7 @@ class OrderProbe:
     """The order with the most hits."""
 
     def accuracy(self, name: str) -> float:
-        """Share of hits under an order."""
+        """Top-1 accuracy under an order, 0 to 1."""
         return self.hits[name] / self.images if self.images else 0.0
 
     def __str__(self) -> str:
@@ -44,36 +44,36 @@ class OrderProbe:
         advice = {
             "as declared": f"the classes are in the {self.declared} order",
             "swapped": f"the classes are in the {self.better} order, not in the {self.declared} one",
-            "chance": "no better than guessing in either order: other weights, other preprocessing or another data set",
-            "undecided": "too few images to tell the class order",
+            "chance": "no better than guessing in either order: wrong weights, preprocessing or data set",
+            "undecided": "too few images to determine the class order",
         }[self.verdict]
         return f"{advice} (top-1 of {self.images} images: {rates})"
 
 
 def known_images(classes: Iterable[tuple[str, str | None]]) -> tuple[int, int]:
-    """How many images have the class that they are known to have, and how many are known, of (key, WordNet id)."""
-    found = [
+    """From (key, WordNet id) of images: the number of known images with the right class, and of all known images."""
+    right = [
         wnid == KNOWN[stem]
         for key, wnid in classes
         if (stem := key.rpartition("/")[2].partition(".")[0]) in KNOWN  # in any folder, of any format
     ]
-    return sum(found), len(found)
+    return sum(right), len(right)
 
 
 def advice(declared: str, better: str, known: tuple[int, int]) -> str:
-    """What to do about a swapped order: whether the network numbers its classes otherwise, or the labels are wrong."""
-    right, seen = known
-    network = f"--classes {better} evaluates a network that numbers its classes so"
-    labels = f"the label file, whose numbers may be of the {declared} order"
-    if not seen:
-        return f"Either the network is another than its name says: {network}. Or the labels are wrong: correct {labels}"
-    if right == seen:
-        return f"The labels are right ({right} of {seen} known images), so it is the network: {network}"
-    return f"The labels are wrong (only {right} of {seen} known images have their class): correct {labels}"
+    """What to do about a swapped order: the network may have another one than declared, or the labels are wrong."""
+    right, count = known
+    network = f"evaluate it with --classes {better}"
+    labels = f"correct the label file, whose numbers may be in the {declared} order"
+    if not count:
+        return f"Either the network has another class order: {network}. Or the labels are wrong: {labels}"
+    if right == count:
+        return f"The labels are right ({right} of {count} known images), so the network has another order: {network}"
+    return f"The labels are wrong (only {right} of {count} known images are labelled correctly): {labels}"
 
 
 def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = "darknet") -> OrderProbe:
-    """Hold top-1 class numbers against the images' WordNet ids, under every class order."""
+    """Compare top-1 class numbers with the images' WordNet ids, under every class order."""
     orders = ORDERS if declared in ORDERS else (declared,)
     classes = len(order(declared))
     hits = {
@@ -95,5 +95,5 @@ def probe_order(predicted: Sequence[int], wnids: Sequence[str], declared: str = 
 
 
 def _beyond_chance(hits: int, count: int, chance: float) -> bool:
-    """Whether so many hits are too many for guessing: four standard deviations and three images above `chance`."""
+    """Whether there are more hits than guessing explains: four standard deviations and three images above `chance`."""
     return hits > chance * count + 4 * math.sqrt(chance * count) + 3

@@ -1,8 +1,8 @@
-"""Everything between an ImageNet file and a network's input that changes the accuracy, named after who does it so.
+"""Everything between an ImageNet file and a network's input that changes the accuracy, named after the framework.
 
-Sources: spec section a for Darknet's; timm's `transforms_imagenet_eval` with the values of its model card (crop 0.887,
-bilinear, 256x256); mmpretrain's configs/cspnet (ResizeEdge and CenterCrop: 288 to 256 and 256 to 224 pixels, Pillow's
-bicubic, OpenCV's decoder, which turns images as EXIF says).
+Sources: spec section a for Darknet's presets; timm's `transforms_imagenet_eval` with the values of its model card (crop
+0.887, bilinear, 256x256); mmpretrain's configs/cspnet (ResizeEdge and CenterCrop: 288 to 256 and 256 to 224 pixels,
+Pillow's bicubic, OpenCV's decoder, which rotates images according to EXIF).
 """
 
 from __future__ import annotations
@@ -17,45 +17,46 @@ from numpy.typing import NDArray
 from cspbench.data import resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
+from cspbench.network.epsilon import Epsilon
+from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]
 Rounding = Literal["down", "nearest"]
-Epsilon = Literal["inside-1e-5", "inside-1e-6", "outside-1e-6"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class ClassificationPreset:
-    """How an image becomes a network's input, and how the network's batch norm divides."""
+    """How an image becomes a network's input, and the epsilon of its batch normalisation."""
 
     name: str
     decoder: Decoder = "stb"
     interpolation: Interpolation = "darknet"
-    """`darknet`: two taps, corners aligned, in float. The others are Pillow's: antialiased, rounded to 8 bits."""
+    """`darknet`: two taps, aligned corners, float. The others are Pillow's: antialiased, rounded to 8 bits."""
     crop_pct: float = 1.0
     crop_padding: int = 0
     """The shorter side becomes floor(size / crop_pct) + crop_padding before `size` is cropped."""
     crop_rounding: Rounding = "down"
-    """Where the centre lies between two pixels: `down`, or `nearest` as Python's round() has it, half to even."""
+    """The offset of a crop whose centre is between two pixels: `down`, or `nearest` as in Python's round()."""
     order: Order = "resize-crop"
-    """`crop-resize` cuts the same share out of the centre first."""
+    """`crop-resize` first crops the same share from the centre."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Of values in [0, 1], red first: (value - mean) / std."""
-    epsilon: Epsilon = "inside-1e-5"
-    """Batch norm's divisor: sqrt(variance + 1e-5), or sqrt(variance) + 1e-6 (`outside`)."""
+    epsilon: Epsilon = Epsilon.INSIDE_1E5
+    """The epsilon of batch normalisation."""
 
     def resized_side(self, size: int) -> int:
-        """The shorter side's pixels before the crop to `size`."""
+        """Pixels of the shorter side before the crop to `size`."""
         return math.floor(size / self.crop_pct) + self.crop_padding
 
     def load(
         self, data: bytes, size: int | tuple[int, int], name: str, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The network's input, float32 (3, height, width), from an image file's bytes; `name` is for errors."""
+        """The network's input, float32 (3, height, width), from an image file's bytes.
+
+        Raises `BadImageError`, which calls the image `name`.
+        """
         image = decode(data, name, self.decoder)
         try:
             return self.prepare(image, size, out)
@@ -65,9 +66,9 @@ class ClassificationPreset:
     def prepare(
         self, image: NDArray[np.uint8], size: int | tuple[int, int], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The network's input, float32 (3, height, width), from pixels, uint8 (H, W, 3); written to `out` if given.
+        """The network's input, float32 (3, height, width), from pixels, uint8 (H, W, 3); written to `out`, if given.
 
-        As in Darknet, the shorter side of the image is fitted to the input's width, also where its height differs.
+        As in Darknet, the shorter side of the image is resized to the input's width, even if its height differs.
         """
         height, width = (size, size) if isinstance(size, int) else size
         if out is None:
@@ -89,15 +90,26 @@ class ClassificationPreset:
         return out
 
     def overridden(self, decoder: str | None = None) -> ClassificationPreset:
-        """The preset with what a user asked for instead; it keeps its name. Raises `UsageError`."""
+        """The preset with another decoder; it keeps its name. Raises `UsageError`."""
         return self if decoder is None else replace(self, decoder=decoder_named(decoder))
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `UsageError` where the preset has no crop for an input of (height, width)."""
+        if self.interpolation != "darknet" and size[0] != size[1]:
+            raise UsageError(
+                "usage.square-preset",
+                f"preset {self.name} is for square inputs",
+                expected="as many rows as columns",
+                found=f"{size[0]}x{size[1]}",
+                remedy="Use preset readme, or a square --size",
+            )
+
     def as_json(self) -> dict[str, Any]:
-        """Every field, for the result's provenance."""
+        """All fields, for the provenance of a result."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     def _center(self, image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-        """The centred square that becomes the input: the whole shorter side, less what the crop would cut off."""
+        """The centred square that becomes the input: the shorter side, less the share that the crop removes."""
         width, height = resize.extent(image)
         side = max(1, min(width, height) * size // self.resized_side(size))
         left, top = self._corner((width, height), (side, side))
@@ -114,19 +126,13 @@ class ClassificationPreset:
         from PIL import Image
 
         _, height, width = out.shape
-        if height != width:
-            raise UsageError(
-                "usage.square-preset",
-                f"preset {self.name} is for square inputs",
-                found=f"{height}x{width}",
-                remedy="Use preset readme",
-            )
+        self.check_size((height, width))
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
             raise BadImageError(
                 "image.too-long",
-                "is too long for its width",
-                found=f"{scaled[0]}x{scaled[1]} pixels once resized",
-                remedy="Replace the file by an intact copy",
+                "aspect ratio too extreme",
+                found=f"{scaled[0]}x{scaled[1]} pixels after resizing",
+                remedy="Replace the file with an intact copy",
             )
         resampling = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
         resized = np.asarray(Image.fromarray(image).resize(scaled, resampling))
@@ -141,7 +147,7 @@ PRESETS = {
         # The authors' build most likely had OpenCV.
         ClassificationPreset("readme", decoder="opencv"),
         ClassificationPreset("head"),
-        ClassificationPreset("pjreddie", order="crop-resize", epsilon="outside-1e-6"),
+        ClassificationPreset("pjreddie", order="crop-resize", epsilon=Epsilon.OUTSIDE_1E6),
         ClassificationPreset(
             "timm",
             decoder="pillow",
@@ -149,7 +155,7 @@ PRESETS = {
             crop_pct=0.887,
             crop_rounding="nearest",
             mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
+            std=IMAGENET_DEVIATION,
         ),
         ClassificationPreset(
             "mmpretrain",
@@ -158,7 +164,7 @@ PRESETS = {
             crop_padding=32,
             crop_rounding="nearest",
             mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
+            std=IMAGENET_DEVIATION,
         ),
     )
 }
@@ -171,31 +177,17 @@ STEPS = {
     "normalisation": ("mean", "std"),
     "epsilon": ("epsilon",),
 }
-"""The fields by the question they answer, in the order in which an image meets them."""
+"""The fields by processing step, in the order in which they are applied."""
 
 
 def preset(name: str) -> ClassificationPreset:
-    """The preset of that name."""
+    """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
         raise UsageError(
             "usage.unknown-preset",
-            f"no preset {name!r}",
+            "unknown preset",
             expected=f"one of {', '.join(PRESETS)}",
+            found=repr(name),
             remedy="Correct --preset",
         )
     return PRESETS[name]
-
-
-def steps(base: ClassificationPreset, other: ClassificationPreset) -> list[tuple[str, ClassificationPreset]]:
-    """The way from one preset to another, one step of STEPS after the other; each preset keeps the changes before it.
-
-    Steps that change nothing are left out; the last preset equals `other` but for its name.
-    """
-    way = []
-    current = base
-    for label, names in STEPS.items():
-        changes = {name: getattr(other, name) for name in names if getattr(other, name) != getattr(current, name)}
-        if changes:
-            current = replace(current, name=f"{current.name}+{label}", **changes)
-            way.append((label, current))
-    return way

@@ -1,8 +1,8 @@
 """Darknet's resize, crop and letterbox in its own float arithmetic (spec: Darknet image.c, sections a.4, a.5 and b.1).
 
-An image is uint8 (H, W, C), whose values become v / 255, or float32 (C, H, W). What comes out is float32 (C, H, W).
-Darknet resizes the whole image and then crops; here only the pixels of the crop are computed, from the same taps, so
-that the result is the same bit for bit.
+An image is uint8 (H, W, C), whose values become v / 255, or float32 (C, H, W). Results are float32 (C, H, W).
+Darknet resizes the whole image and then crops; this module computes only the pixels of the crop, from the same taps,
+so that the result is equal bit for bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LETTERBOX_FILL = 0.5
 
 
 class Taps(NamedTuple):
-    """The two source places of each output place along one axis, with their weights; four arrays of one length."""
+    """The two source indices of each output index along one axis, with their weights; four arrays of equal length."""
 
     low: NDArray[np.intp]
     high: NDArray[np.intp]
@@ -33,36 +33,24 @@ def resize_image(image: Image, width: int, height: int, out: Planes | None = Non
     return resized_window(image, width, height, (0, 0), width, height, out)
 
 
-def resize_min(image: Image, side: int) -> Planes:
-    """The image with its shorter side resized to `side`, the aspect ratio kept."""
-    return resize_image(image, *shorter_side_to(side, *extent(image)))
-
-
-def crop_image(image: Image, corner: tuple[int, int], width: int, height: int) -> Planes:
-    """A window of the image at `corner` (left, top); beyond the image its edge is repeated."""
-    return resized_window(image, *extent(image), corner, width, height)
-
-
-def resized_center(image: Image, side: int, width: int, height: int, out: Planes | None = None) -> Planes:
-    """The centre (C, height, width) of the image with its shorter side resized to `side`: Darknet's classifier."""
-    size = shorter_side_to(side, *extent(image))
-    return resized_window(image, *size, center_offset(*size, width, height), width, height, out)
-
-
 def letterbox(image: Image, width: int, height: int, out: Planes | None = None) -> Planes:
     """The image resized to fit into (C, height, width), centred on grey 0.5."""
-    source_width, source_height = extent(image)
-    if np.float32(width) / np.float32(source_width) < np.float32(height) / np.float32(source_height):
-        fitted_width, fitted_height = width, source_height * width // source_width
-    else:
-        fitted_width, fitted_height = source_width * height // source_height, height
+    inner_width, inner_height = letterbox_extent((height, width), extent(image))
     canvas = np.empty((_channels(image), height, width), np.float32) if out is None else out
     canvas.fill(LETTERBOX_FILL)
-    if fitted_width and fitted_height:
-        left, top = (width - fitted_width) // 2, (height - fitted_height) // 2
-        inside = canvas[:, top : top + fitted_height, left : left + fitted_width]
-        resize_image(image, fitted_width, fitted_height, inside)
+    if inner_width and inner_height:
+        left, top = (width - inner_width) // 2, (height - inner_height) // 2
+        inside = canvas[:, top : top + inner_height, left : left + inner_width]
+        resize_image(image, inner_width, inner_height, inside)
     return canvas
+
+
+def letterbox_extent(size: tuple[int, int], extent: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of an image of `extent` (width, height) in a letterbox of `size` (height, width) (spec b.1)."""
+    (height, width), (image_width, image_height) = size, extent
+    if np.float32(width) / np.float32(image_width) < np.float32(height) / np.float32(image_height):
+        return width, image_height * width // image_width
+    return image_width * height // image_height, height
 
 
 def extent(image: Image) -> tuple[int, int]:
@@ -73,14 +61,14 @@ def extent(image: Image) -> tuple[int, int]:
 
 
 def shorter_side_to(side: int, width: int, height: int) -> tuple[int, int]:
-    """Width and height after the shorter side became `side`; the longer one is cut to a whole number."""
+    """Width and height with the shorter side resized to `side`; the longer side is rounded down."""
     if width < height:
         return side, height * side // width
     return width * side // height, side
 
 
 def center_offset(width: int, height: int, window_width: int, window_height: int) -> tuple[int, int]:
-    """Left and top of a centred window, as C divides: an odd rest is cut toward zero, also when it is negative."""
+    """Left and top of a centred window, divided as in C: halves are rounded toward zero, for negative offsets too."""
     return int((width - window_width) / 2), int((height - window_height) / 2)
 
 
@@ -93,15 +81,16 @@ def resized_window(
     window_height: int,
     out: Planes | None = None,
 ) -> Planes:
-    """The window at `corner` (left, top) of the image resized to width x height; nothing outside of it is computed.
+    """The window at `corner` (left, top) of the image resized to width x height; only its pixels are computed.
 
-    A window that leaves the resized image repeats its edge. `out`, (C, window_height, window_width), takes the result.
+    Beyond the resized image its edge is repeated. The result is written to `out`, (C, window_height, window_width), if
+    given.
     """
     source_width, source_height = extent(image)
-    # An image that has its size already is copied: then the last row keeps its value.
-    copied = (width, height) == (source_width, source_height)
+    # Darknet copies an image that already has the size, so its last row keeps its values.
+    same_size = (width, height) == (source_width, source_height)
     columns = _taps(source_width, width, corner[0], window_width, exact=True)
-    rows = _taps(source_height, height, corner[1], window_height, exact=copied)
+    rows = _taps(source_height, height, corner[1], window_height, exact=same_size)
     image, columns, rows = _needed(image, columns, rows)
     channels = _channels(image)
     if out is None:
@@ -115,13 +104,13 @@ def resized_window(
 
 
 class _Scratch(threading.local):
-    """Arrays that each thread keeps from image to image: new ones of this size would be paged in every time."""
+    """Arrays that each thread reuses for all images: new arrays of this size would be paged in every time."""
 
     def __init__(self) -> None:
         self.stores: dict[str, NDArray[np.float32]] = {}
 
     def array(self, name: str, height: int, width: int) -> NDArray[np.float32]:
-        """A float32 (height, width) array of undefined content, valid until the same name is asked for again."""
+        """A float32 (height, width) array of undefined content, valid until the next call with the same name."""
         size = height * width
         if size > _SCRATCH_LIMIT:
             return np.empty((height, width), np.float32)
@@ -131,24 +120,24 @@ class _Scratch(threading.local):
 
 
 _SCRATCH_LIMIT = 1 << 22
-"""Elements. A thread keeps at most three such arrays; a larger image pays for its own."""
+"""Elements. A thread keeps at most three such arrays; larger arrays are allocated for each image."""
 _scratch = _Scratch()
 
 
 def _taps(source: int, target: int, first: int, count: int, *, exact: bool) -> Taps:
-    """Taps of the outputs first .. first + count - 1 of an axis resized from `source` to `target` places.
+    """Taps of the outputs first .. first + count - 1 of an axis resized from `source` to `target` pixels.
 
-    The last column reads the last source column, exactly. The last row only loses its second tap: where its place
-    rounds below the last source row it comes out nearly black, as Darknet's does. For a single row Darknet divides by
-    zero; here it is the first.
+    The last column is exactly the last source column. The last row only loses its second tap: if its position rounds
+    to below the last source row, it is nearly black, as in Darknet. For a single row Darknet divides by zero; here it
+    is the first source row.
     """
-    place = np.arange(first, first + count).clip(0, target - 1)
+    index = np.arange(first, first + count).clip(0, target - 1)
     scale = np.float32(source - 1) / np.float32(target - 1) if target > 1 else np.float32(0)
-    at = place.astype(np.float32) * scale
-    low = at.astype(np.intp)
-    high_weight = at - low.astype(np.float32)
+    position = index.astype(np.float32) * scale
+    low = position.astype(np.intp)
+    high_weight = position - low.astype(np.float32)
     low_weight = np.float32(1) - high_weight
-    last = place == target - 1 if source > 1 else np.ones(count, np.bool_)
+    last = index == target - 1 if source > 1 else np.ones(count, np.bool_)
     high_weight[last] = 0
     if exact:
         low[last], low_weight[last] = source - 1, 1
@@ -156,18 +145,18 @@ def _taps(source: int, target: int, first: int, count: int, *, exact: bool) -> T
 
 
 def _needed(image: Image, columns: Taps, rows: Taps) -> tuple[Image, Taps, Taps]:
-    """The part of the image that the taps read, with the taps moved into it."""
+    """The part of the image that the taps read, and the taps relative to it."""
     interleaved = image.dtype == np.uint8
-    image, rows = _needed_of(image, rows, 0 if interleaved else 1)
-    image, columns = _needed_of(image, columns, 1 if interleaved else 2)
+    image, rows = _needed_along(image, rows, 0 if interleaved else 1)
+    image, columns = _needed_along(image, columns, 1 if interleaved else 2)
     return image, columns, rows
 
 
-def _needed_of(image: Image, taps: Taps, axis: int) -> tuple[Image, Taps]:
+def _needed_along(image: Image, taps: Taps, axis: int) -> tuple[Image, Taps]:
     count = len(taps.low)
     first, end = int(taps.low.min()), int(taps.high.max()) + 1
     if end - first > 2 * count:
-        # The taps skip most of the image: fetch them alone.
+        # The taps skip most of the image: copy only their rows or columns.
         image = image.take(np.concatenate((taps.low, taps.high)), axis)
         low = np.arange(count)
         return image, taps._replace(low=low, high=low + count)

@@ -1,4 +1,4 @@
-"""What every reader of a data set gives: samples in a fixed order, each an image file's bytes and its class."""
+"""The interface of every data set reader: samples in a fixed order, each an image file's bytes and its class."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cspbench.errors import BadImageError, brief
 from cspbench.io import open_file, read_part, utf8_name
 
 SUFFIXES = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"))
-"""Of the files that a folder or an archive is searched for, in lower case."""
+"""Suffixes of image files in folders and archives, in lower case."""
 
 
 class Entry(NamedTuple):
     """One image without its bytes.
 
-    `key` names it, unique in its data set and the same wherever that lies: "n01440764/ILSVRC2012_val_00000293.JPEG".
-    `wnid` is its WordNet id, None where it has none that ImageNet knows; `label` the number that the source itself
-    gives (the devkit's from 1, an index list's from 0), None where it has no numbers.
+    `key` is its name, unique in the data set and independent of where that is stored, such as
+    "n01440764/ILSVRC2012_val_00000293.JPEG". `wnid` is its WordNet id, None if it has no class of ImageNet; `label` is
+    the number in the source (from 1 in the devkit, from 0 in an index list), None in a source without numbers.
     """
 
     key: str
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One image file: its bytes, and what `Entry` says of it."""
+    """One image file: its bytes, and the fields of its `Entry`."""
 
     key: str
     data: bytes
@@ -39,7 +39,7 @@ class Sample(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Where an image's bytes lie: a whole file (length None) or a part of an archive."""
+    """Where an image's bytes are: a whole file (length None) or a part of an archive."""
 
     path: str
     offset: int = 0
@@ -49,7 +49,7 @@ class Region(NamedTuple):
 class Source(ABC):
     """Samples 0 .. len - 1, always in the same order.
 
-    Where `random_access` is False, samples come from a stream: ask for them in order, from one process.
+    If `random_access` is False, samples come from a stream: read them in order, from one process.
     """
 
     kind: str
@@ -61,23 +61,23 @@ class Source(ABC):
 
     @abstractmethod
     def sample(self, index: int) -> Sample:
-        """One image file's bytes and class; BadImageError where they cannot be read."""
+        """One image file's bytes and class. Raises `BadImageError`."""
 
     def key(self, index: int) -> str:
-        """What a result calls a sample that cannot be read."""
+        """A sample's key, also for one that cannot be read."""
         return str(index)
 
     def path(self, index: int) -> str | None:
-        """The file that a sample lies in; None where it is in none."""
+        """The file that holds a sample; None for a stream."""
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """What a result says about its data; no paths."""
+        """Description for results; no paths."""
         return {"kind": self.kind, "images": len(self)}
 
 
 class FileSource(Source):
-    """Images that lie in files or in uncompressed archives, read where they are. Threads and processes may share it."""
+    """Images in files or uncompressed archives, read in place. Threads and processes may share it."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class FileSource(Source):
         ignored: int = 0,
         labels: Path | None = None,
     ) -> None:
-        """`ignored` counts the other files that were seen; `labels` is the file that the classes come from."""
+        """`ignored` counts the other files of the data set; `labels` is the file that the classes come from."""
         ordered = sorted(range(len(entries)), key=lambda index: entries[index].key)
         self.kind = kind
         self.entries = [entries[index] for index in ordered]
@@ -99,20 +99,17 @@ class FileSource(Source):
         return len(self.entries)
 
     def sample(self, index: int) -> Sample:
-        """One image file's bytes and class."""
         key, wnid, label = self.entries[index]
         return Sample(key, self.ends(index)[1], wnid, label)
 
     def key(self, index: int) -> str:
-        """The sample's own key."""
         return self.entries[index].key
 
     def path(self, index: int) -> str | None:
-        """The image file or archive."""
         return self.regions[index].path
 
     def ends(self, index: int, head: int | None = None, tail: int = 0) -> tuple[int, bytes, bytes]:
-        """An image file's size, its first `head` bytes (None: all) and its last `tail` bytes."""
+        """A file's size, its first `head` bytes (None: all) and its last `tail` bytes. Raises `BadImageError`."""
         path, offset, length = self.regions[index]
         try:
             with open_file(path) as stream:
@@ -131,7 +128,7 @@ class FileSource(Source):
             ) from error
 
     def as_json(self) -> dict[str, Any]:
-        """What a result says about its data: the digest covers every key and class, not the pixels."""
+        """Description for results: the digest covers every key and class, not the pixels."""
         digest = hashlib.sha256()
         for key, wnid, _ in self.entries:
             digest.update(f"{key}\0{wnid or ''}\n".encode())
@@ -139,8 +136,19 @@ class FileSource(Source):
         return {**super().as_json(), "labels": labels, "sha256": digest.hexdigest()}
 
 
+def user_path(text: str | Path) -> Path:
+    """A path as a user typed it, with ~ expanded.
+
+    Raises `ValueError` for an empty text, as of an unset variable (`Path` would read it as the current folder), and
+    `RuntimeError` for the home folder of an unknown user.
+    """
+    if text == "":
+        raise ValueError("an empty path")
+    return Path(text).expanduser()
+
+
 def is_image(name: str) -> bool:
-    """Whether a file name looks like an image's; the "._" files that macOS leaves behind do not."""
+    """Whether a file name is an image's; macOS's "._" files are not images."""
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 

@@ -1,7 +1,7 @@
-"""Uncompressed tar archives as random-access files: where each member's bytes lie. Nothing is extracted.
+"""Random access to uncompressed tar archives: the region of each member's bytes. Nothing is extracted.
 
-Python's `tarfile` interprets each header, and this module goes from one to the next: `tarfile` itself may loop for
-ever, or fill the memory, where a header lies about its length.
+Python's `tarfile` parses each header; this module finds the next one, because `tarfile` itself may loop forever or fill
+the memory if a header has a false length.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from cspbench.io import open_file, read_part
 
 BLOCK = 512
 LONGEST = 1 << 20
-"""Bytes of a header's extension, which holds a long name."""
+"""Bytes of a header extension, which holds a long name."""
 
 _EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 _LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _BARE = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
-"""Members that have no bytes, whatever their headers say."""
+"""Types of members without data, whatever size their headers have."""
 _RECORD = re.compile(rb"(\d{1,7}) ")
 
 
 class _Block(NamedTuple):
-    """A header, and where the bytes that belong to it begin and how many there are."""
+    """A header, and the begin and length of its data in bytes."""
 
     header: tarfile.TarInfo
     begin: int
@@ -37,7 +37,10 @@ class _Block(NamedTuple):
 
 
 def members(path: Path) -> dict[str, Region]:
-    """The regular files of a tar by their names, without a leading "./"; of two of the same name the later one."""
+    """The regular files of a tar by name, without a leading "./"; a later file replaces an earlier one of its name.
+
+    Raises `DatasetError`.
+    """
     regions: dict[str, Region] = {}
     try:
         with open_file(path) as stream:
@@ -51,31 +54,31 @@ def members(path: Path) -> dict[str, Region]:
 
 
 def _files(stream: BinaryIO) -> Iterator[tuple[str, int, int]]:
-    """Name, first byte and length of each regular file; `EOFError` where the archive was cut off."""
+    """Name, first byte and length of each regular file. Raises `EOFError` for a truncated archive."""
     end, name = 0, ""
-    everywhere: dict[str, str] = {}
-    here: dict[str, str] = {}
-    while (block := _block(stream, end, here.get("size", everywhere.get("size")))) is not None:
+    global_records: dict[str, str] = {}
+    member_records: dict[str, str] = {}
+    while (block := _block(stream, end, member_records.get("size", global_records.get("size")))) is not None:
         kind = block.header.type
         end = block.begin + -(-block.length // BLOCK) * BLOCK
         if kind in _EXTENSIONS:
             records = _records(_extension(stream, block))
             if kind == tarfile.XGLTYPE:
-                everywhere |= records
+                global_records |= records
             else:
-                here |= records
+                member_records |= records
         elif kind in _LONG_NAMES:
             text = _text(_extension(stream, block).partition(b"\0")[0])
             name = text if kind == tarfile.GNUTYPE_LONGNAME else name
         else:
-            records = everywhere | here
+            records = global_records | member_records
             if block.header.isreg() and kind != tarfile.GNUTYPE_SPARSE and "sparse" not in records:
                 yield records.get("path") or name or block.header.name, block.begin, block.length
-            name, here = "", {}
+            name, member_records = "", {}
 
 
 def _block(stream: BinaryIO, at: int, size: str | None) -> _Block | None:
-    """The header at a place, its length replaced by what an extension said; None for the end mark."""
+    """The header at a position, with the length from an extension if there is one; None for the end mark."""
     try:
         header = tarfile.TarInfo.frombuf(read_part(stream, at, BLOCK), "utf-8", "surrogateescape")
     except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -85,7 +88,7 @@ def _block(stream: BinaryIO, at: int, size: str | None) -> _Block | None:
     begin, length = at + BLOCK, header.size
     if header.type == tarfile.GNUTYPE_SPARSE:
         more = read_part(stream, at + 482, 1) != b"\0"
-        while more:  # blocks that say where the holes are
+        while more:  # blocks with the positions of the holes
             more = read_part(stream, begin + 504, 1) not in (b"\0", b"")
             begin += BLOCK
     if header.type in _BARE:
@@ -106,21 +109,21 @@ def _extension(stream: BinaryIO, block: _Block) -> bytes:
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """Of the lines "LENGTH KEY=VALUE" of an extended header: path and size, and "sparse" for a file with holes."""
-    found: dict[str, str] = {}
+    """Path and size from the lines "LENGTH KEY=VALUE" of an extended header, and "sparse" for a file with holes."""
+    records: dict[str, str] = {}
     at = 0
     while at < len(data) and data[at]:
         length = _RECORD.match(data, at)
         record = data[length.end() : at + int(length[1])] if length else b""
         key, equals, value = record.partition(b"=")
         if not equals or not value.endswith(b"\n"):
-            raise ValueError("an extended header that cannot be read")
+            raise ValueError("an invalid extended header")
         if key in (b"path", b"size"):
-            found[key.decode()] = _text(value[:-1])
+            records[key.decode()] = _text(value[:-1])
         elif key.startswith(b"GNU.sparse."):
-            found["sparse"] = ""
+            records["sparse"] = ""
         at += int(length[1]) if length else 0
-    return found
+    return records
 
 
 def _text(name: bytes) -> str:
@@ -130,7 +133,7 @@ def _text(name: bytes) -> str:
 def _broken(path: Path, found: str) -> DatasetError:
     return DatasetError(
         "imagenet.not-a-tar",
-        "is no complete, uncompressed tar archive",
+        "not a complete, uncompressed tar archive",
         where=str(path),
         found=found,
         remedy="Download it again; decompress .tar.gz first",

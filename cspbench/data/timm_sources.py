@@ -1,4 +1,4 @@
-"""Data sets that timm's readers take: hfds/NAME (Hugging Face `datasets`) and tfds/NAME (TensorFlow Datasets)."""
+"""Data sets that timm's readers read: hfds/NAME (Hugging Face `datasets`) and tfds/NAME (TensorFlow Datasets)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ PACKAGES = {"hfds": "datasets", "tfds": "tensorflow tensorflow-datasets"}
 
 
 def open_timm(kind: str, name: str, split: str) -> Source:
-    """The source of a data set that timm names `kind`/`name`."""
+    """The data set that timm calls `kind`/`name`. Raises `DatasetError`."""
     try:
         from cspbench.zoo.timm_import import import_timm
 
         import_timm()
         from timm.data.dataset_factory import create_dataset
     except Exception as error:
-        # Not only ImportError: a torchvision that was built for another torch breaks timm with RuntimeError.
+        # Not only ImportError: a torchvision built for another version of torch raises RuntimeError.
         raise DatasetError(
             "environment.no-timm",
             "timm cannot be imported",
             found=f"{type(error).__name__}: {error}",
-            remedy="Install timm, and a torchvision that fits torch",
+            remedy="Install timm, and a torchvision that matches torch",
         ) from error
     try:
         dataset = create_dataset(f"{kind}/{name}", root=None, split=split)
@@ -37,7 +37,7 @@ def open_timm(kind: str, name: str, split: str) -> Source:
             remedy=f"pip install {PACKAGES[kind]}",
         ) from error
     except Exception as error:
-        # Whatever the library behind the reader raises: a wrong name, a wrong split, no network, no login.
+        # Any error of the reader's library: a wrong name or split, no network, no login.
         raise DatasetError(
             "imagenet.stream-unopened",
             "cannot be opened",
@@ -62,11 +62,10 @@ class Records(Source):
         return len(self.reader)
 
     def as_json(self) -> dict[str, Any]:
-        """What a result says about its data: name and split tell sets of one size apart."""
+        """Description for results: name and split distinguish data sets of the same size."""
         return {**super().as_json(), **self.about}
 
     def sample(self, index: int) -> Sample:
-        """One image file's bytes and class."""
         file, number = self.reader[index]
         with file:
             data = file.read()
@@ -75,9 +74,9 @@ class Records(Source):
 
 
 class Stream(Source):
-    """A data set that only runs forward (timm's ReaderTfds) and gives decoded images and their numbers.
+    """A data set without random access (timm's ReaderTfds), of decoded images and their numbers.
 
-    The image comes back as a PPM file, so that no pixel changes. Going back starts the stream again.
+    Images become PPM files, so that no pixel changes. Reading an earlier image restarts the stream.
     """
 
     kind = "tfds"
@@ -86,7 +85,7 @@ class Stream(Source):
     def __init__(self, dataset: Any, about: dict[str, str]) -> None:
         self.dataset, self.about = dataset, about
         self.classes = _classes(dataset.reader)
-        # Its reader would give each process of a group, and each loader process, a part of the data.
+        # Otherwise the reader would split the data among the processes of a group.
         dataset.reader.dist_rank, dataset.reader.dist_num_replicas = 0, 1
         self._next = 0
         self._images: Iterator[Any] | None = None
@@ -95,17 +94,17 @@ class Stream(Source):
         return len(self.dataset)
 
     def as_json(self) -> dict[str, Any]:
-        """What a result says about its data: name and split tell sets of one size apart."""
+        """Description for results: name and split distinguish data sets of the same size."""
         return {**super().as_json(), **self.about}
 
     def sample(self, index: int) -> Sample:
-        """One image as a PPM file, and its class."""
+        """One image as a PPM file, and its class. Raises `DatasetError`, `UsageError`."""
         import torch.utils.data
 
         if torch.utils.data.get_worker_info() is not None:
             raise UsageError(
                 "usage.loader-processes",
-                f"{self.kind}/ data sets cannot be read by loader processes",
+                f"loader processes cannot read {self.kind}/ data sets",
                 remedy="Use -j 0",
             )
         if self._images is None or index < self._next:
@@ -126,21 +125,21 @@ class Stream(Source):
 
 
 def _classes(reader: Any) -> list[str]:
-    """The reader's class names by number; empty where it has none."""
+    """The reader's class names by number; empty if it has none."""
     numbers: dict[str, int] = getattr(reader, "class_to_idx", None) or {}
     return sorted(numbers, key=lambda name: numbers[name])
 
 
 def _wnid(classes: list[str], number: int) -> str:
-    """A number's WordNet id: by the class's name where that is one, else by the sorted order of all 1000."""
+    """The WordNet id of a class number: the class's name if that is one, else from the sorted order of all 1000."""
     if 0 <= number < len(classes) and classes[number] in places("sorted"):
         return classes[number]
     if len(classes) in (0, 1000) and 0 <= number < 1000:
         return order("sorted")[number]
     raise DatasetError(
         "imagenet.other-classes",
-        "the data set's classes are not ImageNet's",
-        expected="1000 classes, or classes named by WordNet ids",
+        "not ImageNet's classes",
+        expected="1000 classes, or classes named after WordNet ids",
         found=f"class {number} of {len(classes)}",
-        remedy="Give ImageNet's validation set",
+        remedy="Use ImageNet's validation set",
     )

@@ -1,1 +1,1 @@
-"""Detectors: boxes from outputs, suppression, result files, and COCO's average precision."""
+"""Detectors: decoding, NMS, result files, and COCO's average precision."""

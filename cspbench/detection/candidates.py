@@ -1,7 +1,7 @@
-"""What a detector proposes for an image before any suppression, and how a shard of predictions keeps it.
+"""A detector's candidates before NMS, and their layout in a prediction shard.
 
-An image has any number of boxes, and a box any number of categories, whose scores do not exclude each other. Both are
-kept once and without loss, so that every kind and threshold of suppression can follow from one forward pass.
+An image has any number of boxes, and a box any number of categories with independent scores. Both are stored once and
+losslessly, so that NMS of every kind and threshold can follow from one forward pass.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cspbench.inference.shards import Shards
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The candidates of one image, in the order in which Darknet finds them (spec b.2)."""
+    """The candidates of one image, in Darknet's order (spec b.2)."""
 
     boxes: NDArray[np.float32]
     """(M, 4): centre x, centre y, width, height in pixels of the original image; not clipped."""
@@ -32,7 +32,7 @@ class Candidates:
     """(K,): objectness times class probability."""
 
     def __len__(self) -> int:
-        """Pairs of box and category."""
+        """The number of pairs of box and category."""
         return len(self.box)
 
 
@@ -50,7 +50,7 @@ IMAGES = {
 
 
 def no_candidates() -> Candidates:
-    """An image where the detector finds nothing."""
+    """An image without candidates."""
     columns: dict[str, Any] = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
     return Candidates(boxes=np.empty((0, 4), np.float32), **columns)
 
@@ -58,22 +58,22 @@ def no_candidates() -> Candidates:
 def pack(images: Sequence[Candidates]) -> Arrays:
     """The images' candidates end to end, for a shard.
 
-    `box_count` and `candidate_count`, int32 with one entry per image, tell them apart again.
+    `box_count` and `candidate_count`, int32 with one entry per image, separate them again.
     """
-    some = [*images, no_candidates()]  # numpy cannot concatenate nothing
+    padded = [*images, no_candidates()]  # numpy cannot concatenate an empty list
     return {
-        "boxes": np.concatenate([each.boxes for each in some]),
-        **{name: np.concatenate([getattr(each, name) for each in some]) for name in COLUMNS},
-        "box_count": np.array([len(each.boxes) for each in images], np.int32),
-        "candidate_count": np.array([len(each) for each in images], np.int32),
+        "boxes": np.concatenate([image.boxes for image in padded]),
+        **{name: np.concatenate([getattr(image, name) for image in padded]) for name in COLUMNS},
+        "box_count": np.array([len(image.boxes) for image in images], np.int32),
+        "candidate_count": np.array([len(image) for image in images], np.int32),
     }
 
 
 def unpack(arrays: Arrays) -> list[Candidates]:
-    """The images' candidates out of what `pack` made, as views; ValueError or KeyError if it is no such thing."""
+    """The images' candidates from the arrays of `pack`, as views. Raises `ValueError` or `KeyError`."""
     counts = [arrays["box_count"], arrays["candidate_count"]]
     if len(counts[0]) != len(counts[1]) or any((count < 0).any() for count in counts):
-        raise ValueError("counts that do not belong together")
+        raise ValueError("box_count and candidate_count do not match")
     box_ends, ends = (np.cumsum(count, dtype=np.int64) for count in counts)
     lengths = {"boxes": int(box_ends[-1]) if len(box_ends) else 0}
     lengths |= dict.fromkeys(COLUMNS, int(ends[-1]) if len(ends) else 0)
@@ -83,12 +83,12 @@ def unpack(arrays: Arrays) -> list[Candidates]:
         if arrays[name].dtype != COLUMNS.get(name, np.float32):
             raise ValueError(f"{name} is {arrays[name].dtype}")
         if arrays[name].shape[1:] != ((4,) if name == "boxes" else ()):
-            raise ValueError(f"{name} of shape {arrays[name].shape}")
+            raise ValueError(f"{name} has shape {arrays[name].shape}")
     if not np.isfinite(arrays["boxes"]).all() or not np.isfinite(arrays["score"]).all():
-        raise ValueError("boxes or scores that are not finite")
-    owned = np.repeat(counts[0], counts[1])
-    if ((arrays["box"] < 0) | (arrays["box"] >= owned)).any() or (arrays["category"] < 0).any():
-        raise ValueError("box or category out of range")
+        raise ValueError("boxes or scores are not finite")
+    boxes_of_image = np.repeat(counts[0], counts[1])
+    if ((arrays["box"] < 0) | (arrays["box"] >= boxes_of_image)).any() or (arrays["category"] < 0).any():
+        raise ValueError("box or category is out of range")
     images = []
     for image in range(len(ends)):
         part = slice(int(ends[image] - counts[1][image]), int(ends[image]))
@@ -98,10 +98,10 @@ def unpack(arrays: Arrays) -> list[Candidates]:
 
 
 def shards(run: Shards) -> Iterator[tuple[Arrays, list[Candidates]]]:
-    """A complete run, a shard at a time and in sample order: its arrays, and the candidates of each of its images.
+    """The arrays of each shard of a complete run, in sample order, and the candidates of its images.
 
-    One shard is in memory at a time. Raises `RunError` for a shard that holds other samples than it should or no
-    candidates, `IncompleteRunError` for one that is missing.
+    One shard is in memory at a time. Raises `RunError` for a shard with other samples or without candidates,
+    `IncompleteRunError` for a missing shard.
     """
     for shard in range(run.count):
         arrays = run.read(shard)

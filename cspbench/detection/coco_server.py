@@ -1,7 +1,7 @@
-"""COCO's evaluation server: the file it takes for its test set, and the numbers it gives back.
+"""COCO's evaluation server: the submission for its test set, and the result that it returns.
 
-The ground truth of test-dev2017 is not public. The server takes a zip of one JSON file by an agreed name and answers
-with pycocotools' twelve lines, or with the same numbers by name.
+The ground truth of test-dev2017 is not public. The server reads a zip of one JSON file with a fixed name and returns
+pycocotools' twelve lines, or the same numbers by name.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, replacing
 
 CHUNK = 1 << 16
-"""Detections written at a time: a whole test set's are gigabytes of text."""
+"""Detections written at a time: those of a whole test set are gigabytes of text."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can name: the same detections give the same bytes."""
+"""The earliest time in a zip, so that equal detections give equal bytes."""
 LARGEST = 1 << 20
-"""Bytes of a server's answer."""
+"""Bytes of a server result."""
 LONGEST_LINE = 200
 """Characters of a line `name: number`."""
 
 ROUNDING = Decimal("0.11")
-"""Percent points by which two numbers that are printed to a tenth may contradict each other."""
+"""Percentage points by which two numbers rounded to a tenth may contradict each other."""
 
 _AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
 _LINE = re.compile(
@@ -45,16 +45,19 @@ _NAMES = {
     **{f"armax{cap}": f"ar{cap}" for cap in (1, 10, 100)},
     **{f"ardets{cap}": f"ar{cap}" for cap in (1, 10, 100)},
 }
-"""Ways to write the metrics, in lower case without signs: AP_50, APs, AP_small, AR@100, AR_max_100."""
+"""Spellings of the metrics, in lower case without punctuation: AP_50, APs, AP_small, AR@100, AR_max_100."""
 
 
 def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Path:
-    """Where the server's zip of that name on the leaderboard lies: detections_SPLIT_NAME_results.zip."""
+    """The path of the submission with this name on the leaderboard: detections_SPLIT_NAME_results.zip.
+
+    Raises `UsageError`.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,79}", name):
         raise UsageError(
             "usage.server-name",
-            "not a name for the evaluation server",
-            expected="letters, digits, dots, pluses and hyphens, at most 80",
+            "invalid name for the evaluation server",
+            expected="at most 80 letters, digits, dots, pluses and hyphens",
             found=repr(brief(name)),
             remedy="Choose another name",
         )
@@ -68,15 +71,15 @@ def write_submission(
     split: str = "test-dev2017",
     step: Callable[[int], None] = lambda done: None,
 ) -> Path:
-    """Write the server's zip for detections in the order given, and say where: see `submission_path`.
+    """Write the submission with detections in the given order; returns its path, see `submission_path`.
 
-    `name` is the algorithm's on the leaderboard; `step` is told how many detections are written.
+    `name` is the algorithm's name on the leaderboard; `step` receives the number of detections written so far.
     """
     path = submission_path(name, folder, split)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo(f"{path.stem}.json", EPOCH)
         entry.compress_type = zipfile.ZIP_DEFLATED
-        entry.create_system = 3  # Unix, wherever this runs
+        entry.create_system = 3  # Unix, on every system
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=True) as output:
             for number, part in enumerate(lines(detections)):
@@ -86,7 +89,7 @@ def write_submission(
 
 
 def lines(detections: Detections) -> Iterator[str]:
-    """COCO's result file in parts: six decimals, one detection per line, as Darknet prints them (spec b.4)."""
+    """COCO's result file in parts: six decimals, one detection per line, as in Darknet (spec b.4)."""
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     count = len(boxes)
     yield "[\n"
@@ -100,19 +103,19 @@ def lines(detections: Detections) -> Iterator[str]:
             strict=True,
         )
         text = ",\n".join(
-            f'{{"image_id":{image}, "category_id":{kind}, '
+            f'{{"image_id":{image}, "category_id":{category}, '
             f'"bbox":[{box[0]:f}, {box[1]:f}, {box[2]:f}, {box[3]:f}], "score":{score:f}}}'
-            for image, kind, box, score in rows
+            for image, category, box, score in rows
         )
         yield text + (",\n" if begin + CHUNK < count else "\n")
     yield "]\n"
 
 
 def import_server(file: Path) -> dict[str, Decimal | None]:
-    """The server's numbers by metric, in percent with the decimals that it gave; None for its -1.
+    """The server's numbers by metric, in percent with their original decimals; None for -1.
 
-    Reads pycocotools' lines, JSON and `name: number` lines, shares or percent. A metric that is not named is left out;
-    without an AP, or with two different ones, it is a `DatasetError`.
+    Reads pycocotools' lines, JSON and `name: number` lines, with shares or percentages. Absent metrics are omitted.
+    Raises `DatasetError` for other files, and without AP or with two different values of a metric.
     """
     try:
         with open_file(file) as stream:
@@ -121,7 +124,7 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, "text", str(error)) from error
     if len(data) > LARGEST:
-        raise _unreadable(file, f"at most {LARGEST:,} bytes", "more; this may be a result file")
+        raise _unreadable(file, f"at most {LARGEST:,} bytes", "more; possibly a result file")
     values: dict[str, Decimal] = {}
     for name, number in _named(text, file):
         value = _number(number, name, file)
@@ -131,40 +134,40 @@ def import_server(file: Path) -> dict[str, Decimal | None]:
         raise _unreadable(file, "AP, AP_50 and so on, or pycocotools' lines", "no AP")
     percent = max(values.values()) > 1
     if max(values.values()) > (100 if percent else 1) or min(values.values()) < -1:
-        raise _unreadable(file, "shares or percent", f"{min(values.values())} to {max(values.values())}")
-    found = {
+        raise _unreadable(file, "shares or percentages", f"{min(values.values())} to {max(values.values())}")
+    percentages = {
         name: None if values[name] < 0 else values[name] if percent else 100 * values[name]
         for name in METRICS
         if name in values
     }
-    _consistent(found, file)
-    return found
+    _consistent(percentages, file)
+    return percentages
 
 
-def _consistent(found: dict[str, Decimal | None], file: Path) -> None:
-    """Raise `DatasetError` for numbers that no result has together: of several results, or partly shares.
+def _consistent(percentages: dict[str, Decimal | None], file: Path) -> None:
+    """Raise `DatasetError` for inconsistent numbers: of several results, or a mixture of shares and percentages.
 
-    AP is the mean of ten thresholds, of which AP50 is the best and one, and AP75 no better than those up to 0.75.
+    AP is the mean over ten thresholds. AP50 is the largest term of it, and the six terms up to 0.75 are at least AP75.
     """
     for less, more, share in (
         *(("ap", "ap50", 1), ("ap75", "ap50", 1), ("ar1", "ar10", 1), ("ar10", "ar100", 1)),
         *(("ap50", "ap", Decimal("0.1")), ("ap75", "ap", Decimal("0.6"))),
     ):
-        one, other = found.get(less), found.get(more)
+        one, other = percentages.get(less), percentages.get(more)
         if one is not None and other is not None and share * one > other + ROUNDING:
             least = f"{share} * {less.upper()}" if share != 1 else less.upper()
             raise _unreadable(
                 file,
-                f"{more.upper()} of at least {least}, all shares or all percent",
+                f"{more.upper()} of at least {least}, all shares or all percentages",
                 f"{more.upper()} {other:f} and {less.upper()} {one:f} percent",
             )
 
 
 def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
-    """(metric, number) of everything that looks like one."""
+    """(metric, number) of everything that looks like a metric."""
     if text.lstrip().startswith(("{", "[")):
         try:
-            # NaN and Infinity are no JSON, but Python reads them
+            # NaN and Infinity are not JSON, but Python reads them
             data = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
         except (ValueError, RecursionError, InvalidOperation) as error:
             raise _unreadable(file, "JSON", brief(str(error), 120)) from error
@@ -181,12 +184,12 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _in(data: Any) -> Iterator[tuple[str, Any]]:
-    """Every named number, in order. Lists and objects may lie deeper within each other than functions may."""
+    """Every named number, in order. Not recursive, because lists and objects may be nested deeper than functions."""
     pending = [("", data)]
     while pending:
         label, value = pending.pop()
         if isinstance(value, list):
-            pending.extend(("", each) for each in reversed(value))
+            pending.extend(("", item) for item in reversed(value))
         elif isinstance(value, dict):
             pending.extend(reversed(value.items()))
         elif name := _name(label):
@@ -198,7 +201,7 @@ def _name(label: str) -> str | None:
 
 
 def _line_name(kind: str, overlap: str, area: str, cap: str) -> str | None:
-    """The metric of one of pycocotools' lines; those that are none of the twelve are nobody's."""
+    """The metric of a line of pycocotools; None for a line that is not one of the twelve."""
     if area not in _AREAS:
         return None
     if overlap == "0.50:0.95":
@@ -221,10 +224,10 @@ def _number(value: Any, name: str, file: Path) -> Decimal:
 
 
 def _unreadable(file: Path, expected: str, found: str) -> DatasetError:
-    remedy = "Give what the evaluation server printed, or its scores as JSON"
+    remedy = "Use the output of the evaluation server, or its scores as JSON"
     return DatasetError(
         "server.not-an-answer",
-        "is no answer of COCO's server",
+        "not a COCO evaluation server result",
         where=str(file),
         expected=expected,
         found=brief(found, 120),

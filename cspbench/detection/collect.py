@@ -1,4 +1,4 @@
-"""A detector's predictions read back: what is detected at each NMS threshold, and COCO's AP of it."""
+"""The detections of a run at each NMS threshold, and their AP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cspbench.zoo.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class AtThreshold:
-    """What is left of a run at one NMS threshold."""
+    """The detections of a run at one NMS threshold."""
 
     nms: float
     detections: Detections
@@ -35,30 +35,33 @@ class AtThreshold:
 
 @dataclass(frozen=True)
 class Collected:
-    """A run read back: what is detected at each threshold, and the images that could not be read."""
+    """The detections of a run at each threshold, and the keys of unreadable images."""
 
     detections: tuple[Detections, ...]
     bad: tuple[str, ...]
-    pixels: str
-    """Digest of the image files' checksums."""
+    images_digest: str
+    """Digest of the checksums of the image files."""
     resized: int
-    """Images whose width and height are not as annotated."""
+    """The number of images whose size differs from the annotated one."""
 
 
 def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
-    """Class numbers of a network to COCO's category ids: both in ascending order, 80 of 91 for COCO itself."""
+    """A network's class numbers mapped to category ids, both in ascending order; COCO uses 80 of its 91 ids.
+
+    Raises `DatasetError`.
+    """
     truth = source.ground_truth
-    known = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
-    if len(known) != classes:
+    ids = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
+    if len(ids) != classes:
         raise DatasetError(
             "coco.other-classes",
             "the network and the data set have different numbers of classes",
             where=str(source.annotations.path),
-            expected=f"{classes} categories, as the network",
-            found=str(len(known)),
+            expected=f"{classes} categories, as in the network",
+            found=str(len(ids)),
             remedy="Evaluate on the data set that the network was trained for",
         )
-    return dict(enumerate(known))
+    return dict(enumerate(ids))
 
 
 def collect(
@@ -70,11 +73,11 @@ def collect(
     recipe: Recipe | None = None,
     step: Callable[[int], None] = lambda done: None,
 ) -> Collected:
-    """Suppress a run's candidates at every threshold, a shard at a time, as its detector does.
+    """Apply the detector's NMS to a run's candidates at every threshold, a shard at a time.
 
-    `last` is the network's last box layer, whose classes and kind of NMS count. A quoted detector has one suppression,
-    its `recipe`'s; its `thresholds` has one entry, for the record. `step` hears how many images are done. An image's id
-    is the one that the annotations give its file.
+    `last` is the network's last box layer, which defines the classes and the kind of NMS. A quoted detector uses the
+    NMS of its `recipe`; then `thresholds` has one entry, for the record. `step` receives the number of images done.
+    Image ids are those of the annotations. Raises `DatasetError`, `RunError`, `IncompleteRunError`.
     """
     by = criterion(kind, last)
     categories = list(category_ids(source, last.classes).values())
@@ -89,10 +92,10 @@ def collect(
             masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
         else:
             masks = nms_many(images, thresholds, by)
-        listed = [source.images[index] for index in arrays["index"].tolist()]
-        ids = [image.id for image in listed]
+        pictures = [source.images[index] for index in arrays["index"].tolist()]
+        ids = [picture.id for picture in pictures]
         extents, readable = arrays["extent"].tolist(), arrays["ok"].tolist()
-        annotated = [[image.width, image.height] for image in listed]
+        annotated = [[picture.width, picture.height] for picture in pictures]
         resized += sum(ok and one != other for one, other, ok in zip(extents, annotated, readable, strict=True))
         for part, mask in zip(parts, masks, strict=True):
             part.append(detections(images, mask, extents, ids, categories))
@@ -111,8 +114,8 @@ def _suppressed(images: Sequence[Candidates], recipe: Recipe) -> list[Candidates
 def evaluated(
     collected: Collected, thresholds: Sequence[float], truth: GroundTruth | None, engine: str
 ) -> list[AtThreshold]:
-    """AP at every threshold, by that engine."""
+    """The AP at every threshold, computed by an engine."""
     return [
-        AtThreshold(nms, found, average_precision(truth, found, engine) if truth is not None else None)
-        for nms, found in zip(thresholds, collected.detections, strict=True)
+        AtThreshold(nms, detected, average_precision(truth, detected, engine) if truth is not None else None)
+        for nms, detected in zip(thresholds, collected.detections, strict=True)
     ]

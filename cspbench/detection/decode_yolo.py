@@ -1,7 +1,7 @@
-"""Network outputs to candidate boxes, as Darknet decodes [yolo], [Gaussian_yolo] and [region] (spec c.1 to c.3).
+"""Decodes [yolo], [Gaussian_yolo] and [region] outputs as Darknet does (spec c.1 to c.3).
 
 All arithmetic is float32, except where Darknet computes in double and rounds once: exp of a width or height, and the
-shift of a letterbox. Only anchors whose objectness passes are decoded any further.
+offset of a letterbox. Only anchors above the objectness threshold are decoded further.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.data.resize import letterbox_extent
 from cspbench.detection.candidates import Candidates, no_candidates
 from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
@@ -20,11 +21,11 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 OBJECTNESS = 4
-"""Its place among an anchor's values; Gaussian layers have a deviation beside each of the four before it."""
+"""The index of the objectness in an anchor's values; Gaussian layers have a deviation after each value before it."""
 
 
 class _Passing(NamedTuple):
-    """The M anchors of a layer whose objectness passes, in the order image, row, column, anchor."""
+    """The M anchors of a layer above the objectness threshold, in the order image, row, column, anchor."""
 
     image: Indices
     row: Indices
@@ -35,15 +36,15 @@ class _Passing(NamedTuple):
     """(M, values): raw outputs."""
     objectness: Floats
     grid: tuple[int, int]
-    """Height and width of the layer."""
+    """Height and width of the layer's output."""
 
 
-class _Found(NamedTuple):
-    """What a layer finds in a batch: M boxes, and K candidates with the boxes they belong to."""
+class _LayerCandidates(NamedTuple):
+    """The candidates of a layer in a batch: M boxes, and K candidates with the indices of their boxes."""
 
     image: Indices
     boxes: Floats
-    """(M, 4): centre and size, in shares of the network's input."""
+    """(M, 4): centre and size, as fractions of the network's input."""
     box: Indices
     category: Indices
     score: Floats
@@ -62,45 +63,38 @@ def decode(
     """The candidates of every image of a batch of N, with scores above `conf`.
 
     `outputs` are the layers' inputs in network order, float32 (N, anchors * (values + classes), h, w) each; `size` is
-    the network input's (height, width), `extents` the images' (width, height) in pixels, `names` what errors call them.
-    `letterbox`: the images were prepared with it. Boxes without a category above `conf` are left out.
+    the network input's (height, width), `extents` the images' (width, height) in pixels, `names` their names for
+    errors. `letterbox`: the images were letterboxed. Boxes without a category above `conf` are omitted.
 
-    Raises `OutputError` for NaN outputs and for boxes without end, `DefinitionError` for a layer that cannot be
-    decoded.
+    Raises `OutputError` for NaN outputs and infinite boxes, `DefinitionError` for a layer that cannot be decoded.
     """
     for output in outputs:
-        # the maximum of values with a NaN is NaN; looking at each value for it would take longer
-        worst = output.reshape(len(output), -1).max(1)
-        _refuse(np.isnan(worst), names, "nan")
-    with np.errstate(over="ignore", invalid="ignore"):  # exp(100) is infinite for Darknet, too
-        found = [_find(raw, layer, size, np.float32(conf)) for raw, layer in zip(outputs, layers, strict=True)]
-        parts = _by_image(found, len(extents))
+        # the maximum is NaN if any value is; testing every value takes longer
+        largest = output.reshape(len(output), -1).max(1)
+        _check_finite(~np.isnan(largest), names, "nan")
+    with np.errstate(over="ignore", invalid="ignore"):  # exp(100) is infinite in Darknet, too
+        decoded = [
+            _decode_layer(raw, layer, size, np.float32(conf)) for raw, layer in zip(outputs, layers, strict=True)
+        ]
+        parts = _by_image(decoded, len(extents))
         images = [_in_pixels(part, size, extent, letterbox) for part, extent in zip(parts, extents, strict=True)]
-    _refuse(np.array([not np.isfinite(image.boxes).all() for image in images], np.bool_), names, "inf")
+    _check_finite(np.array([np.isfinite(image.boxes).all() for image in images], np.bool_), names, "inf")
     return images
 
 
-def fitted(size: tuple[int, int], extent: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of an image of `extent` (width, height) in a letterbox of `size` (height, width) (spec b.1)."""
-    (height, width), (image_width, image_height) = size, extent
-    if np.float32(width) / np.float32(image_width) < np.float32(height) / np.float32(image_height):
-        return width, image_height * width // image_width
-    return image_width * height // image_height, height
-
-
-def _refuse(bad: NDArray[np.bool_], names: Sequence[str], found: str) -> None:
-    if bad.any():
+def _check_finite(finite: NDArray[np.bool_], names: Sequence[str], found: str) -> None:
+    if not finite.all():
         raise OutputError(
             "network.not-finite",
-            "the network gives values that are not finite",
-            where=names[int(np.flatnonzero(bad)[0])],
+            "the network's output is not finite",
+            where=names[int(np.flatnonzero(~finite)[0])],
             expected="boxes",
             found=found,
             remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
         )
 
 
-def _find(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32) -> _Found:
+def _decode_layer(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32) -> _LayerCandidates:
     """One layer's boxes and candidates over a batch."""
     if layer.classes > np.iinfo(np.int16).max:
         raise DefinitionError(
@@ -125,21 +119,21 @@ def _find(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32
                 "network.no-softmax",
                 f"[{layer.section}] without softmax=1 cannot be decoded",
                 expected="a softmax over the classes",
-                found="a tree of classes, or raw values",
+                found="a class tree, or raw values",
                 remedy="Evaluate a network with [yolo] layers",
             )
     box, category = np.nonzero(scores > conf)
-    return _Found(passing.image, boxes, box, category, scores[box, category])
+    return _LayerCandidates(passing.image, boxes, box, category, scores[box, category])
 
 
-def _passing(raw: Floats, layer: Detection, conf: np.float32, place: int, *, activated: bool = False) -> _Passing:
-    """The anchors of the layer with an objectness (the value at `place`) above `conf`."""
+def _passing(raw: Floats, layer: Detection, conf: np.float32, index: int, *, activated: bool = False) -> _Passing:
+    """The anchors of the layer whose objectness (the value at `index`) is above `conf`."""
     images, _, height, width = raw.shape
     planes = raw.reshape(images, layer.used, -1, height, width)
-    plane = planes[:, :, place].transpose(0, 2, 3, 1)  # image, row, column, anchor: the order of candidates
+    plane = planes[:, :, index].transpose(0, 2, 3, 1)  # image, row, column, anchor: the order of candidates
     objectness = plane if activated else _logistic(plane)
     image, row, column, anchor = np.nonzero(objectness > conf)
-    used = [layer.anchors[index] for index in (layer.mask if isinstance(layer, Yolo) else range(layer.used))]
+    used = [layer.anchors[number] for number in (layer.mask if isinstance(layer, Yolo) else range(layer.used))]
     return _Passing(
         image,
         row,
@@ -154,8 +148,8 @@ def _passing(raw: Floats, layer: Detection, conf: np.float32, place: int, *, act
 def _yolo(at: _Passing, layer: Yolo, size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Boxes (M, 4) and scores (M, classes) of [yolo] (spec c.1)."""
     values, classes = at.values, at.values[:, OBJECTNESS + 1 :]
-    places = values[:, :2] if layer.new_coords else _logistic(values[:, :2])
-    centre = _centre(at, _spread(places, layer.scale_x_y))
+    offsets = values[:, :2] if layer.new_coords else _logistic(values[:, :2])
+    centre = _centre(at, _spread(offsets, layer.scale_x_y))
     if layer.new_coords:
         # float32 throughout, from the left: v * v * 4 * anchor / size
         extent = values[:, 2:4] * values[:, 2:4] * np.float32(4) * at.anchor / _width_height(size)
@@ -195,21 +189,21 @@ def _logistic(values: Floats) -> Floats:
     return activated
 
 
-def _spread(places: Floats, scale: float) -> Floats:
-    """scale_x_y: places within a cell drawn apart around its middle, so that its borders can be reached."""
-    spread: Floats = places * np.float32(scale) + np.float32(-0.5 * (np.float32(scale) - np.float32(1)))
+def _spread(offsets: Floats, scale: float) -> Floats:
+    """scale_x_y: offsets in a cell scaled about its centre, so that they can reach its borders."""
+    spread: Floats = offsets * np.float32(scale) + np.float32(-0.5 * (np.float32(scale) - np.float32(1)))
     return spread
 
 
-def _centre(at: _Passing, places: Floats) -> Floats:
-    """Places within a cell, (M, 2) x and y, to shares of the input."""
+def _centre(at: _Passing, offsets: Floats) -> Floats:
+    """Offsets in a cell, (M, 2) x and y, as fractions of the input."""
     corner = np.stack((at.column, at.row), 1).astype(np.float32)
-    centre: Floats = (corner + places) / _width_height(at.grid)
+    centre: Floats = (corner + offsets) / _width_height(at.grid)
     return centre
 
 
 def _exponential(values: Floats, anchor: Floats, unit: tuple[int, int]) -> Floats:
-    """Width and height, (M, 2), as shares: exp(value) * anchor / unit in double, rounded once."""
+    """Width and height, (M, 2), as fractions: exp(value) * anchor / unit in double, rounded once."""
     extent: Floats = (np.exp(values.astype(np.float64)) * anchor / _width_height(unit)).astype(np.float32)
     return extent
 
@@ -218,22 +212,22 @@ def _width_height(size: tuple[int, int]) -> Floats:
     return np.array([size[1], size[0]], np.float32)
 
 
-def _by_image(layers: Sequence[_Found], images: int) -> list[Candidates]:
-    """What the layers found, apart by image, each in the order of the layers; boxes without a candidate are dropped."""
+def _by_image(layers: Sequence[_LayerCandidates], images: int) -> list[Candidates]:
+    """The layers' candidates by image, in the order of the layers; boxes without a candidate are dropped."""
     if not layers:
         return [no_candidates() for _ in range(images)]
     starts = np.cumsum([0] + [len(layer.boxes) for layer in layers])
     box = np.concatenate([layer.box + start for layer, start in zip(layers, starts[:-1], strict=True)])
-    kept, box = np.unique(box, return_inverse=True)
-    image = np.concatenate([layer.image for layer in layers])[kept]
+    used, box = np.unique(box, return_inverse=True)
+    image = np.concatenate([layer.image for layer in layers])[used]
     order = np.argsort(image, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    boxes = np.concatenate([layer.boxes for layer in layers])[kept][order]
-    by_place = np.argsort(place[box], kind="stable")
-    box = place[box][by_place]
-    category = np.concatenate([layer.category for layer in layers])[by_place].astype(np.int16)
-    score = np.concatenate([layer.score for layer in layers])[by_place]
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    boxes = np.concatenate([layer.boxes for layer in layers])[used][order]
+    by_position = np.argsort(position[box], kind="stable")
+    box = position[box][by_position]
+    category = np.concatenate([layer.category for layer in layers])[by_position].astype(np.int16)
+    score = np.concatenate([layer.score for layer in layers])[by_position]
     ends = np.searchsorted(image[order], np.arange(images + 1))
     cuts = np.searchsorted(box, ends)
     return [
@@ -243,15 +237,15 @@ def _by_image(layers: Sequence[_Found], images: int) -> list[Candidates]:
 
 
 def _in_pixels(image: Candidates, size: tuple[int, int], extent: tuple[int, int], letterbox: bool) -> Candidates:
-    """Shares of the network's input to pixels of the image, the letterbox taken off (spec c.1, correct_yolo_boxes)."""
+    """Boxes in pixels of the image, without the letterbox's borders (spec c.1, correct_yolo_boxes)."""
     boxes = image.boxes
     if letterbox:
-        inside = np.array(fitted(size, extent))
+        inside = np.array(letterbox_extent(size, extent))
         if not inside.all():
-            return no_candidates()  # the image is so thin that the network saw nothing but grey
+            return no_candidates()  # the image is so thin that the input is all grey
         outer = np.array([size[1], size[0]])
         ratio = inside.astype(np.float32) / outer.astype(np.float32)
-        # half pixels stay, although the image was pasted at whole ones: so does Darknet
+        # with half pixels, as in Darknet, although the image is pasted at whole pixels
         centre = (boxes[:, :2] - (outer - inside) / 2 / outer) / ratio
         boxes = np.concatenate((centre.astype(np.float32), boxes[:, 2:] * (np.float32(1) / ratio)), 1)
     return Candidates(boxes * np.array([*extent, *extent], np.float32), image.box, image.category, image.score)

@@ -1,7 +1,7 @@
-"""Suppressed candidates as COCO detections, with the very numbers that Darknet writes to its JSON (spec b.4).
+"""Candidates after NMS as COCO detections, with the same numbers as in Darknet's JSON (spec b.4).
 
-Darknet prints six decimals. `%f` rounds a float's exact value to the nearest millionth, and so does `detections`, so
-that metrics are those of the file, whether there is a file or not.
+Darknet prints six decimals. `%f` rounds the exact value of a float to the nearest millionth, and so does `detections`:
+the metrics are those of the file, with or without a file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cspbench.errors import DefinitionError
 from cspbench.io import replacing
 
 CATEGORY_IDS = tuple(sorted(COCO_CATEGORIES))
-"""COCO's id of each of a detector's 80 classes."""
+"""The COCO id of each of a detector's 80 classes."""
 
 Mask = NDArray[np.bool_]
 
@@ -34,9 +34,9 @@ def detections(
     image_ids: Sequence[int] | NDArray[np.int64],
     category_ids: Sequence[int] = CATEGORY_IDS,
 ) -> Detections:
-    """What is left of each image's candidates, in the order of Darknet's file: int64 ids, float64 boxes and scores.
+    """The remaining candidates of each image, in the order of Darknet's file: int64 ids, float64 boxes and scores.
 
-    `keep` are the masks of `nms_many` for one threshold, `extents` the images' (width, height) in pixels. Raises
+    `keep` are the masks from `nms_many` for one threshold, `extents` the images' (width, height) in pixels. Raises
     `DefinitionError` for a class without a category id.
     """
     parts = [
@@ -44,42 +44,42 @@ def detections(
         for image, mask, (width, height) in zip(images, keep, extents, strict=True)
     ]
     counts = [len(boxes) for _, boxes, _ in parts]
-    categories = np.concatenate([np.zeros(0, np.int16), *(each for each, _, _ in parts)])
+    categories = np.concatenate([np.zeros(0, np.int16), *(classes for classes, _, _ in parts)])
     if len(categories) and int(categories.max()) >= len(category_ids):
         raise DefinitionError(
             "network.more-classes",
             "the detector has more classes than the data set",
             expected=f"{len(category_ids)} at most",
             found=str(int(categories.max()) + 1),
-            remedy="Name a network for this data set",
+            remedy="Use a network for this data set",
         )
     return Detections(
         np.repeat(np.asarray(image_ids, np.int64), counts),
         np.asarray(category_ids, np.int64).take(categories),
-        six_decimals(np.concatenate([np.zeros((0, 4), np.float32), *(each for _, each, _ in parts)])),
-        six_decimals(np.concatenate([np.zeros(0, np.float32), *(each for _, _, each in parts)])),
+        six_decimals(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes, _ in parts)])),
+        six_decimals(np.concatenate([np.zeros(0, np.float32), *(scores for _, _, scores in parts)])),
     )
 
 
 def joined(parts: Sequence[Detections]) -> Detections:
-    """Detections of several shards together, in that order."""
-    none = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
-    return Detections(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
+    """The detections of several shards, in order."""
+    empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    return Detections(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
 
 
 def write(detections: Detections, path: Path) -> None:
-    """Write COCO's result file as Darknet does, whole or not at all."""
+    """Write COCO's result file as Darknet does, atomically."""
     with replacing(path, named=True) as temporary, temporary.open("w", encoding="ascii") as stream:
         stream.writelines(lines(detections))
 
 
 def image_id(path: str, rule: IdRule) -> int:
-    """The COCO id that Darknet reads out of an image's path; 0 where there is no number.
+    """The COCO id that Darknet reads from an image's path; 0 if there is no number.
 
-    `basename`: the file name up to its first dot, since April 2020. `underscore`, before: what follows the last
-    underscore of the whole path, or else the file name. A folder with an underscore therefore hides the ids of files
-    without: hand in the part of the path that is meant. Evaluations take ids from the annotations, and this only to
-    say where Darknet would not have had them.
+    `basename`: the file name up to its first dot, since April 2020. `underscore`, before: the text after the last
+    underscore of the whole path, or else the file name. So a folder with an underscore hides the ids of files without
+    one: pass only the relevant part of the path. Evaluations take ids from the annotations, and use this function to
+    report where Darknet's ids would differ.
     """
     name = path.rpartition("/")[2]
     text = name.partition(".")[0] if rule == "basename" or "_" not in path else path.rpartition("_")[2]
@@ -88,7 +88,7 @@ def image_id(path: str, rule: IdRule) -> int:
 
 
 def six_decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The doubles that reading `%f` of the values gives.
+    """The doubles read from the values printed with `%f`.
 
     A float32 times a million is exact in a double, below 2^53; rint and printf both round a tie to even; and n / 10^6
     is the double nearest to the decimal number.
@@ -99,8 +99,8 @@ def six_decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def clipped(boxes: NDArray[np.float32], extent: tuple[int, int]) -> NDArray[np.float32]:
     """Boxes (M, 4), centre and size, as left, top, width and height within an image of (width, height).
 
-    Each edge is computed in double, kept as float, and clamped on its own side only: a box left of the image keeps a
-    negative right edge, and gets a negative width.
+    Each edge is computed in double, stored as float, and clamped on its own side only: a box left of the image keeps a
+    negative right edge, and so gets a negative width.
     """
     centre, half = boxes[:, :2].astype(np.float64), boxes[:, 2:].astype(np.float64) / 2
     low = np.maximum((centre - half).astype(np.float32), np.float32(0))
@@ -111,35 +111,35 @@ def clipped(boxes: NDArray[np.float32], extent: tuple[int, int]) -> NDArray[np.f
 def _of_image(
     image: Candidates, keep: Mask, extent: tuple[int, int]
 ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
-    """Categories, boxes and scores of what is kept, a box's categories together."""
+    """Categories, boxes and scores of the remaining candidates, with the categories of a box together."""
     boxes = _file_order(image)
-    place = np.empty_like(boxes)
-    place[boxes] = np.arange(len(boxes))
-    kept = np.flatnonzero(keep)
-    kept = kept[np.argsort(place[image.box[kept]], kind="stable")]
-    return image.category[kept], clipped(image.boxes, extent)[image.box[kept]], image.score[kept]
+    position = np.empty_like(boxes)
+    position[boxes] = np.arange(len(boxes))
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(position[image.box[rows]], kind="stable")]
+    return image.category[rows], clipped(image.boxes, extent)[image.box[rows]], image.score[rows]
 
 
 def _file_order(image: Candidates) -> NDArray[np.intp]:
-    """The order in which Darknet leaves the boxes behind: it sorts them in place by each class's score in turn.
+    """The final order of the boxes in Darknet, which sorts them in place by each class's score in turn.
 
-    So the last class decides, where it is equal the one before, and so on; at last the order in which they were found.
-    A box's last class and its score there settle that, as one number, unless two boxes have both in common. Scores
-    above 0 compare as their bits.
+    So the last class decides, then the one before it, and so on; ties keep the decoding order. A box's last class and
+    its score there, as one number, are enough unless two boxes have both in common. Positive scores compare like their
+    bits.
     """
-    number = np.zeros(len(image.boxes), np.uint64)
-    # of several candidates of a box the last one is kept, and that is its last class
-    number[image.box] = (image.category.astype(np.uint64) + np.uint64(1)) << np.uint64(32) | image.score.view(np.uint32)
-    order = np.argsort(~number, kind="stable")
-    falling = number.take(order)
-    alike = (falling[1:] == falling[:-1]) & (falling[1:] > 0)
-    return _by_every_class(image) if alike.any() or not (image.score > 0).all() else order
+    key = np.zeros(len(image.boxes), np.uint64)
+    # the assignment keeps the last candidate of each box, which has its last class
+    key[image.box] = (image.category.astype(np.uint64) + np.uint64(1)) << np.uint64(32) | image.score.view(np.uint32)
+    order = np.argsort(~key, kind="stable")
+    descending = key.take(order)
+    ties = (descending[1:] == descending[:-1]) & (descending[1:] > 0)
+    return _by_every_class(image) if ties.any() or not (image.score > 0).all() else order
 
 
 def _by_every_class(image: Candidates) -> NDArray[np.intp]:
-    """The same for any scores: each box is one row of bytes that compares as all its scores do.
+    """The same order for any scores: each box is one row of bytes that compares like all its scores.
 
-    The last class comes first, inverted, as scores fall.
+    The last class comes first, with inverted bits, because the order is descending.
     """
     classes = int(image.category.max(initial=0)) + 1
     scores = np.zeros((len(image.boxes), classes), np.float32)

@@ -1,13 +1,13 @@
-"""One interface for every detector, Darknet's and the quoted ones: from an image's pixels to its detections.
+"""The interface of all detectors, Darknet's and the quoted ones: from an image's pixels to its detections.
 
     detector = detector_of(describe(network), detection_preset("readme"))
     module = load(to_module(network), network, weights, Epsilon(detector.epsilon))
     outputs = module(torch.from_numpy(detector.prepare(image))[None])
-    (candidates,) = detector.candidates([each.numpy() for each in outputs], [(width, height)], ["image.jpg"])
+    (candidates,) = detector.candidates([output.numpy() for output in outputs], [(width, height)], ["image.jpg"])
     detections = detector.suppress(candidates)
 
-A module gives one output for each box layer; a single one comes alone, not as a tuple. What is kept of an image are its
-candidates, so that the suppression can be repeated without the network.
+A module has one output for each box layer; a single output is not a tuple. Runs store candidates, so that NMS can be
+repeated without the network.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Detector(Protocol):
-    """A network, what it is fed and what its outputs mean."""
+    """A detection network with its preprocessing and postprocessing."""
 
     @property
     def heads(self) -> tuple[Detection, ...]:
@@ -50,24 +50,24 @@ class Detector(Protocol):
 
     @property
     def epsilon(self) -> str:
-        """Rule of the batch norm's epsilon, a `cspbench.weights.loading.Epsilon`."""
+        """The epsilon of batch normalisation, a `cspbench.network.epsilon.Epsilon`."""
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
         """The network's input from an image file's bytes, and the image's (width, height). Raises `BadImageError`."""
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        """The network's input, float32 (3, height, width), from uint8 (H, W, 3) in RGB; written to `out` if given."""
+        """The network's input, float32 (3, height, width), from uint8 (H, W, 3) in RGB; written to `out`, if given."""
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        """Of each image, before any suppression; from the module's outputs, the images' (width, height) and names."""
+        """The candidates of each image from the module's outputs, the images' (width, height) and their names."""
 
     def suppress(self, image: Candidates) -> Candidates:
-        """What stays of an image's candidates, in their order: its detections."""
+        """An image's candidates after NMS, in the same order."""
 
     def forward_json(self) -> dict[str, Any]:
-        """Everything beside the network that changes a candidate; a quoted detector's whole protocol."""
+        """Everything besides the network that changes a candidate; for a quoted detector its whole protocol."""
 
 
 @dataclass(frozen=True)
@@ -80,37 +80,31 @@ class DarknetDetector:
 
     @property
     def epsilon(self) -> str:
-        """See `Detector`."""
         return self.preset.epsilon
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
-        """See `Detector`."""
         return self.preset.load(data, self.size, name, out)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        """See `Detector`."""
         return self.preset.prepare(image, self.size, out)
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        """See `Detector`."""
         letterbox = self.preset.letterbox
         return decode_yolo.decode(outputs, self.heads, self.size, extents, self.preset.conf, names, letterbox=letterbox)
 
     def suppress(self, image: Candidates) -> Candidates:
-        """See `Detector`."""
-        kept = nms(image, self.preset.nms, criterion(self.preset.nms_kind, self.heads[-1]))
-        return Candidates(image.boxes, image.box[kept], image.category[kept], image.score[kept])
+        mask = nms(image, self.preset.nms, criterion(self.preset.nms_kind, self.heads[-1]))
+        return Candidates(image.boxes, image.box[mask], image.category[mask], image.score[mask])
 
     def forward_json(self) -> dict[str, Any]:
-        """See `Detector`."""
         return self.preset.forward_json()
 
 
 @dataclass(frozen=True)
 class QuotedDetector:
-    """A detector of another paper under its authors' own protocol."""
+    """A detector of another paper under its authors' protocol."""
 
     heads: tuple[Detection, ...]
     size: tuple[int, int]
@@ -118,21 +112,18 @@ class QuotedDetector:
 
     @property
     def epsilon(self) -> str:
-        """See `Detector`."""
         return self.recipe.epsilon
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
-        """See `Detector`."""
         image = decode(data, name, self.recipe.decoder)
         return self.prepare(image, out), extent(image)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        """See `Detector`."""
         planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = functional.interpolate(planes, self.size, mode="bilinear", align_corners=False)[0]
         values = stretched.round().numpy()
         mean, deviation = (
-            np.array(each, np.float32)[:, None, None] for each in (self.recipe.mean, self.recipe.deviation)
+            np.array(values, np.float32)[:, None, None] for values in (self.recipe.mean, self.recipe.deviation)
         )
         result: Floats = np.empty_like(values) if out is None else out
         np.divide((values[::-1] if self.recipe.bgr else values) - mean, deviation, out=result)
@@ -141,23 +132,20 @@ class QuotedDetector:
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        """See `Detector`."""
         recipe = self.recipe
         return decode_anchors.decode(
             outputs, self.heads, self.size, extents, recipe.conf, names, objectness=recipe.objectness
         )
 
     def suppress(self, image: Candidates) -> Candidates:
-        """See `Detector`."""
         return suppress(image, self.recipe.nms)
 
     def forward_json(self) -> dict[str, Any]:
-        """See `Detector`."""
         return self.recipe.as_json()
 
 
 def detector_of(description: Description, preset: DetectionPreset, recipe: Recipe | None = None) -> Detector:
-    """The detector of a module under a preset; a quoted one has a recipe and heeds no preset.
+    """The detector of a module under a preset; a quoted detector has a recipe instead, and ignores the preset.
 
     Raises `UsageError` for a classifier.
     """

@@ -1,10 +1,10 @@
-"""Greedy suppression of overlapping boxes, class by class, as Darknet does it (spec b.3), for many images at once.
+"""Greedy NMS class by class, as in Darknet (spec b.3), for many images at once.
 
-Going through an image's candidates of a class by falling score (equal ones in their order), each that is still there
-removes all after it whose overlap with it exceeds the threshold, strictly, both as float32.
+In descending order of score (ties in their given order), each remaining candidate of a class removes all later ones
+whose overlap with it exceeds the threshold, strictly, in float32.
 
-Which pairs overlap that much does not depend on that order. So the pairs are found first, once for all thresholds; the
-order then decides which of each pair goes.
+The set of overlapping pairs does not depend on the order. So the pairs are computed first, once for all thresholds; the
+order then decides which candidate of each pair is removed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["PLAIN", "Criterion", "criterion", "nms", "nms_many"]
 Mask = NDArray[np.bool_]
 
 BLOCK = 1 << 15
-"""Candidates that are compared together, so that their arrays stay in the processor's cache."""
+"""Candidates compared together, so that their arrays fit into the processor's cache."""
 BLOCK_IMAGES = 512
-"""Images, at most; each has a group for every class."""
+"""Maximum number of images in a block; each has a group for every class."""
 MOST_PAIRS = 1 << 22
-"""Overlapping pairs that are kept in memory, at about 50 bytes; where there are more, candidates go one by one."""
+"""Overlapping pairs in memory, of about 50 bytes; beyond it candidates are processed one by one."""
 
 
 def criterion(kind: str, last: Detection) -> Criterion:
@@ -42,17 +42,20 @@ def criterion(kind: str, last: Detection) -> Criterion:
             return Criterion("greedy")
         case "diou":
             return Criterion("diou", last.beta_nms if isinstance(last, Yolo) else GREEDY_BETA)
-        case _:  # cornersnms compares plain IoU, and so does every word that Darknet does not know
+        case _:  # cornersnms and all names unknown to Darknet compare plain IoU
             return PLAIN
 
 
 def nms(image: Candidates, threshold: float, by: Criterion = PLAIN) -> Mask:
-    """Which candidates of an image stay, (K,)."""
+    """A mask (K,) of the candidates of an image that remain."""
     return nms_many([image], [threshold], by)[0][0]
 
 
 def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Criterion = PLAIN) -> list[list[Mask]]:
-    """For each threshold, from 0 to 1, which candidates of each image stay: masks (K,)."""
+    """For each threshold, from 0 to 1, the masks (K,) of the candidates of each image that remain.
+
+    Raises `UsageError`.
+    """
     for threshold in thresholds:
         if not 0 <= threshold <= 1:
             raise UsageError(
@@ -62,17 +65,17 @@ def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Crit
                 found=f"{threshold:g}",
                 remedy="Correct --nms",
             )
-    kept = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
+    remaining = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
     for block in _blocks(images) if thresholds else ():
         cuts = np.cumsum([len(part.candidates) for part in block])[:-1]
-        for masks, mask in zip(kept, _keep([part.candidates for part in block], thresholds, by), strict=True):
+        for masks, mask in zip(remaining, _keep([part.candidates for part in block], thresholds, by), strict=True):
             for part, values in zip(block, np.split(mask, cuts), strict=True):
                 masks[part.image][part.where] = values
-    return kept
+    return remaining
 
 
 class _Part(NamedTuple):
-    """Candidates `where` of an image."""
+    """The candidates of an image at the indices `where`."""
 
     image: int
     where: Indices | slice
@@ -80,39 +83,39 @@ class _Part(NamedTuple):
 
 
 def _blocks(images: Sequence[Candidates]) -> Iterator[list[_Part]]:
-    """All candidates, those of an image's class always together, in about equal blocks."""
+    """All candidates in blocks of similar size, those of a class of an image together."""
     block: list[_Part] = []
-    held = 0
-    for at, image in enumerate(images):
-        for part in _parts(at, image):
-            if block and (held + len(part.candidates) > BLOCK or len(block) == BLOCK_IMAGES):
+    size = 0
+    for index, image in enumerate(images):
+        for part in _parts(index, image):
+            if block and (size + len(part.candidates) > BLOCK or len(block) == BLOCK_IMAGES):
                 yield block
-                block, held = [], 0
+                block, size = [], 0
             block.append(part)
-            held += len(part.candidates)
+            size += len(part.candidates)
     if block:
         yield block
 
 
-def _parts(at: int, image: Candidates) -> Iterator[_Part]:
+def _parts(index: int, image: Candidates) -> Iterator[_Part]:
     if len(image) <= BLOCK:
         if len(image):
-            yield _Part(at, slice(None), image)
+            yield _Part(index, slice(None), image)
         return
     counts = np.bincount(image.category)
-    number = (np.cumsum(counts) - counts) // BLOCK
-    for each in np.unique(number):
-        where = np.flatnonzero(number[image.category] == each)
+    part_of_class = (np.cumsum(counts) - counts) // BLOCK
+    for part in np.unique(part_of_class):
+        where = np.flatnonzero(part_of_class[image.category] == part)
         columns = (image.box[where], image.category[where], image.score[where])
         if len(where):
-            yield _Part(at, where, Candidates(image.boxes, *columns))
+            yield _Part(index, where, Candidates(image.boxes, *columns))
 
 
 def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criterion) -> list[Mask]:
-    """For each threshold, which of the images' candidates stay, end to end."""
-    falling = overlaps.order(~overlaps.ordered(np.concatenate([image.score for image in images])))
-    rank = np.empty(len(falling), np.intp)
-    rank[falling] = np.arange(len(falling))
+    """For each threshold, a mask of the remaining candidates of all images, end to end."""
+    descending = overlaps.order(~overlaps.ordered(np.concatenate([image.score for image in images])))
+    rank = np.empty(len(descending), np.intp)
+    rank[descending] = np.arange(len(descending))
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         at = overlaps.sort(images)
         rank = rank.take(at.given)
@@ -121,19 +124,19 @@ def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criteri
                 raise TooManyPairsError
             pairs = overlaps.overlapping(at, np.float32(min(thresholds)), by, MOST_PAIRS)
         except TooManyPairsError:
-            by_rank = {each: _one_by_one(at, rank, np.float32(each), by) for each in set(thresholds)}
+            by_rank = {level: _one_by_one(at, rank, np.float32(level), by) for level in set(thresholds)}
         else:
             first, second = rank.take(pairs.first), rank.take(pairs.second)
             better, worse = np.minimum(first, second), np.maximum(first, second)
             by_rank = {}
             free = np.ones(len(rank), np.bool_)
-            for each, here, there in _nested(better, worse, pairs.value, thresholds):
-                free[there] = False
-                by_rank[each] = _resolved(here, there, free)
+            for level, better_ranks, worse_ranks in _nested(better, worse, pairs.value, thresholds):
+                free[worse_ranks] = False
+                by_rank[level] = _resolved(better_ranks, worse_ranks, free)
     masks = []
     for threshold in thresholds:
         mask = np.empty(len(rank), np.bool_)
-        mask[falling] = by_rank[threshold]
+        mask[descending] = by_rank[threshold]
         masks.append(mask)
     return masks
 
@@ -141,7 +144,7 @@ def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criteri
 def _nested(
     better: Indices, worse: Indices, value: Floats, thresholds: Sequence[float]
 ) -> Iterator[tuple[float, Indices, Indices]]:
-    """Each threshold once, falling, with the better and the worse ones of all pairs that exceed it."""
+    """Each threshold once, in descending order, with the better and the worse ranks of all pairs above it."""
     levels = sorted(set(thresholds))
     ends = np.array([len(value)])
     if len(levels) > 1:
@@ -156,25 +159,25 @@ def _nested(
 
 
 def _resolved(better: Indices, worse: Indices, free: Mask) -> Mask:
-    """Which candidates stay, by rank: those that no better one that stays overlaps.
+    """A mask of the remaining candidates by rank: those that no better remaining candidate overlaps.
 
-    Who is `free`, the worse one of no open pair, stays; the worse ones of their pairs go; that settles most pairs, and
-    the others are open.
+    `free` candidates, which are not the worse one of an unresolved pair, remain, and the worse ones of their pairs are
+    removed. That resolves most pairs; the loop continues with the others.
     """
     keep = np.ones_like(free)
     while len(better):
         keep[worse.compress(free.take(better))] = False
-        still = keep.take(worse)
-        better, worse = better.compress(still), worse.compress(still)
-        still = keep.take(better)
-        better, worse = better.compress(still), worse.compress(still)
+        unresolved = keep.take(worse)
+        better, worse = better.compress(unresolved), worse.compress(unresolved)
+        unresolved = keep.take(better)
+        better, worse = better.compress(unresolved), worse.compress(unresolved)
         free = np.ones_like(keep)
         free[worse] = False
     return keep
 
 
 def _one_by_one(at: Sorted, rank: Indices, threshold: np.float32, by: Criterion) -> Mask:
-    """Which candidates stay, by rank, as the specification says it: slow, unless most of them go."""
+    """A mask of the remaining candidates by rank, as in the specification: slow, unless most of them are removed."""
     keep = np.zeros(len(rank), np.bool_)
     begin = 0
     for size in at.sizes:

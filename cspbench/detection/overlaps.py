@@ -1,8 +1,8 @@
 """Pairs of boxes that overlap by more than a threshold, for many images and classes at once, in Darknet's float32.
 
-Every class of every image is a group. Candidates are sorted by group and left edge, and then each is compared with its
-next neighbour, its second next, and so on, for as long as left edges are near enough: every comparison is one operation
-on whole arrays, of which few are needed, as a box that begins further right cannot overlap enough.
+Every class of every image is a group. Candidates are sorted by group and left edge; then each is compared with its next
+neighbour, the one after that, and so on, while left edges are close enough. Each step is one operation on whole arrays,
+and few steps are needed, because a box that starts further to the right cannot overlap enough.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 GREEDY_BETA = 0.6
-"""Darknet's constant; greedynms does not read beta_nms=."""
+"""Darknet's constant; greedynms ignores beta_nms=."""
 
 TAIL = 6
-"""Where less than one in so many candidates still has a neighbour to compare with, those are picked out."""
+"""If fewer than one in this many candidates still have a neighbour to compare with, only these are processed."""
 
 CHUNK = 1 << 19
-"""Pairs of picked candidates that are compared at once."""
+"""Pairs of these candidates that are compared at once."""
 
 _TINY = np.float32(1e-30)
 """Below it, products of float32 lose digits."""
@@ -35,10 +35,10 @@ _TINY = np.float32(1e-30)
 
 @dataclass(frozen=True)
 class Criterion:
-    """What of a pair of boxes is held against the threshold (spec b.3).
+    """The value of a pair of boxes that is compared with the threshold (spec b.3).
 
     `default`: IoU. `greedy` and `diou`: IoU - (d2 / c2)^beta, with d2 the squared distance of the centres and c2 the
-    squared diagonal of the rectangle around both, in pixels; `greedy`'s beta is always 0.6.
+    squared diagonal of the rectangle around both, in pixels; for `greedy` beta is always 0.6.
     """
 
     kind: Literal["default", "greedy", "diou"] = "default"
@@ -46,7 +46,7 @@ class Criterion:
 
     @property
     def exponent(self) -> float:
-        """Of the distance term; Darknet keeps beta_nms as a float and 0.6 as a double."""
+        """The exponent of the distance term; in Darknet beta_nms is a float, and 0.6 a double."""
         return GREEDY_BETA if self.kind == "greedy" else float(np.float32(self.beta))
 
 
@@ -57,11 +57,11 @@ class Sorted(NamedTuple):
     """N candidates of several images by group (image and class), larger groups first, then by left edge."""
 
     given: Indices
-    """Place among the candidates as they were given."""
+    """Index in the original order."""
     key: NDArray[np.uint64]
     """Group in the upper half, left edge in the lower: ascending."""
     room: NDArray[np.int32]
-    """Places from the candidate to the end of its group."""
+    """Distance from the candidate to the end of its group."""
     sizes: Indices
     """Candidates per group, descending."""
     centre: Floats
@@ -72,7 +72,7 @@ class Sorted(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Pairs of places in `Sorted`, with what is held against the threshold."""
+    """Pairs of indices in `Sorted`, with the value that is compared with the threshold."""
 
     first: Indices
     second: Indices
@@ -80,7 +80,7 @@ class Pairs(NamedTuple):
 
 
 def sort(images: Sequence[Candidates]) -> Sorted:
-    """The images' candidates in the order that finds overlaps quickly."""
+    """The images' candidates in the order of `Sorted`."""
     classes = max(int(image.category.max(initial=0)) for image in images) + 1
     starts = np.cumsum([0] + [len(image.boxes) for image in images])
     box = np.concatenate([image.box + start for image, start in zip(images, starts, strict=False)])
@@ -88,13 +88,13 @@ def sort(images: Sequence[Candidates]) -> Sorted:
     area: Floats = columns[2] * columns[3]
     half = columns[2:] / np.float32(2)
     edges: Floats = np.concatenate((columns[:2] - half, columns[:2] + half))
-    group = np.concatenate([image.category + np.int64(classes * at) for at, image in enumerate(images)])
+    group = np.concatenate([image.category + np.int64(classes * number) for number, image in enumerate(images)])
     sizes = np.bincount(group)
     by_size = order((sizes.max() - sizes).astype(np.uint32))
     sizes = sizes.take(by_size)
-    place = np.empty(len(by_size), np.uint32)
-    place[by_size] = np.arange(len(by_size), dtype=np.uint32)
-    group = place.take(group)
+    position = np.empty(len(by_size), np.uint32)
+    position[by_size] = np.arange(len(by_size), dtype=np.uint32)
+    group = position.take(group)
     left = ordered(edges[0]).take(box)
     index = order(left, group)
     box = box.take(index)
@@ -110,20 +110,21 @@ def sort(images: Sequence[Candidates]) -> Sorted:
 
 
 def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> Pairs:
-    """All pairs of a group whose value exceeds the threshold; raises `TooManyPairsError` if more than `most` touch.
+    """All pairs of a group whose value exceeds the threshold.
 
-    No box may have a negative side: which pairs need not be looked at follows from edges in their order.
+    Raises `TooManyPairsError` if the IoU of more than `most` pairs does. No box may have a negative side: the search
+    relies on the order of the edges.
     """
-    found: list[tuple[Indices, Indices, Floats]] = []
+    parts: list[tuple[Indices, Indices, Floats]] = []
     count = 0
-    for each in _touching(at, threshold):
-        count += len(each[0])
+    for part in _touching(at, threshold):
+        count += len(part[0])
         if count > most:
             raise TooManyPairsError
-        found.append(each)
-    first, second, value = (np.concatenate(each) for each in zip(*found, strict=True))
+        parts.append(part)
+    first, second, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     if by.kind != "default":
-        a, b = ((at.edges.take(each, 1), at.centre.take(each, 1)) for each in (first, second))
+        a, b = ((at.edges.take(index, 1), at.centre.take(index, 1)) for index in (first, second))
         value -= _distance_term(*a, *b, by.exponent)
         over = value > threshold
         first, second, value = first.compress(over), second.compress(over), value.compress(over)
@@ -131,7 +132,7 @@ def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> 
 
 
 def one_with_many(at: Sorted, one: int, many: Indices, by: Criterion) -> Floats:
-    """What is held against the threshold for one candidate with each of many."""
+    """The values of the pairs of one candidate with each of many."""
     edges, others = at.edges[:, one, None], at.edges.take(many, 1)
     sides = np.minimum(edges[2:], others[2:]) - np.maximum(edges[:2], others[:2])
     shared = np.where((sides > 0).all(0), sides[0] * sides[1], np.float32(0))
@@ -152,20 +153,20 @@ def _distance_term(edges: Floats, centre: Floats, others: Floats, centres: Float
 
 
 def order(*keys: NDArray[np.uint32]) -> Indices:
-    """The stable ascending order by the last key, then the one before it: numpy is quick with 16 bits at a time."""
-    found: Indices | None = None
+    """The stable ascending order by the last key, then by the one before it; numpy sorts 16 bits at a time fastest."""
+    indices: Indices | None = None
     for key in keys:
         for digit in (key.astype(np.uint16), (key >> np.uint32(16)).astype(np.uint16)):
-            if found is None:
-                found = np.argsort(digit, kind="stable")
+            if indices is None:
+                indices = np.argsort(digit, kind="stable")
             elif digit.any():
-                found = found.take(np.argsort(digit.take(found), kind="stable"))
-    assert found is not None
-    return found
+                indices = indices.take(np.argsort(digit.take(indices), kind="stable"))
+    assert indices is not None
+    return indices
 
 
 def ordered(values: Floats) -> NDArray[np.uint32]:
-    """Whole numbers in the order of the floats, both zeros being one."""
+    """Integers in the order of the floats; both zeros become equal."""
     bits = (values + np.float32(0)).view(np.int32)
     return (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
 
@@ -180,13 +181,13 @@ def _touching(at: Sorted, threshold: np.float32) -> Iterator[tuple[Indices, Indi
     ends = np.cumsum(at.sizes)
     step = 0
     yield np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
-    while groups := int(np.searchsorted(-at.sizes, -(step := step + 1))):  # those of more than `step` candidates
+    while groups := int(np.searchsorted(-at.sizes, -(step := step + 1))):  # groups of more than `step` candidates
         count = int(ends[groups - 1]) - step
         here, there = slice(count), slice(step, count + step)
         if step % 4 == 0:
             active = at.key[there] <= limit[here]
             if TAIL * np.count_nonzero(active) < count:
-                yield from _picked(at, np.flatnonzero(active), step, limit, threshold)
+                yield from _remaining(at, np.flatnonzero(active), step, limit, threshold)
                 return
         i, h, n, o = shared[here], height[here], other[here], over[here]
         np.minimum(right[here], right[there], out=i)
@@ -194,7 +195,7 @@ def _touching(at: Sorted, threshold: np.float32) -> Iterator[tuple[Indices, Indi
         np.minimum(bottom[here], bottom[there], out=h)
         np.maximum(top[here], top[there], out=n)
         h -= n
-        np.maximum(h, zeros[here], out=h)  # where both are negative their product is no area
+        np.maximum(h, zeros[here], out=h)  # two negative sides would have a positive product
         i *= h
         np.add(at.area[here], at.area[there], out=n)
         n -= i
@@ -205,10 +206,10 @@ def _touching(at: Sorted, threshold: np.float32) -> Iterator[tuple[Indices, Indi
         yield rows, rows + step, i.take(rows)
 
 
-def _picked(
+def _remaining(
     at: Sorted, rows: Indices, step: int, limit: NDArray[np.uint64], threshold: np.float32
 ) -> Iterator[tuple[Indices, Indices, Floats]]:
-    """What `_touching` finds for some candidates from their neighbour number `step` on."""
+    """The pairs of `_touching` for some candidates, from their neighbour number `step` on."""
     left, top, right, bottom = at.edges
     counts = np.searchsorted(at.key, limit.take(rows), "right") - rows - step
     ends = np.cumsum(counts)
@@ -230,12 +231,12 @@ def _picked(
 
 
 def _limits(at: Sorted, threshold: float) -> NDArray[np.uint64]:
-    """The key up to which a candidate's partners reach: further right, their IoU cannot exceed the threshold.
+    """The largest key of a candidate's possible partners: further to the right, the IoU cannot exceed the threshold.
 
-    IoU > t is I > s * (A_i + A_j) with s = t / (1 + t). Of a partner j whose left edge is not left of i's, the
-    intersection I is at most (right_i - left_j) * height_i, and also at most j's own area, so that I > t * A_i is left.
-    An area comes from a box's size and an intersection from its edges; where edges are too coarse for the size,
-    `excess` says by how much. The 1e-5 is for the rounding, which is relative but for tiny areas.
+    IoU > t is I > s * (A_i + A_j) with s = t / (1 + t). For a partner j whose left edge is not left of i's, the
+    intersection I is at most (right_i - left_j) * height_i, and also at most the area of j, which leaves I > t * A_i.
+    Areas are computed from a box's size and intersections from its edges; `excess` is the ratio of the two areas where
+    the edges are too coarse for the size. The 1e-5 allows for rounding, which is relative except for tiny areas.
     """
     left, top, right, bottom = at.edges
     height = bottom - top

@@ -1,4 +1,4 @@
-"""A detector's candidates over a set of images, kept shard by shard before any suppression."""
+"""A detector's candidates on a set of images, stored shard by shard before NMS."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
 from cspbench.inference.shards import Shards
 
 Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
-"""Makes shards: (shards, which, engine, batch, workers, progress)."""
+"""Computes shards: (shards, their numbers, engine, batch, workers, progress)."""
 
 
 class PreparedImages(Dataset[Prepared]):
-    """Images of a COCO set, decoded and prepared as a detector is fed."""
+    """Images of a COCO set, decoded and prepared for a detector."""
 
     def __init__(self, source: CocoSource, detector: Detector) -> None:
         self.source, self.detector = source, detector
@@ -48,13 +48,13 @@ class PreparedImages(Dataset[Prepared]):
 
 
 def predictor(images: PreparedImages) -> Predict:
-    """What makes shards of all candidates of each image before any suppression. Raises `OutputError`."""
+    """The function that computes shards of all candidates of each image before NMS. It raises `OutputError`."""
 
-    def interpret(ready: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+    def interpret(batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]
-        candidates = images.detector.candidates(values, ready.columns["extent"], ready.columns["key"])
-        usable = zip(candidates, ready.columns["ok"], strict=True)
-        return {"candidates": [each if ok else no_candidates() for each, ok in usable]}
+        candidates = images.detector.candidates(values, batch.columns["extent"], batch.columns["key"])
+        pairs = zip(candidates, batch.columns["ok"], strict=True)
+        return {"candidates": [of_image if ok else no_candidates() for of_image, ok in pairs]}
 
     def predict(
         run: Shards,

@@ -14,14 +14,14 @@ from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 
 LARGEST = 1 << 31
-"""Bytes; Darknet's for 5,000 images have some 500 MB."""
+"""Bytes; Darknet's files for 5,000 images have about 500 MB."""
 LARGEST_ID = 2**53
 
 
 def read(path: Path) -> tuple[Detections, str]:
-    """The detections of a file, in its order, and the file's sha256; `DatasetError` when it is no such thing.
+    """The detections of a file, in its order, and the file's sha256. Raises `DatasetError`.
 
-    Whether ids and numbers are usable is for `matching.indexed` to say, which knows the ground truth.
+    `matching.indexed` checks ids and numbers against the ground truth.
     """
     try:
         data = read_file(path, LARGEST)
@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[Detections, str]:
         raise _broken(path, "a list of detections", f"{type(records).__name__} at the top")
     for number, record in enumerate(records):
         if not _usable(record):
-            expected = "an object with whole image_id and category_id, bbox of four numbers, and score"
+            expected = "an object with integer image_id and category_id, bbox of four numbers, and score"
             raise _broken(path, expected, f"detection {number} is {brief(json.dumps(record), 120)}")
     boxes = np.array([_floats(record["bbox"]) for record in records], np.float64).reshape(-1, 4)
     return Detections(
@@ -50,25 +50,25 @@ def _usable(record: Any) -> bool:
         return False
     ids = (record.get("image_id"), record.get("category_id"))
     box = record.get("bbox")
-    if not all(type(each) is int and abs(each) <= LARGEST_ID for each in ids):
+    if not all(type(number) is int and abs(number) <= LARGEST_ID for number in ids):
         return False
     if not isinstance(box, list) or len(box) != 4:
         return False
-    return all(type(each) in (int, float) for each in (*box, record.get("score")))
+    return all(type(number) in (int, float) for number in (*box, record.get("score")))
 
 
 def _floats(values: list[Any]) -> list[float]:
-    """Infinite where an integer is beyond the largest float."""
+    """Values as floats; integers beyond the largest float become infinite."""
     return [
         float(value) if abs(value) < 1e300 else float("nan") if value != value else float("inf") for value in values
     ]
 
 
 def _broken(path: Path, expected: str, found: str) -> DatasetError:
-    remedy = "Give the JSON list that Darknet's `detector valid` or another tool wrote for COCO"
+    remedy = "Use the JSON list that Darknet's `detector valid` or another tool writes for COCO"
     return DatasetError(
         "detections.not-a-result-file",
-        "is no result file of detections",
+        "not a result file of detections",
         where=str(path),
         expected=expected,
         found=found,

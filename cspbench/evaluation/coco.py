@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco import CocoSource, data_path, open_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
@@ -98,7 +98,7 @@ def evaluate_coco(
     options = ScoringOptions(thresholds, own.nms_kind, engine, bootstrap, per_class)
     subject = subject_of(model, weights, size)
     part = coco_part_of(source, limit, seed)
-    place = None if isinstance(data, CocoSource) else str(Path(data).resolve())
+    place = None if isinstance(data, CocoSource) else str(data_path(data).resolve())
     return evaluate(subject, part, own, options, Path(store), execution or Execution(), listener, place, split)
 
 
@@ -154,7 +154,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         network=subject.network_digest,
         weights=subject.weights_digest,
         data=msgspec.convert(source.as_json(), Data),
-        preset=msgspec.to_builtins(detector.forward_json()),
+        preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # as it is read again
         size=subject.size,
         precision=precision,
         quoted=subject.recipe is not None,
@@ -191,7 +191,7 @@ def score_detector(
         images=run.samples,
         bad=list(collected.bad),
         thresholds=thresholds,
-        pixels=collected.pixels,
+        pixels=collected.images_digest,
         submissions=submissions,
     )
     keep(run, metrics, execution, listener)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cspbench.classification import accuracy
 from cspbench.classification.accuracy import Accuracy
 from cspbench.data.classes import order
+from cspbench.data.coco import data_path
 from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference
@@ -103,7 +104,7 @@ def compare(
     return (
         _classifiers(both)
         if kinds[0]
-        else _detectors(both, None if nms is None else str(nms), None if data is None else Path(data), listener)
+        else _detectors(both, None if nms is None else str(nms), None if data is None else data_path(data), listener)
     )
 
 

@@ -98,8 +98,8 @@ def evaluate(
 
     own = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
-    check_classes(subject, source, numbering)
-    check_size(own, subject.size)
+    check_classes(subject.name, source, numbering)
+    own.check_size(subject.size)
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,
@@ -139,15 +139,16 @@ def chosen_preset(
 
 def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
-    if classes not in (None, *ORDERS):
+    numbering = classes or subject.description.classes or class_order(subject.name)
+    if numbering not in (*ORDERS, SAMPLE):
         raise UsageError(
             "usage.unknown-class-order",
             "unknown class order",
             expected=" or ".join(ORDERS),
-            found=classes,
+            found=numbering,
             remedy="Correct --classes",
         )
-    return classes or subject.description.classes or class_order(subject.name)
+    return numbering
 
 
 def score_classifier(run: RunDirectory) -> ClassificationMetrics:
@@ -174,7 +175,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         top1=Hits(scored.top1.correct, scored.top1.total),
         top5=Hits(scored.top5.correct, scored.top5.total),
         bad=list(scored.bad),
-        pixels=scored.pixels,
+        pixels=scored.images_digest,
         class_order=ClassOrder(probe.verdict, dict(probe.hits), words),
         scoring=sessions.scoring(),
     )
@@ -186,8 +187,12 @@ def keep(run: RunDirectory, metrics: ClassificationMetrics, execution: Execution
         listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
 
 
-def check_classes(subject: Subject, source: Source, classes: str) -> None:
-    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's."""
+def check_classes(model: str, source: Source, classes: str | None) -> None:
+    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's.
+
+    `classes` is the order in which it numbers them, by default its own.
+    """
+    classes = classes or class_order(model)
     try:
         wnid = source.sample(0).wnid
     except BadImageError:  # which the evaluation will name
@@ -196,20 +201,8 @@ def check_classes(subject: Subject, source: Source, classes: str) -> None:
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}
         raise UsageError(
             "usage.other-classes",
-            f"{subject.name} does not know these classes",
+            f"{model} does not know these classes",
             expected=f"images of {kinds[classes == SAMPLE]}",
             found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
-        )
-
-
-def check_size(preset: ClassificationPreset, size: tuple[int, int]) -> None:
-    """Raise `UsageError` where a preset has no crop for that input of (height, width)."""
-    if preset.interpolation != "darknet" and size[0] != size[1]:
-        raise UsageError(
-            "usage.square-preset",
-            f"preset {preset.name} is for square inputs",
-            expected="as many rows as columns",
-            found=f"{size[0]}x{size[1]}",
-            remedy="Use preset readme, or a square --size",
         )

@@ -31,9 +31,7 @@ def limit_of(text: str, total: int) -> int:
 def drawn(total: int, count: int, seed: int) -> list[int]:
     """`count` of the indices below `total`, drawn without replacement, in ascending order; the same for a seed."""
     if seed < 0:
-        raise UsageError(
-            "usage.negative-seed", "seeds are not negative", found=str(seed), remedy="Give a seed of 0 or more"
-        )
+        raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Give a seed of 0 or more")
     return sorted(random.Random(seed).sample(range(total), count))
 
 
@@ -68,8 +66,8 @@ class CocoPart(CocoSource):
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
         super().__init__(source.annotations, images, source.folder, source.split)
-        if self.nothing_to_find is not None:
-            raise self.nothing_to_find
+        if self.no_objects is not None:
+            raise self.no_objects
 
     def as_json(self) -> dict[str, Any]:
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}

@@ -12,7 +12,7 @@ from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
 from cspbench.inference import footprint
-from cspbench.inference.distributed import meet, rank, together
+from cspbench.inference.distributed import barrier, init, rank
 from cspbench.inference.resume import Images, StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
@@ -68,9 +68,9 @@ def run_or_resume(
         _say_resumed(subject.name, complete, session, complete.samples, [], listener)
         return complete
     with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
-        meet(share)
+        init(share)
         if not first:
-            together(share)  # until the first process has begun it, or discarded what was there
+            barrier(share)  # until the first process has begun it, or discarded what was there
         resumed = not execution.fresh and (path / "run.json").exists()
         run = runs.open_run(path, record, execution.fresh and first)
         valid = StillValid(run.shards, images, run.record.files)
@@ -78,13 +78,13 @@ def run_or_resume(
         if first:
             if resumed:
                 run = _resume(subject.name, run, valid, missing, session, listener)
-            together(share)
+            barrier(share)
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
             with footprint.enough_memory(f"the weights of {subject.name}"):
                 engine = prepare(subject.build(epsilon), device, execution.precision, compiled=execution.compiled)
             _predict(subject.name, run.shards, missing, engine, predict, execution.batch_and_workers(device), listener)
-        together(share)
+        barrier(share)
         if first:
             run.shards.tidy()
     return run if first else None
@@ -102,7 +102,11 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
 
 
 def _locked(path: Path) -> Any:
-    return exclusive(path / ".lock", remedy="Wait for it to end, or choose another --run")
+    return exclusive(
+        path / ".lock",
+        remedy="Wait for it to end, or choose another --run",
+        place="Choose another --run, in a folder that can be written, with space left",
+    )
 
 
 def _predict(

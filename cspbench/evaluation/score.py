@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cspbench.data.coco import data_path
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
 from cspbench.errors import UsageError
 from cspbench.evaluation import coco, imagenet, server
@@ -49,7 +50,7 @@ def score(
         imagenet.keep(opened, metrics, execution, listener)
         return ClassificationResult(opened, metrics, {})
     options = earlier(opened, _text(nms), nms_kind, engine, bootstrap, per_class)
-    return coco.score_run(opened, None if data is None else Path(data), options, execution, listener)
+    return coco.score_run(opened, None if data is None else data_path(data), options, execution, listener)
 
 
 def check_one_task(opened: Sequence[RunDirectory]) -> None:

@@ -32,7 +32,7 @@ class ScoringOptions:
         if self.engine not in ENGINES:
             raise UsageError(
                 "usage.unknown-engine",
-                "no such engine",
+                "unknown engine",
                 expected=f"one of {', '.join(ENGINES)}",
                 found=repr(self.engine),
                 remedy="Correct --engine",

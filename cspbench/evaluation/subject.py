@@ -43,8 +43,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The catalogue's, the cfg file's, or the module's own."""
-        return self.description.name
+        """The catalogue's, the cfg file's, or the module's own, as records have it."""
+        return self.description.name.encode("utf-8", "backslashreplace").decode()
 
     @property
     def size(self) -> tuple[int, int]:

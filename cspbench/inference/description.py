@@ -1,4 +1,4 @@
-"""What a module says of itself, so that it can be evaluated."""
+"""The description of a module that its evaluation needs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cspbench.network.network import Network
 
 @dataclass(frozen=True)
 class Description:
-    """What a module has to say of itself, as its attribute `description`.
+    """The attribute `description` of a module.
 
-    `input` is (3, height, width). A detector names its box layers in the order of its outputs, as
-    `cspbench.network.layers` has them (`Yolo`, `Region`); a classifier has none and gives (N, classes), or
-    (N, classes, 1, 1), `probabilities` or logits, its classes in the order `darknet` or `sorted`.
+    `input` is (3, height, width). `heads` are a detector's box layers of `cspbench.network.layers` (`Yolo`, `Region`),
+    in the order of its outputs. A classifier has none; its output is (N, classes) or (N, classes, 1, 1),
+    `probabilities` or logits, with the classes in the order `darknet` or `sorted`.
     """
 
     name: str
@@ -37,6 +37,6 @@ class Described(Protocol):
 
 
 def describe(network: Network) -> Description:
-    """What there is to say of a network of Darknet's layers."""
+    """The description of a network of Darknet's layers."""
     heads = tuple(layer for layer in network.layers if isinstance(layer, Detection))
     return Description(network.name, network.input, heads, isinstance(network.layers[-1], Softmax))

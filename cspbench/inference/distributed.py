@@ -1,4 +1,4 @@
-"""Several processes on one evaluation, as torchrun starts them."""
+"""Evaluation by several processes, as started by torchrun."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from datetime import timedelta
 
 from cspbench.errors import IncompleteRunError, UsageError
 
-GATHERING = timedelta(minutes=10)
-"""How long the processes wait for each other at the beginning."""
+RENDEZVOUS = timedelta(minutes=10)
+"""How long the processes wait for each other at the start."""
 
 
 def rank() -> tuple[int, int]:
-    """(rank, processes) as torchrun says it in the environment; (0, 1) alone. Raises `UsageError`."""
+    """(rank, number of processes) from torchrun's environment; (0, 1) without torchrun. Raises `UsageError`."""
     number, count = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     if not number.isdecimal() or not count.isdecimal() or not int(number) < int(count) <= 65536:
         raise UsageError(
             "usage.torchrun",
-            "RANK and WORLD_SIZE do not belong together",
+            "RANK and WORLD_SIZE do not match",
             expected="RANK below WORLD_SIZE, as torchrun sets them",
             found=f"RANK {number!r}, WORLD_SIZE {count!r}",
             remedy="Start several processes with torchrun, or unset both",
@@ -28,45 +28,45 @@ def rank() -> tuple[int, int]:
     return int(number), int(count)
 
 
-def meet(share: tuple[int, int]) -> None:
-    """Connect the processes, at the beginning: so each notices when another one dies before it is done."""
+def init(share: tuple[int, int]) -> None:
+    """Connect the processes at the start, so that each notices if another dies. Raises `IncompleteRunError`."""
     if share[1] == 1:
         return
     import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
 
-    with _lost(share):
+    with _connection(share):
         if not dist.is_initialized():
-            # all begin at about the same time, and one that never comes must not be waited for as long as the work
-            store, number, count = next(rendezvous("env://", timeout=GATHERING))
-            store.set_timeout(GATHERING)
+            # all start at about the same time, so the wait for a missing process can be shorter than that for the work
+            store, number, count = next(rendezvous("env://", timeout=RENDEZVOUS))
+            store.set_timeout(RENDEZVOUS)
             dist.init_process_group("gloo", store=store, rank=number, world_size=count, timeout=timedelta(days=7))
 
 
-def together(share: tuple[int, int]) -> None:
-    """Wait until every process has come here; one that dies ends the waiting with `IncompleteRunError`."""
+def barrier(share: tuple[int, int]) -> None:
+    """Wait until every process has reached this call. Raises `IncompleteRunError` if one dies."""
     if share[1] == 1:
         return
     import torch.distributed as dist
 
-    with _lost(share):
-        arrived = dist.barrier(async_op=True)
-        assert arrived is not None
-        # an interrupt is heard while Python sleeps, and not while the library waits
-        while not arrived.is_completed():
+    with _connection(share):
+        work = dist.barrier(async_op=True)
+        assert work is not None
+        # signals are handled while Python sleeps, but not while the library waits
+        while not work.is_completed():
             time.sleep(0.02)
-        arrived.wait()
+        work.wait()
 
 
 @contextmanager
-def _lost(share: tuple[int, int]) -> Iterator[None]:
+def _connection(share: tuple[int, int]) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError) as error:  # of the network, or for want of an address
+    except (RuntimeError, ValueError) as error:  # a network failure, or a missing address
         raise IncompleteRunError(
             "incomplete.no-rendezvous",
-            "the processes of this evaluation do not find each other",
-            expected=f"{share[1]} processes, as torchrun starts them",
+            "could not connect the worker processes",
+            expected=f"{share[1]} processes, started by torchrun",
             found=str(error).splitlines()[0][:200],
             remedy="Finished shards are kept: run the command again to resume, with any number of processes",
         ) from error

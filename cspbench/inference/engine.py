@@ -1,4 +1,6 @@
-"""Runs a network fast on whatever there is: folded, channels last, fused on the CPU, halved when memory runs out."""
+"""Fast inference on any device: folded batch norms, channels last, fused kernels on the CPU, smaller batches if memory
+runs out.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The device of that name; without one the first GPU (this process's under torchrun), or the CPU."""
+    """The device with this name; None chooses the first GPU (or the process's own under torchrun), or the CPU.
+
+    Raises `UsageError`.
+    """
     import os
 
     if name is None and not torch.cuda.is_available():
@@ -38,15 +43,15 @@ def choose_device(name: str | None) -> torch.device:
         raise UsageError(
             "usage.device",
             f"device {name!r} cannot be used",
-            expected="cpu, cuda, cuda:N or mps, as this machine has",
+            expected="cpu, cuda, cuda:N or mps, if this machine has it",
             found=str(error).splitlines()[0],
-            remedy="`cspbench env` lists what there is",
+            remedy="`cspbench env` lists the devices",
         ) from None
     return device
 
 
 def exact_arithmetic() -> None:
-    """Full float32 everywhere and the same kernels every time: no TF32, deterministic cuDNN."""
+    """Full float32 precision and deterministic kernels: no TF32, deterministic cuDNN."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
@@ -55,20 +60,20 @@ def exact_arithmetic() -> None:
 
 @dataclass
 class Engine:
-    """A module ready for inference. Calls split a batch in halves for as long as memory does not suffice."""
+    """A module ready for inference. A call halves the batch until it fits into memory."""
 
     module: Callable[[Tensor], Any]
     device: torch.device
     precision: Precision
     channels_last: bool
     limit: int | None = None
-    """Images per forward that are known to fit, once memory ran out."""
+    """Images per forward pass; set when memory runs out."""
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, H, W) float32 on the CPU to the module's outputs, float32 on the CPU.
+        """The module's outputs, float32 on the CPU, for (N, C, H, W), float32 on the CPU.
 
-        Raises `IncompleteRunError` where memory does not suffice for one image.
+        Raises `IncompleteRunError` if memory does not suffice for one image.
         """
         parts = torch.split(batch, self.limit or len(batch))
         while True:
@@ -80,19 +85,19 @@ class Engine:
                     raise
                 size = max(map(len, parts))
                 if size == 1:
-                    raise exhausted("a forward of one image", error) from error
-            # outside the handler, so that the failed forward's tensors are free before the next attempt
+                    raise exhausted("a forward pass of one image", error) from error
+            # outside the handler, so that the tensors of the failed pass are freed before the next attempt
             self.limit = size // 2
             parts = torch.split(batch, self.limit)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-        return tuple(torch.cat(each) for each in zip(*outputs, strict=True))
+        return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
 
     def _forward(self, part: Tensor) -> tuple[Tensor, ...]:
         form = torch.channels_last if self.channels_last else torch.contiguous_format
         x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=form)
-        found = self.module(x)
-        return tuple(each.float().cpu() for each in (found if isinstance(found, tuple) else (found,)))
+        outputs = self.module(x)
+        return tuple(output.float().cpu() for output in (outputs if isinstance(outputs, tuple) else (outputs,)))
 
 
 def prepare(
@@ -102,11 +107,11 @@ def prepare(
     channels_last: bool = True,
     compiled: bool = False,
 ) -> Engine:
-    """Make an engine of a module with its weights loaded.
+    """The engine of a module with loaded weights.
 
-    A module of ours is changed and must not be used again: its batch norms are folded, its kernels fused. Any other is
-    copied and runs as it is. `precision` bf16 and fp16 convert weights and activations; fp32 is exact (no TF32) and
-    deterministic.
+    A `GraphModule` made from a network is changed and must not be used afterwards: its batch norms are folded, its
+    kernels fused. Other modules are copied and run unchanged. `precision` bf16 and fp16 convert weights and
+    activations; fp32 is exact (no TF32) and deterministic.
     """
     exact_arithmetic()
     if device.type == "cpu":

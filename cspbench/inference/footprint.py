@@ -1,4 +1,4 @@
-"""How much memory a network's forward needs at least, told from its shapes before anything is allocated."""
+"""The memory that a network's forward pass needs at least, computed from shapes before anything is allocated."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 
 LIMIT = 2 << 30
-"""Bytes of the maps of one image that may be alive at once; no network of the catalogue has 0.1 GiB of
-them at 608x608."""
+"""Bytes of simultaneously live maps of one image; no network of the catalogue needs 0.1 GiB at 608x608."""
 
 
 def live_bytes(network: Network) -> int:
-    """Bytes of the float32 maps of one image that are alive at once, the input among them, at the worst layer.
+    """The peak number of bytes of simultaneously live float32 maps of one image, including the input.
 
-    A map lives from its layer to the last one that reads it; the maps of box layers to the end.
+    A map is live from its layer to the last layer that reads it; the maps of box layers are live to the end.
     """
     last = list(range(len(network.layers)))
     for index, layer in enumerate(network.layers):
@@ -30,19 +29,19 @@ def live_bytes(network: Network) -> int:
     ending: list[list[int]] = [[] for _ in range(len(network.layers) + 1)]
     for index, end in enumerate(last):
         ending[end].append(index)
-    alive = worst = prod(network.input)
+    live = peak = prod(network.input)
     for index, layer in enumerate(network.layers):
-        alive += prod(network.shape(index))
-        between = 0
-        if isinstance(layer, Convolution) and layer.antialiasing:  # the map before the blur
-            between = prod(layer.convolved(network.inputs(index)))
-        worst = max(worst, alive + between)
-        alive -= sum(prod(network.shape(done)) for done in ending[index])
-    return 4 * worst
+        live += prod(network.shape(index))
+        unblurred = 0
+        if isinstance(layer, Convolution) and layer.antialiasing:
+            unblurred = prod(layer.convolved(network.inputs(index)))
+        peak = max(peak, live + unblurred)
+        live -= sum(prod(network.shape(last_read)) for last_read in ending[index])
+    return 4 * peak
 
 
 def check(network: Network) -> None:
-    """Raise `UsageError` for a network whose maps would not fit: a few bytes of a cfg can ask for any amount."""
+    """Raise `UsageError` for a network whose maps are too large: a short cfg can ask for any amount of memory."""
     needed = live_bytes(network)
     if needed > LIMIT:
         raise UsageError(
@@ -50,12 +49,12 @@ def check(network: Network) -> None:
             f"{network.name} needs too much memory",
             expected=f"at most {_gib(LIMIT)} for the maps of one image",
             found=f"{_gib(needed)} with an input of {'x'.join(map(str, network.input))}",
-            remedy="Take a smaller --size, or correct width, height and the strides of its upsample layers",
+            remedy="Use a smaller --size, or correct width, height and the strides of the upsample layers",
         )
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error of Python, NumPy or torch says that memory ran out, on this machine or its GPU."""
+    """Whether an error of Python, NumPy or torch means that memory ran out, on the host or the GPU."""
     text = str(error).lower()
     return (
         isinstance(error, MemoryError)
@@ -66,7 +65,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def enough_memory(what: str) -> Iterator[None]:
-    """Make `IncompleteRunError` of whatever is raised inside because memory ran out; `what` needed it."""
+    """Convert errors raised inside because memory ran out to `IncompleteRunError`; `what` needed the memory."""
     try:
         yield
     except CspbenchError:
@@ -78,14 +77,14 @@ def enough_memory(what: str) -> Iterator[None]:
 
 
 def exhausted(what: str, error: BaseException) -> IncompleteRunError:
-    """The error for memory that ran out even for one image."""
+    """The error for memory that does not suffice even for one image."""
     return IncompleteRunError(
         "memory.exhausted",
-        "memory ran out",
+        "out of memory",
         where=what,
-        expected="memory for one image at least",
+        expected="memory for one image",
         found=(str(error) or type(error).__name__).splitlines()[0][:200],
-        remedy="Finished shards are kept: run the command again with more memory, a smaller -b, fewer -j or --size",
+        remedy="Run the command again to resume, with more memory or smaller -b, -j or --size",
     )
 
 

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process while a shard is made, so that the next forward need not page it in again."""
+"""Keeps freed memory in the process during inference, so that the next forward pass does not page it in again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc serve large blocks from its heap and never give it back; False where there is no mallopt.
+    """Make glibc allocate large blocks on its heap and never shrink it; False without mallopt.
 
-    A large activation is otherwise a fresh mapping in every forward, and the kernel clears its pages one fault at a
-    time: up to a third of the time of a network on the CPU.
+    Otherwise each large activation is a new mapping in every forward pass, and the kernel clears its pages one fault at
+    a time: up to a third of a network's time on the CPU.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -26,10 +26,10 @@ def keep_freed_memory() -> bool:
 
 
 def give_back() -> None:
-    """Return what is free to the system, wherever it lies; does nothing where there is no malloc_trim.
+    """Return free memory to the system, with malloc_trim; does nothing without it.
 
-    To be called now and then after `keep_freed_memory`: what is kept of each image lies between the large blocks, which
-    then fit in no hole, so that the heap would grow with the images.
+    Call it now and then after `keep_freed_memory`: the results of each image lie between the large blocks and fragment
+    the heap, which would otherwise grow with the number of images.
     """
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):

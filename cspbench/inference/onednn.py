@@ -1,4 +1,4 @@
-"""Convolution and activation in one oneDNN call on the CPU: half the passes over memory, the same numbers."""
+"""Convolution and activation in one oneDNN call on the CPU: half the passes over memory, equal results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNARY: dict[type[nn.Module], str] = {
 
 
 class FusedConvolution(nn.Module):
-    """A convolution with its weights in oneDNN's own order and the activation applied while the result is in cache."""
+    """A convolution with its activation, which is applied while the result is in the cache."""
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module | None) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ def available() -> bool:
 
 
 def fuse(module: fx.GraphModule) -> fx.GraphModule:
-    """Replace every convolution, with the activation that alone reads it, by one fused call; in place.
+    """Replace every convolution, and its activation if that is its only reader, by one fused call; in place.
 
-    The operator is torch's own, the one its compiler emits. Where it is missing the module stays as it is.
+    The operator is torch's, as emitted by its compiler. A torch without it leaves the module unchanged.
     """
     if not available():
         return module

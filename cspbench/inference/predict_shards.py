@@ -1,4 +1,4 @@
-"""From images to kept shards: prepared ahead by other processes, through the network, interpreted, written."""
+"""From images to prediction shards: loading in worker processes, forward pass, interpretation, writing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import Shards
 
 Columns = dict[str, list[Any]]
-"""One entry per image under each name."""
+"""Values by name, with one entry per image."""
 
 TRIM = 64
-"""Images after which free memory is given back."""
+"""Images after which free memory is returned to the system."""
 
 _PARENT_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -37,18 +37,18 @@ _PARENT_DEATH_SIGNAL = 1
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image ready for the network. `ok` is False, and the pixels zero, when it could not be decoded."""
+    """One image ready for the network. If it could not be decoded, `ok` is False and the pixels are zero."""
 
     index: int
     pixels: Tensor
     ok: bool
     about: Mapping[str, Any]
-    """What else is kept of the image: its key, the checksum of its file, its class or its size."""
+    """Other values to store: the image's key, the checksum of its file, its class or its size."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Prepared images together: (N, 3, H, W) pixels, and `about` as columns."""
+    """A batch of prepared images: (N, 3, H, W) pixels, and `about` as columns."""
 
     pixels: Tensor
     columns: Columns
@@ -59,27 +59,27 @@ class Batch:
 
 @dataclass
 class Timing:
-    """Seconds by where they went, and images done."""
+    """Seconds by activity, and the number of images."""
 
     images: int = 0
     waiting: float = 0.0
-    """For images to be decoded and prepared."""
+    """For decoded and prepared images."""
     forward: float = 0.0
     """In the network."""
     interpreting: float = 0.0
-    """From its outputs to what is kept."""
+    """From the network's outputs to the stored values."""
     writing: float = 0.0
     clock: float = field(default_factory=time.perf_counter)
 
     def spend(self, part: str) -> None:
-        """What has passed since the last call was spent on `part`."""
+        """Add the time since the last call to `part`."""
         now = time.perf_counter()
         setattr(self, part, getattr(self, part) + now - self.clock)
         self.clock = now
 
     @property
     def seconds(self) -> float:
-        """All together."""
+        """The total."""
         return self.waiting + self.forward + self.interpreting + self.writing
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class Timing:
 
 
 def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
-    """Sample indices of every batch; none spans two shards, so that batches do not depend on who makes them."""
+    """Sample indices of every batch; no batch spans two shards, so that batches do not depend on the processes."""
     return [
         list(block[at : at + size])
         for block in (run.block(shard) for shard in shards)
@@ -99,33 +99,33 @@ def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
 def load(
     images: Dataset[Prepared], order: list[list[int]], workers: int, *, pinned: bool = False
 ) -> Generator[Batch, None, None]:
-    """Batches in that order, prepared by `workers` processes ahead of time, or in this one for 0.
+    """Batches in the given order, prepared ahead by `workers` processes, or in this process if 0.
 
-    `pinned` memory can be copied to a GPU while that computes; it needs one, and begins a context there.
+    `pinned` memory can be copied to a GPU while the GPU computes; it creates a context on a GPU.
 
-    Close it to end the processes, or exhaust it. Raises the `CspbenchError` that an image raised in one of them, and
-    `IncompleteRunError` when memory runs out in one or it dies, unless torch does so first, wherever this process is: a
-    RuntimeError that names a DataLoader worker.
+    Exhaust or close the generator to end the workers. Raises the `CspbenchError` of an image, and `IncompleteRunError`
+    if a worker dies or runs out of memory; but torch may notice a dead worker first and raise, at any place in this
+    process, a RuntimeError that mentions a DataLoader worker.
     """
     loader: DataLoader[Prepared | CspbenchError] = DataLoader(
-        _Told(images),
+        _ImagesOrErrors(images),
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=_together,
+        collate_fn=_collated,
         prefetch_factor=2 if workers else None,
-        # not Python's default, which is another from 3.14 on: only a forked worker is this process's own child
+        # not Python's default, which changes in 3.14: only a forked worker is a child of this process
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_begin_worker, os.getpid()),
         pin_memory=pinned,
     )
-    with _unheard(signal.SIGINT):
+    with _postponed(signal.SIGINT):
         batches = iter(loader)
     try:
-        for ready in batches:
-            if isinstance(ready, CspbenchError):
-                raise ready
-            yield ready
-    except (OSError, EOFError) as error:  # a process died while this one was fetching from it
+        for batch in batches:
+            if isinstance(batch, CspbenchError):
+                raise batch
+            yield batch
+    except (OSError, EOFError) as error:  # a worker died while this process was reading from it
         if not workers:
             raise
         raise _died(error) from error
@@ -133,15 +133,15 @@ def load(
         _end(getattr(batches, "_workers", ()))
 
 
-class _Told(Dataset[Prepared | CspbenchError]):
-    """Images, or the error that stands for one: what is raised in another process arrives as its traceback."""
+class _ImagesOrErrors(Dataset[Prepared | CspbenchError]):
+    """Images, or their errors as values: an exception in a worker would arrive as its traceback."""
 
     def __init__(self, images: Dataset[Prepared]) -> None:
         self.images = images
 
     def __getitem__(self, index: int) -> Prepared | CspbenchError:
         try:
-            with enough_memory("the preparation of an image"):
+            with enough_memory("preparation of an image"):
                 return self.images[index]
         except CspbenchError as error:
             return error
@@ -150,27 +150,27 @@ class _Told(Dataset[Prepared | CspbenchError]):
 def _died(error: Exception) -> IncompleteRunError:
     return IncompleteRunError(
         "incomplete.worker-died",
-        "a process that prepares images died",
+        "a data-loading worker died",
         found=(str(error) or type(error).__name__).splitlines()[0],
-        remedy="Finished shards are kept: run the command again to resume, if memory is short with fewer of them (-j)",
+        remedy="Run the command again to resume; if memory is short, with fewer workers (-j)",
     )
 
 
 @contextmanager
-def _unheard(number: signal.Signals) -> Iterator[None]:
-    """Put a signal off; processes started meanwhile never hear it.
+def _postponed(number: signal.Signals) -> Iterator[None]:
+    """Postpone a signal; processes started inside ignore it.
 
-    A terminal interrupts all processes at once, and workers would answer with tracebacks. And an interrupt between the
-    start of a worker and its being known would leave it behind.
+    A terminal interrupts all processes at once, and workers would print tracebacks. Besides, an interrupt right after
+    the start of a worker, before it is registered, would leave it running.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
+    received: list[int] = []
     handler = signal.getsignal(number)
     if callable(handler):
-        # blocking alone puts nothing off where there is another thread to take the signal
-        signal.signal(number, lambda number, frame: heard.append(number))
+        # blocking alone does not postpone a signal that another thread can receive
+        signal.signal(number, lambda number, frame: received.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         yield
@@ -178,16 +178,16 @@ def _unheard(number: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if callable(handler):
             signal.signal(number, handler)
-        if heard:
+        if received:
             signal.raise_signal(number)
 
 
 def _end(workers: Sequence[Any]) -> None:
-    """Kill processes that are still at work: asked to stop, they complain about what they can no longer send."""
+    """Kill running workers: if asked to stop, they would print errors about unsent data."""
     living = [worker for worker in workers if worker.is_alive()]
     if not living:
         return
-    # torch raises an error, wherever this process is, when a worker dies
+    # torch's handler would raise an error when a worker dies
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if hasattr(signal, "SIGCHLD") else None
     try:
         for worker in living:
@@ -199,27 +199,27 @@ def _end(workers: Sequence[Any]) -> None:
             signal.signal(signal.SIGCHLD, before)
 
 
-def _together(found: list[Prepared | CspbenchError]) -> Batch | CspbenchError:
+def _collated(items: list[Prepared | CspbenchError]) -> Batch | CspbenchError:
     images = []
-    for each in found:
-        if isinstance(each, CspbenchError):
-            return each
-        images.append(each)
-    columns: Columns = {name: [each.about[name] for each in images] for name in images[0].about}
-    columns["index"] = [each.index for each in images]
-    columns["ok"] = [each.ok for each in images]
-    return Batch(torch.stack([each.pixels for each in images]), columns)
+    for item in items:
+        if isinstance(item, CspbenchError):
+            return item
+        images.append(item)
+    columns: Columns = {name: [image.about[name] for image in images] for name in images[0].about}
+    columns["index"] = [image.index for image in images]
+    columns["ok"] = [image.ok for image in images]
+    return Batch(torch.stack([image.pixels for image in images]), columns)
 
 
 def _begin_worker(parent: int, worker: int) -> None:
     torch.set_num_threads(1)
-    # what is thrown in a worker's own threads is that nobody fetches its tensors any more
+    # a worker's own threads raise only when its tensors are no longer read
     sys.excepthook = lambda kind, error, trace: None
     _end_with(parent)
 
 
 def _end_with(parent: int) -> None:
-    """End with the parent process, however that ends; torch's own watch misses one that is dead already."""
+    """End this process when its parent ends, for any reason; torch's watchdog misses a parent that is already dead."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
@@ -238,15 +238,15 @@ def predict(
     arrays: Callable[[Columns], Arrays],
     progress: Callable[[Timing], None],
 ) -> Timing:
-    """Make the shards. `interpret` turns a batch's outputs into columns, `arrays` a shard's columns into what is kept.
+    """Write the shards. `interpret` converts a batch's outputs to columns, `arrays` a shard's columns to its arrays.
 
-    `progress` hears every batch. Raises `IncompleteRunError` when a process that prepares images dies.
+    `progress` is called after every batch. Raises `IncompleteRunError` if a worker dies.
     """
     timing = Timing()
     try:
         order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
-        with closing(load(images, order, workers, pinned=pinned)) as ready:
-            _keep(run, shards, ready, engine, interpret, arrays, progress, timing)
+        with closing(load(images, order, workers, pinned=pinned)) as prepared:
+            _write(run, shards, prepared, engine, interpret, arrays, progress, timing)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -254,7 +254,7 @@ def predict(
     return timing
 
 
-def _keep(
+def _write(
     run: Shards,
     shards: Sequence[int],
     prepared: Iterator[Batch],
@@ -265,21 +265,21 @@ def _keep(
     timing: Timing,
 ) -> None:
     pending: Columns = {}
-    waiting = iter(shards)
-    shard = next(waiting, None)
-    for ready in prepared:
+    remaining = iter(shards)
+    shard = next(remaining, None)
+    for batch in prepared:
         timing.spend("waiting")
-        outputs = engine(ready.pixels)
+        outputs = engine(batch.pixels)
         timing.spend("forward")
-        for name, values in {**ready.columns, **interpret(ready, outputs)}.items():
+        for name, values in {**batch.columns, **interpret(batch, outputs)}.items():
             pending.setdefault(name, []).extend(values)
-        timing.images += len(ready)
+        timing.images += len(batch)
         timing.spend("interpreting")
         assert shard is not None
         if len(pending["index"]) == len(run.block(shard)):
             run.write(shard, arrays(pending))
-            pending, shard = {}, next(waiting, None)
+            pending, shard = {}, next(remaining, None)
             timing.spend("writing")
-        if timing.images // TRIM > (timing.images - len(ready)) // TRIM:
+        if timing.images // TRIM > (timing.images - len(batch)) // TRIM:
             give_back()
         progress(timing)

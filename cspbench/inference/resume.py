@@ -1,4 +1,4 @@
-"""Which predictions of a run still hold when it is resumed: those of images that are still the same files."""
+"""The predictions of a run that stay valid when it is resumed: those of unchanged image files."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
     def sample(self, index: int) -> Any:
-        """One image; its `data` are the file's bytes. BadImageError where they cannot be read."""
+        """One image; its `data` are the file's bytes. Raises `BadImageError`."""
 
     def path(self, index: int) -> str | None:
-        """The file that an image lies in; None where it is in none."""
+        """The file that holds an image; None for a stream."""
 
 
 class StillValid:
-    """Tells which shards are to be made: those not there, and those whose images have changed since.
+    """Finds the shards to compute: missing shards, and shards whose images have changed.
 
-    A file that was touched after its shard was written is read again and held against the checksum that the shard
-    has, and so is every one where the files are others than those that the run knows (`mark`); so copied data and
-    copied runs are kept. An image that could not be read is read again each time.
+    A file modified after its shard was written is read again and compared with the checksum in the shard; so is every
+    file if the data set's files are not those of the run (`mark`). Thus copies of data and runs stay valid. An image
+    that could not be read is read again each time.
     """
 
     def __init__(self, shards: Shards, images: Images, files: str | None) -> None:
-        """`files` is the mark of the files that the run knows."""
+        """`files` is the mark of the run's files."""
         self.shards, self.images = shards, images
         self.elsewhere = files != mark(images)
-        """Whether the images lie in other files than when the run last looked."""
+        """Whether the images are in other files than at the run's last session."""
         self.changed: list[str] = []
         """Keys of the images that have changed."""
-        self._touched: dict[str, int] = {}
+        self._times: dict[str, int] = {}
 
     def missing(self) -> list[int]:
-        """The shards of the whole run that are to be made."""
+        """The shards of the whole run that must be computed."""
         self.changed = []
         return self.shards.missing(stale=self._stale)
 
@@ -53,29 +53,29 @@ class StillValid:
         written = path.stat().st_mtime_ns
         stale = touched = False
         for at, index in enumerate(self.shards.block(shard)):
-            later = self._time(self.images.path(index)) > written
-            touched |= later
-            if (later or self.elsewhere or not arrays["ok"][at]) and self._checksum(index) != int(
+            modified = self._time(self.images.path(index)) > written
+            touched |= modified
+            if (modified or self.elsewhere or not arrays["ok"][at]) and self._checksum(index) != int(
                 arrays["checksum"][at]
             ):
                 self.changed.append(str(arrays["key"][at]))
                 stale = True
         if touched and not stale:
-            with suppress(OSError):  # so that the files need not be read the next time
+            with suppress(OSError):  # so that the files are not read again next time
                 os.utime(path)
         return stale
 
     def _time(self, path: str | None) -> int:
-        """When a file was changed or put there, in ns; 0 where there is none to ask, much for one that is gone."""
+        """The time of a file's last change in ns; 0 without a file, 2^63 for a missing file."""
         if path is None:
             return 0
-        if path not in self._touched:
+        if path not in self._times:
             try:
-                about = os.stat(path)
-                self._touched[path] = max(about.st_mtime_ns, about.st_ctime_ns)
+                status = os.stat(path)
+                self._times[path] = max(status.st_mtime_ns, status.st_ctime_ns)
             except OSError:
-                self._touched[path] = 1 << 63
-        return self._touched[path]
+                self._times[path] = 1 << 63
+        return self._times[path]
 
     def _checksum(self, index: int) -> int:
         try:
@@ -85,15 +85,15 @@ class StillValid:
 
 
 def mark(images: Images) -> str | None:
-    """What tells the files of a data set from those of another with the same names; None where there are none.
+    """A digest that distinguishes the files of a data set from other files with the same names; None without files.
 
-    The first, the middle and the last one's place, node, size and time: folders are exchanged whole.
+    It covers the path, inode, size and time of the first, middle and last file: folders are replaced as a whole.
     """
     count = len(images)
     paths = {images.path(index) for index in (0, count // 2, count - 1)} if count else set()
-    found = []
+    lines = []
     for path in sorted(path for path in paths if path is not None):
         with suppress(OSError):
-            about = os.stat(path)
-            found.append(f"{os.path.realpath(path)} {about.st_ino} {about.st_size} {about.st_mtime_ns}")
-    return hashlib.sha256("\n".join(found).encode("utf-8", "surrogateescape")).hexdigest()[:16] if found else None
+            status = os.stat(path)
+            lines.append(f"{os.path.realpath(path)} {status.st_ino} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16] if lines else None

@@ -1,7 +1,7 @@
 """The prediction shards of a run directory: RUN/predictions/*.npz, one per block of samples.
 
-Each is written whole or not at all, and blocks are fixed, so that any number of processes can make them, in any order,
-again and again.
+Each is written atomically, and blocks are fixed, so that any number of processes can write them, in any order and
+repeatedly.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from cspbench.io import read_file, write_bytes
 SHARD = 256
 """Samples per shard."""
 LARGEST = 1 << 33
-"""Bytes of a shard, at most: a detector that keeps every box of every class stays below."""
+"""Maximum bytes of a shard: enough for a detector that outputs every box of every class."""
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The shards of a run directory with predictions of so many samples."""
+    """The shards of a run directory."""
 
     path: Path
     """The run directory."""
@@ -34,7 +34,7 @@ class Shards:
 
     @property
     def count(self) -> int:
-        """How many shards there are when the run is complete."""
+        """The number of shards of a complete run."""
         return -(-self.samples // SHARD)
 
     def block(self, shard: int) -> range:
@@ -42,40 +42,40 @@ class Shards:
         return range(shard * SHARD, min((shard + 1) * SHARD, self.samples))
 
     def shard_path(self, shard: int) -> Path:
-        """Where a shard is kept."""
+        """The file of a shard."""
         return self.path / "predictions" / f"{shard:06d}.npz"
 
     @property
     def complete(self) -> bool:
-        """Whether every shard is there and whole."""
+        """Whether every shard is present and readable."""
         return not self.missing(lambda shard, arrays: False)
 
     def missing(self, stale: Callable[[int, Arrays], bool] | None = None) -> list[int]:
-        """The shards that are not there, not whole, or `stale` as a shard's arrays say.
+        """The shards that are absent, unreadable, or `stale` according to their arrays.
 
-        By default one with an image that could not be read is stale: its file may have been repaired since. Until they
-        are made again they stay.
+        By default a shard with an unreadable image is stale, because its file may have been repaired. Stale shards stay
+        until they are replaced.
         """
-        wanted = []
+        missing = []
         for shard in range(self.count):
             try:
                 arrays = self.read(shard)
             except (RunError, IncompleteRunError):
-                wanted.append(shard)
+                missing.append(shard)
             else:
                 if stale(shard, arrays) if stale else "ok" in arrays and not arrays["ok"].all():
-                    wanted.append(shard)
-        return wanted
+                    missing.append(shard)
+        return missing
 
     def write(self, shard: int, arrays: Arrays) -> None:
-        """Keep a shard: arrays with one leading entry per sample, or, for ragged ones, whatever their reader knows.
+        """Write a shard: arrays with one entry per sample, or ragged arrays in a layout that their reader knows.
 
-        Raises `IncompleteRunError` where it cannot be written.
+        Raises `IncompleteRunError`.
         """
         if len(arrays["index"]) != len(self.block(shard)):
             raise RunError(
                 "run.shard-size",
-                f"shard {shard} holds the wrong number of samples",
+                f"wrong number of samples for shard {shard}",
                 where=str(self.path),
                 expected=str(len(self.block(shard))),
                 found=str(len(arrays["index"])),
@@ -89,17 +89,20 @@ class Shards:
                 "a shard cannot be written",
                 where=error.where,
                 found=error.found,
-                remedy="Finished shards are kept: make space there, or let it be written, and run the command again",
+                remedy="Free some space or make the folder writable, and run the command again to resume",
             ) from error
 
     def read(self, shard: int) -> Arrays:
-        """The arrays of a shard, its checksums and samples verified; raises `RunError` when the file is broken."""
+        """The arrays of a shard, with verified checksums and samples.
+
+        Raises `IncompleteRunError` for a missing shard, `RunError` for a damaged one.
+        """
         path, block = self.shard_path(shard), self.block(shard)
         try:
             arrays = npz.parse(read_file(path, LARGEST))
             npz.check(arrays, {"index": (np.int64, ())}, len(block))
             if not np.array_equal(arrays["index"], np.array(block)):
-                raise ValueError("other samples than its number says")
+                raise ValueError("samples of another shard")
             if "ok" in arrays:
                 npz.check(arrays, {"ok": (np.bool_, ())}, len(block))
         except FileNotFoundError:
@@ -114,18 +117,21 @@ class Shards:
                 "run.shard-unreadable",
                 "a shard cannot be read",
                 where=str(path),
-                expected="what an evaluation writes",
+                expected="a shard written by an evaluation",
                 found=brief(str(error) or type(error).__name__, 200),
-                remedy="Run the command again: only that shard is made anew",
+                remedy="Run the command again: it recomputes only that shard",
             ) from error
         return arrays
 
     def merged(self, columns: npz.Columns | None = None) -> Arrays:
-        """All predictions in sample order; the count is asserted, and those columns in every shard."""
+        """All predictions in sample order, with these columns in every shard.
+
+        Raises `IncompleteRunError` for a missing shard, `RunError`.
+        """
         if not self.samples:
             raise RunError(
                 "run.no-samples",
-                "a run of no samples",
+                "a run without samples",
                 where=str(self.path),
                 remedy="Evaluate on a data set with images",
             )
@@ -139,26 +145,26 @@ class Shards:
                 for name, array in shards[-1].items():
                     first = shards[0][name]
                     if array.shape[1:] != first.shape[1:] or array.dtype.kind != first.dtype.kind:
-                        raise ValueError(f"{name} is not as in the first shard")
+                        raise ValueError(f"{name} differs from the first shard")
             except ValueError as error:
                 raise self.foreign(shard, error) from error
-        return {name: np.concatenate([each[name] for each in shards]) for name in shards[0]}
+        return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shards[0]}
 
     def foreign(self, shard: int, error: Exception) -> RunError:
-        """The error for a shard that is whole, and of another kind than its run."""
+        """The error for a readable shard with predictions of another kind than its run."""
         return RunError(
             "run.other-predictions",
-            "a shard holds other predictions than its run",
+            "predictions of another kind",
             where=str(self.shard_path(shard)),
-            expected="what the run's own command writes",
+            expected="predictions of the run's own command",
             found=brief(str(error), 200),
-            remedy="Score it as what it is; or delete the shard and run the command again",
+            remedy="Delete the shard and run the command again",
         )
 
     def tidy(self) -> None:
-        """Remove what killed processes left half written. Only when no process is at work here."""
+        """Remove temporary files of killed processes; only while no other process works on the run."""
         for folder in (self.path, self.path / "predictions"):
             for pattern in (".*.npz.*", ".*.json.*"):
-                for left in folder.glob(pattern):
+                for path in folder.glob(pattern):
                     with suppress(OSError):
-                        left.unlink()
+                        path.unlink()

@@ -103,6 +103,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     return Reading(network, tuple(warnings))
 
 
-def read(path: Path) -> Reading:
+def read(path: str | Path) -> Reading:
     """Read a cfg file; the network is named after the file."""
+    path = Path(path)
     return parse(decode(path), printable(path.stem), str(path))

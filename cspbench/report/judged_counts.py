@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Row, Table, chosen
+from cspbench.claims.model import Row, Table, setting_texts
 from cspbench.claims.verdict import Reason
 from cspbench.report.build import cell as report_cell
 from cspbench.report.build import compared
@@ -75,5 +75,5 @@ def _report(row: Row, counted: CountedRow, session: Session, table: Table | None
         counted.size,
         remarks(row) if row.table else model.unknown if model else None,
         cells,
-        ", ".join([row.label, *(chosen(row.settings) if table and table.show_settings else [])]),
+        ", ".join([row.label, *(setting_texts(row.settings) if table and table.show_settings else [])]),
     )

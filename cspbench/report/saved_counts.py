@@ -47,9 +47,14 @@ def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:
 
 
 def _rows(path: Path) -> dict[Key, str]:
-    """Names of the rows in a file of counts, by what tells them apart; none where it is not one."""
+    """Names of the rows in a file of counts, by what tells them apart; none where it is not one.
+
+    Raises `CspbenchError` for one of an earlier schema, which is to be migrated first.
+    """
     try:
         rows = read_record(path, Counts).rows
-    except CspbenchError:
+    except CspbenchError as error:
+        if error.code == "results.old-schema":
+            raise
         return {}
     return {(row.table, row.id if row.table else row.model): str(row.row or row.model) for row in rows}

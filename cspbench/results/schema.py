@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
+from cspbench.data.coco import SPLITS
 
 SCHEMA = 2
 MOST = 100_000_000
@@ -145,6 +146,14 @@ class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
     quoted: bool
     user_file: bool
     last: LastLayer
+
+    def __post_init__(self) -> None:
+        if self.data.split is not None and self.data.split not in SPLITS:  # files are called by it and by the model
+            raise ValueError(f"split {self.data.split!r:.60}")
+        if "\0" in self.model:
+            raise ValueError("a model with a zero byte in its name")
+        if self.quoted and not isinstance(self.preset.get("nms_kind"), str):
+            raise ValueError("a protocol without a kind of NMS")
 
 
 Identity = ImagenetIdentity | CocoIdentity
@@ -377,8 +386,23 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def encode(record: Struct | list[Any]) -> bytes:
-    """A record as JSON, indented by one, one final newline; equal records give equal bytes."""
-    return msgspec.json.format(_ENCODER.encode(record), indent=1) + b"\n"
+    """A record as JSON, indented by one, one final newline; equal records give equal bytes.
+
+    Bytes of a name or an argument that are not UTF-8 are written as escapes of JSON, since JSON has no other form.
+    """
+    try:
+        data = _ENCODER.encode(record)
+    except UnicodeEncodeError:
+        data = _ENCODER.encode(_escaped(msgspec.to_builtins(record, builtin_types=(Decimal,))))
+    return msgspec.json.format(data, indent=1) + b"\n"
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(each) for key, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def decode(data: bytes, kind: type[Record]) -> Record:

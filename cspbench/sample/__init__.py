@@ -1,4 +1,4 @@
 """The bundled sample: drawn image sets in ImageNet's and COCO's layouts, and two small networks trained on such images.
 
-Nothing is downloaded. A picture follows from its seed alone, the same on every machine.
+Nothing is downloaded. A picture depends on its seed alone and is the same on every machine.
 """

@@ -1,4 +1,4 @@
-"""The sample for classifiers: one textured shape in each picture, among clutter and partly hidden."""
+"""The sample for classifiers: pictures of one textured shape, partly hidden, among clutter."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from cspbench.io import write_bytes
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, direction, generator
 from cspbench.sample.shapes import SHAPES, Outline
-from cspbench.sample.textures import TEXTURES, drawn
+from cspbench.sample.textures import TEXTURES, random_texture
 
-SHOWN = ("disc", "square", "triangle", "star")
-"""The shapes of the classes; each comes in every texture."""
+CLASS_SHAPES = ("disc", "square", "triangle", "star")
+"""The shapes of the classes; there is a class for each shape in each texture."""
 CLASSES: tuple[tuple[str, str], ...] = tuple(
-    zip(SAMPLE_WNIDS, (f"{pattern} {shape}" for shape in SHOWN for pattern in TEXTURES), strict=True)
+    zip(SAMPLE_WNIDS, (f"{pattern} {shape}" for shape in CLASS_SHAPES for pattern in TEXTURES), strict=True)
 )
 """The id and the name of each class, in the order of the classifier's outputs."""
 IMAGES = 240
 NUMBER = 1
-"""What a canvas calls the thing that the class is about."""
+"""The number of the object of the class on a canvas."""
 SHORTEST, LONGEST = 112, 208
 """Pixels of a picture's sides."""
-LEAST_SHOWN = 0.6
-"""Share of the thing that nothing hides, at least."""
+LEAST_VISIBLE = 0.6
+"""Minimum visible share of the object."""
 
 
 def write(
     folder: Path, images: int = IMAGES, seed: int = HELD_OUT, step: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Write FOLDER/<id>/ILSVRC2012_val_%08d.JPEG; `step` is told how many were written, after each.
+    """Write FOLDER/<id>/ILSVRC2012_val_%08d.JPEG; `step` receives the number of pictures written so far.
 
-    Picture n is drawn from seed + n and its class is n modulo the number of classes.
+    Picture n has the seed `seed` + n and the class n modulo the number of classes.
     """
-    for each in range(images):
-        write_one(folder, seed, each)
-        step(each + 1)
+    for index in range(images):
+        write_one(folder, seed, index)
+        step(index + 1)
 
 
 def write_one(folder: Path, seed: int, index: int) -> None:
-    """Write picture `index` of the set that begins with `seed`."""
+    """Write picture `index` of the set with the first seed `seed`."""
     label = index % len(CLASSES)
     write_bytes(folder / CLASSES[label][0] / f"ILSVRC2012_val_{index + 1:08d}.JPEG", jpeg(draw(seed + index, label)))
 
 
 def draw(seed: int, label: int) -> Pixels:
-    """The picture with that seed of a class, uint8 (H, W, 3)."""
+    """The picture of a class with this seed, uint8 (H, W, 3)."""
     for attempt in range(8):
         random = generator(seed * 8 + attempt)
         canvas, whole = _scene(random, CLASSES[label][1])
-        if int((canvas.shown == NUMBER).sum()) >= LEAST_SHOWN * whole:
+        if int((canvas.objects == NUMBER).sum()) >= LEAST_VISIBLE * whole:
             break
     if chance(random, 0.25):
         canvas.blur()
@@ -61,7 +61,7 @@ def draw(seed: int, label: int) -> Pixels:
 
 
 def _scene(random: Generator, name: str) -> tuple[Canvas, int]:
-    """A canvas with everything on it, and how many pixels of the class's thing would show if nothing hid it."""
+    """A complete canvas, and the number of pixels of the class's object before others hid it."""
     pattern, shape = name.split()
     width, height = (int(side) for side in random.integers(SHORTEST, LONGEST + 1, 2))
     canvas = Canvas(width, height)
@@ -79,7 +79,7 @@ def _scene(random: Generator, name: str) -> tuple[Canvas, int]:
         between(random, 0.75, 1),
         direction(random),
     )
-    texture = drawn(random, pattern, side * 0.1, side * 0.2)
+    texture = random_texture(random, pattern, side * 0.1, side * 0.2)
     pair = colours(random, canvas.around(outline), 30, 36)
     whole = canvas.paint(outline, texture, pair, NUMBER)
     for _ in range(int(random.integers(0, 4))):
@@ -97,7 +97,7 @@ def _add(
     number: int,
     aspect: tuple[float, float] = (0.7, 1.0),
 ) -> None:
-    """Draw one of the shapes in one colour anywhere."""
+    """Draw one of the shapes in one colour at a random place."""
     outline = Outline(
         shapes[int(random.integers(len(shapes)))],
         between(random, 0, canvas.width),
@@ -106,4 +106,6 @@ def _add(
         between(random, *aspect),
         direction(random),
     )
-    canvas.paint(outline, drawn(random, "plain", 8, 8.5), colours(random, canvas.around(outline), 20, 0), number)
+    canvas.paint(
+        outline, random_texture(random, "plain", 8, 8.5), colours(random, canvas.around(outline), 20, 0), number
+    )

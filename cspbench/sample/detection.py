@@ -1,4 +1,4 @@
-"""The sample for detectors: many things of all sizes, some behind others, some in crowds."""
+"""The sample for detectors: pictures of many objects of all sizes, some occluded, some in crowds."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from cspbench.io import write_bytes, write_text
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, choice, direction, generator
 from cspbench.sample.shapes import Mask, Outline
-from cspbench.sample.textures import drawn
+from cspbench.sample.textures import random_texture
 
 CATEGORIES: dict[int, str] = dict(
     enumerate(("disc", "ring", "square", "board", "triangle", "star", "cross", "crescent", "bar", "arrow"), 1)
 )
-"""The names by their ids. A board is a checked square; a square has any other texture."""
+"""Names by id. A board is a checked square; a square has any other texture."""
 IMAGES = 160
 PATTERNS = ("plain", "striped", "dotted", "checked")
 SMALL, MEDIUM, LARGE = (8.0, 15.0), (18.0, 45.0), (62.0, 95.0)
 """Ranges of radii in pixels."""
 SHARES = (40, 38, 22)
-LEAST_SHOWN = 0.4
-"""A thing of which less is seen is not annotated."""
+LEAST_VISIBLE = 0.4
+"""Visible share below which an object is not annotated."""
 NARROW, WIDE = 240, 320
 """Pixels of a picture's sides."""
 
 
 class Object(NamedTuple):
-    """A thing that a picture shows, or a crowd of them."""
+    """An annotated object, or a crowd."""
 
     category: int
     visible: Mask
-    """The pixels (H, W) that show it."""
+    """The pixels (H, W) that show the object."""
     crowd: bool = False
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, width and height of what is visible."""
+        """Left, top, width and height of the visible part."""
         rows, columns = (np.flatnonzero(self.visible.any(axis)) for axis in (1, 0))
         left, top = int(columns[0]), int(rows[0])
         return left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1
 
     @property
     def area(self) -> int:
-        """Pixels that are visible."""
+        """The number of visible pixels."""
         return int(self.visible.sum())
 
 
 class Scene(NamedTuple):
-    """A picture, uint8 (H, W, 3), and what it shows."""
+    """A picture, uint8 (H, W, 3), and its annotated objects."""
 
     pixels: Pixels
     objects: list[Object]
@@ -65,31 +65,31 @@ def write(
 ) -> None:
     """Write FOLDER/annotations/instances_val2017.json and FOLDER/val2017/%012d.jpg.
 
-    Picture n is drawn from seed + n; `step` is told how many were written, after each.
+    Picture n has the seed `seed` + n; `step` receives the number of pictures written so far.
     """
-    _annotate(folder, (write_one(folder, seed, each) for each in range(images)), step)
+    _annotate(folder, (write_one(folder, seed, index) for index in range(images)), step)
 
 
 def write_one(folder: Path, seed: int, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write picture `index` of the set that begins with `seed`; its record and those of its objects, without ids."""
+    """Write picture `index` of the set with the first seed `seed`; returns its record and its objects', without ids."""
     scene = draw(seed + index)
     name = f"{index + 1:012d}.jpg"
     write_bytes(folder / "val2017" / name, jpeg(scene.pixels))
     height, width = scene.pixels.shape[:2]
     return (
         {"id": index + 1, "file_name": name, "width": width, "height": height, "license": 1},
-        [_record(each, index + 1) for each in scene.objects],
+        [_record(item, index + 1) for item in scene.objects],
     )
 
 
 def _annotate(
-    folder: Path, written: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], step: Callable[[int], None]
+    folder: Path, pictures: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], step: Callable[[int], None]
 ) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for image, objects in written:
+    for image, objects in pictures:
         images.append(image)
-        annotations += [{"id": len(annotations) + place, **each} for place, each in enumerate(objects, 1)]
+        annotations += [{"id": len(annotations) + number, **record} for number, record in enumerate(objects, 1)]
         step(len(images))
     data = {
         "info": {"description": "Drawn shapes", "version": "1.0", "contributor": "cspbench"},
@@ -101,41 +101,41 @@ def _annotate(
     write_text(folder / "annotations" / "instances_val2017.json", json.dumps(data, separators=(",", ":")) + "\n")
 
 
-def _record(each: Object, image: int) -> dict[str, Any]:
+def _record(item: Object, image: int) -> dict[str, Any]:
     return {
         "image_id": image,
-        "category_id": each.category,
-        "bbox": list(each.box),
-        "area": each.area,
-        "iscrowd": int(each.crowd),
-        "segmentation": {"counts": run_lengths(each.visible), "size": list(each.visible.shape)},
+        "category_id": item.category,
+        "bbox": list(item.box),
+        "area": item.area,
+        "iscrowd": int(item.crowd),
+        "segmentation": {"counts": run_lengths(item.visible), "size": list(item.visible.shape)},
     }
 
 
 def run_lengths(mask: Mask) -> list[int]:
-    """COCO's uncompressed run lengths, column by column, the first of pixels outside."""
+    """COCO's uncompressed run lengths, column by column, beginning with pixels outside the mask."""
     flat = np.concatenate(([False], mask.ravel(order="F")))
     changes: NDArray[np.int64] = np.flatnonzero(flat[1:] != flat[:-1])
     return [int(length) for length in np.diff(np.concatenate(([0], changes, [mask.size])))]
 
 
-class Drawn(NamedTuple):
-    """A thing on a canvas, or a crowd of them."""
+class CanvasObject(NamedTuple):
+    """An object on a canvas, or a crowd."""
 
     category: int
-    whole: int
-    """Pixels that showed it when it was drawn."""
+    pixels: int
+    """Pixels that showed the object when it was drawn."""
     crowd: bool = False
 
 
 def draw(seed: int) -> Scene:
-    """The picture with that seed."""
+    """The picture with this seed."""
     random = generator(seed)
-    canvas, things = arrange(random)
+    canvas, items = arrange(random)
     objects = [
-        Object(category, canvas.shown == number, crowd)
-        for number, (category, whole, crowd) in enumerate(things, 1)
-        if int((canvas.shown == number).sum()) >= max(1, LEAST_SHOWN * whole)
+        Object(category, canvas.objects == number, crowd)
+        for number, (category, pixels, crowd) in enumerate(items, 1)
+        if int((canvas.objects == number).sum()) >= max(1, LEAST_VISIBLE * pixels)
     ]
     if chance(random, 0.2):
         canvas.blur()
@@ -143,36 +143,36 @@ def draw(seed: int) -> Scene:
     return Scene(canvas.finished(random, int(random.integers(2, 20))), objects)
 
 
-def arrange(random: Generator) -> tuple[Canvas, list[Drawn]]:
-    """A canvas full of things, which it numbers from 1 on."""
+def arrange(random: Generator) -> tuple[Canvas, list[CanvasObject]]:
+    """A canvas with objects, numbered from 1."""
     width, height = (int(side) for side in random.integers(NARROW, WIDE + 1, 2))
     canvas = Canvas(width, height)
     canvas.background(random, int(random.integers(10, 60)))
     crowded = chance(random, 0.2)
     alone = int(random.integers(3, 10)) - 2 * crowded
-    things: list[Drawn] = []
+    items: list[CanvasObject] = []
     for number in range(1, alone + crowded + 1):
         category = int(random.integers(1, len(CATEGORIES) + 1))
-        add = _thing if number <= alone else _crowd
-        things.append(Drawn(category, add(canvas, random, category, number), number > alone))
-    return canvas, things
+        add = _single if number <= alone else _crowd
+        items.append(CanvasObject(category, add(canvas, random, category, number), number > alone))
+    return canvas, items
 
 
-def _thing(canvas: Canvas, random: Generator, category: int, number: int) -> int:
-    """Draw one thing where it hides little, or sometimes more; how many pixels showed it then."""
+def _single(canvas: Canvas, random: Generator, category: int, number: int) -> int:
+    """Draw one object where it occludes little, or sometimes more; returns the number of its pixels."""
     radius = between(random, *(SMALL, MEDIUM, LARGE)[choice(random, SHARES)])
-    hides = 0.45 if chance(random, 0.3) else 0.03
+    occlusion = 0.45 if chance(random, 0.3) else 0.03
     for _ in range(8):
         place = between(random, 0.04, 0.96) * canvas.width, between(random, 0.04, 0.96) * canvas.height
         outline = _outline(random, category, place, radius)
         mask = canvas.mask(outline)
-        if (mask & (canvas.shown > 0)).sum() <= hides * mask.sum():
+        if (mask & (canvas.objects > 0)).sum() <= occlusion * mask.sum():
             break
     return _paint(canvas, random, category, outline, number)
 
 
 def _crowd(canvas: Canvas, random: Generator, category: int, number: int) -> int:
-    """Draw many tiny things of one category close together; how many pixels show them all."""
+    """Draw many tiny objects of one category close together; returns the number of their pixels."""
     columns, rows = (int(count) for count in random.integers(3, 7, 2))
     pitch = between(random, 11, 17)
     left = between(random, 0, max(1.0, canvas.width - columns * pitch))
@@ -186,7 +186,7 @@ def _crowd(canvas: Canvas, random: Generator, category: int, number: int) -> int
             _paint(
                 canvas, random, category, _outline(random, category, place, pitch * between(random, 0.4, 0.55)), number
             )
-    return int((canvas.shown == number).sum())
+    return int((canvas.objects == number).sum())
 
 
 def _outline(random: Generator, category: int, place: tuple[float, float], radius: float) -> Outline:
@@ -199,5 +199,5 @@ def _paint(canvas: Canvas, random: Generator, category: int, outline: Outline, n
     pattern = PATTERNS[int(random.integers(3 if CATEGORIES[category] == "square" else 4))]
     if CATEGORIES[category] == "board":
         pattern = "checked"
-    texture = drawn(random, pattern, max(6.0, outline.radius * 0.35), max(8.0, outline.radius * 0.8))
+    texture = random_texture(random, pattern, max(6.0, outline.radius * 0.35), max(8.0, outline.radius * 0.8))
     return canvas.paint(outline, texture, colours(random, canvas.around(outline), 36, 40), number)

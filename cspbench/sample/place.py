@@ -1,7 +1,7 @@
-"""Where the drawn sets are kept: in the user's cache, whole or not at all.
+"""The cache of the drawn sets, in which a set is complete or absent.
 
-A set is drawn into a folder of its own beside its place and renamed into it, so that a killed run leaves nothing that
-looks like a set, and two runs at once do not disturb each other.
+A set is drawn into a temporary folder beside its place, which is then renamed: a killed run leaves nothing that looks
+like a set, and simultaneous runs do not disturb each other.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ from cspbench.io import write_json
 Kind = Literal["classification", "detection"]
 
 VERSIONS = {"classification": "bc8936b0e3b4", "detection": "98cb0065702f"}
-"""The beginning of the digest of each set's first pictures, so that another drawing has another place."""
+"""The first digits of the digest of each set's first pictures, so that a changed drawing gets another folder."""
 LAYOUTS = {"classification": "imagenet", "detection": "coco"}
-"""The folder that holds nothing but the set."""
+"""The subfolder with the set alone."""
 WHOLE = "whole.json"
-"""Written last: how many files the set has, and their bytes in total."""
+"""Written last: the number of files of the set, and their total bytes."""
 ABANDONED = 3600.0
-"""Seconds after which the folder of a run that did not finish is deleted."""
+"""Seconds after which the folder of an unfinished run is deleted."""
 
 
 def ensure(kind: Kind, step: Callable[[int], None] = lambda _: None) -> Path:
-    """The folder of the drawn set, in ImageNet's or COCO's layout; it is drawn where it is not there, or is damaged.
+    """The folder of a drawn set, in ImageNet's or COCO's layout; a missing or damaged set is drawn.
 
-    `step` is told how many pictures were drawn, after each. Raises `CspbenchError` where the cache cannot be written.
+    `step` receives the number of pictures drawn so far. Raises `UsageError`, and `CspbenchError` if the cache cannot be
+    written.
     """
     if kind not in VERSIONS:
         raise UsageError(
-            "usage.unknown-sample", f"no sample {kind!r}", expected=" or ".join(VERSIONS), remedy="Name one of them"
+            "usage.unknown-sample",
+            "unknown sample",
+            expected=" or ".join(VERSIONS),
+            found=repr(kind),
+            remedy="Correct --sample",
         )
     place = cache() / f"sample-{kind}-{VERSIONS[kind]}"
     if not _whole(place):
@@ -46,11 +51,11 @@ def ensure(kind: Kind, step: Callable[[int], None] = lambda _: None) -> Path:
         except OSError as error:
             raise CspbenchError(
                 "disk.write-failed",
-                "the sample cannot be drawn there",
+                "the sample cannot be drawn",
                 where=str(place.parent),
-                expected="a folder that can be written, with 20 MB left",
+                expected="a writable folder with 20 MB of free space",
                 found=error.strerror or str(error),
-                remedy="Make it writable, or set CSPBENCH_CACHE to a folder that is",
+                remedy="Make it writable, or set CSPBENCH_CACHE to another folder",
             ) from error
     return place / LAYOUTS[kind]
 
@@ -64,7 +69,7 @@ def cache() -> Path:
         return (Path(general) if general else Path.home() / ".cache").absolute() / "cspbench"
     except RuntimeError as error:
         raise CspbenchError(
-            "environment.no-home", "there is no home folder for a cache", remedy="Set CSPBENCH_CACHE to a folder"
+            "environment.no-home", "no home folder for the cache", remedy="Set CSPBENCH_CACHE to a folder"
         ) from error
 
 
@@ -73,27 +78,27 @@ def _draw(kind: Kind, place: Path, step: Callable[[int], None]) -> None:
 
     place.parent.mkdir(parents=True, exist_ok=True)
     _clear(place)
-    own = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
-        own.chmod(0o755)
+        temporary.chmod(0o755)
         write = classification.write if kind == "classification" else detection.write
-        write(own / LAYOUTS[kind], step=step)
-        files, size = _held(own)
-        write_json(own / WHOLE, {"files": files, "bytes": size})
-        _put(own, place)
+        write(temporary / LAYOUTS[kind], step=step)
+        files, size = _contents(temporary)
+        write_json(temporary / WHOLE, {"files": files, "bytes": size})
+        _put(temporary, place)
     finally:
-        shutil.rmtree(own, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _put(own: Path, place: Path) -> None:
-    """Rename a whole set into its place, unless another run put one there in the meantime."""
+def _put(temporary: Path, place: Path) -> None:
+    """Rename a complete set to its place, unless another run has put one there."""
     while not _whole(place):
         try:
-            own.rename(place)
+            temporary.rename(place)
         except OSError:
             if not place.exists():
                 raise
-            # a damaged one: out of the way, under a name that nobody reads
+            # move a damaged set to a name that no run reads
             aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
             try:
                 place.rename(aside / "damaged")
@@ -105,15 +110,15 @@ def _put(own: Path, place: Path) -> None:
 
 def _whole(place: Path) -> bool:
     try:
-        said = json.loads((place / WHOLE).read_bytes())
+        record = json.loads((place / WHOLE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    files, size = _held(place)
-    return bool(said == {"files": files, "bytes": size})
+    files, size = _contents(place)
+    return bool(record == {"files": files, "bytes": size})
 
 
-def _held(place: Path) -> tuple[int, int]:
-    """How many files the set in a place has, and their bytes in total."""
+def _contents(place: Path) -> tuple[int, int]:
+    """The number of files of a set, and their total bytes."""
     sizes = [
         os.stat(os.path.join(folder, name)).st_size
         for folder, _, names in os.walk(place)
@@ -124,11 +129,11 @@ def _held(place: Path) -> tuple[int, int]:
 
 
 def _clear(place: Path) -> None:
-    """Delete what runs left that were killed a while ago."""
-    for left in place.parent.glob(f".{place.name}.*"):
+    """Delete the temporary folders of runs that were killed a while ago."""
+    for folder in place.parent.glob(f".{place.name}.*"):
         try:
-            old = time.time() - left.stat().st_mtime > ABANDONED
+            old = time.time() - folder.stat().st_mtime > ABANDONED
         except OSError:
             continue
         if old:
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""Where the sample's randomness comes from: one seed for each picture, and which seeds are for training.
+"""The random numbers of the sample: a seed for each picture, and the range of seeds for training.
 
-Pictures are drawn with IEEE additions, multiplications, divisions and integers only, none of which two machines round
-differently; sines and fused operations are avoided.
+Pictures are drawn with integers and IEEE additions, multiplications and divisions only, which all machines round alike;
+sines and fused operations are avoided.
 """
 
 from __future__ import annotations
@@ -12,23 +12,21 @@ from numpy.random import PCG64, Generator
 from cspbench.errors import UsageError
 
 HELD_OUT = 10_000_000
-"""The first seed of the held-out pictures; pictures to train on have the seeds from 0 to HELD_OUT - 1."""
+"""The first seed of the held-out pictures; training pictures have seeds from 0 to HELD_OUT - 1."""
 
 Direction = tuple[float, float]
 """A unit vector: cosine and sine of an angle."""
 
 
 def generator(seed: int) -> Generator:
-    """The generator of the picture with that seed; raises `UsageError` for a negative one."""
+    """The generator of the picture with this seed. Raises `UsageError` for a negative seed."""
     if seed < 0:
-        raise UsageError(
-            "usage.negative-seed", "seeds are not negative", found=str(seed), remedy="Give a seed of 0 or more"
-        )
+        raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Use a seed of 0 or more")
     return Generator(PCG64(seed))
 
 
 def between(random: Generator, low: float, high: float) -> float:
-    """A number from `low` to `high`."""
+    """A random number from `low` to `high`."""
     return low + (high - low) * float(random.random())
 
 
@@ -38,7 +36,7 @@ def chance(random: Generator, probability: float) -> bool:
 
 
 def direction(random: Generator) -> Direction:
-    """Any direction, by rational points of the circle: no sine is computed."""
+    """A random direction, from rational points of the circle instead of sines."""
     t = float(random.random())
     cosine, sine = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
     quarters = ((cosine, sine), (-sine, cosine), (-cosine, -sine), (sine, -cosine))
@@ -46,6 +44,6 @@ def direction(random: Generator) -> Direction:
 
 
 def choice(random: Generator, shares: tuple[int, ...]) -> int:
-    """One of the places of `shares`, with chances as they say."""
-    at = int(random.integers(sum(shares)))
-    return int(np.searchsorted(np.cumsum(shares), at, side="right"))
+    """A random index of `shares`, with probabilities in proportion to them."""
+    number = int(random.integers(sum(shares)))
+    return int(np.searchsorted(np.cumsum(shares), number, side="right"))

@@ -1,6 +1,7 @@
-"""The shapes of the sample as sets of points, and which share of each pixel a shape covers.
+"""The shapes of the sample as sets of points, and the share of each pixel that a shape covers.
 
-A shape is where a function of (u, v) is true; it reaches from -1 to 1 along u and lies within `REACH` of the origin.
+A shape is the set of points (u, v) for which a function is true; it extends from -1 to 1 along u and lies within
+`REACH` of the origin.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Counts = NDArray[np.int64]
 Inside = Callable[[Floats, Floats], Mask]
 
 SAMPLES = 3
-"""Points along each side of a pixel at which a shape is looked up."""
+"""Points along each side of a pixel at which a shape is evaluated."""
 POINTS = SAMPLES * SAMPLES
 REACH = 1.1
 ROOT3 = 1.7320508075688772
@@ -31,7 +32,7 @@ PENTAGON = (
 )
 """The corners of a regular pentagon in the unit circle."""
 PENTAGRAM = 0.30901699437494745
-"""How far from the centre the five lines of a pentagram lie whose tips are on the unit circle."""
+"""Distance from the centre of the five lines of a pentagram with its tips on the unit circle."""
 
 
 def disc(u: Floats, v: Floats) -> Mask:
@@ -41,7 +42,7 @@ def disc(u: Floats, v: Floats) -> Mask:
 
 
 def ring(u: Floats, v: Floats) -> Mask:
-    """The unit disc without one of half the radius."""
+    """The unit disc without a disc of half its radius."""
     square = u * u + v * v
     inside: Mask = (square <= 1) & (square >= 0.25)
     return inside
@@ -60,21 +61,21 @@ def triangle(u: Floats, v: Floats) -> Mask:
 
 
 def star(u: Floats, v: Floats) -> Mask:
-    """The five-pointed star in the unit circle: its points lie on the inner side of four of its five lines."""
+    """The five-pointed star in the unit circle: points on the inner side of at least four of its five lines."""
     sides = [u * x + v * y >= -PENTAGRAM for x, y in PENTAGON]
     inside: Mask = np.sum(sides, axis=0) >= 4
     return inside
 
 
 def cross(u: Floats, v: Floats) -> Mask:
-    """Two bars of length 2 and width 0.6, one across the other."""
+    """Two crossed bars of length 2 and width 0.6."""
     across, down = np.abs(u), np.abs(v)
     inside: Mask = (np.minimum(across, down) <= 0.3) & (np.maximum(across, down) <= 1)
     return inside
 
 
 def crescent(u: Floats, v: Floats) -> Mask:
-    """The unit disc without a smaller one that is moved to a side."""
+    """The unit disc without a smaller disc at its side."""
     aside = u - 0.55
     inside: Mask = (u * u + v * v <= 1) & (aside * aside + v * v >= 0.64)
     return inside
@@ -94,7 +95,7 @@ def arrow(u: Floats, v: Floats) -> Mask:
 
 
 SHAPES: dict[str, Inside] = {
-    each.__name__: each for each in (disc, ring, square, triangle, star, cross, crescent, bar, arrow)
+    shape.__name__: shape for shape in (disc, ring, square, triangle, star, cross, crescent, bar, arrow)
 }
 
 
@@ -107,34 +108,32 @@ class Window(NamedTuple):
     bottom: int
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The part of an image (H, W, ...) that lies in it."""
+        """The part of an image (H, W, ...) inside the window."""
         return array[self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A shape where it is to be drawn; lengths in pixels, the corner of the image at (0, 0), its first pixel's centre
-    at (0.5, 0.5).
-    """
+    """A shape with its position and size in pixels; the centre of an image's first pixel is (0.5, 0.5)."""
 
     shape: str
     x: float
     y: float
     radius: float
-    """Half of its length along u."""
+    """Half of the length along u."""
     aspect: float = 1.0
-    """Its scale along v, as a share of that along u."""
+    """The scale along v relative to that along u."""
     turned: Direction = (1.0, 0.0)
 
     def window(self, width: int, height: int) -> Window:
-        """The pixels of an image that it can touch."""
+        """The pixels of an image that the shape can touch."""
         reach = self.radius * REACH + 1
         left, top = max(0, floor(self.x - reach)), max(0, floor(self.y - reach))
         right, bottom = min(width, ceil(self.x + reach)), min(height, ceil(self.y + reach))
         return Window(left, top, max(left, right), max(top, bottom))
 
     def points(self, window: Window) -> tuple[Floats, Floats]:
-        """How far right and below of the centre the points of the window's pixels lie: (1, 3 W) and (3 H, 1)."""
+        """Offsets to the right and down from the centre of the points of the window's pixels: (1, 3 W) and (3 H, 1)."""
         columns = np.arange(window.left * SAMPLES, window.right * SAMPLES)
         rows = np.arange(window.top * SAMPLES, window.bottom * SAMPLES)
         right = (2 * columns + 1) / (2 * SAMPLES) - self.x
@@ -142,7 +141,7 @@ class Outline:
         return right[None, :], down[:, None]
 
     def inside(self, window: Window) -> Mask:
-        """Which points of the window's pixels it covers, (3 H, 3 W)."""
+        """Whether the shape covers each point of the window's pixels, (3 H, 3 W)."""
         right, down = self.points(window)
         cosine, sine = self.turned
         u = (right * cosine + down * sine) / self.radius
@@ -151,7 +150,7 @@ class Outline:
 
 
 def per_pixel(points: Mask) -> Counts:
-    """How many of the points of each pixel are true: (3 H, 3 W) to (H, W), from 0 to 9."""
+    """The number of true points of each pixel: (3 H, 3 W) to (H, W), from 0 to 9."""
     bits = points.view(np.uint8)
     rows = bits[0::SAMPLES] + bits[1::SAMPLES] + bits[2::SAMPLES]
     counts: Counts = (rows[:, 0::SAMPLES] + rows[:, 1::SAMPLES] + rows[:, 2::SAMPLES]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The textures of the sample: where a shape has its second colour."""
+"""The textures of the sample, each the set of points of a shape that have its second colour."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cspbench.sample.seeds import Direction, between, direction
 from cspbench.sample.shapes import Floats, Mask
 
 Pattern = Callable[[Floats, Floats], Mask]
-"""Of coordinates in periods of the texture."""
+"""Whether points have the second colour, from coordinates in periods of the texture."""
 
 
 def plain(u: Floats, v: Floats) -> Mask:
@@ -27,7 +27,7 @@ def striped(u: Floats, v: Floats) -> Mask:
 
 
 def checked(u: Floats, v: Floats) -> Mask:
-    """A chessboard of fields half a period wide."""
+    """A chessboard of squares half a period wide."""
     second: Mask = (u % 1 < 0.5) ^ (v % 1 < 0.5)
     return second
 
@@ -44,7 +44,7 @@ TEXTURES: dict[str, Pattern] = {each.__name__: each for each in (plain, striped,
 
 @dataclass(frozen=True)
 class Texture:
-    """A texture as it lies on a shape."""
+    """A texture with its position on a shape."""
 
     pattern: str
     period: float = 8.0
@@ -54,14 +54,14 @@ class Texture:
     """Periods from the shape's centre."""
 
     def second(self, right: Floats, down: Floats) -> Mask:
-        """Where the second colour is, of points given in pixels from the shape's centre."""
+        """Whether points have the second colour; their coordinates are in pixels from the shape's centre."""
         cosine, sine = self.turned
         u = (right * cosine + down * sine) / self.period + self.shift[0]
         v = (down * cosine - right * sine) / self.period + self.shift[1]
         return TEXTURES[self.pattern](u, v)
 
 
-def drawn(random: Generator, pattern: str, smallest: float, largest: float) -> Texture:
-    """A texture with a period from `smallest` to `largest` pixels, turned and shifted at random."""
+def random_texture(random: Generator, pattern: str, smallest: float, largest: float) -> Texture:
+    """A texture with a period from `smallest` to `largest` pixels, rotated and shifted at random."""
     period = between(random, smallest, largest)
     return Texture(pattern, period, direction(random), (float(random.random()), float(random.random())))

@@ -143,6 +143,12 @@ def wanted(model: str) -> Wanted:
     return Wanted(best.file or file_names(model)[0], best.size, best.status)
 
 
+def looked_for(model: str | None) -> str | None:
+    """The first file name that `find` tries for a model whose file was never released, None for other models."""
+    file = None if model is None else wanted(model)
+    return file.name if file is not None and file.status == "never-released" else None
+
+
 def folder_of_weights() -> Path | None:
     """The folder that `$CSPBENCH_WEIGHTS` names, None if it is not set; `WeightsError` if it does not exist."""
     folder = os.environ.get(VARIABLE)

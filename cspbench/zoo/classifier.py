@@ -1,4 +1,4 @@
-"""The ImageNet classifiers that the networks end in."""
+"""Classification heads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ CLASSES = 1000
 
 
 def classifier(b: Builder, *, classes: int = CLASSES, pool_first: bool = True) -> int:
-    """Append the mean of each channel, a linear 1x1 with bias to the classes, and softmax.
+    """Append global average pooling, a linear 1x1 with bias to the classes, and softmax.
 
-    The older files classify every pixel and then average (`pool_first` False): the same scores, more operations.
+    Older files classify every pixel and then average (`pool_first` False): the same logits with more operations.
     """
     if pool_first:
         b.avgpool()
@@ -21,6 +21,6 @@ def classifier(b: Builder, *, classes: int = CLASSES, pool_first: bool = True) -
 
 
 def logits(b: Builder, *, classes: int = CLASSES) -> int:
-    """Append the mean of each channel and a linear 1x1 with bias: a head without softmax, as torch's networks have."""
+    """Append global average pooling and a linear 1x1 with bias, without softmax, as in torch networks."""
     b.avgpool()
     return b.conv(classes, activation="linear", batch_normalize=False)

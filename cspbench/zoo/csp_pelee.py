@@ -1,8 +1,8 @@
-"""PeleeNet made cross stage partial.
+"""CSPPeleeNet: PeleeNet with cross stage partial stages.
 
-Sources: CSPNet (arXiv 1911.11929), whose Figure 7 draws the operations of every layer of this network beside
-PeleeNet's; each layer below is the one of Pelee's that fits its bar. The base is 64 wide, not Pelee's 32, so that every
-stage doubles the width, and the stages have other depths.
+Sources: CSPNet (arXiv 1911.11929), whose Figure 7 plots the operations of every layer of this network and of PeleeNet;
+each layer below is the layer of PeleeNet that matches its bar. The base is 64 wide, not 32 as in PeleeNet, so that
+every stage doubles the width, and the stages have other depths.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def csp_stage(
     activation: str,
     layer: DenseLayer = two_way,
 ) -> tuple[int, int]:
-    """A stage over `width` channels up to its concatenation; returns that and how many channels it has.
+    """A stage over `width` channels up to its concatenation; returns that layer and its channels.
 
-    Only part 2 enters the dense block. The first transition mixes what the block gathered; the second one, which mixes
-    both parts, is the trunk's to place.
+    Only part 2 enters the dense block. The first transition mixes the block's output; the trunk places the second,
+    which mixes both parts.
     """
     part1 = round(gamma * width)
     part2 = width - part1
@@ -48,14 +48,14 @@ def csppelee_trunk(
 ) -> tuple[int, int, int]:
     """Append CSPPeleeNet without its classifier; the last maps with strides 8, 16 and 32.
 
-    The second transition stands behind the pool, where it costs a quarter; the last stage has no pool.
+    The second transition follows the pool, where it costs a quarter; the last stage has no pool.
     """
     stem(b, activation=activation, pooled=STEM)
     width, ends = BASE, []
-    for at, stage in enumerate(STAGES):
-        if at:
+    for index, stage in enumerate(STAGES):
+        if index:
             b.maxpool(2)
-            b.conv(width, activation=activation)  # transition 2 of the stage before
+            b.conv(width, activation=activation)  # transition 2 of the previous stage
         end, width = csp_stage(b, width, stage, gamma=gamma, activation=activation, layer=layer)
         ends.append(end)
     transition2 = b.conv(width, activation=activation)

@@ -1,7 +1,7 @@
 """CSPResNet-10.
 
-Sources: CSPNet (arXiv 1911.11929). No file was published; of 660,960 designs in the authors' habits, without exceptions
-for a first or last stage, this is the only one that carries both published totals.
+Sources: CSPNet (arXiv 1911.11929). No file was published; of 660,960 designs in the authors' style, without exceptions
+for a first or last stage, only this one has both published totals.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from cspbench.zoo.model import register
 from cspbench.zoo.resnet import basic, stem
 
 PARTIALS = (64, 64, 128, 256)
-"""Filters of each part: half the stage's, save that the first stage is not halved, as in the authors' other files."""
+"""Filters of each part: half of the stage's, but all in the first stage, as in the authors' other files."""
 
 
 def cross_stage(b: Builder, filters: int, *, stride: int) -> int:
-    """ResNet-10's stage of one basic block, cross stage partial; both parts halve the map for themselves.
+    """A cross stage partial stage of one basic block; each part halves the map separately.
 
-    There is no bottleneck to save, so part 2 narrows in the block's first 3x3.
+    Without a bottleneck, part 2 narrows in the first 3x3 of the block.
     """
     entry = b.last
     part1 = b.conv(filters)
@@ -37,7 +37,7 @@ def csresnet10() -> Network:
     """CSPResNet-10."""
     b = Builder("csresnet10")
     stem(b, "leaky")
-    for at, filters in enumerate(PARTIALS):
-        cross_stage(b, filters, stride=2 if at else 1)
+    for index, filters in enumerate(PARTIALS):
+        cross_stage(b, filters, stride=2 if index else 1)
     classifier(b)
     return b.network()

@@ -1,8 +1,8 @@
-"""Darknet Reference, DarkNet-53, and DarkNet-53 made cross stage partial: CSPDarkNet-53 and its Elastic variant.
+"""Darknet Reference, DarkNet-53, and its cross stage partial forms: CSPDarkNet-53 and CSPDarkNet-53-Elastic.
 
 Sources: the Darknet Reference model (pjreddie.com/darknet/imagenet), DarkNet-53 (YOLOv3, arXiv 1804.02767), CSPNet
-(arXiv 1911.11929), ELASTIC (arXiv 1812.05262), and the cfg files of WongKinYiu/CrossStagePartialNetworks, which these
-networks equal layer by layer.
+(arXiv 1911.11929), ELASTIC (arXiv 1812.05262), and the cfg files of WongKinYiu/CrossStagePartialNetworks, to which
+these networks are equal layer by layer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))
 """Filters and residual blocks of DarkNet-53's five stages, at strides 2 to 32."""
 
 PARTIALS = (64, 64, 128, 256, 512)
-"""Filters of each part of CSPDarkNet-53's stages: half the stage's, save that the published first one is not halved."""
+"""Filters of each part of CSPDarkNet-53's stages: half of the stage's, but all in the first stage, as published."""
 
 
 def residual(b: Builder, filters: int, bottleneck: int, activation: str) -> int:
-    """DarkNet-53's block: a 1x1 to the bottleneck, a 3x3 back, and the addition, which has no activation."""
+    """DarkNet-53's block: a 1x1 to the bottleneck, a 3x3 back, and the addition, without activation."""
     entry = b.last
     b.conv(bottleneck, activation=activation)
     b.conv(filters, 3, activation=activation)
@@ -33,9 +33,9 @@ def residual(b: Builder, filters: int, bottleneck: int, activation: str) -> int:
 
 
 def elastic_residual(b: Builder, filters: int, bottleneck: int, activation: str) -> int:
-    """The "-Elastic" block: half of the channels pass at full, the other half at half resolution.
+    """The "-Elastic" block: half of the channels at full resolution, the other half at half resolution.
 
-    Neither half narrows inside, so `bottleneck`, which a residual block would need, is not used.
+    Neither half has a bottleneck, so `bottleneck` is not used.
     """
     entry, half = b.last, filters // 2
     b.route(entry, groups=2, group_id=0)
@@ -61,10 +61,10 @@ def stage(b: Builder, filters: int, depth: int, *, activation: str = "leaky") ->
 def csp_stage(
     b: Builder, filters: int, depth: int, *, partial: int, activation: str = "leaky", block: Block = residual
 ) -> int:
-    """The same stage, cross stage partial: only `partial` channels pass through the blocks (CSPNet, section 3).
+    """The cross stage partial form of `stage`: only `partial` channels pass through the blocks (CSPNet, section 3).
 
-    Part 1 goes round the blocks and part 2 through them; each has a 1x1 of its own on the halved map in place of a
-    slice. A 1x1 transition follows the blocks and another the concatenation. The bottlenecks keep their width.
+    Part 1 bypasses the blocks; instead of a slice, each part has a 1x1 on the halved map. A 1x1 transition follows the
+    blocks and another the concatenation. The bottlenecks keep their width.
     """
     entry = b.conv(filters, 3, stride=2, activation=activation)
     part1 = b.conv(partial, activation=activation)
@@ -78,14 +78,14 @@ def csp_stage(
 
 
 def darknet53_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
-    """Append DarkNet-53 without its classifier; the last layers of the stages with strides 8, 16 and 32."""
+    """Append DarkNet-53 without its classifier; returns the last layers of the stages with strides 8, 16 and 32."""
     b.conv(32, 3, activation=activation)
     *_, c3, c4, c5 = [stage(b, filters, depth, activation=activation) for filters, depth in STAGES]
     return c3, c4, c5
 
 
 def csdarknet53_trunk(b: Builder, activation: str = "leaky", *, block: Block = residual) -> tuple[int, int, int]:
-    """Append CSPDarkNet-53 without its classifier: DarkNet-53 with every stage cross stage partial."""
+    """Append CSPDarkNet-53 without its classifier; returns the same as `darknet53_trunk`."""
     b.conv(32, 3, activation=activation)
     *_, c3, c4, c5 = [
         csp_stage(b, filters, depth, partial=partial, activation=activation, block=block)
@@ -96,7 +96,7 @@ def csdarknet53_trunk(b: Builder, activation: str = "leaky", *, block: Block = r
 
 @register("darknet")
 def darknet() -> Network:
-    """Darknet Reference (darknet.cfg): 3x3 convolutions that double from 16 to 1024 filters, a 2x2 max pool between."""
+    """Darknet Reference (darknet.cfg): 3x3 convolutions of 16 to 1024 filters with 2x2 max pools between them."""
     b = Builder("darknet", (3, 256, 256))
     b.conv(16, 3)
     for filters in (32, 64, 128, 256, 512, 1024):
@@ -119,7 +119,7 @@ def darknet53() -> Network:
 @register("csdarknet53-gamma", name="csdarknet53-gamma")
 @register("csdarknet53-omega", "mish", "csdarknet53-omega")
 def csdarknet53(activation: str = "leaky", name: str = "csdarknet53") -> Network:
-    """CSPDarkNet-53 (csdarknet53.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
+    """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish."""
     b = Builder(name)
     csdarknet53_trunk(b, activation)
     classifier(b)

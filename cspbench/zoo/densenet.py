@@ -1,8 +1,8 @@
-"""DenseNet-201 as Darknet has it.
+"""Darknet's DenseNet-201.
 
-Sources: DenseNet (arXiv 1608.06993) and the cfg files of WongKinYiu/CrossStagePartialNetworks, which these networks
-equal layer by layer. Darknet's DenseNet is not the paper's: every convolution is followed by its batch normalisation
-and a leaky ReLU instead of preceded by them, and all pooling between the blocks is by maximum.
+Sources: DenseNet (arXiv 1608.06993) and the cfg files of WongKinYiu/CrossStagePartialNetworks, to which these networks
+are equal layer by layer. Darknet's DenseNet differs from the paper's: batch normalisation and a leaky ReLU follow each
+convolution instead of preceding it, and the pools between the blocks are max pools.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ BLOCKS = (6, 12, 48, 32)
 TRANSITIONS = (128, 256, 512)
 """Filters of the transitions between the blocks.
 
-The first two halve their channels, as the paper does; the third takes 1792 to 512, not 896: the published files' oddity
-(512 halves the 1024 channels of DenseNet-121's third block).
+The first two halve their channels, as in the paper; the third reduces 1792 to 512 instead of 896, a peculiarity of the
+published files (512 is half of the 1024 channels of DenseNet-121's third block).
 """
 
 
 def dense_layer(b: Builder, growth: int, activation: str) -> int:
-    """A 1x1 to four times the growth and a 3x3 to the growth, put before all that the layer read."""
+    """A 1x1 to four times the growth and a 3x3 to the growth, concatenated before the layer's input."""
     entry = b.last
     b.conv(4 * growth, activation=activation)
     new = b.conv(growth, 3, activation=activation)
@@ -32,14 +32,14 @@ def dense_layer(b: Builder, growth: int, activation: str) -> int:
 
 
 def dense_block(b: Builder, depth: int, *, growth: int = 32, activation: str = "leaky") -> int:
-    """`depth` dense layers: the channels grow by `depth * growth`."""
+    """`depth` dense layers, which add `depth * growth` channels."""
     for _ in range(depth):
         dense_layer(b, growth, activation)
     return b.last
 
 
 def transition(b: Builder, filters: int, *, activation: str = "leaky") -> int:
-    """A 1x1 that narrows what a dense block has gathered, then a map of half the size."""
+    """A 1x1 that narrows the output of a dense block, and a max pool that halves the map."""
     b.conv(filters, activation=activation)
     return b.maxpool(2)
 
@@ -56,7 +56,7 @@ def densenet201_trunk(b: Builder, *, activation: str = "leaky") -> int:
 
 
 def dense_classifier(b: Builder, classes: int = 1000) -> int:
-    """Append Darknet's older ImageNet head: a 1x1 with bias at every place of the map, and only then their mean."""
+    """Append Darknet's older ImageNet head: a 1x1 with bias on every pixel, and then the mean."""
     b.conv(classes, activation="linear", batch_normalize=False)
     b.avgpool()
     return b.softmax()
@@ -64,7 +64,7 @@ def dense_classifier(b: Builder, classes: int = 1000) -> int:
 
 @register("densenet201")
 def densenet201() -> Network:
-    """DenseNet-201 (densenet201.cfg), with the [cost] layer that Darknet's files ended in at the time."""
+    """DenseNet-201 (densenet201.cfg), with the final [cost] layer of Darknet's files of the time."""
     b = Builder("densenet201", (3, 256, 256))
     densenet201_trunk(b)
     b.add(Loss(sources=(dense_classifier(b),)))
@@ -73,7 +73,7 @@ def densenet201() -> Network:
 
 @register("icfg-densenet201-leaky")
 def icfg_densenet201_leaky() -> Network:
-    """The activation comparison's DenseNet-201 with leaky ReLU (icfg/densenet201-leaky.cfg): no [cost], else equal."""
+    """DenseNet-201 of the activation comparison (icfg/densenet201-leaky.cfg): the same without [cost]."""
     b = Builder("icfg-densenet201-leaky", (3, 256, 256))
     densenet201_trunk(b)
     dense_classifier(b)

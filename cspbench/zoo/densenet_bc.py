@@ -2,8 +2,8 @@
 
 Sources: DenseNet (arXiv 1608.06993) and SparseNet (1801.05895) for the first, ELASTIC (1812.05262, allenai/elastic) for
 DenseNet-201+Elastic; CSPDenseNet-201+Elastic was never described and is a stand-in. They were published as torch and
-TensorFlow networks: a convolution has neither bias nor a batch normalisation of its own, since every later layer
-normalises the whole concatenation again.
+TensorFlow networks: convolutions have no bias and no batch normalisation, since every later layer normalises the whole
+concatenation again.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ class DenseLayer(Protocol):
     """A layer of a dense block."""
 
     def __call__(self, b: Builder, *, low: bool) -> int:
-        """Append it, with a path at half resolution if it has one and `low` asks for it; returns the new channels."""
+        """Append the layer, with `low` also its path at half resolution, if any; returns the new channels."""
 
 
 def normalised(b: Builder) -> int:
-    """Batch normalisation and ReLU, ahead of a convolution."""
+    """Batch normalisation and ReLU, before a convolution."""
     b.batchnorm()
     return b.activation("relu")
 
 
 def bare(b: Builder, filters: int, size: int = 1) -> int:
-    """A convolution and nothing else."""
+    """A convolution without bias, batch normalisation and activation."""
     return b.conv(filters, size, activation="linear", batch_normalize=False, bias=False)
 
 
 def plain_layer(b: Builder, *, low: bool = False) -> int:
     """DenseNet-BC's layer: a 1x1 to four times the growth and a 3x3 to the growth, each on a normalised map."""
     normalised(b)
-    b.conv(4 * GROWTH, activation="relu")  # its batch norm and ReLU are those ahead of the 3x3
+    b.conv(4 * GROWTH, activation="relu")  # its batch norm and ReLU are those before the 3x3
     return bare(b, GROWTH, 3)
 
 
 def elastic_layer(b: Builder, *, low: bool) -> int:
-    """ELASTIC's layer: two half-wide ones on one normalised map, the second at half resolution; their sum is new."""
+    """ELASTIC's layer: two half-wide layers on one normalised map, the second at half resolution; returns their sum."""
     entry = normalised(b)
     b.conv(2 * GROWTH, activation="relu")
     full = bare(b, GROWTH, 3)
@@ -61,7 +61,7 @@ def elastic_layer(b: Builder, *, low: bool) -> int:
 
 
 def dense_block(b: Builder, depth: int, layer: DenseLayer, *, low: bool) -> int:
-    """`depth` layers, each reading all before it and the block's input."""
+    """`depth` layers, each reading the block's input and all earlier layers."""
     for _ in range(depth):
         entry = b.last
         b.route(entry, layer(b, low=low))
@@ -69,28 +69,28 @@ def dense_block(b: Builder, depth: int, layer: DenseLayer, *, low: bool) -> int:
 
 
 def stem(b: Builder) -> int:
-    """The 7x7/2 convolution and the overlapping max pool that bring an image to stride 4."""
+    """A 7x7/2 convolution and an overlapping max pool, to stride 4."""
     b.conv(STEM, 7, stride=2, activation="relu")
     return b.maxpool(3, 2)
 
 
 def transition(b: Builder, filters: int) -> int:
-    """A 1x1 on a normalised map; the pools between the blocks are averages."""
+    """A 1x1 on a normalised map."""
     normalised(b)
     return bare(b, filters)
 
 
 def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
-    """DenseNet-BC: transitions halve what their block gathered; the layers of the last block have no low path."""
+    """DenseNet-BC: transitions halve the channels; layers of the last block have no path at half resolution."""
     b = Builder(name, (3, 224, 224))
     stem(b)
     width = STEM
-    for at, depth in enumerate(depths):
-        if at:
+    for index, depth in enumerate(depths):
+        if index:
             width //= 2
             transition(b, width)
             b.local_avgpool(2)
-        dense_block(b, depth, layer, low=at < len(depths) - 1)
+        dense_block(b, depth, layer, low=index < len(depths) - 1)
         width += depth * GROWTH
     normalised(b)
     logits(b)
@@ -99,7 +99,7 @@ def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
 
 @register("densenet264-32")
 def densenet264_32() -> Network:
-    """DenseNet-264-32: DenseNet-264's third block with a fourth of 32 layers, where DenseNet-264 has 48."""
+    """DenseNet-264-32: DenseNet-264 with a fourth block of 32 layers instead of 48."""
     return densenet("densenet264-32", (6, 12, 64, 32), plain_layer)
 
 
@@ -114,11 +114,11 @@ def densenet201_plus_elastic() -> Network:
 
 
 def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last: bool) -> int:
-    """A stage over `width` channels with a dense block on part 2 alone; returns how many channels it ends in.
+    """A stage over `width` channels with a dense block on part 2; returns the number of its output channels.
 
-    Fused last: behind the pool the only transition mixes what the block gathered, to bring both parts together to half
-    of what they had, and part 1 is concatenated as it was. The `last` stage has neither pool nor low path, and halves
-    nothing.
+    "Fusion last": after the pool, the only transition reduces the block's output so that both parts together have half
+    of their channels, and part 1 is concatenated unchanged. The `last` stage has no pool and no path at half
+    resolution, and does not halve the channels.
     """
     part1 = round(gamma * width)
     bypass, _ = sliced_parts(b, gamma)
@@ -136,12 +136,12 @@ def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last:
 
 @register("cspdensenet201-plus-elastic")
 def cspdensenet201_plus_elastic(gamma: float = GAMMA) -> Network:
-    """A stand-in for CSPDenseNet-201+Elastic: the same layers on a part of each stage's channels, fused last."""
+    """A stand-in for CSPDenseNet-201+Elastic: the same layers on part of each stage's channels, with fusion last."""
     b = Builder("cspdensenet201-plus-elastic", (3, 224, 224))
     stem(b)
     width = STEM
-    for at, depth in enumerate(ELASTIC_DEPTHS):
-        width = csp_stage(b, width, depth, gamma=gamma, last=at == len(ELASTIC_DEPTHS) - 1)
+    for index, depth in enumerate(ELASTIC_DEPTHS):
+        width = csp_stage(b, width, depth, gamma=gamma, last=index == len(ELASTIC_DEPTHS) - 1)
     normalised(b)
     logits(b)
     return b.network()

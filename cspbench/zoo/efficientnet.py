@@ -1,9 +1,9 @@
-"""EfficientNet-B0 as Darknet has it, and the official one as timm has it.
+"""Darknet's EfficientNet-B0, and the official one from timm.
 
 Sources: EfficientNet (arXiv 1905.11946); enetb0.cfg of WongKinYiu/CrossStagePartialNetworks and timm's efficientnet_b0
-(PyTorch Image Models), which these networks equal layer by layer. The file takes filters, depths and kernel sizes from
-EfficientNet-B0, but the expanded widths (6 x 16, 24, 32, 64, 96, 160) and the places of the strides are those of the
-MobileNet-v2 published beside it.
+(PyTorch Image Models), to which these networks are equal layer by layer. The file has the filters, depths and kernel
+sizes of EfficientNet-B0, but the expanded widths (6 x 16, 24, 32, 64, 96, 160) and the strides of the MobileNet-v2
+published with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEM = 32
 
 
 class Stage(NamedTuple):
-    """A run of blocks of equal filters and kernel size; the first block takes the stride."""
+    """A run of blocks with equal filters and kernel size; the first block has the stride."""
 
     filters: int
     depth: int
@@ -40,7 +40,7 @@ STAGES = (
 
 
 class Inner(NamedTuple):
-    """The widths inside a block: the depthwise convolution's and the squeezed vector's."""
+    """Inner widths of a block: of the depthwise convolution and of the squeezed vector."""
 
     expanded: int
     squeeze: int
@@ -55,15 +55,15 @@ INNER = {
     112: Inner(expanded=576, squeeze=32),
     192: Inner(expanded=960, squeeze=64),
 }
-"""The widths inside a block, by the channels that it reads.
+"""Inner widths of a block by its input channels.
 
-The squeeze is the paper's, a quarter of the channels read, raised to a multiple of 8; but 16 instead of 8 in the block
-that reads 16 channels and 64 instead of 48 in those that read 192: the published file's oddity.
+The squeeze is a quarter of the input channels, as in the paper, rounded up to a multiple of 8; but 16 instead of 8 for
+16 input channels and 64 instead of 48 for 192, a peculiarity of the published file.
 """
 
 
 EXPANSION = 6
-"""Of the official network; enetb0.cfg's is in INNER."""
+"""Expansion of the official network; that of enetb0.cfg is in INNER."""
 
 
 def squeeze_excite(b: Builder, filters: int, squeeze: int) -> int:
@@ -85,16 +85,15 @@ def mobile_block(
     inner: Inner | None = None,
     dropout: float | None = None,
 ) -> int:
-    """MBConv: from `width` channels wide, a depthwise convolution, squeeze and excitation, down to `filters`.
+    """MBConv: expansion of `width` channels, a depthwise convolution, squeeze and excitation, projection to `filters`.
 
-    Widths inside come from the file's table unless given; given and no wider than the entry, they need no 1x1. The
-    block is added to its entry, after the dropout layer, if it has one, wherever the two have the same shape. Returns
-    the expanded map, the last one before the stride.
+    `inner` defaults to the file's widths; a given width equal to the entry's needs no 1x1. The block is added to its
+    entry, after any dropout, if their shapes are equal. Returns the expanded map, the last one before the stride.
     """
     entry = b.last
-    needs_none = inner is not None and inner.expanded == width
+    unexpanded = inner is not None and inner.expanded == width
     inner = inner or INNER[width]
-    expanded = entry if needs_none else b.conv(inner.expanded, activation="swish")
+    expanded = entry if unexpanded else b.conv(inner.expanded, activation="swish")
     b.conv(inner.expanded, size, stride=stride, groups=inner.expanded, activation="swish")
     squeeze_excite(b, inner.expanded, inner.squeeze)
     b.conv(filters, activation="linear")
@@ -106,9 +105,9 @@ def mobile_block(
 
 
 def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
-    """Append EfficientNet-B0 without its classifier; the last maps with strides 8, 16 and 32.
+    """Append EfficientNet-B0 without its classifier; returns the last maps with strides 8, 16 and 32.
 
-    The first two are the expansions inside the blocks that halve them.
+    The first two are the expanded maps inside the next blocks of stride 2.
     """
     b.conv(STEM, 3, stride=2, activation="swish")
     width, maps = STEM, []
@@ -136,12 +135,12 @@ def enetb0() -> Network:
 
 
 OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
-"""Of the official network's stages."""
+"""Strides of the official network's stages."""
 
 
 @register("timm/efficientnet_b0")
 def timm_efficientnet_b0() -> Network:
-    """The efficientnet_b0 of timm at its 224x224; 5,288,548 learnable parameters."""
+    """The efficientnet_b0 of timm at 224x224; 5,288,548 learnable parameters."""
     b = Builder("timm/efficientnet_b0", (3, 224, 224))
     b.conv(STEM, 3, stride=2, activation="swish")
     width = STEM

@@ -1,9 +1,8 @@
 """A stand-in for MixNet-M-GPU.
 
-Sources: MixNet (arXiv 1907.09595). AlexeyAB made the network for Darknet from MixNet-M by "decreasing groups" in its
-mixed depthwise convolutions; its cfg was not found. A log of it shows the number of layers, the last blocks and
-squeezed widths that are a share of the expanded ones; how many groups each convolution has is chosen here to carry the
-total.
+Sources: MixNet (arXiv 1907.09595). AlexeyAB derived the network for Darknet from MixNet-M by "decreasing groups" in its
+mixed depthwise convolutions; its cfg is not available. A log shows the number of layers, the last blocks, and squeezed
+widths in proportion to the expanded ones; the numbers of groups are chosen here to match the total.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from cspbench.zoo.model import register
 STEM = 24
 HEAD = 1536
 LARGEST_GROUP = 5
-"""Channels of a group in the mixed convolutions with swish: the largest divisor of a branch up to this."""
+"""Limit of channels per group in mixed convolutions with swish, which use the largest divisor of a branch."""
 
 
 class Stage(NamedTuple):
-    """A run of blocks; the first takes the stride. `squeeze` is the divisor of the expanded width, 0 for no gate."""
+    """A run of blocks; the first has the stride. `squeeze` divides the expanded width; 0 means no gate."""
 
     depth: int
     kernels: tuple[int, ...]
@@ -51,20 +50,20 @@ STAGES = (
 
 
 def mixed(b: Builder, width: int, kernels: tuple[int, ...], *, stride: int, activation: str) -> int:
-    """MixConv: equal slices of `width` channels, each through grouped convolutions of its own kernel size."""
+    """MixConv: equal slices of `width` channels, each with a grouped convolution of another kernel size."""
     entry, branch = b.last, width // len(kernels)
     largest = LARGEST_GROUP if activation == "swish" else 1
     group = max(size for size in range(1, largest + 1) if branch % size == 0)
     outputs = []
-    for at, size in enumerate(kernels):
+    for index, size in enumerate(kernels):
         if len(kernels) > 1:
-            b.route(entry, groups=len(kernels), group_id=at)
+            b.route(entry, groups=len(kernels), group_id=index)
         outputs.append(b.conv(branch, size, stride=stride, groups=branch // group, activation=activation))
     return b.route(*reversed(outputs)) if len(outputs) > 1 else b.last
 
 
 def mix_block(b: Builder, width: int, stage: Stage, *, stride: int) -> int:
-    """An inverted residual with mixed convolutions; the first block keeps a 1x1 although it widens nothing."""
+    """An inverted residual with mixed convolutions; the first block keeps its 1x1 of expansion 1."""
     entry, expanded = b.last, width * stage.expansion
     b.conv(expanded, groups=stage.expand_groups, activation=stage.activation)
     mixed(b, expanded, stage.kernels, stride=stride, activation=stage.activation)

@@ -1,8 +1,8 @@
-"""MobileNet-v2, and MobileNet-v2 made cross stage partial.
+"""MobileNet-v2 and CSPMobileNet-v2.
 
 Sources: MobileNetV2 (arXiv 1801.04381), CSPNet (arXiv 1911.11929) and the cfg files of
-WongKinYiu/CrossStagePartialNetworks, which these networks equal layer by layer. The files use ReLU where the paper uses
-ReLU6, and keep a 1x1 in the first block, whose expansion of 1 needs none.
+WongKinYiu/CrossStagePartialNetworks, to which these networks are equal layer by layer. Unlike the paper, the files use
+ReLU instead of ReLU6, and keep a 1x1 in the first block, whose expansion is 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
 Runs = tuple[tuple[int, int], ...]
-"""Filters and number of blocks, for each run of equally wide blocks in a stage."""
+"""Filters and number of blocks of each run of equally wide blocks in a stage."""
 
 STEM = 32
 """Filters of the first convolution."""
@@ -29,31 +29,31 @@ STAGES: tuple[tuple[int, int, Runs], ...] = (
 )
 """Stride, expansion and runs of each stage.
 
-The last halving but one stands before the blocks of 96, where the paper has it before those of 64: the published files'
-oddity.
+The second to last stride of 2 is at the blocks of 96 filters, but in the paper at those of 64: a peculiarity of the
+published files.
 """
 
 
 class Stage(Protocol):
-    """A kind of stage."""
+    """A type of stage."""
 
     def __call__(self, b: Builder, width: int, runs: Runs, *, stride: int, expansion: int) -> int:
-        """Append a stage after blocks of `width` filters; returns the filters of its own last blocks."""
+        """Append a stage after blocks of `width` filters; returns the filters of its last blocks."""
         ...
 
 
 def depthwise(b: Builder, groups: int, stride: int = 1, *, multiplier: int = 1) -> int:
-    """A 3x3 with `multiplier` filters for each of `groups` equal parts of the channels, commonly one channel each."""
+    """A 3x3 in `groups` groups, usually of one channel, with `multiplier` filters per group."""
     return b.conv(groups * multiplier, 3, stride=stride, groups=groups, activation="relu")
 
 
 def inverted_residual(
     b: Builder, width: int, filters: int, *, stride: int = 1, expansion: int = 6, multiplier: int = 1
 ) -> int:
-    """MobileNet-v2's block: from `width` channels wide, through a depthwise 3x3, to `filters` with no activation.
+    """MobileNet-v2's block: expansion of `width` channels, a depthwise 3x3, and a linear projection to `filters`.
 
-    A `multiplier` of 2 leaves half of the expansion to the depthwise convolution. The block is added to its entry
-    wherever the two have the same shape.
+    With a `multiplier` of 2, half of the expansion happens in the depthwise convolution. The block is added to its
+    entry if their shapes are equal.
     """
     entry = b.last
     expanded = width * expansion // multiplier
@@ -64,7 +64,7 @@ def inverted_residual(
 
 
 def stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int, multiplier: int = 1) -> int:
-    """A stage of MobileNet-v2: its first block takes the stride."""
+    """A stage of MobileNet-v2; its first block has the stride."""
     for filters, depth in runs:
         for _ in range(depth):
             inverted_residual(b, width, filters, stride=stride, expansion=expansion, multiplier=multiplier)
@@ -73,15 +73,15 @@ def stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int, mu
 
 
 def csp_stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int) -> int:
-    """The same stage, cross stage partial: its first 1x1 feeds two parts, and only part 2 passes the blocks.
+    """The cross stage partial form of `stage`: its first 1x1 feeds two parts, and only part 2 passes the blocks.
 
-    Every 1x1 widens by half of the expansion only. In part 2 the depthwise convolutions, two filters to a channel, do
-    the other half; part 1 is one depthwise convolution with the stage's stride. There is no transition: the next
-    stage's first 1x1 reads part 2 and part 1 side by side.
+    Every 1x1 has half of the expansion; in part 2, depthwise convolutions with two filters per channel have the other
+    half, and part 1 is a single depthwise convolution with the stage's stride. There is no transition: the first 1x1 of
+    the next stage reads the concatenation of part 2 and part 1.
     """
     (filters, depth), *others = runs
     if expansion == 1:
-        # Nothing is widened, so the entry itself feeds both parts; in part 1 every two channels share one filter.
+        # Without expansion the entry itself feeds both parts; in part 1 every two channels share a filter.
         entry = b.last
         part1 = depthwise(b, filters)
         b.route(entry)
@@ -99,7 +99,7 @@ def csp_stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int
 
 
 def mobilenet_v2_trunk(b: Builder, *, last: int, stage: Stage = stage) -> int:
-    """Append MobileNet-v2 without its classifier, in stages of either kind; `last` is the width of the final 1x1."""
+    """Append MobileNet-v2 without its classifier, with either type of stage; the final 1x1 has `last` filters."""
     b.conv(STEM, 3, stride=2, activation="relu")
     width = STEM
     for stride, expansion, runs in STAGES:
@@ -118,7 +118,7 @@ def mobilenet_v2() -> Network:
 
 @register("csmobilenet-v2")
 def csmobilenet_v2() -> Network:
-    """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half of the final 1x1."""
+    """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half the final filters."""
     b = Builder("csmobilenet-v2", (3, 224, 224))
     mobilenet_v2_trunk(b, last=640, stage=csp_stage)
     classifier(b)

@@ -1,4 +1,4 @@
-"""A network of the catalogue: its layers, and what `models.toml` says about where they come from."""
+"""Models of the catalogue, and the decorator that registers their builders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Build = TypeVar("Build", bound=Callable[..., Network])
 
 @dataclass(frozen=True)
 class Model:
-    """A network of the catalogue; the head of `tables/models.toml` says what the other fields mean."""
+    """A model of the catalogue; the head of `tables/models.toml` describes the fields."""
 
     name: str
     build: Callable[[], Network]
@@ -27,7 +27,7 @@ class Model:
     evidence: str = ""
     namesakes: tuple[str, ...] = ()
     recipe: Recipe | None = None
-    """How a detector is used that is not one of Darknet's."""
+    """Input and suppression of a detector that is not Darknet's."""
     classes: Classes = "darknet"
     engine: Engine = "any"
     weights: tuple[PublishedFile, ...] = ()
@@ -35,26 +35,26 @@ class Model:
 
 @dataclass(frozen=True)
 class Registered:
-    """A builder and the recipe of the detector that it builds, if any."""
+    """A builder, and the recipe of a detector that is not Darknet's."""
 
     build: Callable[[], Network]
     recipe: Recipe | None
 
 
 BUILDERS: dict[str, Registered] = {}
-"""What the families have registered so far, by name."""
+"""Registered builders by model name."""
 
 
 def register(name: str, /, *arguments: Any, recipe: Recipe | None = None, **keywords: Any) -> Callable[[Build], Build]:
-    """Register a builder as the model of that name, called with these arguments; several on one builder are fine.
+    """Register a builder, called with these arguments, as the model `name`; it may be registered several times.
 
-    The same name is that of the model's section in `tables/models.toml`, and of the network that is built.
+    `name` is also the model's section in `tables/models.toml` and the name of the network.
     """
 
-    def registered(build: Build) -> Build:
+    def decorate(build: Build) -> Build:
         if name in BUILDERS:
-            raise ValueError(f"two models called {name}")
+            raise ValueError(f"duplicate model {name}")
         BUILDERS[name] = Registered(partial(build, *arguments, **keywords), recipe)
         return build
 
-    return registered
+    return decorate

@@ -1,9 +1,9 @@
 """Detectors with spatial pyramid pooling, a path aggregation neck and three [yolo] heads (YOLOv4's design).
 
 Sources: SPP (arXiv 1406.4729), PANet (arXiv 1803.01534) with concatenation instead of addition, as in YOLOv4 (arXiv
-2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, which these
-networks equal layer by layer. No file was published for the SAM and the giou-optimal detector; their docstrings say
-what their definition rests on.
+2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, to which
+these networks are equal layer by layer. The SAM and the giou-optimal detector have no published file; their docstrings
+give the evidence.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ANCHORS_512 = tuple((width * 512 // 416, height * 512 // 416) for width, height 
 
 @dataclass(frozen=True)
 class Boxes:
-    """How the three heads turn values into boxes; the scales run from stride 8 to stride 32."""
+    """Decoding settings of the three heads, from stride 8 to stride 32."""
 
     anchors: tuple[Anchor, ...] = ANCHORS_416
     masks: tuple[tuple[int, ...], ...] = ((0, 1, 2), (3, 4, 5), (6, 7, 8))
@@ -45,15 +45,15 @@ class Boxes:
 
 YOLOV3 = Boxes()
 GRID_SENSITIVE = replace(YOLOV3, scale_x_y=(1.2, 1.1, 1.05))
-"""Centres may leave their cell a little, so that they reach its border (YOLOv4's "eliminate grid sensitivity")."""
+"""Centres may exceed their cell a little, to reach its border (YOLOv4's "eliminate grid sensitivity")."""
 OPTIMAL = replace(GRID_SENSITIVE, anchors=ANCHORS_512, nms_kind="greedynms")
 """The heads of the "optimal" training recipe."""
 
 
 def alternating(b: Builder, filters: int, count: int) -> int:
-    """`count` convolutions in turn: 1x1 to `filters`, 3x3 to twice as many."""
-    for at in range(count):
-        if at % 2:
+    """`count` convolutions, alternately 1x1 to `filters` and 3x3 to twice as many."""
+    for index in range(count):
+        if index % 2:
             b.conv(2 * filters, 3)
         else:
             b.conv(filters)
@@ -61,7 +61,7 @@ def alternating(b: Builder, filters: int, count: int) -> int:
 
 
 def spatial_pyramid(b: Builder, sizes: tuple[int, ...] = (5, 9, 13)) -> int:
-    """SPP: the current layer beside its max-poolings at stride 1, the widest window first."""
+    """SPP: the current layer and max pools of it at stride 1, concatenated, the largest window first."""
     source = b.last
     pooled = [b.maxpool(sizes[0], 1)]
     for size in sizes[1:]:
@@ -71,7 +71,7 @@ def spatial_pyramid(b: Builder, sizes: tuple[int, ...] = (5, 9, 13)) -> int:
 
 
 def top_down(b: Builder, filters: int, lateral: int) -> int:
-    """Join the current map, enlarged, to the backbone's next finer one, each through a 1x1."""
+    """Concatenate the upsampled current map and the finer backbone map `lateral`, each after a 1x1."""
     b.conv(filters)
     coarse = b.upsample()
     b.route(lateral)
@@ -81,7 +81,7 @@ def top_down(b: Builder, filters: int, lateral: int) -> int:
 
 
 def bottom_up(b: Builder, filters: int, finer: int, lateral: int) -> int:
-    """Join a finer map, through a 3x3 of stride 2, to the top-down map of this stride."""
+    """Concatenate a finer map, after a 3x3 of stride 2, and the top-down map of this stride."""
     b.route(finer)
     fine = b.conv(filters, 3, stride=2)
     b.route(fine, lateral)
@@ -96,7 +96,7 @@ def point_wise_attention(b: Builder, filters: int) -> int:
 
 
 def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool = False) -> int:
-    """A 3x3 to `filters`, point-wise attention if asked for, a linear 1x1 to one value per anchor and term, [yolo]."""
+    """A 3x3 to `filters`, optional point-wise attention, a linear 1x1 to one value per anchor and term, [yolo]."""
     b.conv(filters, 3)
     if attention:
         point_wise_attention(b, filters)
@@ -112,9 +112,9 @@ def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool 
 
 
 def panet_spp(b: Builder, trunk: tuple[int, int, int], boxes: Boxes, *, attention: bool = False) -> None:
-    """Append SPP, the two paths and the heads to a trunk whose last layer is that of stride 32.
+    """Append SPP, the two paths and the heads to a trunk that ends at stride 32.
 
-    Each head follows its map at once, so the first [yolo] is that of stride 8, the reverse of YOLOv3.
+    Each head directly follows its map, so the first [yolo] has stride 8, unlike in YOLOv3.
     """
     c3, c4, _ = trunk
     alternating(b, 512, 3)
@@ -130,7 +130,7 @@ def panet_spp(b: Builder, trunk: tuple[int, int, int], boxes: Boxes, *, attentio
 
 
 def detector(name: str, trunk: Trunk, boxes: Boxes, size: int, *, attention: bool = False) -> Network:
-    """A whole detector over a square input."""
+    """A complete detector for a square input of side `size`."""
     b = Builder(name, (3, size, size))
     panet_spp(b, trunk(b), boxes, attention=attention)
     return b.network()
@@ -144,7 +144,7 @@ def csresnext50_panet_spp() -> Network:
 
 @register("csresnext50-panet-spp-giou")
 def csresnext50_panet_spp_giou() -> Network:
-    """CSPResNeXt50-PANet-SPP trained with GIoU loss and other scale_x_y (csresnext50-panet-spp-giou.cfg)."""
+    """CSPResNeXt50-PANet-SPP with GIoU loss and other scale_x_y (csresnext50-panet-spp-giou.cfg)."""
     return detector("csresnext50-panet-spp-giou", csresnext50_trunk, GRID_SENSITIVE, 416)
 
 
@@ -156,10 +156,10 @@ def csresnext50_panet_spp_original_optimal() -> Network:
 
 @register("csresnext50-panet-spp-giou-optimal")
 def csresnext50_panet_spp_giou_optimal() -> Network:
-    """The README's "CSPResNeXt50-PANet-SPP(GIoU)": original-optimal with another loss, so the same layers.
+    """The README's "CSPResNeXt50-PANet-SPP(GIoU)": original-optimal with another loss, hence the same layers.
 
-    No cfg was published. The README's rows and YOLOv4's table 4 differ from original-optimal in the loss only;
-    csresnext50-panet-spp-giou.cfg is another, earlier detector.
+    No cfg was published. According to the README's rows and table 4 of YOLOv4 only the loss differs from
+    original-optimal; csresnext50-panet-spp-giou.cfg is another, earlier detector.
     """
     return csresnext50_panet_spp_original_optimal().renamed("csresnext50-panet-spp-giou-optimal")
 
@@ -169,8 +169,8 @@ def csresnext50_panet_spp_sam() -> Network:
     """The README's "CSPResNeXt50-PANet-SPP(SAM)": original-optimal with point-wise attention in each head.
 
     No cfg was published. The author names the block (YOLOv4's modified SAM); that it gates the last 3x3 of the three
-    heads, with batch normalisation, follows from the size of the sibling yolov4-sam-mish weights: 1,383,424 floats
-    more than yolov4, the sum of F^2 + 4F over F = 256, 512, 1024.
+    heads, with batch normalisation, follows from the size of the yolov4-sam-mish weights: 1,383,424 floats more than
+    yolov4, the sum of F^2 + 4F over F = 256, 512, 1024.
     """
     return detector("csresnext50-panet-spp-sam", csresnext50_trunk, OPTIMAL, 512, attention=True)
 
@@ -195,5 +195,5 @@ def csresnet50_panet_spp() -> Network:
 
 @register("csresnext50-panet-spp-iou")
 def csresnext50_panet_spp_iou() -> Network:
-    """The network of csresnext50-panet-spp-giou.cfg, for rows that were trained with another loss."""
+    """The network of csresnext50-panet-spp-giou.cfg, for rows trained with another loss."""
     return csresnext50_panet_spp_giou().renamed("csresnext50-panet-spp-iou")

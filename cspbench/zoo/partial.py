@@ -1,7 +1,7 @@
-"""What makes a stage cross stage partial: only a part of its channels enters the stage's blocks.
+"""The two parts of a cross stage partial stage, of which only part 2 enters the stage's blocks.
 
-Source: CSPNet (arXiv 1911.11929), section 3. Part 1 waits for the stage's end, where it is concatenated with what came
-of part 2, so that the gradients of the blocks never repeat part 1's. gamma is part 1's share of the channels.
+Source: CSPNet (arXiv 1911.11929), section 3. Part 1 bypasses the blocks and is concatenated with their output, so that
+their gradients do not repeat part 1's. gamma is part 1's share of the channels.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from fractions import Fraction
 from cspbench.network.builder import Builder
 
 GAMMA = 0.5
-"""The share that the published networks leave out of their blocks."""
+"""Part 1's share in the published networks."""
 
 
 def convolved_parts(b: Builder, part1: int, part2: int, *, activation: str) -> int:
-    """Two 1x1 of one map: `part1` channels, which are returned, and `part2`, left current for the blocks.
+    """Two 1x1 on the current map: returns part 1 of `part1` channels; part 2 of `part2` is the current layer.
 
-    The paper slices the map; its authors' networks have convolutions instead, which they call equivalent.
+    The paper slices the map; the authors' networks use convolutions instead, which they call equivalent.
     """
     entry = b.last
     bypass = b.conv(part1, activation=activation)
@@ -27,9 +27,10 @@ def convolved_parts(b: Builder, part1: int, part2: int, *, activation: str) -> i
 
 
 def sliced_parts(b: Builder, gamma: float = GAMMA) -> tuple[int, int]:
-    """The map's first `gamma` of the channels, and the others, left current for the blocks: the paper's own split.
+    """Slices of the current map, as in the paper: part 1 with share `gamma` of the channels, and part 2, the rest.
 
-    A Darknet route slices into equal groups, so the channels must be a multiple of gamma's denominator.
+    Part 2 becomes the current layer. A Darknet route slices into equal groups, so the channels must be a multiple of
+    gamma's denominator.
     """
     entry, share = b.last, Fraction(gamma).limit_denominator(64)
     slices = [b.route(entry, groups=share.denominator, group_id=group) for group in range(share.denominator)]

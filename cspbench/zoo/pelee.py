@@ -1,8 +1,8 @@
-"""PeleeNet, and SparsePeleeNet, which reads fewer of its earlier layers.
+"""PeleeNet, and SparsePeleeNet, whose layers read fewer of the earlier ones.
 
 Sources: Pelee (arXiv 1804.06882, Robert-JunWang/PeleeNet); SparseNet (arXiv 1801.05895) for the sparse form. In the
-Darknet spelling of their reporters every convolution is followed by its batch normalisation and its activation, and the
-pools between the stages are by maximum (only [maxpool] was there when the numbers were published, and it is counted).
+Darknet versions behind the tables, batch normalisation and activation follow each convolution, and the pools between
+the stages are max pools (Darknet had only [maxpool] at the time, and its operations are in the published counts).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STEM = 32
 
 
 class Stage(NamedTuple):
-    """A dense block: its layers, and the width of the 1x1 that opens each of their branches."""
+    """A dense block: number of layers, and width of the first 1x1 in each of their branches."""
 
     depth: int
     bottleneck: int
@@ -32,31 +32,31 @@ class Stage(NamedTuple):
 STAGES = (Stage(3, 16), Stage(4, 32), Stage(8, 64), Stage(6, 64))
 
 Fetch = Callable[[Sequence[int]], Sequence[int]]
-"""Which of a dense block's outputs so far, the block's input first, its next layer reads."""
+"""Selects the inputs of a dense block's next layer from the outputs so far, the block's input first."""
 
 
 class DenseLayer(Protocol):
     """A layer of a dense block, between one concatenation and the next."""
 
     def __call__(self, b: Builder, bottleneck: int, *, activation: str) -> int:
-        """Append it; returns its last layer, the block's new channels alone."""
+        """Append the layer; returns its last layer, which has only the new channels."""
 
 
 def everything(outputs: Sequence[int]) -> Sequence[int]:
-    """DenseNet's choice: all that was computed."""
+    """DenseNet's inputs: all outputs."""
     return outputs
 
 
 def exponential(outputs: Sequence[int]) -> Sequence[int]:
-    """SparseNet's choice: the outputs 1, 2, 4, 8, ... back, oldest first."""
+    """SparseNet's inputs: the outputs 1, 2, 4, 8, ... back, oldest first."""
     back = [2**power for power in range(len(outputs).bit_length())]
     return [outputs[-step] for step in reversed(back) if step <= len(outputs)]
 
 
 def stem(b: Builder, *, activation: str, pooled: int | None = None) -> int:
-    """Pelee's stem, to 64 channels at stride 4: a max pool beside a strided 3x3 over a narrow 1x1, concatenated.
+    """Pelee's stem, to 64 channels at stride 4: a max pool, and a narrow 1x1 with a strided 3x3, concatenated.
 
-    `pooled` puts a 1x1 of so many filters behind the pool.
+    `pooled` adds a 1x1 of so many filters after the pool.
     """
     entry = b.conv(STEM, 3, stride=2, activation=activation)
     pool = b.maxpool(2)
@@ -71,10 +71,10 @@ def stem(b: Builder, *, activation: str, pooled: int | None = None) -> int:
 def two_way(
     b: Builder, bottleneck: int, *, activation: str, growth: int = GROWTH, branches: Sequence[int] = (2, 1)
 ) -> int:
-    """Pelee's dense layer: half of the growth from two 3x3 in a row, half from one; each branch opens narrow.
+    """Pelee's dense layer: half of the growth from two consecutive 3x3, half from one, each after a bottleneck 1x1.
 
-    `branches` are the 3x3 of each in the order of the channels: as Figure 7 of the CSPNet paper draws its own network,
-    the deeper one comes first.
+    `branches` are the numbers of 3x3 per branch in the order of the channels: the deeper branch first, as in Figure 7
+    of the CSPNet paper.
     """
     entry = b.last
     ends: list[int] = []
@@ -89,10 +89,10 @@ def two_way(
 
 
 def two_way_se(b: Builder, bottleneck: int, *, activation: str) -> int:
-    """The same with squeeze and excitation over its 32 channels, squeezed to half.
+    """`two_way` with squeeze and excitation of its 32 channels, squeezed to half.
 
-    Where the rows with SE have theirs is not known: of 225 placements and ratios tried 18 carry both published
-    totals, and this is the plainest of them.
+    The placement in the published networks is unknown: of 225 placements and ratios, 18 match both published totals,
+    and this is the simplest.
     """
     two_way(b, bottleneck, activation=activation)
     return squeeze_excite(b, GROWTH, GROWTH // 2)
@@ -107,12 +107,12 @@ def dense_block(
     layer: DenseLayer = two_way,
     fetch: Fetch = everything,
 ) -> int:
-    """`depth` dense layers, each reading what `fetch` chooses; all of their outputs and the input, concatenated."""
+    """`depth` dense layers, whose inputs `fetch` selects; returns the concatenation of input and all outputs."""
     outputs = [b.last]
     for _ in range(depth):
-        chosen = fetch(outputs)
-        if tuple(chosen) != (b.last,):
-            b.route(*chosen)
+        inputs = fetch(outputs)
+        if tuple(inputs) != (b.last,):
+            b.route(*inputs)
         outputs.append(layer(b, bottleneck, activation=activation))
     return b.route(*outputs)
 
@@ -125,15 +125,15 @@ def pelee_trunk(
     fetch: Fetch = everything,
     pool: Callable[[Builder, int], int] = Builder.maxpool,
 ) -> tuple[int, int, int]:
-    """Append PeleeNet without its classifier; the transitions with strides 8, 16 and 32, before their pools.
+    """Append PeleeNet without its classifier; returns the transitions with strides 8, 16 and 32, before their pools.
 
-    `pool` halves a map between two stages.
+    `pool` halves the map between stages.
     """
     stem(b, activation=activation)
     b.conv(STEM, activation=activation)
     width, ends = STEM, []
-    for at, (depth, bottleneck) in enumerate(STAGES):
-        if at:
+    for index, (depth, bottleneck) in enumerate(STAGES):
+        if index:
             pool(b, 2)
         dense_block(b, depth, bottleneck, activation=activation, layer=layer, fetch=fetch)
         width += depth * GROWTH
@@ -164,5 +164,5 @@ def peleenet_swish_se() -> Network:
 
 @register("sparsepeleenet")
 def sparsepeleenet() -> Network:
-    """PeleeNet whose dense layers read only the outputs 1, 2, 4, 8, ... back; the transitions still read all."""
+    """PeleeNet whose dense layers read only the outputs 1, 2, 4, 8, ... back; transitions read all outputs."""
     return _network("sparsepeleenet", activation="leaky", fetch=exponential)

@@ -1,7 +1,7 @@
-"""Pelee, PeleeNet's own detector: an SSD whose maps pass a residual block before they are predicted from.
+"""Pelee, the detector of PeleeNet's authors: an SSD with a residual block before each head.
 
-Source: Pelee (arXiv 1804.06882) and its authors' Caffe code, Robert-JunWang/Pelee. In a dense layer the branch with one
-3x3 comes first there, so that the arrays and channels stand in the order of the authors' files.
+Source: Pelee (arXiv 1804.06882) and the authors' Caffe code, Robert-JunWang/Pelee. As there, the branch with one 3x3
+comes first in a dense layer, so that arrays and channels are in the order of the authors' files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import partial
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
@@ -18,42 +19,42 @@ from cspbench.zoo.pelee import pelee_trunk, two_way
 from cspbench.zoo.recipe import HardNms, Recipe
 
 RATIOS = (2.0, 3.0)
-"""Width over height of a map's anchors, and one over it, besides the squares."""
+"""Width / height of the anchors that are not square; their inverses are used too."""
 
 SIZES = (7, 15, 33, 51, 69, 87)
-"""Side of the small square anchor of each head, in percent of the input."""
+"""Side of each head's small square anchor, in percent of the input."""
 
 NEXT_SIZES = (15, 33, 51, 69, 87, 105)
-"""The next head's: the larger square's side is the geometric mean of both."""
+"""SIZES of the next head: the side of the larger square is the geometric mean of both."""
 
 RECIPE = Recipe(
     bgr=True,
     mean=(103.94, 116.78, 123.68),
     deviation=(1 / 0.017,) * 3,
-    epsilon="inside-1e-3",
+    epsilon=Epsilon.INSIDE_1E3,
     conf=0.01,
     nms=HardNms(0.45, considered=400, kept=200),
 )
-"""The authors' train_coco.py, its test phase."""
+"""From the test phase of the authors' train_coco.py."""
 
 
-def anchors(side: int, size: int, following: int) -> tuple[Anchor, ...]:
-    """A head's anchors on an input of `side` pixels, from sizes in percent of it, in Caffe's order."""
-    small, large = side * size / 100, side * following / 100
-    found = [(small, small), (sqrt(small * large),) * 2]
+def anchors(side: int, size: int, next_size: int) -> tuple[Anchor, ...]:
+    """A head's anchors for an input of `side` pixels, from sizes in percent of it, in Caffe's order."""
+    small, large = side * size / 100, side * next_size / 100
+    boxes = [(small, small), (sqrt(small * large),) * 2]
     for ratio in RATIOS:
         root = sqrt(ratio)
-        found += [(small * root, small / root), (small / root, small * root)]
-    return tuple((width, height) for width, height in found)
+        boxes += [(small * root, small / root), (small / root, small * root)]
+    return tuple((width, height) for width, height in boxes)
 
 
 def plain(b: Builder, filters: int, size: int = 1, *, stride: int = 1, padding: int = 0) -> int:
-    """A convolution without batch normalisation, and a ReLU: the extra layers."""
+    """A convolution with ReLU and without batch normalisation, for the extra layers."""
     return b.conv(filters, size, stride=stride, padding=padding, activation="relu", batch_normalize=False)
 
 
 def prediction_block(b: Builder, entry: int) -> int:
-    """The residual block ahead of the heads: a bottleneck beside a 1x1, and a ReLU after the sum."""
+    """The residual block before a head: the sum of a bottleneck and a 1x1, and a ReLU."""
     b.route(entry)
     straight = b.conv(256, activation="linear")
     b.route(entry)
@@ -64,7 +65,7 @@ def prediction_block(b: Builder, entry: int) -> int:
 
 
 def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int = 80) -> int:
-    """SSD's head with 1x1 convolutions: offsets and scores of the classes and the background."""
+    """SSD's head with 1x1 convolutions: offsets, and scores of classes and background."""
     b.route(entry)
     offsets = b.conv(4 * len(boxes), activation="linear", batch_normalize=False)
     b.route(entry)
@@ -75,9 +76,9 @@ def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int 
 
 @register("pelee-304", recipe=RECIPE)
 def pelee_304(side: int = 304) -> Network:
-    """Pelee at 304x304: maps of 19, 19, 10, 5, 3 and 1 (the first twice, for small boxes and for larger ones)."""
+    """Pelee at 304x304: heads on maps of side 19, 19, 10, 5, 3 and 1 (the first map twice, for two box sizes)."""
     b = Builder("pelee-304", (3, side, side))
-    # Caffe's pools round up: 19 becomes 10, whose last windows hang over the border; so do Darknet's
+    # Caffe's and Darknet's pools round up: 19 becomes 10, with the last windows partly outside
     layer = partial(two_way, branches=(1, 2))
     _, c4, c5 = pelee_trunk(b, activation="relu", layer=layer, pool=Builder.local_avgpool)
     plain(b, 256)
@@ -86,6 +87,6 @@ def pelee_304(side: int = 304) -> Network:
         plain(b, 128)
         maps.append(plain(b, 256, 3))
     blocks = [prediction_block(b, entry) for entry in maps]
-    for entry, size, following in zip((blocks[0], *blocks), SIZES, NEXT_SIZES, strict=True):
-        multibox(b, entry, anchors(side, size, following))
+    for entry, size, next_size in zip((blocks[0], *blocks), SIZES, NEXT_SIZES, strict=True):
+        multibox(b, entry, anchors(side, size, next_size))
     return b.network()

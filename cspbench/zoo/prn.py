@@ -1,10 +1,10 @@
-"""Detectors with the Partial Residual Network head: additions where YOLOv3-tiny concatenates.
+"""Detectors with the Partial Residual Network head, which adds where YOLOv3-tiny concatenates.
 
 Sources: the PRN paper ("Enriching Variety of Layer-wise Learning Information by Gradient Combination", ICCV 2019
-workshops), yolov3-tiny-prn.cfg of WongKinYiu/PartialResidualNetworks and enet-coco.cfg of AlexeyAB/darknet, which
-these networks equal layer by layer; of the Pelee detectors no file was published, but their operations and sizes are,
-and come out. A partial residual is a shortcut between maps of different width: only as many channels are added as both
-have.
+workshops), yolov3-tiny-prn.cfg of WongKinYiu/PartialResidualNetworks and enet-coco.cfg of AlexeyAB/darknet, to which
+these networks are equal layer by layer. The Pelee detectors have no published file, but published operations and sizes,
+which the head reproduces. A partial residual is a shortcut between maps of different widths, which adds the channels
+that both have.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from cspbench.zoo.csp_pelee import csppelee_trunk
 from cspbench.zoo.efficientnet import enetb0_trunk
 from cspbench.zoo.model import register
 from cspbench.zoo.panet import ANCHORS_416
-from cspbench.zoo.pelee import pelee_trunk
 from cspbench.zoo.reference import cspdensenet_ref_trunk, csppeleenet_ref_trunk
 from cspbench.zoo.tiny import ANCHORS, MASKS, predict, yolov3_tiny_trunk
 
 MASKS_3L = ((6, 7, 8), (3, 4, 5), (0, 1, 2))
-"""Of YOLOv3's nine anchors, for the heads with strides 32, 16 and 8."""
+"""Indices into YOLOv3's nine anchors for the heads with strides 32, 16 and 8."""
 
 
 def coarsest_scale(b: Builder, c5: int, *, filters: int = 256) -> int:
     """The head's coarsest scale, from the backbone's last map: a residual 3x3.
 
-    Leaves the sum as the current layer, to predict from, and returns the bare 3x3: the next scale enlarges that.
+    The sum is the current layer, for the prediction; returns the 3x3 itself, which the next scale upsamples.
     """
     if c5 != b.last:
         b.route(c5)
@@ -38,17 +37,17 @@ def coarsest_scale(b: Builder, c5: int, *, filters: int = 256) -> int:
 
 
 def finer_scale(b: Builder, coarser: int, lateral: int, *, filters: int = 128) -> int:
-    """A finer scale: `coarser` enlarged, a residual 3x3, and the first channels of the backbone's `lateral` map.
+    """A finer scale: `coarser` upsampled, a residual 3x3, and the first channels of the backbone's `lateral` map.
 
-    The lateral map is added before the 3x3 and again after it; the residual is the enlarged map without it. Leaves and
-    returns the same as `coarsest_scale`.
+    The lateral map is added both before and after the 3x3; the residual is the upsampled map without it. The current
+    layer and the result are those of `coarsest_scale`.
     """
     b.route(coarser)
     b.conv(filters)
-    enlarged = b.upsample()
+    upsampled = b.upsample()
     b.shortcut(lateral, activation="leaky")
     features = b.conv(filters, 3)
-    b.shortcut(enlarged, activation="leaky")
+    b.shortcut(upsampled, activation="leaky")
     b.shortcut(lateral, activation="leaky")
     return features
 
@@ -71,11 +70,10 @@ def prn_head(
 
 
 def prn3_head(b: Builder, c3: int, c4: int, c5: int, *, classes: int = 80, tap_sum: bool = False) -> int:
-    """Append the three-scale PRN head ("3l"): the same with a third scale, from the map with stride 8.
+    """Append the three-scale PRN head ("3l"), with a third scale from the map with stride 8.
 
-    What the third scale enlarges is not known: the second one's bare 3x3, as in the step before, or, with `tap_sum`,
-    its sum with the map it enlarged, which a reference copied from that step would give. Both have the same size and
-    cost.
+    It is unknown what the third scale upsamples: the second scale's 3x3, as the second does with the first, or, with
+    `tap_sum`, the 3x3 plus the upsampled map, if the reference was copied. Both have the same size and cost.
     """
     features = coarsest_scale(b, c5)
     predict(b, MASKS_3L[0], anchors=ANCHORS_416, classes=classes)
@@ -87,7 +85,7 @@ def prn3_head(b: Builder, c3: int, c4: int, c5: int, *, classes: int = 80, tap_s
 
 @register("yolov3-tiny-prn")
 def yolov3_tiny_prn() -> Network:
-    """YOLOv3-tiny-PRN (yolov3-tiny-prn.cfg): its backbone's last convolution, too, is half as wide and a residual."""
+    """YOLOv3-tiny-PRN (yolov3-tiny-prn.cfg), whose last backbone convolution is also half as wide and residual."""
     b = Builder("yolov3-tiny-prn", (3, 416, 416))
     c4, first, _ = yolov3_tiny_trunk(b, filters=512)
     prn_head(b, c4, b.shortcut(first, activation="leaky"))
@@ -96,32 +94,17 @@ def yolov3_tiny_prn() -> Network:
 
 @register("enet-coco")
 def enet_coco() -> Network:
-    """EfficientNet-B0-PRN (enet-coco.cfg). Its dropout layers are all there, with a probability of 0."""
+    """EfficientNet-B0-PRN (enet-coco.cfg), with all dropout layers at a probability of 0."""
     b = Builder("enet-coco", (3, 416, 416))
     _, c4, c5 = enetb0_trunk(b, dropout=0.0)
     prn_head(b, c4, c5)
     return b.network()
 
 
-def pelee_prn(size: int = 416) -> Network:
-    """Pelee-PRN; in no table here, but its published operations and size are a test of the head."""
-    b = Builder("pelee-prn", (3, size, size))
-    _, c4, c5 = pelee_trunk(b)
-    prn_head(b, c4, c5)
-    return b.network()
-
-
-def pelee_prn_3l(size: int = 416) -> Network:
-    """Pelee-PRN-3l, likewise."""
-    b = Builder("pelee-prn-3l", (3, size, size))
-    prn3_head(b, *pelee_trunk(b))
-    return b.network()
-
-
 @register("csppeleenet-prn")
 @register("csppeleenet-prn-swish", "swish", "csppeleenet-prn-swish")
 def csppeleenet_prn(activation: str = "leaky", name: str = "csppeleenet-prn") -> Network:
-    """CSPPeleeNet-PRN. The head stays leaky whatever the trunk's activation, as in enet-coco.cfg."""
+    """CSPPeleeNet-PRN. The head is leaky whatever the trunk's activation, as in enet-coco.cfg."""
     b = Builder(name, (3, 416, 416))
     _, c4, c5 = csppelee_trunk(b, activation=activation)
     prn_head(b, c4, c5)
@@ -130,7 +113,7 @@ def csppeleenet_prn(activation: str = "leaky", name: str = "csppeleenet-prn") ->
 
 @register("cspdensenetb-ref-prn")
 def cspdensenetb_ref_prn() -> Network:
-    """CSPDenseNetb Ref.-PRN, on the stand-in for its backbone."""
+    """CSPDenseNetb Ref.-PRN, with the stand-in for its backbone."""
     b = Builder("cspdensenetb-ref-prn", (3, 320, 320))
     prn_head(b, *cspdensenet_ref_trunk(b, 1))
     return b.network()
@@ -138,7 +121,7 @@ def cspdensenetb_ref_prn() -> Network:
 
 @register("csppeleenet-ref-prn-3l")
 def csppeleenet_ref_prn_3l() -> Network:
-    """CSPPeleeNet Ref.-PRN-3l, on the stand-in for its backbone."""
+    """CSPPeleeNet Ref.-PRN-3l, with the stand-in for its backbone."""
     b = Builder("csppeleenet-ref-prn-3l", (3, 320, 320))
     prn3_head(b, *csppeleenet_ref_trunk(b, 3))
     return b.network()

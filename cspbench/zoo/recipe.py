@@ -1,61 +1,67 @@
-"""How a detector that is none of Darknet's is used: what it is fed, and how its boxes become detections."""
+"""Input preparation and suppression of detectors that are not Darknet's."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Epsilon = Literal["inside-1e-3", "inside-1e-5"]
+from cspbench.network.epsilon import Epsilon
 
 
 @dataclass(frozen=True)
 class HardNms:
-    """Greedy suppression, class by class, of the `considered` best; then the `kept` best of all classes."""
+    """Greedy suppression, per class, of the `considered` best boxes; then the `kept` best of all classes."""
 
     overlap: float
-    """A box goes when its IoU with a better one of its class exceeds this, strictly."""
+    """A box is removed if its IoU with a better box of its class is above this."""
     considered: int
     kept: int
 
 
 @dataclass(frozen=True)
 class SoftNms:
-    """Linear soft-NMS (arXiv 1704.04503), class by class; then the `kept` best of all classes."""
+    """Linear soft-NMS (arXiv 1704.04503), per class; then the `kept` best boxes of all classes."""
 
     overlap: float
-    """From this IoU on a box's score is multiplied by 1 - IoU for each better one of its class."""
+    """A box's score is multiplied by 1 - IoU for each better box of its class with at least this IoU."""
     floor: float
-    """A box whose score falls below it goes."""
+    """A box is removed if its score falls below this."""
     kept: int
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything of a quoted detector that its layers do not say.
+    """The protocol of a quoted detector, apart from its layers.
 
-    An image is stretched to the network's input, bilinearly between uint8 pixels (half-pixel centres, no antialiasing,
-    rounded, as OpenCV does); then `mean` (0 to 255) is subtracted and the result divided by `deviation`, each in the
-    order of the channels.
+    An image is stretched to the network's input with bilinear interpolation of uint8 pixels (half-pixel centres, no
+    antialiasing, rounded, as in OpenCV); then `mean` (0 to 255) is subtracted and the result divided by `deviation`,
+    each in the order of the channels.
     """
 
     bgr: bool
-    """Channels in the order blue, green, red."""
+    """Channel order blue, green, red."""
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     epsilon: Epsilon
-    """Of the batch norms (`cspbench.weights.loading.Epsilon`)."""
+    """The epsilon of batch normalisation."""
     conf: float
-    """A class's probability must exceed it."""
+    """Class probabilities must be above this."""
     nms: HardNms | SoftNms
     objectness: float = 0.0
-    """So must the probability that a refined anchor holds something, where the network has one."""
+    """The probability of an object in a refined anchor must be above this, if the network has one."""
     decoder: Literal["opencv"] = "opencv"
     """Of the image files (`cspbench.data.decode.Decoder`)."""
 
     def as_json(self) -> dict[str, Any]:
-        """Every field, for the result's provenance."""
+        """All fields, for the provenance of results."""
         return {**asdict(self), "nms_kind": "soft" if isinstance(self.nms, SoftNms) else "default"}
 
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_DEVIATION = (58.395, 57.12, 57.375)
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of values in [0, 1], red first."""
+
+
+def in_levels(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Values in [0, 1] as values from 0 to 255."""
+    first, second, third = (round(255 * value, 3) for value in values)
+    return first, second, third

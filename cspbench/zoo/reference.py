@@ -1,8 +1,8 @@
 """Stand-ins for the four networks that CSPNet compares with the Darknet Reference model.
 
-Nothing but their totals was published. These are plain networks in their authors' habits that carry the totals; they
-are ours, and no evidence for what the authors built. What the numbers do say: the input is 224x224, and the "b" form
-has a 1x1 for a last 3x3 of 512 channels at stride 32.
+Only their totals were published. These are our own simple networks in the authors' style with these totals, and no
+evidence of what the authors built. The totals do imply an input of 224x224, and in the "b" form a 1x1 in place of a
+last 3x3 of 512 channels at stride 32.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from cspbench.zoo.partial import convolved_parts, sliced_parts
 from cspbench.zoo.pelee import STEM, Stage, dense_block, stem, two_way
 
 DENSE_WIDTHS = (64, 128, 256)
-"""Channels that each stage of the Dense form reads; it ends in twice as many."""
+"""Input channels of each stage of the Dense form, which doubles them."""
 
 PELEE_STAGES = (Stage(2, 16), Stage(2, 32), Stage(2, 256))
-"""The bottleneck of 256 is odd: it is a chance hit of a search for the totals."""
+"""The unusual bottleneck of 256 comes from a search for the totals."""
 
 PELEE_PARTS = (32, 64, 128)
-"""Width of either part, and growth of the layers, in each stage of the Pelee form."""
+"""Width of each part and growth of the layers, by stage of the Pelee form."""
 
 LAST = 512
 
 
 def dense_stage(b: Builder, width: int) -> int:
-    """One dense layer as wide as the stage on half of its channels; a transition; and the other half again."""
+    """One dense layer, as wide as the stage, on half of the channels, and a transition; then part 1 is concatenated."""
     half = width // 2
     part1, part2 = sliced_parts(b)
     b.conv(half)
@@ -38,7 +38,7 @@ def dense_stage(b: Builder, width: int) -> int:
 
 
 def cspdensenet_ref_trunk(b: Builder, last: int) -> tuple[int, int]:
-    """Append the Dense form without its classifier; the last maps with strides 16 and 32.
+    """Append the Dense form without its classifier; returns the last maps with strides 16 and 32.
 
     `last` is the size of the final convolution: 3, or 1 in the "b" form.
     """
@@ -51,7 +51,7 @@ def cspdensenet_ref_trunk(b: Builder, last: int) -> tuple[int, int]:
 
 
 def csppeleenet_ref_trunk(b: Builder, last: int) -> tuple[int, int, int]:
-    """Append the Pelee form without its classifier; the last maps with strides 8, 16 and 32."""
+    """Append the Pelee form without its classifier; returns the last maps with strides 8, 16 and 32."""
     stem(b, activation="leaky", pooled=STEM)
     ends = []
     for (depth, bottleneck), part in zip(PELEE_STAGES, PELEE_PARTS, strict=True):

@@ -1,4 +1,4 @@
-"""The registry: every model by name, its layers from the families here, and what `models.toml` says of it."""
+"""The registry: all models by name, combined from the builders of this package and `models.toml`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from cspbench.claims.model import Row
 from cspbench.errors import TableError, UsageError
 from cspbench.zoo.model import BUILDERS, Model
 
+LIST_MODELS = "See `cspbench list --models`"
+
 
 def _models() -> dict[str, Model]:
-    """Every registered model, in the order of `models.toml`; raises `TableError` where one is not in both."""
+    """All models in the order of `models.toml`; raises `TableError` if a builder or an entry is missing."""
     for module in pkgutil.iter_modules(zoo.__path__):
         if module.name != "registry":
             importlib.import_module(f"{zoo.__name__}.{module.name}")
@@ -24,9 +26,9 @@ def _models() -> dict[str, Model]:
     if different := entries.keys() ^ BUILDERS.keys():
         raise TableError(
             "models.unregistered",
-            "models without layers, or layers without a model",
+            "models without a builder or an entry",
             where=models.FILE,
-            expected="a section for each model that a family of cspbench/zoo registers",
+            expected="one section for each model registered in cspbench/zoo",
             found=", ".join(sorted(different)),
             remedy="Register the model, or add or remove its section",
         )
@@ -37,25 +39,25 @@ def _models() -> dict[str, Model]:
 
 
 MODELS = _models()
-"""Every model by name: classifiers, detectors, the cards' models, the sample's; those with a published file first."""
+"""All models by name."""
 
 
 def model(name: str) -> Model:
-    """The model of that name; raises `UsageError` with the nearest names for another."""
+    """A model by name; raises `UsageError`, which proposes similar names, if it is unknown."""
     if name not in MODELS:
-        near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.4)
+        similar = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.4)
         raise UsageError(
             "usage.unknown-model",
             f"unknown model {name!r}",
-            remedy=f"Did you mean {', '.join(near)}?" if near else "`cspbench list --models` names every model",
+            remedy=f"Did you mean {', '.join(similar)}?" if similar else LIST_MODELS,
         )
     return MODELS[name]
 
 
 def provenance(name: str) -> str:
-    """Where the definition of that name comes from, and how sure it is where it is not certain: "paper, high".
+    """The source of a model's definition, with its confidence unless certain: "paper, high".
 
-    "file" for a name that is not in the catalogue.
+    "file" for a name outside the catalogue.
     """
     if name not in MODELS:
         return "file"
@@ -64,21 +66,21 @@ def provenance(name: str) -> str:
 
 
 def remarks(row: Row) -> str | None:
-    """What a reader must know of a row: its note, and what is unknown of its model."""
+    """A row's note, and what is unknown about its model."""
     unknown = MODELS[row.model].unknown if row.model else None
     return "; ".join(text.removesuffix(".") for text in (row.note, unknown) if text) or None
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:
-    """The models whose names match any pattern (*, ?, [..]), in catalogue order; every pattern must match."""
-    wanted: set[str] = set()
+    """The models that match any of the patterns (*, ?, [..]), in catalogue order; every pattern must match a model."""
+    names: set[str] = set()
     for pattern in patterns:
-        found = [name for name in MODELS if fnmatchcase(name, pattern)]
-        if not found and any(sign in pattern for sign in "*?["):
+        matches = [name for name in MODELS if fnmatchcase(name, pattern)]
+        if not matches and any(sign in pattern for sign in "*?["):
             raise UsageError(
                 "usage.unknown-model",
                 f"no model matches {pattern!r}",
-                remedy="`cspbench list --models` names every model",
+                remedy=LIST_MODELS,
             )
-        wanted.update(found or [model(pattern).name])
-    return [MODELS[name] for name in MODELS if name in wanted]
+        names.update(matches or [model(pattern).name])
+    return [MODELS[name] for name in MODELS if name in names]

@@ -1,7 +1,7 @@
 """Res2NetLite-72.
 
-Sources: Res2Net (arXiv 1904.01169) and res2netlite72.cfg of WongKinYiu/CrossStagePartialNetworks, which this network
-equals layer by layer. The Lite design has no stage at stride 4, and halves the map in a plain bottleneck without a
+Sources: Res2Net (arXiv 1904.01169) and res2netlite72.cfg of WongKinYiu/CrossStagePartialNetworks, to which this network
+is equal layer by layer. The Lite design has no stage at stride 4, and halves maps in a plain bottleneck without a
 shortcut.
 """
 
@@ -16,23 +16,23 @@ STAGES = ((72, 3), (144, 7), (288, 3))
 """Width of a slice and number of Res2Net blocks in each stage, at strides 8 to 32."""
 
 SCALE = 4
-"""Slices of a block."""
+"""Slices per block."""
 
 CARDINALITY = 2
-"""Groups of a 3x3."""
+"""Groups per 3x3."""
 
 
 def res2net_block(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
-    """A bottleneck whose 3x3 works on `scale` slices of `width` channels, one after the other.
+    """A bottleneck with a 3x3 for each of `scale` slices of `width` channels.
 
-    The first slice passes unchanged; every later one has the slice before it, already convolved, added first.
+    The first slice is unchanged; from the third on, the output of the previous slice is added before the 3x3.
     """
     entry = b.last
     features = b.conv(scale * width)
     slices = [b.route(features, groups=scale, group_id=0)]
-    for at in range(1, scale):
-        b.route(features, groups=scale, group_id=at)
-        if at > 1:
+    for index in range(1, scale):
+        b.route(features, groups=scale, group_id=index)
+        if index > 1:
             b.shortcut(slices[-1])
         slices.append(b.conv(width, 3, groups=cardinality))
     b.route(*slices)
@@ -48,7 +48,7 @@ def downsample(b: Builder, width: int, *, scale: int, cardinality: int) -> int:
 
 
 def res2netlite72_trunk(b: Builder, *, scale: int = SCALE, cardinality: int = CARDINALITY) -> tuple[int, int, int]:
-    """Append Res2NetLite-72 without its classifier; the ends of its stages, at strides 8, 16 and 32."""
+    """Append Res2NetLite-72 without its classifier; returns the last layers of its stages, at strides 8, 16 and 32."""
     b.conv(32, 3, stride=2)
     b.maxpool(3, 2)
     ends = []
@@ -62,7 +62,7 @@ def res2netlite72_trunk(b: Builder, *, scale: int = SCALE, cardinality: int = CA
 
 @register("res2netlite72")
 def res2netlite72(*, scale: int = SCALE, cardinality: int = CARDINALITY) -> Network:
-    """Res2NetLite-72 (res2netlite72.cfg): 72 channels to a slice in the first stage."""
+    """Res2NetLite-72 (res2netlite72.cfg), with 72 channels per slice in the first stage."""
     b = Builder("res2netlite72", (3, 224, 224))
     res2netlite72_trunk(b, scale=scale, cardinality=cardinality)
     classifier(b)

@@ -1,11 +1,11 @@
 """ResNet and ResNeXt on ImageNet, and their cross stage partial forms.
 
-Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each in the Darknet spelling of the cfg
-file that its network is named after.
+Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each as in the Darknet cfg file that
+gives the network its name.
 
-Darknet's shortcut adds the channels and pixels that fit, so no residual connection of its files has a projection: where
-a stage widens or halves the map, the identity is cropped to its first channels and read at every other pixel. The
-ResNet-152 quoted from another paper has projections, and so another name than the file's.
+Darknet's shortcut adds the channels and pixels that fit, so its files have no projections: where a stage widens or
+halves the map, the identity contributes its first channels at every other pixel. The ResNet-152 quoted from another
+paper has projections, and therefore another name than the file.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cspbench.zoo.model import register
 
 CARDINALITY = 32
 WIDTHS = (64, 128, 256, 512)
-"""ResNet's stage widths; a bottleneck stage is EXPANSION times as wide."""
+"""Stage widths of ResNet; bottleneck stages are EXPANSION times as wide."""
 EXPANSION = 4
 DEPTHS = (3, 4, 6, 3)
 PARTS = 2
-"""A cross stage gives half of its filters to part 1, which bypasses the blocks, half to part 2."""
+"""Parts of a cross stage: part 1, half of the filters, bypasses the blocks; part 2 is the other half."""
 CROSS_DEPTHS = (3, 3, 5, 2)
-"""Blocks per cross stage: from the second stage on, the downsampling convolution stands for the first of DEPTHS."""
+"""Blocks per cross stage; from the second on, the downsampling convolution replaces the first block of DEPTHS."""
 
 Block = Callable[[Builder, int], int]
-"""Appends a residual block with so many output filters and returns its last layer."""
+"""Appends a residual block with the given output filters; returns its last layer."""
 
 
 class StridedBlock(Protocol):
@@ -42,13 +42,13 @@ class StridedBlock(Protocol):
 
 
 def stem(b: Builder, activation: str, *, pool: int = 2) -> int:
-    """The 7x7/2 convolution and the max pooling that bring an image to stride 4."""
+    """A 7x7/2 convolution and a max pool, to stride 4."""
     b.conv(WIDTHS[0], 7, stride=2, activation=activation)
     return b.maxpool(pool, 2)
 
 
 def basic(b: Builder, filters: int, *, stride: int = 1, activation: str = "leaky") -> int:
-    """Two 3x3 convolutions and the identity; activation after the addition."""
+    """Two 3x3 convolutions plus the identity, and an activation."""
     identity = b.last
     b.conv(filters, 3, stride=stride, activation=activation)
     b.conv(filters, 3, activation="linear")
@@ -58,7 +58,7 @@ def basic(b: Builder, filters: int, *, stride: int = 1, activation: str = "leaky
 def bottleneck(
     b: Builder, filters: int, *, expansion: int, stride: int = 1, groups: int = 1, activation: str = "leaky"
 ) -> int:
-    """1x1, 3x3, 1x1 and the identity; the 3x3 is filters / expansion wide. Activation after the addition."""
+    """1x1, 3x3 of filters / expansion, 1x1, plus the identity, and an activation."""
     identity = b.last
     squeeze(b, filters, filters // expansion, stride=stride, groups=groups, activation=activation)
     return b.shortcut(identity, activation=activation)
@@ -72,9 +72,9 @@ def squeeze(b: Builder, filters: int, width: int, *, stride: int = 1, groups: in
 
 
 def projected(b: Builder, filters: int, *, stride: int = 1, activation: str = "relu") -> int:
-    """The bottleneck that opens a stage of the paper's ResNet: its identity is a linear 1x1 of its entry.
+    """The first bottleneck of a stage in the paper's ResNet, with a linear 1x1 in place of the identity.
 
-    The stride is on the first 1x1, as in the paper; later implementations have it on the 3x3.
+    The first 1x1 has the stride, as in the paper; in later implementations the 3x3 has it.
     """
     entry, width = b.last, filters // EXPANSION
     b.conv(width, stride=stride, activation=activation)
@@ -88,7 +88,7 @@ def projected(b: Builder, filters: int, *, stride: int = 1, activation: str = "r
 def residual_stage(
     b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int, opening: StridedBlock | None = None
 ) -> int:
-    """A stage of the original: `depth` blocks, the first with the stride and, if given, of the kind `opening`."""
+    """A residual stage: `depth` blocks, the first with the stride and of type `opening`, if given."""
     (opening or block)(b, filters, stride=stride)
     for _ in range(1, depth):
         block(b, filters)
@@ -106,14 +106,14 @@ def cross_stage(
     part_activation: str,
     activation: str,
 ) -> int:
-    """A cross stage partial stage: part 1 passes by, part 2 goes through the blocks, then both are merged.
+    """A cross stage partial stage: part 1 bypasses the blocks, part 2 passes through them, then both are merged.
 
     Both parts are 1x1 convolutions of the stage's input with `part_activation`, part 1 to `filters` channels, part 2 to
-    `part2`. A 1x1 closes part 2; the transition after the concatenation has `transition` filters.
+    `part2`. Part 2 ends in a 1x1; the transition after the concatenation has `transition` filters.
     """
-    start = b.last
+    entry = b.last
     part1 = b.conv(filters, activation=part_activation)
-    b.route(start)
+    b.route(entry)
     b.conv(part2, activation=part_activation)
     for _ in range(depth):
         block(b, filters)
@@ -132,7 +132,7 @@ def residual_trunk(
     opening: StridedBlock | None = None,
     pool: int = 2,
 ) -> int:
-    """Stem and four residual stages; all but the first halve the map."""
+    """Append a stem and four residual stages; all but the first halve the map."""
     stem(b, activation, pool=pool)
     for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
         stride = 2 if stage > 0 else 1
@@ -150,12 +150,11 @@ def cross_trunk(
     first_part2: int = WIDTHS[0],
     depths: tuple[int, ...] = CROSS_DEPTHS,
 ) -> tuple[int, int, int]:
-    """Stem and four cross stages; returns the last layers of the stages with stride 8, 16 and 32.
+    """Append a stem and four cross stages; returns the last layers of the stages with strides 8, 16 and 32.
 
-    Each part has half of the filters of the original's stage; the transition has `transition_ratio` times a part's.
-    Between stages a 3x3/2 convolution in `groups`, as wide as the map it reads, halves the map.
-    `first_part2` is the width in which part 2 enters the first stage: the stem's in most published files, so that the
-    first block's identity has half of its filters.
+    Each part has half of the filters of the residual stage; transitions have `transition_ratio` times those of a part.
+    Between stages a 3x3/2 convolution in `groups`, as wide as its input, halves the map. `first_part2` is the input
+    width of part 2 in the first stage: in most published files that of the stem, half of the first block's filters.
     """
     stem(b, activation)
     ends = []
@@ -171,7 +170,7 @@ def cross_trunk(
                 depth=depth,
                 part2=filters if stage > 0 else first_part2,
                 transition=transition_ratio * filters,
-                # The published files have linear parts in the two middle stages only.
+                # As in the published files, only the two middle stages have linear parts.
                 part_activation="linear" if stage in (1, 2) else activation,
                 activation=activation,
             )
@@ -214,7 +213,7 @@ DEPTHS_152 = (3, 8, 36, 3)
 
 @register("resnet152")
 def resnet152() -> Network:
-    """ResNet-152 (resnet152.cfg): the older classifier, and the training loss that its file still ends with."""
+    """ResNet-152 (resnet152.cfg), with the older classifier and the file's final [cost] layer."""
     b = Builder("resnet152")
     residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky", depths=DEPTHS_152)
     classifier(b, pool_first=False)
@@ -224,7 +223,7 @@ def resnet152() -> Network:
 
 @register("resnet152-v1")
 def resnet152_v1() -> Network:
-    """ResNet-152 as its paper has it: ReLU, projections, an overlapping max pool, and the stride on the first 1x1."""
+    """The paper's ResNet-152: ReLU, projections, an overlapping max pool, and strides in the first 1x1."""
     b = Builder("resnet152-v1", (3, 224, 224))
     block = partial(bottleneck, expansion=EXPANSION, activation="relu")
     residual_trunk(b, block, "relu", depths=DEPTHS_152, opening=projected, pool=3)
@@ -234,7 +233,7 @@ def resnet152_v1() -> Network:
 
 @register("resnext50")
 def resnext50() -> Network:
-    """ResNeXt-50 32x4d (resnext50.cfg): ResNet-50 with a 3x3 twice as wide, in 32 groups."""
+    """ResNeXt-50 32x4d (resnext50.cfg): ResNet-50 with 3x3 convolutions twice as wide, in 32 groups."""
     b = Builder("resnext50")
     residual_trunk(b, partial(bottleneck, expansion=2, groups=CARDINALITY), "leaky")
     classifier(b)
@@ -242,12 +241,12 @@ def resnext50() -> Network:
 
 
 def csresnet50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
-    """CSPResNet-50 up to its classifier: ResNet-50's 3x3 widths in stages that end half as wide as ResNet-50's."""
+    """Append CSPResNet-50 without its classifier: 3x3 widths of ResNet-50 in stages with half of its output width."""
     return cross_trunk(b, partial(bottleneck, expansion=2, activation=activation), activation, transition_ratio=1)
 
 
 def csresnext50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
-    """CSPResNeXt-50 up to its classifier: ResNeXt-50's 3x3 and stage widths, with blocks that no longer widen."""
+    """Append CSPResNeXt-50 without its classifier: 3x3 and stage widths of ResNeXt-50, blocks of constant width."""
     block = partial(bottleneck, expansion=1, groups=CARDINALITY, activation=activation)
     return cross_trunk(b, block, activation, transition_ratio=2, groups=CARDINALITY)
 
@@ -256,7 +255,7 @@ def csresnext50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, 
 @register("csresnet50-gamma", name="csresnet50-gamma")
 @register("csresnet50-omega", "mish", "csresnet50-omega")
 def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
-    """CSPResNet-50 (csresnet50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
+    """CSPResNet-50 (csresnet50.cfg); -gamma has the same layers and other training, -omega has mish."""
     b = Builder(name)
     csresnet50_trunk(b, activation)
     classifier(b)
@@ -269,7 +268,7 @@ def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
 @register("csresnext50-mish", "mish", "csresnext50-mish")
 @register("csresnext50-swish", "swish", "csresnext50-swish")
 def csresnext50(activation: str = "leaky", name: str = "csresnext50") -> Network:
-    """CSPResNeXt-50 (csresnext50.cfg; -gamma is the same graph trained otherwise, -omega has mish)."""
+    """CSPResNeXt-50 (csresnext50.cfg); -gamma has the same layers and other training, -omega has mish."""
     b = Builder(name)
     csresnext50_trunk(b, activation)
     classifier(b)

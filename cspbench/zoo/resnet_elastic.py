@@ -1,8 +1,8 @@
 """The elastic forms of CSPResNet-50 and CSPResNeXt-50: blocks that work at two resolutions.
 
-Sources: ELASTIC (arXiv 1812.05262), in the Darknet spelling of the cfg file that each network is named after;
-"-Elastic" is its authors' own split form, "+Elastic" ELASTIC's, of which no file is known. The input must be a multiple
-of 64, so that every pooled path enlarges back to the size of the other.
+Sources: ELASTIC (arXiv 1812.05262), as in the Darknet cfg file that gives each network its name; "-Elastic" is the
+CSPNet authors' own split form, "+Elastic" that of ELASTIC, of which no file is known. The input must be a multiple of
+64, so that upsampling restores the size of every pooled path.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from cspbench.zoo.model import register
 from cspbench.zoo.resnet import CARDINALITY, EXPANSION, PARTS, WIDTHS, bottleneck, cross_trunk, squeeze
 
 FIRST_PART2 = 128
-"""Part 2 enters the first stage in full width here, not in the stem's."""
+"""Input width of part 2 in the first stage: the full width, not that of the stem."""
 
 
 def elastic_bottleneck(b: Builder, filters: int, *, expansion: int, groups: int = 1, activation: str = "leaky") -> int:
     """A bottleneck split in two: half of the channels at full, half at half resolution, concatenated.
 
-    Each path sees its own half of the input (unlike ELASTIC's, which both see all of it) in half of the groups.
+    Each path reads its own half of the input (in ELASTIC each reads all of it) and has half of the groups.
     """
     identity = b.last
     half, groups = filters // 2, max(1, groups // 2)
@@ -40,7 +40,7 @@ def elastic_bottleneck(b: Builder, filters: int, *, expansion: int, groups: int 
 def csresnet50_elastic() -> Network:
     """CSPResNet-50-Elastic (csresnet50-elastic.cfg).
 
-    As published, each path has no bottleneck (expansion 1, not CSPResNet-50's 2), hence more weights than CSPResNet-50.
+    As published, the paths have no bottleneck (expansion 1 instead of 2), hence more weights than CSPResNet-50.
     """
     b = Builder("csresnet50-elastic")
     cross_trunk(b, partial(elastic_bottleneck, expansion=1), "leaky", transition_ratio=1, first_part2=FIRST_PART2)
@@ -50,7 +50,7 @@ def csresnet50_elastic() -> Network:
 
 @register("csresnext50-elastic")
 def csresnext50_elastic() -> Network:
-    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 of elastic blocks."""
+    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 with elastic blocks."""
     b = Builder("csresnext50-elastic")
     block = partial(elastic_bottleneck, expansion=1, groups=CARDINALITY)
     cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2)
@@ -63,9 +63,9 @@ PLUS_DEPTHS = (6, 8, 5, 3)
 
 
 def plus_elastic_bottleneck(b: Builder, filters: int) -> int:
-    """A bottleneck whose two paths, at full and half resolution, both see all channels and each give half of them.
+    """A bottleneck with two paths, at full and half resolution, which read all channels and give half of them each.
 
-    As in ELASTIC the last stage stays whole.
+    As in ELASTIC, blocks of the last stage have one path.
     """
     if filters == EXPANSION * WIDTHS[-1] // PARTS:
         return bottleneck(b, filters, expansion=1, groups=CARDINALITY)

@@ -1,6 +1,6 @@
-"""The two networks of the bundled sample, small ones: cross stage partial as CSPDarkNet-53 is, with fewer filters.
+"""The two small networks of the bundled sample, with the stages of CSPDarkNet-53 and fewer filters.
 
-Both were trained by training/ on drawn pictures; their cfg and weight files are part of the package.
+Both were trained by training/ on synthetic pictures; their cfg and weight files are part of the package.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ ANCHORS: tuple[Anchor, ...] = (
     *((14.0, 14.0), (21.0, 21.0), (37.0, 37.0)),
     *((54.0, 56.0), (92.0, 83.0), (110.0, 118.0)),
 )
-"""k-means, by IoU, over the boxes of the 10,000 pictures it was trained on; pixels of the network's input."""
+"""From k-means by IoU over the boxes of the 10,000 training pictures; pixels of the network's input."""
 
 MASKS = ((3, 4, 5), (0, 1, 2))
 """Anchors of the heads with strides 16 and 8."""
 
 SPREAD = 2.0
-"""scale_x_y: a centre may lie half a cell beyond its cell, so that three cells learn to find one thing."""
+"""scale_x_y: a centre may be half a cell outside its cell, so that several cells learn to detect an object."""
 
 
 @register("sample-csp-classifier")
@@ -42,7 +42,7 @@ def sample_csp_classifier() -> Network:
 
 @register("sample-csp-detector")
 def sample_csp_detector() -> Network:
-    """Four cross stage partial stages, at strides 4 to 32; two [yolo] heads, on the joined maps of strides 16 and 8."""
+    """Four cross stage partial stages, at strides 4 to 32, and two [yolo] heads, at strides 16 and 8."""
     b = Builder("sample-csp-detector", (3, 224, 224))
     b.conv(16, 3, stride=2)
     csp_stage(b, 32, 1, partial=16)

@@ -1,11 +1,11 @@
 """ThunderNet, a two-stage detector on SNet, a ShuffleNetV2 with 5x5 depthwise convolutions.
 
-Sources: ThunderNet (arXiv 1903.11752); the first author's qinzheng93/ThunderNet for what the paper leaves out of the
-larger one, such as the order of channels, the anchors and the suppression; DayBreak-u/Thundernet_Pytorch for the widths
-of SNet49. The second stage is the paper's. The first author's later code has two connected layers and offsets for each
-class there, and with either the multiply-adds would be far above the paper's.
+Sources: ThunderNet (arXiv 1903.11752); the first author's qinzheng93/ThunderNet for details that the paper omits, such
+as the order of channels, the anchors and the suppression; DayBreak-u/Thundernet_Pytorch for the widths of SNet49. The
+second stage is the paper's: the first author's later code has two connected layers and offsets per class there, either
+of which would give far more multiply-adds than the paper.
 
-A connected layer over each proposal is a 1x1 convolution over a map with a row for each proposal, and written so.
+Connected layers over proposals are written as 1x1 convolutions over a map with a row per proposal.
 """
 
 from __future__ import annotations
@@ -13,38 +13,39 @@ from __future__ import annotations
 from math import sqrt
 
 from cspbench.network.builder import Builder
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms
+from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms, in_levels
 
 DEPTHS = (4, 8, 4)
-"""Units of the three stages, at strides 8, 16 and 32."""
+"""Units per stage, at strides 8, 16 and 32."""
 
 STEM = 24
 CONTEXT = 245
-"""Channels of the one map everything is predicted from: 7 x 7 parts with 5 channels each."""
+"""Channels of the context map: 7 x 7 parts with 5 channels each."""
 
 SCALES = (32, 64, 128, 256, 512)
 RATIOS = (1 / 2, 3 / 4, 1.0, 4 / 3, 2.0)
-"""Height over width."""
+"""Height / width."""
 
 RECIPE = Recipe(
     bgr=False,
-    mean=IMAGENET_MEAN,
-    deviation=IMAGENET_DEVIATION,
-    epsilon="inside-1e-5",
+    mean=in_levels(IMAGENET_MEAN),
+    deviation=in_levels(IMAGENET_DEVIATION),
+    epsilon=Epsilon.INSIDE_1E5,
     conf=0.05,
     nms=SoftNms(0.5, floor=1e-3, kept=100),
 )
-"""The first author's configuration, its test phase."""
+"""From the test phase of the first author's configuration."""
 
 ANCHORS: tuple[Anchor, ...] = tuple((side / sqrt(ratio), side * sqrt(ratio)) for ratio in RATIOS for side in SCALES)
 
 
 def depthwise(b: Builder, filters: int, *, stride: int = 1, activation: str = "linear") -> int:
-    """A 5x5 on each channel alone."""
+    """A depthwise 5x5."""
     return b.conv(filters, 5, stride=stride, groups=filters, activation=activation)
 
 
@@ -55,41 +56,41 @@ def main_branch(b: Builder, inner: int, filters: int, *, stride: int = 1) -> int
     return b.conv(filters, activation="relu")
 
 
-def downsampling_unit(b: Builder, read: int, width: int) -> int:
-    """From `read` channels to `width` at half the resolution: both branches see all, and are concatenated."""
+def downsampling_unit(b: Builder, input_width: int, width: int) -> int:
+    """From `input_width` to `width` channels at half the resolution: two branches on all channels, concatenated."""
     entry = b.last
-    depthwise(b, read, stride=2)
-    projection = b.conv(read, activation="relu")
+    depthwise(b, input_width, stride=2)
+    projection = b.conv(input_width, activation="relu")
     b.route(entry)
-    return b.route(projection, main_branch(b, width // 2, width - read, stride=2))
+    return b.route(projection, main_branch(b, width // 2, width - input_width, stride=2))
 
 
 def unit(b: Builder, width: int) -> int:
-    """Even channels pass, odd ones are convolved; concatenated."""
-    dealt = b.add(Shuffle(sources=(b.last,)))
-    passing = b.route(dealt, groups=2, group_id=0)
-    b.route(dealt, groups=2, group_id=1)
-    return b.route(passing, main_branch(b, width // 2, width // 2))
+    """Even channels unchanged and odd channels convolved, concatenated."""
+    shuffled = b.add(Shuffle(sources=(b.last,)))
+    bypass = b.route(shuffled, groups=2, group_id=0)
+    b.route(shuffled, groups=2, group_id=1)
+    return b.route(bypass, main_branch(b, width // 2, width // 2))
 
 
 def snet(b: Builder, widths: tuple[int, int, int], last: int | None = None) -> tuple[int, int]:
-    """Append SNet with stages of these widths, and a last 1x1; the maps with strides 16 and 32."""
+    """Append SNet with stages of these widths and an optional last 1x1; returns the maps with strides 16 and 32."""
     b.conv(STEM, 3, stride=2, activation="relu")
     b.maxpool(3, 2)
-    read, ends = STEM, []
+    input_width, ends = STEM, []
     for width, depth in zip(widths, DEPTHS, strict=True):
-        downsampling_unit(b, read, width)
+        downsampling_unit(b, input_width, width)
         for _ in range(1, depth):
             unit(b, width)
         ends.append(b.last)
-        read = width
+        input_width = width
     if last is not None:
         ends[-1] = b.conv(last, activation="relu")
     return ends[1], ends[2]
 
 
 def context_enhancement(b: Builder, c4: int, c5: int) -> int:
-    """The sum of two maps and of the second one's mean, each brought to the same channels and the first one's size."""
+    """The sum of `c4`, `c5` and the mean of `c5`, each with CONTEXT channels at the size of `c4`."""
     b.route(c4)
     near = b.conv(CONTEXT, activation="linear", batch_normalize=False)
     b.route(c5)
@@ -103,7 +104,7 @@ def context_enhancement(b: Builder, c4: int, c5: int) -> int:
 
 
 def first_stage(b: Builder, context: int) -> tuple[int, int]:
-    """The region proposal network, whose features also weigh the map for the second stage: that map, the proposals."""
+    """The region proposal network, whose features also gate the map; returns the gated map and the proposals."""
     b.route(context)
     depthwise(b, CONTEXT, activation="relu")
     features = b.conv(256, activation="relu")
@@ -117,7 +118,7 @@ def first_stage(b: Builder, context: int) -> tuple[int, int]:
 
 
 def second_stage(b: Builder, attended: int, proposals: int, *, classes: int = 80) -> int:
-    """Each proposal's part of the map, one connected layer, and what it is and where exactly."""
+    """Features of each proposal, one connected layer, and class scores and offsets."""
     b.add(RoiAlign(sources=(attended, proposals)))
     features = b.conv(1024, activation="relu", batch_normalize=False)
     scores = b.conv(classes + 1, activation="linear", batch_normalize=False)

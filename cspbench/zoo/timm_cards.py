@@ -1,9 +1,9 @@
 """timm's CSPDarkNet-53, CSPResNet-50 and CSPResNeXt-50, which mmpretrain's card describes too.
 
-Source: timm's models/cspnet.py (PyTorch Image Models). CSPDarkNet-53 is the README's graph; the other two only share
-its names: one linear 1x1 expands the map and its halves are the two parts, so that part 2 enters the first stage as
-wide as part 1, where the README's networks have a convolution for each part. The convolutions stand in timm's order.
-timm's LeakyReLU has a slope of 0.01, Darknet's `relie`; its networks end in logits, without softmax.
+Source: timm's models/cspnet.py (PyTorch Image Models). CSPDarkNet-53 has the layers of the README's network; the other
+two differ: the two parts are halves of one linear 1x1 expansion, so that in the first stage part 2 is as wide as part
+1, whereas the README's networks have a convolution per part. The convolutions are in timm's order. timm's LeakyReLU has
+a slope of 0.01, Darknet's `relie`; its networks end in logits, without softmax.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ACTIVATION = "relie"
 
 
 def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transition: int) -> int:
-    """A cross stage partial stage on the halves of one expansion; unlike `cross_stage`, part 1 comes first again."""
+    """A cross stage partial stage on the halves of one expansion; unlike in `cross_stage`, part 1 comes first."""
     expansion = b.conv(PARTS * filters, activation="linear")
     part1 = b.route(expansion, groups=PARTS, group_id=0)
     b.route(expansion, groups=PARTS, group_id=1)
@@ -33,7 +33,7 @@ def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transi
 
 
 def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int, groups: int = 1) -> Network:
-    """`cross_trunk` on other stages, with a pool that overlaps."""
+    """A network of expanded stages, with an overlapping pool in the stem."""
     block = partial(bottleneck, expansion=expansion, groups=groups, activation=ACTIVATION)
     b = Builder(name, (3, size, size))
     stem(b, ACTIVATION, pool=3)
@@ -48,7 +48,7 @@ def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int
 
 @register("timm/cspdarknet53")
 def timm_cspdarknet53() -> Network:
-    """The cspdarknet53 of timm at its 256x256; 27,642,184 learnable parameters."""
+    """The cspdarknet53 of timm at 256x256; 27,642,184 learnable parameters."""
     b = Builder("timm/cspdarknet53")
     csdarknet53_trunk(b, ACTIVATION)
     logits(b)
@@ -57,11 +57,11 @@ def timm_cspdarknet53() -> Network:
 
 @register("timm/cspresnet50")
 def timm_cspresnet50() -> Network:
-    """The cspresnet50 of timm at its 256x256; 21,616,168 learnable parameters."""
+    """The cspresnet50 of timm at 256x256; 21,616,168 learnable parameters."""
     return cross_network("timm/cspresnet50", 256, expansion=2, transition_ratio=1)
 
 
 @register("timm/cspresnext50")
 def timm_cspresnext50() -> Network:
-    """The cspresnext50 of timm at its 224x224; 20,569,896 learnable parameters."""
+    """The cspresnext50 of timm at 224x224; 20,569,896 learnable parameters."""
     return cross_network("timm/cspresnext50", 224, expansion=1, transition_ratio=2, groups=CARDINALITY)

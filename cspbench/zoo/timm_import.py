@@ -1,8 +1,8 @@
-"""timm, imported also where torchvision's compiled operators cannot be loaded.
+"""Imports timm even if torchvision's compiled operators cannot be loaded.
 
-torchvision from PyPI beside a torch of another build (PyPI's and PyTorch's own CPU wheels, for one) finds no compiled
-operator, and its Python part then fails on the first one it wants to describe: "operator torchvision::nms does not
-exist". timm needs none of these operators, so it is enough to declare the two that torchvision describes.
+With a torch of another build (such as torchvision from PyPI and PyTorch's own CPU wheel) torchvision has no compiled
+operators, and its import fails at the first one that it registers: "operator torchvision::nms does not exist". timm
+does not need these operators, so it is enough to declare the two that torchvision registers.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import warnings
 from types import ModuleType
 
 MISSING = ("nms", "qnms")
-"""The operators torchvision describes whether or not its compiled part is there."""
+"""The operators that torchvision registers even without its compiled part."""
 
 
 def import_timm() -> ModuleType:
-    """The module timm. Raises `ModuleNotFoundError` without it, and what importing it raises otherwise."""
+    """The module timm. Raises `ModuleNotFoundError` if it is not installed, or any other error of its import."""
     with warnings.catch_warnings():
-        # torchvision says that it cannot load its image codecs, which nothing here uses
+        # a warning about image codecs, which are not used here
         warnings.filterwarnings("ignore", message="Failed to load image Python extension", category=UserWarning)
         try:
             return importlib.import_module("timm")

@@ -1,7 +1,7 @@
 """YOLOv3-tiny.
 
-Sources: YOLOv3 (arXiv 1804.02767) and yolov3-tiny.cfg of WongKinYiu/PartialResidualNetworks, which this network equals
-layer by layer.
+Sources: YOLOv3 (arXiv 1804.02767) and yolov3-tiny.cfg of WongKinYiu/PartialResidualNetworks, to which this network is
+equal layer by layer.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ ANCHORS: tuple[Anchor, ...] = (
 MASKS = ((3, 4, 5), (1, 2, 3))
 """Anchors of the heads with strides 32 and 16.
 
-Anchor 3 serves both and anchor 0 neither: a slip that the published weights were trained with, so it is part of the
-network. Other copies of the cfg say 0,1,2, which decodes every box of the finer head with the wrong anchor.
+Both use anchor 3 and neither uses anchor 0: a mistake with which the published weights were trained, and therefore part
+of the network. Other copies of the cfg have 0,1,2, which decodes every box of the finer head with a wrong anchor.
 """
 
 
 def yolov3_tiny_trunk(b: Builder, filters: int = 1024) -> tuple[int, int, int]:
-    """Append YOLOv3-tiny's backbone: 3x3 convolutions, each twice as wide as the last, with a 2x2 max pool after each.
+    """Append YOLOv3-tiny's backbone: 3x3 convolutions of doubling width, with a 2x2 max pool after each.
 
-    Returns the last convolution with stride 16 and both with stride 32; the second has `filters` of its own.
+    Returns the last convolution with stride 16 and both with stride 32, the second of `filters`.
     """
     for width in (16, 32, 64, 128):
         b.conv(width, 3)
@@ -41,7 +41,7 @@ def yolov3_tiny_trunk(b: Builder, filters: int = 1024) -> tuple[int, int, int]:
 
 
 def predict(b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = ANCHORS, classes: int = 80) -> int:
-    """The 1x1 with one value per anchor and box term, and [yolo]."""
+    """A 1x1 with one value per anchor and box term, and [yolo]."""
     b.conv(len(mask) * (5 + classes), activation="linear", batch_normalize=False)
     return b.yolo(mask, anchors, classes=classes)
 
@@ -57,8 +57,8 @@ def yolov3_tiny() -> Network:
     predict(b, coarse)
     b.route(features)
     b.conv(128)
-    enlarged = b.upsample()
-    b.route(enlarged, c4)
+    upsampled = b.upsample()
+    b.route(upsampled, c4)
     b.conv(256, 3)
     predict(b, fine)
     return b.network()

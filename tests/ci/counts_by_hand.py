@@ -60,6 +60,6 @@ def write(folder: Path, *lines: CountedRow) -> Path:
     return folder
 
 
-def unfinished_run(folder: Path) -> Path:
-    """Write the directory of an evaluation of CSPDarkNet-53 that has not ended."""
-    return put(folder, classifier("csdarknet53", finished=False))
+def unfinished_run(folder: Path, **changes: Any) -> Path:
+    """Write the directory of an evaluation of CSPDarkNet-53 that has not ended; `changes` are of its identity."""
+    return put(folder, classifier("csdarknet53", finished=False, **changes))

@@ -14,6 +14,7 @@ import pytest
 import typer
 from checkouts import ALONE, commit, repository
 from job import REPOSITORY
+from result_files import classifier, put
 from snapshot import CELLS
 
 from cspbench.ci.render import MARKER
@@ -89,6 +90,57 @@ def test_an_incomplete_run_never_passes(tmp_path: Path) -> None:
     done = cspbench("ci", "--baseline", "results", run, cwd=tmp_path)
     assert done.returncode == 4, done.stdout + done.stderr
     assert "| partial | imagenet-big | CSPDarkNet-53 | Top-1 | 77.2 (=) | - | - |" in done.stdout
+
+
+def test_an_incomplete_run_of_no_row_never_passes_either(tmp_path: Path) -> None:
+    """A cfg of one's own stands against nothing: the run is still of a part, and it was asked about."""
+    counts.write(tmp_path / "results")
+    run = counts.unfinished_run(tmp_path / "run", model="own", user_file=True)
+    for named, code in (([run], 4), ([], 0)):
+        assert cspbench("ci", "--baseline", "results", *named, cwd=tmp_path).returncode == code
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_part_counts_where_it_is_asked_about(tmp_path: Path, finished: bool, named: bool) -> None:
+    """Beside a whole run of the same cell: a stored part is passed over, one that is named never passes."""
+    results = counts.write(tmp_path / "results")
+    put(results / "evaluations" / "whole", classifier())
+    part = classifier(top1=77, limit=100, finished=finished)
+    put(results / "evaluations" / "part", part)
+    run = put(tmp_path / "part", part)
+    if named:
+        with pytest.raises(typer.Exit) as left:
+            ci(str(results), [run], results=results)
+        assert left.value.exit_code == 4
+    else:
+        ci(str(results), results=results)
+
+
+def test_a_change_outweighs_an_incomplete_run(tmp_path: Path) -> None:
+    counts.write(tmp_path / "old")
+    changed_results(tmp_path / "results")
+    run = counts.unfinished_run(tmp_path / "run", model="own", user_file=True)
+    assert cspbench("ci", "--baseline", "old", run, cwd=tmp_path).returncode == 1
+    assert cspbench("ci", "--baseline", "old", run, "--fail-on", "params:1", cwd=tmp_path).returncode == 4
+    assert cspbench("ci", "--baseline", "old", "--fail-on", "params:1", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--baseline", "results", "--fail-on", "fps:1"], 2),
+        ([], 2),
+        (["--baseline", "nowhere"], 3),
+        (["--baseline", "results", "--results", "nowhere"], 3),
+        (["--baseline", "results", "nowhere"], 3),
+    ],
+)
+def test_what_cannot_be_compared(tmp_path: Path, arguments: list[str], code: int) -> None:
+    counts.write(tmp_path / "results")
+    done = cspbench("ci", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

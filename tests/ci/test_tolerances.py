@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cspbench.ci.tolerances import DEFAULT, NAMES, Tolerances, parse
+from cspbench.claims.metrics import COUNTED
 from cspbench.errors import UsageError
 
 
@@ -40,6 +41,49 @@ def test_counts_move_in_percent_and_accuracies_in_points() -> None:
     assert not found.exceeded("top1", Decimal("77.2"), Decimal("77.1"))
     assert found.exceeded("top1", Decimal("77.2"), Decimal("77.09999999999999999999999999999999999999"))
     assert not found.exceeded("fps", Decimal(1), Decimal(1000))
+
+
+@pytest.mark.parametrize("metric", NAMES)
+@pytest.mark.parametrize("upwards", [True, False])
+def test_what_moved_by_exactly_the_tolerance_may(metric: str, upwards: bool) -> None:
+    """And what moved by the least more may not; from 1000, by one: in percent of it, or in points."""
+    found = parse(",".join(f"{name}:{'0.1' if name in COUNTED else '1'}" for name in NAMES))
+    sign = 1 if upwards else -1
+    before = Decimal(1000)
+    assert not found.exceeded(metric, before, before + sign)
+    assert found.exceeded(metric, before, before + sign * (1 + Decimal("1e-20")))
+    assert not found.exceeded(metric, before, before + sign * (1 - Decimal("1e-20")))
+
+
+@pytest.mark.parametrize("metric", COUNTED)
+def test_a_percentage_is_of_the_baseline(metric: str) -> None:
+    # 1 of 1001 is 0.0999 %, 1 of 1000 is 0.1 %
+    found = parse("params:0.09995,bflops:0.09995")
+    assert found.exceeded(metric, Decimal(1000), Decimal(1001))
+    assert not found.exceeded(metric, Decimal(1001), Decimal(1000))
+    # half of 2 is gone, or as much as there was has come
+    found = parse("params:60,bflops:60")
+    assert not found.exceeded(metric, Decimal(2), Decimal(1))
+    assert found.exceeded(metric, Decimal(1), Decimal(2))
+
+
+@pytest.mark.parametrize(
+    ("metric", "least"),
+    [
+        ("params", "1e-15"),
+        ("bflops", "1e-15"),
+        *((name, "0.05") for name in ("top1", "top5")),
+        ("ap", "0.1"),
+        ("apl", "0.1"),
+    ],
+)
+def test_the_default_at_its_borders(metric: str, least: str) -> None:
+    found, before = parse(DEFAULT), Decimal("50.123456789")
+    more = Decimal(least) + Decimal("1e-20")
+    for sign in (1, -1):
+        assert not found.exceeded(metric, before, before)
+        assert found.exceeded(metric, before, before + sign * more)
+        assert found.exceeded(metric, before, before + sign * Decimal(least)) is (metric in COUNTED)
 
 
 @given(st.decimals(0, 10**9, places=12), st.decimals(0, 10**9, places=12), st.decimals(0, 100, places=3))

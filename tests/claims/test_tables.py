@@ -36,7 +36,16 @@ def printed() -> Documents:
 
 
 def lines(name: str) -> list[str]:
-    return tables.load(name).markdown().split("\n")
+    """The lines of a table as the document prints it in markdown."""
+    table = tables.load(name)
+    header, *rows = [
+        " | ".join(line) + " |"
+        for line in (
+            [column.header for column in table.columns],
+            *([row.render(column) for column in table.columns] for row in table.rows),
+        )
+    ]
+    return [header, "---|" * len(table.columns), *rows]
 
 
 # --- the documents

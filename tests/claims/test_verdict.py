@@ -183,6 +183,13 @@ def test_unpublished_keeps_the_measurement() -> None:
     assert (nothing.status, nothing.reason, nothing.measured) == (Status.UNPUBLISHED, None, Decimal("38.04996"))
 
 
+def test_frame_rates_by_device_are_published_and_need_the_devices() -> None:
+    cell = claim("coco-headline", "cspresnext50-panet-spp-512", "fps")
+    assert (cell.text, cell.value) == ("44(1080ti) 67(GV100)", None)
+    found = judge(cell, Measurement(None, Reason.HARDWARE))
+    assert (found.status, found.reason) == ("unmeasured", "hardware")
+
+
 def test_unmeasured_says_why() -> None:
     found = judge(claim("imagenet-big", "cspdarknet-53", "params"), Measurement(None, Reason.NO_DEFINITION))
     assert (found.status, found.reason, found.measured) == ("unmeasured", "no-definition", None)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from math import erfc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.classification.accuracy import accuracies, compare, mcnemar, top_k, wilson
+from cspbench.classification.accuracy import Accuracy, accuracies, compare, mcnemar, top_k, wilson
 from cspbench.results.schema import Data, ImagenetIdentity
 
 
@@ -53,6 +55,55 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(5, 5) == 1.0
     # 10 % more than half of 1600: z = (160 - 1) / 40 = 3.975
     assert mcnemar(720, 880) == pytest.approx(7.04e-5, rel=0.01)
+
+
+def exact(fewer: int, more: int) -> float:
+    """Twice the share of the outcomes of fair coins with at most `fewer` heads, in whole numbers."""
+    total, ways, tail = fewer + more, 1, 0
+    for heads in range(fewer + 1):
+        tail += ways
+        ways = ways * (total - heads) // (heads + 1)
+    return float(min(Fraction(1), Fraction(2 * tail, 2**total)))
+
+
+@pytest.mark.parametrize(
+    ("fewer", "more"), [(0, 1), (0, 5), (2, 10), (4, 7), (5, 6), (5, 5), (9, 30), (40, 60), (180, 220), (470, 530)]
+)
+def test_mcnemar_is_exact_up_to_a_thousand(fewer: int, more: int) -> None:
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(exact(fewer, more), rel=1e-9)
+
+
+def test_mcnemar_of_ten_and_two() -> None:
+    # 2 * (1 + 12 + 66) / 4096
+    assert mcnemar(10, 2) == pytest.approx(158 / 4096)
+    assert exact(2, 10) == pytest.approx(158 / 4096)
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(470, 531), (500, 501), (900, 1100), (0, 1001), (600, 600)])
+def test_mcnemar_is_normal_above(fewer: int, more: int) -> None:
+    # (|difference| - 1) / sqrt(sum), and no less than 0
+    z = max(0, more - fewer - 1) / (fewer + more) ** 0.5
+    assert mcnemar(fewer, more) == mcnemar(more, fewer) == pytest.approx(erfc(z / 2**0.5), abs=1e-15)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 7), (7, 7), (0, 50_000), (50_000, 50_000)])
+def test_wilsons_bound_at_nothing_and_at_all(correct: int, total: int) -> None:
+    """The other bound is z^2 / (n + z^2), which follows from the formula there."""
+    square = 1.959963984540054**2
+    share = 100 * square / (total + square)
+    low, high = wilson(correct, total)
+    if correct:
+        assert low == pytest.approx(100 - share)
+        assert high == 100.0
+    else:
+        assert low == 0.0
+        assert high == pytest.approx(share)
+    assert Accuracy(correct, total).interval == (low, high)
+
+
+def test_no_images_have_no_accuracy() -> None:
+    assert Accuracy(0, 0).percent == Decimal(0)
+    assert Accuracy(0, 0).interval == (0.0, 100.0)
 
 
 def test_compare_names_the_flipped_images() -> None:

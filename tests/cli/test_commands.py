@@ -329,7 +329,7 @@ def test_show_why_gives_the_evidence_alone() -> None:
 def test_show_refuses_a_cfg_of_what_darknet_cannot_compute() -> None:
     done = run("show", "hardnet138s", "--cfg", "-")
     assert done.returncode == 3
-    assert "a convolution with neither batch norm nor bias" in done.stderr
+    assert "hardnet138s, layer 4 [convolutional]" in done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
@@ -368,7 +368,7 @@ def test_env_names_versions_and_folders(tmp_path: Path) -> None:
         (["params", "darknet", "darknet53", "--against", "x.cfg"], 2, "--against compares one model"),
         (["params", "--cfg", "missing.cfg"], 3, "missing.cfg: the cfg file cannot be read"),
         (["show", "darknet", "--plot", "graph.bmp"], 2, "unknown kind of drawing"),
-        (["show", "csresnext50-panet-spp", "--size", "400"], 3, "a route joins maps of different size"),
+        (["show", "csresnext50-panet-spp", "--size", "400"], 3, "a route concatenates maps"),
     ],
 )
 def test_mistakes_get_one_line_and_the_right_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

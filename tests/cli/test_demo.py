@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from refusals import error_of, refuses
 from snapshot import ROWS
 
 from cspbench import __version__
@@ -58,8 +61,8 @@ def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
     assert len(lines) == 8
     for line in lines.values():
         for cell in line["cells"]:
-            assert cell["verdict"] in ("exact", "within"), (line["row"], cell)
-            assert cell["made"]["command"] == "cspbench demo"
+            assert cell["verdict"] in ("exact", "close"), (line["row"], cell)
+            assert cell["provenance"]["command"] == "cspbench demo"
     accuracies = {
         cell["metric"]: float(cell["exact"])
         for cell in lines["sample-classification", "sample-csp-classifier"]["cells"]
@@ -70,7 +73,7 @@ def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
     }
     assert precisions["ap50"] >= 60
     published = [line for line in document["lines"] if not line["table"].startswith("sample-")]
-    assert {cell["verdict"] for line in published for cell in line["cells"] if not cell["made"]} == {
+    assert {cell["verdict"] for line in published for cell in line["cells"] if not cell["provenance"]} == {
         "unmeasured",
         "unpublished",
     }
@@ -91,54 +94,84 @@ def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
         done = run(*command, folder=folder)
         assert done.returncode == 0, done.stderr
         assert done.stderr.startswith("cspbench: the bundled sample: ")
-        assert "unmeasured: " in done.stdout
+        assert "consistent" in done.stdout  # a part that was drawn is held against its interval
         assert "exact" not in done.stdout
 
 
 def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench.cli import eval_coco, eval_imagenet, params, report
+    from cspbench.cli import counting, eval_coco, eval_imagenet, report
     from cspbench.cli.demo import demo
 
     monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", lambda **options: None)
-    monkeypatch.setattr(report, "save", lambda out, runs: [])
-    monkeypatch.setattr(report, "list_off", lambda out: "")
+    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
     for failed in (True, False):
-        monkeypatch.setattr(params, "count_all", lambda out, failed=failed: ("", failed))
+        monkeypatch.setattr(counting, "count_all", lambda out, failed=failed: ("", failed))
         with pytest.raises(typer.Exit) as left:
             demo(tmp_path)
         assert left.value.exit_code == int(failed)
 
 
-def test_predictions_of_other_code_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench.inference.run import open_run
+@pytest.mark.parametrize(
+    ("classified", "detected", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (4, 1, 4), (0, 4, 4)]
+)
+def test_an_evaluation_that_is_off_fails_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classified: int, detected: int, code: int
+) -> None:
+    from cspbench.cli import counting, eval_coco, eval_imagenet, report
+    from cspbench.cli.demo import demo
+
+    def left_with(code: int) -> Callable[..., None]:
+        def command(**options: Any) -> None:
+            if code:
+                raise typer.Exit(code)
+
+        return command
+
+    monkeypatch.setattr(counting, "count_all", lambda out: ("", False))
+    monkeypatch.setattr(eval_imagenet, "eval_imagenet", left_with(classified))
+    monkeypatch.setattr(eval_coco, "eval_coco", left_with(detected))
+    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
+    with pytest.raises(typer.Exit) as left:
+        demo(tmp_path)
+    assert left.value.exit_code == code
+
+
+def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coco_runs import data_set, made
+    from msgspec import structs
 
     from cspbench import provenance
-    from cspbench.cli.demo import outdated
+    from cspbench.results import runs
+    from cspbench.results.runs import made_by_others
+    from cspbench.results.schema import encode
 
-    def made_by(version: str, commit: str | None) -> str | None:
-        open_run(tmp_path / "run", {"task": "x"}, 1, {"cspbench": version, "commit": commit}, fresh=True)
-        return outdated(tmp_path)
+    record = runs.load_run(made(tmp_path / "runs" / "run", data_set(tmp_path / "coco"))).record
 
-    assert outdated(tmp_path) is None
-    monkeypatch.setattr(provenance, "commit", lambda: "a" * 40)
-    assert made_by(__version__, "a" * 40) is None
-    assert made_by("0.0.0", "a" * 40) == f"cspbench 0.0.0, commit {'a' * 40}"
-    assert made_by(__version__, "b" * 40) == f"cspbench {__version__}, commit {'b' * 40}"
-    monkeypatch.setattr(provenance, "commit", lambda: "a" * 40 + provenance.CHANGED)
-    assert made_by(__version__, "a" * 40 + provenance.CHANGED) is not None
-    monkeypatch.setattr(provenance, "commit", lambda: None)
-    assert made_by(__version__, None) is None
-    (tmp_path / "run" / "run.json").write_text("{")
-    assert "cannot be read" in str(outdated(tmp_path))
+    def by(version: str, commit: str | None, *more: str) -> str | None:
+        sessions = [structs.replace(record.sessions[0], cspbench=each, commit=commit) for each in (version, *more)]
+        (tmp_path / "runs" / "run" / "run.json").write_bytes(encode(structs.replace(record, sessions=sessions)))
+        return made_by_others(tmp_path / "runs")
+
+    assert made_by_others(tmp_path / "none") is None
+    monkeypatch.setattr(runs, "commit", lambda: "a" * 40)
+    assert by(__version__, "a" * 40) is None
+    assert by("0.0.0", "a" * 40) == "cspbench 0.0.0, commit aaaaaaa"
+    assert by(__version__, "b" * 40) == f"cspbench {__version__}, commit bbbbbbb"
+    assert by(__version__, "a" * 40, "0.0.0") == "cspbench 0.0.0, commit aaaaaaa"  # of a later session
+    monkeypatch.setattr(runs, "commit", lambda: "a" * 40 + provenance.CHANGED)
+    assert by(__version__, "a" * 40 + provenance.CHANGED) is not None
+    monkeypatch.setattr(runs, "commit", lambda: None)
+    assert by(__version__, None) is None
+    (tmp_path / "runs" / "run" / "run.json").write_text("{")
+    assert "cannot be read" in str(made_by_others(tmp_path / "runs"))
 
 
 def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
     from cspbench.cli.demo import demo
-    from cspbench.errors import CspbenchError
 
     (tmp_path / "file").write_text("")
-    with pytest.raises(CspbenchError, match="cannot be written"):
+    with refuses("disk.write-failed"):
         demo(tmp_path / "file" / "results")
 
 
@@ -149,5 +182,4 @@ def test_a_classifier_of_other_classes_is_told(demo: Demo, monkeypatch: pytest.M
     weights.write_bytes(b"\0" * 100)
     images = str(ensure("classification"))
     done = run("eval-imagenet", images, "-m", "darknet", "--weights", str(weights), folder=folder)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "does not know these classes" in done.stderr
+    assert (done.returncode, done.stdout, error_of(done)) == (2, "", "usage.other-classes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 
@@ -64,3 +65,21 @@ def test_a_defect_has_a_code() -> None:
     code = "import cspbench.cli.list as l, cspbench.cli.app as a; a.app = lambda **_: 1 / 0; a.main()"
     done = run([], command=[sys.executable, "-c", code])
     assert (done.returncode, error_of(done)) == (3, "internal.defect")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "disk.full"), (errno.EDQUOT, "disk.full"), (errno.EACCES, "system.refused")],
+)
+def test_only_a_full_disk_is_called_one(number: int, code: str) -> None:
+    text = f"""
+import cspbench.cli.app as a
+def app(**_): raise OSError({number}, 'refused', 'some/file')
+a.app = app
+a.main()
+"""
+    done = run(["list", "--format", "json"], command=[sys.executable, "-c", text])
+    assert (done.returncode, error_of(done)) == (3, code)
+    fields = fields_of(done.stderr)
+    assert (fields["where"], fields["what"]) == ("some/file", "refused")
+    assert ("space" in fields["remedy"]) == (code == "disk.full")

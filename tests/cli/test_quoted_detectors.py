@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from coco_commands import annotate
 from processes import run
+from refusals import error_of
 
 from cspbench.weights.darknet import write as write_weights
 from cspbench.zoo import registry
@@ -40,14 +41,23 @@ def test_its_recipe_is_what_the_run_records(made: tuple[Path, Any]) -> None:
     folder, done = made
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
-    assert result["preset"] == "its own recipe"
+    assert result["preset"] == "its own protocol"
     assert [(each["nms"], each["kind"]) for each in result["thresholds"]] == [(0.5, "soft")]
     (path,) = (folder / "runs").glob("*/")
-    assert path.name.startswith(f"{MODEL}-recipe-")
-    kept = json.loads((path / "run.json").read_text())["preset"]
+    assert path.name.startswith(f"{MODEL}-its-own-protocol-")
+    kept = json.loads((path / "run.json").read_text())
     recipe = registry.model(MODEL).recipe
     assert recipe is not None
-    assert kept == json.loads(json.dumps({"name": "recipe", **recipe.as_json()}))
+    assert kept["identity"]["preset"] == json.loads(json.dumps(recipe.as_json()))
+    assert kept["settings"]["name"] == "its own protocol"
+
+
+def test_it_is_resumed_by_itself(made: tuple[Path, Any]) -> None:
+    folder, done = made
+    again = run([*arguments(folder), "--format", "json"], folder)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)[0]["thresholds"] == json.loads(done.stdout)[0]["thresholds"]
+    assert "3 of 3 images predicted on " in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,7 @@ def test_options_of_darknet_are_refused(made: tuple[Path, Any], more: list[str])
     folder, _ = made
     done = run([*arguments(folder), *more], folder)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"{MODEL} has its authors' own recipe" in done.stderr
+    assert error_of(done) == "usage.own-recipe"
     assert more[0] in done.stderr
 
 
@@ -66,7 +76,8 @@ def test_another_size_is_refused(made: tuple[Path, Any]) -> None:
     folder, _ = made
     done = run([*arguments(folder), "--size", "416"], folder)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "its own input size only (expected 320x320, found 416x416)" in done.stderr
+    assert error_of(done) == "usage.own-size"
+    assert "(expected 320x320, found 416x416)" in done.stderr
 
 
 def test_scoring_repeats_the_recipe_and_takes_no_other_suppression(made: tuple[Path, Any]) -> None:
@@ -74,7 +85,8 @@ def test_scoring_repeats_the_recipe_and_takes_no_other_suppression(made: tuple[P
     (path,) = (folder / "runs").glob("*/")
     again = run(["score", str(path), "--format", "json"], folder)
     (scored,), (result,) = json.loads(again.stdout), json.loads(done.stdout)
-    assert {**scored, "run": ""} == {**result, "run": ""}
+    other = {"run": "", "provenance": ""}
+    assert {**scored, **other} == {**result, **other}
     for more in (["--nms", "0.7"], ["--nms-kind", "diou"]):
         refused = run(["score", str(path), *more], folder)
-        assert (refused.returncode, "has its authors' own suppression" in refused.stderr) == (2, True)
+        assert (refused.returncode, error_of(refused)) == (2, "usage.own-recipe")

@@ -19,7 +19,7 @@ from cspbench.errors import CspbenchError
 from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
 from cspbench.results.runs import load_run
-from cspbench.results.schema import DetectionMetrics, Scoring, Threshold, encode
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold, encode
 from cspbench.results.store import StoredEvaluation
 
 
@@ -76,6 +76,7 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], JudgedClaim]:
     """What is claimed by table and metric of a catalogue model's run, beside AP 40.0123456."""
     record = load_run(as_model(run, "csresnext50-panet-spp", (512, 512))).record
     at = Threshold(nms=nms, kind="default", asked="default", scoring=Scoring("0.1.0"), ap={"ap": Decimal("40.0123456")})
+    assert isinstance(record.identity, CocoIdentity)
     metrics = DetectionMetrics(identity=record.identity, images=record.samples, bad=[], thresholds=[at])
     claims = judged(StoredEvaluation("run", str(run), record, metrics))
     return {(each.row.table, each.cell.metric): each for each in claims}
@@ -99,6 +100,14 @@ def test_another_threshold_is_not_held_against_a_claim_that_names_none(whole: Pa
     assert verdict(other["coco-gpu", "ap"]) == ("unmeasured", "protocol-mismatch")
     assert verdict(other["coco-nms", "ap"]) == ("off", None)  # its row is of 0.6
     assert other["coco-gpu", "ap"].why == ("NMS 0.6, not the preset's 0.45",)
+
+
+def test_another_data_set_of_as_many_images_is_refused(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"))
+    other = data_set(tmp_path / "other")
+    annotations = other / "annotations" / "instances_val2017.json"
+    annotations.write_text(annotations.read_text().replace("[8, 8, 40, 40]", "[8, 8, 40, 41]"))
+    assert code_of("score", run, "--data", other) == "usage.other-data"
 
 
 def test_another_preset_is_not_held_against_a_claim(whole: Path) -> None:

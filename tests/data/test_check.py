@@ -10,11 +10,11 @@ import pytest
 from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from PIL import Image
 
-from cspbench.cli.data import _order
 from cspbench.data import check as module
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import scan
 from cspbench.data.source import FileSource
+from cspbench.report.data_checks import imagenet_facts
 
 LARGE = jpeg(0, size=(300, 200))
 
@@ -127,11 +127,11 @@ def test_numbers_in_another_order_are_seen_at_known_images(tmp_path: Path) -> No
 
     right = listed([65, 970, 230, 809])
     assert (right.known, right.numbered, right.usable) == ((4, 4), True, True)
-    assert _order(right) == "right: 4 of 4 known images have their class"
+    assert imagenet_facts(right)["class order"].startswith("right: 4 of 4 ")
     wrong = listed([490, 361, 171, 822], first=1)  # as the devkit counts, less one
     assert (wrong.known, wrong.usable) == ((0, 4), False)
-    assert _order(wrong).startswith("wrong: only 0 of 4 known images have their class")
+    assert imagenet_facts(wrong)["class order"].startswith("wrong: only 0 of 4 ")
     names = [f"x{number}" for number in range(4)]
     unknown = listed([65, 970, 230, 809])
     assert (unknown.known, unknown.usable) == ((0, 0), True)
-    assert _order(unknown) == "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
+    assert imagenet_facts(unknown)["class order"].startswith("numbers are read as the sorted order")

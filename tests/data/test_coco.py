@@ -193,6 +193,25 @@ def test_nothing_there_and_too_much(tmp_path: Path) -> None:
         open_coco(tmp_path / "list.txt")
 
 
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "coco")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for path in ("~/coco", Path("~/coco"), f"~/coco/annotations/{BROKEN}"):
+        assert open_coco(path).folder == tmp_path / "coco" / "val2017"
+    with refuses("coco.not-a-data-set", where="~nobody-of-that-name/coco") as caught:
+        open_coco("~nobody-of-that-name/coco")
+    assert "home directory" in str(caught.value.found)
+
+
+def test_an_empty_path_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path))
+    assert len(open_coco(".")) == 3
+    with refuses("coco.not-a-data-set", where=None) as caught:
+        open_coco("")
+    assert "empty path" in str(caught.value)
+
+
 def test_any_json_alone_will_do(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "annotations" / BROKEN).rename(tmp_path / "_annotations.coco.json")

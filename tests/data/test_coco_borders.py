@@ -107,7 +107,7 @@ def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(coco_annotations, "LARGEST_FILE", path.stat().st_size)
     assert len(read(path).images) == 3
     monkeypatch.setattr(coco_annotations, "LARGEST_FILE", path.stat().st_size - 1)
-    with refuses("coco.unreadable", found=f"more than {path.stat().st_size - 1} bytes"):
+    with refuses("coco.unreadable", found=f"more than {path.stat().st_size - 1:,} bytes"):
         read(path)
 
 

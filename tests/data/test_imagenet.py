@@ -272,6 +272,24 @@ def test_a_place_that_is_not_there(tmp_path: Path) -> None:
         open_imagenet(f"wds/{tmp_path / 'empty'}")
 
 
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, {f"val/{TENCH}/a.JPEG": jpeg(1)})
+    archive(tmp_path / "shard.tar", {"a.jpg": jpeg(1), "a.cls": b"0"})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for place in ("~/val", Path("~/val"), "wds/~/shard.tar"):
+        assert classes(open_imagenet(place)) == [TENCH]
+
+
+def test_an_empty_path_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fill(tmp_path, {f"{TENCH}/a.JPEG": jpeg(1)}))
+    assert classes(open_imagenet(".")) == [TENCH]
+    for place, where in (("", None), ("wds/", "wds/")):
+        with refuses("imagenet.not-a-data-set", where=where) as caught:
+            open_imagenet(place)
+        assert "empty path" in str(caught.value)
+
+
 def test_labels_are_not_for_class_folders(tmp_path: Path) -> None:
     fill(tmp_path, {f"{TENCH}/a.JPEG": b"", "val.txt": b"490\n"})
     with refuses("usage.labels-with-folders"):

@@ -9,7 +9,7 @@ from pictures import fill
 from refusals import refuses
 
 from cspbench.data import labels as module
-from cspbench.data.classes import ORDERS, SAMPLE, known, order, places
+from cspbench.data.classes import ORDERS, SAMPLE, is_class, order, places
 from cspbench.data.label_order import KNOWN, OrderProbe, advice, known_images, probe_order
 from cspbench.data.labels import FILES, FOLDERS, UNKNOWN, find, read
 
@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_the_first_and_the_last_number(tmp_path: Path) -> None:
     assert read(write(tmp_path, "a.JPEG 0\nb.JPEG 999\n")).by_name == {"a": (FIRST, 0), "b": (LAST, 999)}
-    kit = read(write(tmp_path, "1\n1000\n")).by_place
+    kit = read(write(tmp_path, "1\n1000\n")).by_position
     assert kit == [(order("darknet")[0], 1), (order("darknet")[999], 1000)]
 
 
@@ -124,8 +124,8 @@ def test_the_orders() -> None:
 
 
 def test_known_folders() -> None:
-    assert all(known(wnid) for wnid in (FIRST, LAST, *order(SAMPLE)))
-    assert not any(known(name) for name in ("n00000000", "n90000000x", "cats", "", FIRST.upper(), f"{FIRST} "))
+    assert all(is_class(wnid) for wnid in (FIRST, LAST, *order(SAMPLE)))
+    assert not any(is_class(name) for name in ("n00000000", "n90000000x", "cats", "", FIRST.upper(), f"{FIRST} "))
 
 
 def predictions(declared: int, other: int, count: int) -> OrderProbe:

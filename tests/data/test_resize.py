@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from cspbench.data.decode import decode
 from cspbench.data.resize import (
     center_offset,
-    crop_image,
+    extent,
     letterbox,
     resize_image,
-    resize_min,
-    resized_center,
     resized_window,
     shorter_side_to,
 )
@@ -34,6 +32,12 @@ def pixels(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
 
 def planes(image: NDArray[np.uint8]) -> Planes:
     return (image.transpose(2, 0, 1) / 255).astype(F)
+
+
+def resized_center(image: NDArray[np.uint8], side: int, out: Planes | None = None) -> Planes:
+    """The central square of `side` pixels of an image with its shorter side resized to `side`: Darknet's classifier."""
+    size = shorter_side_to(side, *extent(image))
+    return resized_window(image, *size, center_offset(*size, side, side), side, side, out)
 
 
 def loops(image: Planes, width: int, height: int) -> Planes:
@@ -129,9 +133,9 @@ def test_vector_3_sizes_and_offsets(
     assert shorter_side_to(side, *size) == resized
     assert center_offset(*resized, side, side) == offset
     image = pixels(*size)
-    whole = resize_min(image, side)
-    assert whole.shape == (3, resized[1], resized[0])
-    np.testing.assert_array_equal(resized_center(image, side, side, side), crop_image(whole, offset, side, side))
+    left, top = offset
+    whole = resize_image(image, *resized)
+    np.testing.assert_array_equal(resized_center(image, side), whole[:, top : top + side, left : left + side])
 
 
 def test_an_odd_negative_rest_is_cut_toward_zero_as_in_c() -> None:
@@ -181,7 +185,8 @@ def test_letterbox(width: int, height: int, to_width: int, to_height: int) -> No
 
 def test_crop_repeats_the_edge() -> None:
     image = np.arange(6, dtype=F).reshape(1, 2, 3)
-    np.testing.assert_array_equal(crop_image(image, (-1, -1), 5, 4), np.pad(image, ((0, 0), (1, 1), (1, 1)), "edge"))
+    window = resized_window(image, 3, 2, (-1, -1), 5, 4)
+    np.testing.assert_array_equal(window, np.pad(image, ((0, 0), (1, 1), (1, 1)), "edge"))
 
 
 def test_an_image_of_the_right_size_is_copied_even_where_its_last_row_would_be_black() -> None:
@@ -197,26 +202,24 @@ def test_every_byte_is_divided_and_rounded_correctly() -> None:
 @pytest.mark.parametrize("size", [(20000, 1), (1, 20000), (1, 1)])
 def test_extreme_shapes_cost_no_more_than_their_window(size: tuple[int, int]) -> None:
     image = pixels(*size)
-    assert resized_center(image, 256, 256, 256).shape == (3, 256, 256)
+    assert resized_center(image, 256).shape == (3, 256, 256)
     assert letterbox(image, 64, 64).shape == (3, 64, 64)
     assert math.isfinite(float(resize_image(image, 64, 64).sum()))
 
 
 def test_the_result_can_be_written_into_a_batch() -> None:
     image, batch = pixels(50, 40), np.zeros((2, 3, 24, 24), F)
-    assert resized_center(image, 24, 24, 24, batch[1]) is not None
-    np.testing.assert_array_equal(batch[1], resized_center(image, 24, 24, 24))
+    assert resized_center(image, 24, batch[1]) is not None
+    np.testing.assert_array_equal(batch[1], resized_center(image, 24))
     letterbox(image, 24, 24, batch[0])
     np.testing.assert_array_equal(batch[0], letterbox(image, 24, 24))
 
 
 def test_threads_do_not_disturb_each_other() -> None:
     images = [pixels(100 + 7 * index, 90 + 3 * index, index) for index in range(40)]
-    expected = [resized_center(image, 64, 64, 64) for image in images]
+    expected = [resized_center(image, 64) for image in images]
     with ThreadPoolExecutor(8) as pool:
-        for found, alone in zip(
-            pool.map(lambda image: resized_center(image, 64, 64, 64), images), expected, strict=True
-        ):
+        for found, alone in zip(pool.map(lambda image: resized_center(image, 64), images), expected, strict=True):
             np.testing.assert_array_equal(found, alone)
 
 
@@ -228,9 +231,9 @@ def test_the_inputs_that_the_binary_prepared(shared: Path) -> None:
         case = np.load(path)
         size = int(case["size"])
         image = decode(shared / str(case["image"]), decoder="stb")
-        found = {
-            "classifier": lambda image, size: resized_center(image, size, size, size),
-            "stretch": lambda image, size: resize_image(image, size, size),
-            "letterbox": lambda image, size: letterbox(image, size, size),
-        }[str(case["mode"])](image, size)
-        np.testing.assert_array_equal(found, case["input"])
+        resized = {
+            "classifier": resized_center(image, size),
+            "stretch": resize_image(image, size, size),
+            "letterbox": letterbox(image, size, size),
+        }[str(case["mode"])]
+        np.testing.assert_array_equal(resized, case["input"])

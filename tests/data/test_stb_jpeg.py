@@ -16,7 +16,8 @@ from PIL import Image
 from refusals import refuses
 
 from cspbench.data.decode import decode
-from cspbench.data.resize import letterbox, resize_image, resized_center
+from cspbench.data.presets import preset
+from cspbench.data.resize import letterbox, resize_image
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -44,7 +45,7 @@ def test_the_inputs_that_the_binary_prepared(case: str, shared: Path) -> None:
     size = int(golden["size"])
     image = decode(shared / str(golden["image"]), decoder="stb")
     found = {
-        "classifier": lambda: resized_center(image, size, size, size),
+        "classifier": lambda: preset("head").prepare(image, size),
         "stretch": lambda: resize_image(image, size, size),
         "letterbox": lambda: letterbox(image, size, size),
     }[str(golden["mode"])]()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
@@ -120,6 +123,119 @@ def test_nothing_to_find_has_no_interval() -> None:
     assert intervals(result, draws=5)["aps"] is None
     assert paired(result, result, draws=5)["aps"] is None
     assert intervals(result, draws=5)["ap"] is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "image_ids",
+        "categories",
+        "images",
+        "category_ids",
+        "crowd",
+        "areas",
+    ],
+)
+def test_runs_on_other_objects_are_not_paired(other: str) -> None:
+    """As many images, objects and categories, and other ones among them."""
+    truth, detections = scene(1)
+    changed: dict[str, Any] = {
+        # the last image, which nothing is in, under another id
+        "image_ids": np.append(truth.image_ids, IMAGES + 2),
+        "categories": {**truth.categories, CATEGORIES + 2: "other"},
+        "images": np.where(truth.images < 3, 3 - truth.images, truth.images),
+        "category_ids": np.where(truth.category_ids < 3, 3 - truth.category_ids, truth.category_ids),
+        "crowd": ~truth.crowd,
+        "areas": np.where(np.arange(len(truth.areas)) == 7, 5e4, truth.areas),
+    }
+    own = replace(
+        truth,
+        image_ids=np.append(truth.image_ids, IMAGES + 1),
+        categories={**truth.categories, CATEGORIES + 1: "empty"},
+    )
+    assert not np.array_equal(changed[other], getattr(own, other))
+    first = average_precision(own, detections)
+    paired(first, average_precision(own, detections), draws=2)
+    second = average_precision(replace(own, **{other: changed[other]}), detections)
+    with refuses("detections.different-images"):
+        paired(first, second, draws=2)
+    with refuses("detections.different-images"):
+        paired(second, first, draws=2)
+
+
+def simple_truth() -> GroundTruth:
+    """Two images with one object each."""
+    return GroundTruth(
+        image_ids=np.array([1, 2]),
+        categories={1: "one"},
+        images=np.array([1, 2]),
+        category_ids=np.ones(2, np.int64),
+        boxes=np.array([[0.0, 0, 20, 20]] * 2),
+        areas=np.array([400.0] * 2),
+        crowd=np.zeros(2, np.bool_),
+    )
+
+
+def simple(*found: Sequence[float]) -> AveragePrecision:
+    """The two objects found by detections (image, score)."""
+    rows = np.array(found, np.float64).reshape(-1, 2)
+    return average_precision(
+        simple_truth(),
+        Detections(
+            rows[:, 0].astype(np.int64),
+            np.ones(len(rows), np.int64),
+            np.array([[0.0, 0, 20, 20]] * len(rows)).reshape(-1, 4),
+            rows[:, 1],
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "categories"), [([1, 1], [1, 1]), ([2, 2], [1, 1]), ([1, 2], [1, 2]), ([1, 2], [2, 2])]
+)
+def test_equal_objects_elsewhere_are_other_objects(images: list[int], categories: list[int]) -> None:
+    """As many, as large and none of them a crowd: in other images, or of other categories."""
+    own = replace(simple_truth(), categories={1: "one", 2: "two"})
+    nothing = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    other = replace(own, images=np.array(images), category_ids=np.array(categories))
+    first, second = average_precision(own, nothing), average_precision(other, nothing)
+    paired(first, first, draws=1)
+    with refuses("detections.different-images"):
+        paired(first, second, draws=1)
+
+
+@pytest.mark.parametrize("draws", [1, 5, 40])
+def test_the_p_value_by_hand(draws: int) -> None:
+    """One run finds the object of image 1 alone, the other both: a draw of image 1 twice makes no difference."""
+    half, both = simple((1, 0.9)), simple((1, 0.9), (2, 0.9))
+    generator = np.random.default_rng(0)
+    drawn = [generator.integers(0, 2, 2).tolist() for _ in range(draws)]
+    # 100 against 51 of 101 points, or against nothing where image 2 alone is drawn
+    gains = [{0: 0.0, 1: 100 * 50 / 101, 2: 100.0}[sum(each)] for each in drawn]
+    found, back = paired(half, both, draws=draws)["ap"], paired(both, half, draws=draws)["ap"]
+    assert found is not None
+    assert back is not None
+    assert [found.delta, back.delta] == pytest.approx([100 * 50 / 101, -100 * 50 / 101])
+    # at least 0 all are; at most 0 those without a difference
+    assert found.p == back.p == pytest.approx(min(1, 2 * (gains.count(0) + 1) / (draws + 1)))
+    assert found.interval == pytest.approx(np.percentile(gains, (2.5, 97.5)), abs=1e-9)
+    assert list(back.interval) == pytest.approx([-found.interval[1], -found.interval[0]])
+
+
+def test_an_interval_of_one_draw_is_that_draw() -> None:
+    bounds = intervals(simple((1, 0.9), (2, 0.9)), draws=1)["ap"]
+    assert bounds is not None
+    assert list(bounds) == pytest.approx([100, 100])
+    assert intervals(simple(), draws=3)["ap"] == (0, 0)
+    assert intervals(simple((1, 0.9)), draws=3)["apm"] is None
+
+
+@pytest.mark.parametrize("draws", [0, -1])
+def test_no_draws_are_refused(draws: int) -> None:
+    with refuses("detections.no-draws"):
+        intervals(simple(), draws=draws)
+    with refuses("detections.no-draws"):
+        paired(simple(), simple(), draws=draws)
 
 
 def test_what_cannot_be_resampled() -> None:

@@ -114,6 +114,50 @@ def test_roibox_by_its_definition() -> None:
     assert_same(decode([raw], [layer], SIZE, [EXTENT], 0.2, ["one"])[0], expected)
 
 
+def test_probabilities_that_meet_their_thresholds_are_not_enough() -> None:
+    """Of two equal scores each is one half exactly: of a class beside the background, of something beside nothing."""
+    below = float(np.nextafter(np.float32(0.5), np.float32(0)))
+    heads: list[tuple[Detection, NDArray[np.float32]]] = [
+        (MultiBox(sources=(0,), classes=1, anchors=((8.0, 8.0),)), np.zeros((1, 4 + 2, 1, 1), np.float32)),
+        (RoiBox(sources=(0,), classes=1), np.array([0, 0, 0, 0, 0, 0, 1, 1, 9, 9], np.float32).reshape(1, 10, 1, 1)),
+    ]
+    for layer, raw in heads:
+        for conf, kept in ((0.5, 0), (below, 1)):
+            assert len(decode([raw], [layer], SIZE, [EXTENT], conf, ["one"])[0]) == kept
+    refined = RefineBox(sources=(0,), classes=1, anchors=((8.0, 8.0),))
+    raw = np.zeros((1, 4 + 2 + 4 + 2, 1, 1), np.float32)
+    raw[0, -1] = 9  # the class is as good as sure
+    for objectness, kept in ((0.5, 0), (below, 1)):
+        assert len(decode([raw], [refined], SIZE, [EXTENT], 0.1, ["one"], objectness=objectness)[0]) == kept
+    raw[0, -1] = 0
+    for conf, kept in ((0.5, 0), (below, 1)):
+        assert len(decode([raw], [refined], SIZE, [EXTENT], conf, ["one"], objectness=0.1)[0]) == kept
+
+
+@pytest.mark.parametrize("corners", [(1, 1, 1, 9), (1, 1, 9, 1), (1, 1, 1, 1), (9, 1, 1, 9), (1, 9, 9, 1)])
+def test_a_proposal_without_an_area_is_none(corners: tuple[float, ...]) -> None:
+    raw = np.array([9, 0, 0, 0, 0, 0, *corners], np.float32).reshape(1, 10, 1, 1)
+    assert len(decode([raw], [RoiBox(sources=(0,), classes=1)], SIZE, [EXTENT], 0.1, ["one"])[0]) == 0
+
+
+def test_the_last_class_and_anchor_are_decoded() -> None:
+    layer = MultiBox(sources=(0,), classes=80, anchors=((8.0, 8.0), (16.0, 16.0)))
+    raw = np.zeros((2, 2 * (4 + 81), 1, 2), np.float32)
+    raw[1, -1, 0, 1] = 20
+    empty, found = decode([raw], [layer], SIZE, [EXTENT] * 2, 0.5, ["a", "b"])
+    assert (len(empty), len(empty.boxes)) == (0, 0)
+    # centre of the second of two cells, 72 and 32 of the network's input, in pixels of the image
+    assert_same(found, [((72 * 5, 32 * 2, 16 * 5, 16 * 2), 79, 1.0)])
+
+
+def test_a_proposal_grows_to_a_thousand_sixteenths_of_its_size() -> None:
+    # of 1/8 x 1/8 pixels: 62.5 times that are 7.8125, inside the network's input
+    for raised in (5 * np.log(1000 / 16), 100.0):
+        raw = np.array([9, 0, 0, 0, raised, raised, 48 - 1 / 16, 32 - 1 / 16, 48 + 1 / 16, 32 + 1 / 16], np.float32)
+        (image,) = decode([raw.reshape(1, 10, 1, 1)], [RoiBox(sources=(0,), classes=1)], SIZE, [EXTENT], 0.1, ["one"])
+        np.testing.assert_allclose(image.boxes, [[240, 64, 7.8125 * 5, 7.8125 * 2]], rtol=1e-4)
+
+
 def test_layers_and_images_stay_apart() -> None:
     layers: list[Detection] = [MultiBox(sources=(0,), classes=2, anchors=((side, side),)) for side in (8.0, 16.0)]
     outputs = [noise(3, 7, 4, 6), noise(3, 7, 2, 3, seed=1)]

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from cspbench.data.resize import letterbox as letterboxed
+from cspbench.data.resize import letterbox_extent
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.decode_yolo import decode, fitted
+from cspbench.detection.decode_yolo import decode
 from cspbench.detection.detections import clipped, six_decimals
 from cspbench.errors import DefinitionError, OutputError
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
@@ -32,6 +34,13 @@ def yolo(classes: int = 2, mask: tuple[int, ...] = (0, 2), scale_x_y: float = 1.
 
 def logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value))
+
+
+def inner(size: tuple[int, int], extent: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of an image within its letterbox: the longer way first, in exact integers (spec b.1)."""
+    if size[1] * extent[1] < size[0] * extent[0]:
+        return size[1], extent[1] * size[1] // extent[0]
+    return extent[0] * size[0] // extent[1], size[0]
 
 
 def by_formula(
@@ -70,10 +79,7 @@ def by_formula(
                     sign = 1 if layer.yolo_point == "left_top" else -1
                     x, y = x + sign * w / 2, y + sign * h / 2
                 if letterbox:
-                    # the smaller of the ratios netw / width and neth / height, in whole numbers
-                    narrow = netw * extent[1] <= neth * extent[0]
-                    nw = netw if narrow else extent[0] * neth // extent[1]
-                    nh = extent[1] * netw // extent[0] if narrow else neth
+                    nw, nh = inner(size, extent)
                     x, w = (x - (netw - nw) / 2 / netw) / (nw / netw), w / (nw / netw)
                     y, h = (y - (neth - nh) / 2 / neth) / (nh / neth), h / (nh / neth)
                 objectness = active(v[4])
@@ -170,10 +176,52 @@ def test_the_vector_of_the_specification() -> None:
 def test_both_thresholds_are_strict() -> None:
     layer = yolo(classes=1, mask=(0,), new_coords=True)
     half = np.nextafter(F(0.5), F(1))
-    for objectness, share, kept in ((0.5, 1.0, 0), (half, 1.0, 1), (1.0, 0.5, 0), (1.0, half, 1)):
+    # a share of 2, so that it is the objectness alone that decides in the first two
+    for objectness, share, kept in ((0.5, 2.0, 0), (half, 2.0, 1), (1.0, 0.5, 0), (1.0, half, 1)):
         raw = np.array([0.5, 0.5, 0.5, 0.5, objectness, share], F).reshape(1, 6, 1, 1)
         (image,) = decode([raw], [layer], (32, 32), [(32, 32)], 0.5, ["a"])
         assert (len(image), len(image.boxes)) == (kept, kept)
+
+
+@pytest.mark.parametrize(
+    ("layer", "values"),
+    [
+        (yolo(classes=1, mask=(0,)), 6),
+        (GaussianYolo(sources=(0,), classes=1, anchors=PRIORS, mask=(0,)), 10),
+        (Region(sources=(0,), classes=1, anchors=((1.0, 1.0),), softmax=True), 6),
+    ],
+)
+def test_an_objectness_that_meets_the_threshold_is_not_enough(layer: Detection, values: int) -> None:
+    """1 / (1 + e^0) is one half exactly; the class is as good as sure, and the deviations as good as none."""
+    raw = np.zeros((1, values, 1, 1), F)
+    raw[0, -1] = 200
+    if values == 10:
+        raw[0, 1:8:2] = -200
+    below = float(np.nextafter(F(0.5), F(0)))
+    for conf, kept in ((0.5, 0), (below, 1)):
+        (image,) = decode([raw], [layer], (32, 32), [(32, 32)], conf, ["a"])
+        assert (len(image), len(image.boxes)) == (kept, kept)
+
+
+def test_the_last_class_image_and_cell_are_decoded() -> None:
+    layer = yolo(classes=80, mask=(0, 1))
+    raw = np.full((3, 170, 2, 2), -20, F)
+    raw[2, [85 + 4, 85 + 84], 1, 1] = 20
+    images = decode([raw], [layer], (32, 32), [(32, 32)] * 3, 0.5, ["a", "b", "c"])
+    assert [image.category.tolist() for image in images] == [[], [], [79]]
+    assert [image.boxes.shape for image in images] == [(0, 4), (0, 4), (1, 4)]
+
+
+def test_as_many_classes_as_a_shard_can_number() -> None:
+    most = np.iinfo(np.int16).max
+    raw = np.full((1, most + 5, 1, 1), -20, F)
+    raw[0, [4, most + 4]] = 20
+    (image,) = decode([raw], [yolo(classes=most, mask=(0,))], (32, 32), [(32, 32)], 0.5, ["a"])
+    assert image.category.tolist() == [most - 1]
+    with refuses("network.too-many-classes"):
+        decode(
+            [np.zeros((1, most + 6, 1, 1), F)], [yolo(classes=most + 1, mask=(0,))], (32, 32), [(32, 32)], 0.5, ["a"]
+        )
 
 
 def test_a_letterbox_is_taken_off() -> None:
@@ -190,7 +238,7 @@ def test_a_letterbox_is_taken_off() -> None:
 @given(st.tuples(st.integers(1, 300), st.integers(1, 300)), st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_the_letterbox_is_the_one_images_get(extent: tuple[int, int], size: tuple[int, int]) -> None:
     white = np.full((extent[1], extent[0], 3), 255, np.uint8)
-    columns, rows = fitted(size, extent)
+    columns, rows = letterbox_extent(size, extent)
     # its last row may be black: count the grey that is left
     assert (letterboxed(white, size[1], size[0])[0] == 0.5).sum() == size[0] * size[1] - columns * rows
 
@@ -198,7 +246,7 @@ def test_the_letterbox_is_the_one_images_get(extent: tuple[int, int], size: tupl
 def test_an_image_too_thin_for_its_letterbox_has_no_boxes() -> None:
     layer = yolo()
     raw = np.full((1, 14, 2, 2), 3, F)
-    assert fitted((32, 32), (1000, 3)) == (32, 0)
+    assert letterbox_extent((32, 32), (1000, 3)) == (32, 0)
     (image,) = decode([raw], [layer], (32, 32), [(1000, 3)], 0.1, ["a"], letterbox=True)
     assert len(image) == len(image.boxes) == 0
     assert len(decode([raw], [layer], (32, 32), [(1000, 3)], 0.1, ["a"])[0]) == 16

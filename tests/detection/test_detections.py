@@ -13,7 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cspbench.data.coco import open_coco
 from cspbench.data.detection_presets import detection_preset
+from cspbench.detection.ap.average_precision import average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import Candidates, no_candidates
 from cspbench.detection.decode_yolo import decode
@@ -232,3 +234,21 @@ def test_the_detections_that_the_binary_wrote(run: str, reference_runs: dict[str
         hits += bool((close & (overlap(ours.boxes[among], np.array(each["bbox"])) > 0.99)).any())
     assert len(above) > 4000
     assert hits >= 0.999 * len(above)  # asked for are 0.995
+
+
+GOLDEN = {
+    "head": (15.324, 32.755, 11.650, 3.861, 14.117, 26.420),
+    "readme-nms0.45": (15.480, 35.100, 11.201, 3.570, 13.264, 27.121),
+    "readme-nms0.60": (15.578, 33.893, 11.683, 3.378, 14.051, 26.943),
+    "letterbox-nms0.45": (13.909, 31.481, 10.900, 4.370, 9.969, 27.403),
+}
+"""AP, AP50, AP75, APS, APM and APL that pycocotools gives the binary's own files."""
+
+
+@pytest.mark.reference("data/coco-mini", "weights/yolo-fastest-1.1.weights")
+@pytest.mark.parametrize("run", list(GOLDEN))
+def test_the_ap_of_what_the_binary_wrote(run: str, reference_runs: dict[str, Detections], shared: Path) -> None:
+    truth = open_coco(shared / "data" / "coco-mini").ground_truth
+    assert truth is not None
+    measured = average_precision(truth, reference_runs[run]).stats[:6]
+    assert [100 * value for value in measured] == pytest.approx(GOLDEN[run], abs=0.05)

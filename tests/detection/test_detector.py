@@ -95,7 +95,7 @@ def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
     with computing():
         plain = module(x)
         (expected, *_) = [plain] if isinstance(plain, Tensor) else plain
-        ready = engine.prepare(module, torch.device("cpu"))  # type: ignore[arg-type]
+        ready = engine.prepare(module, torch.device("cpu"))
         (found, *_) = ready(x)
     if name == "pelee-304":
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)

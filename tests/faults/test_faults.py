@@ -1,13 +1,16 @@
-"""Full disks, sealed places, broken shards, rivals, dead workers, clocks, data that change: told, and nothing lost."""
+"""Full disks, sealed places, broken shards, rivals, dead workers, clocks, data that change: one line, nothing lost."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,14 +40,26 @@ def untouched(before: dict[Path, int]) -> bool:
     return {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def told(process: Process, code: int, *words: str) -> None:
-    """The command ended with that code and said that, on one line beside the one of what a resumed run keeps."""
-    assert process.wait() == code, process.words
-    for each in words:
-        assert each in process.words
-    assert "Traceback" not in process.words
-    lines = [line for line in process.words.splitlines() if " images kept from " not in line]
-    assert len(lines) == 1, process.words
+def refused(process: Process, exit_code: int, code: str, *values: str) -> None:
+    """The command ended with that exit code and, on its last line, the error of that code with those values."""
+    assert process.wait() == exit_code, process.words
+    lines = process.words.splitlines()
+    assert all(line.startswith("cspbench: ") for line in lines), process.words
+    assert [line for line in lines if line.endswith("]")] == [lines[-1]], process.words
+    assert lines[-1].endswith(f" [{code}]"), process.words
+    for each in values:
+        assert each in lines[-1]
+
+
+def records(folder: Path) -> list[Path]:
+    """The records of the runs below runs/."""
+    return sorted((folder / "runs").glob("*/run.json"))
+
+
+def sessions(folder: Path) -> list[list[str]]:
+    """The commands that the one run below runs/ says it was made by, the first one first."""
+    (record,) = records(folder)
+    return [session["command"] for session in json.loads(record.read_text())["sessions"]]
 
 
 def test_a_full_disk(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
@@ -53,7 +68,7 @@ def test_a_full_disk(classified: Undisturbed, warm: Warm, tmp_path: Path) -> Non
     before = halfway(classified.evaluation, warm, tmp_path)
     limit = min(path.stat().st_size for path in before) // 2
     full = warm.begin(arguments, tmp_path, limit=limit)
-    told(full, 4, "a shard cannot be written", "File too large", "Finished shards are kept", "run the command again")
+    refused(full, 4, "incomplete.write-failed", ".npz: ", os.strerror(errno.EFBIG))
     assert untouched(before)
     assert not list(tmp_path.rglob(".0*.npz.*"))
     warm.done(arguments, tmp_path)
@@ -65,10 +80,11 @@ def test_a_place_that_cannot_be_written(classified: Undisturbed, warm: Warm, tmp
     (tmp_path / "file").write_text("no folder")
     arguments = classified.evaluation.arguments()
     arguments[arguments.index("runs")] = "file/runs"
-    told(warm.begin(arguments, tmp_path), 3, "cannot be written", "file/runs", "--run")
+    refused(warm.begin(arguments, tmp_path), 3, "disk.write-failed", "file/runs", "--run")
     (tmp_path / "sealed").mkdir(0o500)
     arguments[arguments.index("file/runs")] = "sealed/runs"
-    told(warm.begin(arguments, tmp_path, unprivileged=True), 3, "cannot be written", "Permission denied", "--run")
+    sealed = warm.begin(arguments, tmp_path, unprivileged=True)
+    refused(sealed, 3, "disk.write-failed", "sealed/runs", os.strerror(errno.EACCES), "--run")
 
 
 def test_a_run_that_becomes_read_only(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
@@ -77,7 +93,7 @@ def test_a_run_that_becomes_read_only(classified: Undisturbed, warm: Warm, tmp_p
     folder = next(iter(before)).parent
     aside = folder.rename(tmp_path / "aside")
     folder.write_bytes(b"")
-    told(warm.begin(classified.evaluation.arguments(), tmp_path), 4, "a shard cannot be written", "run the command")
+    refused(warm.begin(classified.evaluation.arguments(), tmp_path), 4, "incomplete.write-failed", ".npz: ")
     folder.unlink()
     aside.rename(folder)
     warm.done(classified.evaluation.arguments(), tmp_path)
@@ -93,7 +109,7 @@ def test_a_truncated_shard(name: str, warm: Warm, tmp_path: Path, request: pytes
     before = {path: path.stat().st_mtime_ns for path in others}
     broken.write_bytes(broken.read_bytes()[:-100])
     score = warm.begin(["score", "runs"], tmp_path)
-    told(score, 3, "a shard cannot be read", broken.name, "only that shard is made anew")
+    refused(score, 3, "run.shard-unreadable", broken.name)
     warm.done(undisturbed.evaluation.arguments(), tmp_path)
     assert contents(tmp_path) == undisturbed.files
     assert untouched(before)
@@ -104,11 +120,12 @@ def test_two_commands_in_one_run(classified: Undisturbed, warm: Warm, tmp_path: 
     first = begun(classified.evaluation.arguments(), warm, tmp_path)
     for more in ((), ("--fresh",)):
         second = warm.begin(classified.evaluation.arguments(*more), tmp_path)
-        told(second, 4, "[incomplete.run-locked]", f"process {first.number} on", "another --run")
+        refused(second, 4, "incomplete.run-locked", f"process {first.number} on", "--run")
     first.resume()
     assert first.wait() == 0, first.words
     assert contents(tmp_path) == classified.files
     warm.done(classified.evaluation.arguments(), tmp_path)
+    assert len(sessions(tmp_path)) == 1
 
 
 def test_many_commands_at_the_same_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
@@ -119,13 +136,86 @@ def test_many_commands_at_the_same_moment(detected: Undisturbed, warm: Warm, tmp
     assert contents(tmp_path) == detected.files
 
 
+def printed(process: Process) -> Any:
+    """The JSON that a command of one evaluation printed, among what it said, without who made it."""
+    text = process.words
+    ((evaluation,), _) = json.JSONDecoder().raw_decode(text, text.index("[\n"))
+    assert evaluation.pop("provenance")["sessions"]
+    return evaluation
+
+
+@pytest.mark.parametrize("name", ["classified", "detected"])
+def test_a_complete_run_that_may_only_be_read(
+    name: str, warm: Warm, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The numbers are the same, and nothing is written."""
+    undisturbed: Undisturbed = request.getfixturevalue(name)
+    arguments = undisturbed.evaluation.arguments("--format", "json")
+    shown = printed(warm.done(arguments, tmp_path))
+    (record,) = records(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")}
+    for folder in (record.parent, record.parent / "predictions"):
+        folder.chmod(0o500)
+    again = warm.begin(arguments, tmp_path, unprivileged=True)
+    assert again.wait() == 0, again.words
+    assert printed(again) == shown
+    score = warm.begin(["score", "runs"], tmp_path, unprivileged=True)
+    assert score.wait() == 0, score.words
+    warm.done(arguments, tmp_path)  # by who may write, and has no reason to
+    for folder in (record.parent, record.parent / "predictions"):
+        folder.chmod(0o700)
+    assert {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")} == before
+    assert len(sessions(tmp_path)) == 1
+
+
+def test_an_incomplete_run_that_may_only_be_read(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    before = halfway(classified.evaluation, warm, tmp_path)
+    (record,) = records(tmp_path)
+    record.parent.chmod(0o500)
+    arguments = classified.evaluation.arguments()
+    sealed = warm.begin(arguments, tmp_path, unprivileged=True)  # the killed one's lock is there, and can be held
+    refused(sealed, 4, "incomplete.write-failed", record.parent.name)
+    record.parent.chmod(0o700)
+    (record.parent / ".lock").unlink(missing_ok=True)
+    record.parent.chmod(0o500)
+    refused(warm.begin(arguments, tmp_path, unprivileged=True), 3, "disk.write-failed", record.parent.name, "--run")
+    record.parent.chmod(0o700)
+    assert untouched(before)
+    warm.done(arguments, tmp_path)
+    assert contents(tmp_path) == classified.files
+    assert len(sessions(tmp_path)) == 2
+
+
+def test_links_in_place_of_files_are_not_followed(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """What the links lead to stays as it is, and in the run lie files of its own."""
+    halfway(classified.evaluation, warm, tmp_path)
+    (record,) = records(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("metrics.json", ".lock", ".metrics.lock", "predictions/000002.npz"):
+        aim = outside / name.replace("/", "-")
+        aim.write_bytes(b"mine")
+        (record.parent / name).unlink(missing_ok=True)
+        (record.parent / name).symlink_to(aim)
+    arguments = classified.evaluation.arguments()
+    for lock in (".lock", ".metrics.lock"):
+        stopped = warm.begin(arguments, tmp_path)
+        assert stopped.wait() in (3, 4), stopped.words
+        assert lock in stopped.words.splitlines()[-1]
+        (record.parent / lock).unlink()
+    warm.done(arguments, tmp_path)
+    assert contents(tmp_path) == classified.files
+    assert not [path for path in record.parent.rglob("*") if path.is_symlink()]
+    assert {path.read_bytes() for path in outside.iterdir()} == {b"mine"}
+
+
 def test_another_run_in_the_directory(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     before = halfway(classified.evaluation, warm, tmp_path)
-    (record,) = (tmp_path / "runs").glob("*/run.json")
+    (record,) = records(tmp_path)
     found = json.loads(record.read_text())
     found["identity"]["weights"] = "0" * 64
     record.write_text(json.dumps(found))
-    told(warm.begin(classified.evaluation.arguments(), tmp_path), 3, "another run", "the same weights", "--fresh")
+    refused(warm.begin(classified.evaluation.arguments(), tmp_path), 3, "run.other-run", "the same weights", "--fresh")
     assert untouched(before)
     warm.done(classified.evaluation.arguments("--fresh"), tmp_path)
     assert contents(tmp_path) == classified.files
@@ -149,7 +239,7 @@ def test_a_worker_that_dies(classified: Undisturbed, warm: Warm, tmp_path: Path)
     process = begun(classified.evaluation.arguments("-j", "2", *SLOW), warm, tmp_path)
     os.kill(process.children[-1], signal.SIGKILL)
     process.resume()
-    told(process, 4, "a process that prepares images died", "run the command again to resume")
+    refused(process, 4, "incomplete.worker-died")
     before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
     warm.done(classified.evaluation.arguments("-j", "1"), tmp_path)
     assert contents(tmp_path) == classified.files
@@ -178,10 +268,11 @@ def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, worke
     process.signal(signal.SIGINT, whole)
     process.resume()
     assert process.wait() == 130, process.words
-    words = process.words.strip().splitlines()
-    assert words[0].startswith("cspbench: interrupted; finished shards are kept in runs")
-    assert words[1].startswith("cspbench eval-imagenet")
-    assert words[2:] == ["cspbench: interrupted [interrupted]"]
+    first, again, last = process.words.strip().splitlines()
+    assert f" {kept(tmp_path)[0].parents[1].relative_to(tmp_path)}." in first
+    assert again.startswith("cspbench eval-imagenet")
+    assert last.startswith("cspbench: ")
+    assert last.endswith("[interrupted]")
 
 
 def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
@@ -213,7 +304,7 @@ def test_an_interrupt_of_a_process_that_waits(detected: Undisturbed, warm: Warm,
     time.sleep(0.5)
     process.signal(signal.SIGINT)
     assert process.wait() == 130, process.words
-    assert "cspbench: interrupted" in process.words
+    assert process.words.rstrip().endswith("[interrupted]")
     assert "Traceback" not in process.words
 
 
@@ -226,9 +317,9 @@ def test_a_clock_that_jumps(name: str, warm: Warm, tmp_path: Path, request: pyte
     process = warm.begin(arguments, tmp_path, clock=1971)
     assert process.wait() == 0, process.words
     assert contents(tmp_path) == undisturbed.files
-    assert years(tmp_path) == ["2086"]
-    (timing,) = [line for line in process.words.splitlines() if "images, waiting" in line]
-    times = [part.split()[1] for part in timing.split(", ")[1:]]
+    assert years(tmp_path) == ["2086", "1971"]
+    times = re.findall(r"(?:waiting|forward|interpreting|writing) (\S+) s\b", process.words)
+    assert len(times) == 4
     assert all(0 <= float(each) < PATIENCE for each in times)
     (tmp_path / "again").mkdir()
     again = warm.begin(arguments, tmp_path / "again", clock=1971)
@@ -238,20 +329,21 @@ def test_a_clock_that_jumps(name: str, warm: Warm, tmp_path: Path, request: pyte
 
 
 def years(folder: Path) -> list[str]:
-    """When the runs below runs/ say that they began."""
-    return [json.loads(path.read_text())["when"][:4] for path in (folder / "runs").glob("*/run.json")]
+    """When the sessions of the one run below runs/ say that they began."""
+    (record,) = records(folder)
+    return [session["when"][:4] for session in json.loads(record.read_text())["sessions"]]
 
 
 def test_a_run_from_the_future(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     halfway(classified.evaluation, warm, tmp_path)
-    (record,) = (tmp_path / "runs").glob("*/run.json")
+    (record,) = records(tmp_path)
     found = json.loads(record.read_text())
-    found["when"] = "9999-12-31T23:59:59Z"
+    found["sessions"][0]["when"] = "9999-12-31T23:59:59Z"
     record.write_text(json.dumps(found))
     warm.done(classified.evaluation.arguments(), tmp_path)
     assert contents(tmp_path) == classified.files
     warm.done(["score", "runs"], tmp_path)
-    del found["when"]
+    del found["sessions"][0]["when"]
     record.write_text(json.dumps(found))
     warm.done(["score", "runs"], tmp_path)
 
@@ -278,7 +370,7 @@ def test_data_that_change_during_the_run(changing: Undisturbed, warm: Warm, tmp_
         path.mkdir()
     process.resume()
     assert process.wait() == 4, process.words
-    assert f"could not be read and counts as wrong: {path.parent.name}/{path.name}" in process.words
+    assert f" {path.parent.name}/{path.name}" in process.words
     assert "Traceback" not in process.words
     before = {each: each.stat().st_mtime_ns for each in kept(tmp_path)[:-1]}
     if path.is_dir():

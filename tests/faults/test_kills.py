@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -66,6 +67,10 @@ def test_a_process_of_its_own(name: str, warm: Warm, tmp_path: Path, request: py
     warm.done(evaluation.arguments(), tmp_path, 2)
     assert contents(tmp_path) == undisturbed.files
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    first, second = json.loads(record.read_text())["sessions"]
+    assert first["command"][-4:] == ["-j", "1", "-b", "2"]
+    assert second["command"][1:] == evaluation.arguments()
 
 
 def _folder(place: Path, name: str) -> Path:

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+from refusals import refuses
 
-from cspbench.errors import CspbenchError
 from cspbench.io import write_bytes
 
 
@@ -40,6 +40,6 @@ def test_a_disk_that_is_full_only_then(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(CspbenchError, match=r"cannot be written .*No space left.*with space left"):
+    with refuses("disk.write-failed", where=str(tmp_path / "shard"), found=os.strerror(errno.ENOSPC)):
         write_bytes(tmp_path / "shard", b"after")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"shard": b"before"}

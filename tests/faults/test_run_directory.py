@@ -17,22 +17,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cspbench.inference.run import find_runs, load_run, open_run
 from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refuses
 
 from cspbench.errors import CspbenchError
 from cspbench.inference import npz
-from faults.written_runs import COCO, IMAGENET, MADE, SAMPLES, classified, copied, detected, numbers, obeys, well_told
+from cspbench.results.runs import find_runs, load_run, open_run
+from cspbench.results.schema import encode
+from faults.written_runs import ANSWER, COCO, IMAGENET, classified, copied, detected, metrics, numbers, obeys, well_told
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Complete runs, never changed: imagenet and coco."""
+    """Complete runs, never changed: imagenet and coco, with metrics and what the server is said to have answered."""
     folder = tmp_path_factory.mktemp("whole")
-    classified(open_run(folder / "imagenet", IMAGENET, SAMPLES, MADE))
-    detected(open_run(folder / "coco", COCO, SAMPLES, MADE))
+    for name, record, predicted in (("imagenet", IMAGENET, classified), ("coco", COCO, detected)):
+        predicted(open_run(folder / name, record).shards)
+        (folder / name / "metrics.json").write_bytes(metrics(record))
+        (folder / name / "server.json").write_bytes(encode([ANSWER]))
     return folder
 
 
@@ -87,6 +91,21 @@ def test_damaged_records(whole: Path, task: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("task", ["imagenet", "coco"])
+@pytest.mark.parametrize("name", ["metrics.json", "server.json"])
+def test_damaged_metrics_and_answers(whole: Path, task: str, name: str) -> None:
+    expected = numbers(whole / task)
+
+    @settings(max_examples=examples(40))
+    @given(damages())
+    def check(damage: Callable[[bytes], bytes]) -> None:
+        with copied(whole, task) as path:
+            (path / name).write_bytes(damage((path / name).read_bytes()))
+            obeys(path, expected)
+
+    check()
+
+
 JUNK = st.recursive(
     st.one_of(
         st.none(),
@@ -130,6 +149,35 @@ def test_records_that_lie(whole: Path, task: str) -> None:
     def check(way: tuple[str, ...], new: Any) -> None:
         with copied(whole, task) as path:
             (path / "run.json").write_text(json.dumps(put(true, way, new)))
+            obeys(path, expected)
+
+    check()
+
+
+@pytest.mark.parametrize("task", ["imagenet", "coco"])
+def test_metrics_that_lie(whole: Path, task: str) -> None:
+    expected = numbers(whole / task)
+    true = json.loads((whole / task / "metrics.json").read_text())
+
+    @settings(max_examples=examples(150))
+    @given(st.sampled_from(places(true)), JUNK | st.just(KeyError))
+    def check(way: tuple[str, ...], new: Any) -> None:
+        with copied(whole, task) as path:
+            (path / "metrics.json").write_text(json.dumps(put(true, way, new)))
+            obeys(path, expected)
+
+    check()
+
+
+def test_answers_that_lie(whole: Path) -> None:
+    expected = numbers(whole / "coco")
+    (true,) = json.loads((whole / "coco" / "server.json").read_text())
+
+    @settings(max_examples=examples(100))
+    @given(st.sampled_from(places(true)), JUNK | st.just(KeyError))
+    def check(way: tuple[str, ...], new: Any) -> None:
+        with copied(whole, "coco") as path:
+            (path / "server.json").write_text(json.dumps([put(true, way, new)]))
             obeys(path, expected)
 
     check()
@@ -219,10 +267,17 @@ def test_a_bomb_is_not_unpacked(whole: Path) -> None:
         obeys(path, None)
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 0, 5)])
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (0, 4)])
 def test_shapes_as_numpy_writes_them(shape: tuple[int, ...]) -> None:
     (array,) = npz.parse(npz.dump({"index": np.ones(shape, "<i4")})).values()
     assert (array.shape, array.dtype.str, array.sum()) == (shape, "<i4", array.size)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 0, 5), (10**9, 0)])
+def test_shapes_that_no_shard_has(shape: tuple[int, ...]) -> None:
+    """One value of its own, or entries without values, of which a few bytes may claim any number."""
+    with pytest.raises(ValueError, match="index"):
+        npz.parse(npz.dump({"index": np.ones(shape, "<i4")}))
 
 
 @pytest.mark.parametrize(
@@ -234,6 +289,9 @@ def test_a_long_shape_is_refused_at_once(extents: str) -> None:
     with pytest.raises(ValueError, match=r"[Hh]eader|index"):
         npz.parse(archive([("index.npy", member("'<i8'", f"({extents})", bytes(8)))], zipfile.ZIP_STORED))
     assert time.process_time() - begin < 60
+
+
+OPTIONAL = ("metrics.json", "server.json")
 
 
 def odd(kind: str, path: Path) -> None:
@@ -253,13 +311,14 @@ def odd(kind: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "endless", "loop", "nothing", "sparse"])
-@pytest.mark.parametrize("name", ["run.json", "predictions/000000.npz"])
+@pytest.mark.parametrize("name", ["run.json", "metrics.json", "server.json", "predictions/000000.npz"])
 def test_odd_files(whole: Path, kind: str, name: str) -> None:
     with copied(whole, "imagenet") as path:
         odd(kind, path / name)
-        obeys(path, None)
-        if name != "run.json":
-            run = open_run(path, IMAGENET, SAMPLES, MADE)
+        found = numbers(whole / "imagenet") if kind in ("nothing", "loop") and name in OPTIONAL else None
+        obeys(path, found)
+        if name.startswith("predictions"):
+            run = open_run(path, IMAGENET).shards
             assert run.missing() == [0]
             if kind != "folder":
                 classified(run)
@@ -277,19 +336,19 @@ def test_links_lead_nowhere(whole: Path, tmp_path: Path) -> None:
     run.mkdir()
     (run / "predictions").symlink_to(outside, target_is_directory=True)
     for fresh in (False, True):
-        with pytest.raises(CspbenchError, match="predictions is a link"):
-            open_run(run, IMAGENET, SAMPLES, MADE, fresh=fresh)
+        with refuses("run.predictions-linked", where=str(run / "predictions")):
+            open_run(run, IMAGENET, fresh=fresh)
     (run / "predictions").unlink()
     (run / "predictions").mkdir()
     (run / "predictions" / "000000.npz").symlink_to(outside / "000000.npz")
     (run / "run.json").symlink_to(outside / "run.json")
-    classified(open_run(run, IMAGENET, SAMPLES, MADE, fresh=True))
+    classified(open_run(run, IMAGENET, fresh=True).shards)
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
 
 
 def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     for name in ("x" * 5000, "a\0b", "run.json/more"):
-        with pytest.raises(CspbenchError):
+        with refuses("run.none-there"):
             find_runs([tmp_path / name])
-        with pytest.raises(CspbenchError):
+        with refuses("results.not-results"):
             load_run(tmp_path / name)

@@ -1,9 +1,9 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
 Reads one JSON object per line, {"arguments", "folder", "environment", "log", "errors", "limit", "clock", "stop",
-"unhurried", "unprivileged"}: what a command prints goes to the file "log", and what it says on stderr to "errors" where
-that is given. Answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code (negative: the
-signal), or null if it still runs. Has no threads itself, which a fork would lose.
+"unhurried", "unprivileged", "tables"}: what a command prints goes to the file "log", and what it says on stderr to
+"errors" where that is given. Answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code
+(negative: the signal), or null if it still runs. Has no threads itself, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import signal
 import sys
 import time
 from contextlib import redirect_stdout, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 import torch.distributed
 from permissions import give_up_overrides
 
+from cspbench.claims import tables
 from cspbench.classification import predict as _classification  # noqa: F401
 from cspbench.cli.app import app, main
 from cspbench.data import coco, imagenet  # noqa: F401
@@ -55,6 +57,8 @@ def child(order: dict[str, Any]) -> NoReturn:
         staged.unhurried()
     if order.get("unprivileged"):
         give_up_overrides()
+    if "tables" in order:  # the folder of published tables, where it is another
+        tables.where_published = lambda: Path(order["tables"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]

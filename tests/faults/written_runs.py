@@ -2,55 +2,121 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cspbench.inference.run import Run, find_runs, load_run, record
 
 from cspbench.classification.predict import COLUMNS
 from cspbench.data.classes import order
 from cspbench.detection.candidates import Candidates, pack, shards
+from cspbench.error_codes import CODES
 from cspbench.errors import CspbenchError
-from cspbench.evaluation import imagenet
+from cspbench.evaluation import server
+from cspbench.evaluation.imagenet import score_classifier
+from cspbench.inference.shards import SHARD, Shards
+from cspbench.results import store
+from cspbench.results.runs import find_runs, load_run, read_metrics
+from cspbench.results.schema import (
+    ClassificationMetrics,
+    ClassOrder,
+    CocoIdentity,
+    Data,
+    DetectionMetrics,
+    DetectionSettings,
+    Hits,
+    ImagenetIdentity,
+    LastLayer,
+    Run,
+    Scoring,
+    Session,
+    Threshold,
+    Weights,
+    encode,
+)
 
 SAMPLES = 300
-
-IMAGENET = {
-    "task": "imagenet",
+NAMED: dict[str, Any] = {
     "model": "small",
-    "definition": "0" * 64,
+    "network": "0" * 64,
     "weights": "1" * 64,
-    "data": {"kind": "folders", "images": SAMPLES, "labels": None, "sha256": "2" * 64},
-    "preset": {"name": "readme"},
-    "size": [8, 8],
+    "size": (8, 8),
     "precision": "fp32",
-    "classes": "darknet",
-    "file": True,
-}
-COCO = {
-    **{key: value for key, value in IMAGENET.items() if key != "classes"},
-    "task": "coco",
-    "data": {"kind": "coco", "split": "custom", "images": SAMPLES, "objects": 0, "sha256": "2" * 64},
-    "preset": {"conf": 0.005},
-    "quoted": False,
-    "last": {"classes": 80, "nms_kind": "default", "beta_nms": 0.6},
-}
-MADE = {
-    "command": ["cspbench"],
-    "preset": {"name": "readme", "conf": 0.005, "nms_kind": "default"},
-    "data": {"place": "somewhere", "split": None, "limit": None},
+    "user_file": True,
 }
 
 
-def classified(run: Run) -> None:
+def record(identity: ImagenetIdentity | CocoIdentity, settings: DetectionSettings | None = None) -> Run:
+    return Run(
+        samples=SAMPLES,
+        shard=SHARD,
+        identity=identity,
+        sessions=[Session(["cspbench"], "0.1.0")],
+        weights=Weights(identity.weights),
+        place="somewhere",
+        settings=settings,
+    )
+
+
+IMAGENET = record(
+    ImagenetIdentity(data=Data("folders", SAMPLES, "2" * 64), preset={"name": "readme"}, classes="darknet", **NAMED)
+)
+COCO = record(
+    CocoIdentity(
+        data=Data("coco", SAMPLES, "2" * 64, split="custom", objects=0),
+        preset={"conf": 0.005},
+        quoted=False,
+        last=LastLayer(80, "default", 0.6),
+        **NAMED,
+    ),
+    DetectionSettings("readme", 0.005, 0.45, "default"),
+)
+
+ANSWER = server.Answer(
+    0.45, "default", {"ap": Decimal("38.4")}, server.AnswerFile("a.zip", "3" * 64), "b.zip", "2026-01-01T00:00:00Z"
+)
+
+
+def metrics(of: Run) -> bytes:
+    """A metrics.json of such a run."""
+    scoring = Scoring("0.1.0")
+    if isinstance(of.identity, ImagenetIdentity):
+        return encode(
+            ClassificationMetrics(
+                identity=of.identity,
+                images=SAMPLES,
+                top1=Hits(1, SAMPLES),
+                top5=Hits(2, SAMPLES),
+                bad=["a.png"],
+                pixels="4" * 64,
+                class_order=ClassOrder("as declared", {"darknet": 1}, "words"),
+                scoring=scoring,
+            )
+        )
+    threshold = Threshold(
+        nms=0.45,
+        kind="default",
+        asked="default",
+        scoring=scoring,
+        engine="cspbench",
+        ap={"ap": Decimal("38.4"), "apl": None},
+        intervals={"ap": (38.0, 39.0)},
+        per_class={"person": {"ap": Decimal("50.5")}},
+        detections=3,
+    )
+    return encode(
+        DetectionMetrics(identity=of.identity, images=SAMPLES, bad=[], thresholds=[threshold], pixels="4" * 64)
+    )
+
+
+def classified(run: Shards) -> None:
     wnids = np.array(order("darknet"))
-    for shard in range(run.shards):
+    for shard in range(run.count):
         index = np.array(run.block(shard))
         columns: dict[str, Any] = {
             "index": index,
@@ -64,8 +130,8 @@ def classified(run: Run) -> None:
         run.write(shard, {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()})
 
 
-def detected(run: Run) -> None:
-    for shard in range(run.shards):
+def detected(run: Shards) -> None:
+    for shard in range(run.count):
         index = np.array(run.block(shard))
         one = Candidates(
             np.ones((2, 4), np.float32), np.array([0, 1], np.int32), np.zeros(2, np.int16), np.ones(2, np.float32)
@@ -94,21 +160,24 @@ def numbers(path: Path) -> Any:
     """All that a command reads from a run, down to its metrics; the metrics."""
     assert find_runs([path]) == [path]
     run = load_run(path)
-    assert record(path)["identity"] == run.identity
-    run.missing()
-    if run.identity["task"] == "imagenet":
-        result = imagenet.result(run)
-        json.dumps(result, ensure_ascii=False).encode()
-        return run.identity["classes"], result["top1"], result["top5"], result["bad"], result["pixels"]
+    assert store.of_run(path).run.identity == run.identity
+    run.shards.missing()
+    read_metrics(run)
+    server.answers(run)
+    if isinstance(run.identity, ImagenetIdentity):
+        metrics = score_classifier(run)
+        encode(metrics)
+        return run.identity.classes, metrics.top1, metrics.top5, metrics.bad, metrics.pixels
     return [
         (arrays["key"].tolist(), arrays["extent"].tolist(), [len(image) for image in images])
-        for arrays, images in shards(run)
+        for arrays, images in shards(run.shards)
     ]
 
 
 def well_told(error: CspbenchError) -> None:
     """What, where and what to do, on one line that can be printed."""
     assert error.exit_code in (2, 3, 4)
+    assert error.code in CODES
     assert error.what
     assert error.remedy
     assert error.where or error.exit_code == 2

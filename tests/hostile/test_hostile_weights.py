@@ -161,11 +161,11 @@ def test_weights_of_another_network_of_the_same_size(tmp_path: Path) -> None:
 def test_a_file_cut_off_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "short.weights"
     path.write_bytes(_wholes()[1])
-    fitting = darknet._fitting
+    layer_count = darknet._layer_count
 
     def cut(*arguments: Any) -> int:
         os.truncate(path, 40)
-        return fitting(*arguments)
+        return layer_count(*arguments)
 
-    monkeypatch.setattr(darknet, "_fitting", cut)
+    monkeypatch.setattr(darknet, "_layer_count", cut)
     refused(lambda: darknet.read(path, NET.network), "weights.changed", path)

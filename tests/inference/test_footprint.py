@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from cspbench.data.presets import preset
 from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
-from cspbench.evaluation.imagenet import check_size
 from cspbench.inference.footprint import LIMIT, check, enough_memory, live_bytes
 from cspbench.inference.predict_shards import Prepared, load
 from cspbench.network.builder import Builder
@@ -91,7 +90,7 @@ def test_an_error_in_a_process_that_prepares_images_arrives_as_itself(workers: i
 
 
 def test_presets_that_crop_squares_are_asked_before_a_run_begins() -> None:
-    check_size(preset("readme"), (192, 256))
-    check_size(preset("timm"), (256, 256))
+    preset("readme").check_size((192, 256))
+    preset("timm").check_size((256, 256))
     with pytest.raises(UsageError, match=r"preset timm is for square inputs .*found 192x256"):
-        check_size(preset("timm"), (192, 256))
+        preset("timm").check_size((192, 256))

@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import time
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cspbench.data.source import Entry, FileSource, Region
+from cspbench.data.source import Entry, FileSource, Region, Sample
 from cspbench.evaluation.part import Part
-from cspbench.inference.resume import StillValid, mark
+from cspbench.inference.resume import Images, StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
+
+
+@dataclass(frozen=True)
+class Known(Shards):
+    """Shards of a run that knows in which files its images lie."""
+
+    files: str | None
 
 
 @pytest.fixture
@@ -29,7 +38,8 @@ def source(tmp_path: Path) -> FileSource:
 
 @pytest.fixture
 def run(tmp_path: Path, source: FileSource) -> Shards:
-    run = Shards(tmp_path / "run", len(source))
+    """A complete run of the source's images, which knows where they lie: the files' times decide what is read again."""
+    run = Known(tmp_path / "run", len(source), mark(source))
     for shard in range(run.count):
         fill(run, shard, source)
     return run
@@ -49,9 +59,9 @@ def fill(run: Shards, shard: int, source: FileSource, bad: int | None = None) ->
     )
 
 
-def valid(run: Shards, source: FileSource) -> StillValid:
-    """As of a run that knows these files."""
-    return StillValid(run, source, mark(source))
+def valid(run: Shards, source: Images) -> StillValid:
+    assert isinstance(run, Known)
+    return StillValid(run, source, run.files)
 
 
 def test_shards_of_changed_files_are_made_anew(run: Shards, source: FileSource) -> None:
@@ -67,11 +77,125 @@ def test_shards_of_changed_files_are_made_anew(run: Shards, source: FileSource) 
     assert valid(run, source).missing() == []
 
 
+ORDINARY = 5
+"""An image that is none of those that tell one folder's files from another's: the first, the middle and the last."""
+
+
 def test_an_older_file_in_its_place_is_noticed(run: Shards, source: FileSource) -> None:
-    path = Path(source.regions[0].path)
+    path = Path(source.regions[ORDINARY].path)
     path.write_bytes(b"another")
     os.utime(path, (0, 0))
-    assert valid(run, source).missing() == [0]
+    still = valid(run, source)
+    assert (still.elsewhere, still.missing(), still.changed) == (False, [0], ["0005.png"])
+    assert valid(run, source).missing() == [0]  # until the shard is made anew
+
+
+def test_what_could_not_be_read_is_looked_at_each_time(run: Shards, source: FileSource) -> None:
+    """Even where the file is older than its shard, as where clocks disagree."""
+    fill(run, 0, source, bad=ORDINARY)
+    assert valid(run, source).missing() == []
+    Path(source.regions[ORDINARY].path).write_bytes(b"repaired")
+    later = time.time() + 1000
+    os.utime(run.shard_path(0), (later, later))
+    still = valid(run, source)
+    assert (still.elsewhere, still.missing(), still.changed) == (False, [0], ["0005.png"])
+
+
+def test_a_file_that_is_gone_is_noticed(run: Shards, source: FileSource) -> None:
+    Path(source.regions[ORDINARY].path).unlink()
+    still = valid(run, source)
+    assert (still.elsewhere, still.missing(), still.changed) == (False, [0], ["0005.png"])
+
+
+@pytest.mark.parametrize("at", [ORDINARY, SHARD])
+def test_a_file_changed_a_moment_after_its_shard_is_noticed(run: Shards, source: FileSource, at: int) -> None:
+    path = Path(source.regions[at].path)
+    path.write_bytes(b"another")
+    moment = path.stat().st_ctime_ns - 1
+    for shard in range(run.count):
+        os.utime(run.shard_path(shard), ns=(moment, moment))
+    assert valid(run, source).missing() == [at // SHARD]
+
+
+def test_files_older_than_their_shard_are_not_read(run: Shards, source: FileSource) -> None:
+    later = time.time() + 1000
+    for shard in range(run.count):
+        os.utime(run.shard_path(shard), (later, later))
+
+    def read(index: int) -> Sample:
+        raise AssertionError(f"image {index} was read")
+
+    unread = Unread(source, read)
+    assert valid(run, unread).missing() == []
+    Path(source.regions[ORDINARY].path).touch()
+    os.utime(source.regions[ORDINARY].path, (later + 1, later + 1))
+    with pytest.raises(AssertionError, match=f"image {ORDINARY} "):
+        valid(run, unread).missing()
+
+
+class Unread:
+    """A source whose images somebody else reads."""
+
+    def __init__(self, source: FileSource, read: Callable[[int], Sample]) -> None:
+        self.source, self.sample = source, read
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def path(self, index: int) -> str | None:
+        return self.source.path(index)
+
+
+@pytest.mark.parametrize("at", [0, (SHARD + 2) // 2, SHARD + 1])
+@pytest.mark.parametrize("what", ["size", "time", "node", "place"])
+def test_the_first_the_middle_and_the_last_file_tell_a_folder(
+    run: Shards, source: FileSource, tmp_path: Path, at: int, what: str
+) -> None:
+    """Each alone, and by each of what is looked at alone."""
+    path = Path(source.regions[at].path)
+    before = path.stat()
+    if what == "size":
+        path.write_bytes(b"longer than it was before")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif what == "time":
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    elif what == "node":
+        other = tmp_path / "other"
+        other.write_bytes(path.read_bytes())
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        other.replace(path)
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        moved_to = tmp_path / "elsewhere" / path.name
+        os.link(path, moved_to)
+        regions = [Region(str(moved_to)) if index == at else each for index, each in enumerate(source.regions)]
+        source = FileSource("list", source.entries, regions)
+    assert valid(run, source).elsewhere
+    if what != "size":  # the same images: they are read, and kept
+        assert valid(run, source).missing() == []
+    else:
+        assert valid(run, source).missing() == [at // SHARD]
+
+
+def test_a_folder_by_another_name_is_the_same(run: Shards, source: FileSource, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    regions = [Region(str(tmp_path / "link" / entry.key)) for entry in source.entries]
+    assert not valid(run, FileSource("list", source.entries, regions)).elsewhere
+
+
+def test_nothing_and_what_is_gone_have_no_mark(source: FileSource) -> None:
+    assert mark(FileSource("list", [], [])) is None
+    assert mark(FileSource("list", source.entries[:1], [Region("/nowhere")])) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_files_have_a_mark_of_all(source: FileSource, count: int) -> None:
+    few = FileSource("list", source.entries[:count], source.regions[:count])
+    marks = {mark(few)}
+    for region in few.regions:
+        os.utime(region.path, (0, 0))
+        marks.add(mark(few))
+    assert len(marks) == count + 1
 
 
 def test_only_a_repaired_image_is_tried_again(run: Shards, source: FileSource) -> None:

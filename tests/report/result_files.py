@@ -56,11 +56,11 @@ def network_of(name: str, size: int | None = None) -> tuple[str, tuple[int, int]
 def counted(table: str, row: str, name: str, **counts: Any) -> CountedRow:
     """A row of params.json; `counts` are (count, counting) by metric, or any other field."""
     printed = {"params": ("-", "M", "printed"), "bflops": ("-", "G", "darknet")}
-    cells = {}
+    fields: dict[str, Any] = counts
     for metric, words in printed.items():
-        count, counting = counts.pop(metric, (None, "weights"))
-        cells[metric] = CountedCell(counting, count, *words)
-    return CountedRow(name, table=table, id=row, **cells, **counts)
+        count, counting = counts.get(metric, (None, "weights"))
+        fields[metric] = CountedCell(counting, count, *words)
+    return CountedRow(name, table=table, id=row, **fields)
 
 
 def counts(*rows: CountedRow) -> bytes:
@@ -160,9 +160,8 @@ def detector(
         }
     )
     named = ("name", "conf", "nms", "nms_kind")
-    settings = DetectionSettings(
-        *(chosen[name] for name in named), {name: value for name, value in chosen.items() if name not in named}
-    )
+    rest = {name: value for name, value in chosen.items() if name not in named}
+    settings = DetectionSettings(**{name: chosen[name] for name in named}, fields=rest)
     metrics = DetectionMetrics(
         identity=identity,
         images=identity.data.samples,

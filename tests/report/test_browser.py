@@ -185,7 +185,7 @@ def test_marks_are_chosen(found: dict[str, Any]) -> None:
     # the notes of the rows shown: one is off, one says why, two are of a comparison
     assert found["notes"] == 4
     assert found["off or within"]["rows"] == ["darknet-53", *OFF]
-    assert found["off or within"]["hash"] == "#only=within,off"
+    assert found["off or within"]["hash"] == "#only=close,off"
     assert found["all"]["rows"] == found["start"]
     assert found["all"]["hash"] == ""
 

@@ -135,7 +135,7 @@ def test_what_awaits_the_server_says_so() -> None:
     assert line.pending == "partial"
     evaluation = detector(ap=None)
     waiting = structs.replace(evaluation.metrics, submissions=["x.zip"])  # type: ignore[type-var]
-    (line,) = of_evaluation(StoredEvaluation("run", "runs/run", evaluation.run, waiting))  # type: ignore[arg-type]
+    (line,) = of_evaluation(StoredEvaluation("run", "runs/run", evaluation.run, waiting))
     assert line.pending == "awaiting-server"
     assert {claim.cell.mark for claim in line.claims} == {"unmeasured: awaiting-server"}
 

@@ -131,6 +131,49 @@ def test_what_is_hostile_stays_text() -> None:
     assert any("<script>alert(1)</script>" in each for each in page.texts["code"])
 
 
+@pytest.mark.parametrize("quote", ['"', "'", "`", ""])
+def test_what_is_hostile_becomes_no_attribute(page: Page, quote: str) -> None:
+    """Whatever ends an attribute: none is there that the page does not have otherwise, and each text is whole."""
+    evil = f"a{quote} onerror={quote}alert(1){quote} data-x={quote}b&quot;<i>"
+    first = published()[0]
+    cells = {
+        name: replace(
+            cell,
+            header=evil,
+            printed=evil,
+            note=evil,
+            reason=evil,
+            provenance=replace(HOSTILE, command=evil, weights=evil, data=evil, preset=evil, run=evil),
+            measured="1",
+            exact="1",
+        )
+        for name, cell in first.cells.items()
+    }
+    line = replace(
+        first,
+        row=evil,
+        label=evil,
+        name=evil,
+        definition=evil,
+        note=evil,
+        model=evil,
+        settings={"S": evil},
+        cells=cells,
+    )
+    drawing = DRAWING._replace(description=evil)
+    found = Page(html([Shown(tables.load(first.table), (line,))], [drawing]))
+    known = {tag: {name for each in page.all(tag) for name in each} for tag, _ in page.tags}
+    for tag, attributes in found.tags:
+        assert attributes.keys() <= known[tag], (tag, attributes)
+    (row,) = [each for each in found.all("tr") if "data-text" in each]
+    assert evil in line.name
+    assert row["data-text"] == f"{line.name} {evil} {evil} {evil}".lower()
+    assert row["id"] == f"{first.table}/{evil}"
+    titles = {each["data-title"] for each in found.all("td") if "data-title" in each}
+    assert titles == {f"{line.name}: {evil}"}
+    assert evil in "".join(found.texts["code"])
+
+
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     every = (*TABLES, *tables.load_all(kind="sample"))
     text = html(select(rows(Sources((), ())), every))

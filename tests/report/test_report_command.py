@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import shutil
@@ -12,13 +11,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import schema1
 import typer
-from result_files import classifier
+from msgspec import structs
+from refusals import refuses
+from result_files import WHO, changed, classifier, put
 from typer.testing import CliRunner, Result
 
 from cspbench.cli.report import report
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError
+from cspbench.network import cfg
 from cspbench.report.model import read
+from cspbench.results.migrate import _digest_v1
+from cspbench.results.runs import load_run
 
 COUNTS = Path(__file__).parents[2] / "results" / "params.json"
 app = typer.Typer()
@@ -36,6 +41,12 @@ def said(*arguments: str | Path, code: int = 0) -> str:
     return done.stdout
 
 
+def failed(done: Result) -> None:
+    """Raise what ended it."""
+    assert isinstance(done.exception, CspbenchError)
+    raise done.exception
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """A results directory with this repository's counts."""
@@ -43,17 +54,6 @@ def results(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(COUNTS, folder / "params.json")
     return folder
-
-
-def put(folder: Path, name: str, kept: bytes) -> Path:
-    """A run directory with what was kept of it."""
-    path = folder / name
-    path.mkdir(parents=True)
-    document = json.loads(kept)
-    (path / "run.json").write_text(json.dumps(document["run"]))
-    if document["metrics"]:
-        (path / "metrics.json").write_text(json.dumps(document["metrics"]))
-    return path
 
 
 def test_every_format_twice(results: Path) -> None:
@@ -104,38 +104,38 @@ def test_rows_and_tables_are_chosen(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code"),
     [
-        (["--table", "imagenet-bug"], "Did you mean imagenet-big"),
-        (["--only", "offf"], "Did you mean off"),
-        (["--like-readme", "--format", "html"], "--like-readme is markdown"),
-        (["--save", "--only", "off"], "--save writes the whole report"),
+        (["--table", "imagenet-bug"], "usage.unknown-table"),
+        (["--only", "offf"], "usage.unknown-mark"),
+        (["--like-readme", "--format", "html"], "usage.like-readme-format"),
+        (["--save", "--only", "off"], "usage.save-part"),
     ],
 )
-def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_wrong_usage(tmp_path: Path, arguments: list[str], code: str) -> None:
     # said before results are looked for
-    done = run("--results", tmp_path / "nowhere", *arguments)
-    assert isinstance(done.exception, UsageError)
-    assert message in str(done.exception)
+    with refuses(code):
+        failed(run("--results", tmp_path / "nowhere", *arguments))
 
 
 def test_unusable_results(tmp_path: Path, results: Path) -> None:
     for folder in (tmp_path / "nowhere", results):
         (results / "params.json").write_text('{"rows": [{}]}')
         done = run("--results", folder)
-        assert isinstance(done.exception, CspbenchError)
-        assert done.exception.exit_code == 3
+        with refuses("results.none-there" if folder != results else "results.not-results") as caught:
+            failed(done)
+        assert caught.value.exit_code == 3
         assert done.stdout == ""
 
 
 def test_the_newest_complete_run_counts(results: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    put(runs, "old", classifier(top1=38_000, when="2026-01-01T00:00:00Z"))
-    put(runs, "new", classifier(top1=38_610, when="2026-02-01T00:00:00Z"))
-    put(runs, "newest", classifier(when="2026-03-01T00:00:00Z", finished=False))
+    put(runs / "old", classifier(top1=38_000, when="2026-01-01T00:00:00Z"))
+    put(runs / "new", classifier(top1=38_610, when="2026-02-01T00:00:00Z"))
+    put(runs / "newest", classifier(when="2026-03-01T00:00:00Z", finished=False))
     text = said(runs, "--results", results, "--table", "imagenet-big")
     (row,) = (line for line in text.splitlines() if line.startswith("| CSPDarkNet-53 |"))
-    assert " 77.2 (=) → 77.220 (95 %: 76.85–77.59) Δ0 exact [" in row
+    assert " 77.2 (=) → 77.220 (95 %: 76.85–77.59) Δ0 (10 images more) exact [" in row
     notes = [line for line in text.splitlines() if line.startswith("- CSPDarkNet-53: Top-1 also")]
     assert len(notes) == 2
     assert any("also 76.0" in note for note in notes)
@@ -143,38 +143,38 @@ def test_the_newest_complete_run_counts(results: Path, tmp_path: Path) -> None:
 
 
 def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
-    kept = classifier(top1=38_610).replace(b'"by", "hand"', b'"by", "\\ud800hand\\u0007"')
-    path = put(tmp_path / "runs", "mine", kept)
+    """Of a command whose arguments were not text."""
+    session = structs.replace(WHO, command=["cspbench", "by", "\ud800hand\u0007"])
+    path = put(tmp_path / "runs" / "mine", changed(classifier(top1=38_610), sessions=[session]))
+    place: list[str | Path] = [path, "--results", tmp_path / "nowhere", "--table", "imagenet-big"]
     for form in ("md", "csv", "html"):
-        text = said(path, "--results", tmp_path / "nowhere", "--table", "imagenet-big", "--format", form)
-        assert "cspbench by \\ud800hand" in text
-    found = json.loads(said(path, "--results", tmp_path / "nowhere", "--format", "json"))
-    assert "cspbench by \ud800hand\x07" in {
-        cell["made"]["command"] for line in found["lines"] for cell in line["cells"] if cell["made"]
-    }
+        assert "ud800hand" in said(*place, "--format", form)
+    found = json.loads(said(*place, "--format", "json"))
+    cells = [cell["provenance"] for row in found["lines"] for cell in row["cells"] if cell["provenance"]]
+    assert {cell["command"] for cell in cells} == {"cspbench by 'ud800hand\x07'"}
 
 
 def test_a_run_without_results(tmp_path: Path) -> None:
-    path = put(tmp_path / "runs", "mine", classifier(top1=38_610))
+    path = put(tmp_path / "runs" / "mine", classifier(top1=38_610))
     text = said(path, "--results", tmp_path / "nowhere", "--table", "imagenet-big")
-    assert "Δ0 exact [1]" in text
+    assert "Δ0 (10 images more) exact [1]" in text
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_strict_fails_where_nothing_explains(results: Path, tmp_path: Path) -> None:
     said("--results", results, "--strict", "--format", "csv")  # what is off there is explained
-    path = put(tmp_path, "bad", classifier(top1=30_000))
+    path = put(tmp_path / "bad", classifier(top1=30_000))
     said(path, "--results", results, "--format", "csv")
     said(path, "--results", results, "--format", "csv", "--strict", code=1)
-    # what is not shown is not held against it
+    # one that is explained is not, and neither is what is not shown
     said(path, "--results", results, "--format", "csv", "--strict", "--table", "imagenet-small")
     said(path, "--results", results, "--format", "csv", "--strict", "--only", "unpublished", "--table", "mmpretrain")
 
 
 def test_an_unknown_suffix_is_refused(results: Path, tmp_path: Path) -> None:
     done = run("--results", results, "--out", tmp_path / "report.pdf")
-    assert isinstance(done.exception, UsageError)
-    assert str(done.exception).startswith(f"{tmp_path / 'report.pdf'}: unknown kind of report")
+    with refuses("usage.unknown-suffix", where=str(tmp_path / "report.pdf")):
+        failed(done)
     assert not (tmp_path / "report.pdf").exists()
     said("--results", results, "--out", tmp_path / "report.pdf", "--format", "csv")
     said("--results", results, "--out", tmp_path / "report")
@@ -191,8 +191,8 @@ REPORTS = ("report.md", "report.html", "report.csv", "report.json", "report.tex"
 def test_save_writes_everything(results: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     runs = tmp_path / "runs"
-    put(runs, "whole", classifier(top1=38_610))
-    put(runs, "half", classifier(finished=False))
+    put(runs / "whole", classifier(top1=38_610))
+    put(runs / "half", classifier(finished=False))
     done = run(runs, "--results", results, "--save")
     assert (done.exit_code, done.stdout) == (0, "")
     wrote = [line.removeprefix("cspbench: wrote ") for line in done.stderr.splitlines() if "wrote" in line]
@@ -212,8 +212,7 @@ def test_save_writes_everything(results: Path, tmp_path: Path) -> None:
 
 
 def test_save_without_matplotlib(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name))
+    monkeypatch.setattr("cspbench.plots.report_files.find_spec", lambda name: None)
     done = run("--results", results, "--save")
     assert done.exit_code == 0
     assert [line for line in done.stderr.splitlines() if "wrote" not in line] == [
@@ -221,3 +220,27 @@ def test_save_without_matplotlib(results: Path, monkeypatch: pytest.MonkeyPatch)
     ]
     assert {path.name for path in results.iterdir()} == {"params.json", *REPORTS}
     assert "](" not in (results / "report.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("more", [["--save"], ["--format", "md"], ["x"], ["--only", "off"], ["--strict"]])
+def test_migrating_goes_alone(tmp_path: Path, more: list[str]) -> None:
+    with refuses("usage.migrate-alone") as caught:
+        failed(run("--migrate", tmp_path, *more))
+    assert caught.value.exit_code == 2
+
+
+def test_a_cfg_is_for_migrating(tmp_path: Path) -> None:
+    with refuses("usage.migrate-alone"):
+        failed(run("--cfg", tmp_path))
+
+
+def test_migrating_a_run_of_a_cfg(tmp_path: Path) -> None:
+    file = tmp_path / "mine.cfg"
+    file.write_text("[net]\nchannels=3\nheight=8\nwidth=8\n[maxpool]\nsize=2\nstride=2\n")
+    digest = _digest_v1(cfg.read(file).network)
+    schema1.write(tmp_path / "run" / "run.json", schema1.run(model="mine", file=True, size=[8, 8], definition=digest))
+    with refuses("results.unknown-network"):
+        failed(run("--migrate", tmp_path / "run"))
+    done = run("--migrate", tmp_path / "run", "--cfg", file)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert load_run(tmp_path / "run").identity.network.startswith("v2:")

@@ -197,3 +197,15 @@ def test_a_stand_in_explains_its_miss() -> None:
     mark, note = off(row.table, row.id, str(row.model), 1)
     assert mark == "off, explained"
     assert note == "of our stand-in, which says nothing about the claim"
+
+
+@pytest.mark.parametrize(("table", "row"), [("timm", "cspdarknet53"), ("mmpretrain", "cspresnet50")])
+def test_weights_are_the_published_ones_to_the_last_known_digit(table: str, row: str) -> None:
+    published = published_weights(tables.load(table).row(row))
+    known = published.files[0]
+    assert len(known) >= 8
+    whole = known.ljust(64, "0")
+    other = known[:-1] + ("1" if known[-1] == "0" else "0")
+    assert published.are("arrays:" + "2" * 64, whole) is True
+    for wrong in (other.ljust(64, "0"), "0" + whole[:-1], known[:-1]):
+        assert published.are("arrays:" + "2" * 64, wrong) is False

@@ -155,10 +155,39 @@ def test_records_that_cannot_be_are_refused(tmp_path: Path, place: tuple[str | i
         runs.load_run(tmp_path)
 
 
-def test_shards_of_another_size_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_bytes(encode(msgspec.structs.replace(record(), shard=128)))
-    with refuses("run.not-a-run", where=str(tmp_path), found="128"):
-        runs.load_run(tmp_path)
+@pytest.mark.parametrize(
+    ("samples", "images", "limit", "good"),
+    [
+        (9, 9, None, True),
+        (8, 9, None, False),
+        (10, 9, None, False),
+        (5, 9, 5, True),
+        (4, 9, 5, False),
+        (9, 9, 5, False),
+        (9, 9, 0, False),
+    ],
+)
+@pytest.mark.parametrize("of", [classifier, detector])
+def test_a_run_is_of_all_images_that_it_names(
+    tmp_path: Path, of: Any, samples: int, images: int, limit: int | None, good: bool
+) -> None:
+    document = json.loads(encode(of().run))
+    document["samples"] = samples
+    document["identity"]["data"] |= {"images": images} | ({} if limit is None else {"limit": limit})
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    if good:
+        assert runs.load_run(tmp_path).samples == samples
+    else:
+        with refuses("results.not-results", where=str(tmp_path / "run.json")):
+            runs.load_run(tmp_path)
+
+
+@pytest.mark.parametrize("shard", [SHARD - 1, SHARD + 1])
+def test_shards_of_another_size_are_refused(tmp_path: Path, shard: int) -> None:
+    (tmp_path / "run.json").write_bytes(encode(msgspec.structs.replace(record(), shard=shard)))
+    for read in (runs.load_run, begin):
+        with refuses("run.not-a-run", where=str(tmp_path), found=str(shard)):
+            read(tmp_path)
 
 
 def test_runs_are_found_up_to_two_levels_below_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,9 +244,18 @@ def test_every_session_is_listed(tmp_path: Path) -> None:
 def test_the_newest_sessions_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "MOST", 3)
     run = begin(tmp_path)
-    for _ in range(4):
-        run = runs.add_session(run, SECOND, None)
-    assert run.record.sessions == [SECOND] * 3
+    for number in range(4):
+        session = msgspec.structs.replace(SECOND, device=f"cuda:{number}")
+        run = runs.add_session(run, session, f"mark {number}")
+    kept = runs.load_run(tmp_path).record
+    assert ([each.device for each in kept.sessions], kept.files) == (["cuda:1", "cuda:2", "cuda:3"], "mark 3")
+    again = runs.begin_again(run, SECOND, None).record
+    assert (again.samples, again.shard, again.identity, again.weights) == (
+        kept.samples,
+        kept.shard,
+        kept.identity,
+        kept.weights,
+    )
 
 
 def test_a_record_that_cannot_be_written_leaves_a_run_to_be_resumed(

@@ -12,7 +12,7 @@ import pytest
 from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from result_files import WHO, classifier, counted, counts, detector, stored
+from result_files import WHO, classifier, counted, counts, detector, stored, threshold
 
 from cspbench.results.schema import (
     ClassificationMetrics,
@@ -199,3 +199,37 @@ def test_times_are_times() -> None:
 def test_samples_of_a_part() -> None:
     assert Data("folders", 200).samples == 200
     assert Data("folders", 200, limit=10, seed=0).samples == 10
+
+
+def test_names_that_are_not_text_are_written_as_escapes() -> None:
+    """Arguments and names of files are bytes, which Python keeps as half characters."""
+    session = Session(["cspbench", "a\udcff", "é"], "1", packages={"x\ud800": None})
+    again = decode(encode(Counts(session=session, rows=[])), Counts).session
+    assert (again.command, again.packages) == (["cspbench", "a\\udcff", "é"], {"x\\ud800": None})
+    metrics = detector(thresholds=[threshold(per_class={"d\udcff": {"ap": Decimal("1.25")}})]).metrics
+    assert isinstance(metrics, DetectionMetrics)
+    (read,) = decode(encode(metrics), DetectionMetrics).thresholds
+    assert read.per_class == {"d\\udcff": {"ap": Decimal("1.25")}}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("data", "split"), "train2017"),
+        (("data", "split"), "../../x"),
+        (("data", "split"), "test-dev2017\0"),
+        (("model",), "a\0b"),
+        (("quoted",), True),
+        (("last", "classes"), 0),
+        (("last", "beta_nms"), 1e300),
+        (("last", "more"), 1),
+    ],
+)
+def test_what_files_are_called_by_and_suppression_asks_for_is_checked(place: tuple[str, ...], value: Any) -> None:
+    document = json.loads(encode(DETECTOR.run))
+    at = document["identity"]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    with pytest.raises(ValueError):  # noqa: PT011
+        decode(json.dumps(document).encode(), Run)

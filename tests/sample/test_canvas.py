@@ -28,7 +28,7 @@ def scene() -> Canvas:
 
 
 def test_the_box_is_of_what_is_visible(scene: Canvas) -> None:
-    rows = ["".join(".12"[value] for value in row) for row in scene.shown.tolist()]
+    rows = ["".join(".12"[value] for value in row) for row in scene.objects.tolist()]
     assert rows == [
         "................",
         "................",
@@ -41,7 +41,7 @@ def test_the_box_is_of_what_is_visible(scene: Canvas) -> None:
         "......222222....",
         "................",
     ]
-    hidden, above = (Object(1, scene.shown == number) for number in (1, 2))
+    hidden, above = (Object(1, scene.objects == number) for number in (1, 2))
     assert (hidden.box, hidden.area) == ((2, 2, 6, 6), 26)
     assert (above.box, above.area) == ((6, 3, 6, 6), 36)
     assert scene.pixels[4, 3].tolist() == RED.tolist()
@@ -51,7 +51,7 @@ def test_the_box_is_of_what_is_visible(scene: Canvas) -> None:
 def test_a_box_shrinks_with_what_is_visible(scene: Canvas) -> None:
     scene.paint(Outline("bar", 8.0, 2.0, 8.0), PLAIN, (BLUE, BLUE), 3)
     scene.paint(Outline("bar", 3.0, 5.0, 8.0, turned=(0.0, 1.0)), PLAIN, (BLUE, BLUE), 4)
-    assert Object(1, scene.shown == 1).box == (5, 4, 1, 4)
+    assert Object(1, scene.objects == 1).box == (5, 4, 1, 4)
 
 
 def test_pixels_mix_by_coverage() -> None:
@@ -60,7 +60,7 @@ def test_pixels_mix_by_coverage() -> None:
     # covers columns 1 to 3.667 and rows 1 to 4: two of three points across in column 3
     canvas.paint(Outline("square", 2.334, 2.5, 16 / 9, 9 / 8), PLAIN, (np.array([0, 0, 0]), BLUE), 1)
     assert canvas.pixels[2, :, 0].tolist() == [90, 0, 0, 30, 90, 90]
-    assert canvas.shown[2].tolist() == [0, 1, 1, 1, 0, 0]
+    assert canvas.objects[2].tolist() == [0, 1, 1, 1, 0, 0]
     canvas = Canvas(4, 4)
     # one stripe's border runs through the middle of a pixel: two points of three lie before it
     canvas.paint(Outline("disc", 2.0, 2.0, 9.0), Texture("striped", 3.1, shift=(0.5, 0)), (RED, BLUE), 1)

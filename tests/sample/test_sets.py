@@ -159,11 +159,11 @@ def test_what_is_hidden_for_the_most_part_is_left_out(scenes: list[detection.Sce
     """Of all that was drawn on a canvas, just what still shows two fifths of itself is an object."""
     left_out = covered = 0
     for at, scene in enumerate(scenes):
-        canvas, things = detection.arrange(generator(HELD_OUT + at))
-        shares = [(canvas.shown == number).sum() / max(1, each.whole) for number, each in enumerate(things, 1)]
-        kept = [each.category for each, share in zip(things, shares, strict=True) if share >= 0.4]
-        assert [each.category for each in scene.objects] == kept
-        left_out += len(things) - len(kept)
+        canvas, items = detection.arrange(generator(HELD_OUT + at))
+        shares = [(canvas.objects == number).sum() / max(1, item.pixels) for number, item in enumerate(items, 1)]
+        visible = [item.category for item, share in zip(items, shares, strict=True) if share >= 0.4]
+        assert [item.category for item in scene.objects] == visible
+        left_out += len(items) - len(visible)
         covered += sum(0.4 <= share < 0.9 for share in shares)
     assert left_out > 2
     assert covered > 5

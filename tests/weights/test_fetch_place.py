@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be(site: Site, tmp_path: Path) -> None:
     with refuses("disk.write-failed", found="File exists") as caught:
         download([site.on("/x", sends(DATA))], tmp_path / "file" / "net.weights", SIZED)
     assert isinstance(caught.value, LockError)
-    assert "--to" in str(caught.value.remedy)
+    assert "--out" in str(caught.value.remedy)
 
 
 def test_a_read_only_folder(site: Site, target: Path) -> None:

@@ -10,15 +10,29 @@ from cspbench.network.builder import Builder
 from cspbench.network.counting import ledger
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
+from cspbench.zoo.pelee import pelee_trunk
 from cspbench.zoo.prn import (
     csppeleenet_prn,
     enet_coco,
-    pelee_prn,
-    pelee_prn_3l,
     prn3_head,
     prn_head,
     yolov3_tiny_prn,
 )
+
+
+def pelee_prn(size: int = 416) -> Network:
+    """Pelee-PRN, which is in no table here; its published operations and size test the head."""
+    b = Builder("pelee-prn", (3, size, size))
+    _, c4, c5 = pelee_trunk(b)
+    prn_head(b, c4, c5)
+    return b.network()
+
+
+def pelee_prn_3l(size: int = 416) -> Network:
+    b = Builder("pelee-prn-3l", (3, size, size))
+    prn3_head(b, *pelee_trunk(b))
+    return b.network()
+
 
 FACTORIES = {"yolov3-tiny-prn": yolov3_tiny_prn, "enet-coco": enet_coco}
 

@@ -1,1 +1,1 @@
-"""COCO's average precision: matching, precision over recall, intervals by bootstrap."""
+"""COCO's average precision: matching, precision and recall, bootstrap intervals."""

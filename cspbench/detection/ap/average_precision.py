@@ -1,7 +1,7 @@
-"""COCO's average precision and recall of detections, by an engine that is named.
+"""COCO's average precision and recall, computed by one of two engines.
 
-`pycocotools` is the referee. `cspbench` matches all images at once in numpy, gives the same floats to the last bit, is
-the fastest, and keeps the matches that `bootstrap` resamples.
+`pycocotools` is the reference. `cspbench` matches all images at once in numpy, gives the same floats to the last bit,
+is faster, and keeps the matches that `bootstrap` resamples.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from cspbench.detection.ap.precision import CAPS, events, precision, recall
 from cspbench.errors import UsageError
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl", "ar1", "ar10", "ar100", "ars", "arm", "arl")
-"""In COCO's order; the first six are the published tables'."""
+"""In COCO's order; the published tables have the first six."""
 ENGINES = ("cspbench", "pycocotools")
 DEFAULT_ENGINE = "cspbench"
 
-_AP50, _AP75 = 0, 5  # places of 0.5 and 0.75 among the thresholds
+_AP50, _AP75 = 0, 5  # indices of the thresholds 0.5 and 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """The curves and the numbers read from them; -1 where the ground truth has nothing to find.
+    """Precision and recall, and the metrics computed from them; -1 without objects in the ground truth.
 
-    `precision` (T, K, R, A): by IoU threshold, category, recall 0 to 1 in steps of 0.01, range of areas; of the best
-    100 detections. `recall` (T, K, A, M): M of the best 1, 10, 100. K follows `category_ids`, sorted.
+    `precision` (T, K, R, A): by IoU threshold, category, recall from 0 to 1 in steps of 0.01, and area range; for the
+    best 100 detections. `recall` (T, K, A, M): M for the best 1, 10 and 100 detections. K is in the order of
+    `categories`, sorted by id.
     """
 
     engine: str
@@ -42,7 +43,7 @@ class AveragePrecision:
     precision: Array
     recall: Array
     matches: Matches | None = None
-    """Of the engine cspbench alone."""
+    """From the engine cspbench only."""
 
     @property
     def stats(self) -> Array:
@@ -50,25 +51,25 @@ class AveragePrecision:
         return _stats(self.precision, self.recall)
 
     def percent(self) -> dict[str, Decimal | None]:
-        """COCO's twelve numbers in percent; None where there is nothing to find."""
+        """COCO's twelve numbers in percent; None without objects."""
         return {name: as_percent(value) for name, value in zip(METRICS, self.stats.tolist(), strict=True)}
 
     def per_class(self) -> dict[str, dict[str, Decimal | None]]:
-        """The twelve numbers of each category alone, by its name."""
+        """COCO's twelve numbers of each category, by its name."""
         return {
             name: {
                 metric: as_percent(value)
                 for metric, value in zip(
                     METRICS,
-                    _stats(self.precision[:, place : place + 1], self.recall[:, place : place + 1]).tolist(),
+                    _stats(self.precision[:, index : index + 1], self.recall[:, index : index + 1]).tolist(),
                     strict=True,
                 )
             }
-            for place, name in enumerate(self.categories.values())
+            for index, name in enumerate(self.categories.values())
         }
 
     def as_json(self, per_class: bool = False) -> dict[str, Any]:
-        """Percentages to 4 decimals, null for n/a."""
+        """Percentages with 4 decimals; None without objects."""
         numbers: dict[str, Any] = {"engine": self.engine, **_rounded(self.percent())}
         if per_class:
             numbers["per_class"] = {name: _rounded(values) for name, values in self.per_class().items()}
@@ -76,15 +77,15 @@ class AveragePrecision:
 
 
 def average_precision(truth: GroundTruth, detections: Detections, engine: str = DEFAULT_ENGINE) -> AveragePrecision:
-    """Evaluate detections. No engine stands in for another: one that is not installed is an error.
+    """Evaluate detections. There is no fallback to another engine.
 
-    Raises `DatasetError` for detections of unknown images or categories and for values that are no numbers,
-    `UsageError` for an engine that is unknown or not installed.
+    Raises `DatasetError` for detections of unknown images or categories and for invalid numbers, `UsageError` for an
+    unknown or missing engine.
     """
     if engine not in ENGINES:
         raise UsageError(
             "usage.unknown-engine",
-            "no such engine",
+            "unknown engine",
             expected=f"one of {', '.join(ENGINES)}",
             found=repr(engine),
             remedy="Correct --engine",
@@ -97,14 +98,14 @@ def average_precision(truth: GroundTruth, detections: Detections, engine: str = 
 
 
 def from_matches(matches: Matches, categories: dict[int, str]) -> AveragePrecision:
-    """The numbers of detections that are already matched."""
+    """The metrics of matched detections."""
     weights = np.ones(len(matches.image_ids), np.int64)
-    found = [precision(events(matches, area), weights, len(categories)) for area in range(len(AREAS))]
-    return AveragePrecision("cspbench", categories, np.stack(found, axis=-1), recall(matches), matches)
+    precisions = [precision(events(matches, area), weights, len(categories)) for area in range(len(AREAS))]
+    return AveragePrecision("cspbench", categories, np.stack(precisions, axis=-1), recall(matches), matches)
 
 
 def as_percent(value: float) -> Decimal | None:
-    """A share as it prints, times 100; None for COCO's -1."""
+    """The shortest decimal of a share, times 100; None for COCO's -1."""
     return None if value < 0 else 100 * Decimal(repr(float(value)))
 
 
@@ -113,37 +114,37 @@ def _rounded(numbers: dict[str, Decimal | None]) -> dict[str, float | None]:
 
 
 def _stats(precisions: Array, recalls: Array) -> Array:
-    # pycocotools averages with the recalls before the categories, and a sum of floats depends on its order
+    # pycocotools sums with recalls before categories, and the order changes a sum of floats
     curves = precisions.transpose(0, 2, 1, 3)
-    chosen = (
+    selections = (
         *(curves[..., 0], curves[_AP50, ..., 0], curves[_AP75, ..., 0]),
         *(curves[..., area] for area in (1, 2, 3)),
         *(recalls[:, :, 0, cap] for cap in range(len(CAPS))),
         *(recalls[:, :, area, -1] for area in (1, 2, 3)),
     )
-    return np.array([_mean(each) for each in chosen])
+    return np.array([_mean(values) for values in selections])
 
 
 def _mean(values: Array) -> float:
-    some = values[values > -1]
-    return float(np.mean(some)) if len(some) else -1.0
+    defined = values[values > -1]
+    return float(np.mean(defined)) if len(defined) else -1.0
 
 
 def by_library(
     truth: GroundTruth, detections: Detections, coco: Callable[..., Any], evaluator: Callable[..., Any]
 ) -> tuple[Array, Array]:
-    """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools' `COCO` and `COCOeval`, or a port's."""
-    found = indexed(truth, detections)
+    """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools' `COCO` and `COCOeval`, or those of a port."""
+    checked = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     if not len(truth.image_ids) or not len(category_ids):
-        kinds = len(category_ids)
-        return -np.ones((len(THRESHOLDS), kinds, 101, len(AREAS))), -np.ones(
-            (len(THRESHOLDS), kinds, len(AREAS), len(CAPS))
+        categories = len(category_ids)
+        return -np.ones((len(THRESHOLDS), categories, 101, len(AREAS))), -np.ones(
+            (len(THRESHOLDS), categories, len(AREAS), len(CAPS))
         )
-    # Ids from 1, whatever the file's: pycocotools takes an object of id 0 for no object at all.
+    # Ids from 1 instead of those of the file: pycocotools treats a match with id 0 as no match.
     objects = [
-        {"id": place, "image_id": image, "category_id": kind, "bbox": box, "area": area, "iscrowd": int(crowd)}
-        for place, (image, kind, box, area, crowd) in enumerate(
+        {"id": number, "image_id": image, "category_id": category, "bbox": box, "area": area, "iscrowd": int(crowd)}
+        for number, (image, category, box, area, crowd) in enumerate(
             zip(
                 truth.images.tolist(),
                 truth.category_ids.tolist(),
@@ -155,24 +156,32 @@ def by_library(
             1,
         )
     ]
-    proposed = [
-        {"id": place, "image_id": image, "category_id": kind, "bbox": box, "area": area, "score": score, "iscrowd": 0}
-        for place, (image, kind, box, area, score) in enumerate(
+    results = [
+        {
+            "id": number,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": area,
+            "score": score,
+            "iscrowd": 0,
+        }
+        for number, (image, category, box, area, score) in enumerate(
             zip(
-                truth.image_ids[found.images].tolist(),
-                category_ids[found.categories].tolist(),
-                found.boxes.tolist(),
-                (found.boxes[:, 2] * found.boxes[:, 3]).tolist(),
-                found.scores.tolist(),
+                truth.image_ids[checked.images].tolist(),
+                category_ids[checked.categories].tolist(),
+                checked.boxes.tolist(),
+                (checked.boxes[:, 2] * checked.boxes[:, 3]).tolist(),
+                checked.scores.tolist(),
                 strict=True,
             ),
             1,
         )
     ]
-    # it prints what it does; stdout is for data
+    # pycocotools prints messages, and stdout is for results
     with contextlib.redirect_stdout(io.StringIO()):
         sides = []
-        for records in (objects, proposed):
+        for records in (objects, results):
             side = coco()
             side.dataset = {
                 "images": [{"id": image} for image in truth.image_ids.tolist()],
@@ -195,7 +204,7 @@ def _pycocotools() -> tuple[Callable[..., Any], Callable[..., Any]]:
     except ImportError as error:
         raise UsageError(
             "usage.no-engine",
-            "the engine pycocotools cannot be used",
+            "engine pycocotools is not available",
             found=str(error),
             remedy="pip install pycocotools, or choose another --engine",
         ) from None

@@ -1,8 +1,8 @@
-"""How much AP depends on which images happened to be in the set: intervals and tests by resampling images.
+"""The dependence of AP on the choice of images: bootstrap intervals and tests.
 
-Images are drawn with replacement, as many as there are (Efron 1979). Matching is within an image, so it is done once;
-a draw is a weight per image. Interval: the 2.5th to the 97.5th percentile of the draws, uncorrected: AP is biased in a
-draw, in which images stand twice and others not at all, so on a set of few images an interval may lie off-centre.
+Images are drawn with replacement, as many as in the set (Efron 1979). Matching is within an image, so it is done once;
+a draw is a weight per image. The interval is the 2.5th to the 97.5th percentile of the draws, without correction: a
+draw repeats some images and omits others, which biases AP, so that on few images an interval may be off-centre.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from cspbench.detection.ap.precision import AreaEvents, events, precision
 from cspbench.errors import DatasetError
 
 DRAWS = 1000
-"""Enough for an interval's ends to be stable to about a tenth of its width."""
+"""Enough for the ends of an interval to vary by about a tenth of its width."""
 SEED = 0
 NAMES = METRICS[:6]
-"""What is resampled: AP, AP50, AP75, APS, APM, APL."""
+"""The resampled metrics: AP, AP50, AP75, APS, APM, APL."""
 
 Intervals = dict[str, tuple[float, float] | None]
 Step = Callable[[int], None]
@@ -30,9 +30,10 @@ Step = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Difference:
-    """The second run's AP less the first's, in percent points, its 95 % interval, and the p-value of no difference.
+    """The second run's AP minus the first's, in percentage points, with a 95 % interval and a p-value.
 
-    The p-value is two-sided: twice the share of draws on the rarer side of zero, the measurement counted as one more.
+    The p-value for no difference is two-sided: twice the share of draws on the rarer side of zero, with the measurement
+    counted as one more draw.
     """
 
     delta: float
@@ -40,7 +41,7 @@ class Difference:
     p: float
 
     def as_json(self) -> dict[str, Any]:
-        """Rounded for printing."""
+        """All fields, rounded to 4 decimals."""
         return {
             "delta": round(self.delta, 4),
             "interval": [round(end, 4) for end in self.interval],
@@ -51,13 +52,13 @@ class Difference:
 def intervals(
     result: AveragePrecision, draws: int = DRAWS, seed: int = SEED, step: Step = lambda done: None
 ) -> Intervals:
-    """95 % intervals in percent by metric; None where there is nothing to find. The same seed gives the same numbers.
+    """95 % intervals in percent by metric; None without objects. The same seed gives the same numbers.
 
-    `step` is told how many draws are done.
+    `step` receives the number of draws done. Raises `DatasetError`.
     """
     matches = _matches(result)
     values = np.array(list(_draws([matches], draws, seed, step)))[:, 0]
-    return {name: _interval(values[:, place]) for place, name in enumerate(NAMES)}
+    return {name: _interval(values[:, index]) for index, name in enumerate(NAMES)}
 
 
 def paired(
@@ -67,47 +68,47 @@ def paired(
     seed: int = SEED,
     step: Step = lambda done: None,
 ) -> dict[str, Difference | None]:
-    """Compare two runs on the same images, drawing the same ones for both; None where there is nothing to find."""
+    """Compare two runs on the same images, with the same draws; None without objects. Raises `DatasetError`."""
     sides = [_matches(first), _matches(second)]
-    for what in ("image_ids", "category_ids", "objects", "counted"):
-        one, other = (getattr(side, what) for side in sides)
+    for column in ("image_ids", "category_ids", "objects", "counted"):
+        one, other = (getattr(side, column) for side in sides)
         if not np.array_equal(one, other):
             raise DatasetError(
                 "detections.different-images",
-                "the runs are not of the same images and objects",
+                "runs on different images or objects",
                 expected="one data set",
                 found=f"{len(sides[0].image_ids)} and {len(sides[1].image_ids)} images",
                 remedy="Compare runs on the same data",
             )
     values = np.array(list(_draws(sides, draws, seed, step)))
     measured = second.stats[:6] - first.stats[:6]
-    made: dict[str, Difference | None] = {}
-    for place, name in enumerate(NAMES):
-        differences = values[:, 1, place] - values[:, 0, place]
+    result: dict[str, Difference | None] = {}
+    for index, name in enumerate(NAMES):
+        differences = values[:, 1, index] - values[:, 0, index]
         interval = _interval(differences)
-        if interval is None or min(first.stats[place], second.stats[place]) < 0:
-            made[name] = None
+        if interval is None or min(first.stats[index], second.stats[index]) < 0:
+            result[name] = None
             continue
-        known = differences[~np.isnan(differences)]
-        rarer = min((known <= 0).sum(), (known >= 0).sum())
-        p = min(1.0, 2 * (int(rarer) + 1) / (len(known) + 1))
-        made[name] = Difference(100 * float(measured[place]), interval, p)
-    return made
+        defined = differences[~np.isnan(differences)]
+        rarer = min((defined <= 0).sum(), (defined >= 0).sum())
+        p = min(1.0, 2 * (int(rarer) + 1) / (len(defined) + 1))
+        result[name] = Difference(100 * float(measured[index]), interval, p)
+    return result
 
 
 def _matches(result: AveragePrecision) -> Matches:
     if result.matches is None:
         raise DatasetError(
             "detections.no-matches",
-            "nothing to resample",
+            "no matches to resample",
             expected="a result of the engine cspbench, which keeps its matches",
             found=result.engine,
-            remedy="Leave out --engine, or --bootstrap",
+            remedy="Omit --engine or --bootstrap",
         )
     if not len(result.matches.image_ids):
         raise DatasetError(
             "detections.no-images",
-            "nothing to resample",
+            "no images to resample",
             expected="images",
             found="none",
             remedy="Evaluate some images",
@@ -116,35 +117,35 @@ def _matches(result: AveragePrecision) -> Matches:
 
 
 def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[list[list[float]]]:
-    """The six numbers, 0 to 1 or NaN, of each side in every draw."""
+    """The six metrics, 0 to 1 or NaN, of each run in every draw."""
     if draws < 1:
         raise DatasetError(
             "detections.no-draws", "no draws", expected="at least 1", found=str(draws), remedy="Correct --bootstrap"
         )
     generator = np.random.default_rng(seed)
     images = len(sides[0].image_ids)
-    kinds = len(sides[0].category_ids)
-    found = [[events(side, area) for area in range(len(AREAS))] for side in sides]
+    categories = len(sides[0].category_ids)
+    hits = [[events(side, area) for area in range(len(AREAS))] for side in sides]
     for done in range(1, draws + 1):
         weights = np.bincount(generator.integers(0, images, images), minlength=images)
-        yield [_numbers(areas, weights, kinds) for areas in found]
+        yield [_metrics(areas, weights, categories) for areas in hits]
         step(done)
 
 
-def _numbers(areas: list[AreaEvents], weights: Array, kinds: int) -> list[float]:
-    whole, *sizes = (precision(found, weights, kinds) for found in areas)
+def _metrics(areas: list[AreaEvents], weights: Array, categories: int) -> list[float]:
+    whole, *sizes = (precision(area, weights, categories) for area in areas)
     return [_mean(values) for values in (whole, whole[0], whole[5], *sizes)]
 
 
 def _mean(values: Array) -> float:
-    """Over the categories that are there: whole rows of -1 are of those that are not."""
-    known = values[values[..., 0] >= 0]
-    return float(known.mean()) if known.size else float("nan")
+    """The mean over the categories with objects; the rows of the others are -1."""
+    defined = values[values[..., 0] >= 0]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def _interval(values: Array) -> tuple[float, float] | None:
-    known = values[~np.isnan(values)]
-    if not len(known):
+    defined = values[~np.isnan(values)]
+    if not len(defined):
         return None
-    low, high = np.percentile(100 * known, (2.5, 97.5)).tolist()
+    low, high = np.percentile(100 * defined, (2.5, 97.5)).tolist()
     return low, high

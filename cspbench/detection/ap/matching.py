@@ -1,13 +1,13 @@
-"""Which detections hit which objects: COCO's greedy matching, for all images, categories and thresholds at once.
+"""COCO's greedy matching of detections and objects, for all images, categories and thresholds at once.
 
-The rule (pycocotools' COCOeval.evaluateImg): in each image and category the 100 best detections choose in the order of
-their scores; each takes the object that it overlaps most, if by at least the threshold, and of equals the last one.
-An object is taken once, a crowd any number of times. Objects that do not count (crowds, and those outside of the range
-of areas) are chosen only where nothing that counts is left; a detection that hits one is ignored. So is one without
-any object whose own area is outside of the range. Every other detection without an object is a false positive.
+The rule (pycocotools' COCOeval.evaluateImg): in each image and category the 100 best detections are matched in
+descending order of score, each with the free object of the highest IoU, if that is at least the threshold; among equal
+IoUs with the last object. An object is matched once, a crowd any number of times. Ignored objects (crowds, and those
+outside the area range) are matched only if no other object is possible, and such a detection is ignored. So is an
+unmatched detection whose own area is outside the range. Every other unmatched detection is a false positive.
 
-Only what can decide is kept: detections that reach the lowest threshold with some object are matched, rank by rank, in
-blocks of (image, category) pairs with about as many objects; all others are false positives or ignored by their area.
+Only detections that reach the lowest threshold with some object are matched, rank by rank, in blocks of (image,
+category) pairs with similar numbers of objects; all others are false positives, or ignored by their area.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from cspbench.errors import DatasetError
 Array = np.ndarray[Any, Any]
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""(T,) IoU. As pycocotools makes them: not all are the nearest float to their decimals."""
+"""(T,) IoU, computed as in pycocotools: not all are the floats nearest to their decimals."""
 AREAS = (("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10))
-"""(A,) ranges of areas in pixels, both ends inside."""
+"""(A,) area ranges in pixels, both ends included."""
 MOST = 100
-"""Detections of an image and category that count."""
+"""Detections per image and category that are evaluated."""
 HIT, IGNORED = 1, 2
-"""What a matched detection is; 0 is none."""
+"""States of a detection; 0 is unmatched."""
 
 
 class Detections(NamedTuple):
@@ -43,7 +43,7 @@ class Detections(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """Detections as checked: places of their images and categories in the ground truth instead of ids; float64."""
+    """Checked detections, with indices of images and categories in the ground truth instead of ids; float64."""
 
     images: Array
     categories: Array
@@ -52,11 +52,12 @@ class Indexed(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Matched detections, sorted by category, then falling score, then image: N of them, C of which hit something.
+    """N detections, sorted by category, then descending score, then image; C of them are matched.
 
-    `images` (N,), `ranks` (N,) within their image and category, `starts` (K + 1,) where each category begins, `inside`
-    (A, N) whether their area is in the range; `hits` (C,) places of those that are matched, `states` (C, A, T) how.
-    `objects` holds (image, category) places of the objects, `counted` (A, objects) which of them are to be found.
+    `images` (N,) are their image indices, `ranks` (N,) their ranks in image and category, `starts` (K + 1,) the begin
+    of each category, `inside` (A, N) whether their area is in the range; `hits` (C,) are the indices of the matched
+    detections, `states` (C, A, T) their states. `objects` holds (image, category) indices of the objects, `counted`
+    (A, objects) whether they are not ignored.
     """
 
     image_ids: Array
@@ -72,85 +73,85 @@ class Matches(NamedTuple):
 
 
 def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
-    """The detections checked against the ground truth's images and categories; raises `DatasetError`."""
-    ids = np.asarray(detections.image_ids)
-    kinds = np.asarray(detections.category_ids)
+    """Check detections against the ground truth's images and categories. Raises `DatasetError`."""
+    image_ids = np.asarray(detections.image_ids)
+    category_ids = np.asarray(detections.category_ids)
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     scores = np.asarray(detections.scores, np.float64)
-    if not len(ids) == len(kinds) == len(boxes) == len(scores):
-        lengths = ", ".join(str(len(each)) for each in (ids, kinds, boxes, scores))
+    if not len(image_ids) == len(category_ids) == len(boxes) == len(scores):
+        lengths = ", ".join(str(len(column)) for column in (image_ids, category_ids, boxes, scores))
         raise _bad(
             "detections.column-lengths",
             "columns of different lengths",
             None,
-            "one entry per detection in each",
+            "one entry per detection in each column",
             lengths,
         )
-    images, unknown = _places(truth.image_ids, ids)
+    images, unknown = _indices(truth.image_ids, image_ids)
     if unknown.any():
         raise _bad(
-            "detections.unknown-image", "detection of an unknown image", unknown, "an image of the data set", ids
+            "detections.unknown-image", "detection in an unknown image", unknown, "an image of the data set", image_ids
         )
-    categories, unknown = _places(np.array(sorted(truth.categories), np.int64), kinds)
+    categories, unknown = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
     if unknown.any():
         raise _bad(
             "detections.unknown-category",
             "detection of an unknown category",
             unknown,
             "a category of the data set",
-            kinds,
+            category_ids,
         )
     wrong: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
     if wrong.any():
-        raise _bad("detections.unusable-box", "detection without a usable box", wrong, "finite numbers", boxes)
+        raise _bad("detections.unusable-box", "detection with an invalid box", wrong, "finite numbers", boxes)
     wrong = ~np.isfinite(scores)
     if wrong.any():
-        raise _bad("detections.unusable-score", "detection without a usable score", wrong, "a finite number", scores)
+        raise _bad("detections.unusable-score", "detection with an invalid score", wrong, "a finite number", scores)
     return Indexed(images, categories, boxes, scores)
 
 
 def match(truth: GroundTruth, detections: Detections) -> Matches:
-    """Match detections with the ground truth; raises `DatasetError`."""
-    found = indexed(truth, detections)
+    """Match detections with the ground truth. Raises `DatasetError`."""
+    checked = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
-    kinds = len(category_ids)
-    pair = found.images * kinds + found.categories
-    order = np.lexsort((-found.scores, pair))  # stable
+    categories = len(category_ids)
+    pair = checked.images * categories + checked.categories
+    order = np.lexsort((-checked.scores, pair))  # stable
     pair = pair[order]
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     ranks = np.arange(len(pair)) - np.repeat(first, np.diff(first, append=len(pair)))
     order, pair, ranks = (column[ranks < MOST] for column in (order, pair, ranks))
-    boxes = found.boxes[order]
+    boxes = checked.boxes[order]
     areas = boxes[:, 2] * boxes[:, 3]
 
-    owners = _places(truth.image_ids, truth.images)[0] * kinds + _places(category_ids, truth.category_ids)[0]
+    owners = _indices(truth.image_ids, truth.images)[0] * categories + _indices(category_ids, truth.category_ids)[0]
     objects = np.argsort(owners, kind="stable")
     owners = owners[objects]
     ignored = ~_within(truth.areas[objects]) | truth.crowd[objects]
     detection, target, overlap = _overlaps(pair, boxes, areas, owners, truth.boxes[objects], truth.crowd[objects])
-    rows, states = _chosen(pair, detection, target, overlap, ignored, truth.crowd[objects])
+    rows, states = _matched(pair, detection, target, overlap, ignored, truth.crowd[objects])
 
-    final = np.lexsort((-found.scores[order], pair % kinds if kinds else pair))
-    place = np.empty_like(final)
-    place[final] = np.arange(len(final))
-    sequence = np.argsort(place[rows])
+    final = np.lexsort((-checked.scores[order], pair % categories if categories else pair))
+    position = np.empty_like(final)
+    position[final] = np.arange(len(final))
+    sequence = np.argsort(position[rows])
     return Matches(
         image_ids=truth.image_ids,
         category_ids=category_ids,
-        images=found.images[order][final],
+        images=checked.images[order][final],
         ranks=ranks[final],
-        starts=np.searchsorted(found.categories[order][final], np.arange(kinds + 1)),
+        starts=np.searchsorted(checked.categories[order][final], np.arange(categories + 1)),
         inside=_within(areas[final]),
-        hits=place[rows][sequence],
+        hits=position[rows][sequence],
         states=states[sequence],
-        objects=np.stack((owners // max(kinds, 1), owners % max(kinds, 1))),
+        objects=np.stack((owners // max(categories, 1), owners % max(categories, 1))),
         counted=~ignored,
     )
 
 
 def _within(areas: Array) -> Array:
-    """(A, N) whether areas (N,) lie in each range."""
-    low, high = (np.array([each[end] for each in AREAS])[:, None] for end in (1, 2))
+    """(A, N) whether areas (N,) are in each range."""
+    low, high = (np.array([area[end] for area in AREAS])[:, None] for end in (1, 2))
     inside: Array = (areas >= low) & (areas <= high)
     return inside
 
@@ -158,9 +159,9 @@ def _within(areas: Array) -> Array:
 def _overlaps(
     pair: Array, boxes: Array, areas: Array, owners: Array, targets: Array, crowd: Array
 ) -> tuple[Array, Array, Array]:
-    """(detection, object, IoU) of the same image and category with at least the lowest threshold, (P,) each.
+    """(detection, object, IoU) of pairs in an image and category with at least the lowest threshold, (P,) each.
 
-    The arithmetic is that of pycocotools' bbIou, operation by operation: the same floats.
+    The arithmetic is that of pycocotools' bbIou, operation by operation, and gives the same floats.
     """
     begin = np.searchsorted(owners, pair, "left")
     count = np.searchsorted(owners, pair, "right") - begin
@@ -170,7 +171,7 @@ def _overlaps(
     width = np.minimum(one[0] + one[2], other[0] + other[2]) - np.maximum(one[0], other[0])
     height = np.minimum(one[1] + one[3], other[1] + other[3]) - np.maximum(one[1], other[1])
     meeting = width * height
-    # of a crowd a detection need not cover anything: its overlap is the share of itself that lies inside
+    # the overlap with a crowd is the share of the detection that lies inside it
     union = np.where(crowd[target], areas[detection], areas[detection] + other[2] * other[3] - meeting)
     with np.errstate(divide="ignore", invalid="ignore"):
         overlap = np.where((width > 0) & (height > 0), meeting / union, 0.0)
@@ -178,16 +179,16 @@ def _overlaps(
     return detection[near], target[near], overlap[near]
 
 
-def _chosen(
+def _matched(
     pair: Array, detection: Array, target: Array, overlap: Array, ignored: Array, crowd: Array
 ) -> tuple[Array, Array]:
-    """The detections (C,) that may be matched, in falling order of score per pair, and their states (C, A, T)."""
+    """The detections (C,) that may be matched, in descending order of score per pair, and their states (C, A, T)."""
     rows, row = np.unique(detection, return_inverse=True)
     columns, column = np.unique(target, return_inverse=True)
     states = np.zeros((len(rows), len(AREAS), len(THRESHOLDS)), np.uint8)
     if not len(rows):
         return rows, states
-    # the pairs of image and category again, now only those where something overlaps
+    # groups are the pairs of image and category with overlaps
     group = np.cumsum(np.diff(pair[rows], prepend=-1) > 0) - 1
     groups = int(group[-1]) + 1
     first = np.searchsorted(group, np.arange(groups))
@@ -199,33 +200,33 @@ def _chosen(
     depth = np.bincount(group, minlength=groups)
     size = 1 << np.ceil(np.log2(width)).astype(int)
     for objects in np.unique(size).tolist():
-        # longest first: the pairs that still have a detection of some rank are then the first few
+        # longest first, so that the groups with a detection of a given rank come first
         members = np.flatnonzero(size == objects)
         members = members[np.argsort(-depth[members], kind="stable")]
         where = np.full(groups, -1)
         where[members] = np.arange(len(members))
-        own = np.flatnonzero(where[group] >= 0)
-        own = own[np.lexsort((where[group[own]], rank[own]))]
-        place = np.full(len(rows), -1)
-        place[own] = np.arange(len(own))
-        # objects are laid out backwards, so that argmax finds the last of equals
-        entries = np.flatnonzero(place[row] >= 0)
-        table = np.zeros((len(own), objects))
+        selected = np.flatnonzero(where[group] >= 0)
+        selected = selected[np.lexsort((where[group[selected]], rank[selected]))]
+        position = np.full(len(rows), -1)
+        position[selected] = np.arange(len(selected))
+        # objects in reverse order, so that argmax selects the last of equal IoUs
+        entries = np.flatnonzero(position[row] >= 0)
+        table = np.zeros((len(selected), objects))
         backwards = objects - 1 - (column - column_first[group[row]])
-        table[place[row[entries]], backwards[entries]] = overlap[entries]
+        table[position[row[entries]], backwards[entries]] = overlap[entries]
         ignore = np.ones((len(members), len(AREAS), objects), bool)
         group_crowd = np.zeros((len(members), objects), bool)
-        mine = np.flatnonzero(where[column_group] >= 0)
-        line, slot = where[column_group[mine]], objects - 1 - (mine - column_first[column_group[mine]])
-        ignore[line, :, slot] = ignored[:, columns[mine]].T
-        group_crowd[line, slot] = crowd[columns[mine]]
-        counts = np.bincount(rank[own])
-        states[own] = _by_rank(table, counts, ignore, group_crowd)
+        targets = np.flatnonzero(where[column_group] >= 0)
+        line, slot = where[column_group[targets]], objects - 1 - (targets - column_first[column_group[targets]])
+        ignore[line, :, slot] = ignored[:, columns[targets]].T
+        group_crowd[line, slot] = crowd[columns[targets]]
+        counts = np.bincount(rank[selected])
+        states[selected] = _by_rank(table, counts, ignore, group_crowd)
     return rows, states
 
 
 def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
-    """States (rows, A, T) of detections whose overlaps are `table` (rows, G), `counts` rows of each rank in turn.
+    """States (rows, A, T) of detections with the overlaps `table` (rows, G), of which each rank has `counts` rows.
 
     Row i of a rank belongs to line i of `ignore` (lines, A, G) and `crowd` (lines, G).
     """
@@ -249,13 +250,13 @@ def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
     return states
 
 
-def _places(known: Array, ids: Array) -> tuple[Array, Array]:
-    """Where ids (N,) are in sorted `known`, and which are not."""
-    places = np.searchsorted(known, ids)
-    if not len(known):
-        return places, np.ones(len(ids), bool)
-    places = np.minimum(places, len(known) - 1)
-    return places, known[places] != ids
+def _indices(values: Array, ids: Array) -> tuple[Array, Array]:
+    """The indices of ids (N,) in sorted values, and whether each id is missing (N,)."""
+    indices = np.searchsorted(values, ids)
+    if not len(values):
+        return indices, np.ones(len(ids), bool)
+    indices = np.minimum(indices, len(values) - 1)
+    return indices, values[indices] != ids
 
 
 def _bad(code: str, what: str, wrong: Array | None, expected: str, values: Any) -> DatasetError:
@@ -263,7 +264,7 @@ def _bad(code: str, what: str, wrong: Array | None, expected: str, values: Any) 
     if wrong is not None:
         index = int(np.flatnonzero(wrong)[0])
         more = int(wrong.sum()) - 1
-        found = f"{values[index].tolist()}" + (f", and {more} more such" if more else "")
+        found = f"{values[index].tolist()}" + (f", and {more} more" if more else "")
         where = f"detection {index}"
-    remedy = "Give the detections that belong to this data set"
+    remedy = "Use detections on this data set"
     return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)

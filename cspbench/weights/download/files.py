@@ -109,7 +109,7 @@ def download(
         target.with_name(f".{target.name}.lock"),
         wait=OTHERS,
         waiting=lambda holder: say(f"waiting for {holder}, which downloads {target.name}"),
-        place="Choose a writable folder with --to",
+        place="Choose a writable folder with --out",
     )
     with lock, unfinished(target) as part:
         if (existing := _existing(target, expected, force)) is not None:  # from the process that held the lock

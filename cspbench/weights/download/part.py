@@ -90,7 +90,7 @@ class Part:
         try:
             yield
         except OSError as error:
-            code, what, remedy = "disk.write-failed", "cannot be written", "Choose a writable folder with --to"
+            code, what, remedy = "disk.write-failed", "cannot be written", "Choose a writable folder with --out"
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 code, what, remedy = (
                     "disk.full",

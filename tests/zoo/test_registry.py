@@ -8,7 +8,9 @@ from typing import get_args
 import pytest
 from refusals import refuses
 
-from cspbench.zoo.model import Confidence, Definition, Model
+from cspbench.claims.models import Confidence, Definition
+from cspbench.network.epsilon import Epsilon
+from cspbench.zoo.model import Model
 from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
 
@@ -81,7 +83,7 @@ def test_where_a_definition_comes_from(
 
 
 def test_a_recipe_says_its_kind_of_suppression() -> None:
-    recipe = Recipe(False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "inside-1e-5", 0.1, HardNms(0.5, 400, 200))
+    recipe = Recipe(False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), Epsilon.INSIDE_1E5, 0.1, HardNms(0.5, 400, 200))
     written = recipe.as_json()
     assert (written["nms_kind"], written["nms"]) == ("default", {"overlap": 0.5, "considered": 400, "kept": 200})
     assert (written["objectness"], written["conf"], written["bgr"]) == (0.0, 0.1, False)

@@ -1,0 +1,141 @@
+"""Options mean the same in every command: each that several have is declared once, and old spellings still help."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import typer
+from coco_runs import command
+from processes import run
+from refusals import error_of
+
+from cspbench.cli import options
+from cspbench.cli.app import app
+from cspbench.cli.arguments import either, place_of_data
+from cspbench.errors import UsageError
+
+HERE = Path(options.__file__).parent
+OWN = {"--format", "--cfg", "--to"}
+"""Options that a command may declare by itself beside those of `options`: HTML, what --migrate reads, old spellings."""
+
+
+def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
+    for each in group.registered_commands:
+        assert each.callback is not None
+        yield f"{path}{each.name or each.callback.__name__}", each.callback
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+
+
+def declared() -> Iterator[tuple[str, str, Any]]:
+    """(command, option, what declares it)."""
+    for name, callback in commands(app):
+        hints = get_type_hints(callback, include_extras=True)
+        for parameter in inspect.signature(callback).parameters:
+            for about in get_args(hints[parameter])[1:]:
+                if isinstance(about, typer.models.OptionInfo):
+                    # where a type is annotated the first spelling stands in the place of a default
+                    for spelling in (about.default, *(about.param_decls or ())):
+                        yield name, str(spelling), about
+
+
+def test_an_option_of_several_commands_is_declared_once() -> None:
+    homes = defaultdict(set)
+    for _, spelling, about in declared():
+        homes[spelling].add(id(about))
+    several = {spelling for spelling, found in homes.items() if len(found) > 1}
+    # one model or several; presets and tables of each task; the report's own form
+    assert several - OWN == {"-m", "--model", "--preset"}
+    assert len(homes) > 50
+
+
+@pytest.mark.parametrize(
+    "name", ["params", "list", "show", "env", "compare", "score", "ci", "report", "weights verify"]
+)
+def test_every_printing_command_has_each_format(name: str) -> None:
+    (about,) = [about for command, spelling, about in declared() if (command, spelling) == (name, "--format")]
+    assert about is not None
+
+
+def test_data_models_and_runs_are_named_alike_everywhere() -> None:
+    have = defaultdict(set)
+    for name, spelling, _ in declared():
+        have[spelling].add(name)
+    evaluating = {"eval-imagenet", "eval-coco"}
+    assert have["--data"] >= {*evaluating, "score", "compare", "data check imagenet", "data check coco"}
+    assert have["--model"] == have["-m"] >= {*evaluating, "params", "show", "weights verify", "weights convert"}
+    assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
+    assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
+    assert have["--limit"] == have["--seed"] == have["--decoder"] == evaluating
+
+
+def test_choices_are_the_librarys() -> None:
+    from cspbench.data import classes, coco, decode, detection_presets, presets
+    from cspbench.detection.ap.average_precision import ENGINES
+    from cspbench.inference import engine
+    from cspbench.weights import catalogue
+
+    assert set(get_args(options.Precision)) == set(get_args(engine.Precision))
+    assert get_args(options.Decoder) == decode.DECODERS
+    assert get_args(options.ClassOrder) == classes.ORDERS
+    assert list(get_args(options.ClassifierPreset)) == list(presets.PRESETS)
+    assert list(get_args(options.DetectorPreset)) == list(detection_presets.PRESETS)
+    kinds = (*detection_presets.NMS_KINDS, "cfg", *detection_presets.CFG_NAMES)
+    assert get_args(options.NmsKind) == kinds
+    assert get_args(options.Split) == coco.SPLITS
+    assert set(get_args(options.Engine)) <= set(ENGINES)
+    assert catalogue.VARIABLE == options.WEIGHTS
+
+
+def test_one_of_two_ways_to_name_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSPBENCH_COCO", "/variable")
+    assert either("a", None, "--model") == either(None, "a", "--model") == "a"
+    assert place_of_data("/a", None, "CSPBENCH_COCO") == place_of_data(None, "/a", "CSPBENCH_COCO") == "/a"
+    assert place_of_data(None, None, "CSPBENCH_COCO") == "/variable"
+    with pytest.raises(UsageError) as caught:
+        either(["a", "b"], ["c"], "--model")
+    assert (caught.value.code, caught.value.found) == ("usage.named-twice", "a, b and c")
+
+
+def test_models_are_named_by_argument_or_option() -> None:
+    for name in (["darknet53"], ["-m", "darknet53"], ["--model", "darknet53"]):
+        assert command("show", *name).stdout.startswith("# darknet53")
+        (row,) = json.loads(command("params", *name, "--layers", "--format", "json").stdout)
+        assert row["model"] == "darknet53"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["eval-imagenet", "--decoder", "libjpeg"], ["opencv", "pillow"]),
+        (["eval-coco", "--engine", "faster-coco-eval"], ["cspbench", "pycocotools"]),
+        (["eval-coco", "data", "--draw", "8", "pictures"], ["--draw N --out DIR"]),
+    ],
+)
+def test_what_is_spelled_otherwise_now_says_so(arguments: list[str], words: list[str]) -> None:
+    done = run(arguments)
+    assert (done.returncode, error_of(done), done.stdout) == (2, "usage.option", "")
+    for word in words:
+        assert word in done.stderr
+
+
+def test_old_spellings_that_still_work(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for old, new in (("--cfg", "a.cfg"), ("--plot", "a.svg")):
+        files = [tmp_path / kind / new for kind in ("old", "new")]
+        assert command("show", "resnet10", old, files[0]).exit_code == 0
+        assert command("show", "resnet10", "--out", files[1]).exit_code == 0
+        assert files[0].read_bytes() == files[1].read_bytes()
+    assert json.loads(command("env", "--json").stdout) == json.loads(command("env", "--format", "json").stdout)
+
+
+def test_no_module_of_the_command_line_is_long() -> None:
+    lines = {path.name: len(path.read_text().splitlines()) for path in HERE.glob("*.py")}
+    assert {name: count for name, count in lines.items() if count > 170} == {}

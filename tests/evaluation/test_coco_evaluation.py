@@ -1,0 +1,110 @@
+"""What a detector's run is asked for: thresholds, a part of the images, and classes by their ids."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from refusals import refuses
+
+from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.detection_presets import detection_preset
+from cspbench.detection.collect import category_ids
+from cspbench.errors import DatasetError
+from cspbench.evaluation.part import coco_part_of
+from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, thresholds_of
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, (0.45,)),
+        ("0.6", (0.6,)),
+        ("0", (0.0,)),
+        ("1", (1.0,)),
+        ("0.7,0.45", (0.7, 0.45)),
+        ("0.5,0.50,0.6,0.5", (0.5, 0.6)),
+    ],
+)
+def test_thresholds(text: str | None, found: tuple[float, ...]) -> None:
+    assert thresholds_of(text, detection_preset("readme")) == found
+
+
+@pytest.mark.parametrize("text", ["", ",", "0.5,", "-0.001", "1.001", "nan", "inf", "x", "0.5;0.6"])
+def test_thresholds_that_are_none(text: str) -> None:
+    with refuses("usage.nms") as caught:
+        thresholds_of(text, detection_preset("readme"))
+    assert caught.value.exit_code == 2
+
+
+def test_thresholds_as_numbers() -> None:
+    assert checked_thresholds([0.6, 0.45, 0.6]) == (0.6, 0.45)
+    for values in ([], [-0.1], [1.1], [float("nan")], [0.5, float("inf")]):
+        with refuses("usage.nms"):
+            checked_thresholds(values)
+
+
+def test_what_does_not_go_together() -> None:
+    with refuses("usage.unknown-engine", found="'mine'"):
+        ScoringOptions((0.5,), "default", "mine")
+    with refuses("usage.bootstrap-engine", found="pycocotools"):
+        ScoringOptions((0.5,), "default", "pycocotools", bootstrap=True)
+    assert ScoringOptions((0.5,), "default", "pycocotools", bootstrap=False).engine == "pycocotools"
+
+
+def drawn(folder: Path, categories: list[int], objects: list[int]) -> CocoSource:
+    """Ten images, with an object in those named."""
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    images = [{"id": 10 * at, "file_name": f"{10 * at:012d}.jpg", "width": 9, "height": 9} for at in range(1, 11)]
+    for each in images:
+        (folder / "val2017" / str(each["file_name"])).touch()
+    found = [
+        {"id": at, "image_id": 10 * at, "category_id": categories[-1], "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+        for at in objects
+    ]
+    named = [{"id": each, "name": f"class {each}"} for each in categories]
+    text = json.dumps({"images": images, "categories": named, "annotations": found})
+    (folder / "annotations" / "instances_val2017.json").write_text(text)
+    return open_coco(folder)
+
+
+def test_classes_are_the_categories_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    source = drawn(tmp_path, [7, 2, 90], [1])
+    assert category_ids(source, 3) == {0: 2, 1: 7, 2: 90}
+    for other in (2, 4):
+        with refuses("coco.other-classes") as caught:
+            category_ids(source, other)
+        assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_a_part_is_drawn_by_its_seed(tmp_path: Path, count: int, seed: int) -> None:
+    whole = drawn(tmp_path, [1], list(range(1, 11)))
+    part = coco_part_of(whole, str(count), seed)
+    ids = [10 * (at + 1) for at in sorted(random.Random(seed).sample(range(10), count))]
+    assert [image.id for image in part.images] == ids
+    assert part.ground_truth is not None
+    assert part.ground_truth.image_ids.tolist() == ids
+    # it is a part of the set that it says it is
+    assert part.as_json() == {**whole.as_json(), "limit": count, "seed": seed}
+    assert part.split == whole.split
+
+
+@pytest.mark.parametrize("limit", [None, "10", "11", "100%"])
+def test_all_of_a_set_is_not_a_part(tmp_path: Path, limit: str | None) -> None:
+    whole = drawn(tmp_path, [1], [1])
+    assert coco_part_of(whole, limit, 7) is whole
+    assert "limit" not in whole.as_json()
+
+
+def test_a_part_without_objects_is_refused(tmp_path: Path) -> None:
+    # of ten, seed 0 draws 6 first: the seventh image
+    assert random.Random(0).sample(range(10), 1) == [6]
+    source = drawn(tmp_path, [1], [2])
+    with pytest.raises(DatasetError):
+        coco_part_of(source, "1", 0)
+    assert len(coco_part_of(source, "10", 0)) == 10

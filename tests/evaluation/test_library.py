@@ -1,0 +1,242 @@
+"""Evaluations as a notebook makes them: through `cspbench`, on networks and on modules that describe themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refusals import refuses
+
+import cspbench
+from cspbench.evaluation.coco import DetectionResult
+from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
+from cspbench.evaluation.execution import Execution
+from cspbench.evaluation.imagenet import ClassificationResult
+from cspbench.inference.description import describe
+from cspbench.network.module import to_module
+from cspbench.sample import classification, detection
+from cspbench.sample.place import ensure
+from cspbench.weights.catalogue import shipped
+from cspbench.weights.loading import load
+from cspbench.weights.opening import open_weights
+from cspbench.zoo.registry import model
+
+CLASSIFIER, DETECTOR = "sample-csp-classifier", "sample-csp-detector"
+HERE = Execution(workers=0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few of the sample's pictures: val/ and coco/."""
+    folder = tmp_path_factory.mktemp("data")
+    classification.write(folder / "val", 16)
+    detection.write(folder / "coco", 6)
+    return folder
+
+
+def module(name: str) -> Any:
+    """The network's module with its weights, as somebody else may have made it."""
+    network, path = model(name).build(), shipped(name)
+    assert path is not None
+    made = load(to_module(network), network, open_weights(path, network))
+    made.description = describe(network)  # type: ignore[assignment]
+    return made
+
+
+@pytest.fixture(scope="module")
+def classified(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ClassificationResult:
+    result = cspbench.evaluate_imagenet(CLASSIFIER, data / "val", store=tmp_path_factory.mktemp("runs"), execution=HERE)
+    assert result is not None
+    return result
+
+
+@pytest.fixture(scope="module")
+def detected(data: Path, tmp_path_factory: pytest.TempPathFactory) -> DetectionResult:
+    result = cspbench.evaluate_coco(
+        DETECTOR, data / "coco", nms=[0.45, 0.6], store=tmp_path_factory.mktemp("runs"), execution=HERE
+    )
+    assert result is not None
+    return result
+
+
+def test_a_classifier_as_network_and_as_module(data: Path, classified: ClassificationResult, tmp_path: Path) -> None:
+    path = shipped(CLASSIFIER)
+    network = cspbench.evaluate_imagenet(
+        model(CLASSIFIER).build(), data / "val", weights=path, store=tmp_path / "network", execution=HERE
+    )
+    other = cspbench.evaluate_imagenet(
+        module(CLASSIFIER), data / "val", classes="sample", preset="readme", store=tmp_path / "module", execution=HERE
+    )
+    assert network is not None
+    assert other is not None
+    assert network.metrics == classified.metrics
+    for metric in ("top1", "top5", "bad", "pixels", "class_order"):
+        assert getattr(other.metrics, metric) == getattr(classified.metrics, metric)
+    assert other.run.identity.network.startswith("module:")
+    assert other.run.identity.network != classified.run.identity.network
+
+
+def test_a_detector_as_module(data: Path, detected: DetectionResult, tmp_path: Path) -> None:
+    other = cspbench.evaluate_coco(module(DETECTOR), data / "coco", nms=[0.45, 0.6], store=tmp_path, execution=HERE)
+    assert other is not None
+    assert [at.ap for at in other.metrics.thresholds] == [at.ap for at in detected.metrics.thresholds]
+    assert other.metrics.thresholds[0].ap["ap50"]
+
+
+def test_modules_that_cannot_be_evaluated(data: Path, tmp_path: Path) -> None:
+    made = module(CLASSIFIER)
+    with refuses("usage.module-has-its-own"):
+        cspbench.evaluate_imagenet(made, data / "val", weights=shipped(CLASSIFIER), store=tmp_path)
+    del made.description
+    with refuses("usage.module-without-description", found="Darknet"):
+        cspbench.evaluate_imagenet(made, data / "val", store=tmp_path)
+
+
+def test_scores_and_comparisons(data: Path, classified: ClassificationResult, detected: DetectionResult) -> None:
+    again = cspbench.score(classified.run.path)
+    assert isinstance(again, ClassificationResult)
+    assert again.metrics == classified.metrics
+    scored = cspbench.score(detected.run, nms=0.5)
+    assert isinstance(scored, DetectionResult)
+    assert [at.nms for at in scored.metrics.thresholds] == [0.5]
+    everything = cspbench.score(detected.run.path.parent, data=data / "coco")  # the only run in it
+    assert isinstance(everything, DetectionResult)
+    assert [at.nms for at in everything.metrics.thresholds] == [0.45, 0.5, 0.6]
+    with refuses("usage.detector-options"):
+        cspbench.score(classified.run, nms=0.5)
+    same = cspbench.compare(classified.run.path, classified.run.path)
+    assert isinstance(same, ClassifierComparison)
+    assert (same.shared.only_first, same.shared.only_second) == (0, 0)
+
+
+def test_frames(detected: DetectionResult, classified: ClassificationResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = classified.frame()
+    assert frame["metric"].tolist() == ["top1", "top5"]
+    hits = classified.metrics.top1
+    assert frame["percent"].tolist()[0] == 100 * hits.correct / hits.total
+    frame = detected.frame()
+    at = frame[(frame["nms"] == 0.6) & (frame["metric"] == "ap")]
+    assert set(at["percent"]) == {float(detected.metrics.thresholds[1].ap["ap"] or 0)}
+    assert set(at["reason"]) == {"split-mismatch"}  # six images of another drawing than the claims'
+    from cspbench.detection.ap import bootstrap
+
+    monkeypatch.setattr(bootstrap.paired, "__defaults__", (20, *(bootstrap.paired.__defaults__ or ())[1:]))
+    compared = cspbench.compare(detected.run.path, detected.run.path)
+    assert isinstance(compared, DetectorComparison)
+    frame = compared.frame()
+    assert (frame["first"] == frame["second"])[frame["first"].notna()].all()
+
+
+def test_a_table_of_all_published_numbers() -> None:
+    loaded = cspbench.load_tables()
+    frame = cspbench.load_tables(dataframe=True)
+    published = [cell for table in loaded for row in table.rows for cell in row.cells.values() if cell.published]
+    assert len(frame) == len(published)
+    (params,) = frame[(frame["id"] == "cspdarknet-53") & (frame["metric"] == "params")].to_dict("records")
+    assert (params["value"], params["unit"], params["counting"], params["printed"]) == (
+        27.61,
+        "M",
+        "weights",
+        "27.61M (-34%)",
+    )
+
+
+def test_counts_and_models() -> None:
+    # spec: 27,605,856 weights, 13.07 BFLOPs of convolutions and poolings
+    counted = cspbench.count("csdarknet53")
+    assert counted.parameters["weights"] == 27_605_856
+    assert round(counted.total("conv+maxpool") / 1e9, 2) == 13.07
+    assert cspbench.count(model("csdarknet53").build(), (128, 128)).total("conv") < counted.total("conv") / 3
+    assert cspbench.list_models("yolov3-*") == ["yolov3-tiny", "yolov3-tiny-prn"]
+    assert DETECTOR in cspbench.list_models(task="coco")
+    assert DETECTOR not in cspbench.list_models(task="imagenet")
+    with refuses("usage.unknown-model"):
+        cspbench.count("csdarknet54")
+
+
+def test_a_model_has_the_weights_given_or_found_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
+    found, ours = cspbench.create_model(CLASSIFIER), module(CLASSIFIER)
+    assert all(torch.equal(one, other) for one, other in zip(found.parameters(), ours.parameters(), strict=True))
+    assert found.description == describe(model(CLASSIFIER).build())
+    torch.manual_seed(0)
+    drawn = cspbench.create_model("resnet10")
+    torch.manual_seed(0)
+    again = cspbench.create_model("resnet10")
+    assert all(torch.isfinite(each).all() for each in drawn.parameters())
+    assert all(torch.equal(one, other) for one, other in zip(drawn.parameters(), again.parameters(), strict=True))
+    with torch.no_grad():
+        assert torch.isfinite(drawn(torch.rand(1, *model("resnet10").build().input))).all()
+
+
+NOTEBOOK = """
+import cspbench
+from cspbench import evaluate_coco, evaluate_imagenet
+tables = cspbench.load_tables(dataframe=True)
+first = evaluate_imagenet({classifier!r}, {images!r}, store="runs")
+second = evaluate_coco({detector!r}, {coco!r}, nms=[0.45, 0.6], store="runs")
+again = cspbench.score(second.run.path)
+frame = second.frame()
+print(first.metrics.top1.correct, first.metrics.top5.correct, first.metrics.images)
+print(len(frame), len(again.metrics.thresholds), len(tables) > 300)
+"""
+
+
+def notebook(text: str, folder: Path) -> list[list[str]]:
+    """What a script prints, line by line, in a process that may not import the command line."""
+    checked = f"{text}\nimport sys\nassert not {{'typer', 'click', 'cspbench.cli'}} & sys.modules.keys()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", checked], cwd=folder, capture_output=True, text=True, check=False, timeout=1800
+    )
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_a_notebook_evaluates_without_the_command_line(tmp_path: Path) -> None:
+    places = {"images": str(ensure("classification")), "coco": str(ensure("detection"))}
+    lines = notebook(NOTEBOOK.format(classifier=CLASSIFIER, detector=DETECTOR, **places), tmp_path)
+    assert lines[0] == ["236", "240", "240"]
+    assert lines[1][1:] == ["2", "True"]
+
+
+TRAINED = """
+import json
+from cspbench import evaluate_coco, evaluate_imagenet
+from cspbench.network.cfg import read
+tiny, fastest = (read(f"{shared}/weights/{{name}}.cfg").network for name in ("tiny", "yolo-fastest-1.1"))
+first = evaluate_imagenet(tiny, "{shared}/data/imagenet-mini/val", weights="{shared}/weights/tiny.weights",
+                          decoder="stb", store="runs")
+second = evaluate_coco(fastest, "{shared}/data/coco-mini", weights="{shared}/weights/yolo-fastest-1.1.weights",
+                       decoder="stb", store="runs")
+print(first.metrics.top1.correct, first.metrics.top5.correct, first.metrics.images)
+print(second.metrics.thresholds[0].ap["ap"])
+"""
+
+
+@pytest.mark.reference(
+    "data/imagenet-mini", "data/coco-mini", "weights/tiny.weights", "weights/yolo-fastest-1.1.weights"
+)
+def test_a_notebook_evaluates_trained_weights_as_the_original_program(shared: Path, tmp_path: Path) -> None:
+    lines = notebook(TRAINED.format(shared=shared), tmp_path)
+    assert lines[0] == ["139", "179", "200"]
+    assert float(lines[1][0]) == pytest.approx(15.480, abs=0.05)
+
+
+def test_importing_cspbench_imports_nothing_else() -> None:
+    code = (
+        "import json, sys; before = {*sys.modules, 'cspbench'}; import cspbench; dir(cspbench); cspbench.__version__\n"
+        "print(json.dumps(sorted({each.partition('.')[0] for each in sys.modules.keys() - before})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) <= sys.stdlib_module_names
+    assert set(cspbench.__all__) <= set(dir(cspbench))
+    for name in cspbench.__all__:
+        assert getattr(cspbench, name) is not None
+    with pytest.raises(AttributeError, match="evaluate_all"):
+        cspbench.evaluate_all  # noqa: B018
