@@ -49,8 +49,14 @@ def read_header(file: Examined) -> Header:
     if file.size >= SHORTEST:
         header = Header.unpack(file.head)
         if not header.plausible:
-            what, expected = "not a Darknet weight file", "a version such as 0.1.0 or 0.2.5 at the beginning"
-            raise WeightsError("weights.not-darknet", what, where=where, expected=expected, found=header.version)
+            raise WeightsError(
+                "weights.not-darknet",
+                "not a Darknet weight file",
+                where=where,
+                expected="a version such as 0.1.0 or 0.2.5 at the beginning",
+                found=header.version,
+                remedy="Pass the .weights file itself",
+            )
         if file.size >= header.size:
             return header
     what, remedy = "the file ends within its header", "Download it again"
@@ -64,8 +70,8 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
     try:
         packed = header.pack()
     except struct.error as error:
-        what = "the header's numbers are out of range"
-        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error)) from error
+        what, remedy = "the header's numbers are out of range", "Correct the header"
+        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error), remedy=remedy) from error
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
         stream.write(packed)
         for index, layer in enumerate(network.layers):

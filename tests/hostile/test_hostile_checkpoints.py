@@ -139,7 +139,7 @@ def test_parts_that_overlap(network: Network, tmp_path: Path) -> None:
         at = data.find(b"PK\x01\x02", at + 1)
     path = tmp_path / "overlapping.pth"
     path.write_bytes(data)
-    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path, found="larger than itself")
+    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path, found="larger than the file")
 
 
 def test_a_tensor_larger_than_its_numbers(network: Network, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_options_out_of_range(option: tuple[str, str], tmp_path: Path) -> None:
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
-    with refuses("usage.no-folder", expected="--to DIR, or $CSPBENCH_WEIGHTS"):
+    with refuses("usage.no-folder", expected="--out DIR, or $CSPBENCH_WEIGHTS"):
         fetch_files([ROW])
 
 
