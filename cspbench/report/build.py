@@ -1,7 +1,7 @@
 """Every cell of every table with the measurement that counts for it: from result files to rows of a report.
 
-Of several measurements of a cell the newest counts that is complete, of the claimed data and made as the claim was; the
-others are listed with the reason. One made otherwise is shown where there is no better, without a verdict.
+Of several measurements of a cell the newest counts that is complete and follows the claim's protocol; the others are
+listed with the reason. A measurement under another protocol is shown, without a verdict, where there is no better one.
 """
 
 from __future__ import annotations
@@ -24,29 +24,26 @@ from cspbench.zoo.registry import provenance, remarks
 
 
 def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
-    """The rows of every table, from a results directory and run directories (or folders of runs).
-
-    From runs alone where there are no results yet.
-    """
+    """The rows of every table, from a results directory (if it exists) and run directories or folders of runs."""
     if runs and not results.exists():
         return rows(Sources((), tuple(of_runs(runs))))
     return rows(from_disk(results, runs))
 
 
 def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
-    """What was measured: a results directory and run directories.
+    """The stored counts and evaluations, and those of run directories.
 
-    A complete run stands for what is stored there by its name, an incomplete one beside it.
+    A complete run replaces the stored evaluation of its name; an incomplete one is added to it.
     """
     stored = of_files(files_of(results), str(results))
     evaluations = of_runs(runs)
-    by_name = {each.name: each for each in stored.evaluations}
-    complete = {each.name for each in evaluations if each.metrics is not None}
+    by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
+    complete = {evaluation.name for evaluation in evaluations if evaluation.metrics is not None}
     return Sources(
         stored.counts,
         (
-            *(each for each in stored.evaluations if each.name not in complete),
-            *(merged(by_name.get(each.name), each) for each in evaluations),
+            *(evaluation for evaluation in stored.evaluations if evaluation.name not in complete),
+            *(merged(by_name.get(evaluation.name), evaluation) for evaluation in evaluations),
         ),
     )
 
@@ -63,7 +60,7 @@ def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
 def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
     """Every row of every table, the published ones first, then the sample's.
 
-    `then` are the networks to hold measurements against, where it is not the catalogue's own that count.
+    `then` are the networks to hold measurements against instead of the catalogue's.
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
@@ -79,8 +76,8 @@ def _row(table: Table, row: Row, name: str, by_cell: Mapping[measurements.Key, S
     for column in table.columns:
         if column.role == "metric":
             claim = row.cells[column.metric]
-            known = by_cell.get((table.name, row.id, column.metric), [])
-            cells[column.metric] = cell(claim, known, _unmeasured(claim, row.model, table.kind))
+            candidates = by_cell.get((table.name, row.id, column.metric), [])
+            cells[column.metric] = cell(claim, candidates, _unmeasured(claim, row.model, table.kind))
     definition = provenance(row.model) if row.model else None
     return ReportRow(
         table.name,
@@ -96,9 +93,9 @@ def _row(table: Table, row: Row, name: str, by_cell: Mapping[measurements.Key, S
     )
 
 
-def cell(claim: Cell, known: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:
+def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:
     """A claim with its measurements, the one that counts first; `reason` says why there are none."""
-    first = known[0] if known else None
+    first = candidates[0] if candidates else None
     judged = first.verdict if first else judge(claim, Measurement(None, reason))
     explanation = first.explanation if first else None
     value = first.measurement.value if first else None
@@ -118,7 +115,7 @@ def cell(claim: Cell, known: Sequence[CellMeasurement], reason: Reason = Reason.
         partial=first is not None and first.partial,
         note=_note(first) if first else None,
         provenance=first.provenance if first else None,
-        others=tuple(_superseded(claim, each) for each in known[1:]),
+        others=tuple(_superseded(claim, measurement) for measurement in candidates[1:]),
         images=judged.images,
         tolerance=None if judged.tolerance is None else f"{judged.tolerance:f}",
     )
@@ -130,7 +127,7 @@ def _note(measurement: CellMeasurement) -> str | None:
 
 
 def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
-    """Why nobody has measured a cell."""
+    """Why a cell has no measurement."""
     if claim.metric == "fps":
         return Reason.HARDWARE
     if model is None:
@@ -159,7 +156,7 @@ def _superseded(claim: Cell, measurement: CellMeasurement) -> Superseded:
 
 
 def compared(published: Sequence[Row], built: Sequence[ReportRow]) -> list[ReportRow]:
-    """The rows with their parenthesised comparisons, as they follow from the measurements of each row and its base."""
+    """The rows with their parenthesised comparisons, worked out from the measurements of each row and its base."""
     by_id = {(row.table, row.id): row for row in published}
     by_row = {(row.table, row.row): row for row in built}
     return [_compared(row, by_id, by_row) for row in built]
@@ -168,19 +165,19 @@ def compared(published: Sequence[Row], built: Sequence[ReportRow]) -> list[Repor
 def _compared(
     row: ReportRow, published: Mapping[tuple[str, str], Row], built: Mapping[tuple[str, str], ReportRow]
 ) -> ReportRow:
-    own = published.get((row.table, row.row))
-    base = published.get((own.table, own.base)) if own is not None and own.base else None
-    if own is None or base is None:
+    claims = published.get((row.table, row.row))
+    base = published.get((claims.table, claims.base)) if claims is not None and claims.base else None
+    if claims is None or base is None:
         return row
     cells = dict(row.cells)
     for metric, cell in row.cells.items():
-        printed = own.cells[metric].comparison if metric in own.cells else None
+        printed = claims.cells[metric].comparison if metric in claims.cells else None
         against = built[base.table, base.id].cells.get(metric)
         if printed is None or against is None:
             continue
         numbers = _comparable(cell), _comparable(against)
-        known = None if None in numbers else derived(own, base, metric, numbers)  # type: ignore[arg-type]
-        comparison = ComparisonResult(printed.text, known.text if known else None, base.label)
+        result = None if None in numbers else derived(claims, base, metric, numbers)  # type: ignore[arg-type]
+        comparison = ComparisonResult(printed.text, result.text if result else None, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
@@ -189,5 +186,5 @@ def _compared(
 
 
 def _comparable(cell: ReportCell) -> Decimal | None:
-    """The measurement as it would have been printed, where it may be compared."""
+    """The measurement as the publisher would have printed it; None without a verdict."""
     return Decimal(cell.measured) if cell.measured is not None and cell.verdict != Status.UNMEASURED else None

@@ -44,7 +44,7 @@ def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, Classificati
 
 
 def _lines(evaluation: StoredEvaluation) -> list[list[str]]:
-    """The texts of one line for each row that an evaluation stands against, in the order of `HEADER`."""
+    """A line of texts for each published row of the evaluated model, in the order of `HEADER`."""
     identity, metrics = _parts(evaluation)
     definition = "file" if identity.user_file else provenance(identity.model)
     lines = []
@@ -57,7 +57,7 @@ def _lines(evaluation: StoredEvaluation) -> list[list[str]]:
 
 
 def _without(model: str) -> list[list[str]]:
-    """The same for a model that lacks weights: every claim, and nothing beside it."""
+    """The same for a model without weights: its claims alone."""
     lines = []
     for row, claims in _rows(without_weights(model)):
         texts = [model, provenance(model), f"{row.table}: {row.label}" if row else "-", "-"]
@@ -89,7 +89,7 @@ def _delta(claim: JudgedClaim) -> str:
 
 
 def _described(evaluation: StoredEvaluation) -> str:
-    """On one line what the table does not say of an evaluation: its counts, what made it, and where it is."""
+    """What the table leaves out, on one line: numbers of correct images, weights, data, device and run."""
     identity, metrics = _parts(evaluation)
     counts = ", ".join(
         f"{getattr(metrics, metric).correct}/{getattr(metrics, metric).total} {name}"
@@ -104,12 +104,12 @@ def _described(evaluation: StoredEvaluation) -> str:
         f"batch norm {identity.preset.get('epsilon', 'unknown')}",
     ]
     why = list(dict.fromkeys(text for claim in judged(evaluation) for text in claim.why))
-    other = f"; not the claims' protocol: {'; '.join(why)}" if why else ""
-    return printable(f"{identity.model}: {counts}; {', '.join(facts)}; {evaluation.where}{other}")
+    deviations = f"; not the claims' protocol: {'; '.join(why)}" if why else ""
+    return printable(f"{identity.model}: {counts}; {', '.join(facts)}; {evaluation.where}{deviations}")
 
 
 def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: str) -> str:
-    """The evaluations as md, csv or latex, and the models that lack weights: in md below, with where the runs are."""
+    """The evaluations and the models without weights as md, csv or latex; md also says where the runs are."""
     lines = [line for evaluation in evaluations for line in _lines(evaluation)]
     if form != "md":
         lines += [line for model in without for line in _without(model)]
@@ -122,7 +122,7 @@ def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: 
 
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
-    """An evaluation as the commands' JSON has it: its metrics, the claims with their verdicts, and its provenance."""
+    """An evaluation in the commands' JSON output: metrics, claims with verdicts, and provenance."""
     _, metrics = _parts(evaluation)
     plain: dict[str, Any] = msgspec.to_builtins(metrics)
     for metric in ACCURACIES:
@@ -143,7 +143,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
 
 
 def without_json(model: str) -> dict[str, Any]:
-    """The same for a model that lacks weights."""
+    """The same for a model without weights."""
     claims = [judged_evaluations.as_json(claim) for claim in without_weights(model)]
     return {"model": model, "verdict": "unmeasured", "reason": "no-weights", "claims": claims}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -44,11 +45,11 @@ twice, by formula over the layer list and by fvcore over the torch module, and b
 
 
 SMALL = {"M": 10**5, "G": 10**6}
-"""Below, a number of parameters or operations is printed as it is: in M or G little of it would be left."""
+"""Counts below these are printed in full: rounded to M or G, few digits would remain."""
 
 
 def quantity(count: int, unit: str, single: str = "") -> str:
-    """A count in M ("27.6059M") or in G ("13.06731"), or in single ones ("9216 operations")."""
+    """A count in M ("27.6059M") or in G ("13.06731"), or in full ("9216 operations")."""
     if count < SMALL.get(unit, count + 1):
         return f"{count} {single}".rstrip()
     return f"{count / 10**6:.4f}M" if unit == "M" else f"{count / 10**9:.5f}"
@@ -80,6 +81,12 @@ def _confidence(row: CountsRow) -> str | None:
     return model.confidence if model else None
 
 
+def _unknown(row: CountsRow) -> str | None:
+    """What is not known of the row's model."""
+    model = MODELS.get(row.counted.model or "")
+    return model.unknown if model else None
+
+
 def _definition(row: CountsRow) -> str:
     definition, confidence = row.report.definition or "-", _confidence(row)
     return definition if confidence in (None, "certain") else f"{definition}, {confidence}"
@@ -103,7 +110,7 @@ def _comparison_verdict(cell: ReportCell) -> str | None:
 
 
 def _note(row: CountsRow) -> str | None:
-    """What is to be known of a row: of its model, and of each cell that is off or counted by another rule."""
+    """The notes on a row's model and on its cells."""
     notes = [row.report.note] if row.report.note else []
     notes += [f"{metric} {cell.note}" for metric, cell in row.report.cells.items() if cell.note]
     return "; ".join(notes) or None
@@ -129,25 +136,20 @@ def texts(row: CountsRow) -> list[str]:
 
 
 def markdown(rows: Sequence[CountsRow], tables: Iterable[Table]) -> str:
-    """All rows, a section a published table in the README's order, models without a row first."""
+    """All rows, a section for each table in the README's order, models without a row first."""
     parts = []
-    alone = [row for row in rows if not row.report.table]
-    if alone:
-        parts.append(grid(HEADER, map(texts, alone)))
+    if rowless := [row for row in rows if not row.report.table]:
+        parts.append(grid(HEADER, map(texts, rowless)))
     for table in tables:
-        own = [row for row in rows if row.report.table == table.name]
-        if own:
+        if section := [row for row in rows if row.report.table == table.name]:
             place = " / ".join(table.section) if table.section[-1] == table.title else table.title
-            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(texts, own))}")
+            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(texts, section))}")
     return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
 
 
 def summary(rows: Sequence[CountsRow]) -> str:
-    """How many cells got which verdict, in one line."""
-    marks: dict[str, int] = {}
-    for row in rows:
-        for cell in row.report.cells.values():
-            marks[cell.mark] = marks.get(cell.mark, 0) + 1
+    """The number of cells by verdict, on one line."""
+    marks = Counter(cell.mark for row in rows for cell in row.report.cells.values())
     counts = ", ".join(f"{count} {mark}" for mark, count in sorted(marks.items(), key=lambda item: (-item[1], item[0])))
     return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {2 * len(rows)} cells: {counts}."
 
@@ -169,9 +171,10 @@ def as_json(row: CountsRow) -> dict[str, Any]:
         "model": counted.model,
         "definition": report.definition,
         "confidence": _confidence(row),
+        "unknown": _unknown(row),
         "size": list(counted.size) if counted.size else None,
         "network": counted.network,
-        **{metric: _cell_json(*each) for metric, each in zip(COUNTED, _cells(row), strict=True)},
+        **{metric: _cell_json(*pair) for metric, pair in zip(COUNTED, _cells(row), strict=True)},
         "note": _note(row),
     }
 
@@ -179,7 +182,7 @@ def as_json(row: CountsRow) -> dict[str, Any]:
 def _cell_json(counted: CountedCell, cell: ReportCell) -> dict[str, Any]:
     """`measured` is in single parameters, and in billions of operations unless the claim is in single ones.
 
-    `count` is in what the counting counts; where the claim is of two of them each, `measured` is, too.
+    `count` is in the counting's own unit; where the claim doubles that, so does `measured`.
     """
     measured: int | float | None = counted.count
     if counted.count is not None:
@@ -217,7 +220,7 @@ _FLAT_CELL = ("published", "counting", "count", "measured", "verdict")
 
 
 def as_csv(rows: Sequence[CountsRow]) -> str:
-    """All rows, one line each, counts as exact integers."""
+    """A line for each row, counts as exact integers."""
     header = [*_FLAT, *(f"{metric}_{key}" for metric in COUNTED for key in _FLAT_CELL), "note"]
     lines = []
     for row in map(as_json, rows):
@@ -228,5 +231,5 @@ def as_csv(rows: Sequence[CountsRow]) -> str:
 
 
 def as_latex(rows: Sequence[CountsRow]) -> str:
-    """All rows as one LaTeX table, in the columns of the markdown."""
+    """One LaTeX table with the columns of the markdown."""
     return latex(HEADER, map(texts, rows))

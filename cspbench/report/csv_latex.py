@@ -1,4 +1,4 @@
-"""The report for other programs: CSV with a line for each cell, LaTeX with a tabular for each table."""
+"""The report as CSV with a line for each cell, and as LaTeX with a tabular for each table."""
 
 from __future__ import annotations
 
@@ -7,39 +7,30 @@ from collections.abc import Sequence
 from cspbench.claims.model import NOTHING, Column
 from cspbench.report.formats import flat_csv, latex
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Shown
+from cspbench.report.select import Section
 from cspbench.report.text import delta, label, mark, measured
 
+PROVENANCE = (
+    *("command", "version", "commit", "when", "counting", "definition"),
+    *("weights", "data", "preset", "precision", "run"),
+)
 HEADER = (
     *("kind", "table", "row", "label", "settings", "size", "model", "row_definition", "row_note"),
     *("metric", "header", "unit", "printed", "claim", "measured", "exact", "delta"),
     *("interval_low", "interval_high", "verdict", "reason", "explained", "partial", "note"),
     *("compared_with", "comparison_printed", "comparison_measured", "comparison_verdict"),
-    *(
-        "command",
-        "version",
-        "commit",
-        "when",
-        "counting",
-        "definition",
-        "weights",
-        "data",
-        "preset",
-        "precision",
-        "run",
-    ),
+    *PROVENANCE,
     "others",
 )
-MADE = HEADER[HEADER.index("command") : -1]
 _SIGNS = {"→": r"$\to$", "Δ": r"$\Delta$"}
 
 
-def as_csv(shown: Sequence[Shown]) -> str:
-    """Every cell on a line of its own, nothing rounded away; `others` is how many measurements do not count."""
+def as_csv(shown: Sequence[Section]) -> str:
+    """A line for each cell, with exact numbers; `others` is the number of measurements that do not count."""
     lines = [
-        [each.table.kind, *_row(line), *_cell(cell)]
-        for each in shown
-        for line in each.lines
+        [section.table.kind, *_row(line), *_cell(cell)]
+        for section in shown
+        for line in section.lines
         for cell in line.cells.values()
     ]
     return flat_csv(HEADER, lines)
@@ -48,8 +39,8 @@ def as_csv(shown: Sequence[Shown]) -> str:
 def _row(line: ReportRow) -> list[str]:
     settings = "; ".join(f"{name}={value}" for name, value in line.settings.items())
     size = "x".join(map(str, line.size)) if line.size else ""
-    known = (line.model, line.definition, line.note)
-    return [line.table, line.row, line.label, settings, size, *(value or "" for value in known)]
+    about = (line.model, line.definition, line.note)
+    return [line.table, line.row, line.label, settings, size, *(value or "" for value in about)]
 
 
 def _cell(cell: ReportCell) -> list[str]:
@@ -60,7 +51,7 @@ def _cell(cell: ReportCell) -> list[str]:
         *(cell.interval or (None, None)),
         *(cell.verdict, cell.reason, _yes(cell.explained), _yes(cell.partial), cell.note),
         *comparison,
-        *(getattr(cell.provenance, name, None) for name in MADE),
+        *(getattr(cell.provenance, name, None) for name in PROVENANCE),
     ]
     return [*("" if value is None else value for value in values), str(len(cell.others))]
 
@@ -69,16 +60,16 @@ def _yes(flag: bool) -> str:
     return "yes" if flag else "no"
 
 
-def as_latex(shown: Sequence[Shown]) -> str:
+def as_latex(shown: Sequence[Section]) -> str:
     """A tabular for each table, its name in a comment above it. Packages: booktabs."""
     parts = []
-    for each in shown:
-        header = [column.header for column in each.columns]
-        lines = [[_text(line, column) for column in each.columns] for line in each.lines]
+    for section in shown:
+        header = [column.header for column in section.columns]
+        lines = [[_text(line, column) for column in section.columns] for line in section.lines]
         text = latex(header, lines)
         for sign, command in _SIGNS.items():
             text = text.replace(sign, command)
-        parts.append(f"% {each.table.name}: {each.place}, {each.table.source}\n{text}")
+        parts.append(f"% {section.table.name}: {section.place}, {section.table.source}\n{text}")
     return "\n".join(parts)
 
 

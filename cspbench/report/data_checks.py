@@ -1,4 +1,4 @@
-"""What a check of a data set found, in words."""
+"""Reports of data set checks in words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from cspbench.data.coco_check import CocoReport
 from cspbench.errors import brief
 
 SHOWN = 5
-"""Names of each list that are shown; JSON has them all."""
+"""How many names of each list are shown; JSON has them all."""
 
 
 def coco_facts(report: CocoReport) -> dict[str, str]:
-    """What a check of a COCO data set found, by name."""
+    """The findings of a COCO check, by name."""
     objects = "none are public" if report.objects is None else f"{report.objects:,}, of them {report.crowd} crowds"
     differ = report.categories_differ
     lines = [
@@ -24,21 +24,21 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
         ("formats", ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none"),
         ("categories", f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80")),
     ]
-    for name, found in (
+    for name, keys in (
         ("missing", report.missing),
         ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
         ("other size", report.other_size),
         ("listed twice", report.listed_twice),
         ("faults", report.faults),
     ):
-        lines.append((name, _some(found) if found else "none"))
+        lines.append((name, _some(keys) if keys else "none"))
     fitting = f"usable, by a network of these {report.categories} categories, not of COCO's 80" if differ else "usable"
     lines.append(("verdict", fitting if report.usable else "not usable as it is"))
     return dict(lines)
 
 
 def imagenet_facts(report: Report) -> dict[str, str]:
-    """What a check of ImageNet's images found, by name."""
+    """The findings of an ImageNet check, by name."""
     facts = report.as_json()
     low, high = facts["images_per_class"]
     spread = str(low) if low == high else f"{low} to {high}"
@@ -69,13 +69,13 @@ def imagenet_facts(report: Report) -> dict[str, str]:
 
 def _order(report: Report) -> str:
     """What is known about the order in which the images' classes are numbered."""
-    right, there = report.known
+    right, total = report.known
     if report.mislabelled:
         return (
-            f"wrong: only {right} of {there} known images have their class; the label file is of another order or set"
+            f"wrong: only {right} of {total} known images have their class; the label file is of another order or set"
         )
-    if there:
-        return f"right: {right} of {there} known images have their class"
+    if total:
+        return f"right: {right} of {total} known images have their class"
     if report.numbered:
         return "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
     return "as the WordNet ids say; no image is known by its name"

@@ -32,14 +32,14 @@ FLAT = (
     "Row",
     *(f"{metric} {what}" for metric in _PRECISIONS for what in ("claim", "delta", "verdict")),
 )
-"""In CSV, whose lines are all alike: one for each published row, or without any one, and one for each class."""
+"""Columns of the CSV: a line for each published row (one where there is none), and one for each class."""
 
 Numbers = Mapping[str, Decimal | None]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What stands in one line: of a run at one threshold, or of a file of detections, which says neither."""
+    """One line: a run at one NMS threshold, or a file of detections, whose threshold is unknown."""
 
     model: str
     definition: str
@@ -57,7 +57,7 @@ class Scored:
 
 
 def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
-    """The lines of a scored run, one for each threshold."""
+    """A line for each NMS threshold of a scored run."""
     identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
     assert isinstance(identity, CocoIdentity)
     assert isinstance(metrics, DetectionMetrics)
@@ -85,7 +85,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
 
 
 class _Part(NamedTuple):
-    """A table, and the text before it and after it."""
+    """A table with the text before and after it."""
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
@@ -108,7 +108,7 @@ def _line(scored: Scored) -> list[str]:
 
 
 def _rows(scored: Scored) -> Iterator[tuple[str, dict[str, JudgedClaim]]]:
-    """The published rows that a threshold's AP stands against, and their claims by metric."""
+    """The published rows of a threshold, and their claims by metric."""
     rows: dict[tuple[str, str], dict[str, JudgedClaim]] = {}
     for claim in scored.claims:
         rows.setdefault((claim.row.table, claim.row.id), {})[claim.cell.metric] = claim
@@ -118,7 +118,7 @@ def _rows(scored: Scored) -> Iterator[tuple[str, dict[str, JudgedClaim]]]:
 
 
 def _delta(claim: JudgedClaim) -> str:
-    """The difference as printed numbers have it, without the zeros at its end."""
+    """The difference without trailing zeros."""
     if claim.cell.delta is None:
         return ""
     value = Decimal(claim.cell.delta)
@@ -126,7 +126,7 @@ def _delta(claim: JudgedClaim) -> str:
 
 
 def _cell(claim: JudgedClaim | None) -> str:
-    """A claim, what was measured, their difference and the verdict, in one text."""
+    """Claim, measurement, difference and verdict in one text."""
     if claim is None:
         return "-"
     measured = f" → {claim.measured}" if claim.measured else ""
@@ -142,7 +142,7 @@ def _classes(scored: Scored) -> list[list[str]]:
 
 
 def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
-    """The tables of a text that people read."""
+    """The tables of the markdown and LaTeX output."""
     intervals = any(scored.intervals for scored in lines)
     note = (
         "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
@@ -184,7 +184,7 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
 
 
 def described(evaluation: StoredEvaluation) -> str:
-    """Where a run is, and what its numbers are of: what `score` and `compare` ask for."""
+    """Where a run is, and its weights, data, engine, device and decoder, on one line."""
     identity, metrics = evaluation.run.identity, evaluation.metrics
     assert isinstance(metrics, DetectionMetrics)
     engines = dict.fromkeys(threshold.engine for threshold in metrics.thresholds if threshold.engine)
@@ -202,24 +202,27 @@ def described(evaluation: StoredEvaluation) -> str:
 
 
 def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence[str], form: str) -> str:
-    """Lines as md, csv or latex; in md what they are of follows, and the models that lack weights."""
+    """Lines as md, csv or latex; md adds the descriptions and the models without weights."""
     if form == "csv":
         return flat_csv(FLAT, _flat(lines))
     if form == "latex":
         joined = "\n".join(latex(part.header, part.lines) for part in _parts(lines))
         return joined.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
     texts = [
-        each for part in _parts(lines) for each in (part.before, grid(part.header, part.lines), part.after) if each
+        paragraph
+        for part in _parts(lines)
+        for paragraph in (part.before, grid(part.header, part.lines), part.after)
+        if paragraph
     ]
     if descriptions:
-        texts.append("\n".join(f"- {each}" if len(descriptions) > 1 else each for each in descriptions))
+        texts.append("\n".join(descriptions if len(descriptions) == 1 else (f"- {line}" for line in descriptions)))
     if without:
         texts.append(f"unmeasured, no-weights: {', '.join(without)}")
     return "\n\n".join(texts) + "\n"
 
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
-    """A scored run as the commands' JSON has it: its thresholds with their claims, and its provenance."""
+    """A scored run in the commands' JSON output: thresholds with their claims, and provenance."""
     identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
     assert isinstance(identity, CocoIdentity)
     assert isinstance(metrics, DetectionMetrics)
@@ -229,10 +232,10 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(metrics)
     plain["thresholds"] = [
         {
-            **threshold_json(each),
-            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.nms == each.nms],
+            **threshold_json(threshold),
+            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.nms == threshold.nms],
         }
-        for each in metrics.thresholds
+        for threshold in metrics.thresholds
     ]
     return {
         **plain,
@@ -250,14 +253,13 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
 
 
 def threshold_json(threshold: Threshold) -> dict[str, Any]:
-    """A threshold's numbers as floats, every key there."""
-    names = Threshold.__struct_fields__
-    return {name: _plain(getattr(threshold, name)) for name in names}
+    """A threshold with its numbers as floats; no key is left out."""
+    return {name: _plain(getattr(threshold, name)) for name in Threshold.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     return msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""The report as text in each of its forms."""
+"""The report as text in each format."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.report.html import Drawing
-    from cspbench.report.select import Shown
+    from cspbench.report.select import Section
 
 
 class ReportFormat(StrEnum):
-    """How the report is written."""
+    """The formats of the report."""
 
     MD = "md"
     HTML = "html"
@@ -35,7 +35,7 @@ SUFFIXES = {
 
 
 def format_of(file: Path) -> ReportFormat:
-    """The form that a file's suffix asks for; a pipe or a device asks for markdown. Raises `UsageError`."""
+    """The format of a file by its suffix; markdown for a pipe or a device. Raises `UsageError`."""
     if file.suffix.lower() in SUFFIXES:
         return SUFFIXES[file.suffix.lower()]
     if not file.suffix or (file.exists() and not file.is_file()):
@@ -51,20 +51,20 @@ def format_of(file: Path) -> ReportFormat:
 
 
 def rendered(
-    form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Drawing] = (), like_readme: bool = False
+    form: ReportFormat, shown: Sequence[Section], plots: Sequence[Drawing] = (), like_readme: bool = False
 ) -> str:
-    """The report in one form; half characters, which JSON can hold and no file can, as their escapes.
+    """The report in one format; lone surrogates, which JSON can hold and UTF-8 cannot, are escaped.
 
-    Markdown names the plots' files, HTML has them in itself.
+    Markdown links the plots' files, HTML contains them.
     """
     return _text(form, shown, plots, like_readme).encode("utf-8", "backslashreplace").decode()
 
 
-def _text(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Drawing], like_readme: bool) -> str:
+def _text(form: ReportFormat, shown: Sequence[Section], plots: Sequence[Drawing], like_readme: bool) -> str:
     if like_readme:
-        from cspbench.report.markdown import like_readme as pasted
+        from cspbench.report import markdown as readme
 
-        return pasted(shown)
+        return readme.like_readme(shown)
     if form is ReportFormat.MD:
         from cspbench.report.markdown import markdown
 
@@ -76,7 +76,10 @@ def _text(form: ReportFormat, shown: Sequence[Shown], plots: Sequence[Drawing], 
     if form is ReportFormat.JSON:
         from cspbench.report.model import as_json
 
-        return json.dumps(as_json(line for each in shown for line in each.lines), indent=1, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(as_json(line for section in shown for line in section.lines), indent=1, ensure_ascii=False)
+            + "\n"
+        )
     from cspbench.report import csv_latex
 
     return csv_latex.as_csv(shown) if form is ReportFormat.CSV else csv_latex.as_latex(shown)

@@ -1,7 +1,7 @@
-"""The report as one HTML file: it needs no network and no framework, and without scripts it shows everything.
+"""The report as one HTML file without external resources; everything is readable without scripts.
 
-page.html.j2 beside this module is the page, page.css and page.js become part of it; its policy allows nothing else, by
-their digests. Every text is escaped by the template.
+The template page.html.j2 contains page.css and page.js; the page's security policy allows only these two, by their
+digests. The template escapes every text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import MARKS, PARTIAL, Shown, marks
+from cspbench.report.select import MARKS, PARTIAL, Section, marks
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -48,12 +48,12 @@ SYMBOLS = {
     "unpublished": "○",
     PARTIAL: "◔",
 }
-"""What tells marks apart beside word and colour."""
+"""A symbol for each mark, beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
 
 
 class Svg(NamedTuple):
-    """An svg element of a page, the style rules it needs, and what it shows in words."""
+    """An svg element, its style rules, and a description for readers who cannot see it."""
 
     element: str
     rules: str
@@ -61,18 +61,16 @@ class Svg(NamedTuple):
 
 
 class Drawing(Protocol):
-    """A figure; `name` is its file's, without suffix."""
+    """A figure; `name` is its file name without suffix."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def svg(self) -> Svg:
-        """What stands for it in a page."""
+    def svg(self) -> Svg: ...
 
 
-def html(shown: Sequence[Shown], drawings: Sequence[Svg] = ()) -> str:
-    """The page with these tables and figures."""
+def html(shown: Sequence[Section], drawings: Sequence[Svg] = ()) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -107,31 +105,31 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _page(shown: Sequence[Shown]) -> dict[str, Any]:
-    """What the template shows of these tables."""
-    origins = Origins(line for each in shown for line in each.lines)
-    published = [each for each in shown if each.table.kind == "published"]
-    ours = [each for each in shown if each.table.kind != "published"]
+def _page(shown: Sequence[Section]) -> dict[str, Any]:
+    """The variables of the template."""
+    origins = Origins(line for section in shown for line in section.lines)
+    published = [section for section in shown if section.table.kind == "published"]
+    ours = [section for section in shown if section.table.kind != "published"]
     counted = published or ours
-    cells = [cell for each in counted for cell in each.cells]
+    cells = [cell for section in counted for cell in section.cells]
     verdicts = [cell.verdict for cell in cells]
-    present = {word for each in shown for cell in each.cells for word in marks(cell)}
-    items = [(number, facts(made)) for number, made in origins]
+    present = {word for section in shown for cell in section.cells for word in marks(cell)}
+    items = [(number, facts(provenance)) for number, provenance in origins]
     return {
-        "published": [_table(each, origins) for each in published],
-        "ours": [_table(each, origins) for each in ours],
-        "ours_rows": sum(len(each.lines) for each in ours),
+        "published": [_table(section, origins) for section in published],
+        "ours": [_table(section, origins) for section in ours],
+        "ours_rows": sum(len(section.lines) for section in ours),
         "summary": summary_of(counted),
         "shares": _shares(cells),
         "legend": [(str(word), verdicts.count(word), LEGEND[word]) for word in ORDER],
         "reasons": list(REASONS.items()),
         "marks": [str(word) for word in (*ORDER, PARTIAL) if word in present],
-        "origins": [{"number": number, "command": known[0][1], "facts": known[1:]} for number, known in items],
+        "origins": [{"number": number, "command": first[1], "facts": rest} for number, (first, *rest) in items],
     }
 
 
 def _shares(cells: Sequence[ReportCell]) -> dict[str, Any]:
-    """How the verdicts share the cells: (verdict, where its part begins, how many)."""
+    """The parts of a bar of verdicts: (verdict, offset, number of cells)."""
     parts, at = [], 0
     verdicts = [cell.verdict for cell in cells]
     for word in ORDER:
@@ -141,17 +139,17 @@ def _shares(cells: Sequence[ReportCell]) -> dict[str, Any]:
     return {"total": max(at, 1), "parts": parts}
 
 
-def _table(shown: Shown, origins: Origins) -> dict[str, Any]:
-    table = shown.table
+def _table(section: Section, origins: Origins) -> dict[str, Any]:
+    table = section.table
     return {
         "name": table.name,
         "kind": table.kind,
-        "place": shown.place,
-        "shares": _shares(shown.cells),
-        "caption": f"{table.name}, {table.source}, {table.split}. {summary(shown.cells, len(shown.lines))}.",
-        "headers": [column.header for column in shown.columns],
-        "rows": [_row(shown, line, origins) for line in shown.lines],
-        "notes": [{"id": _id(line), "name": line.name, "text": text} for line in shown.lines for text in notes(line)],
+        "place": section.place,
+        "shares": _shares(section.cells),
+        "caption": f"{table.name}, {table.source}, {table.split}. {summary(section.cells, len(section.lines))}.",
+        "headers": [column.header for column in section.columns],
+        "rows": [_row(section, line, origins) for line in section.lines],
+        "notes": [{"id": _id(line), "name": line.name, "text": text} for line in section.lines for text in notes(line)],
     }
 
 
@@ -159,13 +157,13 @@ def _id(line: ReportRow) -> str:
     return f"{line.table}/{line.row}"
 
 
-def _row(shown: Shown, line: ReportRow, origins: Origins) -> dict[str, Any]:
+def _row(section: Section, line: ReportRow, origins: Origins) -> dict[str, Any]:
     texts = [line.name, *line.settings.values(), line.definition or "", line.model or ""]
     return {
         "id": _id(line),
         "marks": _marks(*line.cells.values()),
         "text": " ".join(texts).lower(),
-        "cells": [_cell(line, column, origins) for column in shown.columns],
+        "cells": [_cell(line, column, origins) for column in section.columns],
     }
 
 
@@ -199,7 +197,7 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> dict[str, Any]:
 
 
 def _sortable(cell: ReportCell) -> str:
-    """The claim to sort by; the first of several frame rates."""
+    """The claim as a sort key; the first of several frame rates."""
     if cell.claim is not None:
         return cell.claim
     first = re.match(r"[0-9.]+", cell.printed)
@@ -207,7 +205,7 @@ def _sortable(cell: ReportCell) -> str:
 
 
 def _facts(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> Iterator[dict[str, Any]]:
-    """All that is known of a cell: what, text, and the number of an origin to refer to."""
+    """The details of a cell: what, text, and the number of the origin to link."""
 
     def fact(what: str, text: str = "", reference: int | None = None) -> dict[str, Any]:
         return {"what": what, "text": text, "reference": reference}
@@ -232,9 +230,9 @@ def _facts(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) 
         yield fact("Note", cell.note)
     if cell.provenance:
         yield fact("Provenance", reference=origins.number(line, cell.provenance))
-    for other in cell.others:
-        text = f"{other.measured or 'nothing'}, which does not count: {other.why}"
-        yield fact("Another run", text, origins.number(line, other.provenance))
+    for superseded in cell.others:
+        text = f"{superseded.measured or 'nothing'}, which does not count: {superseded.why}"
+        yield fact("Another run", text, origins.number(line, superseded.provenance))
 
 
 def _percent(cell: ReportCell) -> str:

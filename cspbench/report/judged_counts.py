@@ -36,34 +36,34 @@ class CountsRow:
 
 
 def judged(counts: Sequence[CountedRow], session: Session) -> list[CountsRow]:
-    """The counted rows with the verdicts on their cells; rows that theirs are compared with must be among them."""
-    known = {name: tables.load(name) for name in {counted.table for counted in counts if counted.table}}
-    published = [_row_of(counted, known) for counted in counts]
+    """The counted rows with verdicts; the base rows of comparisons must be among them."""
+    by_name = {name: tables.load(name) for name in {counted.table for counted in counts if counted.table}}
+    published = [_row_of(counted, by_name) for counted in counts]
     reports = [
-        _report(row, counted, session, known.get(row.table)) for row, counted in zip(published, counts, strict=True)
+        _report(row, counted, session, by_name.get(row.table)) for row, counted in zip(published, counts, strict=True)
     ]
     reports = compared(published, reports)
     return [CountsRow(counted, report) for counted, report in zip(counts, reports, strict=True)]
 
 
-def _row_of(counted: CountedRow, known: Mapping[str, Table]) -> Row:
-    """The row of the table with both counts, published or not; one of its own for a model that stands in no table."""
+def _row_of(counted: CountedRow, by_name: Mapping[str, Table]) -> Row:
+    """The row of the table with both counts, published or not; a row of its own for a model in no table."""
     if counted.table is None or counted.id is None:
         name = str(counted.model)
         return Row("", name, name, {}, counted.size, None, UNPUBLISHED, None, {})
-    row = known[counted.table].row(counted.id)
+    row = by_name[counted.table].row(counted.id)
     return replace(
         row, cells={**UNPUBLISHED, **{metric: row.cells[metric] for metric in COUNTED if metric in row.cells}}
     )
 
 
 def _report(row: Row, counted: CountedRow, session: Session, table: Table | None) -> ReportRow:
-    measurements = {each.claim.metric: each for each in of_row(row, counted, session)}
+    measurements = {measurement.claim.metric: measurement for measurement in of_row(row, counted, session)}
     cells = {}
     for metric in COUNTED:
-        known = [measurements[metric]] if metric in measurements else []
-        claim = known[0].claim if known else row.cells[metric]
-        cells[metric] = report_cell(claim, known, Reason.NO_DEFINITION)
+        candidates = [measurements[metric]] if metric in measurements else []
+        claim = candidates[0].claim if candidates else row.cells[metric]
+        cells[metric] = report_cell(claim, candidates, Reason.NO_DEFINITION)
     model = MODELS.get(counted.model or "")
     return ReportRow(
         row.table,

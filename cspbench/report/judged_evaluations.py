@@ -27,7 +27,7 @@ class JudgedClaim:
 
     @property
     def measured(self) -> str | None:
-        """The measurement as it is compared, or to three decimals where it is not compared or stands between."""
+        """The measurement rounded as its claim where the verdict rests on that, otherwise to three decimals."""
         if self.cell.measured is None:
             return None
         exact = self.cell.verdict in ("exact", "consistent", "inconsistent")
@@ -49,7 +49,7 @@ def judged(evaluation: StoredEvaluation) -> list[JudgedClaim]:
 
 
 def without_weights(model: str) -> list[JudgedClaim]:
-    """Every accuracy that is claimed of a model whose weights are not there."""
+    """Every accuracy claimed of a model whose weights are missing."""
     return [
         JudgedClaim(row, cell(row.cells[metric], [], Reason.NO_WEIGHTS))
         for row in match.claims_of(model)
@@ -64,7 +64,7 @@ def failed(claims: Sequence[JudgedClaim]) -> bool:
 
 
 def as_json(claim: JudgedClaim) -> dict[str, Any]:
-    """A claim as the commands' JSON has it."""
+    """A claim in the commands' JSON output."""
     cell = claim.cell
     return {
         "table": claim.row.table,

@@ -1,4 +1,4 @@
-"""The report as markdown, for a terminal and for a code host: claim -> measurement, delta and mark in every cell."""
+"""The report as markdown: claim -> measurement, delta and mark in every cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Shown, select
+from cspbench.report.select import Section, select
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -33,7 +33,7 @@ from cspbench.results.measurements import Provenance
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
 OURS_PREFIX = "sample-"
-"""What the names of figures begin with that show no published number."""
+"""Prefix of the names of figures without published numbers."""
 OURS_TEXT = (
     "The images, the networks and their numbers come with cspbench: these tables show that it measures here as it did "
     "where they were made."
@@ -46,61 +46,60 @@ READING = (
 )
 
 
-def markdown(shown: Sequence[Shown], plots: Sequence[str] = ()) -> str:
-    """The tables in their order, those that are not published last; `plots` are names of files beside the report."""
-    origins = Origins(line for each in shown for line in each.lines)
-    published = [each for each in shown if each.table.kind == "published"]
-    ours = [each for each in shown if each.table.kind != "published"]
+def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
+    """The tables in their order, unpublished ones last; `plots` are names of files beside the report."""
+    origins = Origins(line for section in shown for line in section.lines)
+    published = [section for section in shown if section.table.kind == "published"]
+    ours = [section for section in shown if section.table.kind != "published"]
     parts = [f"# {TITLE}"]
     if published:
         parts.append(f"{summary_of(published)}.")
         parts.append(_overview(published))
     parts.append(_legend())
     parts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
-    parts += [_section(each, origins) for each in published]
+    parts += [_section(section, origins) for section in published]
     if ours:
         parts += [f"# {OURS}", f"{OURS_TEXT} {summary_of(ours)}."]
         parts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
-        parts += [_section(each, origins) for each in ours]
+        parts += [_section(section, origins) for section in ours]
     if not shown:
         parts.append("No row has such a cell.")
-    listed = [f"- **[{number}]** {_facts(made)}" for number, made in origins]
-    if listed:
-        parts += ["# How each number was made", "\n".join(listed)]
+    if items := [f"- **[{number}]** {_facts(provenance)}" for number, provenance in origins]:
+        parts += ["# How each number was made", "\n".join(items)]
     return "\n\n".join(parts) + "\n"
 
 
-def like_readme(shown: Sequence[Shown]) -> str:
-    """Tables only, in the document's columns and form: the measurement where there is one, a dash otherwise."""
+def like_readme(shown: Sequence[Section]) -> str:
+    """Tables only, in the document's own columns and form, with measurements, or dashes, in place of the claims."""
     return "\n\n".join(map(_pasted, shown)) + "\n"
 
 
 def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
-    """The published cells that are off, a line each with its cause; "" where none is."""
-    found = [
+    """A table of the published cells that are off, with their causes; "" if none is."""
+    cells = [
         [
             *map(_plain, (line.table, line.name, cell.header, cell.printed)),
             measured(cell, column) or NOTHING,
             cell.mark,
             _plain(cause(cell)),
         ]
-        for each in select(lines, [table for table in tables if table.kind == "published"])
-        for line in each.lines
-        for column in each.columns
+        for section in select(lines, [table for table in tables if table.kind == "published"])
+        for line in section.lines
+        for column in section.columns
         if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Status.OFF
     ]
     header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
-    return grid(header, found) + "\n" if found else ""
+    return grid(header, cells) + "\n" if cells else ""
 
 
-def _pasted(shown: Shown) -> str:
-    columns, rows = shown.table.columns, {row.id: row for row in shown.table.rows}
+def _pasted(section: Section) -> str:
+    columns, rows = section.table.columns, {row.id: row for row in section.table.rows}
     lines = [[column.header for column in columns]]
-    for line in shown.lines:
+    for line in section.lines:
         row = rows[line.row]
         lines.append(
             [
-                as_published(line.cells[column.metric], column, _decimals(shown, column.metric))
+                as_published(line.cells[column.metric], column, _decimals(section.table, column.metric))
                 if column.role == "metric"
                 else row.render(column)
                 for column in columns
@@ -110,12 +109,12 @@ def _pasted(shown: Shown) -> str:
     return "\n".join([header, "---|" * len(columns), *body])
 
 
-def _decimals(shown: Shown, metric: str) -> int:
-    """How many decimals most claims of a column have."""
-    counted = Counter(
-        cell.decimals for row in shown.table.rows if (cell := row.cells[metric]).value is not None and cell.decimals
+def _decimals(table: Table, metric: str) -> int:
+    """The most frequent number of decimals in a column's claims."""
+    counts = Counter(
+        cell.decimals for row in table.rows if (cell := row.cells[metric]).value is not None and cell.decimals
     )
-    return counted.most_common(1)[0][0] if counted else 0
+    return counts.most_common(1)[0][0] if counts else 0
 
 
 def _legend() -> str:
@@ -124,19 +123,19 @@ def _legend() -> str:
     return f"{READING}\n\nMarks: {words}.\n\nReasons: {reasons}."
 
 
-def _section(shown: Shown, origins: Origins) -> str:
-    table = shown.table
-    header = [column.header for column in shown.columns]
-    lines = [[_cell(line, column, origins) for column in shown.columns] for line in shown.lines]
-    if any(line.definition for line in shown.lines):
+def _section(section: Section, origins: Origins) -> str:
+    table = section.table
+    header = [column.header for column in section.columns]
+    lines = [[_cell(line, column, origins) for column in section.columns] for line in section.lines]
+    if any(line.definition for line in section.lines):
         header.append("Definition")
-        lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, shown.lines, strict=True)]
+        lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, section.lines, strict=True)]
     parts = [
-        f"## {shown.place}",
-        f"`{table.name}`, {table.source}, {table.split}. {summary(shown.cells, len(shown.lines))}.",
+        f"## {section.place}",
+        f"`{table.name}`, {table.source}, {table.split}. {summary(section.cells, len(section.lines))}.",
         grid(header, lines),
     ]
-    notes = [f"- {note}" for line in shown.lines for note in _notes(line, origins)]
+    notes = [f"- {note}" for line in section.lines for note in _notes(line, origins)]
     return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
 
 
@@ -165,40 +164,40 @@ def _metric(line: ReportRow, cell: ReportCell, column: Column, origins: Origins)
 def _notes(line: ReportRow, origins: Origins) -> list[str]:
     texts = notes(line)
     texts += [
-        f"{cell.header} also {other.measured or 'nothing'} [{origins.number(line, other.provenance)}], which does not "
-        f"count: {other.why}"
+        f"{cell.header} also {superseded.measured or 'nothing'} "
+        f"[{origins.number(line, superseded.provenance)}], which does not count: {superseded.why}"
         for cell in line.cells.values()
-        for other in cell.others
+        for superseded in cell.others
     ]
     return [f"{_plain(line.name)}: {_plain(text)}" for text in texts]
 
 
-def _overview(shown: Sequence[Shown]) -> str:
-    """How many cells of each table got which verdict."""
+def _overview(shown: Sequence[Section]) -> str:
+    """The number of cells by table and verdict."""
     header = ["Table", "rows", "cells", *map(str, ORDER), "comparisons", "comparisons off"]
     lines = []
-    for each in shown:
-        verdicts = [cell.verdict for cell in each.cells]
-        compared = [cell.comparison.verdict for cell in each.cells if cell.comparison]
-        counts = [len(each.lines), len(verdicts), *map(verdicts.count, ORDER), len(compared), compared.count("off")]
-        lines.append([f"`{each.table.name}`", *(str(count or "") for count in counts)])
+    for section in shown:
+        verdicts = [cell.verdict for cell in section.cells]
+        compared = [cell.comparison.verdict for cell in section.cells if cell.comparison]
+        counts = [len(section.lines), len(verdicts), *map(verdicts.count, ORDER), len(compared), compared.count("off")]
+        lines.append([f"`{section.table.name}`", *(str(count or "") for count in counts)])
     return grid(header, lines)
 
 
-def _facts(made: Provenance) -> str:
-    (_, command), *rest = facts(made)
+def _facts(provenance: Provenance) -> str:
+    (_, command), *rest = facts(provenance)
     return "; ".join(
         [_code(command), *(_plain(text if what == "version" else f"{what} {text}") for what, text in rest)]
     )
 
 
 def _plain(text: str) -> str:
-    """Text from a file on one line, without tags."""
+    """Text from a file on one line, with tags escaped."""
     return printable(text).replace("<", "&lt;")
 
 
 def _code(text: str) -> str:
-    """A code span of any text; more backticks around it than it has in a row."""
+    """A code span of any text, fenced with more backticks than the text has in sequence."""
     shown, fence = printable(text), "`"
     while fence in shown:
         fence += "`"

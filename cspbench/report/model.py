@@ -30,7 +30,7 @@ class Superseded:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """A parenthesised comparison, such as "(-34%)": as printed, and as it follows from the two measurements."""
+    """A parenthesised comparison, such as "(-34%)": as printed, and worked out from the two measurements."""
 
     printed: str
     measured: str | None
@@ -63,9 +63,9 @@ class ReportCell:
     verdict: str
     reason: str | None = None
     interval: tuple[str, str] | None = None
-    """95 %, in `unit`: where another draw of images would put the number."""
+    """95 % confidence interval, in `unit`."""
     explained: bool = False
-    """An `off` cell whose cause is known, said in `note`."""
+    """An `off` cell whose cause is known and stated in `note`."""
     partial: bool = False
     """Measured on a part of the data only."""
     note: str | None = None
@@ -79,7 +79,7 @@ class ReportCell:
 
     @property
     def mark(self) -> str:
-        """The verdict in words that need no colour: "exact", "off, explained", "unmeasured: no-weights"."""
+        """The verdict in words: "exact", "off, explained", "unmeasured: no-weights"."""
         word = f"{self.verdict}, explained" if self.verdict == "off" and self.explained else self.verdict
         return f"{word}: {self.reason}" if self.reason else word
 
@@ -99,7 +99,7 @@ class ReportRow:
     note: str | None
     cells: Mapping[str, ReportCell] = field(default_factory=dict)
     name: str = ""
-    """What tells the row apart in its table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
+    """Unique in the table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Document:
 
 
 def as_json(rows: Iterable[ReportRow]) -> dict[str, Any]:
-    """The rows as the document that `report.json` holds and `read` takes."""
+    """The document of `report.json`, which `read` reads."""
     return {"schema": SCHEMA, "lines": [{**asdict(row), "cells": _cells(row)} for row in rows]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from cspbench.network.counting import COUNTINGS
@@ -12,12 +13,12 @@ from cspbench.report.formats import flat_csv, grid, latex
 HEADER = ("#", "Layer", "", "Reads", "Output", "Weights", "Stored", "MACs", "conv+maxpool", "+shortcut")
 
 
-def _shape(shape: tuple[int, int, int]) -> str:
+def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
 def ledger(network: Network) -> list[dict[str, Any]]:
-    """One object per layer; output is channels, height, width; operations by counting, for one image."""
+    """One object per layer; output as (channels, height, width); operations of one image by counting."""
     lines = []
     for index, layer in enumerate(network.layers):
         arrays = network.weights(index)
@@ -43,16 +44,19 @@ def ledger(network: Network) -> list[dict[str, Any]]:
 
 
 def _texts(network: Network, thousands: str = ",") -> list[list[str]]:
-    """The cells of each layer's line; `thousands` separates those of large numbers."""
+    """A row of texts per layer; `thousands` separates groups of digits."""
     rows = []
     for line, layer in zip(ledger(network), network.layers, strict=True):
         previous = line["index"] - 1
         reads = "" if layer.sources == (previous,) else ", ".join("input" if s < 0 else str(s) for s in layer.sources)
-        output = "×".join(map(str, line["output"]))
-        done = line["operations"]
-        numbers = [line["weights"], line["stored"], done["mac"], done["conv+maxpool"], done["conv+maxpool+shortcut"]]
+        operations = line["operations"]
+        numbers = [
+            line["weights"],
+            line["stored"],
+            *(operations[counting] for counting in ("mac", "conv+maxpool", "conv+maxpool+shortcut")),
+        ]
         grouped = (f"{number:{thousands}}" for number in numbers)
-        rows.append([str(line["index"]), line["layer"], line["settings"], reads, output, *grouped])
+        rows.append([str(line["index"]), line["layer"], line["settings"], reads, _shape(line["output"]), *grouped])
     return rows
 
 
@@ -73,7 +77,7 @@ def ledger_text(networks: list[Network], form: str) -> str:
         return "\n".join(
             f"## {net.name}, input {_shape(net.input)}\n\n{grid(HEADER, _texts(net))}\n" for net in networks
         )
-    # a comma inside a number is none to whoever reads the CSV
+    # programs read the CSV: no separators in its numbers
     lines = [[net.name, *row] for net in networks for row in _texts(net, "" if form == "csv" else ",")]
     header = ["Model", *HEADER]
     return flat_csv(header, lines) if form == "csv" else latex(header, lines)

@@ -1,4 +1,4 @@
-"""Counts written to result files, so that none that is there already is lost."""
+"""Writing counts to result files, without losing rows that a file already holds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cspbench.results.schema import Counts, Session, encode
 from cspbench.results.store import read_record
 
 Key = tuple[str | None, str | None]
-"""Table and row id, or None and the model of no row."""
+"""Table and row id; None and the model where it has no row."""
 
 
 def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...], session: Session) -> list[Path]:
-    """Write NAME.json, and NAME.md with the tables' rows; the files written."""
+    """Write NAME.json, and NAME.md with the tables' rows; returns both paths."""
     written = [out / f"{name}.json", out / f"{name}.md"]
     write_bytes(written[0], encode(Counts(session=session, rows=[row.counted for row in rows])))
     by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
@@ -29,16 +29,16 @@ def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table
 
 
 def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:
-    """Raise `UsageError` where the file of counts holds rows that are not among those to be counted.
+    """Raise `UsageError` if the file holds rows that are not to be counted again.
 
-    Reports take what it lacks for unmeasured, and `ci` for vanished.
+    A report would show them as unmeasured, and `ci` as vanished.
     """
-    known = _rows(path)
-    lost = [name for key, name in known.items() if key not in counted]
+    saved = _rows(path)
+    lost = [name for key, name in saved.items() if key not in counted]
     if lost:
         raise UsageError(
             "usage.save-would-drop",
-            f"--save would drop {len(lost)} of the {len(known)} rows that are there",
+            f"--save would drop {len(lost)} of the {len(saved)} rows in the file",
             where=str(path),
             expected="a run that counts each of them",
             found=f"none of {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}",
@@ -47,9 +47,9 @@ def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:
 
 
 def _rows(path: Path) -> dict[Key, str]:
-    """Names of the rows in a file of counts, by what tells them apart; none where it is not one.
+    """Names of the rows in a file of counts, by key; empty for any other file.
 
-    Raises `CspbenchError` for one of an earlier schema, which is to be migrated first.
+    Raises `CspbenchError` for an earlier schema, which must be migrated first.
     """
     try:
         rows = read_record(path, Counts).rows

@@ -1,4 +1,4 @@
-"""Which rows a report shows: those of some tables, those with a cell of some marks."""
+"""Selecting the rows that a report shows, by table and by mark."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cspbench.report.model import ReportCell, ReportRow
 
 PARTIAL = "partial"
 MARKS = (*map(str, Status), PARTIAL)
-"""What `--only` takes: the verdicts, and what was measured on a part of the data."""
+"""What `--only` takes: the verdicts, and `partial` for measurements on a part of the data."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table with those of its lines that are shown, in its order."""
+class Section:
+    """A table and the lines of it that are shown, in its order."""
 
     table: Table
     lines: tuple[ReportRow, ...]
@@ -40,21 +40,21 @@ class Shown:
 
 
 def marks(cell: ReportCell) -> set[str]:
-    """What a cell is found under; a comparison that is off counts as off."""
-    found = {cell.verdict}
+    """The values of `--only` that select a cell; a comparison that is off counts as off."""
+    words = {cell.verdict}
     if cell.comparison and cell.comparison.verdict == Status.OFF:
-        found.add(Status.OFF.value)
+        words.add(Status.OFF.value)
     if cell.partial:
-        found.add(PARTIAL)
-    return found
+        words.add(PARTIAL)
+    return words
 
 
 def check_names(tables: Sequence[Table], names: Sequence[str], only: Sequence[str]) -> None:
     """Raise `UsageError` for the name of a table or a mark that does not exist."""
-    known = [table.name for table in tables]
+    existing = [table.name for table in tables]
     for name in names:
-        if name not in known:
-            raise unknown("usage.unknown-table", "no such table", name, known)
+        if name not in existing:
+            raise unknown("usage.unknown-table", "no such table", name, existing)
     for mark in only:
         if mark not in MARKS:
             raise unknown("usage.unknown-mark", "no such mark", mark, list(MARKS))
@@ -62,8 +62,8 @@ def check_names(tables: Sequence[Table], names: Sequence[str], only: Sequence[st
 
 def select(
     lines: Iterable[ReportRow], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
-) -> list[Shown]:
-    """The tables with lines to show, in their order; no `names` and no `only` show all.
+) -> list[Section]:
+    """The tables with lines to show, in their order; without `names` and `only` all of them.
 
     Raises `UsageError` for a name or a mark that does not exist.
     """
@@ -73,7 +73,7 @@ def select(
         if not only or any(marks(cell) & {*only} for cell in line.cells.values()):
             by_table.setdefault(line.table, []).append(line)
     return [
-        Shown(table, tuple(by_table[table.name]))
+        Section(table, tuple(by_table[table.name]))
         for table in tables
         if by_table[table.name] and (not names or table.name in names)
     ]

@@ -1,4 +1,4 @@
-"""How a report words a cell, a mark and the way a number was made; the same in every format."""
+"""The words of a report for cells, marks and provenance, the same in every format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cspbench.claims.model import NOTHING, Column
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Shown
+from cspbench.report.select import Section
 from cspbench.results.measurements import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
-"""Counted numbers: single ones in a printed one, as a power of ten."""
+"""Units of counts, as powers of ten."""
 PLAIN = Decimal("0.55")
-"""How far rounding moves a number, in its last printed digit; Darknet's BFLOPs are rounded twice."""
+"""How far rounding moves a number, in units of its last digit; Darknet's BFLOPs are rounded twice."""
 
 LEGEND = {
     "exact": "the measurement, rounded as its publisher rounded, is the published number",
@@ -31,8 +31,6 @@ LEGEND = {
     "unpublished": "the document prints no number here",
     "unmeasured": "no measurement that may be held against the claim, with the reason",
 }
-"""What each verdict means."""
-
 REASONS = {
     "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
     "no-data": "no images",
@@ -44,8 +42,6 @@ REASONS = {
     "hardware": "requires the hardware of the claim",
     "not-run": "not run yet",
 }
-"""What each reason means."""
-
 ORDER = (
     Status.EXACT,
     Status.CLOSE,
@@ -59,7 +55,7 @@ ORDER = (
 
 
 def label(line: ReportRow, column: Column) -> str:
-    """What a line says in a column that is no metric."""
+    """The text of a line in a column that is not a metric."""
     if column.role in ("size", "side"):
         sides = line.size or ()
         return "×".join(map(str, sides if column.role == "size" else sides[:1])) or NOTHING
@@ -69,7 +65,7 @@ def label(line: ReportRow, column: Column) -> str:
 def measured(cell: ReportCell, column: Column) -> str | None:
     """The measurement in the claim's unit with two digits more than the claim, "27.6059M (-34%)"; None without one.
 
-    Where rounding alone does not lead from it to the publisher's form (a doubled count), it is given in that form.
+    If the publisher's form is not a mere rounding of it (a doubled count), it is given in that form.
     """
     if cell.measured is None:
         return None
@@ -90,7 +86,7 @@ def finer(cell: ReportCell) -> str:
 
 
 def as_published(cell: ReportCell, column: Column, decimals: int) -> str:
-    """The measurement in the form of the document, "27.61M (-34%)"; a dash where none may stand beside the claims."""
+    """The measurement in the document's form, "27.61M (-34%)"; a dash where it has no verdict."""
     if cell.measured is None or cell.verdict == Status.UNMEASURED:
         return NOTHING
     value = Decimal(cell.measured) if cell.claim is not None else round_half_up(Decimal(cell.measured), decimals)
@@ -113,7 +109,7 @@ def interval(cell: ReportCell) -> str | None:
     """The 95 % interval with three decimals at most, "76.94–77.68"."""
     if cell.interval is None:
         return None
-    return "–".join(_short(each) for each in cell.interval)
+    return "–".join(map(_short, cell.interval))
 
 
 def _short(text: str) -> str:
@@ -122,15 +118,14 @@ def _short(text: str) -> str:
 
 
 def mark(cell: ReportCell) -> str:
-    """The verdict in words, with that on the comparison where that is off."""
-    parts = [cell.mark]
+    """The verdict in words, and the comparison where that is off."""
     if cell.comparison and cell.comparison.verdict == Status.OFF:
-        parts.append(f"{cell.comparison.measured} off")
-    return "; ".join(parts)
+        return f"{cell.mark}; {cell.comparison.measured} off"
+    return cell.mark
 
 
 def summary(cells: Sequence[ReportCell], rows: int) -> str:
-    """How many cells and comparisons got which mark, in one line."""
+    """The number of cells and of comparisons by mark, on one line."""
     texts = [f"{_some(rows, 'row')}, {_some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
     compared = [cell.comparison.verdict for cell in cells if cell.comparison]
     if compared:
@@ -138,9 +133,9 @@ def summary(cells: Sequence[ReportCell], rows: int) -> str:
     return "; ".join(texts)
 
 
-def summary_of(shown: Sequence[Shown]) -> str:
+def summary_of(shown: Sequence[Section]) -> str:
     """The same of several tables."""
-    return summary([cell for each in shown for cell in each.cells], sum(len(each.lines) for each in shown))
+    return summary([cell for section in shown for cell in section.cells], sum(len(section.lines) for section in shown))
 
 
 def _some(count: int, what: str) -> str:
@@ -149,7 +144,7 @@ def _some(count: int, what: str) -> str:
 
 def _counted(words: Sequence[str]) -> str:
     def place(word: str) -> tuple[int, str]:
-        return [word.startswith(each) for each in ORDER].index(True), word
+        return [word.startswith(verdict) for verdict in ORDER].index(True), word
 
     return (
         ", ".join(
@@ -159,67 +154,67 @@ def _counted(words: Sequence[str]) -> str:
     )
 
 
-def facts(made: Provenance) -> list[tuple[str, str]]:
-    """What is known of how a number was made, as (what, text); the command is the first."""
-    version = f"cspbench {made.version}"
-    known = {
-        "command": made.command,
-        "version": f"{version}, commit {made.commit}" if made.commit else version,
-        "counting": made.counting,
-        "definition": made.definition,
-        "preset": made.preset,
-        "precision": made.precision,
-        "data": made.data,
-        "weights": made.weights.replace(":", " ", 1) if made.weights else None,
-        "run": made.run,
-        "when": made.when,
-        "scored by": made.scored,
+def facts(provenance: Provenance) -> list[tuple[str, str]]:
+    """How a number was made, as (what, text); the command comes first."""
+    version = f"cspbench {provenance.version}"
+    texts = {
+        "command": provenance.command,
+        "version": f"{version}, commit {provenance.commit}" if provenance.commit else version,
+        "counting": provenance.counting,
+        "definition": provenance.definition,
+        "preset": provenance.preset,
+        "precision": provenance.precision,
+        "data": provenance.data,
+        "weights": provenance.weights.replace(":", " ", 1) if provenance.weights else None,
+        "run": provenance.run,
+        "when": provenance.when,
+        "scored by": provenance.scored,
     }
-    facts = [(what, text) for what, text in known.items() if text]
-    return [*facts, *(("resumed", session) for session in made.sessions)]
+    facts = [(what, text) for what, text in texts.items() if text]
+    return [*facts, *(("resumed", session) for session in provenance.sessions)]
 
 
 class Origins:
-    """The ways in which the numbers of a report were made, each with its number from 1 on.
+    """The distinct provenances of a report's numbers, numbered from 1.
 
-    A definition is left out where it is the row's own, which stands beside the row.
+    The definition is left out where it is the row's own, which the row shows.
     """
 
     def __init__(self, lines: Iterable[ReportRow]) -> None:
         self._numbers: dict[Provenance, int] = {}
         for line in lines:
             for cell in line.cells.values():
-                for made in (cell.provenance, *(other.provenance for other in cell.others)):
-                    if made is not None:
-                        self._numbers.setdefault(_less(line, made), len(self._numbers) + 1)
+                for provenance in (cell.provenance, *(superseded.provenance for superseded in cell.others)):
+                    if provenance is not None:
+                        self._numbers.setdefault(_without_own(line, provenance), len(self._numbers) + 1)
 
-    def number(self, line: ReportRow, made: Provenance) -> int:
-        """The number of one that the report holds."""
-        return self._numbers[_less(line, made)]
+    def number(self, line: ReportRow, provenance: Provenance) -> int:
+        """The number of a provenance in a line of the report."""
+        return self._numbers[_without_own(line, provenance)]
 
     def __iter__(self) -> Iterator[tuple[int, Provenance]]:
-        return iter([(number, made) for made, number in self._numbers.items()])
+        return ((number, provenance) for provenance, number in self._numbers.items())
 
 
-def _less(line: ReportRow, made: Provenance) -> Provenance:
-    return replace(made, definition=None) if made.definition == line.definition else made
+def _without_own(line: ReportRow, provenance: Provenance) -> Provenance:
+    return replace(provenance, definition=None) if provenance.definition == line.definition else provenance
 
 
 def cause(cell: ReportCell) -> str:
-    """Why a cell is off; what else its note says of one that nothing explains stands behind."""
+    """Why a cell is off, and its note."""
     return "; ".join(filter(None, ["" if cell.explained else "no cause is known", cell.note]))
 
 
 def notes(line: ReportRow) -> list[str]:
-    """What is to be said of a row, its cells that are off and their comparisons, each thing once."""
-    said: dict[str, list[str]] = {}
+    """The notes on a row, its cells and its comparisons, each text once."""
+    headers: dict[str, list[str]] = {}
     for cell in line.cells.values():
         if cell.note or cell.verdict == Status.OFF:
             text = cause(cell) if cell.verdict == Status.OFF else str(cell.note)
             word = cell.mark.replace(", explained", " (explained)")
-            said.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Status.OFF else cell.header)
-    texts = [f"{', '.join(headers)}: {text}" for text, headers in said.items()]
-    if line.note and not any(line.note in text for text in said):
+            headers.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Status.OFF else cell.header)
+    texts = [f"{', '.join(columns)}: {text}" for text, columns in headers.items()]
+    if line.note and not any(line.note in text for text in headers):
         texts.append(line.note)
     for cell in line.cells.values():
         compared = cell.comparison

@@ -55,7 +55,7 @@ def read_header(file: Examined) -> Header:
                 where=where,
                 expected="a version such as 0.1.0 or 0.2.5 at the beginning",
                 found=header.version,
-                remedy="Pass the .weights file itself",
+                remedy="Name the .weights file itself",
             )
         if file.size >= header.size:
             return header

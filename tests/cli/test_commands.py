@@ -13,6 +13,7 @@ from typing import Any
 
 import processes
 import pytest
+from refusals import error_of
 from snapshot import COUNTED, RESULTS, ROWS
 
 from cspbench import __version__
@@ -207,16 +208,20 @@ def test_the_cards_come_out_to_the_last_operation(everything: tuple[list[dict[st
 def test_saved_results_say_how_they_were_made(everything: tuple[list[dict[str, Any]], Path]) -> None:
     rows, folder = everything
     saved = json.loads((folder / "results" / "params.json").read_text())
-    assert saved["rows"] == rows
-    assert saved["command"] == ["cspbench", "params", "--all", "--format", "json", "--save"]
-    assert saved["cspbench"] == __version__
-    assert saved["packages"]["torch"]
+    for key in ("table", "id", "model", "network"):
+        assert [row.get(key) for row in saved["rows"]] == [row[key] for row in rows]
+    for metric in ("params", "bflops"):
+        assert [row[metric]["count"] for row in saved["rows"]] == [row[metric]["count"] for row in rows]
+    session = saved["session"]
+    assert session["command"] == ["cspbench", "params", "--all", "--format", "json", "--save"]
+    assert session["cspbench"] == __version__
+    assert session["packages"]["torch"]
     text = (folder / "results" / "params.md").read_text()
     assert "| CSPDarkNet-53 | cfg | 256×256 | 27.61M (-34%) | 27.6059M (-34%) | exact |" in text
     written = {path.name for path in (folder / "results").iterdir()}
     assert written == {"params.json", "params.md", "sample-params.json", "sample-params.md"}
     sample = json.loads((folder / "results" / "sample-params.json").read_text())
-    assert sample["command"] == saved["command"]
+    assert sample["session"]["command"] == session["command"]
     assert {row["table"] for row in sample["rows"]} == {"sample-classification", "sample-detection", "sample-nms"}
 
 
@@ -242,13 +247,13 @@ def test_csv_and_latex_of_a_table() -> None:
     assert done.stdout.startswith(r"\begin{tabular}")
 
 
-def test_another_counting_is_no_verdict_on_the_claim() -> None:
+def test_another_counting_is_not_a_verdict_on_the_claim() -> None:
     done = run("params", "darknet", "--counting", "conv+maxpool", "--format", "json")
     (row,) = json.loads(done.stdout)
     # convolutions 964,640,768; six 2x2 pools of 4 taps on 262144, 131072, 65536, 32768, 16384, 8192 outputs
     assert row["bflops"]["count"] == 964_640_768 + 4 * 516_096
-    assert (row["bflops"]["verdict"], row["bflops"]["reason"]) == ("unmeasured", "other-way")
-    assert row["note"].endswith("bflops exact under conv")
+    assert (row["bflops"]["verdict"], row["bflops"]["reason"]) == ("unmeasured", "protocol-mismatch")
+    assert row["note"].endswith("exact under conv")
     assert done.returncode == 0
 
 
@@ -328,8 +333,7 @@ def test_show_why_gives_the_evidence_alone() -> None:
 
 def test_show_refuses_a_cfg_of_what_darknet_cannot_compute() -> None:
     done = run("show", "hardnet138s", "--cfg", "-")
-    assert done.returncode == 3
-    assert "hardnet138s, layer 4 [convolutional]" in done.stderr
+    assert (done.returncode, error_of(done)) == (3, "cfg.not-expressible")
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
@@ -353,27 +357,30 @@ def test_env_names_versions_and_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "exit_code", "code", "words"),
     [
-        (["params", "csresnxt50"], 2, "unknown model 'csresnxt50'. Did you mean csresnext50"),
-        (["params", "qqqqqqq"], 2, "`cspbench list"),
-        (["params"], 2, "say what to count"),
-        (["params", "--all", "darknet"], 2, "say what to count"),
-        (["params", "--all", "--size", "416"], 2, "--size goes with MODEL or --cfg"),
-        (["params", "darknet", "--size", "0"], 2, "--size cannot be read"),
-        (["params", "darknet", "--size", "99999"], 3, "2147483647 values"),
-        (["params", "--table", "imagenet"], 2, "Did you mean imagenet-big?"),
-        (["params", "darknet", "--counting", "flops"], 2, "unknown counting 'flops'"),
-        (["params", "--all", "--layers"], 2, "--layers goes with MODEL or --cfg"),
-        (["params", "darknet", "darknet53", "--against", "x.cfg"], 2, "--against compares one model"),
-        (["params", "--cfg", "missing.cfg"], 3, "missing.cfg: the cfg file cannot be read"),
-        (["show", "darknet", "--plot", "graph.bmp"], 2, "unknown kind of drawing"),
-        (["show", "csresnext50-panet-spp", "--size", "400"], 3, "a route concatenates maps"),
+        (["params", "csresnxt50"], 2, "usage.unknown-model", "csresnext50"),
+        (["params", "qqqqqqq"], 2, "usage.unknown-model", "`cspbench list"),
+        (["params"], 2, "usage.nothing-to-count", "--all"),
+        (["params", "--all", "darknet"], 2, "usage.nothing-to-count", "--all"),
+        (["params", "--all", "--size", "416"], 2, "usage.needs-model", "--size"),
+        (["params", "darknet", "--size", "0"], 2, "usage.size", "--size"),
+        (["params", "darknet", "--size", "99999"], 3, "network.input-out-of-range", "2147483647"),
+        (["params", "--table", "imagenet"], 2, "usage.unknown-table", "imagenet-big"),
+        (["params", "darknet", "--counting", "flops"], 2, "usage.unknown-counting", "'flops'"),
+        (["params", "--all", "--layers"], 2, "usage.needs-model", "--layers"),
+        (["params", "darknet", "darknet53", "--against", "x.cfg"], 2, "usage.one-model", "--against"),
+        (["params", "--cfg", "missing.cfg"], 3, "cfg.unreadable", "missing.cfg"),
+        (["show", "darknet", "--out", "graph.bmp"], 2, "usage.unknown-suffix", "graph.bmp"),
+        (["show", "darknet", "--plot", "graph.bmp"], 2, "usage.unknown-suffix", "graph.bmp"),
+        (["show", "csresnext50-panet-spp", "--size", "400"], 3, "network.route-sizes", "25x25"),
     ],
 )
-def test_mistakes_get_one_line_and_the_right_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+def test_mistakes_get_one_line_and_the_right_code(
+    tmp_path: Path, arguments: list[str], exit_code: int, code: str, words: str
+) -> None:
     done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
+    assert (done.returncode, error_of(done)) == (exit_code, code), done.stderr
     assert words in done.stderr
     assert done.stderr.startswith("cspbench: ")
     assert done.stderr.count("\n") == 1
@@ -384,8 +391,7 @@ def test_mistakes_get_one_line_and_the_right_code(tmp_path: Path, arguments: lis
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file where the folder should be")
     done = run("params", "darknet", "--save", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "cannot be written" in done.stderr
+    assert (done.returncode, error_of(done)) == (3, "disk.write-failed")
     assert done.stdout.startswith("## ImageNet / Small Models")
 
 

@@ -83,6 +83,7 @@ def test_verify_says_what_is_in_the_file(file: Path) -> None:
     done = run("verify", file)
     assert done.returncode == 0, done.stderr
     lines = facts(done)
+    assert json.loads(run("verify", file, "--format", "json").stdout) == lines
     convolutions = [layer.section for layer in model("csmobilenet-v2").build().layers].count("convolutional")
     assert lines == {
         "file": str(file),

@@ -18,7 +18,7 @@ from cspbench.plots.style import VARIABLES
 from cspbench.report.build import rows
 from cspbench.report.html import SYMBOLS, Svg, html
 from cspbench.report.markdown import OURS
-from cspbench.report.select import MARKS, Shown, select
+from cspbench.report.select import MARKS, Section, select
 from cspbench.results.store import Sources
 
 TABLES = tables.load_all()
@@ -124,7 +124,7 @@ def test_what_is_hostile_stays_text() -> None:
     line = replace(
         first, row=evil, label=evil, definition=evil, note=evil, model=evil, settings={"Size": evil}, cells=cells
     )
-    page = Page(html([Shown(tables.load(first.table), (line,))]))
+    page = Page(html([Section(tables.load(first.table), (line,))]))
     assert len(page.all("script")) == 1
     assert page.all("img") == []
     assert any(evil in each for each in page.texts["th"])
@@ -161,7 +161,7 @@ def test_what_is_hostile_becomes_no_attribute(page: Page, quote: str) -> None:
         cells=cells,
     )
     drawing = DRAWING._replace(description=evil)
-    found = Page(html([Shown(tables.load(first.table), (line,))], [drawing]))
+    found = Page(html([Section(tables.load(first.table), (line,))], [drawing]))
     known = {tag: {name for each in page.all(tag) for name in each} for tag, _ in page.tags}
     for tag, attributes in found.tags:
         assert attributes.keys() <= known[tag], (tag, attributes)

@@ -14,7 +14,7 @@ from cspbench.claims.model import Table
 from cspbench.errors import UsageError
 from cspbench.report.markdown import OURS, like_readme, markdown
 from cspbench.report.model import ComparisonResult, ReportRow, as_json, read
-from cspbench.report.select import Shown, marks, select
+from cspbench.report.select import Section, marks, select
 from cspbench.report.text import Origins, delta, measured, summary
 
 TABLES = tables.load_all()
@@ -77,7 +77,7 @@ def test_a_note_that_a_cell_repeats_is_said_once() -> None:
     table = tables.load("imagenet-big")
     row = table.row("resnet-50")
     off = cell(row, "bflops", "10.00", "off", explained=True, note="a later file; bflops exact for another")
-    text = markdown([Shown(table, (replace(line(table, row, bflops=off), note="a later file"),))])
+    text = markdown([Section(table, (replace(line(table, row, bflops=off), note="a later file"),))])
     assert text.count("a later file") == 1
 
 
@@ -97,7 +97,7 @@ def test_a_hostile_command_stays_text(lines: list[ReportRow]) -> None:
     assert r"`` cspbench eval-imagenet --cfg '<script>alert(1)</script>|`x`.cfg'\n\x1b[31m ``" in text
     first = lines[0]
     evil = replace(first, label="<b>|x", definition="`|", note="<i>\n# no heading")
-    text = markdown([Shown(tables.load(first.table), (evil,))])
+    text = markdown([Section(tables.load(first.table), (evil,))])
     assert "| &lt;b>\\|x |" in text
     assert "&lt;i>\\n# no heading" in text
 
@@ -155,7 +155,7 @@ def test_measuring_all_that_is_claimed_gives_the_document_again() -> None:
             for claim in row.cells.values():
                 if claim.values:
                     claims = claims.replace(f"| {claim.text} |", "| - |")
-        assert like_readme([Shown(table, tuple(as_claimed))]) == claims + "\n"
+        assert like_readme([Section(table, tuple(as_claimed))]) == claims + "\n"
 
 
 @pytest.mark.parametrize(
