@@ -1,4 +1,4 @@
-"""The exceptions of cspbench, in one tree; each has a code, and says what is wrong, where, and what to do.
+"""The exceptions of cspbench in one tree; each has a code, and says what is wrong, where, and what to do.
 
     CspbenchError                       exit code 3
     ├── UsageError                      2
@@ -28,9 +28,9 @@ from __future__ import annotations
 
 
 class CspbenchError(Exception):
-    """Base of every error a user can cause; the command line prints it on one line and exits with `exit_code`.
+    """Base of all errors that a user can cause; the command line prints it on one line and exits with `exit_code`.
 
-    `code` names the cause, `area.cause` of `cspbench.error_codes`, and stays when the words change. Exit codes: 1 a
+    `code` identifies the cause, as `area.cause` in `cspbench.error_codes`, whatever the message. Exit codes: 1 a
     measurement disagrees, 2 wrong usage, 3 data, definition or weights unusable, 4 incomplete.
     """
 
@@ -55,7 +55,7 @@ class CspbenchError(Exception):
         self.remedy = remedy
 
     def at(self, where: str) -> CspbenchError:
-        """The same error with its place put in front of the place it already names."""
+        """The same error with `where` in front of its own place."""
         place = f"{where}, {self.where}" if self.where else where
         return type(self)(
             self.code, self.what, where=place, expected=self.expected, found=self.found, remedy=self.remedy
@@ -70,17 +70,17 @@ class CspbenchError(Exception):
 
 
 def printable(text: str) -> str:
-    """Text on one line: what a terminal would not print as a character (line ends, controls, half bytes) escaped."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    """Text on one line, with line ends, controls and undecodable bytes escaped."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def brief(text: str, length: int = 40) -> str:
-    """Text from a file for a message: cut to `length` characters, those that cannot be printed escaped."""
+    """Text from a file for a message: cut to `length` characters and made `printable`."""
     return printable(text if len(text) <= length else f"{text[: length - 3]}...")
 
 
 class UsageError(CspbenchError):
-    """The command was asked for something that does not exist or makes no sense."""
+    """Arguments or options that are invalid or name something that does not exist."""
 
     exit_code = 2
 
@@ -100,7 +100,7 @@ class TableError(CspbenchError):
 
 
 class DatasetError(CspbenchError):
-    """A data set is not there, not readable or not labelled, or detections or a server's answer do not fit it."""
+    """A data set is missing, unreadable or unlabelled, or detections or a server's result do not match it."""
 
 
 class BadImageError(CspbenchError):
@@ -108,7 +108,7 @@ class BadImageError(CspbenchError):
 
 
 class OutputError(CspbenchError):
-    """A network gives values that are not probabilities or boxes."""
+    """A network's outputs are not probabilities or boxes."""
 
 
 class RunError(CspbenchError):
@@ -122,7 +122,7 @@ class IncompleteRunError(CspbenchError):
 
 
 class MigrationError(CspbenchError):
-    """A result of an earlier schema that cannot be migrated."""
+    """A result of an earlier schema cannot be migrated."""
 
 
 class LockError(CspbenchError):
@@ -146,7 +146,7 @@ class WeightsError(CspbenchError):
 
 
 class ExistingError(WeightsError):
-    """A different file of that name exists already."""
+    """A different file with this name exists already."""
 
 
 class BrokenError(WeightsError):
@@ -154,8 +154,8 @@ class BrokenError(WeightsError):
 
 
 class UnreachableError(BrokenError):
-    """No server answers at the address; another attempt is worth it only where bytes came before."""
+    """The server cannot be reached; another attempt makes sense only if it was reached before."""
 
 
 class TooManyPairsError(Exception):
-    """More pairs than the caller wants to have in memory."""
+    """More pairs than the caller's memory limit allows."""

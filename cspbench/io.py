@@ -1,4 +1,4 @@
-"""Files: those of others opened so that nothing waits, those of ours written whole or not at all."""
+"""Files: opened without blocking, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import Any, BinaryIO
 from cspbench.errors import CspbenchError
 
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
-"""Systems lack those that they have no use for."""
+"""Some systems lack some of them."""
 
 
 def open_file(path: str | Path) -> io.FileIO:
     """A regular file for reading, unbuffered; `OSError` for anything else.
 
-    A pipe would wait for a writer, a device may never end: both are refused, also where they took a file's place since
-    it was listed.
+    A pipe would block until there is a writer, and a device may never end: both are refused, even if they replaced a
+    file after it was listed.
     """
     try:
         handle = os.open(path, os.O_RDONLY | _FLAGS)
-    except ValueError as error:  # a null character in the name
+    except ValueError as error:  # a null character in the path
         raise OSError(errno.EINVAL, str(error)) from error
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
@@ -49,11 +49,11 @@ def read_file(path: str | Path, limit: int) -> bytes:
 
 
 def read_part(stream: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to `count` bytes from a place in an unbuffered file; fewer where it ends."""
+    """Up to `count` bytes from `offset` in an unbuffered file; fewer at its end."""
     stream.seek(offset)
     parts = []
     while count > 0:
-        part = stream.read(min(count, 1 << 26))  # never more memory than there are bytes
+        part = stream.read(min(count, 1 << 26))  # so memory never exceeds the bytes in the file
         if not part:
             break
         parts.append(part)
@@ -62,52 +62,52 @@ def read_part(stream: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def filled_lines(text: str) -> list[str]:
-    """The lines that are not empty, without blanks at their ends; LF, CR LF or CR ends a line."""
-    return [line for each in re.split(r"\r\n?|\n", text) if (line := each.strip())]
+    """The lines that are not blank, stripped; LF, CR LF or CR ends a line."""
+    return [stripped for line in re.split(r"\r\n?|\n", text) if (stripped := line.strip())]
 
 
 def utf8_name(name: str) -> str:
-    """A file name as text that can be written as UTF-8, whatever its bytes are."""
+    """A file name as text that can be encoded in UTF-8, with other bytes escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager
 def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes the place of `path` if nothing went wrong.
+    """A temporary file beside `path` to write to; it replaces `path` if no error occurs.
 
-    So nobody ever sees half a file, and what was there before survives a failure, a loss of power included.
+    So a reader never sees half a file, and the previous file survives a failure, including a loss of power.
 
-    Where the user `named` this very file, a link stays, and the file that it leads to is replaced and keeps its mode; a
-    pipe or a device is written to. In folders of ours, which may come from others, the file takes the place of whatever
-    has its name: a link would lead out of the folder, and a pipe would wait for ever.
+    If the user `named` this file, a link stays, its target is replaced and keeps its mode, and a pipe or device is
+    written to. In cspbench's own folders, which may come from others, the file replaces whatever has its name: a link
+    could lead out of the folder, and a pipe would block.
     """
-    with _told(path):
-        there = path.stat() if named and path.exists() else None
-        if there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
+    with _write_errors(path):
+        previous = path.stat() if named and path.exists() else None
+        if previous is not None and not stat.S_ISREG(previous.st_mode) and not stat.S_ISDIR(previous.st_mode):
             with _written_to(path) as temporary:
                 yield temporary
             return
-        place = path.resolve() if named and path.is_symlink() else path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
-        # the mode of any new file: all that the umask leaves
+        target = path.resolve() if named and path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        # the mode of any new file, subject to the umask
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        mode = stat.S_IMODE((there or temporary.stat()).st_mode)
+        mode = stat.S_IMODE((previous or temporary.stat()).st_mode)
         try:
             yield temporary
-            os.chmod(temporary, mode)  # some libraries make the file anew, for its owner alone
+            os.chmod(temporary, mode)  # some libraries recreate the file, for its owner only
             _to_disk(temporary)
-            os.replace(temporary, place)
+            os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    with suppress(OSError):  # not every file system can, and the file is there all the same
-        _to_disk(place.parent)
+    with suppress(OSError):  # not every file system supports it, and the file exists without it
+        _to_disk(target.parent)
 
 
 @contextmanager
 def _written_to(path: Path) -> Iterator[Path]:
-    """A temporary file whose content then goes to a pipe or a device, which nothing may take the place of."""
+    """A temporary file whose content is then written to a pipe or a device, which must not be replaced."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / path.name
         temporary.touch()
@@ -117,29 +117,26 @@ def _written_to(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Failures to write as one error."""
+def _write_errors(path: Path) -> Iterator[None]:
+    """Failures to write as `CspbenchError`."""
     try:
         yield
     except OSError as error:
+        found, remedy = error.strerror or str(error), "Choose a writable location with free space"
         raise CspbenchError(
-            "disk.write-failed",
-            "cannot be written",
-            where=str(path),
-            found=error.strerror or str(error),
-            remedy="Choose a place that can be written, with space left",
+            "disk.write-failed", "cannot be written", where=str(path), found=found, remedy=remedy
         ) from error
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder; raises `CspbenchError` where no file can be written to it, before any work is done for it."""
-    with _told(folder):
+    """Create a folder; raises `CspbenchError` if no file can be written to it, before any work is done."""
+    with _write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
 
 
 def _to_disk(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, before it answers."""
+    """Flush a file, or the entries of a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -148,19 +145,19 @@ def _to_disk(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, *, named: bool = False) -> None:
-    """Write a file whole or not at all; see `replacing` for one that the user `named`."""
+    """Write a file whole or not at all; see `replacing` for `named`."""
     with replacing(path, named=named) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str, *, named: bool = False) -> None:
-    """Write a text file as UTF-8, whole or not at all; see `replacing` for one that the user `named`.
+    """Write a text file as UTF-8, whole or not at all; see `replacing` for `named`.
 
-    Bytes of a file name that are no text are written as JSON escapes them, so that JSON gives the name back.
+    Undecodable bytes of file names are written as JSON escapes, so that reading JSON restores the name.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"), named=named)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON, keys in the order given, one final newline."""
+    """Write JSON with the keys in their order and a final newline."""
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

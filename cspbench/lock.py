@@ -1,7 +1,7 @@
 """A lock file that one process holds at a time, and that names its holder.
 
-`fcntl.lockf` and not the filelock package: that one accepts a pipe in place of the file, does not name the holder, and
-before its version 4 a worker that outlived a killed command kept the lock.
+It uses `fcntl.lockf` and not the filelock package, which accepts a pipe as the lock file, does not name the holder and,
+before version 4, left the lock with a worker that outlived a killed command.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cspbench.errors import LockedError, LockError, brief
 
 _POLL = 0.1  # seconds between two attempts
 _held: dict[str, object] = {}
-"""Locks of this process: to the kernel they are the process's, so it would grant them to a second thread as well."""
+"""Locks of this process. The kernel grants locks to processes, so it would also grant them to a second thread."""
 
 
 @contextmanager
@@ -28,31 +28,31 @@ def exclusive(
     wait: float = 0.0,
     waiting: Callable[[str], None] = lambda holder: None,
     remedy: str = "Wait for it to end",
-    place: str = "Choose a folder that can be written, with space left",
+    place: str = "Choose a writable location with free space",
 ) -> Iterator[None]:
     """Hold the lock file `path`, which is created with its folder and removed afterwards.
 
-    The lock ends with the process that holds it, however that ends; processes that it started do not keep it. A link at
-    `path` is refused. Where the platform or the file system has no locks, nothing is held.
+    The lock ends with its process, however that ends, and is not inherited by child processes. A link at `path` is
+    refused. On a platform or file system without locks nothing is held.
 
-    `waiting` hears once who holds the lock; after `wait` seconds `LockedError` says it, with `remedy`. Raises
-    `LockError` with the remedy `place` where the file cannot be created.
+    `waiting` is called once with the name of the holder. Raises `LockedError` with `remedy` after `wait` seconds, and
+    `LockError` with the remedy `place` if the file cannot be created.
     """
     mine = object()
     key = f"{os.path.realpath(path.parent)}/{path.name}"
-    until = time.monotonic() + wait
+    deadline = time.monotonic() + wait
     handle = None
-    told = False
+    reported = False
     try:
         while (handle := _locked(path, place) if _held.setdefault(key, mine) is mine else None) is None:
             holder = _holder(path) if _held[key] is mine else "another thread of this process"
-            if time.monotonic() >= until:
+            if time.monotonic() >= deadline:
                 raise LockedError(
                     "incomplete.run-locked", "locked by another process", where=str(path), found=holder, remedy=remedy
                 )
-            if not told:
+            if not reported:
                 waiting(holder)
-                told = True
+                reported = True
             time.sleep(_POLL)
         yield
     finally:
@@ -65,7 +65,7 @@ def exclusive(
 
 
 def _locked(path: Path, place: str) -> int | None:
-    """The open lock file, None where another process holds it, -1 where nothing can be held."""
+    """The handle of the locked file, None if another process holds the lock, -1 if there are no locks."""
     try:
         import fcntl
     except ImportError:
@@ -92,7 +92,7 @@ def _locked(path: Path, place: str) -> int | None:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # its last holder has removed it since it was opened
+        os.close(handle)  # the previous holder removed it after it was opened
     return None
 
 
@@ -104,8 +104,8 @@ def _current(handle: int, path: Path) -> bool:
 
 
 def _sign(handle: int) -> None:
-    """Write the holder's name, for the message of whoever comes next."""
-    with suppress(OSError):  # a full disk: the lock holds all the same
+    """Write the holder's name, for error messages of other processes."""
+    with suppress(OSError):  # the lock is valid even if the disk is full
         os.ftruncate(handle, 0)
         os.write(handle, f"process {os.getpid()} on {platform.node() or 'this machine'}\n".encode())
 
@@ -114,9 +114,9 @@ def _holder(path: Path) -> str:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return "a process that has just ended"
+        return "a process that just ended"
     try:
-        return brief(os.read(handle, 200).decode("utf-8", "replace").strip(), 80) or "a process that has just begun"
+        return brief(os.read(handle, 200).decode("utf-8", "replace").strip(), 80) or "a process that just started"
     finally:
         os.close(handle)
 

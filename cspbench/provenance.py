@@ -1,4 +1,4 @@
-"""How numbers were made: command, version, commit and packages."""
+"""Provenance of numbers: the commit and the versions of packages."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PACKAGES = (
 )
 
 CHANGED = "+changes"
-"""What ends a commit when the tree differed from it."""
+"""Suffix of a commit if the working tree differed from it."""
 
 
 def commit() -> str | None:
-    """The git commit the code was run from, "+changes" when the tree differs; None outside a checkout."""
+    """The git commit of this code, with "+changes" if the working tree differs; None outside a checkout."""
     home = Path(__file__).parents[1]
     if not (home / ".git").exists():
         return None
@@ -44,11 +44,11 @@ def _git(home: Path, *arguments: str) -> str:
 
 
 def installed(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
-    """Versions of packages, None for one that is not installed; nothing is imported."""
-    found: dict[str, str | None] = {}
+    """Versions of packages, None for those that are not installed; imports nothing."""
+    versions: dict[str, str | None] = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            versions[package] = None
+    return versions

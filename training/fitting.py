@@ -1,4 +1,4 @@
-"""What training both networks has in common: first weights, the rate's course, averaged weights, files."""
+"""Common parts of both trainings: initial weights, learning rate, weight averaging, augmentation, files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from cspbench.weights.loading import extract
 LEAK = 0.1
 WEIGHT_DECAY = 0.02
 WARM_UP = 0.04
-"""Share of the steps in which the rate rises to its height; then it falls as a cosine does."""
+"""Fraction of the steps in which the learning rate rises to its peak; then it falls like a cosine."""
 LAST_RATE = 0.02
-"""As a share of the height."""
+"""As a fraction of the peak."""
 STATISTICS = 0.03
 """The weight of a batch in the running mean and variance of batch norm."""
 
@@ -39,16 +39,15 @@ class Log:
         self.stream, self.start = stream, time.monotonic()
 
     def say(self, text: str) -> None:
-        """Write one line."""
         line = f"{(time.monotonic() - self.start) / 60:6.2f} min  {text}"
         print(line, flush=True)
         print(line, file=self.stream, flush=True)
 
 
 def fresh(network: Network, outputs: Sequence[int] | None = None) -> fx.GraphModule:
-    """The network in training mode with random weights (He's, for leaky units) and biases of zero.
+    """The network in training mode with random weights (He's, for leaky units) and zero biases.
 
-    `outputs` are the layers whose values it gives, as of `to_module`.
+    `outputs` are the layers whose values it returns, as in `to_module`.
     """
     module = to_module(network, outputs)
     for part in module.modules():
@@ -58,37 +57,36 @@ def fresh(network: Network, outputs: Sequence[int] | None = None) -> fx.GraphMod
                 nn.init.zeros_(part.bias)
         elif isinstance(part, nn.BatchNorm2d):
             part.momentum = STATISTICS
-    # One set of strides throughout: oneDNN is faster with it.
+    # oneDNN is faster with channels last
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module.train()
 
 
 def optimizer(module: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """AdamW, with decay for the kernels alone."""
-    kernels = [each for each in module.parameters() if each.ndim > 1]
-    others = [each for each in module.parameters() if each.ndim == 1]
+    """AdamW with weight decay for the kernels only."""
+    kernels = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in module.parameters() if parameter.ndim == 1]
     groups: list[dict[str, Any]] = [{"params": kernels, "weight_decay": WEIGHT_DECAY}, {"params": others}]
     return torch.optim.AdamW(groups, rate, weight_decay=0)
 
 
-def rate_at(step: int, steps: int, height: float) -> float:
-    """The learning rate of a step."""
-    rising = WARM_UP * steps
-    if step < rising:
-        return height * (step + 1) / rising
-    share = (step - rising) / (steps - rising)
-    return height * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * share)) / 2)
+def rate_at(step: int, steps: int, peak: float) -> float:
+    warm_up = WARM_UP * steps
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    share = (step - warm_up) / (steps - warm_up)
+    return peak * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * share)) / 2)
 
 
 class Averaged:
-    """A running mean of a module's weights and statistics, which does better than the last ones."""
+    """A running mean of a module's weights and statistics, more accurate than the last ones."""
 
     def __init__(self, module: fx.GraphModule, decay: float) -> None:
         self.module, self.decay, self.steps = copy.deepcopy(module).eval(), decay, 0
 
     @torch.no_grad()
     def add(self, module: nn.Module) -> None:
-        """Take in the weights of a step; the first ones count for little once there are others."""
+        """Add the weights of a step; the decay grows at first, so that early weights are soon forgotten."""
         self.steps += 1
         decay = self.decay * (1 - math.exp(-self.steps / 200))
         for mine, theirs in zip(self._values(self.module), self._values(module), strict=True):
@@ -100,15 +98,15 @@ class Averaged:
 
 
 def batches(count: int, size: int, steps: int, random: np.random.Generator) -> Iterable[NDArray[np.int64]]:
-    """`steps` batches of indices below `count`, each index once before any comes again."""
+    """`steps` batches of indices below `count`; every index comes once before any repeats."""
     order = np.concatenate([random.permutation(count) for _ in range(-(-steps * size // count))])
     return (np.sort(order[step * size : (step + 1) * size]) for step in range(steps))
 
 
 def turned(image: NDArray[np.uint8], turns: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture (3, H, W) mirrored and turned as the bits of `turns` say, its colours swapped and sometimes inverted.
+    """A picture (3, H, W) with its sides swapped according to `turns`, its colours permuted and sometimes inverted.
 
-    Bits: 1 left and right, 2 top and bottom, 4 rows and columns.
+    Bits of `turns`: 1 swaps left and right, 2 top and bottom, 4 rows and columns.
     """
     if turns & 1:
         image = image[:, :, ::-1]
@@ -121,13 +119,13 @@ def turned(image: NDArray[np.uint8], turns: int, random: np.random.Generator) ->
 
 
 def inputs(images: list[NDArray[np.uint8]]) -> Tensor:
-    """A batch as a network reads it: float32 (N, 3, H, W) from 0 to 1."""
+    """A network's input: float32 (N, 3, H, W) from 0 to 1."""
     batch = torch.from_numpy(np.stack(images)).float().div_(255)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
 def save(module: fx.GraphModule, network: Network, folder: Path, images: int) -> None:
-    """Write NAME.cfg and NAME.weights; `images` were seen in training, as the file says."""
+    """Write NAME.cfg and NAME.weights, with `images` as the number of images seen in training."""
     write_text(folder / f"{network.name}.cfg", cfg_text(network))
     plain = copy.deepcopy(module).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     darknet.write(folder / f"{network.name}.weights", network, extract(plain, network), Header(seen=images))

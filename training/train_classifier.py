@@ -1,4 +1,4 @@
-"""Train the sample's classifier: cross entropy on drawn pictures, held-out ones untouched."""
+"""Train the sample's classifier with cross entropy on drawn pictures; held-out pictures are not used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 from cspbench.zoo.sample import sample_csp_classifier
 
 TRAINING, VALIDATION = 16_000, 1_000
-"""Pictures; those to validate on have the seeds after those to train on."""
+"""Numbers of pictures; the seeds for validation follow those for training."""
 BATCH = 64
 RATE = 3e-3
 SMOOTHING = 0.05
@@ -23,24 +23,24 @@ DECAY = 0.998
 
 
 def main() -> None:
-    """Read the command line and train."""
+    """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="folder of the .cfg, .weights and .log files")
-    parser.add_argument("--pictures", type=Path, required=True, help="folder that keeps the drawn pictures")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder for the drawn pictures")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bfloat16", action="store_true", help="convolutions in bfloat16, faster on some CPUs")
-    asked = parser.parse_args()
-    torch.manual_seed(asked.seed)
-    torch.set_num_threads(asked.threads)
-    asked.output.mkdir(parents=True, exist_ok=True)
-    with (asked.output / "classifier.log").open("w") as stream:
-        train(asked.pictures, asked.output, asked.epochs, asked.seed, asked.bfloat16, fitting.Log(stream))
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    options.output.mkdir(parents=True, exist_ok=True)
+    with (options.output / "classifier.log").open("w") as stream:
+        train(options.pictures, options.output, options.epochs, options.seed, options.bfloat16, fitting.Log(stream))
 
 
 def train(place: Path, output: Path, epochs: int, seed: int, brief: bool, log: fitting.Log) -> None:
-    """Train on pictures kept in `place`; the network and its weights are in `output` after every epoch."""
+    """Train on pictures cached in `place`; writes the network and its weights to `output` after every epoch."""
     network = sample_csp_classifier()
     side = network.input[1]
     data = pictures(place, "classification", for_classifier, range(TRAINING), side)
@@ -57,8 +57,10 @@ def train(place: Path, output: Path, epochs: int, seed: int, brief: bool, log: f
     for step, chosen in enumerate(fitting.batches(len(data), BATCH, steps, random), 1):
         for group in adam.param_groups:
             group["lr"] = fitting.rate_at(step - 1, steps, RATE)
-        images = fitting.inputs([fitting.turned(data.images[at], int(random.integers(8)), random) for at in chosen])
-        labels = torch.tensor([int(data.found[at][0]) for at in chosen])
+        images = fitting.inputs(
+            [fitting.turned(data.images[index], int(random.integers(8)), random) for index in chosen]
+        )
+        labels = torch.tensor([int(data.labels[index][0]) for index in chosen])
         with torch.autocast("cpu", torch.bfloat16, enabled=brief):
             scores = _logits(module, images)
         loss = functional.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
@@ -70,7 +72,7 @@ def train(place: Path, output: Path, epochs: int, seed: int, brief: bool, log: f
         if step % (len(data) // BATCH) == 0 or step == steps:
             share = _accuracy(mean.module, held)
             rate = adam.param_groups[0]["lr"]
-            log.say(f"step {step:5d}  rate {rate:.2e}  loss {np.mean(losses):.4f}  top-1 on training's own {share:.1%}")
+            log.say(f"step {step:5d}  rate {rate:.2e}  loss {np.mean(losses):.4f}  validation top-1 {share:.1%}")
             fitting.save(mean.module, network, output, step * BATCH)
             losses.clear()
 
@@ -85,9 +87,8 @@ def _accuracy(module: fx.GraphModule, data: Pictures) -> float:
     right = 0
     for first in range(0, len(data), BATCH):
         scores = _logits(module, fitting.inputs(list(data.images[first : first + BATCH])))
-        right += int(
-            (scores.argmax(1).numpy() == np.array([each[0] for each in data.found[first : first + BATCH]])).sum()
-        )
+        labels = np.array([label[0] for label in data.labels[first : first + BATCH]])
+        right += int((scores.argmax(1).numpy() == labels).sum())
     return right / len(data)
 
 

@@ -98,8 +98,14 @@ def check(network: Network, arrays: Arrays, where: str, layers: int | None = Non
     Only the first `layers` layers are checked, all by default. Errors name the layer and the array.
     """
     if len(arrays) != len(network.layers):
-        what, layer_count = f"the arrays do not belong to {network.name}", f"{len(network.layers)} layers"
-        raise WeightsError("weights.layer-count", what, where=where, expected=layer_count, found=str(len(arrays)))
+        raise WeightsError(
+            "weights.layer-count",
+            f"the arrays do not belong to {network.name}",
+            where=where,
+            expected=f"{len(network.layers)} layers",
+            found=str(len(arrays)),
+            remedy="Name the network that they belong to",
+        )
     for index in range(len(network.layers) if layers is None else layers):
         expected = {weight.role: weight.shape for weight in network.weights(index)}
         for role in (*expected, *(role for role in arrays[index] if role not in expected)):

@@ -144,7 +144,7 @@ def wanted(model: str) -> Wanted:
 
 
 def looked_for(model: str | None) -> str | None:
-    """The name under which a file is looked for that was never released; None for any other model."""
+    """The first file name that `find` tries for a model whose file was never released, None for other models."""
     file = None if model is None else wanted(model)
     return file.name if file is not None and file.status == "never-released" else None
 

@@ -70,8 +70,8 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
     try:
         packed = header.pack()
     except struct.error as error:
-        what = "the header's numbers are out of range"
-        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error)) from error
+        what, remedy = "the header's numbers are out of range", "Correct the header"
+        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error), remedy=remedy) from error
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
         stream.write(packed)
         for index, layer in enumerate(network.layers):

@@ -75,17 +75,19 @@ def _tensors(module: fx.GraphModule, network: Network) -> list[tuple[int, str, s
     """Layer, role, name in the module and tensor of every stored array; the module must have exactly these."""
     state = {name: value for name, value in module.state_dict(keep_vars=True).items() if "num_batches" not in name}
     tensors = []
-    code, what = "weights.other-module", f"the module is not the unfolded module of {network.name}"
+    code, what = "weights.other-module", f"the module does not fit {network.name}"
+    remedy = "Use the module of this network, before its batch norms are folded"
     for index in range(len(network.layers)):
         for weight in network.weights(index):
             name = _name(network, index, weight.role)
             tensor = state.pop(name, None)
             if tensor is None or tuple(tensor.shape) != weight.shape:
                 found = "none" if tensor is None else str(tuple(tensor.shape))
-                raise WeightsError(code, what, where=name, expected=f"a tensor of {weight.shape}", found=found)
+                expected = f"a tensor of {weight.shape}"
+                raise WeightsError(code, what, where=name, expected=expected, found=found, remedy=remedy)
             tensors.append((index, weight.role, name, tensor))
     if state:
-        raise WeightsError(code, what, expected="no more tensors", found=", ".join(state))
+        raise WeightsError(code, what, expected="no more tensors", found=", ".join(state), remedy=remedy)
     return tensors
 
 

@@ -30,8 +30,13 @@ def split(url: str) -> SplitResult:
     """The parts of an http, https or file address without a password; raises `UsageError` for any other text."""
     expected = "http://HOST/..., https://HOST/... or file:///FOLDER"
     if secret := re.match(r"[^/?#]*//[^/?#]*@([^/?#]*)", url):
-        what, host = "addresses with a name or password are not supported", brief(secret[1], 80) or "no host"
-        raise UsageError("usage.address-with-password", what, expected=expected, found=f"one for {host}")
+        raise UsageError(
+            "usage.address-with-password",
+            "addresses with a name or password are not supported",
+            expected=expected,
+            found=f"one for {brief(secret[1], 80) or 'no host'}",
+            remedy="Use an address without them",
+        )
     with suppress(ValueError):  # from a port that is not a number, or brackets that do not contain an address
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -54,8 +59,13 @@ def mirrored(mirror: str, file: str, only: bool) -> str:
     if _WEIGHT_NAME.search(parts.path) or parts.query or drive_id(mirror) or local_file:
         if only:
             return mirror
-        what, expected = "the mirror is a single file, but several files were requested", "the address of a folder"
-        raise UsageError("usage.mirror-of-one-file", what, expected=expected, found=brief(mirror, 120))
+        raise UsageError(
+            "usage.mirror-of-one-file",
+            "the mirror is a single file, but several files were requested",
+            expected="the address of a folder",
+            found=brief(mirror, 120),
+            remedy="Leave out the file's name, or request one file",
+        )
     return f"{mirror.rstrip('/')}/{quote(file)}"
 
 
