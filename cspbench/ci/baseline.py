@@ -1,4 +1,4 @@
-"""What results are compared with: a results directory, a report.json, a params.json alone, or git:REF."""
+"""Baselines: a results directory, a report.json, a params.json alone, or git:REF."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ GIT = "git:"
 
 @dataclass(frozen=True)
 class Results:
-    """The lines of a baseline or of the present, what to call them, and the files of counts they were gathered from."""
+    """The lines of a baseline or of the present results, their name, and the files of counts they come from."""
 
     lines: list[ReportRow]
     name: str
     counts: tuple[StoredCounts, ...] | None = None
-    """None for a report.json, which keeps only what tables have columns for."""
+    """None for a report.json, which holds only the columns of the tables."""
     counts_only: bool = False
-    """Whether they can be nothing but counts, so that nothing else is to be compared with them."""
+    """Whether only counts can be compared with them."""
     silent: frozenset[str] = frozenset()
-    """The tables that they cannot speak of."""
+    """The tables that they do not cover."""
     partial: tuple[str, ...] = ()
-    """The runs that were asked about and are of a part of the data only."""
+    """The named runs that are of a part of the data."""
 
 
 def load(text: str, results: Path) -> Results:
     """The baseline that `text` names, for the results in that directory.
 
-    Raises `CspbenchError` naming the file or commit for anything that is not one, whatever is in it.
+    Raises `CspbenchError` naming the file or commit for anything that is not a baseline.
     """
     if text.startswith(GIT):
         reference, colon, path = text.removeprefix(GIT).partition(":")
@@ -67,36 +67,39 @@ def load(text: str, results: Path) -> Results:
     if "rows" not in document:
         raise _unusable(text, "other JSON")
     counts = StoredCounts(text, parsed(data, Counts, text))
-    alone = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
-    # params.json and sample-params.json are silent about each other's tables
+    recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
+    # params.json and sample-params.json do not cover each other's tables
     counted = {str(row.table) for row in counts.record.rows}
     sample = {table.name for table in tables.load_all(kind="sample")}
-    published = {line.table for line in alone.lines} - sample
-    return replace(alone, silent=frozenset().union(*(each for each in (sample, published) if not each & counted)))
+    published = {line.table for line in recorded.lines} - sample
+    silent = frozenset().union(*(names for names in (sample, published) if not names & counted))
+    return replace(recorded, silent=silent)
 
 
 def present(results: Path, runs: Sequence[Path] = ()) -> Results:
-    """The results directory, and run directories, as they are now.
+    """The present contents of the results directory and of run directories.
 
-    A run that somebody asks about is never passed over: where it is partial, so is every cell that it measured.
+    A named run that is partial makes every cell that it measured partial, even where there is a better measurement.
     """
     sources = build.from_disk(results, runs)
-    partial = tuple(each.name for each in build.of_runs(runs) if each.partial)
-    lines = [_shown(line, partial) for line in build.rows(sources)]
+    partial = tuple(run.name for run in build.of_runs(runs) if run.partial)
+    lines = [_with_partial(line, partial) for line in build.rows(sources)]
     return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
 
 
-def _shown(line: ReportRow, partial: Sequence[str]) -> ReportRow:
-    """A line with the measurements of those partial runs in the place of better ones."""
+def _with_partial(line: ReportRow, partial: Sequence[str]) -> ReportRow:
+    """A line with the measurements of these partial runs in place of better ones."""
     cells = dict(line.cells)
     for metric, cell in cells.items():
-        asked = [other for other in cell.others if other.partial and other.provenance.run in partial]
-        if asked:
+        measurements = [
+            measurement for measurement in cell.others if measurement.partial and measurement.provenance.run in partial
+        ]
+        if measurements:
             cells[metric] = replace(
                 cell,
-                measured=asked[0].measured,
-                exact=asked[0].measured,
-                provenance=asked[0].provenance,
+                measured=measurements[0].measured,
+                exact=measurements[0].measured,
+                provenance=measurements[0].provenance,
                 delta=None,
                 interval=None,
                 verdict=cell.verdict if cell.claim is None else str(Status.UNMEASURED),
@@ -107,7 +110,7 @@ def _shown(line: ReportRow, partial: Sequence[str]) -> ReportRow:
 
 
 def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
-    """What changed since a baseline, of all that the baseline can speak about."""
+    """What changed since a baseline, in the tables that it covers."""
     old, new = ([line for line in lines if line.table not in baseline.silent] for lines in (baseline.lines, now.lines))
     outdated = stale(now.counts or ())
     if baseline.counts is None or now.counts is None:
@@ -124,7 +127,7 @@ def _counted(line: ReportRow) -> ReportRow:
 
 
 def sound(lines: Sequence[ReportRow], where: str) -> list[ReportRow]:
-    """The lines, if every row is there once and every number is one; raises `CspbenchError` otherwise."""
+    """The lines, if every row is unique and every number valid; raises `CspbenchError` otherwise."""
     seen = set()
     for line in lines:
         for cell in line.cells.values():
@@ -141,8 +144,7 @@ def sound(lines: Sequence[ReportRow], where: str) -> list[ReportRow]:
 
 def _check(cell: ReportCell, where: str) -> None:
     texts = (cell.metric, cell.header, cell.printed, cell.unit)
-    known = {str(word) for word in Status}
-    if not all(isinstance(text, str) for text in texts) or cell.verdict not in known:
+    if not all(isinstance(text, str) for text in texts) or cell.verdict not in set(map(str, Status)):
         raise _unusable(where, f"a cell with verdict {cell.verdict!r}")
     for text in (cell.measured, cell.exact):
         if text is not None and not _is_number(text):
@@ -150,7 +152,7 @@ def _check(cell: ReportCell, where: str) -> None:
 
 
 def _is_number(text: str) -> bool:
-    """Whether a text is a finite decimal of a size that measurements have, so that arithmetic with it is exact."""
+    """Whether a text is a finite decimal small enough for exact arithmetic."""
     try:
         value = Decimal(text) if len(text) <= 100 else Decimal("NaN")
     except ArithmeticError:
@@ -161,7 +163,7 @@ def _is_number(text: str) -> bool:
 def _recorded(
     sources: Sources, where: str, report: bytes | None = None, claimed: list[ReportRow] | None = None
 ) -> Results:
-    """What was measured, with the claims of then: those of the tables, else those that were recorded."""
+    """Recorded measurements with the claims of their time: those of the tables, else those in the records."""
     lines = as_recorded(build.rows(sources, then(sources.counts)), sources.counts)
     if claimed is None and report is not None:
         place = f"{where}/{git.REPORT}"
@@ -172,24 +174,21 @@ def _recorded(
 
 
 def _beside_counts(report: list[ReportRow], lines: list[ReportRow], sources: Sources) -> list[ReportRow]:
-    """A report with the claims that were recorded with the counts: it may be older than these."""
-    counted = {(row.table, row.id) for each in sources.counts for row in each.record.rows if row.table}
+    """A report with the claims recorded with the counts, which may be newer than the report."""
+    counted = {(row.table, row.id) for stored in sources.counts for row in stored.record.rows if row.table}
     recorded = {
         (line.table, line.row): {metric: line.cells[metric] for metric in COUNTED if metric in line.cells}
         for line in lines
         if (line.table, line.row) in counted
     }
-    known = [replace(line, cells={**line.cells, **recorded.get((line.table, line.row), {})}) for line in report]
-    rest = {(line.table, line.row) for line in report}
-    return known + [
-        replace(line, cells=recorded[line.table, line.row])
-        for line in lines
-        if (line.table, line.row) in recorded and (line.table, line.row) not in rest
+    updated = [replace(line, cells={**line.cells, **recorded.pop((line.table, line.row), {})}) for line in report]
+    return updated + [
+        replace(line, cells=recorded[line.table, line.row]) for line in lines if (line.table, line.row) in recorded
     ]
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object, whatever is in it."""
+    """Parse a JSON object of any content."""
     try:
         document = json.loads(data)
         if not isinstance(document, dict):
@@ -203,7 +202,7 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        # a name that no file can have; opening it says so
+        # not a possible file name; opening it raises the error
         return False
 
 

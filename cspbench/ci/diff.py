@@ -1,20 +1,19 @@
-"""What changed between the results of a baseline and the present ones, cell by cell, and whether that may pass.
+"""What changed between a baseline's results and the present ones, cell by cell, and whether it passes.
 
 A cell fails if
 
 - what is claimed is another number than at the baseline (`claim changed`);
-- its measurement moved by more than the tolerance of its metric, whichever way (`changed`);
-- its verdict, that of its comparison or the fate of its claim got worse (`worse`): exact or close may become one
-  another, but not fitted or off, off explained must stay explained, a claim must not go, and what was a measurement of
-  what is claimed must stay one;
+- its measurement moved by more than the tolerance of its metric, in either direction (`changed`);
+- its verdict or that of its comparison got worse, or its claim was removed (`worse`): exact and close may replace each
+  other, but not become fitted or off; off explained must stay explained; a measurement with a verdict must keep one;
 - it was counted on another network than the baseline's, though the count is the same (`changed`), or on one that has
   changed since (`changed`, and `worse` where something is claimed);
-- it was measured, if only beside the claim, and no longer is, or its row is gone (`vanished`);
+- it was measured, with or without a verdict, and no longer is, or its row is gone (`vanished`);
 - it is measured, or claimed, for the first time and is off without an explanation (`new and off`).
 
-A measurement on a part of the data is `partial`: it is not compared, and never passes. `fixed` (off before, now not, by
-the same claim), `new` and `noted` (any other difference that shows in the table) are told and pass. What is off as it
-was at the baseline is counted and passes, and so is what moved within its tolerance.
+A measurement on a part of the data is `partial`: it is not compared, and never passes. `fixed` (off before and no
+longer, with the same claim), `new` and `noted` (any other difference that shows in the table) are listed and pass.
+Cells that are off as at the baseline, or moved within their tolerance, are counted and pass.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from cspbench.report.model import ReportCell, ReportRow
 
 
 class Kind(StrEnum):
-    """What became of a cell; in the order in which they are told."""
+    """How a cell changed, in the order of the output."""
 
     CLAIM = "claim changed"
     CHANGED = "changed"
@@ -57,7 +56,7 @@ Networks = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class Pair:
-    """A cell at the baseline and now; None where it is not there. For a row as a whole `metric` is ""."""
+    """A cell at the baseline and now, None where it does not exist. For a row as a whole `metric` is ""."""
 
     table: str
     row: str
@@ -99,8 +98,8 @@ class Changes:
     pairs: tuple[Pair, ...]
 
     @property
-    def told(self) -> list[Pair]:
-        """What changed: failing cells first, then partial ones."""
+    def changed(self) -> list[Pair]:
+        """The pairs that changed: failing ones first, then partial ones."""
         order = list(Kind)
         ranks = {kind: 0 if kind in FAILING else order.index(kind) for kind in order}
         return sorted((pair for pair in self.pairs if pair.kind != Kind.UNCHANGED), key=lambda pair: ranks[pair.kind])
@@ -114,36 +113,32 @@ class Changes:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """How many cells were compared, changed and so on."""
+        """The number of cells compared, changed and so on."""
         kinds = [pair.kind for pair in self.pairs]
-        still = [pair for pair in self.pairs if pair.kind == Kind.UNCHANGED]
+        unchanged = [pair for pair in self.pairs if pair.kind == Kind.UNCHANGED]
         return {
             "compared": len(kinds),
-            "changed": len(kinds) - len(still),
+            "changed": len(kinds) - len(unchanged),
             "failing": sum(kind in FAILING for kind in kinds),
             "partial": kinds.count(Kind.PARTIAL),
-            "moved within tolerance": sum(bool(pair.moved) for pair in still),
-            "off as before": sum(pair.after is not None and pair.after.verdict == "off" for pair in still),
-            "unchanged": len(still),
+            "moved within tolerance": sum(bool(pair.moved) for pair in unchanged),
+            "off as before": sum(pair.after is not None and pair.after.verdict == "off" for pair in unchanged),
+            "unchanged": len(unchanged),
         }
 
     @property
     def summary(self) -> str:
-        """`numbers` in one line."""
-        of = self.numbers
-        parts = [
-            f"{of['compared']} cell{'s' * (of['compared'] != 1)} compared",
-            f"{of['changed']} changed",
-            f"{of['failing']} failing",
-        ]
-        if of["partial"]:
-            parts.append(f"{of['partial']} partial")
-        aside = [f"{of[key]} {key}" for key in ("moved within tolerance", "off as before") if of[key]]
-        return ", ".join(parts) + f", {of['unchanged']} unchanged" + (f" ({', '.join(aside)})" if aside else "") + "."
+        """`numbers` on one line."""
+        counts = self.numbers
+        parts = [f"{counts['compared']} cell{'s' * (counts['compared'] != 1)} compared"]
+        parts += [f"{counts[key]} {key}" for key in ("changed", "failing")]
+        parts += [f"{counts[key]} {key}" for key in ("partial",) if counts[key]]
+        aside = [f"{counts[key]} {key}" for key in ("moved within tolerance", "off as before") if counts[key]]
+        return ", ".join([*parts, f"{counts['unchanged']} unchanged"]) + (f" ({', '.join(aside)})." if aside else ".")
 
 
 def number(cell: ReportCell | None) -> Decimal | None:
-    """What was measured, before the publisher's rounding."""
+    """The measurement before the publisher's rounding."""
     text = (cell.exact or cell.measured) if cell is not None else None
     return None if text is None else Decimal(text)
 
@@ -155,10 +150,10 @@ def compare(
     networks: tuple[Networks, Networks] = ({}, {}),
     stale: Collection[tuple[str, str]] = (),
 ) -> Changes:
-    """Compare every cell of either; a row is told apart by its table and id, a cell by its metric.
+    """Compare every cell of both; rows are matched by table and id, cells by metric.
 
-    `networks` are the digests of what was counted, the baseline's and the present ones, where they are known; `stale`
-    are the rows whose present counts are of networks that are no longer so.
+    `networks` are the known digests of the counted networks, the baseline's and the present ones; `stale` are the rows
+    whose networks have changed since their present counts.
     """
     old = {(line.table, line.row): line for line in baseline}
     new = {(line.table, line.row): line for line in present}
@@ -166,9 +161,9 @@ def compare(
     tables = list(dict.fromkeys(table for table, _ in keys))
     pairs: list[Pair] = []
     for key in sorted(keys, key=lambda key: tables.index(key[0])):
-        digests = [each.get(key) for each in networks]
-        other = None not in digests and digests[0] != digests[1]
-        why = _OUTDATED if key in stale else "the network is another, though with the same count" if other else ""
+        digests = [by_key.get(key) for by_key in networks]
+        differ = None not in digests and digests[0] != digests[1]
+        why = _OUTDATED if key in stale else "the network is another, though with the same count" if differ else ""
         pairs += [_recounted(pair, why) if why else pair for pair in _row(old.get(key), new.get(key), tolerances)]
     return Changes(tuple(pairs))
 
@@ -180,7 +175,7 @@ def _row(before: ReportRow | None, after: ReportRow | None, tolerances: Toleranc
     pairs = []
     for metric in dict.fromkeys([*new, *old]):
         was, now = old.get(metric), new.get(metric)
-        header = (now or was or line.cells[metric]).header
+        header = (now or old[metric]).header
         kind, why = _judged(was, now, tolerances)
         if before is None or after is None:
             why = f"the row is {'new' if before is None else 'gone'}" + (f"; {why}" if before is None and why else "")
@@ -195,7 +190,7 @@ _OUTDATED = "the network has changed since it was counted: `cspbench params --al
 
 
 def _recounted(pair: Pair, why: str) -> Pair:
-    """A pair of a row whose network is another than at the baseline, or than when it was counted."""
+    """A pair of a row whose network has changed since the baseline, or since it was counted."""
     if pair.metric not in COUNTED or number(pair.after) is None:
         return pair
     if why == _OUTDATED:
@@ -207,7 +202,7 @@ def _recounted(pair: Pair, why: str) -> Pair:
 
 
 def _stands(cell: ReportCell | None) -> bool:
-    """Whether a cell holds a measurement of what is claimed, on all of the data."""
+    """Whether a cell holds a measurement with a verdict, on all of the data."""
     return cell is not None and number(cell) is not None and cell.verdict != "unmeasured" and not _partial(cell)
 
 
@@ -223,12 +218,12 @@ def _judged(before: ReportCell | None, after: ReportCell | None, tolerances: Tol
     kind, why = _measured(before, after, tolerances)
     if not (before and after and _claims(before) and _claims(after)) or before.printed == after.printed:
         return kind, why
-    told = f"the claim {before.printed} became {after.printed}"
-    return Kind.CLAIM, f"{told}; {why}" if kind in FAILING or kind == Kind.PARTIAL else told
+    claim = f"the claim {before.printed} became {after.printed}"
+    return Kind.CLAIM, f"{claim}; {why}" if kind in FAILING or kind == Kind.PARTIAL else claim
 
 
 def _claims(cell: ReportCell) -> bool:
-    """Whether anything is claimed; frame rates by device are, and no single number."""
+    """Whether anything is claimed; frame rates by device are a claim without a single number."""
     return cell.claim is not None or cell.printed != NOTHING
 
 
@@ -257,7 +252,7 @@ def _measured(before: ReportCell | None, after: ReportCell | None, tolerances: T
 
 
 def _moved(before: ReportCell, after: ReportCell, tolerances: Tolerances) -> tuple[Kind, str]:
-    """Both there, and measured alike: both of what is claimed, or neither."""
+    """Compare two existing cells that both have a verdict, or both have none."""
     numbers = number(before), number(after)
     worse = _worse(before, after)
     holds = before.verdict == "off" and after.verdict in ("exact", "close", "fitted")
@@ -276,7 +271,7 @@ def _moved(before: ReportCell, after: ReportCell, tolerances: Tolerances) -> tup
 
 
 def _noted(before: ReportCell, after: ReportCell) -> tuple[Kind, str]:
-    """What else shows in the table."""
+    """Any other difference that shows in the table."""
     if before.printed != after.printed:
         return Kind.NOTED, f"the claim was {before.printed}"
     if before.mark != after.mark:
@@ -288,20 +283,20 @@ def _noted(before: ReportCell, after: ReportCell) -> tuple[Kind, str]:
 
 
 def _worse(before: ReportCell, after: ReportCell) -> str:
-    """What about the verdicts got worse, "" if nothing did."""
+    """How the verdicts got worse; "" if they did not."""
     if before.claim is None and after.claim is not None and _bad(after):
         return "the claim is new, and off"
     ranks = [_RANKS.get(cell.mark.partition(":")[0]) for cell in (before, after)]
     if ranks[0] is not None and ranks[1] is not None and ranks[1] > ranks[0]:
         return f"the verdict was {before.mark}"
-    own, other = after.comparison, before.comparison
-    if own and other and own.verdict == "off" and other.verdict == "exact":
-        return f"the comparison {own.printed} with {own.base} no longer follows, it is {own.measured}"
+    was, now = before.comparison, after.comparison
+    if was and now and was.verdict == "exact" and now.verdict == "off":
+        return f"the comparison {now.printed} with {now.base} no longer follows, it is {now.measured}"
     return ""
 
 
 def _otherwise_made(before: ReportCell, after: ReportCell) -> str:
-    """Which circumstances of the measurement differ, "" if none or nobody knows."""
+    """The circumstances of the measurement that differ; "" if none or unknown."""
     if before.provenance is None or after.provenance is None:
         return ""
     differing = [way for way in _WAYS if getattr(before.provenance, way) != getattr(after.provenance, way)]

@@ -1,4 +1,4 @@
-"""A results directory as it was at another commit of its checkout, read with git and never checked out."""
+"""A results directory at another commit of its checkout, read by git without a checkout of that commit."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
 
 REPORT = "report.json"
 SECONDS = 120
-"""For one git command; a partial clone may have to fetch."""
+"""Time limit of one git command; a partial clone may have to fetch."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """Files by their path in the results directory, and the commit they are of in words."""
+    """Files by their path in the results directory, and a description of their commit."""
 
     files: dict[str, bytes]
     commit: str
     report: bytes | None
     """The report.json beside them."""
     tables: dict[str, bytes]
-    """The files of the tables at the same commit, by name; none where the checkout is not that of the tables."""
+    """The files of the tables at the same commit, by name; empty if the checkout does not hold the tables."""
 
 
 def read(reference: str, path: str | None, results: Path) -> Past:
-    """The measurements in `results` at `reference`, or where HEAD branched off from it; `path` names another folder.
+    """The measurements in `results` at the merge base of HEAD and `reference`; `path` names another folder.
 
-    The checkout is the one that holds `results`; with a `path`, where that is in none, that of the working directory.
-    Raises `CspbenchError` where there is no git, no checkout, no such commit or nothing measured.
+    The checkout is the one that holds `results` or, with a `path`, else that of the working directory.
+    Raises `CspbenchError` where there is no git, no checkout, no such commit or no results.
     """
-    # what git could take for an option, a range or a pattern is no name of a commit
+    # git could read other texts as an option, a range or a pattern
     if not re.fullmatch(r"[^-^:\s\0][^:\s\0]*", reference) or ".." in reference or not reference.isprintable():
         raise UsageError(
             "usage.commit-name",
@@ -46,7 +46,7 @@ def read(reference: str, path: str | None, results: Path) -> Past:
             found=brief(repr(reference)),
             remedy="Try --baseline git:origin/main",
         )
-    root, own = _checkout(results, path is None)
+    root, prefix = _checkout(results, path is None)
     tip = _commit(root, reference)
     base = _run(root, "merge-base", tip, "HEAD").stdout.decode().strip()
     commit = f"{reference}, commit {tip[:12]}"
@@ -54,55 +54,55 @@ def read(reference: str, path: str | None, results: Path) -> Past:
         commit += ", which has no ancestor in common with HEAD here"
     elif base != tip:
         commit = f"{reference}, branched off at commit {base[:12]}"
-    folder = own if path is None else path.strip("/")
+    folder = prefix if path is None else path.strip("/")
     files = _files(root, base or tip, folder, reference)
     report = files.pop(REPORT, None)
     return Past(files, commit, report, _tables(root, base or tip, reference))
 
 
-def _run(place: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _run(place: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         return subprocess.run(
             ["git", "-C", str(place), *arguments],
-            input=given,
+            input=stdin,
             capture_output=True,
             env=environment,
             timeout=SECONDS,
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        found = str(getattr(error, "strerror", None) or error)
+        cause = str(getattr(error, "strerror", None) or error)
         if isinstance(error, subprocess.TimeoutExpired):
-            found = f"no answer in {SECONDS} s"
+            cause = f"no answer in {SECONDS} s"
         raise CspbenchError(
             "environment.no-git",
             "git cannot be run",
-            found=found,
+            found=cause,
             remedy="Install git, or name a file or folder as the --baseline",
         ) from None
 
 
 def _checkout(results: Path, needed: bool) -> tuple[Path, str]:
-    """The checkout's root, and the results directory's place in it."""
+    """The checkout's root, and the path of the results directory in it."""
     for place in [results] if needed else [results, Path()]:
-        found = _run(place, "rev-parse", "--show-toplevel")
-        if found.returncode == 0:
+        toplevel = _run(place, "rev-parse", "--show-toplevel")
+        if toplevel.returncode == 0:
             prefix = _run(place, "rev-parse", "--show-prefix").stdout
-            return Path(os.fsdecode(found.stdout.rstrip(b"\n"))), os.fsdecode(prefix.rstrip(b"\n")).rstrip("/")
+            return Path(os.fsdecode(toplevel.stdout.rstrip(b"\n"))), os.fsdecode(prefix.rstrip(b"\n")).rstrip("/")
     raise CspbenchError(
         "baseline.no-checkout",
         "not in a git checkout",
         where=str(results),
-        found=_complaint(found),
+        found=_complaint(toplevel),
         remedy="Name the folder too (git:REF:results) and run this in the checkout, or name a file as the --baseline",
     )
 
 
 def _commit(root: Path, reference: str) -> str:
-    found = _run(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
-    commit = found.stdout.decode(errors="replace").strip()
-    if found.returncode != 0 or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
+    parsed = _run(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+    commit = parsed.stdout.decode(errors="replace").strip()
+    if parsed.returncode != 0 or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
         shallow = _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
         raise CspbenchError(
             "baseline.no-commit",
@@ -117,11 +117,10 @@ def _commit(root: Path, reference: str) -> str:
 def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, bytes]:
     where = f"git:{reference}:{folder}"
     listed = _run(root, "ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}")
-    blobs = {}
-    for path, blob in _listed(listed).items():
-        kept = path.startswith(f"{EVALUATIONS}/") and path.endswith(".json") and path.count("/") == 1
-        if path in COUNTS or path == REPORT or kept:
-            blobs[path] = blob
+    evaluation = re.compile(rf"{EVALUATIONS}/[^/]*\.json")
+    blobs = {
+        path: blob for path, blob in _listed(listed).items() if path in (*COUNTS, REPORT) or evaluation.fullmatch(path)
+    }
     if listed.returncode != 0 or blobs.keys() <= {REPORT}:
         raise CspbenchError(
             "baseline.no-results",
@@ -135,7 +134,7 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
 
 
 def _tables(root: Path, commit: str, reference: str) -> dict[str, bytes]:
-    """The files of the tables at a commit, if the tables of now are in that checkout and were there then."""
+    """The files of the tables at a commit; empty unless the checkout holds the tables, now and at that commit."""
     try:
         folder = tables.where_published().resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
@@ -145,15 +144,15 @@ def _tables(root: Path, commit: str, reference: str) -> dict[str, bytes]:
     return _contents(root, blobs, f"git:{reference}:{folder}") if "tables.toml" in blobs else {}
 
 
-def _listed(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[bytes, int]]:
-    """The files, and no links, that git listed: blob and bytes by path."""
-    found = {}
-    for entry in done.stdout.split(b"\0")[:-1]:
+def _listed(listing: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[bytes, int]]:
+    """The files in a listing by git, without links: blob and size in bytes by path."""
+    files = {}
+    for entry in listing.stdout.split(b"\0")[:-1]:
         facts, name = entry.split(b"\t", 1)
         mode, _, blob, size = facts.split()
         if mode.startswith(b"100"):
-            found[os.fsdecode(name)] = blob, int(size)
-    return found
+            files[os.fsdecode(name)] = blob, int(size)
+    return files
 
 
 def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> dict[str, bytes]:
@@ -166,9 +165,9 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
             found=f"{blobs[largest][1]} bytes",
             remedy="Remove it",
         )
-    given = b"".join(blob + b"\n" for blob, _ in blobs.values())
-    found = _run(root, "cat-file", "--batch", given=given)
-    rest, files = found.stdout, {}
+    names = b"".join(blob + b"\n" for blob, _ in blobs.values())
+    batch = _run(root, "cat-file", "--batch", stdin=names)
+    rest, files = batch.stdout, {}
     for path in blobs:
         head, _, rest = rest.partition(b"\n")
         words = head.split()
@@ -177,7 +176,7 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
                 "baseline.git-failed",
                 "git cannot read it",
                 where=f"{where}/{path}",
-                found=_complaint(found) or brief(head.decode(errors="replace")),
+                found=_complaint(batch) or brief(head.decode(errors="replace")),
                 remedy="Fetch it with `git fetch origin`, or check the clone with `git fsck`",
             )
         size = int(words[2])
@@ -185,6 +184,6 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
     return files
 
 
-def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
+def _complaint(process: subprocess.CompletedProcess[bytes]) -> str:
+    lines = process.stderr.decode(errors="replace").strip().splitlines()
     return brief(lines[0], 200) if lines else ""

@@ -1,4 +1,4 @@
-"""Changes as JUnit XML, which CI servers show: a suite a table, a case a cell."""
+"""Changes as JUnit XML for CI servers: a test suite for each table, a test case for each cell."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cspbench.ci.render import HEADER, one_line, texts
 
 
 def junit(changes: Changes) -> bytes:
-    """The document: a failing cell is a failure, a partial one an error, one that nobody measured is skipped.
+    """The XML document: a failing cell is a failure, a partial one an error, an unmeasured one is skipped.
 
-    Without times, which nothing here takes, so that the same results give the same bytes.
+    It holds no times, so that the same results give the same bytes.
     """
     root = Xml.Element("testsuites", name="cspbench ci")
     for table, pairs in groupby(changes.pairs, key=lambda pair: pair.table):

@@ -1,7 +1,7 @@
-"""What the tables claimed at a baseline, where today's claim something else.
+"""The claims of a baseline's tables, where they differ from today's.
 
-Gathering judges every measurement by the tables as they are now. What they claimed then is in the tables themselves,
-as they were at the baseline's commit, or in the report.json that was written beside its measurements.
+Measurements are judged by the present tables. A baseline's claims are in the tables at its commit, or in the
+report.json beside its measurements.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from cspbench.report.build import cell as report_cell
 from cspbench.report.model import ReportCell, ReportRow
 
 NAMES = re.compile(r"tables\.toml|[A-Za-z0-9_-]+\.csv", re.ASCII)
-"""The files of tables."""
+"""Names of the files of tables."""
 
 
 def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
-    """The rows of tables given as the bytes of their files by name, with their claims and nothing measured.
+    """The rows, with claims and without measurements, of tables given as file contents by name.
 
-    Raises `CspbenchError` naming `where` for anything that is not such tables.
+    Raises `CspbenchError` naming `where` if they cannot be read.
     """
     try:
         every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
@@ -46,14 +46,14 @@ def _row(row: Row, name: str) -> ReportRow:
 
 
 def with_claims(lines: Iterable[ReportRow], claimed: Iterable[ReportRow]) -> list[ReportRow]:
-    """The lines with the claims of other lines instead of their own, and with the rows that only those have.
+    """The lines with the claims of `claimed` instead of their own, and the rows that only `claimed` has.
 
-    Of `claimed` nothing but the claims is used. What it does not have was not claimed.
+    What `claimed` lacks was not claimed.
     """
-    found = {(line.table, line.row): line for line in lines}
+    present = {(line.table, line.row): line for line in lines}
     then = {(line.table, line.row): line for line in claimed}
-    merged = [_reclaimed(line, then[key].cells if key in then else {}) for key, line in found.items()]
-    gone = [_reclaimed(replace(line, cells={}), line.cells) for key, line in then.items() if key not in found]
+    merged = [_reclaimed(line, then[key].cells if key in then else {}) for key, line in present.items()]
+    gone = [_reclaimed(replace(line, cells={}), line.cells) for key, line in then.items() if key not in present]
     return merged + gone
 
 
@@ -73,15 +73,7 @@ def _with_claim(cell: ReportCell, then: ReportCell | None) -> ReportCell:
         return cell
     if then is None or printed == NOTHING:
         verdict = str(Status.UNPUBLISHED)
-        return replace(
-            cell,
-            printed=NOTHING,
-            claim=None,
-            delta=None,
-            verdict=verdict,
-            reason=None,
-            explained=False,
-            comparison=None,
-        )
-    # the verdict stays that on today's claim: what it was then is lost, and the other claim fails anyway
+        cell = replace(cell, printed=NOTHING, claim=None, delta=None, verdict=verdict, reason=None)
+        return replace(cell, explained=False, comparison=None)
+    # the verdict stays that on today's claim: the earlier one is lost, and a changed claim fails anyway
     return replace(cell, printed=printed, claim=then.claim, delta=None)

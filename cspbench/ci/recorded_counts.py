@@ -1,15 +1,15 @@
-"""What params.json files say about rows beyond the cells that a report has.
+"""What params.json files hold beyond the cells of a report.
 
-A report judges every count by the tables as they are now, and leaves out a count that no column of the row's table is
-for. A comparison must see both: a row that was taken out of a table, a claim that was altered, a network that was
-declared a stand-in, and the parameters of a detector whose table prints only its AP.
+A report judges every count by the present tables, and leaves out counts for which the row's table has no column. A
+comparison must also see a row removed from its table, a changed claim, a network that became a stand-in, and the
+parameters of a detector whose table prints only its AP.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -25,28 +25,30 @@ from cspbench.results.store import StoredCounts
 
 
 def networks(counts: Iterable[StoredCounts]) -> dict[tuple[str, str], str]:
-    """The digests of the networks that were counted, by table and row id; where they are recorded."""
-    return {(str(row.table), str(row.id)): row.network for each in counts for row in each.record.rows if row.network}
+    """The recorded digests of the counted networks, by table and row id."""
+    return {(str(row.table), str(row.id)): row.network for row in _rows(counts) if row.network}
 
 
 def then(counts: Iterable[StoredCounts]) -> Networks:
-    """The same by model and (height, width): the catalogue as it was when they were counted."""
+    """The same by model and (height, width): the catalogue at the time of counting."""
     return {
         (row.model, row.size): row.network
-        for each in counts
-        for row in each.record.rows
+        for row in _rows(counts)
         if row.model is not None and row.size is not None and row.network
     }
 
 
 def stale(counts: Iterable[StoredCounts]) -> set[tuple[str, str]]:
-    """The table and row id of every count of a network that the catalogue no longer has."""
-    rows = [row for each in counts for row in each.record.rows if row.table is not None]
-    return {(str(row.table), str(row.id)) for row in rows if changed_since(row)}
+    """The table and row id of every count whose network has changed since."""
+    return {(str(row.table), str(row.id)) for row in _rows(counts) if row.table is not None and changed_since(row)}
+
+
+def _rows(counts: Iterable[StoredCounts]) -> Iterator[CountedRow]:
+    return (row for stored in counts for row in stored.record.rows)
 
 
 def with_counts(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
-    """The rows with every count that was made for them, also where the table has no such column."""
+    """The rows with all their counts, also those for which the table has no column."""
     return _merged(
         rows,
         counts,
@@ -56,7 +58,7 @@ def with_counts(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> li
 
 
 def as_recorded(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
-    """The same held against the claims that were recorded then, and with the rows that are gone."""
+    """The same judged by the recorded claims, and with the rows that no table has any more."""
     return _merged(rows, counts, _judged, gone=True)
 
 
@@ -68,15 +70,15 @@ def _merged(
     gone: bool,
 ) -> list[ReportRow]:
     merged = {(row.table, row.row): row for row in rows}
-    for each in counts:
-        for counted in each.record.rows:
+    for stored in counts:
+        for counted in stored.record.rows:
             if counted.table is None:
                 continue
             key = counted.table, str(counted.id)
             if key in merged:
-                merged[key] = change(merged[key], counted, each.record.session)
+                merged[key] = change(merged[key], counted, stored.record.session)
             elif gone:
-                merged[key] = _gone(counted, each.record.session)
+                merged[key] = _gone(counted, stored.record.session)
     return list(merged.values())
 
 
@@ -100,7 +102,7 @@ def _judged(row: ReportRow, counted: CountedRow, session: Session) -> ReportRow:
 
 
 def _gone(counted: CountedRow, session: Session) -> ReportRow:
-    """A row that no table has any more, from what was counted for it."""
+    """A row that no table has any more, from its counts."""
     label = str(counted.row)
     cells = _cells(counted, session)
     name = row_name(label, counted.size, counted.settings)
@@ -139,7 +141,7 @@ def _cell(metric: str, counted: CountedRow, cell: CountedCell, session: Session)
 
 
 def _claim(metric: str, cell: CountedCell) -> Cell:
-    """The claim as it was printed then; nothing where that is not a number any more."""
+    """The claim as recorded; unpublished if it cannot be parsed."""
     suffix = re.match(r"[0-9.]+([^ (]*)", cell.printed, re.ASCII)
     column = Column(
         METRICS[metric].header,

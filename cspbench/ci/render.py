@@ -1,4 +1,4 @@
-"""Changes as text: a table of what changed, as md, json, csv or latex, and the body of a comment."""
+"""Changes as a table in md, json, csv or latex, and as the body of a comment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cspbench.report.model import ReportCell
 from cspbench.report.text import delta, mark
 
 MARKER = "<!-- cspbench-ci -->"
-"""The first line of a comment, by which the next run finds and replaces it."""
+"""The first line of a comment, by which the next run recognises and replaces it."""
 COMMENT_LIMIT = 65_000
 SUMMARY_LIMIT = 1_000_000
-"""Bytes; GitHub takes 65,536 characters and 1 MiB."""
+"""In bytes; GitHub accepts 65,536 characters in a comment and 1 MiB in a summary."""
 
 HEADER = (
     *("Result", "Table", "Row", "Cell", "Claim", "Baseline", "Measured"),
@@ -27,25 +27,25 @@ HEADER = (
 
 
 def one_line(text: str) -> str:
-    """Text from a file on one line: white space as a space, what cannot be printed as a replacement character."""
+    """Text on one line: white space as a space, other unprintable characters replaced."""
     return "".join(
-        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}" for each in text
+        char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
 
 
 def result(pair: Pair) -> str:
-    """What a change means: "fails: changed", "partial", "passes: new"."""
+    """The result of a pair: "fails: changed", "partial", "passes: new"."""
     if pair.kind == Kind.PARTIAL:
         return str(pair.kind)
     return f"{'fails' if pair.failing else 'passes'}: {pair.kind}"
 
 
 def texts(pair: Pair) -> list[str]:
-    """One change, in the order of `HEADER`."""
+    """The texts of one pair, in the order of `HEADER`."""
     cell = pair.after or pair.before
-    notes = dict.fromkeys(each.note for each in (pair.after, pair.before) if each and each.note)
+    notes = dict.fromkeys(side.note for side in (pair.after, pair.before) if side and side.note)
     fresh = [note for note in notes if note not in pair.why]
-    found = [
+    columns = [
         result(pair),
         pair.table,
         pair.name,
@@ -58,17 +58,17 @@ def texts(pair: Pair) -> list[str]:
         verdicts(pair),
         "; ".join([pair.why, *fresh]) if pair.failing else pair.why,
     ]
-    return [one_line(text) for text in found]
+    return list(map(one_line, columns))
 
 
 def verdicts(pair: Pair) -> str:
-    """The verdict before and now, once where it is the same."""
+    """The verdicts before and now, or the one if they are equal."""
     marks = [mark(cell) if cell else "-" for cell in (pair.before, pair.after)]
     return " → ".join(dict.fromkeys(marks))
 
 
 def _value(cell: ReportCell | None) -> str:
-    """As the publisher would have printed it, with the single parameters, operations or digits it was made from."""
+    """The measurement as the publisher would have printed it, with the exact number in parentheses."""
     if cell is None or cell.measured is None:
         return "-"
     if cell.exact is None or cell.exact == cell.measured:
@@ -95,21 +95,21 @@ def _signed(value: Decimal, decimals: int = 40) -> str:
 
 
 def markdown(changes: Changes, baseline: str, limit: int | None = None) -> str:
-    """What changed and the closing line; one line if nothing did. Below `limit` bytes, if one is given."""
+    """The changes and the summary, or one line if there are none; at most `limit` bytes."""
     name = _escaped(one_line(baseline))
-    if not changes.told:
+    if not changes.changed:
         return f"Nothing changed against {name}: {changes.summary}\n"
-    lines = [[_escaped(text) for text in texts(pair)] for pair in changes.told]
+    lines = [[_escaped(text) for text in texts(pair)] for pair in changes.changed]
     head, tail = f"Compared with {name}:\n\n", f"\n\n{changes.summary}\n"
     shown = len(lines) if limit is None else _fitting(lines, limit - len((head + tail).encode()) - 200)
     if shown < len(lines):
-        left, failing = len(lines) - shown, sum(pair.failing for pair in changes.told[shown:])
+        left, failing = len(lines) - shown, sum(pair.failing for pair in changes.changed[shown:])
         tail = f"\n\nAnd {left} more change{'s' * (left != 1)}, {failing} failing: `cspbench ci` lists them.{tail}"
     return head + grid(HEADER, lines[:shown]) + tail
 
 
 def _fitting(lines: Sequence[Sequence[str]], limit: int) -> int:
-    """How many lines of the table stay below `limit` bytes."""
+    """How many lines of the table fit into `limit` bytes."""
     left = limit - len(grid(HEADER, []).encode())
     for count, line in enumerate(lines):
         left -= len(grid(line, []).split("\n")[0].encode()) + 1
@@ -119,7 +119,7 @@ def _fitting(lines: Sequence[Sequence[str]], limit: int) -> int:
 
 
 def _escaped(text: str) -> str:
-    """Plain text in markdown: neither tags nor a backslash before the bar that ends a cell."""
+    """Plain text escaped for markdown: tags, and backslashes, which could escape the bar that ends a cell."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "&#92;")
 
 
@@ -134,12 +134,12 @@ def comment(changes: Changes, baseline: str) -> str:
 
 
 def as_json(changes: Changes, baseline: str) -> dict[str, Any]:
-    """The changes as an object."""
+    """The changes as a JSON object."""
     return {
         "baseline": baseline,
         "exit_code": changes.exit_code,
         "numbers": {key.replace(" ", "_"): value for key, value in changes.numbers.items()},
-        "changes": [_object(pair) for pair in changes.told],
+        "changes": [_object(pair) for pair in changes.changed],
     }
 
 
@@ -168,10 +168,10 @@ def _measurement(cell: ReportCell | None) -> dict[str, Any] | None:
 
 
 def table(changes: Changes, baseline: str, form: str) -> str:
-    """What changed as md, json, csv or latex; the last two without the closing line."""
+    """The changes as md, json, csv or latex; the last two without the summary."""
     if form == "md":
         return markdown(changes, baseline)
     if form == "json":
         return json.dumps(as_json(changes, baseline), indent=1, ensure_ascii=False) + "\n"
-    lines = [texts(pair) for pair in changes.told]
+    lines = [texts(pair) for pair in changes.changed]
     return flat_csv(HEADER, lines) if form == "csv" else latex(HEADER, lines)

@@ -1,6 +1,6 @@
-"""How far a measurement may move from the baseline's before that counts as a change: `params:0,top1:0.05`.
+"""How far a measurement may move from the baseline's and still pass: `params:0,top1:0.05`.
 
-Parameters and operations in percent of the baseline, so that 0 allows no change at all; accuracies and AP in points.
+Parameters and operations in percent of the baseline, where 0 allows no change; accuracies and AP in points.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from cspbench.errors import UsageError
 NAMES = (*COUNTED, *ACCURACIES, *PRECISIONS)
 _LEADERS = (*COUNTED, ACCURACIES[0], PRECISIONS[0])
 DEFAULT = ",".join(f"{name}:{METRICS[name].tolerance}" for name in _LEADERS)
-_COVERED_BY = {name: leader for leader, *others in (ACCURACIES, PRECISIONS) for name in others}
+_COVERED_BY = {name: leader for leader, *rest in (ACCURACIES, PRECISIONS) for name in rest}
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """The tolerance of each metric that was named; the others follow from their family's."""
+    """Tolerances by metric; a metric without one has that of its family's first metric."""
 
     named: Mapping[str, Decimal]
 
     def of(self, metric: str) -> Decimal | None:
-        """The metric's tolerance; None for one that is not judged by how far it moved, such as frame rates."""
+        """The metric's tolerance; None for metrics that have none, such as frame rates."""
         return self.named.get(metric, self.named.get(_COVERED_BY.get(metric, "")))
 
     def exceeded(self, metric: str, before: Decimal, after: Decimal) -> bool:
-        """Whether the way from `before` to `after` is longer than allowed, in exact arithmetic."""
+        """Whether the difference is more than the tolerance, in exact arithmetic."""
         tolerance = self.of(metric)
         if tolerance is None:
             return False
@@ -49,10 +49,10 @@ def parse(text: str) -> Tolerances:
 
 
 def _read(text: str) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
+    tolerances: dict[str, Decimal] = {}
     for part in text.split(","):
-        name, _, number = (each.strip() for each in part.partition(":"))
-        if name not in NAMES or name in found or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number, re.ASCII):
+        name, _, number = map(str.strip, part.partition(":"))
+        if name not in NAMES or name in tolerances or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number, re.ASCII):
             raise UsageError(
                 "usage.fail-on",
                 "--fail-on cannot be read",
@@ -60,5 +60,5 @@ def _read(text: str) -> dict[str, Decimal]:
                 found=repr(part),
                 remedy=f"Try --fail-on {DEFAULT}",
             )
-        found[name] = Decimal(number)
-    return found
+        tolerances[name] = Decimal(number)
+    return tolerances

@@ -1,7 +1,7 @@
 """Pictures of detections and of what AP is made of: boxes on images, curves, sizes, thresholds.
 
-Detections have lines of their class's colour, and names on it; what was to be found has dashed lines, and names on
-black. The same input gives the same bytes.
+Detections have solid lines in their class's colour, ground truth has dashed lines and names on black. The same input
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Array = np.ndarray[Any, Any]
 
 FORMATS = ("png", "svg", "pdf")
 LEAST = 0.25
-"""Score from which a detection is drawn: AP counts hundreds per image, of which most are no more than guesses."""
+"""Score from which a detection is drawn: AP counts hundreds per image, most of them guesses."""
 SMALLEST = 640
-"""Pixels of the longer side below which a picture is enlarged, so that names can be read."""
+"""Pixels; an image with a shorter long side is enlarged, so that names can be read."""
 ACROSS = 3
-"""Bars side by side that are wide enough for a number."""
+"""More bars side by side are too narrow for a horizontal number."""
 DASH = 6
-"""Pixels of a dash and of a gap."""
+"""Pixels of a dash, and of a gap."""
 
 
 class Box(NamedTuple):
-    """What is drawn: left, top, width, height in pixels of the image, a category, and a score if it was detected."""
+    """Left, top, width, height in pixels of the image, a category, and the score of a detection."""
 
     bbox: tuple[float, float, float, float]
     category: str
@@ -69,7 +69,7 @@ def draw(
     for box in shown:
         canvas.rectangle(_corners(box, scale, picture.size), outline=colour(box.category), width=line)
     taken: list[tuple[float, float, float, float]] = []
-    # the best last, so that lines never cross a name; the best names choose their place first
+    # names after all boxes, so that no line crosses one; those of the best detections choose their place first
     for box in reversed(shown):
         text = f"{brief(box.category, 24)} {box.score:.2f}"
         _label(canvas, text, _corners(box, scale, picture.size), colour(box.category), font, taken, needed=True)
@@ -84,22 +84,22 @@ def draw(
 def curves(result: AveragePrecision, path: Path, *, classes: Sequence[str] = ()) -> None:
     """Precision over recall: the mean of all classes at IoU 0.5, 0.75 and all ten thresholds, and some `classes`."""
     recalls = np.linspace(0, 1, result.precision.shape[2])
-    known = result.precision[:, :, :, 0]
-    present = known[0, :, 0] >= 0
+    precision = result.precision[:, :, :, 0]
+    present = precision[0, :, 0] >= 0
     names = list(result.categories.values())
 
     def paint(axes: Axes) -> None:
         if present.any():
             for label, values in (
-                ("IoU 0.50", known[0, present].mean(0)),
-                ("IoU 0.75", known[5, present].mean(0)),
-                ("IoU 0.50:0.95", known[:, present].mean((0, 1))),
+                ("IoU 0.50", precision[0, present].mean(0)),
+                ("IoU 0.75", precision[5, present].mean(0)),
+                ("IoU 0.50:0.95", precision[:, present].mean((0, 1))),
             ):
                 axes.plot(recalls, values, label=f"{label}: AP {100 * values.mean():.1f}", lw=2)
         for name in classes:
             place = names.index(name)
             if present[place]:
-                values = known[:, place].mean(0)
+                values = precision[:, place].mean(0)
                 label = f"{name}: AP {100 * values.mean():.1f}"
                 axes.plot(recalls, values, label=label, lw=1, ls="--", color=_share(colour(name)))
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
@@ -122,14 +122,12 @@ def sizes(results: Mapping[str, AveragePrecision], path: Path) -> None:
     def paint(axes: Axes) -> None:
         width = 0.8 / max(1, len(results))
         for number, (label, result) in enumerate(results.items()):
-            values = [max(0.0, 100 * value) for value in (*result.stats[3:6], result.stats[0])]
+            stats = (*result.stats[3:6], result.stats[0])
+            values = [max(0.0, 100 * value) for value in stats]
             places = np.arange(len(groups)) + (number - (len(results) - 1) / 2) * width
             bars = axes.bar(places, values, width * 0.95, label=label)
-            texts = [
-                "n/a" if raw < 0 else f"{value:.1f}"
-                for raw, value in zip((*result.stats[3:6], result.stats[0]), values, strict=True)
-            ]
-            # numbers upright where bars are narrower than they
+            texts = ["n/a" if value < 0 else f"{100 * value:.1f}" for value in stats]
+            # narrow bars have vertical numbers
             narrow = len(results) > ACROSS
             axes.bar_label(bars, texts, fontsize=7 if narrow else 8, padding=3, rotation=90 if narrow else 0)
         axes.set_xticks(range(len(groups)), groups)
@@ -154,19 +152,19 @@ def thresholds(measured: Mapping[str, Mapping[float, float]], path: Path) -> Non
 
 
 def colour(category: str) -> tuple[int, int, int]:
-    """A class's own colour, the same in every picture: bright enough for dark names on it."""
+    """A class's colour, the same in every picture and bright enough for dark text on it."""
     place = zlib.crc32(category.encode("utf-8", "replace"))
     red, green, blue = colorsys.hsv_to_rgb(place % 1009 / 1009, 0.55 + place % 3 * 0.2, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _share(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
-    # darker than on photos: curves are drawn on white
+    # darker than on photos, for curves on white
     return rgb[0] / 330, rgb[1] / 330, rgb[2] / 330
 
 
 def _corners(box: Box, scale: float, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom inside the picture, right and bottom never before left and top."""
+    """Left, top, right, bottom, clipped to the picture; right >= left and bottom >= top."""
     x, y, width, height = (scale * value for value in box.bbox)
     left, top = min(max(x, 0.0), size[0] - 1.0), min(max(y, 0.0), size[1] - 1.0)
     return left, top, min(max(x + width, left), size[0] - 1.0), min(max(y + height, top), size[1] - 1.0)
@@ -181,11 +179,11 @@ def _dashed(canvas: ImageDraw.ImageDraw, corners: tuple[float, float, float, flo
         ((left, top), (left, bottom)),
     ):
         length = max(abs(end[0] - begin[0]), abs(end[1] - begin[1]))
-        # black between the white dashes: seen on any background
+        # black between the white dashes: visible on any background
         canvas.line((begin, end), fill=(0, 0, 0), width=line)
         for at in np.arange(0, length, 2 * DASH).tolist():
             shares = at / length, min(at + DASH, length) / length
-            ends = [tuple(one + share * (two - one) for one, two in zip(begin, end, strict=True)) for share in shares]
+            ends = [tuple(a + share * (b - a) for a, b in zip(begin, end, strict=True)) for share in shares]
             canvas.line([(x, y) for x, y in ends], fill=(255, 255, 255), width=line)
 
 
@@ -199,7 +197,7 @@ def _label(
     *,
     needed: bool,
 ) -> None:
-    """A name on a colour, at the first place around its box that no other name has; without one, only if `needed`."""
+    """Write a name on a colour, at the first free place around its box; without one only if `needed`."""
     size = canvas.im.size
     ends = canvas.textbbox((0, 0), text, font=font)
     width, height = ends[2] + 6, ends[3] + 4
@@ -210,7 +208,7 @@ def _label(
     for x, y in tries:
         x, y = max(0.0, min(x, size[0] - width)), max(0.0, min(y, size[1] - height))
         spots.append((x, y, x + width, y + height))
-    spot = next((spot for spot in spots if not any(_meet(spot, other) for other in taken)), None)
+    spot = next((spot for spot in spots if not any(_overlap(spot, place) for place in taken)), None)
     if spot is None:
         if not needed:
             return
@@ -221,8 +219,8 @@ def _label(
     canvas.text((spot[0] + 3, spot[1] + 1), text, fill=(0, 0, 0) if bright else (255, 255, 255), font=font)
 
 
-def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _plot(path: Path, paint: Callable[[Axes], None]) -> None:

@@ -28,14 +28,14 @@ SWEEPS = {
 """By the kind of its table: name of the figure, and what it shows."""
 COLOURS = (OTHER, CSP, CLOSE, FITTED, EXACT)
 MARKERS = ("o", "s", "^", "D", "v")
-"""Of the networks of a sweep: those after the last colour begin with the first again, with another marker."""
+"""For the networks of a sweep; when the colours run out they repeat with the next marker."""
 SHAPES = {Status.EXACT: ("o", EXACT), Status.CLOSE: ("s", CLOSE), Status.OFF: ("X", OFF), Status.FITTED: ("D", FITTED)}
-"""Marker and colour of each verdict: the shape says it without the colour."""
+"""Marker and colour of each verdict; the marker alone tells them apart."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with the name of its file, without suffix, and what it shows in words."""
+    """A figure with its file name, without suffix, and a description."""
 
     name: str
     description: str
@@ -43,17 +43,17 @@ class Plot:
 
     @property
     def png(self) -> bytes:
-        """The bytes of its file."""
+        """The PNG file's bytes."""
         return png(self.figure)
 
     @property
     def svg(self) -> Svg:
-        """What stands for it in a page."""
+        """The element for an HTML page."""
         return svg(self.figure, self.name, self.description)
 
 
 def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
-    """Those figures for which these tables and lines have something to show. Needs matplotlib."""
+    """The figures for which these tables and lines have data. Needs matplotlib."""
     with styled():
         return [*_plots(lines, tables)]
 
@@ -63,14 +63,14 @@ def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot
     if traded:
         for cost in (OPERATIONS, PARAMETERS):
             name = f"accuracy-vs-{cost.metric}"
-            given = [row for table in traded for row in models(table, lines, cost)]
-            text = f"ImageNet top-1 accuracy over {cost.title}, {words(given, cost)}; each CSP model joined to its base"
+            rows = [row for table in traded for row in models(table, lines, cost)]
+            text = f"ImageNet top-1 accuracy over {cost.title}, {words(rows, cost)}; each CSP model joined to its base"
             yield Plot(name, text, tradeoff(tables, lines, cost))
     for table in tables:
         thresholds = [line for line in lines if line.table == table.name]
         if table.sweep and thresholds:
             name, claimed, where = SWEEPS[table.kind]
-            if any(each.sweep and each.kind == table.kind and each is not table for each in tables):
+            if sum(bool(sweep.sweep) and sweep.kind == table.kind for sweep in tables) > 1:
                 name, where = f"{name}-{table.name}", f"{where}, {table.name}"
             how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
             text = f"AP over the threshold of non-maximum suppression, {how}"
@@ -82,7 +82,7 @@ def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot
 
 
 def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
-    """One line for each network, as published and as measured; thresholds, its `sweep`, in the order of the table."""
+    """One line for each network, as published and as measured; `sweep` is the setting with the thresholds."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), dpi=100)
@@ -92,16 +92,16 @@ def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
     thresholds = list(dict.fromkeys(line.settings[sweep] for line in lines))
     for number, name in enumerate(dict.fromkeys(line.label for line in lines)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
-        mine = [(thresholds.index(line.settings[sweep]), line.cells["ap"]) for line in lines if line.label == name]
-        claims = [(at, float(cell.claim)) for at, cell in mine if cell.claim is not None]
+        cells = [(thresholds.index(line.settings[sweep]), line.cells["ap"]) for line in lines if line.label == name]
+        claims = [(at, float(cell.claim)) for at, cell in cells if cell.claim is not None]
         _curve(axes, thresholds, claims, colour, f"{name}, as claimed", marker=marker, ls="-", mfc=PAPER, ms=9, mew=1.4)
-        for reason in dict.fromkeys(cell.reason for _, cell in mine if cell.measured is not None):
-            found = [(at, float(cell.measured)) for at, cell in mine if cell.measured and cell.reason == reason]
+        for reason in dict.fromkeys(cell.reason for _, cell in cells if cell.measured is not None):
+            points = [(at, float(cell.measured)) for at, cell in cells if cell.measured and cell.reason == reason]
             text = f"{name}, measured" + (f": {reason}" if reason else "")
-            _curve(axes, thresholds, found, colour, text, marker=marker, ls=DASHES, ms=5)
-        for at, cell in mine:
+            _curve(axes, thresholds, points, colour, text, marker=marker, ls=DASHES, ms=5)
+        for at, cell in cells:
             if cell.measured is not None and cell.interval:
-                axes.plot([at, at], [float(each) for each in cell.interval], color=colour, lw=1, alpha=0.6)
+                axes.plot([at, at], list(map(float, cell.interval)), color=colour, lw=1, alpha=0.6)
     axes.set_xticks(range(len(thresholds)), thresholds)
     axes.set(xlabel="NMS threshold (IoU)", ylabel="AP in percent", xlim=(-0.4, len(thresholds) - 0.6))
     axes.grid(visible=True, color=GRID)
@@ -114,16 +114,16 @@ def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
 def _curve(
     axes: Axes, thresholds: Sequence[str], points: Sequence[tuple[int, float]], colour: str, text: str, **style: Any
 ) -> None:
-    """Points joined where the thresholds are numbers; "aware" stands alone."""
-    known = [point for point in points if thresholds[point[0]].replace(".", "", 1).isdigit()]
-    axes.plot(*zip(*known, strict=True) if known else ([], []), color=colour, mec=colour, label=text, **style)
+    """Plot points, joined where the thresholds are numbers; "aware" is not one."""
+    joined = [point for point in points if thresholds[point[0]].replace(".", "", 1).isdigit()]
+    axes.plot(*zip(*joined, strict=True) if joined else ([], []), color=colour, mec=colour, label=text, **style)
     for at, value in points:
-        if (at, value) not in known:
+        if (at, value) not in joined:
             axes.plot(at, value, color=colour, mec=colour, **{**style, "ls": "none"})
 
 
 class Residual(NamedTuple):
-    """A measured cell: how far it lies from its claim."""
+    """A measurement minus its claim, in percent or points."""
 
     name: str
     value: Decimal
@@ -141,18 +141,23 @@ PANELS = {
 
 def _residuals(lines: Iterable[ReportRow], tables: Sequence[Table]) -> Residuals:
     counted, scored = PANELS
-    found: Residuals = {panel: {table.name: [] for table in tables} for panel in PANELS}
+    residuals: Residuals = {panel: {table.name: [] for table in tables} for panel in PANELS}
     for line in lines:
         for cell in line.cells.values():
-            if cell.delta is None or not cell.claim or cell.verdict not in SHAPES or line.table not in found[counted]:
+            if (
+                cell.delta is None
+                or not cell.claim
+                or cell.verdict not in SHAPES
+                or line.table not in residuals[counted]
+            ):
                 continue
             name = f"{line.name} {cell.header}"
             if cell.unit in UNITS:
                 percent = Decimal(cell.delta) * 100 / Decimal(cell.claim) if Decimal(cell.claim) else Decimal(0)
-                found[counted][line.table].append(Residual(name, round(percent, 2), Status(cell.verdict)))
+                residuals[counted][line.table].append(Residual(name, round(percent, 2), Status(cell.verdict)))
             elif cell.unit == "%":
-                found[scored][line.table].append(Residual(name, Decimal(cell.delta), Status(cell.verdict)))
-    return {panel: {name: each for name, each in by.items() if each} for panel, by in found.items()}
+                residuals[scored][line.table].append(Residual(name, Decimal(cell.delta), Status(cell.verdict)))
+    return {panel: {name: values for name, values in by.items() if values} for panel, by in residuals.items()}
 
 
 def _strips(residuals: Residuals, where: str) -> Figure:
@@ -165,7 +170,7 @@ def _strips(residuals: Residuals, where: str) -> Figure:
     grid = figure.add_gridspec(len(shown), 1, height_ratios=lanes)
     height = figure.get_figheight()
     figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height)
-    # room for the words between two panels, in shares of a panel's mean height
+    # room for the text between two panels, relative to a panel's mean height
     figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
     for at, (panel, by) in enumerate(shown.items()):
         axes = figure.add_subplot(grid[at])
@@ -179,31 +184,33 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
     from matplotlib.lines import Line2D
 
     texts: list[tuple[tuple[float, float], str, str]] = []
-    for lane, found in enumerate(by.values()):
+    for lane, residuals in enumerate(by.values()):
         groups: dict[tuple[Decimal, Status], list[str]] = {}
-        for residual in found:
+        for residual in residuals:
             groups.setdefault((residual.value, residual.verdict), []).append(residual.name)
         for (value, verdict), names in sorted(groups.items()):
             shape, colour = SHAPES[verdict]
-            # markers of the same value beside each other: fitted below exact
+            # of equal values, fitted is drawn below exact
             place = (float(value), lane + (0.22 if verdict is Status.FITTED else 0))
             axes.plot(*place, shape, color=colour, ms=7, mew=0, zorder=3)
-            alone = names[0] if verdict in (Status.OFF, Status.FITTED) else ""
-            text = f"{len(names)} {verdict}" if len(names) > 1 else alone
+            single = names[0] if verdict in (Status.OFF, Status.FITTED) else ""
+            text = f"{len(names)} {verdict}" if len(names) > 1 else single
             if text:
                 texts.append((place, text, colour))
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     axes.set_yticks(range(len(by)), list(by))
     axes.set_ylim(len(by) - 0.4, -0.7)
-    widest = max(abs(float(each.value)) for found in by.values() for each in found)
-    axes.set_xlim(-1.25 * (widest or 1), 1.25 * (widest or 1))
+    every = [residual for residuals in by.values() for residual in residuals]
+    widest = max(abs(float(residual.value)) for residual in every) or 1
+    axes.set_xlim(-1.25 * widest, 1.25 * widest)
     axes.set_xlabel(PANELS[panel])
     axes.grid(visible=True, color=GRID)
     axes.set_axisbelow(True)
-    words = [word for word in SHAPES if any(each.verdict is word for found in by.values() for each in found)]
+    present = {residual.verdict for residual in every}
     handles = [
-        Line2D([], [], color=SHAPES[word][1], marker=SHAPES[word][0], lw=0, ms=7, mew=0, label=word.value)
-        for word in words
+        Line2D([], [], color=colour, marker=shape, lw=0, ms=7, mew=0, label=verdict.value)
+        for verdict, (shape, colour) in SHAPES.items()
+        if verdict in present
     ]
     axes.legend(
         handles=handles,
@@ -221,24 +228,24 @@ def _annotate(figure: Figure, axes: Axes, texts: Sequence[tuple[tuple[float, flo
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    made = [
+    labels = [
         axes.text(*place, text, fontsize=8.5, va="bottom", ha="left", color=colour) for place, text, colour in texts
     ]
-    extents = [text.get_window_extent(renderer) for text in made]
+    extents = [text.get_window_extent(renderer) for text in labels]
     points = [tuple(map(float, axes.transData.transform(place))) for place, _, _ in texts]
     area = axes.get_window_extent(renderer)
     zero = float(axes.transData.transform((0, 0))[0])
     boxes = placed(
         points,  # type: ignore[arg-type]
-        [(float(each.width) + 4, float(each.height) + 2) for each in extents],
+        [(float(extent.width) + 4, float(extent.height) + 2) for extent in extents],
         [((zero, area.y0), (zero, area.y1))],
         [_side(area, zero, value) for (value, _), _, _ in texts],
     )
-    for text, box in zip(made, boxes, strict=True):
+    for text, box in zip(labels, boxes, strict=True):
         x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
         text.set_position((float(x), float(y)))
 
 
 def _side(area: Any, zero: float, value: float) -> Box:
-    """The part of a panel, in pixels, where a residual's label may be: its own side of zero."""
+    """The part of a panel, in pixels, where a residual's label may lie: the residual's side of zero."""
     return Box(zero if value > 0 else area.x0, area.y0, zero if value < 0 else area.x1, area.y1)

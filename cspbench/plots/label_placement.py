@@ -1,18 +1,18 @@
-"""Places for the labels of a crowded figure, in pixels: on no other label, on no point, and rarely on a line."""
+"""Places for the labels of a crowded figure, in pixels: clear of labels and points, and if possible of lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import cos, hypot, pi, sin
+from math import cos, dist, hypot, pi, sin
 from typing import NamedTuple
 
 DISTANCES = (9, 15, 24, 36, 50, 66, 84, 104)
 """Pixels from a point to its label, the nearest first."""
 DIRECTIONS = 16
 MARKER = 6
-"""Pixels around a point where no label may be."""
+"""Pixels around a point that labels keep clear of."""
 CLEAR = 4
-"""Pixels by which a label's own point is nearer than any other."""
+"""Pixels by which a label must be nearer to its own point than to any other."""
 
 Point = tuple[float, float]
 
@@ -26,36 +26,36 @@ class Box(NamedTuple):
     top: float
 
     def meets(self, other: Box) -> bool:
-        """Whether both have a place in common."""
+        """Whether the two overlap."""
         return (
             self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
         )
 
-    def crossed(self, one: Point, other: Point) -> bool:
-        """Whether a line passes through it; looked at in steps of at most 3 pixels."""
-        steps = max(1, round(hypot(one[0] - other[0], one[1] - other[1]) / 3))
+    def crossed(self, begin: Point, end: Point) -> bool:
+        """Whether a line passes through the box, sampled in steps of at most 3 pixels."""
+        steps = max(1, round(dist(begin, end) / 3))
         for step in range(steps + 1):
-            x, y = (a + (b - a) * step / steps for a, b in zip(one, other, strict=True))
+            x, y = (a + (b - a) * step / steps for a, b in zip(begin, end, strict=True))
             if self.left <= x <= self.right and self.bottom <= y <= self.top:
                 return True
         return False
 
     def offset(self, point: Point) -> Point:
-        """From a point to its nearest place, right and up."""
+        """The vector from a point to the nearest point of the box."""
         x, y = self.nearest(point)
         return x - point[0], y - point[1]
 
     def nearest(self, point: Point) -> Point:
-        """Its place that is nearest to a point."""
+        """The point of the box that is nearest to a point."""
         return min(max(point[0], self.left), self.right), min(max(point[1], self.bottom), self.top)
 
 
 def _around(point: Point, size: Point) -> Iterable[tuple[float, Box]]:
-    """Places for a label of that (width, height) around a point, with how far it is."""
+    """Boxes for a label of `size` (width, height) around a point, with their distances."""
     width, height = size
     for distance in DISTANCES:
         for step in range(DIRECTIONS):
-            # from the right side on, which reads best
+            # starting at the right, which reads best
             angle = 2 * pi * step / DIRECTIONS
             x = point[0] + distance * cos(angle) + width / 2 * (cos(angle) - 1)
             y = point[1] + distance * sin(angle) + height / 2 * (sin(angle) - 1)
@@ -63,9 +63,9 @@ def _around(point: Point, size: Point) -> Iterable[tuple[float, Box]]:
 
 
 def ambiguous(box: Box, at: int, points: Sequence[Point]) -> bool:
-    """Whether a label can be read as that of another point: one that is about as near as its own."""
-    own = hypot(*box.offset(points[at]))
-    return any(hypot(*box.offset(point)) < own + CLEAR for index, point in enumerate(points) if index != at)
+    """Whether another point is about as near to the label as its own."""
+    distance = hypot(*box.offset(points[at]))
+    return any(hypot(*box.offset(point)) < distance + CLEAR for index, point in enumerate(points) if index != at)
 
 
 def placed(
@@ -75,21 +75,21 @@ def placed(
     frames: Sequence[Box],
     others: Sequence[Point] = (),
 ) -> list[Box]:
-    """A place for the label of each point, within its frame; `others` are points without a label.
+    """A box for the label of each point, within its frame; `others` are points without labels.
 
-    The labels with the nearest neighbours choose first. Lines from a label to its point avoid other labels, too.
+    The most crowded labels choose first. Lines from labels to their points avoid labels, too.
     """
     markers = [Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in [*points, *others]]
-    crowd = [sorted(hypot(x - other[0], y - other[1]) for other in points)[1:4] for x, y in points]
+    crowd = [sorted(dist(point, neighbour) for neighbour in points)[1:4] for point in points]
     boxes: dict[int, Box] = {}
     for at in sorted(range(len(points)), key=lambda index: (sum(crowd[index]), index)):
         best: tuple[float, Box] | None = None
         frame = frames[at]
         for distance, box in _around(points[at], sizes[at]):
             if best is not None and best[0] <= distance:
-                break  # nothing further away can be better
+                break  # no place farther away can be better
             near = box.nearest(points[at])
-            faults = 1000 * any(box.meets(other) for other in boxes.values())
+            faults = 1000 * any(box.meets(label) for label in boxes.values())
             faults += 1000 * any(box.meets(marker) for marker in markers)
             faults += 1000 * (box.left < frame.left or box.right > frame.right)
             faults += 1000 * (box.bottom < frame.bottom or box.top > frame.top)

@@ -1,4 +1,4 @@
-"""A network drawn as a graph: layers from top to bottom, and every connection that skips a layer as an arc."""
+"""A network drawn as a graph: layers from top to bottom, connections that skip layers as arcs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS = ("svg", "png", "pdf")
 PITCH = 0.3
 """Inches from one layer to the next."""
 LARGEST = 2000
-"""Layers; more would make an image nobody can open."""
+"""Layers; a larger image could hardly be opened."""
 
 _COLOURS: tuple[tuple[tuple[type[Layer], ...], str, str], ...] = (
     ((Convolution, Connected), "#dbe9f6", "convolution"),
@@ -40,9 +40,9 @@ _OTHER = "#eeeeee"
 
 
 def arcs(network: Network) -> list[tuple[int, int, int]]:
-    """Connections other than from the layer before: (source, target, lane), crossing as few others as possible.
+    """The connections that skip layers, as (source, target, lane).
 
-    A lane is free for an arc when no other arc on it overlaps; short arcs take the inner lanes.
+    Arcs on one lane do not overlap; short arcs take the inner lanes, so that few cross.
     """
     skips = [
         (source, index) for index, layer in enumerate(network.layers) for source in layer.sources if source != index - 1
@@ -64,8 +64,9 @@ def _colour(layer: Layer) -> str:
 
 
 def draw(network: Network, path: Path) -> None:
-    """Write the drawing; the suffix says the format (svg, png, pdf). Needs matplotlib."""
-    if path.suffix[1:].lower() not in FORMATS:
+    """Write the drawing in the format of the suffix (svg, png, pdf). Needs matplotlib."""
+    form = path.suffix[1:].lower()
+    if form not in FORMATS:
         raise UsageError(
             "usage.unknown-suffix",
             "unknown kind of drawing",
@@ -100,9 +101,9 @@ def draw(network: Network, path: Path) -> None:
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         _paint(axes, network, placed)
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:].lower(), {})
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
         with replacing(path, named=True) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=100, metadata=metadata)
+            figure.savefig(temporary, format=form, dpi=100, metadata=metadata)
 
 
 def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -> None:
@@ -131,7 +132,7 @@ def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -
             )
     for source, target, lane in placed:
         x = right + 0.25 + 0.22 * lane
-        # an arc leaves below the middle of a box and arrives above it, so that arcs end to end stay apart
+        # arcs leave a box below its middle and arrive above it, so that consecutive ones stay apart
         start, end = -source - 0.17, -target + 0.17
         axes.plot([right, x, x], [start, start, end], color="#888888", lw=0.8, solid_joinstyle="round")
         axes.add_patch(

@@ -1,4 +1,4 @@
-"""A results directory's report: written there in every form, with its plots."""
+"""Writing a results directory's report in every format, with its plots."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cspbench.report.select import select
 
 
 def drawn(rows: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot] | None:
-    """The report's plots; None where matplotlib is not installed."""
+    """The report's plots; None without matplotlib."""
     return None if find_spec("matplotlib") is None else plots(rows, tables)
 
 
 def write_all(
     results: Path, rows: Sequence[ReportRow], tables: Sequence[Table], figures: Sequence[Plot] = ()
 ) -> list[Path]:
-    """Write the report in every form, and its figures as PNG; the files written."""
+    """Write the report in every format, and its figures as PNG; returns the paths."""
     written = []
     shown = select(rows, tables)
     for suffix, form in SUFFIXES.items():

@@ -1,4 +1,4 @@
-"""Images of a data set drawn with what was detected and what is there; and what AP is made of, plotted."""
+"""Images of a data set with detections and ground truth drawn on them, and plots of what AP is made of."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 def chosen(source: CocoSource, which: str) -> list[int]:
-    """The places of the images that "8" (evenly spread), "all", "image:ID" or "class:NAME" means."""
+    """The indices of the images that "8" (evenly spread), "all", "image:ID" or "class:NAME" selects."""
     kind, _, name = which.partition(":")
     truth = source.ground_truth
-    found: list[int] = []
+    places: list[int] = []
     if which == "all":
-        found = list(range(len(source)))
+        places = list(range(len(source)))
     elif which.isdecimal() and int(which[:9]) > 0:
         count = min(int(which[:9]), len(source))
-        found = [place * len(source) // count for place in range(count)]
+        places = [place * len(source) // count for place in range(count)]
     elif kind == "image":
-        found = [place for place, image in enumerate(source.images) if str(image.id) == name]
+        places = [place for place, image in enumerate(source.images) if str(image.id) == name]
     elif kind == "class" and truth is not None:
-        numbers = [number for number, known in truth.categories.items() if known == name]
-        there = set(truth.images[np.isin(truth.category_ids, numbers)].tolist())
-        found = [place for place, image in enumerate(source.images) if image.id in there]
-    if not found:
+        numbers = [number for number, category in truth.categories.items() if category == name]
+        images = set(truth.images[np.isin(truth.category_ids, numbers)].tolist())
+        places = [place for place, image in enumerate(source.images) if image.id in images]
+    if not places:
         raise UsageError(
             "usage.draw",
             "--draw names no image",
@@ -45,13 +45,13 @@ def chosen(source: CocoSource, which: str) -> list[int]:
             found=repr(which),
             remedy="Try --draw 8",
         )
-    return found
+    return places
 
 
 def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path) -> list[Path]:
-    """Draw images as PNG files named after them; returns the files. See `chosen` for `which`.
+    """Draw images as PNG files named after them; returns the paths. See `chosen` for `which`.
 
-    Images of one name, which lie in different folders or differ in their suffixes, have their ids in it as well.
+    Images whose names differ only in folder or suffix have their ids in the name.
     """
     truth = source.ground_truth
     names = truth.categories if truth is not None else COCO_CATEGORIES
@@ -59,19 +59,20 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     files: dict[Path, None] = {}
     for place in chosen(source, which):
         sample = source.sample(place)
-        mine = np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
-        found = [
+        boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
                 names[int(detections.category_ids[at])],
                 float(detections.scores[at]),
             )
-            for at in mine
+            for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
         ]
-        there = []
+        objects: list[Box] = []
         if truth is not None:
-            objects = np.flatnonzero(truth.images == sample.image_id)
-            there = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in objects]
+            objects = [
+                Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])])
+                for at in np.flatnonzero(truth.images == sample.image_id)
+            ]
         stem = Path(sample.key).stem
         path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
         while path in files:
@@ -80,14 +81,14 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
             pixels = decode(sample.data, sample.key)
         except BadImageError:
             continue  # the evaluation names it
-        draw(pixels, found, there, path)
+        draw(pixels, boxes, objects, path)
         files[path] = None
     return list(files)
 
 
 def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
-    """Plot precision over recall, AP by size and, of several thresholds, AP over them; returns the files."""
-    curves = {f"NMS {each.nms:g}": each.measured for each in at if each.measured}
+    """Plot precision over recall, AP by size and, for several NMS thresholds, AP over them; returns the paths."""
+    curves = {f"NMS {threshold.nms:g}": threshold.measured for threshold in at if threshold.measured}
     if not curves:
         return []
     written = [folder / "precision-recall.png", folder / "ap-by-size.png"]
@@ -95,7 +96,9 @@ def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
     figures.sizes(curves, written[1])
     if len(curves) > 1:
         lines = {
-            label: {each.nms: float(each.measured.percent()[name] or 0) for each in at if each.measured}
+            label: {
+                threshold.nms: float(threshold.measured.percent()[name] or 0) for threshold in at if threshold.measured
+            }
             for name, label in (("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"))
         }
         written.append(folder / "ap-over-nms.png")

@@ -1,4 +1,4 @@
-"""Figures of a report: their colours, and their bytes as PNG or as SVG inside a page, the same every time."""
+"""The style of a report's figures, and their reproducible bytes as PNG or as SVG inside a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INK, PAPER, GRID = "#1f2a37", "#fffffe", "#e3e6ea"
 CSP, OTHER = "#c0392b", "#34495e"
 DASHES = (0, (4, 2))
-"""The line of what was measured."""
+"""The line style of measurements."""
 EXACT, CLOSE, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
 
 VARIABLES: Mapping[str, str] = {
@@ -31,7 +31,7 @@ VARIABLES: Mapping[str, str] = {
     OFF: "off",
     FITTED: "fitted",
 }
-"""The page's name for each colour, which has another value on dark ground."""
+"""The page's CSS variable for each colour; a dark page gives it another value."""
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -50,7 +50,7 @@ _SETTINGS = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Within it figures are made and saved in the report's style. Needs matplotlib."""
+    """A context in which figures are drawn and saved in the report's style. Needs matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -72,7 +72,7 @@ def png(figure: Figure) -> bytes:
 def svg(figure: Figure, name: str, description: str) -> Svg:
     """The figure as an element of a page; its ids and classes begin with its name.
 
-    Its styles become rules, since a page that forbids inline styles would lose them, and its colours variables.
+    Inline styles, which the page forbids, become rules, and colours become variables.
     """
     buffer = io.StringIO()
     with styled():
@@ -98,7 +98,5 @@ def svg(figure: Figure, name: str, description: str) -> Svg:
 
 def _themed(style: str) -> str:
     style = re.sub(r"'DejaVu Sans'.*?sans-serif", "system-ui, sans-serif", style)
-    # a colour that the page has no name for is the same on dark ground
-    return re.sub(
-        r"#[0-9a-f]{6}\b", lambda found: f"var(--{VARIABLES[found[0]]})" if found[0] in VARIABLES else found[0], style
-    )
+    # other colours are the same on a dark page
+    return re.sub("|".join(VARIABLES), lambda match: f"var(--{VARIABLES[match[0]]})", style)

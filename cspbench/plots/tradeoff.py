@@ -1,7 +1,4 @@
-"""Accuracy over operations or parameters: every CSP model joined to the model it was made from, claimed and measured.
-
-The tables alone give the claims. The same tables and lines give the same bytes.
-"""
+"""Accuracy over operations or parameters, claimed and measured: every CSP model joined to its base model."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Cost(NamedTuple):
-    """What accuracy is drawn over."""
+    """The x-axis of the figure."""
 
     metric: str
     title: str
@@ -48,23 +45,23 @@ PARAMETERS = Cost(
 
 @dataclass(frozen=True)
 class Model:
-    """A row as (cost, top-1 in percent); `base` is the place of the row it is compared with, None for a base itself.
+    """A row as (cost, top-1 in percent); `base` is the index of the row it is compared with, None for a base.
 
-    How operations and parameters were counted differs from row to row.
+    Different rows count operations and parameters differently.
     """
 
     label: str
     claim: Point | None
     measured: Point | None
     interval: Point | None
-    """95 %, of the measured accuracy."""
+    """95 % confidence interval of the measured accuracy."""
     base: int | None
     cost: Point | None = None
-    """The measured cost at the published accuracy, where that was not measured."""
+    """The measured cost and the published accuracy, where only the cost was measured."""
 
     @property
     def place(self) -> Point:
-        """Where its label belongs."""
+        """The point that is labelled."""
         place = self.claim or self.measured or self.cost
         assert place is not None
         return place
@@ -72,26 +69,26 @@ class Model:
 
 def models(table: Table, lines: Iterable[ReportRow], cost: Cost = OPERATIONS) -> list[Model]:
     """The rows of a table that have both numbers, published or measured, in its order."""
-    found = {line.row: line for line in lines if line.table == table.name}
+    by_row = {line.row: line for line in lines if line.table == table.name}
     rows = []
     for row in table.rows:
         claims = [row.cells[name].value for name in (cost.metric, "top1")]
         claim = (float(claims[0]), float(claims[1])) if claims[0] is not None and claims[1] is not None else None
-        line = found.get(row.id)
+        line = by_row.get(row.id)
         measured, interval = _measured(line, cost)
         x = _comparable(line.cells.get(cost.metric)) if line else None
-        alone = (x, float(claims[1])) if measured is None and x is not None and claims[1] is not None else None
-        if claim or measured or alone:
-            rows.append((row, claim, measured, interval, alone))
+        at_claim = (x, float(claims[1])) if measured is None and x is not None and claims[1] is not None else None
+        if claim or measured or at_claim:
+            rows.append((row, claim, measured, interval, at_claim))
     places = {row.id: at for at, (row, *_) in enumerate(rows)}
     return [
-        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None, alone)
-        for row, claim, measured, interval, alone in rows
+        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None, at_claim)
+        for row, claim, measured, interval, at_claim in rows
     ]
 
 
 def _measured(line: ReportRow | None, cost: Cost) -> tuple[Point | None, Point | None]:
-    """Where a row was measured, and the interval of its accuracy."""
+    """A row's measured point, and the interval of its accuracy."""
     pair = [line.cells.get(name) for name in (cost.metric, "top1")] if line else [None, None]
     x, y = map(_comparable, pair)
     if x is None or y is None:
@@ -107,12 +104,12 @@ def _comparable(cell: ReportCell | None) -> float | None:
 
 
 def figure(tables: Iterable[Table], lines: Sequence[ReportRow], cost: Cost = OPERATIONS) -> Figure:
-    """A panel a table that belongs into it, the one of the smallest models first; to be called when `styled`."""
+    """A panel for each trade-off table, the one with the smallest models first; call it within `styled`."""
     from matplotlib.figure import Figure
 
-    given = {table.title: models(table, lines, cost) for table in tables if table.figure == "tradeoff"}
-    shown = {title: rows for title, rows in given.items() if rows}
-    shown = dict(sorted(shown.items(), key=lambda panel: min(row.place[0] for row in panel[1])))
+    panels = {table.title: models(table, lines, cost) for table in tables if table.figure == "tradeoff"}
+    drawable = [(title, rows) for title, rows in panels.items() if rows]
+    shown = dict(sorted(drawable, key=lambda panel: min(row.place[0] for row in panel[1])))
     drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
     drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
     how = words([row for rows in shown.values() for row in rows], cost)
@@ -123,7 +120,7 @@ def figure(tables: Iterable[Table], lines: Sequence[ReportRow], cost: Cost = OPE
 
 
 def words(rows: Iterable[Model], cost: Cost) -> str:
-    """What is drawn of these rows: their claims alone, or measurements too."""
+    """Whether the rows show claims alone, or measurements too, for titles."""
     rows = list(rows)
     if any(row.measured for row in rows):
         return "published and measured"
@@ -163,14 +160,14 @@ def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: C
 
 
 def _ends(row: Model) -> list[Point]:
-    """Where the interval of a measured accuracy ends."""
+    """The end points of the interval of a measured accuracy."""
     return [(row.measured[0], end) for end in row.interval] if row.measured and row.interval else []
 
 
 def _mark(axes: Axes, row: Model, base: Model | None) -> None:
-    """The claim as a ring and the measurement as a dot in it, each joined to the base's.
+    """Draw the claim as a ring and the measurement as a dot, each joined to the base's.
 
-    Where only the cost was measured, that is a small diamond, joined to the claim.
+    A measured cost without accuracy is a small diamond, joined to the claim.
     """
     colour = OTHER if base is None else CSP
     if base and row.claim and base.claim:
@@ -248,7 +245,7 @@ def _label(drawn: Figure, axes: Axes, rows: Sequence[Model]) -> None:
 
 
 def _along(ends: Sequence[Point]) -> list[Point]:
-    """Places on an upright bar, so near to each other that no label fits between."""
+    """Points on a vertical bar, so close together that no label fits between them."""
     if not ends:
         return []
     (x, low), (_, high) = ends

@@ -16,4 +16,4 @@ def against(baseline: str | Path, results: Path) -> Changes:
 
 def told(found: Changes) -> list[tuple[str, str, str]]:
     """Row, metric and kind of each change."""
-    return [(pair.row, pair.metric, str(pair.kind)) for pair in found.told]
+    return [(pair.row, pair.metric, str(pair.kind)) for pair in found.changed]

@@ -56,7 +56,7 @@ def test_a_results_folder(tmp_path: Path, results: Path) -> None:
 
 def test_a_count_that_the_table_has_no_column_for_is_compared_too(tmp_path: Path, results: Path) -> None:
     old = counts.write(tmp_path / "old", *counts.with_cell("bflops", row=1, count=1))
-    (pair,) = against(old, results).told
+    (pair,) = against(old, results).changed
     assert (pair.row, pair.header, pair.kind) == ("cspresnext50-panet-spp-sam-512", "BFLOPs", "changed")
     gone = counts.write(tmp_path / "gone", *counts.with_cell("bflops", row=1, count=None))
     assert told(against(results, gone)) == [("cspresnext50-panet-spp-sam-512", "bflops", "vanished")]
@@ -90,9 +90,9 @@ def test_what_was_recorded_counts_and_not_what_the_tables_say_now(tmp_path: Path
         ("darknet-54", "params", "vanished"),
         ("darknet-54", "bflops", "vanished"),
     ]
-    assert found.told[0].why == "the claim 41.99M became 41.57M"
-    assert found.told[1].why == "the row is gone"
-    assert (found.told[1].name, found.told[1].header) == ("DarkNet-54 256×256", "#Parameter")
+    assert found.changed[0].why == "the claim 41.99M became 41.57M"
+    assert found.changed[1].why == "the row is gone"
+    assert (found.changed[1].name, found.changed[1].header) == ("DarkNet-54 256×256", "#Parameter")
 
 
 def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> None:
@@ -100,7 +100,7 @@ def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> 
     old = counts.write(tmp_path / "old", structs.replace(first, network="1" * 64), second)
     found = against(old, results)
     assert told(found) == [("darknet-53", "params", "changed"), ("darknet-53", "bflops", "changed")]
-    assert found.told[0].why == "the network is another, though with the same count"
+    assert found.changed[0].why == "the network is another, though with the same count"
 
 
 def test_a_network_that_changed_without_a_new_count_does_not_pass(tmp_path: Path, results: Path) -> None:
@@ -113,10 +113,10 @@ def test_a_network_that_changed_without_a_new_count_does_not_pass(tmp_path: Path
         ("darknet-53", "params", "worse"),
         ("darknet-53", "bflops", "worse"),
     ]
-    assert all("the network has changed since it was counted" in pair.why for pair in found.told)
+    assert all("the network has changed since it was counted" in pair.why for pair in found.changed)
     assert found.exit_code == 1
     # not even where the baseline's count is as old, or there is none
-    assert {pair.kind for pair in against(now, now).told} == {"changed", "worse"}
+    assert {pair.kind for pair in against(now, now).changed} == {"changed", "worse"}
     assert ("darknet-53", "params", "changed") in told(against(counts.write(tmp_path / "none", lines[1]), now))
 
 
@@ -168,7 +168,7 @@ def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_pat
     found = compared(load(str(results), results), now, parse(DEFAULT))
     why = "run run is of a part of the data only, which is not compared"
     tables = ("imagenet-big", "imagenet-tricks-cspdarknet-53")
-    assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+    assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         (table, metric, "partial", why) for table in tables for metric in ("top1", "top5")
     ]
     assert found.exit_code == 4
@@ -183,7 +183,7 @@ def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checko
     commit(checkout, "topic")
     found = load("git:main", checkout / "results")
     assert found.name == f"main, branched off at commit {start[:12]}"
-    ((pair,), (now,)) = [against(f"git:{ref}", checkout / "results").told for ref in ("main", start)]
+    ((pair,), (now,)) = [against(f"git:{ref}", checkout / "results").changed for ref in ("main", start)]
     assert (pair.before and pair.before.exact, pair.after and pair.after.exact) == ("41573216", "2")
     assert now == pair
     assert load("git:HEAD", checkout / "results").name == f"HEAD, commit {git(checkout, 'rev-parse', 'HEAD')[:12]}"

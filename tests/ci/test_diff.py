@@ -152,7 +152,7 @@ def test_a_row_without_anything_measured_does_not_go_silently() -> None:
         ([line()], [], "vanished", 1),
     ):
         found = changes(before, after)
-        assert [(pair.header, pair.kind) for pair in found.told] == [("(row)", kind)]
+        assert [(pair.header, pair.kind) for pair in found.changed] == [("(row)", kind)]
         assert found.exit_code == code
 
 
@@ -160,7 +160,7 @@ def test_a_failing_cell_outweighs_a_partial_one_and_comes_first() -> None:
     before = [line(TOP1, PARAMS), line(NOTHING, row="other", table="imagenet-small")]
     after = [line(PARTIAL, OFF), line(TOP1, row="other", table="imagenet-small")]
     found = changes(before, after)
-    assert [pair.kind for pair in found.told] == ["changed", "partial", "new"]
+    assert [pair.kind for pair in found.changed] == ["changed", "partial", "new"]
     assert found.exit_code == 1
 
 

@@ -63,7 +63,7 @@ def test_a_claim_that_was_edited_fails(
 ) -> None:
     committed_with(tables / f"{name}.csv", now, then)
     found = against("git:HEAD", tables.parent / "results")
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         (row, metric, "claim changed", why)
     ]
     assert found.exit_code == 1
@@ -82,12 +82,12 @@ def test_a_claim_or_row_that_went_fails(tables: Path) -> None:
     gone = now.replace("yolov3-tiny-416", "yolov2-tiny-416")
     committed_with(tables / "coco-cpu.csv", now, now.replace("54,-", "54,15.0") + gone)
     found = against("git:HEAD", tables.parent / "results")
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         ("yolov3-tiny-416", "ap", "worse", "the claim 15.0 is gone"),
         ("yolov2-tiny-416", "fps", "vanished", "the row is gone"),
         ("yolov2-tiny-416", "ap50", "vanished", "the row is gone"),
     ]
-    assert (found.told[1].name, found.told[1].header) == ("YOLOv3-tiny 416×416", "9900K fps")
+    assert (found.changed[1].name, found.changed[1].header) == ("YOLOv3-tiny 416×416", "9900K fps")
 
 
 def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
@@ -174,10 +174,10 @@ def cell(printed: str, **more: Any) -> ReportCell:
 
 def test_only_the_claims_of_a_report_count(reported: Any) -> None:
     found = reported("cspdarknet-53", top1=cell("70.1"))
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.told] == [
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         ("cspdarknet-53", "top1", "claim changed", "the claim 70.1 became 77.2 (=)")
     ]
-    assert found.told[0].before.exact is None
+    assert found.changed[0].before.exact is None
     assert told(reported("cspdarknet-53", top1=cell("77.2 (=)"))) == []
 
 

@@ -128,5 +128,5 @@ def test_any_text_stays_in_its_cell(label: str, printed: str) -> None:
 
 
 def test_a_share_is_shown_with_four_decimals() -> None:
-    told = texts(changes([line(top1("77.2"))], [line(top1("98.33333333333333333333333333"))]).told[0])
+    told = texts(changes([line(top1("77.2"))], [line(top1("98.33333333333333333333333333"))]).changed[0])
     assert told[6:8] == ["98.3 (98.3333)", "+21.1333"]
