@@ -1,4 +1,4 @@
-"""Detectors on COCO: candidates of a model on a data set, AP at any NMS threshold, kept in a run directory."""
+"""Detectors on COCO: a model's candidates on a data set, AP at any NMS threshold, stored in a run directory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cspbench.errors import UsageError, brief
 from cspbench.evaluation import server
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import coco_part_of
-from cspbench.evaluation.runner import run_or_resume
+from cspbench.evaluation.runner import run_or_resume, store_metrics
 from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, earlier, recipe_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
-from cspbench.results import runs, sessions
+from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import (
     CocoIdentity,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DetectionResult:
-    """A scored run of a detector: the numbers asked for now, and what they were computed from."""
+    """A scored run of a detector."""
 
     run: RunDirectory
     metrics: DetectionMetrics
@@ -54,11 +54,11 @@ class DetectionResult:
 
     @property
     def stored(self) -> StoredEvaluation:
-        """As reports read it."""
-        return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
+        """The run as reports read it."""
+        return self.run.stored(self.metrics)
 
     def frame(self) -> DataFrame:
-        """One line for each number, with its interval, claim and verdict."""
+        """One line per number, with its interval, claim and verdict."""
         from cspbench.evaluation.frames import of_evaluation
 
         return of_evaluation(self.stored)
@@ -85,21 +85,21 @@ def evaluate_coco(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> DetectionResult | None:
-    """Evaluate a detector as Darknet did, and keep the run below `store`; one forward pass serves every threshold.
+    """Evaluate a detector as Darknet did, and store the run in `store`; one forward pass serves every threshold.
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in a process of torchrun that only helped.
+    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
     """
-    own = detection_preset(preset) if isinstance(preset, str) else preset
-    own = own.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
+    preset = detection_preset(preset) if isinstance(preset, str) else preset
+    preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
-    thresholds = (own.nms,) if nms is None else checked_thresholds([nms] if isinstance(nms, int | float) else nms)
-    options = ScoringOptions(thresholds, own.nms_kind, engine, bootstrap, per_class)
+    thresholds = (preset.nms,) if nms is None else checked_thresholds([nms] if isinstance(nms, int | float) else nms)
+    options = ScoringOptions(thresholds, preset.nms_kind, engine, bootstrap, per_class)
     subject = subject_of(model, weights, size)
     part = coco_part_of(source, limit, seed)
     place = None if isinstance(data, CocoSource) else str(data_path(data).resolve())
-    return evaluate(subject, part, own, options, Path(store), execution or Execution(), listener, place, split)
+    return evaluate(subject, part, preset, options, Path(store), execution or Execution(), listener, place, split)
 
 
 def evaluate(
@@ -113,7 +113,7 @@ def evaluate(
     place: str | None = None,
     split: str | None = None,
 ) -> DetectionResult | None:
-    """The same for a subject and a source that are ready. A quoted detector heeds its own protocol alone."""
+    """`evaluate_coco` for an open subject and source. A quoted detector uses only its own protocol."""
     from cspbench.detection import predict
     from cspbench.detection.detector import detector_of
 
@@ -154,7 +154,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         network=subject.network_digest,
         weights=subject.weights_digest,
         data=msgspec.convert(source.as_json(), Data),
-        preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # as it is read again
+        preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # tuples as lists
         size=subject.size,
         precision=precision,
         quoted=subject.recipe is not None,
@@ -170,20 +170,17 @@ def score_detector(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> DetectionResult:
-    """AP of a complete run at every threshold asked for, from its candidates; kept in its metrics where possible.
+    """AP of a complete run at the requested thresholds, from its candidates; stored in its metrics where possible.
 
-    On a test split that is what the server has said of them, if it has; without an answer the zip for the server is
-    written.
+    On a test split the numbers are the server's; without its answer the zip for the server is written.
     """
     execution = execution or Execution()
     collected, at = detect(run, source, options, listener)
     _warn(run, source, collected, listener)
     split = run.identity.data.split or ""
     answers = server.answers(run) if split.startswith("test") else {}
-    thresholds = [_threshold(run, each, options, answers, listener) for each in at]
-    submissions = None
-    if source.ground_truth is None:
-        submissions = server.submit(run, options.nms_kind, at, listener)
+    thresholds = [_threshold(run, entry, options, answers, listener) for entry in at]
+    submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
     metrics = DetectionMetrics(
@@ -194,27 +191,20 @@ def score_detector(
         pixels=collected.images_digest,
         submissions=submissions,
     )
-    keep(run, metrics, execution, listener)
+    store_metrics(run, metrics, execution, listener)
     return DetectionResult(run, metrics, source, tuple(at))
-
-
-def keep(run: RunDirectory, metrics: DetectionMetrics, execution: Execution, listener: Listener) -> None:
-    """Write a run's metrics where that is possible."""
-    numbers = [f"{each.nms:g} {each.kind}" for each in metrics.thresholds]
-    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
-        listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
 
 
 def detect(
     run: RunDirectory, source: CocoSource, options: ScoringOptions, listener: Listener = SILENT
 ) -> tuple[Collected, list[AtThreshold]]:
-    """A run's detections and their AP at every threshold asked for."""
+    """A run's detections and their AP at the requested thresholds."""
     from cspbench.inference.memory import keep_freed_memory
 
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
-    keep_freed_memory()  # large arrays come and go in the suppression, too
-    # what suppression asks of the last box layer; its anchors are not among it
+    keep_freed_memory()  # NMS allocates and frees large arrays
+    # NMS reads only these fields of the last box layer, not its anchors
     last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
     recipe = recipe_of(run)
     with listener.progress("suppressing", run.samples) as reach:
@@ -236,8 +226,8 @@ def _threshold(
     if at.measured is None and answer is not None:
         return server.threshold(answer, options.nms_kind)
     intervals, per_class = None, None
-    wanted = run.record.identity.data.seed is not None if options.bootstrap is None else options.bootstrap
-    if wanted and at.measured is not None and at.measured.matches is not None:
+    bootstrap = run.record.identity.data.seed is not None if options.bootstrap is None else options.bootstrap
+    if bootstrap and at.measured is not None and at.measured.matches is not None:
         intervals = intervals_of(at, listener)
     if options.per_class and at.measured is not None:
         per_class = at.measured.per_class()
@@ -255,14 +245,14 @@ def _threshold(
 
 
 def intervals_of(at: AtThreshold, listener: Listener) -> dict[str, tuple[float, float] | None]:
-    """The bootstrap's intervals of one threshold's AP, in percent."""
+    """Bootstrap intervals of AP at one threshold, in percent."""
     assert at.measured is not None
     with listener.progress("bootstrap", resampling.DRAWS) as reach:
         return dict(resampling.intervals(at.measured, step=lambda done: reach(done, "")))
 
 
 def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
-    """Say, once each, what is odd about the images, their ids and the classes."""
+    """Warn about sizes, image ids and categories that differ from what the evaluation assumes."""
     from cspbench.detection.detections import image_id
 
     if collected.resized:
@@ -273,20 +263,19 @@ def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener:
     settings = run.record.settings
     assert settings is not None
     rule = settings.fields.get("image_id")
-    other = 0 if rule is None else sum(image_id(each.file_name, rule) != each.id for each in source.images)
-    if other:
+    differing = 0 if rule is None else sum(image_id(image.file_name, rule) != image.id for image in source.images)
+    if differing:
         listener.note(
-            f"warning: Darknet would read other ids out of the names of {other} of {len(source)} images "
-            f"(image_id {rule}) than the annotations give them; those are used"
+            f"warning: Darknet would read other ids from the names of {differing} of {len(source)} images "
+            f"(image_id {rule}) than the annotations have; those of the annotations are used"
         )
     names = list(source.annotations.categories.values())
     if len(names) == len(COCO_CATEGORIES) and names != list(COCO_CATEGORIES.values()):
-        odd = [
-            f"{one!r} for {other!r}" for one, other in zip(names, COCO_CATEGORIES.values(), strict=True) if one != other
-        ]
+        pairs = zip(names, COCO_CATEGORIES.values(), strict=True)
+        renamed = [f"{name!r} for {standard!r}" for name, standard in pairs if name != standard]
         listener.note(
-            f"warning: {len(odd)} of the 80 categories have different names from COCO's, in the order of their ids: "
-            f"{brief(odd[0], 100)}; a network for COCO takes them for COCO's"
+            f"warning: {len(renamed)} of the 80 categories have different names from COCO's, in the order of their "
+            f"ids: {brief(renamed[0], 100)}; a network for COCO takes them for COCO's"
         )
 
 
@@ -297,14 +286,14 @@ def score_run(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> DetectionResult:
-    """Score a detector's run again, at every threshold that it was scored at before unless `options` say otherwise."""
+    """Score a detector's run again; at the thresholds of its earlier scores by default."""
     return score_detector(run, data_of(run, data), options or earlier(run), execution, listener)
 
 
 def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
-    """The data set of a detector's run, where it was or at `place`. Raises `UsageError` where it is another one."""
-    data, where = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
-    if where is None:
+    """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
+    data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
+    if path is None:
         raise UsageError(
             "usage.run-without-data",
             "the run does not say where its data is",
@@ -312,17 +301,17 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
             expected="--data COCO",
             remedy="Name the data set with --data",
         )
-    source = open_coco(where, data.split)
+    source = open_coco(path, data.split)
     if data.limit is not None:
         source = coco_part_of(source, str(data.limit), data.seed or 0)
-    own = msgspec.convert(source.as_json(), Data)
-    if own != data:
+    actual = msgspec.convert(source.as_json(), Data)
+    if actual != data:
         raise UsageError(
             "usage.other-data",
             "the data set is not the one of the run",
-            where=str(where),
+            where=str(path),
             expected=f"{data.images} images, sha256 {str(data.sha256)[:12]}...",
-            found=f"{own.images} images, sha256 {str(own.sha256)[:12]}...",
+            found=f"{actual.images} images, sha256 {str(actual.sha256)[:12]}...",
             remedy="Name the right one with --data",
         )
     return source

@@ -1,10 +1,9 @@
-"""Two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
+"""Compares two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from cspbench.detection.ap.bootstrap import Difference
 from cspbench.errors import UsageError
 from cspbench.evaluation.coco import data_of, detect
 from cspbench.evaluation.execution import SILENT, Listener
+from cspbench.evaluation.frames import as_float
 from cspbench.evaluation.scoring import of_preset
 from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
@@ -31,9 +31,9 @@ Runs = tuple[RunDirectory, RunDirectory]
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """Top-1 and top-5 of each run, and what their top-1 predictions share.
+    """Top-1 and top-5 of each run, and the agreement of their top-1 predictions.
 
-    `right` says which run is right about an image that only one of them is right about.
+    `right` names the run, A or B, that is right where only one is, by image key.
     """
 
     runs: Runs
@@ -55,26 +55,22 @@ class DetectorComparison:
     differences: Mapping[str, Difference | None]
 
     def frame(self) -> DataFrame:
-        """One line for each metric: each run's AP in percent, the difference, its 95 % interval and p."""
+        """One line per metric: AP of both runs in percent, the difference, its 95 % interval and p."""
         from pandas import DataFrame
 
         first, second = (measured.percent() for measured in self.measured)
         return DataFrame(
             {
                 "metric": name,
-                "first": _float(first[name]),
-                "second": _float(second[name]),
-                "delta": each.delta if each else None,
-                "low": each.interval[0] if each else None,
-                "high": each.interval[1] if each else None,
-                "p": each.p if each else None,
+                "first": as_float(first[name]),
+                "second": as_float(second[name]),
+                "delta": difference.delta if difference else None,
+                "low": difference.interval[0] if difference else None,
+                "high": difference.interval[1] if difference else None,
+                "p": difference.p if difference else None,
             }
-            for name, each in self.differences.items()
+            for name, difference in self.differences.items()
         )
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def compare(
@@ -101,11 +97,9 @@ def compare(
             found=tasks[1],
             remedy="Compare two classifiers or two detectors",
         )
-    return (
-        _classifiers(both)
-        if kinds[0]
-        else _detectors(both, None if nms is None else str(nms), None if data is None else data_path(data), listener)
-    )
+    if kinds[0]:
+        return _classifiers(both)
+    return _detectors(both, None if nms is None else str(nms), None if data is None else data_path(data), listener)
 
 
 def _classifiers(both: Runs) -> ClassifierComparison:
@@ -125,23 +119,23 @@ def _classifiers(both: Runs) -> ClassifierComparison:
     shared = accuracy.compare(scored[0].hits, scored[1].hits, scored[0].keys)
     hits = dict(zip(scored[0].keys, scored[0].hits.tolist(), strict=True))
     right = {key: "A" if hits[key] else "B" for key in shared.flipped}
-    tops = [(each.top1, each.top5) for each in scored]
-    return ClassifierComparison(both, _labels(both), (tops[0][0], tops[1][0]), (tops[0][1], tops[1][1]), shared, right)
+    top1, top5 = (scored[0].top1, scored[1].top1), (scored[0].top5, scored[1].top5)
+    return ClassifierComparison(both, _labels(both), top1, top5, shared, right)
 
 
 def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listener) -> DetectorComparison:
     measured, thresholds = [], []
     for run in both:
-        ((each,),) = (detect(run, data_of(run, data), of_preset(run, nms), listener)[1],)
-        if each.measured is None:
+        _, (at,) = detect(run, data_of(run, data), of_preset(run, nms), listener)
+        if at.measured is None:
             raise UsageError(
                 "usage.no-ground-truth",
                 "there is no ground truth",
                 where=str(run.path),
                 remedy="Compare runs on a set with annotations",
             )
-        measured.append(each.measured)
-        thresholds.append(each.nms)
+        measured.append(at.measured)
+        thresholds.append(at.nms)
     with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
         differences = bootstrap.paired(measured[0], measured[1], step=lambda done: reach(done, ""))
     return DetectorComparison(
@@ -150,7 +144,7 @@ def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listene
 
 
 def _labels(both: Runs) -> tuple[str, str]:
-    """What the two runs are called: by their models, and where those are the same, by preset and directory too."""
+    """Labels of the two runs: their models and, where those are equal, preset and directory too."""
     models = [run.identity.model for run in both]
     if models[0] != models[1]:
         return models[0], models[1]
@@ -159,7 +153,7 @@ def _labels(both: Runs) -> tuple[str, str]:
 
 
 def _preset(run: RunDirectory) -> str:
-    """A run's preset with what overrides it; a quoted detector has a protocol of its own."""
+    """A run's preset with its overridden fields, or a quoted detector's protocol."""
     identity = run.identity
     if isinstance(identity, ImagenetIdentity):
         return protocol.named(str(identity.preset["name"]), protocol.of_classifier(identity))

@@ -1,4 +1,4 @@
-"""Parameters and operations of every published row, counted by two counters: what stands in params.json."""
+"""Parameters and operations of published rows, counted by two counters: the contents of params.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cspbench.zoo.registry import model as catalogue_model
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be counted: a network, and the published row it stands for, if any.
+    """A network to be counted, and its published row, if any.
 
     `build` is None for a row without a definition; `size` is the input to count at, None for the network's own.
     """
@@ -34,13 +34,9 @@ class Subject:
     size: Size | None
 
 
-def published(chosen: Iterable[Table]) -> list[Subject]:
-    """Every row of the tables, with the model the catalogue has for it."""
-    subjects = []
-    for table in chosen:
-        for row in table.rows:
-            subjects.append(_subject(row, MODELS[row.model] if row.model else None))
-    return subjects
+def published(claims: Iterable[Table]) -> list[Subject]:
+    """Every row of the tables, with its model of the catalogue."""
+    return [_subject(row, MODELS[row.model] if row.model else None) for table in claims for row in table.rows]
 
 
 def _subject(row: Row | None, model: Model | None, size: Size | None = None) -> Subject:
@@ -51,18 +47,17 @@ def _subject(row: Row | None, model: Model | None, size: Size | None = None) -> 
     return Subject(row, model.name, model.definition, model.build, size)
 
 
-def of_models(models: Iterable[Model], chosen: Iterable[Table], size: Size | None) -> list[Subject]:
-    """The models with the counted claims published for them; a model without any, or at another size, alone.
+def of_models(models: Iterable[Model], claims: Iterable[Table], size: Size | None) -> list[Subject]:
+    """The models with every row that claims a count of theirs; a model without one, or at another size, alone.
 
     Nothing is published for a user's file, whatever its name.
     """
-    rows = published(chosen)
+    rows = [subject for subject in published(claims) if subject.row and _claims_counts(subject.row)]
     subjects = []
     for model in models:
-        claims = []
-        if size is None and model.definition != "file":
-            claims = [each for each in rows if each.model == model.name and each.row and _claims_counts(each.row)]
-        subjects += claims or [_subject(None, model, size)]
+        comparable = size is None and model.definition != "file"
+        matches = [subject for subject in rows if comparable and subject.model == model.name]
+        subjects += matches or [_subject(None, model, size)]
     return subjects
 
 
@@ -71,21 +66,21 @@ def _claims_counts(row: Row) -> bool:
 
 
 def with_bases(subjects: list[Subject]) -> list[Subject]:
-    """The subjects, and behind them the rows that theirs are compared with, where those are not among them."""
-    given = {(each.row.table, each.row.id) for each in subjects if each.row}
-    missing: dict[tuple[str, str], None] = {}
-    for row in (each.row for each in subjects if each.row):
+    """The subjects, followed by the base rows that their rows are compared with, where those are missing."""
+    rows = {(subject.row.table, subject.row.id): subject.row for subject in subjects if subject.row}
+    bases: dict[tuple[str, str], None] = {}
+    for row in rows.values():
         compares = any(metric in row.cells and row.cells[metric].comparison for metric in COUNTED)
-        if row.base and compares and (row.table, row.base) not in given:
-            missing[row.table, row.base] = None
-    chosen = [(tables.load(name), id_) for name, id_ in missing]
-    return [*subjects, *published(replace(table, rows=(table.row(base),)) for table, base in chosen)]
+        if row.base and compares and (row.table, row.base) not in rows:
+            bases[row.table, row.base] = None
+    loaded = [(tables.load(name), base) for name, base in bases]
+    return [*subjects, *published(replace(table, rows=(table.row(base),)) for table, base in loaded)]
 
 
 def count(model: str | Network, size: Size | None = None) -> Count:
     """A network's parameters and operations under every counting, by two counters.
 
-    `model` is a catalogue's name or a network, `size` an input (height, width) that is not its own. Raises
+    `model` is a catalogue's name or a network, `size` its input (height, width), its own by default. Raises
     `CountingError` where the two counters disagree.
     """
     network = catalogue_model(model).build() if isinstance(model, str) else model
@@ -93,15 +88,14 @@ def count(model: str | Network, size: Size | None = None) -> Count:
 
 
 def overrides_of(countings: Sequence[str]) -> dict[str, str]:
-    """The countings asked for, by the metric that each is of. Raises `UsageError`."""
+    """The requested countings by metric. Raises `UsageError`."""
     overrides: dict[str, str] = {}
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
-            known = ", ".join([*PARAMETER_COUNTINGS, *COUNTINGS])
             raise UsageError(
                 "usage.unknown-counting",
                 f"unknown counting {name!r}",
-                expected=f"one of {known}",
+                expected=f"one of {', '.join([*PARAMETER_COUNTINGS, *COUNTINGS])}",
                 remedy="Correct --counting",
             )
         metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
@@ -122,50 +116,47 @@ def count_rows(
     overrides: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[CountedRow]:
-    """Count every subject; `overrides` replace a metric's counting. `progress` hears of every graph counted ahead.
+    """Count every subject; `overrides` replace a metric's counting, `progress` is called for every counted graph.
 
     Raises `CountingError` where the two counters disagree.
     """
     counter = counter or Counter()
-    counter.ahead([(each.model, each.build, each.size) for each in subjects if each.build and each.model], progress)
+    ahead = [(subject.model, subject.build, subject.size) for subject in subjects if subject.build and subject.model]
+    counter.ahead(ahead, progress)
     return [_counted(subject, counter, overrides or {}) for subject in subjects]
 
 
 def _counted(subject: Subject, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
-    row, own, namesakes = subject.row, None, {}
+    row, counts, namesakes = subject.row, None, {}
     model = MODELS.get(subject.model or "")
     if subject.build is not None and subject.model is not None:
-        own = counter(subject.model, subject.build, subject.size)
+        counts = counter(subject.model, subject.build, subject.size)
     if model is not None and model.build is subject.build:
         namesakes = {name: counter(name, MODELS[name].build, subject.size) for name in model.namesakes}
     return CountedRow(
         model=subject.model,
-        params=_cell(row, "params", own, namesakes, overrides),
-        bflops=_cell(row, "bflops", own, namesakes, overrides),
+        params=_cell(row, "params", counts, namesakes, overrides),
+        bflops=_cell(row, "bflops", counts, namesakes, overrides),
         table=row.table if row else None,
         id=row.id if row else None,
         row=row.label if row else None,
         settings=dict(row.settings) if row else {},
-        size=own.network.input[1:] if own else subject.size,
-        network=digest(own.network) if own else None,
+        size=counts.network.input[1:] if counts else subject.size,
+        network=digest(counts.network) if counts else None,
         definition=subject.definition,
     )
 
 
 def _cell(
-    row: Row | None,
-    metric: str,
-    counted: Count | None,
-    namesakes: Mapping[str, Count],
-    overrides: Mapping[str, str],
+    row: Row | None, metric: str, counts: Count | None, namesakes: Mapping[str, Count], overrides: Mapping[str, str]
 ) -> CountedCell:
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
     claim = claim.counted_as(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
-    count = None if counted is None else _value(counted, metric, rule)
+    value = None if counts is None else _value(counts, metric, rule)
     twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}
-    return CountedCell(rule, count, claim.text, claim.unit, claim.rounding, twins)
+    return CountedCell(rule, value, claim.text, claim.unit, claim.rounding, twins)
 
 
-def _value(counted: Count, metric: str, rule: str) -> int:
-    return counted.parameters[rule] if metric == "params" else counted.total(rule)
+def _value(counts: Count, metric: str, rule: str) -> int:
+    return counts.parameters[rule] if metric == "params" else counts.total(rule)

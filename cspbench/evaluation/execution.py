@@ -1,4 +1,4 @@
-"""How an evaluation is carried out, and who hears of its progress; only the precision changes a prediction."""
+"""How an evaluation is run and how it reports progress; only the precision changes predictions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import torch
 
 Reach = Callable[[int, str], None]
-"""Hears how many steps are done, and a detail beside the name."""
+"""Called with the number of finished steps, and a detail for the progress bar."""
 Automatic = int | Literal["auto"]
 
 
 class Listener:
-    """What hears of an evaluation: notes for a person, and steps of what takes long. This one keeps silent."""
+    """Receives notes for the user, and progress. This one ignores both."""
 
     def note(self, text: str) -> None:
-        """A sentence that a person should read, such as a warning."""
+        """A sentence for the user, such as a warning."""
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Reach]:
-        """Something of `total` steps begins."""
+        """Work of `total` steps begins."""
         return nullcontext(lambda done, detail="": None)
 
 
@@ -38,8 +38,8 @@ SILENT = Listener()
 class Execution:
     """Images per forward and processes that prepare them (or `auto`), device, precision, torch.compile.
 
-    `device` is the first GPU if there is one, unless it is named. `command` is what the record says a run was made by;
-    the program's own arguments by default.
+    `device` is the first GPU by default, the CPU without one. `command` is the command in the run's record, the
+    program's own arguments by default.
     """
 
     batch: Automatic = "auto"
@@ -48,7 +48,7 @@ class Execution:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compiled: bool = False
     fresh: bool = False
-    """Discard what the run directory holds."""
+    """Discard an existing run."""
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Execution:
             )
 
     def batch_and_workers(self, device: torch.device) -> tuple[int, int]:
-        """Images per forward and processes that prepare them, as asked for or as suits the device."""
+        """Images per forward and processes that prepare them, by default as suits the device."""
         accelerated = device.type != "cpu"
         batch = (128 if accelerated else 8) if self.batch == "auto" else self.batch
         processes = min(16, os.cpu_count() or 1) if accelerated else 1

@@ -1,4 +1,4 @@
-"""Which step of preprocessing moves a classifier's accuracy: `eval-imagenet --explain`."""
+"""Which preprocessing step changes a classifier's accuracy: `eval-imagenet --explain`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def explain_imagenet(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> Explained:
-    """Top-1 of a classifier under its preset and under each change from it, on 1000 images at most, drawn with `seed`.
+    """Top-1 of a classifier under its preset and under each change of it, on 1000 images at most, drawn with `seed`.
 
-    Nothing is kept of it.
+    Nothing is stored.
     """
     from cspbench.inference.engine import choose_device
 
@@ -37,7 +37,7 @@ def explain_imagenet(
     device = choose_device(execution.device)
     means = Means(device, execution.precision, *execution.batch_and_workers(device))
     classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
-    own = chosen_preset(subject, preset, decoder)
+    reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
         done = 0
 
@@ -46,4 +46,4 @@ def explain_imagenet(
             done += 1
             reach(done, name)
 
-        return explain(classifier, source, own, means, step)
+        return explain(classifier, source, reference, means, step)

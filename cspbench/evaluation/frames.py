@@ -34,8 +34,8 @@ def load_tables(directory: str | Path | None = None, dataframe: bool = False) ->
     return cells(loaded) if dataframe else loaded
 
 
-def cells(of: Iterable[Table]) -> DataFrame:
-    """One line for each published number: table, row, size, metric, value, unit, decimals, counting."""
+def cells(source: Iterable[Table]) -> DataFrame:
+    """One line per published number: table, row, size, metric, value, unit, decimals, counting."""
     lines = [
         {
             "table": table.name,
@@ -45,13 +45,13 @@ def cells(of: Iterable[Table]) -> DataFrame:
             "width": row.size[1] if row.size else None,
             **{f"setting: {name}": value for name, value in row.settings.items()},
             "metric": cell.metric,
-            "value": _number(cell.value),
+            "value": as_float(cell.value),
             "unit": cell.unit,
             "decimals": cell.decimals,
             "counting": cell.counting,
             "printed": cell.text,
         }
-        for table in of
+        for table in source
         for row in table.rows
         for cell in row.cells.values()
         if cell.published
@@ -60,21 +60,22 @@ def cells(of: Iterable[Table]) -> DataFrame:
 
 
 def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
-    """One line for each number that a run measured: metric, NMS threshold, percent, interval, and its claim if any.
+    """One line per number of a run: metric, NMS threshold, percent, interval, and its claim if any.
 
-    A number with several claims has a line for each.
+    A number with several claims has one line per claim.
     """
     metrics = evaluation.metrics
     claims: dict[tuple[float | None, str], list[dict[str, Any]]] = {}
-    for each in measurements.of_evaluation(evaluation):
-        if each.claim.published:
-            claims.setdefault((each.nms, each.claim.metric), []).append(
+    for measurement in measurements.of_evaluation(evaluation):
+        claim, verdict = measurement.claim, measurement.verdict
+        if claim.published:
+            claims.setdefault((measurement.nms, claim.metric), []).append(
                 {
-                    "table": each.row.table,
-                    "id": each.row.id,
-                    "claim": _number(each.claim.value),
-                    "verdict": str(each.verdict.status),
-                    "reason": str(each.verdict.reason) if each.verdict.reason else None,
+                    "table": measurement.row.table,
+                    "id": measurement.row.id,
+                    "claim": as_float(claim.value),
+                    "verdict": str(verdict.status),
+                    "reason": str(verdict.reason) if verdict.reason else None,
                 }
             )
     lines = []
@@ -89,7 +90,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
             "high": interval[1] if interval else None,
         }
         blank = dict.fromkeys(("table", "id", "claim", "verdict", "reason"))
-        lines += [{**line, **claim} for claim in claims.get((nms, metric), [blank])]
+        lines += [{**line, **columns} for columns in claims.get((nms, metric), [blank])]
     return _frame(lines)
 
 
@@ -103,10 +104,11 @@ def _numbers(metrics: Any) -> Iterable[tuple[float | None, str | None, str, floa
         return
     for at in metrics.thresholds if metrics is not None else ():
         for name, value in at.ap.items():
-            yield at.nms, at.kind, name, _number(value), (at.intervals or {}).get(name)
+            yield at.nms, at.kind, name, as_float(value), (at.intervals or {}).get(name)
 
 
-def _number(value: Decimal | None) -> float | None:
+def as_float(value: Decimal | None) -> float | None:
+    """A number for a frame, whose columns are floats."""
     return None if value is None else float(value)
 
 

@@ -1,4 +1,4 @@
-"""ImageNet classifiers: predictions of a model on a data set, top-1 and top-5, kept in a run directory."""
+"""ImageNet classifiers: a model's predictions on a data set, top-1 and top-5, stored in a run directory."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cspbench.data.source import Source
 from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
-from cspbench.evaluation.runner import run_or_resume
+from cspbench.evaluation.runner import run_or_resume, store_metrics
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.network.network import Network
-from cspbench.results import runs, sessions
+from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAMED = 20
-"""Unreadable images whose fault is looked up."""
+"""Unreadable images whose error is looked up."""
 
 
 @dataclass(frozen=True)
 class ClassificationResult:
-    """A scored run of a classifier. `faults` says why the first unreadable images could not be read, by their keys."""
+    """A scored run of a classifier. `faults` are the errors of the first unreadable images, by key."""
 
     run: RunDirectory
     metrics: ClassificationMetrics
@@ -44,11 +44,11 @@ class ClassificationResult:
 
     @property
     def stored(self) -> StoredEvaluation:
-        """As reports read it."""
-        return StoredEvaluation(self.run.path.resolve().name, str(self.run.path), self.run.record, self.metrics)
+        """The run as reports read it."""
+        return self.run.stored(self.metrics)
 
     def frame(self) -> DataFrame:
-        """One line for each number, with its interval, claim and verdict."""
+        """One line per number, with its interval, claim and verdict."""
         from cspbench.evaluation.frames import of_evaluation
 
         return of_evaluation(self.stored)
@@ -70,17 +70,16 @@ def evaluate_imagenet(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> ClassificationResult | None:
-    """Evaluate a classifier on ImageNet as its own framework did, and keep the run below `store`.
+    """Evaluate a classifier on ImageNet as its own framework did, and store the run in `store`.
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in a process of torchrun that only helped.
+    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
     """
     source = data if isinstance(data, Source) else open_imagenet(str(data), labels)
     subject = subject_of(model, weights, size)
-    return evaluate(
-        subject, part_of(source, limit, seed), preset, decoder, classes, Path(store), execution or Execution(), listener
-    )
+    part = part_of(source, limit, seed)
+    return evaluate(subject, part, preset, decoder, classes, Path(store), execution or Execution(), listener)
 
 
 def evaluate(
@@ -93,29 +92,29 @@ def evaluate(
     execution: Execution,
     listener: Listener,
 ) -> ClassificationResult | None:
-    """The same for a subject and a source that are ready."""
+    """`evaluate_imagenet` for an open subject and source."""
     from cspbench.classification import predict
 
-    own = chosen_preset(subject, preset, decoder)
+    preset = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)
-    own.check_size(subject.size)
+    preset.check_size(subject.size)
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,
         weights=subject.weights_digest,
         data=msgspec.convert(source.as_json(), Data),
-        preset=own.as_json(),
+        preset=preset.as_json(),
         size=subject.size,
         precision=execution.precision,
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, own, subject.size)
+    images = predict.PreparedImages(source, preset, subject.size)
     run = run_or_resume(
-        run_path(store, identity, own.name),
+        run_path(store, identity, preset.name),
         subject,
-        own.epsilon,
+        preset.epsilon,
         identity,
         source,
         predict.predictor(images, subject.description.probabilities, streams=not source.random_access),
@@ -125,20 +124,21 @@ def evaluate(
     if run is None:
         return None
     metrics = score_classifier(run)
-    keep(run, metrics, execution, listener)
+    store_metrics(run, metrics, execution, listener)
     return ClassificationResult(run, metrics, predict.faults(images, metrics.bad[:NAMED]))
 
 
 def chosen_preset(
     subject: Subject, preset: str | ClassificationPreset | None, decoder: str | None
 ) -> ClassificationPreset:
-    """The preset asked for, else the one that the network's framework had."""
-    own = preset if isinstance(preset, ClassificationPreset) else preset_of(subject.name, preset, subject.user_file)
-    return own.overridden(decoder=decoder)
+    """The requested preset, else that of the network's own framework."""
+    if not isinstance(preset, ClassificationPreset):
+        preset = preset_of(subject.name, preset, subject.user_file)
+    return preset.overridden(decoder=decoder)
 
 
 def chosen_classes(subject: Subject, classes: str | None) -> str:
-    """The order in which the network numbers the classes: `darknet`, `sorted` or, of the bundled sample, `sample`."""
+    """The order in which the network numbers the classes: `darknet`, `sorted`, or `sample` for the bundled sample."""
     numbering = classes or subject.description.classes or class_order(subject.name)
     if numbering not in (*ORDERS, SAMPLE):
         raise UsageError(
@@ -152,7 +152,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
 
 
 def score_classifier(run: RunDirectory) -> ClassificationMetrics:
-    """The metrics of a complete run: computed from its predictions, the same bytes whoever made them."""
+    """The metrics of a complete run, from its predictions."""
     from cspbench.classification.predict import score
 
     identity = run.identity
@@ -181,21 +181,15 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
     )
 
 
-def keep(run: RunDirectory, metrics: ClassificationMetrics, execution: Execution, listener: Listener) -> None:
-    """Write a run's metrics where that is possible."""
-    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, ["top1", "top5"])):
-        listener.note(f"warning: {run.path} cannot be written: the metrics are shown and not kept")
-
-
 def check_classes(model: str, source: Source, classes: str | None) -> None:
-    """Raise `UsageError` where the images are of none of the network's classes: the sample's are not ImageNet's.
+    """Raise `UsageError` where the images are not of the network's classes: the sample's are not ImageNet's.
 
-    `classes` is the order in which it numbers them, by default its own.
+    `classes` is the order in which the network numbers them, the model's own by default.
     """
     classes = classes or class_order(model)
     try:
         wnid = source.sample(0).wnid
-    except BadImageError:  # which the evaluation will name
+    except BadImageError:  # the evaluation will report it
         return
     if wnid and wnid not in places(classes):
         kinds = {True: "the bundled sample's classes", False: "ImageNet's classes"}

@@ -1,4 +1,4 @@
-"""Models of the catalogue as modules, and their names."""
+"""The catalogue's models as torch modules, and their names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 def list_models(pattern: str | Sequence[str] = "*", *, task: str | None = None) -> list[str]:
     """Names of the catalogue's models that match a pattern (*, ?, [..]); `task` "imagenet" or "coco" for one kind."""
     patterns = [pattern] if isinstance(pattern, str) else list(pattern)
-    names = [name for name in MODELS if any(fnmatchcase(name, each) for each in patterns)]
+    names = [name for name in MODELS if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if task is None:
         return names
-    return [each.name for each in matching(names) if bool(each.build().detections) == (task == "coco")]
+    return [entry.name for entry in matching(names) if bool(entry.build().detections) == (task == "coco")]
 
 
 def create_model(name: str | Network, weights: str | Path | None = None, *, epsilon: str = "inside-1e-5") -> nn.Module:
     """The module of a catalogue's model, or of a network, with `description`, in evaluation mode.
 
-    With the weights of a file, else with those in $CSPBENCH_WEIGHTS or of the bundled sample, else initialised at
-    random as torch does. `epsilon` is the rule of batch norm's. Raises `UsageError` for an unknown name,
-    `WeightsError` for a file that does not fit.
+    Its weights come from the file, else from $CSPBENCH_WEIGHTS or the bundled sample, else they are random, as torch
+    initialises them. `epsilon` is the rule for batch norm. Raises `UsageError` for an unknown name, `WeightsError` for
+    a file that does not fit.
     """
     from cspbench.network.module import to_module
     from cspbench.weights.catalogue import find
@@ -50,11 +50,11 @@ def create_model(name: str | Network, weights: str | Path | None = None, *, epsi
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw the arrays that `to_module` leaves as memory has them."""
+    """Initialise the arrays that `to_module` leaves uninitialised."""
     from torch import nn
 
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.Conv2d.reset_parameters(part)
-        elif isinstance(part, nn.Linear):
-            nn.Linear.reset_parameters(part)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.Conv2d.reset_parameters(layer)
+        elif isinstance(layer, nn.Linear):
+            nn.Linear.reset_parameters(layer)

@@ -1,4 +1,4 @@
-"""Parts of a data set, drawn at random with a seed: what a claim may be held against by its interval."""
+"""Parts of a data set, drawn at random with a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cspbench.errors import UsageError
 
 
 def limit_of(text: str, total: int) -> int:
-    """How many of `total` images "100" or "5%" asks for, one at least."""
+    """The number of images that "100" or "5%" means, out of `total`; at least one."""
     number = text.removesuffix("%")
     try:
         count = float(number)
@@ -29,14 +29,14 @@ def limit_of(text: str, total: int) -> int:
 
 
 def drawn(total: int, count: int, seed: int) -> list[int]:
-    """`count` of the indices below `total`, drawn without replacement, in ascending order; the same for a seed."""
+    """`count` indices below `total`, drawn without replacement, in ascending order."""
     if seed < 0:
         raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Give a seed of 0 or more")
     return sorted(random.Random(seed).sample(range(total), count))
 
 
 class Part(Source):
-    """Some samples of a source, drawn with a seed."""
+    """Samples of a source, drawn with a seed."""
 
     def __init__(self, source: Source, count: int, seed: int) -> None:
         self.source, self.seed = source, seed
@@ -60,7 +60,7 @@ class Part(Source):
 
 
 class CocoPart(CocoSource):
-    """Some images of a COCO set, drawn with a seed; its record is that of the whole set with the limit."""
+    """Images of a COCO set, drawn with a seed; its record is that of the whole set with limit and seed."""
 
     def __init__(self, source: CocoSource, count: int, seed: int) -> None:
         self.whole, self.seed = source, seed
@@ -74,12 +74,12 @@ class CocoPart(CocoSource):
 
 
 def part_of(source: Source, limit: str | None, seed: int = 0) -> Source:
-    """The source, or the part of it that `limit` asks for; the whole where that is all of it."""
+    """The part of a source that `limit` requests; the source itself where that is all of it."""
     count = len(source) if limit is None else limit_of(limit, len(source))
     return source if count == len(source) else Part(source, count, seed)
 
 
 def coco_part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource:
-    """The same of a COCO set. `DatasetError` where nothing is to be detected in it."""
+    """The same for a COCO set. Raises `DatasetError` for a part without objects."""
     count = len(source) if limit is None else limit_of(limit, len(source))
     return source if count == len(source) else CocoPart(source, count, seed)

@@ -1,4 +1,4 @@
-"""AP of a file of detections that another program wrote: no claims, since nothing says how they were made."""
+"""AP of a file of detections from another program; it has no claims, since its protocol is unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cspbench.evaluation.scoring import ScoringOptions
 
 @dataclass(frozen=True, eq=False)
 class FileResult:
-    """What a result file measures. `sha256` is the file's."""
+    """AP of a result file, with the file's sha256."""
 
     file: Path
     sha256: str
@@ -38,9 +38,9 @@ def score_file(
 ) -> FileResult:
     """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
 
-    Raises `DetectionError` for detections of unknown images or categories, and for what is not a number.
+    Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
-    ScoringOptions((), "default", engine, bootstrap)  # says what does not go together
+    ScoringOptions((), "default", engine, bootstrap)  # raises UsageError
     path = Path(file)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
     if source.ground_truth is None:

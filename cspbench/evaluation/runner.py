@@ -1,4 +1,4 @@
-"""A run begun or resumed, by one process or by several: what is missing of its predictions is made."""
+"""Begins or resumes a run, in one process or several: computes its missing predictions, and stores its metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cspbench.claims.metrics import ACCURACIES
 from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
@@ -18,7 +19,7 @@ from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import DetectionSettings, Identity, Run, Session, Weights
+from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cspbench.inference.predict_shards import Timing
 
 Predict = Callable[["Shards", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
-"""Makes shards: (shards, which, engine, batch, workers, progress)."""
+"""Predicts shards: (shards, their numbers, engine, batch, workers, progress)."""
 
 
 def run_or_resume(
@@ -41,9 +42,9 @@ def run_or_resume(
     settings: DetectionSettings | None = None,
     place: str | None = None,
 ) -> RunDirectory | None:
-    """The complete run of that identity at `path`; None in a process that only helped.
+    """The complete run of an identity at `path`; None in all processes of torchrun but the first.
 
-    Under torchrun the processes share the work. A run that is complete already is only read.
+    The processes of torchrun share the work. A complete run is only read.
     """
     from cspbench.inference.engine import choose_device, prepare
 
@@ -65,12 +66,12 @@ def run_or_resume(
     )
     complete = None if execution.fresh or share[1] > 1 else _complete(path, record, images)
     if complete is not None:
-        _say_resumed(subject.name, complete, session, complete.samples, [], listener)
+        _note_resumed(subject.name, complete, session, complete.samples, [], listener)
         return complete
     with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
         init(share)
         if not first:
-            barrier(share)  # until the first process has begun it, or discarded what was there
+            barrier(share)  # until the first process has begun the run, or discarded an old one
         resumed = not execution.fresh and (path / "run.json").exists()
         run = runs.open_run(path, record, execution.fresh and first)
         valid = StillValid(run.shards, images, run.record.files)
@@ -91,7 +92,7 @@ def run_or_resume(
 
 
 def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
-    """The run at `path`, if it is this one and nothing of it is missing; nothing is written for that."""
+    """The run at `path`, if it is of this identity and complete; read without locking."""
     if not (path / "run.json").exists():
         return None
     run = runs.load_run(path)
@@ -130,53 +131,59 @@ def _predict(
 
 @contextmanager
 def _resumable(path: Path, session: Session, listener: Listener | None) -> Iterator[None]:
-    """Say how to resume when interrupted, if this process is the one to say so."""
+    """Say how to resume an interrupted run; `listener` is None in all processes but the first."""
     try:
         yield
     except KeyboardInterrupt:
         if listener is not None:
-            again = shlex.join(argument for argument in session.command if argument != "--fresh")
-            listener.note(f"interrupted; finished shards are kept in {path}. To resume:\n{again}")
+            command = shlex.join(argument for argument in session.command if argument != "--fresh")
+            listener.note(f"interrupted; finished shards are kept in {path}. To resume:\n{command}")
         raise
 
 
 def _resume(
     name: str, run: RunDirectory, valid: StillValid, missing: list[int], session: Session, listener: Listener
 ) -> RunDirectory:
-    """Say what of a run is not made now, and by whom it was; list this session where it makes the rest."""
-    there = run.samples - sum(len(run.shards.block(shard)) for shard in missing)
+    """Note which predictions are reused and from which sessions; record this session if it predicts the rest."""
+    reused = run.samples - sum(len(run.shards.block(shard)) for shard in missing)
     if valid.changed:
         listener.note(
             f"{name}: {len(valid.changed)} image files have changed since, their shards are predicted again: "
             f"{first_names(valid.changed)}"
         )
+    if reused:
+        _note_resumed(name, run, session, reused, missing, listener)
     files = mark(valid.images)
-    before = run
     if missing:
-        # what the evaluation's server has said is of the predictions that were there
+        # the test server's answers are for the old predictions
         (run.path / "server.json").unlink(missing_ok=True)
-        run = (runs.add_session if there else runs.begin_again)(run, session, files)
-    elif valid.elsewhere:
-        run = runs.moved(run, files)
-    if there:
-        _say_resumed(name, before, session, there, missing, listener)
-    return run
+        return (runs.add_session if reused else runs.begin_again)(run, session, files)
+    return runs.moved(run, files) if valid.elsewhere else run
 
 
-def _say_resumed(
-    name: str, run: RunDirectory, session: Session, there: int, missing: list[int], listener: Listener
+def _note_resumed(
+    name: str, run: RunDirectory, session: Session, reused: int, missing: list[int], listener: Listener
 ) -> None:
-    makers = list(dict.fromkeys(map(program, run.record.sessions)))
+    programs = list(dict.fromkeys(map(program, run.record.sessions)))
     when = printable(run.record.sessions[-1].when or "an unknown time")
     listener.note(
-        f"{name}: {there} of {run.samples} images predicted on {when} by {' and '.join(makers)}: {run.path}; "
+        f"{name}: {reused} of {run.samples} images predicted on {when} by {' and '.join(programs)}: {run.path}; "
         "use --fresh to predict them again"
     )
-    if {program(session)} != set(makers):
-        mixed = "this run mixes programs" if missing or len(makers) > 1 else "another program predicted them"
-        listener.note(f"warning: {name}: {mixed}, this one is {program(session)}")
+    if programs != [program(session)]:
+        warning = "this run mixes programs" if missing or len(programs) > 1 else "another program predicted them"
+        listener.note(f"warning: {name}: {warning}, this one is {program(session)}")
 
 
 def program(session: Session) -> str:
     """The program of a session in words: "cspbench 0.1.0, commit 89eef16, torch 2.9.0"."""
     return printable(f"{sessions.program(session)}, torch {session.packages.get('torch')}")
+
+
+def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, listener: Listener) -> None:
+    """Write a run's metrics; a note where its directory cannot be written."""
+    numbers = list(ACCURACIES)
+    if isinstance(metrics, DetectionMetrics):
+        numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
+    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
+        listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")

@@ -1,4 +1,4 @@
-"""A run's metrics computed again from its predictions, whatever its task, and the test server's answer for one."""
+"""Computes a run's metrics again from its predictions, and imports the test server's answers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cspbench.evaluation import coco, imagenet, server
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
+from cspbench.evaluation.runner import store_metrics
 from cspbench.evaluation.scoring import earlier
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
@@ -34,28 +35,27 @@ def score(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> ClassificationResult | DetectionResult:
-    """Compute a complete run's metrics again from its predictions, and keep them beside these where possible.
+    """Compute a complete run's metrics again from its predictions, and store them in the run where possible.
 
-    A folder with one run stands for it. A detector's run is scored at the thresholds given, or at each one that it was
-    scored at before; its data set is looked for where it was, or at `data`. Raises `UsageError` where options of
-    detectors are given for a classifier's.
+    A folder with one run stands for it. A detector's run is scored at `nms`, by default at the thresholds of its
+    earlier scores; `data` is the path of its data set, by default the recorded one. Raises `UsageError` for detector
+    options with a classifier's run.
     """
-    opened = run if isinstance(run, RunDirectory) else runs.load_one(Path(run))
+    run = run if isinstance(run, RunDirectory) else runs.load_one(Path(run))
     execution = execution or Execution()
-    if isinstance(opened.identity, ImagenetIdentity):
-        given = (data, nms, nms_kind, bootstrap, per_class)
-        if any(given) or engine != DEFAULT_ENGINE:
+    if isinstance(run.identity, ImagenetIdentity):
+        if any((data, nms, nms_kind, bootstrap, per_class)) or engine != DEFAULT_ENGINE:
             raise detector_options()
-        metrics = imagenet.score_classifier(opened)
-        imagenet.keep(opened, metrics, execution, listener)
-        return ClassificationResult(opened, metrics, {})
-    options = earlier(opened, _text(nms), nms_kind, engine, bootstrap, per_class)
-    return coco.score_run(opened, None if data is None else data_path(data), options, execution, listener)
+        metrics = imagenet.score_classifier(run)
+        store_metrics(run, metrics, execution, listener)
+        return ClassificationResult(run, metrics, {})
+    options = earlier(run, _text(nms), nms_kind, engine, bootstrap, per_class)
+    return coco.score_run(run, None if data is None else data_path(data), options, execution, listener)
 
 
-def check_one_task(opened: Sequence[RunDirectory]) -> None:
-    """Raise `UsageError` for runs of classifiers and of detectors together."""
-    tasks = sorted({"imagenet" if isinstance(run.identity, ImagenetIdentity) else "coco" for run in opened})
+def check_one_task(directories: Sequence[RunDirectory]) -> None:
+    """Raise `UsageError` for a mixture of classifiers' and detectors' runs."""
+    tasks = sorted({"imagenet" if isinstance(run.identity, ImagenetIdentity) else "coco" for run in directories})
     if len(tasks) > 1:
         raise UsageError(
             "usage.different-tasks",
@@ -67,7 +67,7 @@ def check_one_task(opened: Sequence[RunDirectory]) -> None:
 
 
 def detector_options() -> UsageError:
-    """The error for a classifier's run that is to be scored as a detector's."""
+    """The error for detector options with a classifier's run."""
     return UsageError(
         "usage.detector-options",
         "options of detectors do not go with classifiers",
@@ -85,12 +85,12 @@ def import_server_answer(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> StoredEvaluation:
-    """A run on a test split with what COCO's server said of its zip at one threshold, which is kept."""
+    """Store COCO's server's answer for the zip of one threshold in a run on a test split."""
     if isinstance(run.identity, ImagenetIdentity):
         raise detector_options()
     metrics = server.import_answer(run, earlier(run, nms, nms_kind), file)
-    coco.keep(run, metrics, execution or Execution(), listener)
-    return StoredEvaluation(run.path.resolve().name, str(run.path), run.record, metrics)
+    store_metrics(run, metrics, execution or Execution(), listener)
+    return run.stored(metrics)
 
 
 def _text(nms: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""What is to be computed from a detector's candidates, by choice or as a run was scored before."""
+"""Options for scoring a detector's run: as requested, or as the run was scored before."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cspbench.zoo.registry import MODELS
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """Thresholds and kind of suppression, and what is computed of the detections.
+    """Thresholds and kind of NMS, and what is computed.
 
-    `bootstrap` None: where the images are a part that was drawn, which nothing but an interval makes comparable.
+    `bootstrap` None means intervals only for a drawn part of the images, which is not comparable without them.
     """
 
     thresholds: tuple[float, ...]
@@ -48,7 +48,7 @@ class ScoringOptions:
 
 
 def thresholds_of(text: str | None, preset: DetectionPreset) -> tuple[float, ...]:
-    """Read "0.6" or "0.45,0.50,..." as numbers between 0 and 1; the preset's own without a text."""
+    """Parse "0.6" or "0.45,0.50,..." as numbers between 0 and 1; the preset's threshold for None."""
     if text is None:
         return (preset.nms,)
     try:
@@ -58,7 +58,7 @@ def thresholds_of(text: str | None, preset: DetectionPreset) -> tuple[float, ...
 
 
 def checked_thresholds(values: Sequence[float]) -> tuple[float, ...]:
-    """The thresholds, each once; `UsageError` for one that is not between 0 and 1."""
+    """The thresholds without duplicates; `UsageError` for one that is not between 0 and 1."""
     if not values or not all(0 <= value <= 1 for value in values):
         raise _unreadable(",".join(map(str, values)))
     return tuple(dict.fromkeys(values))
@@ -82,29 +82,23 @@ def earlier(
     bootstrap: bool | None = None,
     per_class: bool = False,
 ) -> ScoringOptions:
-    """What to compute from the candidates of a run that is there.
-
-    Without thresholds every one that it was scored at, with the kind of suppression that was asked for last.
-    """
+    """Options for scoring a run again; by default the thresholds of its earlier scores, with the last kind of NMS."""
     recipe = recipe_of(run)
     if recipe is not None:
         if nms or nms_kind:
             raise fixed_suppression(run.identity.model, str(nms or nms_kind))
         return ScoringOptions((recipe.nms.overlap,), "default", engine, bootstrap, per_class)
-    scored = _scored(run) if nms is None else []
-    if scored:
-        nms_kind = CFG_NAMES.get(nms_kind, nms_kind) if nms_kind else scored[-1][1]
-        values = sorted({value for value, asked in scored if asked == nms_kind})
+    metrics = runs.readable_metrics(run) if nms is None else None
+    if isinstance(metrics, DetectionMetrics) and metrics.thresholds:
+        nms_kind = CFG_NAMES.get(nms_kind, nms_kind) if nms_kind else metrics.thresholds[-1].asked
+        values = sorted({threshold.nms for threshold in metrics.thresholds if threshold.asked == nms_kind})
         nms = ",".join(map(str, values)) or None
     preset = _preset(run, nms_kind)
     return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
 
 
 def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
-    """What to compute for a comparison: one threshold, the run's preset's own where none is named.
-
-    However often a run was scored since, and at whatever thresholds, two runs compare the same.
-    """
+    """Options for a comparison: one threshold, by default that of the run's preset, whatever its earlier scores."""
     recipe = recipe_of(run)
     if recipe is not None:
         if nms is not None:
@@ -120,7 +114,7 @@ def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
 
 
 def recipe_of(run: RunDirectory) -> Recipe | None:
-    """The protocol of a quoted detector's run; None for any other. Raises `CspbenchError` where it is not known."""
+    """The protocol of a quoted detector's run; None for any other run. Raises `CspbenchError` for an unknown model."""
     identity = run.identity
     if not isinstance(identity, CocoIdentity) or not identity.quoted:
         return None
@@ -136,30 +130,19 @@ def recipe_of(run: RunDirectory) -> Recipe | None:
     return model.recipe
 
 
-def fixed_suppression(model: str, asked: str) -> UsageError:
-    """The error for options that a quoted detector's own protocol leaves no room for."""
+def fixed_suppression(model: str, options: str) -> UsageError:
+    """The error for NMS options with a quoted detector, whose protocol fixes them."""
     return UsageError(
         "usage.own-recipe",
         f"{model} has its authors' own suppression",
         expected="no --nms and no --nms-kind",
-        found=asked,
+        found=options,
         remedy="Leave them out",
     )
 
 
 def _preset(run: RunDirectory, nms_kind: str | None) -> DetectionPreset:
-    """A run's preset with the score threshold and, unless it is another one now, the kind of NMS that it was given."""
+    """A run's preset with its score threshold and kind of NMS, or the `nms_kind` requested now."""
     settings = run.record.settings
     assert settings is not None
     return detection_preset(settings.name).overridden(conf=settings.conf, nms_kind=nms_kind or settings.nms_kind)
-
-
-def _scored(run: RunDirectory) -> list[tuple[float, str]]:
-    """The thresholds of the run's metrics and the kinds asked for; empty without any that can be read."""
-    try:
-        metrics = runs.read_metrics(run)
-    except CspbenchError:
-        return []
-    if not isinstance(metrics, DetectionMetrics):
-        return []
-    return [(threshold.nms, threshold.asked) for threshold in metrics.thresholds]

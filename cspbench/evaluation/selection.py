@@ -1,4 +1,4 @@
-"""Which models an evaluation is about, where their weight files are, and what to do where there is none."""
+"""Selects the models of an evaluation and their weight files, and evaluates one after the other."""
 
 from __future__ import annotations
 
@@ -33,33 +33,30 @@ class Selected:
 
     @property
     def name(self) -> str:
-        """The network's."""
         return self.network.name
 
     @property
     def quoted(self) -> bool:
-        """Whether it is a detector of another paper, under its authors' own protocol; never a user's file."""
+        """Whether it is another paper's detector, evaluated by its authors' own protocol; never a user's file."""
         entry = None if self.network.places else registry.MODELS.get(self.name)
         return entry is not None and entry.recipe is not None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What can be evaluated, and the models asked for that lack weights."""
+    """The models to evaluate, and the names of those without weights."""
 
     models: tuple[Selected, ...]
     without: tuple[str, ...] = ()
 
 
 def rows_of(task: str, sample: bool = False) -> tuple[str, ...]:
-    """The tables whose rows an evaluation of "imagenet" or "coco" is about, or those of the bundled sample."""
-    if sample:
-        return of_dataset(task, "sample")
-    return of_dataset(task)
+    """The published tables of the task "imagenet" or "coco", or those of the bundled sample."""
+    return of_dataset(task, "sample" if sample else "published")
 
 
 def of_file(network: Network, weights: Path | None, patterns: Sequence[str], *, detectors: bool) -> Selection:
-    """The selection of a user's cfg file, which needs its weight file and goes with no `patterns`."""
+    """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
         raise UsageError(
             "usage.cfg-without-weights",
@@ -87,16 +84,16 @@ def of_models(
     detectors: bool,
     listener: Listener = SILENT,
 ) -> Selection:
-    """The models that patterns name, or all with a row in the tables where there are none, with their weight files.
+    """The models that patterns match, or without patterns all with a row in the tables, with their weight files.
 
-    A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error where it was
-    named, and ignored where a pattern happens to match it. Raises `UsageError` where none of them has weights.
+    A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error if it was named,
+    and ignored if a wildcard matched it. Raises `UsageError` where none of them has weights.
     """
     if patterns:
         models = _of_task(_matching(patterns), patterns, detectors)
     else:
-        named = {row.model for table in of_tables for row in tables.load(table).rows}
-        models = [model for name, model in registry.MODELS.items() if name in named]
+        names = {row.model for table in of_tables for row in tables.load(table).rows}
+        models = [model for name, model in registry.MODELS.items() if name in names]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "usage.one-model",
@@ -112,7 +109,7 @@ def of_models(
         except WeightsError as error:
             if patterns:
                 raise
-            # one odd file must not keep the other rows from being evaluated
+            # an unusable file must not prevent the evaluation of other models
             listener.note(f"{model.name} is left out: {error} [{error.code}]")
             file = None
         if file is None:
@@ -125,19 +122,19 @@ def of_models(
 
 
 def sizes_of(network: Network) -> list[tuple[int, int] | None]:
-    """The input sizes (height, width) that a detector's published rows have; [None], its own, without any.
+    """The input sizes (height, width) of a detector's published rows; [None], the network's own, without rows.
 
-    A user's own file keeps its size, whatever it is called.
+    A user's file always keeps its size.
     """
     if network.places:
         return [None]
-    named = (*of_dataset("coco"), *of_dataset("coco", "sample"))
-    sizes = {row.size for name in named for row in tables.load(name).rows if row.model == network.name}
+    names = (*of_dataset("coco"), *of_dataset("coco", "sample"))
+    sizes = {row.size for name in names for row in tables.load(name).rows if row.model == network.name}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
 def check_own_protocol(models: Sequence[Selected], options: Sequence[str], listener: Listener = SILENT) -> None:
-    """Refuse options that the protocol of a quoted detector leaves no room for; among other models only say so."""
+    """Refuse options that a quoted detector's protocol fixes; among several models note that they have no effect."""
     for model in models:
         if not (model.quoted and options):
             continue
@@ -153,63 +150,63 @@ def check_own_protocol(models: Sequence[Selected], options: Sequence[str], liste
 
 
 def evaluate_all(
-    named: Sequence[tuple[str, Callable[[], Result]]], listener: Listener = SILENT
+    evaluations: Sequence[tuple[str, Callable[[], Result]]], listener: Listener = SILENT
 ) -> tuple[list[Result], int]:
-    """Evaluate one model after the other: the results, and the exit code of those that failed, 0 for none.
+    """Run evaluations by name: the results, and the exit code of those that failed, 0 without failures.
 
-    A failure does not keep the others from being evaluated; where there is only one, its error is raised.
+    A failure does not stop the rest; the error of a single evaluation is raised.
     """
     results, codes = [], set()
-    for name, evaluate in named:
+    for name, evaluate in evaluations:
         try:
             results.append(evaluate())
         except CspbenchError as error:
-            # an unusable file is so in every process; of anything else the others know nothing, and would wait
-            if len(named) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
+            # all processes of torchrun see an unusable file; after any other error the rest would wait for this one
+            if len(evaluations) == 1 or not (rank()[1] == 1 or isinstance(error, WeightsError)):
                 raise error if name in str(error) else error.at(name) from error
             listener.note(f"{name} is left out: {error} [{error.code}]")
             codes.add(error.exit_code)
-    # one code holds for all that failed: files and data that cannot be used are graver than the unfinished
+    # of different codes 3 is reported: unusable files matter more than unfinished runs
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
 
 
 def _matching(patterns: Sequence[str]) -> list[Model]:
-    """The models of patterns; TABLE:ROW, as the tables have it, means the row's model."""
+    """The models that match patterns; TABLE:ROW means the row's model."""
     names: list[str] = []
     for pattern in patterns:
         if ":" not in pattern:
             names.append(pattern)
             continue
-        every = [*tables.load_all(), *tables.load_all(kind="sample")]
-        rows = {f"{table.name}:{row.id}": row.model for table in every for row in table.rows}
-        fitting = {row: model for row, model in rows.items() if fnmatchcase(row, pattern)}
-        models = [model for model in fitting.values() if model]
+        loaded = [*tables.load_all(), *tables.load_all(kind="sample")]
+        rows = {f"{table.name}:{row.id}": row.model for table in loaded for row in table.rows}
+        matches = [model for row, model in rows.items() if fnmatchcase(row, pattern)]
+        models = [model for model in matches if model]
         if not models:
             raise UsageError(
-                "usage.unknown-row" if not fitting else "usage.undefined-network",
-                f"no row {pattern!r}" if not fitting else f"no network definition for {pattern}",
+                "usage.unknown-row" if not matches else "usage.undefined-network",
+                f"no row {pattern!r}" if not matches else f"no network definition for {pattern}",
                 expected="TABLE:ROW of a published table",
-                remedy=_nearest(pattern, [row for row, model in rows.items() if model]),
+                remedy=_suggestion(pattern, [row for row, model in rows.items() if model]),
             )
         names += models
     return registry.matching(names)
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _suggestion(name: str, rows: list[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
-    return f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` names every row"
+    matches = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.4)
+    return f"Did you mean {', '.join(matches)}?" if matches else "`cspbench weights list` names every row"
 
 
 def _of_task(models: list[Model], patterns: Sequence[str], detectors: bool) -> list[Model]:
-    """The classifiers, or the detectors, among models that patterns match; the others must not be all or named."""
+    """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
     networks = {model.name: model.build() for model in models}
-    kept = [model for model in models if bool(networks[model.name].detections) == detectors]
+    suitable = [model for model in models if bool(networks[model.name].detections) == detectors]
     for model in models:
-        if model not in kept and (model.name in patterns or not kept):
+        if not suitable or model.name in patterns:
             _check_task(networks[model.name], detectors)
-    return kept
+    return suitable
 
 
 def _check_task(network: Network, detectors: bool) -> None:
@@ -225,16 +222,16 @@ def _check_task(network: Network, detectors: bool) -> None:
 
 
 def no_weights(without: Sequence[str]) -> UsageError:
-    """The error where no weights were found at all; `without` are the models that lack them."""
+    """The error for a selection without any weights; `without` are the models' names."""
 
-    def known(file: Wanted) -> str:
+    def description(file: Wanted) -> str:
         size = f"{file.size:,} bytes, " if file.size else ""
         return f"{file.name} ({size}{file.status or 'of no published row'})"
 
     order = ("released", "gone", None, "never-released")
     files = sorted((wanted(model) for model in without), key=lambda file: order.index(file.status))
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    remedy = f"Put {', '.join(map(known, files[:NAMED]))}{more} there"
+    remedy = f"Put {', '.join(map(description, files[:NAMED]))}{more} there"
     if any(file.status == "released" for file in files[:NAMED]):
         remedy += "; `cspbench weights fetch` gets released ones"
     return UsageError(

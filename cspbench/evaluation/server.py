@@ -1,8 +1,8 @@
-"""COCO's evaluation server and a run on a test split: the zip it takes, and its answers kept beside the run.
+"""COCO's evaluation server and runs on a test split: the zip for it, and its answers, stored in the run.
 
     RUN/server.json     a list: threshold, kind of NMS, the numbers, the answer's file and sha256, the zip, the time
 
-So a later score, which has nothing but detections on a test split, reads them again.
+Later scores read them again, since a test split has no annotations.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ LARGEST_RECORD = 1 << 22
 
 
 class AnswerFile(Struct, frozen=True):
-    """The file that an answer came in."""
+    """The file of an answer."""
 
     name: str
     sha256: str
 
 
 class Answer(Struct, frozen=True):
-    """What the server said of the zip of one threshold, in percent."""
+    """The server's numbers for the zip of one threshold, in percent."""
 
     nms: float
     kind: str
@@ -56,7 +56,7 @@ class Answer(Struct, frozen=True):
 
 
 def kind_of(run: RunDirectory, nms_kind: str) -> str:
-    """The kind of NMS that is used, in a word."""
+    """The kind of NMS that is used; `cfg` means the network's own."""
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
     if identity.quoted:
@@ -65,7 +65,7 @@ def kind_of(run: RunDirectory, nms_kind: str) -> str:
 
 
 def submission_name(run: RunDirectory, nms_kind: str, nms: float) -> str:
-    """The name, on the server's leaderboard and in its zip, of what a run detects at one threshold."""
+    """The name of a run's detections at one threshold, for the server's leaderboard and the zip."""
     identity, settings = run.identity, run.record.settings
     assert isinstance(identity, CocoIdentity)
     assert settings is not None
@@ -75,7 +75,7 @@ def submission_name(run: RunDirectory, nms_kind: str, nms: float) -> str:
 
 
 def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener: Listener) -> list[str] | None:
-    """Write the server's zip at every threshold; None, and nothing, for what is not a whole test split."""
+    """Write the server's zip for every threshold; None, without a file, unless the run is of a whole test split."""
     split = run.identity.data.split or ""
     if run.record.partial or not split.startswith("test"):
         listener.note(
@@ -84,10 +84,10 @@ def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener
         )
         return None
     files = []
-    for each in at:
-        with listener.progress("writing the zip", len(each.detections.scores)) as reach:
-            name = submission_name(run, nms_kind, each.nms)
-            file = write_submission(each.detections, name, run.path, split, partial(_reached, reach))
+    for entry in at:
+        with listener.progress("writing the zip", len(entry.detections.scores)) as reach:
+            name = submission_name(run, nms_kind, entry.nms)
+            file = write_submission(entry.detections, name, run.path, split, partial(_reached, reach))
         files.append(str(file))
         listener.note(f"wrote {file}; awaiting-server")
     return files
@@ -98,7 +98,7 @@ def _reached(reach: Reach, done: int) -> None:
 
 
 def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> DetectionMetrics:
-    """A run on a test split with the server's numbers for the zip of one threshold, which are kept.
+    """Store the server's answer for the zip of one threshold; the metrics of a run on a test split with its numbers.
 
     Raises `UsageError` for any other run, or where no zip was written for that threshold.
     """
@@ -123,13 +123,13 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
     (nms,) = options.thresholds
     zipped = submission_path(submission_name(run, options.nms_kind, nms), run.path, split)
     if not zipped.is_file():
-        there = ", ".join(sorted(path.name for path in run.path.glob("detections_*.zip"))[:4])
+        zips = ", ".join(sorted(path.name for path in run.path.glob("detections_*.zip"))[:4])
         raise UsageError(
             "usage.server-zip",
             f"no zip was written at NMS {nms:g}",
             where=str(run.path),
             expected=zipped.name,
-            found=brief(there, 200) or "none",
+            found=brief(zips, 200) or "none",
             remedy="Say with --nms, and --nms-kind, which zip the server was given, or write it: cspbench score RUN",
         )
     answer = Answer(
@@ -141,8 +141,9 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
         when=sessions.now(),
     )
     with exclusive(run.path / ".metrics.lock", wait=PATIENCE):
-        others = [each for key, each in answers(run).items() if key != (nms, answer.kind)]
-        write_bytes(run.path / "server.json", encode([*others, answer]))
+        stored = answers(run)
+        stored.pop((nms, answer.kind), None)
+        write_bytes(run.path / "server.json", encode([*stored.values(), answer]))
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
     return DetectionMetrics(
@@ -151,9 +152,9 @@ def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> Det
 
 
 def answers(run: RunDirectory) -> dict[tuple[float, str], Answer]:
-    """The answers that a run's server.json has, by threshold and kind of NMS; none where there is no such file.
+    """The answers in a run's server.json, by threshold and kind of NMS; empty without the file.
 
-    `UsageError` for one that cannot be read: what it held has been asked of the server.
+    Raises `UsageError` for a file that cannot be read, since its answers would be lost.
     """
     path = run.path / "server.json"
     if not path.exists():
@@ -173,7 +174,7 @@ def answers(run: RunDirectory) -> dict[tuple[float, str], Answer]:
 
 
 def threshold(answer: Answer, nms_kind: str) -> Threshold:
-    """The entry of one threshold in a run's metrics, with the server's numbers."""
+    """The entry for a run's metrics with the server's numbers."""
     return Threshold(
         nms=answer.nms,
         kind=answer.kind,

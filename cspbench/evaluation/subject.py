@@ -1,4 +1,4 @@
-"""What is evaluated: a model of the catalogue, a network with a weight file, or a module that describes itself."""
+"""The model to evaluate: one of the catalogue, a network with a weight file, or a module with a description."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Module = Any
 
 @dataclass(frozen=True)
 class Subject:
-    """A model ready to be evaluated. `network_digest` and `weights_digest` are what it is told apart by.
+    """A model ready to be evaluated, identified by `network_digest` and `weights_digest`.
 
-    `build` gives the module with its weights, under a rule of batch norm's epsilon.
+    `build` returns the module with its weights, for a rule for batch norm's epsilon.
     """
 
     description: Description
     network_digest: str
     weights_digest: str
     weights_file: str | None
-    """The sha256 of the file that the weights came from."""
+    """The sha256 of the weight file."""
     build: Callable[[str], nn.Module]
     network: Network | None = None
     user_file: bool = False
@@ -43,7 +43,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The catalogue's, the cfg file's, or the module's own, as records have it."""
+        """The name of the model, the cfg file or the module, as it is recorded."""
         return self.description.name.encode("utf-8", "backslashreplace").decode()
 
     @property
@@ -55,18 +55,18 @@ class Subject:
 def subject_of(
     model: str | Network | Described, weights: str | Path | None = None, size: tuple[int, int] | None = None
 ) -> Subject:
-    """The subject of a catalogue's name, a network, or a module; at an input (height, width) if not its own.
+    """The subject of a catalogue's name, a network or a module; `size` is its input (height, width) if not its own.
 
-    Without a file, a catalogue's weights are looked for in $CSPBENCH_WEIGHTS, and those of the bundled sample's models
-    in this package; a network of one's own needs its file, and a module has its weights. Raises `UsageError` where
-    there are none, `WeightsError` for a file that does not fit.
+    Without a file, a catalogue model's weights are searched in $CSPBENCH_WEIGHTS, and a sample model's in this package.
+    Any other network requires its file, and a module has its weights. Raises `UsageError` where there are none,
+    `WeightsError` for a file that does not fit.
     """
     if isinstance(model, str):
         entry = catalogue_model(model)
-        return _of_network(entry.build(), _found(model, weights), size, entry.recipe)
+        return _of_network(entry.build(), _weight_file(model, weights), size, entry.recipe)
     if isinstance(model, Network):
         recipe = MODELS[model.name].recipe if model.name in MODELS and not model.places else None
-        return _of_network(model, _found(model.name, weights, own=bool(model.places)), size, recipe)
+        return _of_network(model, _weight_file(model.name, weights, user_file=bool(model.places)), size, recipe)
     if weights is not None or size is not None:
         raise UsageError(
             "usage.module-has-its-own",
@@ -77,10 +77,12 @@ def subject_of(
     return _of_module(model)
 
 
-def _found(name: str, weights: str | Path | None, own: bool = False) -> Path:
+def _weight_file(name: str, weights: str | Path | None, user_file: bool = False) -> Path:
     from cspbench.weights.catalogue import find
 
-    path = Path(weights) if weights is not None else None if own or name not in MODELS else find(MODELS[name])
+    if weights is not None:
+        return Path(weights)
+    path = None if user_file or name not in MODELS else find(MODELS[name])
     if path is None:
         raise UsageError(
             "usage.no-weights",

@@ -1,4 +1,4 @@
-"""Why a count is off: worked out from the layer lists as they are now, whatever a result file says about it."""
+"""Why a count is off, worked out from the current layer lists and not from what a result file says."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class Explanation:
 def explanation(claim: Cell, model: str, size: tuple[int, int] | None, measured: int) -> Explanation:
     """Why a catalogue model's count is not the published number.
 
-    It is explained where the network is a stand-in, one of ours, so that its miss says nothing about the claim; or
-    where a network of the same name has exactly the published number. Nothing is known of a count that the model does
-    not have as it is now.
+    A miss is explained where the network is a stand-in, which says nothing about the claim, or where another network
+    of the same name has exactly the published number. A count that the model no longer has is not explained.
     """
     entry = MODELS[model]
     if entry.definition == "stand-in":
@@ -34,12 +33,12 @@ def explanation(claim: Cell, model: str, size: tuple[int, int] | None, measured:
     if _count(claim, model, size, rule) != measured:
         return Explanation()
     twins = [twin for twin in entry.namesakes if _is_claim(claim, twin, size, rule)]
-    texts = [f"exact under {other}" for other in _fitting(claim, model, size) if other != rule]
+    texts = [f"exact under {counting}" for counting in _fitting(claim, model, size) if counting != rule]
     return Explanation((*texts, *(f"exact for {twin}" for twin in twins)), bool(twins))
 
 
 def fitting(claim: Cell, model: str, size: tuple[int, int] | None, measured: int, rule: str) -> Explanation:
-    """Under which countings the claim holds, for a count by another `rule` than the claim's."""
+    """The countings under which the claim holds, for a count by a `rule` that is not the claim's."""
     if MODELS[model].definition == "stand-in" or _count(claim, model, size, rule) != measured:
         return Explanation()
     rules = _fitting(claim, model, size)
@@ -57,8 +56,8 @@ def _is_claim(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) 
 
 
 def _count(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:
-    counted = _ledger(model, size)
-    return counted.parameters[rule] if claim.metric == "params" else counted.total(rule)
+    count = _ledger(model, size)
+    return count.parameters[rule] if claim.metric == "params" else count.total(rule)
 
 
 @cache

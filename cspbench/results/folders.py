@@ -1,7 +1,7 @@
-"""`cspbench report --migrate`: folders of results and runs of schema 1, rewritten in today's.
+"""`cspbench report --migrate`: folders of results and runs of schema 1, rewritten in the current schema.
 
-Everything is read and migrated first; nothing is written where one document is refused. A run's metrics are written
-before its run.json, and its folder is renamed last, so that a migration that was interrupted can be run again.
+All files are read and migrated before the first is written. A run's metrics are written before its run.json, and its
+folder is renamed last, so that an interrupted migration can be run again.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
 from cspbench.network.network import Network
 from cspbench.results import migrate
-from cspbench.results.migrate import Known
+from cspbench.results.migrate import OldDigests
 from cspbench.results.runs import run_path
 from cspbench.results.schema import SCHEMA, Run, encode
 from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
 
 
 @dataclass(frozen=True)
-class Migrated:
-    """A file or a run directory: new records by the path of their file, in the order in which they are written."""
+class Migration:
+    """A file or a run directory with its new records by file, in the order of writing."""
 
     path: Path
     records: Mapping[Path, Struct]
-    to: Path
-    """What it is called from now on: runs are found by a name that holds a digest of what they are."""
+    new_path: Path
+    """A run's name contains a digest of its identity, which differs between schemas."""
 
 
 def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
-    """Migrate a results directory, a run directory or a folder of either; the paths of what was rewritten.
+    """Migrate a results directory, a run directory or a folder of runs; returns the rewritten paths.
 
-    What is in today's schema stays as it is. `cfgs` are networks of no catalogue that runs were made with. Raises
-    `MigrationError`, with nothing written, where a network is not known or a document cannot be read.
+    Files of the current schema stay as they are. `cfgs` are networks outside the catalogue that runs were made with.
+    Raises `MigrationError`, with nothing written, where a network is unknown or a file cannot be read.
     """
-    known = Known(cfgs)
+    digests = OldDigests(cfgs)
     counted = [folder / name for name in COUNTS if (folder / name).exists()]
     stored = sorted((folder / EVALUATIONS).glob("*.json"))
     runs = _runs(folder)
@@ -52,22 +52,22 @@ def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
             "results.none-there",
             "no results here",
             where=brief(str(folder), 200),
-            expected=f"{COUNTS[0]}, {EVALUATIONS}/*.json or a run.json, that one also up to two levels below",
+            expected=f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below",
             remedy="Name a results directory, a run directory or a folder of runs",
         )
-    results = [result for path in counted if (result := _counts(path, known))]
-    results += [result for path in stored if (result := _evaluation(path, known))]
-    results += [result for path in runs if (result := _run(path, known))]
-    for result in results:
-        if result.to != result.path and result.to.exists():
+    readers = [*((_counts, path) for path in counted), *((_evaluation, path) for path in stored)]
+    readers += [(_run, path) for path in runs]
+    migrations = [migration for read, path in readers if (migration := read(path, digests))]
+    for migration in migrations:
+        if migration.new_path != migration.path and migration.new_path.exists():
             raise MigrationError(
                 "results.name-taken",
                 "its new name is taken",
-                where=str(result.path),
-                found=str(result.to),
+                where=str(migration.path),
+                found=str(migration.new_path),
                 remedy="Remove one of the two",
             )
-    return [_write(result) for result in results]
+    return [_write(migration) for migration in migrations]
 
 
 def _runs(folder: Path) -> list[Path]:
@@ -76,40 +76,36 @@ def _runs(folder: Path) -> list[Path]:
     return sorted(path.parent for pattern in ("*/run.json", "*/*/run.json") for path in folder.glob(pattern))
 
 
-def _counts(path: Path, known: Known) -> Migrated | None:
-    document = _read(path)
-    with _reading(path):
-        return None if _is_todays(document) else Migrated(path, {path: migrate.counts(document, known)}, path)
+def _counts(path: Path, digests: OldDigests) -> Migration | None:
+    with _document(path) as document:
+        return None if _is_current(document) else Migration(path, {path: migrate.counts(document, digests)}, path)
 
 
-def _evaluation(path: Path, known: Known) -> Migrated | None:
-    document = _read(path)
-    with _reading(path):
-        if "schema" in document and _is_todays(document):
+def _evaluation(path: Path, digests: OldDigests) -> Migration | None:
+    with _document(path) as document:
+        if "schema" in document and _is_current(document):
             return None
-        record = migrate.evaluation(document, known)
-        to = path.with_name(f"{_name(path.stem, document['run'], record.run)}.json")
-        return Migrated(path, {path: record}, to)
+        record = migrate.evaluation(document, digests)
+        name = _new_name(path.stem, document["run"], record.run)
+        return Migration(path, {path: record}, path.with_name(f"{name}.json"))
 
 
-def _run(path: Path, known: Known) -> Migrated | None:
-    place, metrics = path / "run.json", path / "metrics.json"
-    document = _read(place)
-    with _reading(place):
-        if _is_todays(document):
-            return None
-        record = migrate.run(document, known)
-        to = path.with_name(_name(path.resolve().name, document, record)) if path.name else path
+def _run(path: Path, digests: OldDigests) -> Migration | None:
+    file, metrics = path / "run.json", path / "metrics.json"
     records: dict[Path, Struct] = {}
+    with _document(file) as document:
+        if _is_current(document):
+            return None
+        record = migrate.run(document, digests)
+        new_path = path.with_name(_new_name(path.resolve().name, document, record)) if path.name else path
     if metrics.exists():
-        scored = _read(metrics)
-        with _reading(metrics):
-            if not ("schema" in scored and _is_todays(scored)):
-                records[metrics] = migrate.metrics(scored, document, known)
-    return Migrated(path, {**records, place: record}, to)
+        with _document(metrics) as scores:
+            if not ("schema" in scores and _is_current(scores)):
+                records[metrics] = migrate.metrics(scores, document, digests)
+    return Migration(path, {**records, file: record}, new_path)
 
 
-def _is_todays(document: Mapping[str, Any]) -> bool:
+def _is_current(document: Mapping[str, Any]) -> bool:
     schema = document.get("schema")
     if type(schema) is not int or schema not in (1, SCHEMA):
         raise MigrationError(
@@ -122,16 +118,15 @@ def _is_todays(document: Mapping[str, Any]) -> bool:
     return schema == SCHEMA
 
 
-def _name(name: str, old: Mapping[str, Any], new: Run) -> str:
-    """A run's new name, where it had the one that its identity gave it; else the one it has."""
-    if name != _name_then(old):
+def _new_name(name: str, old: Mapping[str, Any], new: Run) -> str:
+    """The name by a run's new identity, if `name` was that by its old one; else `name`."""
+    if name != _schema_1_name(old):
         return name
     preset = new.settings.name if new.settings else str(new.identity.preset["name"])
     return run_path(Path(), new.identity, preset.replace(" ", "-")).name
 
 
-def _name_then(record: Mapping[str, Any]) -> str:
-    """The name that schema 1 gave the directory of a run."""
+def _schema_1_name(record: Mapping[str, Any]) -> str:
     identity = record["identity"]
     if identity["task"] == "coco":
         identity = {**identity, "preset": {"name": record["preset"]["name"], **identity["preset"]}}
@@ -139,40 +134,34 @@ def _name_then(record: Mapping[str, Any]) -> str:
     return f"{identity['model'].replace('/', '-')}-{identity['preset']['name']}-{digest}"
 
 
-def _write(result: Migrated) -> Path:
-    folder = result.path.is_dir()
-    with exclusive(result.path / ".lock") if folder else nullcontext():
-        for place, record in result.records.items():
-            write_bytes(place, encode(record))
-    if result.to != result.path:
+def _write(migration: Migration) -> Path:
+    path, new_path = migration.path, migration.new_path
+    with exclusive(path / ".lock") if path.is_dir() else nullcontext():
+        for file, record in migration.records.items():
+            write_bytes(file, encode(record))
+    if new_path != path:
         try:
-            result.path.rename(result.to)
+            path.rename(new_path)
         except OSError as error:
             raise MigrationError(
                 "disk.write-failed",
                 "cannot be renamed",
-                where=str(result.path),
-                expected=result.to.name,
+                where=str(path),
+                expected=new_path.name,
                 found=error.strerror or str(error),
                 remedy="Rename it yourself; it is migrated",
             ) from error
-    return result.to
-
-
-def _read(path: Path) -> dict[str, Any]:
-    with _reading(path):
-        document = json.loads(read_file(path, LARGEST))
-        if not isinstance(document, dict):
-            raise TypeError(f"{type(document).__name__} instead of an object")
-        return document
-    raise AssertionError
+    return new_path
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Whatever a reader stumbles over within it is that file's fault."""
+def _document(path: Path) -> Iterator[dict[str, Any]]:
+    """A file's JSON object; errors inside the block are reported as errors in the file."""
     try:
-        yield
+        document = json.loads(read_file(path, LARGEST))
+        if not isinstance(document, dict):
+            raise TypeError(f"{type(document).__name__} instead of an object")
+        yield document
     except MigrationError as error:
         raise error.at(str(path)) from None
     except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:

@@ -1,9 +1,8 @@
 """Documents of schema 1 as documents of schema 2.
 
-Schema 1 told a network by the sha256 of its layers' `repr` and weights by their file's sha256; schema 2 tells them by
-the digest of a canonical form and by that of the arrays, keeps no verdicts, and is typed (`cspbench.results.schema`).
-The functions here take documents and give records; which network and which arrays an old digest is of, they ask a
-`Known`.
+Schema 1 identified a network by the sha256 of its layers' `repr` and weights by the sha256 of their file; schema 2
+uses digests of a canonical form and of the arrays, stores no verdicts, and is typed (`cspbench.results.schema`). The
+functions here take documents and return records; `OldDigests` translates the digests.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from cspbench.errors import DefinitionError, MigrationError, brief
 from cspbench.network import canonical
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network, digest
+from cspbench.results.match import shipped_digest
 from cspbench.results.schema import (
     ClassificationMetrics,
     Counts,
@@ -36,7 +36,7 @@ from cspbench.zoo.registry import MODELS
 Size = tuple[int, int]
 """Height and width of a network's input."""
 
-# The classes of schema 1 as `repr` showed them: kind, then name and fields in the order of then. Never to be changed.
+# Layer classes as schema 1's `repr` showed them: name, and fields in order. They must never change.
 _CLASSES_V1: Mapping[str, tuple[str, str]] = {
     "activation": ("Activation", "sources activation"),
     "avgpool": ("AvgPool", "sources"),
@@ -76,22 +76,22 @@ _CLASSES_V1: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Known:
-    """What old digests are of: networks of the catalogue and of `cfgs`, and published weights.
+class OldDigests:
+    """Translates digests of schema 1 for networks of the catalogue and of `cfgs`, and for published weights.
 
-    `strict` raises `MigrationError` for a network that is neither. Else its digest stays an old one ("v1:..."), which
-    no network has, so that what was measured of it stands as measured of another network than today's.
+    For any other network `strict` raises `MigrationError`; else its digest becomes "v1:...", which matches no network,
+    so that its measurements deviate from every claim.
     """
 
     def __init__(self, cfgs: Iterable[Network] = (), *, strict: bool = True) -> None:
         self._cfgs, self._strict = tuple(cfgs), strict
 
     def network(self, model: str | None, size: Size | None, old: str) -> str:
-        """The v2 digest of the network that has that v1 digest, for a model at a size."""
+        """The digest of schema 2 of the network with the digest `old`, for a model at a size."""
         if ":" in old:
             return old
         for candidate in (*self._cfgs, *([_build(model)] if model in MODELS else [])):
-            with suppress(DefinitionError):  # a size that this one cannot have
+            with suppress(DefinitionError):  # a size that this network cannot have
                 sized = candidate.resized(*size) if size else candidate
                 if _digest_v1(sized) == old:
                     return digest(sized)
@@ -106,10 +106,10 @@ class Known:
         )
 
     def weights(self, model: str, old: str) -> str:
-        """What an identity says of weights, where their file's sha256 was `old`."""
+        """The weights of an identity, "arrays:..." or "file:...", for a file with the sha256 `old`."""
         if ":" in old:
             return old
-        arrays = published_arrays(model) if old in (published_digest(model), _shipped(model)) else None
+        arrays = published_arrays(model) if old in (published_digest(model), shipped_digest(model)) else None
         return f"file:{old}" if arrays is None else f"arrays:{arrays}"
 
 
@@ -118,16 +118,7 @@ def _build(model: str) -> Network:
     return MODELS[model].build()
 
 
-@cache
-def _shipped(model: str) -> str | None:
-    from cspbench.weights.arrays import digest as file_digest
-    from cspbench.weights.catalogue import shipped
-
-    path = shipped(model)
-    return None if path is None else file_digest(path)
-
-
-class _Shown(str):
+class _Verbatim(str):
     """A text that is its own `repr`."""
 
     __slots__ = ()
@@ -135,9 +126,9 @@ class _Shown(str):
 
 
 def _digest_v1(network: Network) -> str | None:
-    """The digest of schema 1: sha256 of `repr((input, letter_box, layers))` as the classes were then.
+    """The digest of schema 1: sha256 of `repr((input, letter_box, layers))`.
 
-    None for a network that the classes of then could not have made.
+    None for a network that its classes could not describe.
     """
     layers = tuple(map(_repr_v1, network.layers))
     if None in layers or set(canonical.settings(network)) - {"input", "letter_box", "layers"}:
@@ -145,56 +136,49 @@ def _digest_v1(network: Network) -> str | None:
     return hashlib.sha256(repr((network.input, network.letter_box, layers)).encode()).hexdigest()
 
 
-def _repr_v1(layer: Layer) -> _Shown | None:
+def _repr_v1(layer: Layer) -> _Verbatim | None:
     name, names = _CLASSES_V1.get(layer.kind, ("", ""))
     order = names.split()
     if not name or set(canonical.settings(layer)) - set(order):
         return None
-    return _Shown(f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})")
+    return _Verbatim(f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})")
 
 
-def counts(document: Mapping[str, Any], known: Known) -> Counts:
-    """A params.json of schema 1 in today's. Raises `MigrationError`, `ValueError` or `LookupError`."""
-    return msgspec.convert(
-        {
-            "session": _session(document),
-            "rows": [_row(row, known) for row in document["rows"]],
-        },
-        Counts,
-    )
+def counts(document: Mapping[str, Any], digests: OldDigests) -> Counts:
+    """The record of a params.json. Raises `MigrationError`, `ValueError` or `LookupError`."""
+    rows = [_row(row, digests) for row in document["rows"]]
+    return msgspec.convert({"session": _session(document), "rows": rows}, Counts)
 
 
-def _row(row: Mapping[str, Any], known: Known) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], digests: OldDigests) -> dict[str, Any]:
     network = row.get("network")
     if isinstance(network, str):
         try:
-            network = known.network(row["model"], _size(row["size"]), network)
+            network = digests.network(row["model"], _size(row["size"]), network)
         except MigrationError as error:
             raise error.at(f"{row.get('table')}:{row.get('id')}" if row.get("table") else str(row["model"])) from None
-    own = {key: row.get(key) for key in ("model", "table", "id", "row", "settings", "size", "definition")}
-    cells = {metric: {key: row[metric][key] for key in _CELL} for metric in COUNTED}
-    return {**own, **cells, "network": network, "settings": row.get("settings") or {}}
-
-
-_CELL = ("counting", "count", "printed", "unit", "rounding")
+    fields = {key: row.get(key) for key in ("model", "table", "id", "row", "size", "definition")}
+    keys = ("counting", "count", "printed", "unit", "rounding")
+    cells = {metric: {key: row[metric][key] for key in keys} for metric in COUNTED}
+    return {**fields, **cells, "network": network, "settings": row.get("settings") or {}}
 
 
 def _session(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: document[key] for key in Session.__struct_fields__ if document.get(key) is not None}
 
 
-def run(document: Mapping[str, Any], known: Known) -> Run:
-    """A run.json of schema 1 in today's."""
+def run(document: Mapping[str, Any], digests: OldDigests) -> Run:
+    """The record of a run.json."""
     old = document["identity"]
-    own = identity(document, known)
+    new = identity(document, digests)
     place = document.get("data") if old["task"] == "coco" else None
     return msgspec.convert(
         {
             "samples": document["samples"],
             "shard": document["shard"],
-            "identity": own,
-            "sessions": [_session(each) for each in (document, *document.get("sessions", []))],
-            "weights": {"arrays": own["weights"], "file": None if ":" in old["weights"] else old["weights"]},
+            "identity": new,
+            "sessions": [_session(session) for session in (document, *document.get("sessions", []))],
+            "weights": {"arrays": new["weights"], "file": None if ":" in old["weights"] else old["weights"]},
             "place": place.get("place") if place else None,
             "files": document.get("files"),
             "settings": _settings(document["preset"]) if old["task"] == "coco" else None,
@@ -203,17 +187,17 @@ def run(document: Mapping[str, Any], known: Known) -> Run:
     )
 
 
-def identity(document: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    """The identity of a run.json of schema 1 in today's."""
+def identity(document: Mapping[str, Any], digests: OldDigests) -> dict[str, Any]:
+    """The identity of a run.json."""
     old = document["identity"]
     data = dict(old["data"])
     if old["task"] == "coco" and document["data"].get("limit") is not None:
-        data["limit"] = document["data"]["limit"]  # which had become the number of images
-    own = {key: old[key] for key in ("task", "model", "size", "precision", "classes", "quoted", "last") if key in old}
+        data["limit"] = document["data"]["limit"]  # the identity had the number of images drawn
+    keys = ("task", "model", "size", "precision", "classes", "quoted", "last")
     return {
-        **own,
-        "network": known.network(old["model"], _size(old["size"]), old["definition"]),
-        "weights": known.weights(old["model"], old["weights"]),
+        **{key: old[key] for key in keys if key in old},
+        "network": digests.network(old["model"], _size(old["size"]), old["definition"]),
+        "weights": digests.weights(old["model"], old["weights"]),
         "data": data,
         "preset": _one_decoder(old["preset"]),
         "user_file": old["file"],
@@ -221,7 +205,7 @@ def identity(document: Mapping[str, Any], known: Known) -> dict[str, Any]:
 
 
 def _one_decoder(preset: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded preset whose decoder and EXIF are one field, as they are now; they were two."""
+    """A preset with decoder and EXIF in one field; schema 1 had two."""
     if "exif" not in preset:
         return dict(preset)
     rest = {key: value for key, value in preset.items() if key not in ("exif", "stb_pixels")}
@@ -240,39 +224,45 @@ def _settings(preset: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def metrics(document: Mapping[str, Any], record: Mapping[str, Any], known: Known) -> Metrics:
-    """A metrics.json of schema 1, of the run with that run.json of schema 1, in today's."""
-    own = identity(record, known)
+def metrics(document: Mapping[str, Any], record: Mapping[str, Any], digests: OldDigests) -> Metrics:
+    """The metrics of a metrics.json; `record` is the run.json of its run, also of schema 1."""
+    new = identity(record, digests)
     if document["identity"] != record["identity"]:
         raise ValueError("metrics of another run")
-    shared = {"identity": own, "images": document["images"], "bad": document["bad"], "pixels": document.get("pixels")}
-    if own["task"] == "imagenet":
+    shared = {"identity": new, "images": document["images"], "bad": document["bad"], "pixels": document.get("pixels")}
+    if new["task"] == "imagenet":
         tops = {metric: {key: document[metric][key] for key in ("correct", "total")} for metric in ACCURACIES}
         scoring = {"cspbench": record["cspbench"], "commit": record.get("commit")}
         order = document["class_order"]
         return msgspec.convert({**shared, **tops, "class_order": order, "scoring": scoring}, ClassificationMetrics)
     scoring = {"cspbench": document["cspbench"]}
-    thresholds = [_threshold(each, scoring) for each in document["thresholds"]]
+    thresholds = [_threshold(threshold, scoring) for threshold in document["thresholds"]]
     submissions = document.get("submissions")
     return msgspec.convert({**shared, "thresholds": thresholds, "submissions": submissions}, DetectionMetrics)
 
 
 def _threshold(old: Mapping[str, Any], scoring: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("nms", "kind", "engine", "intervals", "detections", "server")
-    numbers = {key: None if value is None else str(value) for key, value in old["ap"].items()}
     per_class = old.get("per_class")
     if per_class is not None:
-        per_class = {
-            name: {key: None if value is None else str(value) for key, value in values.items()}
-            for name, values in per_class.items()
-        }
-    own = {key: old[key] for key in keys if old.get(key) is not None}
-    return {**own, "asked": old.get("asked", old["kind"]), "scoring": scoring, "ap": numbers, "per_class": per_class}
+        per_class = {name: _decimals(numbers) for name, numbers in per_class.items()}
+    return {
+        **{key: old[key] for key in keys if old.get(key) is not None},
+        "asked": old.get("asked", old["kind"]),
+        "scoring": scoring,
+        "ap": _decimals(old["ap"]),
+        "per_class": per_class,
+    }
 
 
-def evaluation(document: Mapping[str, Any], known: Known) -> Evaluation:
-    """What a results directory of schema 1 keeps of a run, in today's."""
-    return Evaluation(run=run(document["run"], known), metrics=metrics(document["metrics"], document["run"], known))
+def _decimals(numbers: Mapping[str, Any]) -> dict[str, str | None]:
+    return {name: None if number is None else str(number) for name, number in numbers.items()}
+
+
+def evaluation(document: Mapping[str, Any], digests: OldDigests) -> Evaluation:
+    """The record of a run in a results directory."""
+    record = document["run"]
+    return Evaluation(run=run(record, digests), metrics=metrics(document["metrics"], record, digests))
 
 
 def _size(size: Any) -> Size | None:

@@ -1,4 +1,4 @@
-"""What a measurement was made otherwise with than its claim: its deviations from the claim's protocol."""
+"""A measurement's deviations from its claim's protocol."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ UNKNOWN = "(no published digest to compare with)"
 CHANGED = "the network has changed since"
 
 Networks = Mapping[tuple[str, tuple[int, int]], str]
-"""The digests of a catalogue's networks at another time, by model and (height, width)."""
+"""The digests of a catalogue's networks at an earlier commit, by model and (height, width)."""
 Overrides = Mapping[str, tuple[str, str]]
-"""Fields of a preset that a run overrode: its value and the preset's own, in words."""
+"""Fields of a preset that a run overrode: the run's value and the preset's, in words."""
 
 
 @cache
@@ -33,42 +33,42 @@ def _digest(model: str, size: tuple[int, int]) -> str:
 
 
 def definition(model: str, size: tuple[int, int], measured: str, then: Networks | None = None) -> list[Deviation]:
-    """Whether the network of that digest is the catalogue's model at that size, as it is now or as it was `then`."""
-    wanted = (then or {}).get((model, size)) or _digest(model, size)
-    return [] if measured == wanted else [Deviation(CHANGED)]
+    """A deviation where a measured network's digest is not the catalogue model's at that size, now or `then`."""
+    expected = (then or {}).get((model, size)) or _digest(model, size)
+    return [] if measured == expected else [Deviation(CHANGED)]
 
 
 def network(identity: Identity, then: Networks | None = None) -> list[Deviation]:
-    """Whether a catalogue model's layers, the order of its classes and the arithmetic are the claim's."""
+    """Deviations of a catalogue model's layers, of the order of its classes and of the arithmetic."""
     deviations = []
     if identity.model in MODELS and not identity.user_file:
         deviations += definition(identity.model, identity.size, identity.network, then)
-        own = class_order(identity.model)
-        if isinstance(identity, ImagenetIdentity) and identity.classes != own:
-            deviations.append(Deviation(f"class order {brief(identity.classes)}, not {own}"))
+        order = class_order(identity.model)
+        if isinstance(identity, ImagenetIdentity) and identity.classes != order:
+            deviations.append(Deviation(f"class order {brief(identity.classes)}, not {order}"))
     if identity.precision != "fp32":
         deviations.append(Deviation(f"{identity.precision} arithmetic"))
     return deviations
 
 
 def weights(row: Row, run: Run) -> list[Deviation]:
-    """Whether the weights are known to be others than the row's."""
-    known = match.published_weights(row).are(run.identity.weights, run.weights.file)
-    return [Deviation("other weights than the published file's")] if known is False else []
+    """A deviation where the weights are known not to be the row's."""
+    same = match.published_weights(row).are(run.identity.weights, run.weights.file)
+    return [Deviation("other weights than the published file's")] if same is False else []
 
 
 def weights_text(row: Row, run: Run) -> str:
-    """The digest of a run's weights, and whether there was one to compare it with."""
-    known = match.published_weights(row).are(run.identity.weights, run.weights.file)
-    return run.identity.weights if known is not None else f"{run.identity.weights} {UNKNOWN}"
+    """The digest of a run's weights, and whether there was a published one to compare it with."""
+    same = match.published_weights(row).are(run.identity.weights, run.weights.file)
+    return run.identity.weights if same is not None else f"{run.identity.weights} {UNKNOWN}"
 
 
-def overridden(used: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """The fields of a preset that are not as it has them.
+def overridden(used: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The fields in which a run differs from its preset.
 
-    A field that a run did not record is none of them: it was recorded before there was a choice.
+    A field that the run did not record is not among them: the run is older than that choice.
     """
-    plain = json.loads(json.dumps(wanted))  # tuples are lists in a file
+    plain = json.loads(json.dumps(preset))  # tuples are lists in a file
     return {
         field: (_text(used[field]), _text(value))
         for field, value in plain.items()
@@ -83,7 +83,7 @@ def of_classifier(identity: ImagenetIdentity) -> dict[str, tuple[str, str]]:
 
 
 def of_detector(run: Run) -> dict[str, tuple[str, str]]:
-    """The fields of a detector's preset, or of a quoted one's protocol, that a run overrode; not its suppression."""
+    """The fields of a detector's preset, or of a quoted one's protocol, that a run overrode; NMS is left out."""
     identity, settings = run.identity, run.settings
     assert settings is not None
     if getattr(identity, "quoted", False):
@@ -91,14 +91,14 @@ def of_detector(run: Run) -> dict[str, tuple[str, str]]:
     preset = detection_presets.PRESETS.get(settings.name)
     if preset is None:
         return {}
-    # the name stands apart; the suppression may be another one each time that a run is scored
-    wanted = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
+    # NMS may differ each time that a run is scored
+    fields = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
     used = {**settings.fields, "conf": settings.conf}
-    return overridden(used, wanted) | overridden(identity.preset, preset.forward_json())
+    return overridden(used, fields) | overridden(identity.preset, preset.forward_json())
 
 
 def suppression(run: Run) -> tuple[float, str | None]:
-    """The NMS threshold that a run's preset has, and the kind of NMS; None for a quoted one, which cannot be chosen."""
+    """A preset's NMS threshold and kind of NMS; the kind is None for a quoted detector, where it cannot be chosen."""
     settings = run.settings
     assert settings is not None
     if getattr(run.identity, "quoted", False):
@@ -116,11 +116,11 @@ def _recipe(model: str) -> Recipe:
 
 def deviations(overrides: Overrides) -> list[Deviation]:
     """Each overridden field as a deviation: "conf 0.3, not 0.005"."""
-    return [Deviation(f"{field} {used}, not {own}") for field, (used, own) in overrides.items()]
+    return [Deviation(f"{field} {used}, not {default}") for field, (used, default) in overrides.items()]
 
 
 def named(name: str, overrides: Overrides) -> str:
-    """A preset's name with what overrides it: "readme with conf 0.3"."""
+    """A preset's name with the fields that were overridden: "readme with conf 0.3"."""
     changed = ", ".join(f"{field} {used}" for field, (used, _) in overrides.items())
     return f"{name} with {changed}" if changed else name
 

@@ -1,12 +1,12 @@
-"""Run directories: what a run is, who made it, its predictions and its metrics.
+"""Run directories: a run's record, its predictions and its metrics.
 
-    RUN/run.json             the record (`cspbench.results.schema.Run`); written first, and again to list sessions
+    RUN/run.json             the record (`cspbench.results.schema.Run`); written first, and again to add sessions
     RUN/predictions/*.npz    `cspbench.inference.shards`
     RUN/metrics.json         written last, from the predictions alone
-    RUN/.lock                held by the command that works here
+    RUN/.lock                held while predictions are written
     RUN/.metrics.lock        held while metrics or the record are read, changed and written
 
-Reading needs no right to write.
+Reading requires no write permission.
 """
 
 from __future__ import annotations
@@ -25,26 +25,16 @@ from cspbench.inference.shards import SHARD, Shards
 from cspbench.io import write_bytes
 from cspbench.lock import exclusive
 from cspbench.provenance import CHANGED, commit
-from cspbench.results.schema import (
-    ClassificationMetrics,
-    CocoIdentity,
-    DetectionMetrics,
-    ImagenetIdentity,
-    Metrics,
-    Run,
-    Scored,
-    Session,
-    encode,
-)
+from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session, encode
 from cspbench.results.sessions import program
-from cspbench.results.store import merged_thresholds, read_record
+from cspbench.results.store import StoredEvaluation, merged_thresholds, metrics_of, read_record
 
 PATIENCE = 60.0
 """Seconds to wait for another command that writes the same metrics."""
 LONGEST = 100
-"""Bytes of a model's name in a directory's: file systems allow 255."""
+"""Bytes of a model's name in a directory's name: file systems allow 255."""
 MOST = 1000
-"""Sessions, and scorings, that a record lists, the newest ones."""
+"""The largest number of sessions, and of scorings, in a record; the newest stay."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +46,24 @@ class RunDirectory:
 
     @property
     def shards(self) -> Shards:
-        """Its predictions."""
+        """The run's predictions."""
         return Shards(self.path, self.record.samples)
 
     @property
-    def identity(self) -> ImagenetIdentity | CocoIdentity:
-        """What it is told apart by."""
+    def identity(self) -> Identity:
         return self.record.identity
 
     @property
     def samples(self) -> int:
-        """How many images it is of."""
         return self.record.samples
 
+    def stored(self, metrics: Metrics) -> StoredEvaluation:
+        """The run with its metrics, as reports read it."""
+        return StoredEvaluation(self.path.resolve().name, str(self.path), self.record, metrics)
 
-def run_path(root: Path, identity: ImagenetIdentity | CocoIdentity, preset: str) -> Path:
-    """The directory of a run of that identity below `root`: MODEL-PRESET-DIGEST."""
+
+def run_path(root: Path, identity: Identity, preset: str) -> Path:
+    """The directory of a run in `root`: MODEL-PRESET-DIGEST."""
     digest = hashlib.sha256(encode(identity) + preset.encode()).hexdigest()[:8]
     name = identity.model.replace("/", "-")
     while len(name.encode("utf-8", "surrogateescape")) > LONGEST:
@@ -80,9 +72,9 @@ def run_path(root: Path, identity: ImagenetIdentity | CocoIdentity, preset: str)
 
 
 def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
-    """Begin a run with that record, or open the one that is there if it is the same; `fresh` discards what is there.
+    """Open the run in a directory, or begin one with `record`; `fresh` discards an existing run.
 
-    Raises `RunError` when the directory holds another run.
+    Raises `RunError` where the directory contains another run.
     """
     file, predictions = path / "run.json", path / "predictions"
     if predictions.is_symlink():
@@ -96,10 +88,10 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
     if fresh:
         _discard([*predictions.glob("*.npz"), path / "metrics.json", path / "server.json", file])
     if file.exists():
-        there = load_run(path)
-        if there.identity != record.identity:
-            raise _another(path, there.identity, record.identity)
-        return there
+        run = load_run(path)
+        if run.identity != record.identity:
+            raise _other_run(path, run.identity, record.identity)
+        return run
     if any(predictions.glob("*.npz")):
         raise RunError(
             "run.no-record",
@@ -113,15 +105,15 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
     return RunDirectory(path, record)
 
 
-def _another(path: Path, there: msgspec.Struct, wanted: msgspec.Struct) -> RunError:
-    found, expected = (msgspec.to_builtins(each) for each in (there, wanted))
-    differing = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
+def _other_run(path: Path, stored: Identity, expected: Identity) -> RunError:
+    old, new = msgspec.to_builtins(stored), msgspec.to_builtins(expected)
+    differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return RunError(
         "run.other-run",
         "the directory holds another run",
         where=str(path),
         expected=f"the same {', '.join(differing)}",
-        found=brief(", ".join(f"{key} {found.get(key)}" for key in differing), 400),
+        found=brief(", ".join(f"{key} {old.get(key)}" for key in differing), 400),
         remedy="Choose another --run, or start over with --fresh",
     )
 
@@ -141,7 +133,7 @@ def _discard(files: Sequence[Path]) -> None:
 
 
 def load_run(path: Path) -> RunDirectory:
-    """The run in a directory; raises `CspbenchError` where there is none that this version can read."""
+    """The run in a directory; raises `CspbenchError` where it cannot be read."""
     record = read_record(path / "run.json", Run)
     if record.shard != SHARD:
         raise RunError(
@@ -171,19 +163,16 @@ def load_one(path: Path) -> RunDirectory:
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Run directories among the paths themselves and up to two levels below, each once; `RunError` if a path has none.
-
-    What two paths lead to is one run.
-    """
+    """Run directories at the paths or up to two levels below, without duplicates; `RunError` if a path has none."""
     runs: dict[Path, Path] = {}
     for path in paths:
         problem = None
         try:
             below = (*path.glob("*/run.json"), *path.glob("*/*/run.json"))
-            here = [path] if (path / "run.json").exists() else sorted(file.parent for file in below)
+            folders = [path] if (path / "run.json").exists() else sorted(file.parent for file in below)
         except OSError as error:
-            here, problem = [], error.strerror
-        if not here:
+            folders, problem = [], error.strerror
+        if not folders:
             raise RunError(
                 "run.none-there",
                 "no run here",
@@ -192,25 +181,25 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
                 found=problem,
                 remedy="Name a run",
             )
-        for run in here:
-            runs.setdefault(run.resolve(), run)
+        for folder in folders:
+            runs.setdefault(folder.resolve(), folder)
     return list(runs.values())
 
 
 def add_session(run: RunDirectory, session: Session, files: str | None) -> RunDirectory:
-    """List one more session that makes a part of a run."""
+    """Add a session that makes a part of a run to its record."""
     return _rewrite(
         run, lambda record: structs.replace(record, files=files, sessions=[*record.sessions, session][-MOST:])
     )
 
 
 def begin_again(run: RunDirectory, session: Session, files: str | None) -> RunDirectory:
-    """Have a record say that this session makes all of a run, where nothing is left of earlier ones."""
+    """Record this session as the only one, where no predictions of earlier ones are left."""
     return _rewrite(run, lambda record: structs.replace(record, files=files, sessions=[session], scored=[]))
 
 
 def moved(run: RunDirectory, files: str | None) -> RunDirectory:
-    """Note in a record in which files its images lie now."""
+    """Record the fingerprint of image files that have moved."""
     return _rewrite(run, lambda record: structs.replace(record, files=files))
 
 
@@ -232,31 +221,31 @@ def _rewrite(run: RunDirectory, change: Callable[[Run], Run]) -> RunDirectory:
 
 
 def read_metrics(run: RunDirectory) -> Metrics | None:
-    """The metrics that a run has; None where there are none, or where they are of another run."""
-    file = run.path / "metrics.json"
-    metrics: Metrics
-    if not file.exists():
+    """A run's metrics; None where there are none, or where they are of another run."""
+    metrics = metrics_of(run.path, run.record)
+    return metrics if metrics is not None and metrics.identity == run.identity else None
+
+
+def readable_metrics(run: RunDirectory) -> Metrics | None:
+    """A run's metrics; None where there are none that can be read."""
+    try:
+        return read_metrics(run)
+    except CspbenchError:
         return None
-    if isinstance(run.identity, ImagenetIdentity):
-        metrics = read_record(file, ClassificationMetrics)
-    else:
-        metrics = read_record(file, DetectionMetrics)
-    return metrics if metrics.identity == run.identity else None
 
 
 def write_metrics(run: RunDirectory, metrics: Metrics, scored: Scored) -> bool:
-    """Write a run's metrics, a detector's with the thresholds that are there, and list who scored it.
+    """Write a run's metrics, a detector's with the thresholds of earlier scores, and add `scored` to its record.
 
-    Done while nobody else writes them, so that two commands at once lose nothing; metrics that are there already are
-    left alone. False where the run directory cannot be written: the numbers are as true without.
+    Under the lock, so that two commands at once lose nothing; equal metrics are not written again. False where the run
+    directory cannot be written.
     """
     try:
-        if _as_they_are(run, metrics):
+        earlier = readable_metrics(run)
+        if earlier is not None and earlier == _with_earlier(earlier, metrics):
             return True
         with exclusive(run.path / ".metrics.lock", wait=PATIENCE):
-            if isinstance(metrics, DetectionMetrics):
-                metrics = _with_earlier(run, metrics)
-            write_bytes(run.path / "metrics.json", encode(metrics))
+            write_bytes(run.path / "metrics.json", encode(_with_earlier(readable_metrics(run), metrics)))
             record = load_run(run.path).record
             write_bytes(run.path / "run.json", encode(structs.replace(record, scored=[*record.scored, scored][-MOST:])))
     except CspbenchError as error:
@@ -266,37 +255,24 @@ def write_metrics(run: RunDirectory, metrics: Metrics, scored: Scored) -> bool:
     return True
 
 
-def _as_they_are(run: RunDirectory, metrics: Metrics) -> bool:
-    try:
-        there = read_metrics(run)
-    except CspbenchError:
-        return False
-    if isinstance(metrics, DetectionMetrics) and isinstance(there, DetectionMetrics):
-        metrics = merged_thresholds(there, metrics)
-    return there == metrics
-
-
-def _with_earlier(run: RunDirectory, metrics: DetectionMetrics) -> DetectionMetrics:
-    """The metrics with the thresholds at which the run was scored before; those that cannot be read are replaced."""
-    try:
-        earlier = read_metrics(run)
-    except CspbenchError:
-        return metrics
-    return merged_thresholds(earlier, metrics) if isinstance(earlier, DetectionMetrics) else metrics
+def _with_earlier(earlier: Metrics | None, metrics: Metrics) -> Metrics:
+    if isinstance(earlier, DetectionMetrics) and isinstance(metrics, DetectionMetrics):
+        return merged_thresholds(earlier, metrics)
+    return metrics
 
 
 def made_by_others(folder: Path) -> str | None:
-    """What made the predictions of the runs in a folder, where it is not this code as it is now; None where it is.
+    """A program other than the present one that made predictions of the runs in a folder; None without such a run.
 
-    None, too, where there are none. Of a checkout with changes it is not known which they were.
+    A checkout with uncommitted changes is always another program.
     """
-    own = __version__, commit()
+    present = __version__, commit()
     for file in sorted(folder.glob("*/run.json")):
         try:
             record = read_record(file, Run)
         except CspbenchError:
             return f"an unknown program ({brief(str(file))} cannot be read)"
         for session in record.sessions:
-            if (session.cspbench, session.commit) != own or str(session.commit).endswith(CHANGED):
+            if (session.cspbench, session.commit) != present or str(session.commit).endswith(CHANGED):
                 return program(session)
     return None

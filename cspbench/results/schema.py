@@ -1,13 +1,12 @@
-"""The records of results as files hold them: typed, versioned, read without trusting that they were written here.
+"""The records in result files: typed, versioned, and checked when they are read.
 
-    RUN/run.json                   Run: what the run is, and every session that made a part of it
-    RUN/metrics.json               ClassificationMetrics or DetectionMetrics: numbers, and which program computed each
-    RUN/server.json                list of ServerAnswer
+    RUN/run.json                   Run: its identity, and every session that made a part of it
+    RUN/metrics.json               ClassificationMetrics or DetectionMetrics: numbers, and who computed them
     RESULTS/params.json            Counts
     RESULTS/evaluations/NAME.json  Evaluation: a run's record and its metrics
 
-Numbers are kept at full precision: integers, or decimals as JSON numbers. Verdicts are never kept; they follow from a
-claim and a measurement (`cspbench.claims.verdict.judge`).
+Numbers are stored at full precision: integers, or decimals as JSON numbers. Verdicts are never stored; they follow from
+a claim and a measurement (`cspbench.claims.verdict.judge`).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from cspbench.data.coco import SPLITS
 
 SCHEMA = 2
 MOST = 100_000_000
-"""Samples, or images, at most."""
+"""The largest number of samples or images."""
 
 Record = TypeVar("Record", bound=Struct)
 Count = Annotated[int, Meta(ge=0, le=MOST)]
@@ -37,13 +36,13 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 
 class Session(Struct, frozen=True, omit_defaults=True):
-    """One process tree that made predictions or counts: when, by which command, program and packages, on what."""
+    """One process tree that made predictions or counts."""
 
     command: list[str]
     cspbench: str
     commit: str | None = None
     when: str = ""
-    """UTC, "2026-11-29T13:35:50Z", by a clock that may be wrong: only to put runs in order."""
+    """UTC, "2026-11-29T13:35:50Z"; the clock may be wrong, so it serves only to sort runs."""
     python: str = ""
     platform: str = ""
     packages: dict[str, str | None] = field(default_factory=dict)
@@ -55,14 +54,14 @@ class Session(Struct, frozen=True, omit_defaults=True):
 
 
 class Scoring(Struct, frozen=True, omit_defaults=True):
-    """Which program computed a number from predictions. When and by which command: see `Scored` in run.json."""
+    """The program that computed a number from predictions; `Scored` in run.json has time and command."""
 
     cspbench: str
     commit: str | None = None
 
 
 class Scored(Struct, frozen=True, omit_defaults=True):
-    """One scoring of a run: when, by which command and program, and the numbers that it wrote ("0.45 default")."""
+    """One scoring of a run, and the numbers that it wrote ("0.45 default")."""
 
     command: list[str]
     cspbench: str
@@ -72,7 +71,7 @@ class Scored(Struct, frozen=True, omit_defaults=True):
 
 
 class Data(Struct, frozen=True, omit_defaults=True):
-    """The images of a run, without their places. `images` are all of the set; `limit` of them were drawn by `seed`."""
+    """The images of a run, without paths. `images` is the size of the set; `limit` of them were drawn with `seed`."""
 
     kind: str
     images: Count
@@ -87,12 +86,12 @@ class Data(Struct, frozen=True, omit_defaults=True):
 
     @property
     def samples(self) -> int:
-        """How many of the images are evaluated."""
+        """The number of evaluated images."""
         return self.images if self.limit is None else self.limit
 
 
 class Weights(Struct, frozen=True, omit_defaults=True):
-    """A network's weights: `arrays` is what they are told apart by, `file` the sha256 of the file they came from."""
+    """A network's weights: `arrays` is their digest, `file` the sha256 of the weight file."""
 
     arrays: str
     file: str | None = None
@@ -100,7 +99,7 @@ class Weights(Struct, frozen=True, omit_defaults=True):
 
 
 class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
-    """Everything that changes a classifier's prediction; two runs of one identity are one run."""
+    """Everything that changes a classifier's predictions; two runs of one identity are one run."""
 
     model: str
     network: str
@@ -115,7 +114,7 @@ class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
     classes: str
     """The order in which the network numbers the classes."""
     user_file: bool
-    """Whether the network is a cfg file of the user's, which may bear a catalogue model's name."""
+    """Whether the network is a user's cfg file, which may have a catalogue model's name."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset.get("name"), str):
@@ -123,7 +122,7 @@ class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
 
 
 class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the suppression asks of a network's last box layer."""
+    """What NMS needs to know about a network's last box layer."""
 
     classes: Positive
     nms_kind: str
@@ -131,9 +130,9 @@ class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
-    """Everything that changes a detector's candidates; the suppression comes later and is not part of it.
+    """Everything that changes a detector's candidates. NMS comes later and is not part of it.
 
-    A `quoted` detector's suppression belongs to its protocol and cannot be chosen, so its whole protocol is the preset.
+    A `quoted` detector's NMS belongs to its protocol and cannot be chosen, so its whole protocol is the preset.
     """
 
     model: str
@@ -148,7 +147,7 @@ class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
     last: LastLayer
 
     def __post_init__(self) -> None:
-        if self.data.split is not None and self.data.split not in SPLITS:  # files are called by it and by the model
+        if self.data.split is not None and self.data.split not in SPLITS:  # files are named after split and model
             raise ValueError(f"split {self.data.split!r:.60}")
         if "\0" in self.model:
             raise ValueError("a model with a zero byte in its name")
@@ -160,7 +159,7 @@ Identity = ImagenetIdentity | CocoIdentity
 
 
 class DetectionSettings(Struct, frozen=True):
-    """The preset that a detector's run was asked for, suppression included."""
+    """The preset that a detector's run was asked for, with its NMS."""
 
     name: str
     conf: Share
@@ -179,12 +178,12 @@ class Run(Struct, frozen=True, kw_only=True):
     """Samples per shard."""
     identity: Identity
     sessions: list[Session]
-    """Whoever made a part of the predictions, the first one first."""
+    """Those that made a part of the predictions, oldest first."""
     weights: Weights
     place: str | None = None
-    """Where a detector's data lies; left out of what is published."""
+    """The path of a detector's data; left out of what is published."""
     files: str | None = None
-    """What tells the image files from those of another folder with the same names."""
+    """A fingerprint of the image files' paths, sizes and times."""
     settings: DetectionSettings | None = None
     """Of a detector."""
     scored: list[Scored] = field(default_factory=list)
@@ -193,34 +192,29 @@ class Run(Struct, frozen=True, kw_only=True):
         if self.samples != self.identity.data.samples:
             raise ValueError(f"{self.samples} samples of {self.identity.data.samples} images")
         if not self.sessions:
-            raise ValueError("no session made it")
+            raise ValueError("no sessions")
         if isinstance(self.identity, CocoIdentity) and self.settings is None:
             raise ValueError("a detector's run without settings")
 
     @property
-    def when(self) -> str:
-        """When it began; "" where that is not known. To put runs in order, and for nothing else."""
-        return self.sessions[0].when
-
-    @property
     def partial(self) -> bool:
-        """Whether it is of a part of the data only."""
+        """Whether it covers only a part of the data."""
         return self.identity.data.limit is not None
 
 
 class Hits(Struct, frozen=True):
-    """Right predictions among `total` images."""
+    """Correct predictions among `total` images."""
 
     correct: Count
     total: Positive
 
     def __post_init__(self) -> None:
         if self.correct > self.total:
-            raise ValueError(f"{self.correct} right of {self.total}")
+            raise ValueError(f"{self.correct} correct of {self.total}")
 
 
 class ClassOrder(Struct, frozen=True):
-    """What the predictions say about the class order: verdict of the probe, hits by order, and that in words."""
+    """The probe of the class order: its verdict, hits by order, and both in words."""
 
     verdict: str
     hits: dict[str, int]
@@ -228,7 +222,7 @@ class ClassOrder(Struct, frozen=True):
 
 
 class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="imagenet"):
-    """metrics.json of a classifier: the same bytes whoever made the predictions, by the same program."""
+    """metrics.json of a classifier; one program writes the same bytes for the same predictions."""
 
     schema: int = SCHEMA
     identity: ImagenetIdentity
@@ -253,9 +247,9 @@ class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     nms: Share
     kind: str
-    """Of suppression, as used."""
+    """The kind of NMS that was used."""
     asked: str
-    """As asked for: a kind, or `cfg`."""
+    """The kind that was asked for, or `cfg`."""
     scoring: Scoring
     engine: str | None = None
     """cspbench, pycocotools, `server`; None while the server has not answered."""
@@ -270,7 +264,7 @@ class Threshold(Struct, frozen=True, omit_defaults=True, kw_only=True):
             check_percentages(numbers)
         for bounds in (self.intervals or {}).values():
             if bounds is not None and not all(math.isfinite(bound) for bound in bounds):
-                raise ValueError("an interval without an end")
+                raise ValueError("an interval that is not finite")
 
 
 class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag="coco"):
@@ -291,15 +285,15 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag=
 
     @property
     def awaits_server(self) -> bool:
-        """Whether it is of a test split whose server has not answered for every threshold."""
-        return self.submissions is not None and any(not each.ap for each in self.thresholds)
+        """Whether the test server has not answered for every threshold."""
+        return self.submissions is not None and any(not threshold.ap for threshold in self.thresholds)
 
 
 Metrics = ClassificationMetrics | DetectionMetrics
 
 
 class Evaluation(Struct, frozen=True, kw_only=True):
-    """What a results folder has of a run: its record without places, and its metrics."""
+    """A run in a results folder: its record without paths, and its metrics."""
 
     schema: int = SCHEMA
     run: Run
@@ -311,7 +305,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
 
 
 class CountedCell(Struct, frozen=True, omit_defaults=True):
-    """One count, in single parameters or operations, beside the claim as it was printed then."""
+    """One count, in single parameters or operations, beside the claim as it was printed at the time."""
 
     counting: str
     count: Annotated[int, Meta(ge=0, le=10**18)] | None
@@ -320,11 +314,11 @@ class CountedCell(Struct, frozen=True, omit_defaults=True):
     unit: str
     rounding: str
     namesakes: dict[str, Annotated[int, Meta(ge=0, le=10**18)]] = field(default_factory=dict)
-    """The same count of other networks of the model's name: one that has the published number explains a miss."""
+    """The counts of other networks of the same name: one that has the published number explains a miss."""
 
 
 class CountedRow(Struct, frozen=True, omit_defaults=True):
-    """A counted row; `table` and `id` are None for a model that stands in no table."""
+    """A counted row; `table` and `id` are None for a model without a published row."""
 
     model: str | None
     params: CountedCell
@@ -332,13 +326,13 @@ class CountedRow(Struct, frozen=True, omit_defaults=True):
     table: str | None = None
     id: str | None = None
     row: str | None = None
-    """What the document calls it."""
+    """Its label in the table."""
     settings: dict[str, str] = field(default_factory=dict)
     size: Size | None = None
     network: str | None = None
-    """The digest of what was counted."""
+    """The digest of the counted network."""
     definition: str | None = None
-    """Where the network's definition came from when it was counted: `cfg`, `stand-in`, ..."""
+    """The kind of the network's definition when it was counted: `cfg`, `stand-in`, ..."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -353,13 +347,13 @@ def check_percentages(numbers: dict[str, Decimal | None]) -> None:
     """Raise `ValueError` unless every name is a COCO metric and every number a percentage of bounded length."""
     for name, value in numbers.items():
         if name not in COCO:
-            raise ValueError(f"no metric of COCO's is called {name!r:.40}")
+            raise ValueError(f"unknown COCO metric {name!r:.40}")
         if value is not None and not (value.is_finite() and 0 <= value <= 100 and bounded(value)):
             raise ValueError(f"{name} is not a percentage")
 
 
 def bounded(value: Decimal) -> bool:
-    """Whether a number of somebody else's is of a size and length that arithmetic with it stays exact and short."""
+    """Whether a number from a file is short enough for exact, fast arithmetic."""
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and abs(exponent) <= 100 and len(value.as_tuple().digits) <= 100
 
@@ -371,7 +365,7 @@ class _OldRun(Struct):
 class _Versioned(Struct):
     schema: int | None = None
     run: _OldRun | None = None
-    """Schema 1 had its number in the run alone."""
+    """Schema 1 had its number only in the run."""
 
 
 class OldSchemaError(ValueError):
@@ -386,9 +380,9 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def encode(record: Struct | list[Any]) -> bytes:
-    """A record as JSON, indented by one, one final newline; equal records give equal bytes.
+    """A record as JSON, indented by one, with a final newline; equal records give equal bytes.
 
-    Bytes of a name or an argument that are not UTF-8 are written as escapes of JSON, since JSON has no other form.
+    Bytes of a name or an argument that are not UTF-8 are escaped.
     """
     try:
         data = _ENCODER.encode(record)
@@ -401,15 +395,12 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_escaped(key): _escaped(each) for key, each in value.items()}
-    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decode(data: bytes, kind: type[Record]) -> Record:
-    """The record in a file's bytes; raises `ValueError` saying what is wrong with it, whatever is in it.
-
-    `OldSchemaError` for one of schema 1, which is never misread as one of this.
-    """
+    """The record in a file's bytes. Raises `OldSchemaError` for schema 1, `ValueError` for anything else."""
     try:
         versioned = msgspec.json.decode(data, type=_Versioned)
         schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema

@@ -1,4 +1,4 @@
-"""Who makes a result, as records have it: this session, this scoring."""
+"""The present process as records describe it: session, scoring."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cspbench.results.schema import Scored, Scoring, Session
 
 
 def now() -> str:
-    """The time as a record has it: UTC, to the second, by a clock that may be wrong; only to put runs in order."""
+    """The time in UTC, to the second; the clock may be wrong, so it serves only to sort runs."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def session(command: Sequence[str], *, device: str | None = None, when: str = "") -> Session:
-    """The present process: what must be known to make its numbers again. `when` is empty for counts."""
+    """The present process, with what is needed to reproduce its numbers. `when` is empty for counts."""
     return Session(
         command=list(command),
         cspbench=__version__,
@@ -41,7 +41,7 @@ def scored(command: Sequence[str], numbers: Sequence[str]) -> Scored:
     return Scored(list(command), __version__, commit(), now(), list(numbers))
 
 
-def program(made: Session | Scoring | Scored) -> str:
+def program(record: Session | Scoring | Scored) -> str:
     """The program in words: "cspbench 0.1.0, commit 89eef16"."""
-    commit = f", commit {made.commit[:7]}{made.commit[40:]}" if made.commit else ""  # with the mark of a changed tree
-    return f"cspbench {made.cspbench}{commit}"
+    sha, mark = (record.commit or "")[:7], (record.commit or "")[40:]  # the mark of a changed tree
+    return f"cspbench {record.cspbench}" + (f", commit {sha}{mark}" if sha else "")

@@ -1,7 +1,7 @@
-"""Where results are read from and kept: a results directory, and run directories.
+"""Reading results from a results directory or a run directory, and storing runs in a results directory.
 
 RESULTS/params.json, sample-params.json   what `cspbench params --save` wrote
-RESULTS/evaluations/NAME.json             what is kept of a run: its record and its metrics
+RESULTS/evaluations/NAME.json             a run's record and metrics
 RUN/run.json, metrics.json                a run itself; without metrics it is incomplete
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -40,12 +40,12 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 COUNTS = ("params.json", "sample-params.json")
 EVALUATIONS = "evaluations"
 LARGEST = 64 * 2**20
-"""Bytes of one file; ours have less than one million."""
+"""Bytes of one file; ours have less than a million."""
 
 
 @dataclass(frozen=True)
 class StoredEvaluation:
-    """A run's record and metrics, with its name and the place they were read from; `metrics` None while incomplete."""
+    """A run's name, record and metrics, and the path they were read from; `metrics` is None while incomplete."""
 
     name: str
     where: str
@@ -54,13 +54,13 @@ class StoredEvaluation:
 
     @property
     def partial(self) -> bool:
-        """Whether it lacks predictions, or was limited to a part of the data."""
+        """Whether it lacks predictions, or covers only a part of the data."""
         return self.metrics is None or self.run.partial
 
 
 @dataclass(frozen=True)
 class StoredCounts:
-    """A file of counted rows and the place it was read from."""
+    """A file of counted rows and its path."""
 
     where: str
     record: Counts
@@ -90,10 +90,11 @@ def parsed(data: bytes, kind: type[Record], where: str) -> Record:
             remedy="Migrate them once: cspbench report --migrate DIR",
         ) from None
     except ValueError as error:
-        raise _unusable(where, str(error)) from None
+        raise not_results(where, str(error)) from None
 
 
-def _unusable(where: str, found: str) -> CspbenchError:
+def not_results(where: str, found: str) -> CspbenchError:
+    """The error for a file that cannot be read as results."""
     return CspbenchError(
         "results.not-results",
         "not a file of results",
@@ -113,11 +114,11 @@ def _bytes(path: Path) -> bytes:
     try:
         return read_file(path, LARGEST)
     except OSError as error:
-        raise _unusable(str(path), error.strerror or str(error)) from None
+        raise not_results(str(path), error.strerror or str(error)) from None
 
 
 def files_of(results: Path) -> dict[str, bytes]:
-    """The files of a results directory that hold measurements, by their path in it."""
+    """The bytes of a results directory's files, by their path in it."""
     if not results.is_dir():
         raise CspbenchError(
             "results.none-there",
@@ -131,22 +132,22 @@ def files_of(results: Path) -> dict[str, bytes]:
 
 
 def of_files(files: Mapping[str, bytes], where: str) -> Sources:
-    """The measurements in a results directory's files, given as their bytes by their path in it."""
+    """The measurements in a results directory's files, from what `files_of` returns."""
     counts, evaluations = [], []
     for name in sorted(files):
         place = f"{where}/{name}"
         if name in COUNTS:
-            counts.append(StoredCounts(place, _or_migrated(files[name], Counts, place)))
+            counts.append(StoredCounts(place, _migrated(files[name], Counts, place)))
         elif name.startswith(f"{EVALUATIONS}/"):
-            record = _or_migrated(files[name], Evaluation, place)
+            record = _migrated(files[name], Evaluation, place)
             evaluations.append(StoredEvaluation(Path(name).stem, place, record.run, record.metrics))
     return Sources(tuple(counts), tuple(evaluations))
 
 
-def _or_migrated(data: bytes, kind: type[Record], where: str) -> Record:
-    """A record of any schema: one of schema 1 is migrated as it is read, and stays as it is on the disk.
+def _migrated(data: bytes, kind: type[Record], where: str) -> Record:
+    """A record of any schema; one of schema 1 is migrated in memory only.
 
-    Networks that it names and nobody has any more keep their old digest, so that they are other networks than today's.
+    Unknown networks keep a digest of schema 1, so that their measurements deviate from every claim.
     """
     try:
         return parsed(data, kind, where)
@@ -155,32 +156,36 @@ def _or_migrated(data: bytes, kind: type[Record], where: str) -> Record:
             raise
     from cspbench.results import migrate
 
-    read = {Counts: migrate.counts, Evaluation: migrate.evaluation}[kind]
+    migration = {Counts: migrate.counts, Evaluation: migrate.evaluation}[kind]
     try:
-        return read(json.loads(data), migrate.Known(strict=False))  # type: ignore[return-value]
+        return migration(json.loads(data), migrate.OldDigests(strict=False))  # type: ignore[return-value]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise _unusable(where, str(error)) from None
+        raise not_results(where, str(error)) from None
 
 
 def of_run(path: Path) -> StoredEvaluation:
-    """A run directory's record and metrics, without the places that they name."""
+    """A run directory's record and metrics, without the paths in them."""
     run = read_record(path / "run.json", Run)
-    file = path / "metrics.json"
-    metrics: Metrics | None = None
-    if file.exists():
-        if isinstance(run.identity, ImagenetIdentity):
-            metrics = read_record(file, ClassificationMetrics)
-        else:
-            metrics = read_record(file, DetectionMetrics)
-        if metrics.identity != run.identity:
-            raise _unusable(str(file), "metrics of another run")
+    metrics = metrics_of(path, run)
+    if metrics is not None and metrics.identity != run.identity:
+        raise not_results(str(path / "metrics.json"), "metrics of another run")
     return StoredEvaluation(path.resolve().name, str(path), without_places(run), metrics)
 
 
+def metrics_of(path: Path, run: Run) -> Metrics | None:
+    """The metrics in a run directory, which may be of another identity; None where there are none."""
+    file = path / "metrics.json"
+    if not file.exists():
+        return None
+    if isinstance(run.identity, ImagenetIdentity):
+        return read_record(file, ClassificationMetrics)
+    return read_record(file, DetectionMetrics)
+
+
 def without_places(run: Run) -> Run:
-    """A record without the folders of the machine that it was made on: as it may be published."""
+    """A record without the folders of the machine that it was made on, for publication."""
     sessions = [structs.replace(session, command=shortened(session.command)) for session in run.sessions]
-    scored = [structs.replace(each, command=shortened(each.command)) for each in run.scored]
+    scored = [structs.replace(scoring, command=shortened(scoring.command)) for scoring in run.scored]
     return structs.replace(run, sessions=sessions, scored=scored, place=None)
 
 
@@ -198,10 +203,7 @@ def _without_folder(argument: str) -> str:
 
 
 def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
-    """A run with its earlier scores, where it is the same one: every NMS threshold, the new ones first.
-
-    What awaits the test server stands back behind the server's own numbers.
-    """
+    """A run with the thresholds of its earlier scores, where both are of one identity; see `merged_thresholds`."""
     if stored is None or not isinstance(stored.metrics, DetectionMetrics):
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
@@ -212,8 +214,8 @@ def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEval
 def merged_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
     """The new metrics with the old ones' thresholds, unless those are of other images.
 
-    A threshold and kind that both have is the new one's, unless only the old one has numbers. Numbers of the test
-    server come without a digest of the images.
+    Of the same threshold and kind the new entry counts, unless only the old one has numbers. Metrics with the test
+    server's numbers have no digest of the images.
     """
     if old.images != new.images or len({metrics.pixels for metrics in (old, new) if metrics.pixels}) > 1:
         return new
@@ -229,10 +231,10 @@ def _key(threshold: Threshold) -> tuple[float, str]:
 
 
 def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
-    """Copy what reports need of complete runs into a results directory, without the places that they name.
+    """Copy the records and metrics of complete runs into a results directory, without paths; returns the files written.
 
-    The NMS thresholds of a record that is there stay, where it is of the same run. Raises `CspbenchError` where the
-    folder of evaluations is a link, which would lead out of the results directory.
+    NMS thresholds that were stored for the same run stay. Raises `CspbenchError` where the folder of evaluations is a
+    link, which would lead out of the results directory.
     """
     folder = results / EVALUATIONS
     if folder.is_symlink():
@@ -243,20 +245,18 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
             expected="a folder of the results' own",
             remedy="Remove the link, or choose another --results",
         )
-    return list(_kept(folder, runs))
-
-
-def _kept(folder: Path, runs: Sequence[Path]) -> Iterator[Path]:
+    files = []
     for path in runs:
         run = of_run(path)
         if run.metrics is None:
             continue
-        place = folder / f"{run.name}.json"
+        file = folder / f"{run.name}.json"
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / ".lock", wait=60):
-            if place.exists():
-                record = read_record(place, Evaluation)
-                run = merged(StoredEvaluation(run.name, str(place), record.run, record.metrics), run)
+            if file.exists():
+                record = read_record(file, Evaluation)
+                run = merged(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
             assert run.metrics is not None
-            write_bytes(place, encode(Evaluation(run=run.run, metrics=run.metrics)))
-        yield place
+            write_bytes(file, encode(Evaluation(run=run.run, metrics=run.metrics)))
+        files.append(file)
+    return files

@@ -17,7 +17,7 @@ from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR, DETECTOR_FILE
 from cspbench.network.layers import Convolution, Dropout, Route
 from cspbench.network.network import Network, digest
 from cspbench.results import migrate
-from cspbench.results.migrate import Known, _digest_v1
+from cspbench.results.migrate import OldDigests, _digest_v1
 from cspbench.results.schema import (
     ClassificationMetrics,
     ClassOrder,
@@ -98,7 +98,7 @@ def test_a_network_that_schema_1_could_not_say_has_no_old_digest() -> None:
 
 def test_counts() -> None:
     alone = schema1.row(model="mine", table=None, id=None, size=None, network=None, settings=None)
-    new = migrate.counts(schema1.counts(schema1.row(), alone), Known())
+    new = migrate.counts(schema1.counts(schema1.row(), alone), OldDigests())
     assert new.session == SESSION
     first = CountedRow(
         "sample-csp-classifier",
@@ -119,13 +119,13 @@ def test_counts() -> None:
 def test_counts_without_networks_as_the_first_versions_wrote_them() -> None:
     line = schema1.row()
     del line["network"]
-    (row,) = migrate.counts(schema1.counts(line), Known()).rows
+    (row,) = migrate.counts(schema1.counts(line), OldDigests()).rows
     assert (row.network, row.params.count) == (None, 1)
 
 
 def test_a_run_and_its_metrics() -> None:
     old = schema1.run()
-    new = migrate.run(old, Known())
+    new = migrate.run(old, OldDigests())
     identity = ImagenetIdentity(
         model="sample-csp-classifier",
         network=NOW,
@@ -145,7 +145,7 @@ def test_a_run_and_its_metrics() -> None:
         weights=Weights(ARRAYS, CLASSIFIER_FILE),
         files="cba0049db9061e6a",
     )
-    scored = migrate.metrics(schema1.metrics(old), old, Known())
+    scored = migrate.metrics(schema1.metrics(old), old, OldDigests())
     assert scored == ClassificationMetrics(
         identity=identity,
         images=2,
@@ -156,14 +156,14 @@ def test_a_run_and_its_metrics() -> None:
         class_order=ClassOrder("as declared", {"sample": 1}, "in the sample order"),
         scoring=Scoring("0.1.0", "0" * 40),
     )
-    kept = migrate.evaluation({"run": old, "metrics": schema1.metrics(old)}, Known())
+    kept = migrate.evaluation({"run": old, "metrics": schema1.metrics(old)}, OldDigests())
     assert kept == Evaluation(run=new, metrics=scored)
     assert decode(encode(kept), Evaluation) == kept
 
 
 def test_a_detectors_run_and_its_metrics() -> None:
     old = schema1.detection_run()
-    new = migrate.run(old, Known())
+    new = migrate.run(old, OldDigests())
     identity = CocoIdentity(
         model="sample-csp-detector",
         network=digest(MODELS["sample-csp-detector"].build()),
@@ -180,7 +180,7 @@ def test_a_detectors_run_and_its_metrics() -> None:
     settings = DetectionSettings("readme", 0.005, 0.45, "default", {"image_id": "underscore", **fields})
     assert (new.identity, new.settings) == (identity, settings)
     assert (new.place, new.weights.file, new.partial) == ("/home/me/coco", DETECTOR_FILE, False)
-    metrics = migrate.metrics(schema1.detection_metrics(old), old, Known())
+    metrics = migrate.metrics(schema1.detection_metrics(old), old, OldDigests())
     assert metrics == DetectionMetrics(
         identity=identity,
         images=160,
@@ -206,16 +206,16 @@ def test_a_detectors_run_and_its_metrics() -> None:
 
 def test_a_part_of_schema_1_is_one_that_nobody_drew() -> None:
     old = schema1.detection_run(limit=50)
-    new = migrate.run(old, Known())
+    new = migrate.run(old, OldDigests())
     assert (new.samples, new.partial, new.identity.data.limit, new.identity.data.seed) == (50, True, 50, None)
-    assert migrate.metrics(schema1.detection_metrics(old), old, Known()).images == 50
+    assert migrate.metrics(schema1.detection_metrics(old), old, OldDigests()).images == 50
     few = schema1.run(data={"kind": "folders", "images": 20, "limit": 2})
-    assert (migrate.run(few, Known()).samples, migrate.run(few, Known()).partial) == (2, True)
+    assert (migrate.run(few, OldDigests()).samples, migrate.run(few, OldDigests()).partial) == (2, True)
 
 
 def test_later_sessions_are_kept() -> None:
     later = {**schema1.WHO, "command": ["cspbench", "y"], "when": "2026-01-02T00:00:00Z"}
-    new = migrate.run({**schema1.run(), "sessions": [later]}, Known())
+    new = migrate.run({**schema1.run(), "sessions": [later]}, OldDigests())
     assert [(each.command, each.when) for each in new.sessions] == [
         (["cspbench", "x"], "2026-01-01T00:00:00Z"),
         (["cspbench", "y"], "2026-01-02T00:00:00Z"),
@@ -232,27 +232,27 @@ def test_later_sessions_are_kept() -> None:
     ],
 )
 def test_a_decoder_and_exif_that_were_recorded_apart_are_one(old: dict[str, Any], decoder: str) -> None:
-    new = migrate.run(schema1.run(preset={"name": "readme", **old}), Known())
+    new = migrate.run(schema1.run(preset={"name": "readme", **old}), OldDigests())
     assert new.identity.preset == {"name": "readme", "decoder": decoder}
 
 
 def test_what_awaits_the_server_is_without_numbers() -> None:
     old = schema1.detection_run()
     waiting = {**schema1.detection_metrics(old, ap={}, engine=None), "submissions": ["x.zip"]}
-    metrics = migrate.metrics(waiting, old, Known())
+    metrics = migrate.metrics(waiting, old, OldDigests())
     assert isinstance(metrics, DetectionMetrics)
     assert (metrics.thresholds[0].ap, metrics.submissions) == ({}, ["x.zip"])
 
 
 def test_weights_that_only_their_file_tells_stay_so() -> None:
-    new = migrate.run(schema1.run(weights="c" * 64), Known())
+    new = migrate.run(schema1.run(weights="c" * 64), OldDigests())
     assert new.weights == Weights(f"file:{'c' * 64}", "c" * 64)
     assert new.identity.weights == f"file:{'c' * 64}"
 
 
 def test_a_run_at_another_size() -> None:
     sized = MODELS["sample-csp-classifier"].build().resized(96, 64)
-    new = migrate.run(schema1.run(size=[96, 64], definition=_digest_v1(sized)), Known())
+    new = migrate.run(schema1.run(size=[96, 64], definition=_digest_v1(sized)), OldDigests())
     assert (new.identity.network, new.identity.size) == (digest(sized), (96, 64))
 
 
@@ -263,24 +263,24 @@ def test_a_run_at_another_size() -> None:
 def test_an_unknown_network_is_refused_or_stays_an_old_one(changes: dict[str, Any]) -> None:
     old = schema1.run(**changes)
     with refuses("results.unknown-network", found=old["identity"]["definition"]):
-        migrate.run(old, Known())
-    new = migrate.run(old, Known(strict=False))
+        migrate.run(old, OldDigests())
+    new = migrate.run(old, OldDigests(strict=False))
     assert new.identity.network == f"v1:{old['identity']['definition']}"
     with refuses("results.unknown-network", found="e" * 64):
-        migrate.counts(schema1.counts(schema1.row(network="e" * 64)), Known())
+        migrate.counts(schema1.counts(schema1.row(network="e" * 64)), OldDigests())
 
 
 def test_a_network_of_a_cfg() -> None:
     old = schema1.run(model="mine", file=True, size=[6, 6], definition=_digest_v1(SMALL.resized(6, 6)))
-    new = migrate.run(old, Known([SMALL]))
+    new = migrate.run(old, OldDigests([SMALL]))
     assert (new.identity.network, new.identity.user_file) == (digest(SMALL.resized(6, 6)), True)
     with refuses("results.unknown-network"):
-        migrate.run(old, Known([replace(SMALL, letter_box=True)]))
+        migrate.run(old, OldDigests([replace(SMALL, letter_box=True)]))
 
 
 def test_metrics_of_another_run_are_refused() -> None:
     with pytest.raises(ValueError, match="another run"):
-        migrate.metrics(schema1.metrics(schema1.run(weights="c" * 64)), schema1.run(), Known())
+        migrate.metrics(schema1.metrics(schema1.run(weights="c" * 64)), schema1.run(), OldDigests())
 
 
 # --- read where they lie
@@ -296,7 +296,7 @@ def test_results_of_schema_1_are_read() -> None:
     old = {"run": run, "metrics": schema1.metrics(run)}
     evaluations = {"one": old, "two": {"run": other, "metrics": schema1.detection_metrics(other)}}
     found = of_files(files(counts=schema1.counts(schema1.row()), evaluations=evaluations), "results")
-    assert [each.record for each in found.counts] == [migrate.counts(schema1.counts(schema1.row()), Known())]
+    assert [each.record for each in found.counts] == [migrate.counts(schema1.counts(schema1.row()), OldDigests())]
     assert [(each.name, each.run.identity.network) for each in found.evaluations] == [
         ("one", NOW),
         ("two", digest(MODELS["sample-csp-detector"].build())),

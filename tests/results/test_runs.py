@@ -224,7 +224,7 @@ def test_the_record_says_how_the_run_was_made(tmp_path: Path) -> None:
     read = runs.load_run(tmp_path).record
     assert read == run.record
     assert (read.sessions[0].command, read.samples, read.identity.model) == (["cspbench", "x"], 266, "csdarknet53")
-    assert before <= read.when <= sessions.now()
+    assert before <= read.sessions[0].when <= sessions.now()
     assert {"torch", "numpy", "pillow"} <= read.sessions[0].packages.keys()
 
 
