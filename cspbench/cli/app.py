@@ -29,7 +29,7 @@ from cspbench.cli.weights import weights
 from cspbench.errors import CspbenchError, IncompleteRunError, UsageError, brief
 
 TRACEBACK = "CSPBENCH_TRACEBACK"
-"""The environment variable that has an unforeseen error show where it was raised."""
+"""The environment variable that makes an unforeseen error show its traceback."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,8 +56,8 @@ app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"cspbench {__version__}")
         raise typer.Exit
 
@@ -82,40 +82,40 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except CspbenchError as error:
-        sys.exit(failing.tell(error))
+        sys.exit(failing.report(error))
     except KeyboardInterrupt:
-        failing.tell(failing.stopped())
+        failing.report(failing.stopped())
         interrupt.leave()
     except BrokenPipeError:
-        # the reader of our output went away
+        # the reader of stdout has closed it
         streams.silence()
         sys.exit(141)
     except OSError as error:  # a full disk behind stdout, for instance
         if os.environ.get(TRACEBACK):
             raise
         streams.silence()
-        sys.exit(failing.tell(_of_system(error)))
+        sys.exit(failing.report(_of_system(error)))
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
         if refused := _refused(error):
             sys.exit(refused)
-        sys.exit(failing.tell(_unforeseen(error)))
+        sys.exit(failing.report(_unforeseen(error)))
 
 
 def _refused(error: Any) -> int:
-    """Say what typer says of arguments that it cannot read; the exit code, 0 for any other error.
+    """Print typer's message on wrong arguments and return the exit code; 0 for any other error.
 
-    The class is click's or typer's own, by typer's version, so it is known by what it can do.
+    The class is click's or typer's, depending on typer's version, so it is recognised by its methods.
     """
     if not hasattr(error, "format_message"):
         return 0
-    if type(error).__name__ != "NoArgsIsHelpError":  # which is the help and not an error
-        text = error.format_message().replace("Value error, ", "")  # of the library that reads choices
+    if type(error).__name__ != "NoArgsIsHelpError":  # its message is the help
+        text = error.format_message().replace("Value error, ", "")  # prefix of the library that parses choices
         if advice := old_spellings.hint(text, sys.argv[1:]):
             text = f"{text.rstrip('.')}. {advice}."
-        if failing.json_asked(sys.argv[1:]):
-            return failing.tell(UsageError("usage.option", text))
+        if failing.json_wanted(sys.argv[1:]):
+            return failing.report(UsageError("usage.option", text))
         error.format_message = lambda: f"{text} [usage.option]"
     error.show()
     return int(error.exit_code)
@@ -133,7 +133,7 @@ def _of_system(error: OSError) -> CspbenchError:
 
 
 def _unforeseen(error: Exception) -> CspbenchError:
-    """An error that no command expects, with an exit code that is not the one of a number that is off."""
+    """An unforeseen error as one with a code; its exit code is never 1, which means that a number is off."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return IncompleteRunError(
@@ -142,11 +142,11 @@ def _unforeseen(error: Exception) -> CspbenchError:
             remedy="Use a smaller -b or --size, or more memory",
         )
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parents[1])]
-    places = [f"{Path(frame.filename).name}, line {frame.lineno}" for frame in own]
-    where = f" in {places[-1]}" if places else ""
+    package = Path(__file__).parents[1]
+    places = [(Path(frame.filename), frame.lineno) for frame in frames]
+    where = [f" in {file.name}, line {number}" for file, number in places if file.is_relative_to(package)]
     return CspbenchError(
         "internal.defect",
-        f"{name}: {brief(str(error), 200)}{where}",
+        f"{name}: {brief(str(error), 200)}{where[-1] if where else ''}",
         remedy=f"This is a defect of cspbench, please report it; {TRACEBACK}=1 shows how it came about",
     )

@@ -1,4 +1,4 @@
-"""Arguments as typed, read into what the library takes; what does not go together is refused."""
+"""Parsing and checking of the commands' arguments."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from cspbench.evaluation.execution import Automatic, Execution, Listener
     from cspbench.network.network import Network
 
-Given = TypeVar("Given")
+Value = TypeVar("Value")
 
 
-def refuse_together(given: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise `UsageError` for the first two options that were given and make no sense together."""
-    for option, others in apart.items():
-        for other in others:
-            if given[option] and given[other]:
+def refuse_together(values: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise `UsageError` for the first two options that have values and exclude each other."""
+    for option, excluded in apart.items():
+        for second in excluded:
+            if values[option] and values[second]:
                 raise UsageError(
-                    "usage.not-together", f"{option} does not go with {other}", remedy="Leave one of them out"
+                    "usage.not-together", f"{option} does not go with {second}", remedy="Leave one of them out"
                 )
 
 
-def either(positional: Given | None, option: Given | None, name: str) -> Given | None:
-    """What was named, as an argument or with the option that does the same; `UsageError` for both."""
+def either(positional: Value | None, option: Value | None, name: str) -> Value | None:
+    """The value of an argument or of the equivalent option; `UsageError` for both."""
     if positional and option:
         raise UsageError(
             "usage.named-twice",
@@ -42,12 +42,12 @@ def either(positional: Given | None, option: Given | None, name: str) -> Given |
     return positional or option
 
 
-def _words(given: object) -> str:
-    return ", ".join(map(str, given)) if isinstance(given, list) else str(given)
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
-    """Where the data set is: DATA, --data or the environment variable."""
+    """The data set's path: DATA, --data or the environment variable."""
     return either(positional, option, "--data") or os.environ.get(variable) or None
 
 
@@ -70,7 +70,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 def execution(
     batch: str, workers: str, device: str | None, precision: Precision, compiled: bool, fresh: bool
 ) -> Execution:
-    """How an evaluation is carried out, by the present command."""
+    """The options of execution, with the present command line."""
     from cspbench.evaluation.execution import Execution
 
     return Execution(
@@ -79,7 +79,7 @@ def execution(
 
 
 def command() -> tuple[str, ...]:
-    """The present command, as a record has it."""
+    """The present command line, for records."""
     return ("cspbench", *sys.argv[1:])
 
 
@@ -98,7 +98,7 @@ def _number_or_auto(option: str, text: str) -> Automatic:
 
 
 def read_cfg(path: Path, listener: Listener) -> Network:
-    """The network of a cfg file, with its warnings told."""
+    """The network of a cfg file; its warnings go to the listener."""
     from cspbench.network.cfg import read
 
     reading = read(path)
@@ -108,7 +108,7 @@ def read_cfg(path: Path, listener: Listener) -> Network:
 
 
 def resized(network: Network, size: tuple[int, int] | None, listener: Listener) -> Network:
-    """The network at an input size (height, width), None for its own; warns of shortcuts that no longer fit."""
+    """The network at an input size (height, width), by default its own; warns of shortcuts that no longer fit."""
     from cspbench.network.shortcut_checks import misfits
 
     if size is None:

@@ -1,4 +1,4 @@
-"""When an evaluating command falls back on the bundled sample, and where the sample is."""
+"""The bundled sample: when an evaluating command uses it, and where its images are."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from cspbench.sample.place import Kind
 
 
-def asked(sample: bool, data: str | None, place: str | None, *others: object) -> bool:
-    """Whether the sample is meant: by --sample, or because nothing is named or configured.
+def wanted(sample: bool, data: str | None, place: str | None, *options: object) -> bool:
+    """Whether to use the sample: --sample was given, or nothing is named or configured.
 
-    `data` is the data set that was named, `place` the one named or configured. Raises `UsageError` for both.
+    `data` is the named data set, `place` the named or configured one. Raises `UsageError` for --sample with `data`.
     """
     if not sample:
-        return not (place or any(others) or os.environ.get(WEIGHTS))
+        return not (place or any(options) or os.environ.get(WEIGHTS))
     if data is not None:
         raise UsageError(
             "usage.sample-and-data",
@@ -33,7 +33,7 @@ def asked(sample: bool, data: str | None, place: str | None, *others: object) ->
 
 
 def images(kind: Kind, listener: Listener) -> Path:
-    """The folder of the sample's images, drawn now if they are not there yet; says what they are."""
+    """The folder of the sample's images, which are drawn if they do not exist; notes what they are."""
     from cspbench.sample import classification, detection
     from cspbench.sample.place import ensure
 

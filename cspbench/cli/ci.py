@@ -1,4 +1,4 @@
-"""`cspbench ci`: results held against a baseline's, for a gate that fails when a number changes."""
+"""`cspbench ci`: results compared with a baseline's, for a gate that fails when a number changes."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def ci(
 ) -> None:
     """Compare the present results with a baseline and print only what changed: after `cspbench params --all --save`.
 
-    Does not count again. Claims are read from the tables at that commit if they are in the same checkout, else from the
-    report.json and params.json of the baseline.
+    It does not count again. Claims are read from the tables at that commit if they are in the same checkout, else from
+    the report.json and params.json of the baseline.
 
     Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which

@@ -1,4 +1,4 @@
-"""Evaluated classifiers on stdout, what a person must know of them on stderr, and the exit code."""
+"""Output of evaluated classifiers: results on stdout, warnings on stderr, and the exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cspbench.evaluation.imagenet import ClassificationResult
 
 SHOWN = 20
-"""Unreadable images of a model that are named."""
+"""How many unreadable images of a model are named."""
 
 
 def finish(
@@ -27,10 +27,10 @@ def finish(
     listener: Listener,
     failed: int = 0,
 ) -> None:
-    """Print results and the models that lack weights, and leave with the exit code, if that is not 0.
+    """Print results and the models without weights, and raise `typer.Exit` unless the exit code is 0.
 
-    `failed` where that is one: of the models that could not be evaluated. 3 where a class order is swapped, 4 where
-    images could not be read, 1 where an accuracy is off.
+    The code is `failed` of models that could not be evaluated if not 0, else 3 if a class order is swapped, 4 if images
+    could not be read, 1 if an accuracy is off.
     """
     from cspbench.report import judged_evaluations
     from cspbench.report.classification_table import as_json, text, without_json
@@ -50,14 +50,14 @@ def finish(
         code = 3
     if not code and any(len(result.metrics.bad) > allow_bad for result in results):
         code = 4
-    if not code and any(judged_evaluations.failed(judged_evaluations.judged(each)) for each in stored):
+    if not code and any(judged_evaluations.failed(judged_evaluations.judged(evaluation)) for evaluation in stored):
         code = 1
     if code:
         raise typer.Exit(code)
 
 
 def name_bad(keys: Sequence[str], faults: Mapping[str, str], fate: str, listener: Listener) -> None:
-    """Name unreadable images, the first ones of many, and why they are where that is known."""
+    """Name the first unreadable images, with the reason where it is known."""
     for key in keys[:SHOWN]:
         why = f" ({faults[key]})" if key in faults else ""
         listener.note(f"could not be read and {fate}: {printable(key)}{why}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,8 +46,8 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
             {
                 "runs": [str(run.path) for run in comparison.runs],
                 "models": [run.identity.model for run in comparison.runs],
-                "top1": [each.as_json() for each in comparison.top1],
-                "top5": [each.as_json() for each in comparison.top5],
+                "top1": [accuracy.as_json() for accuracy in comparison.top1],
+                "top5": [accuracy.as_json() for accuracy in comparison.top5],
                 "both": shared.both,
                 "only_first": shared.only_first,
                 "only_second": shared.only_second,
@@ -76,18 +76,20 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
 def _detectors(comparison: DetectorComparison, form: Format) -> None:
     stats = [measured.percent() for measured in comparison.measured]
     if form is Format.JSON:
-        shown: dict[str, Any] = {
-            "runs": [str(run.path) for run in comparison.runs],
-            "nms": list(comparison.nms),
-            "ap": [measured.as_json() for measured in comparison.measured],
-            "difference": {name: each.as_json() if each else None for name, each in comparison.differences.items()},
-        }
-        print_json(shown)
+        differences = comparison.differences.items()
+        print_json(
+            {
+                "runs": [str(run.path) for run in comparison.runs],
+                "nms": list(comparison.nms),
+                "ap": [measured.as_json() for measured in comparison.measured],
+                "difference": {name: difference and difference.as_json() for name, difference in differences},
+            }
+        )
         return
     rows = [
         [
             name.upper(),
-            *(f"{each[name]:.3f}" for each in stats),
+            *(f"{percents[name]:.3f}" for percents in stats),
             f"{difference.delta:+.3f}",
             f"[{difference.interval[0]:+.3f}, {difference.interval[1]:+.3f}]",
             f"{difference.p:.3g}",

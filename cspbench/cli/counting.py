@@ -1,4 +1,4 @@
-"""Counting with a progress line, and the counts of every table saved: for `params` and `demo`."""
+"""Counting with a progress line, and saving counts: for `params` and `demo`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def counted(subjects: list[Subject], overrides: Mapping[str, str] | None = None)
     from cspbench.network.counter import Counter
     from cspbench.report.judged_counts import judged
 
-    # the collector would walk all that torch made when it was imported again and again, a fifth of the time
+    # keeps the collector from walking the objects of torch's import again and again, a fifth of the time
     gc.freeze()
     with Progress("counting", len(subjects)) as progress:
         counts = count_rows(with_bases(subjects), Counter(), overrides or {}, progress.step)
@@ -32,7 +32,7 @@ def counted(subjects: list[Subject], overrides: Mapping[str, str] | None = None)
 
 
 def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...]) -> None:
-    """Write NAME.json and NAME.md, and say so."""
+    """Write NAME.json and NAME.md."""
     from cspbench.report import saved_counts
 
     saved_counts.save(rows, out, name, of_tables, _session())
@@ -40,7 +40,7 @@ def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table
 
 
 def save_sample(out: Path) -> list[CountsRow]:
-    """Count the rows of the sample and save the counts to `out`, beside those of the published tables."""
+    """Count the rows of the sample and save the counts to the folder `out`."""
     from cspbench.claims import tables
     from cspbench.evaluation.counts import published
 
@@ -51,9 +51,9 @@ def save_sample(out: Path) -> list[CountsRow]:
 
 
 def count_all(out: Path) -> tuple[str, bool]:
-    """Count every row of the published tables and of the sample's, and save the counts to `out`.
+    """Count every row of the published tables and of the sample's, and save the counts to the folder `out`.
 
-    The counts summed up, a line a kind of table, and whether a cell is off that nothing explains.
+    Returns a summary, a line for each kind of table, and whether a cell is off without an explanation.
     """
     from cspbench.claims import tables
     from cspbench.evaluation.counts import published
@@ -62,9 +62,8 @@ def count_all(out: Path) -> tuple[str, bool]:
     chosen = tables.load_all()
     rows = counted(published(chosen))
     save(rows, out, "params", chosen)
-    kinds = {"published": rows, "sample": save_sample(out)}
-    lines = [f"{kind}: {summary(own)}" for kind, own in kinds.items()]
-    return "\n".join(lines), any(row.failed for own in kinds.values() for row in own)
+    sample = save_sample(out)
+    return f"published: {summary(rows)}\nsample: {summary(sample)}", any(row.failed for row in rows + sample)
 
 
 def _session() -> Session:

@@ -1,4 +1,4 @@
-"""`cspbench demo`: everything cspbench does, on a sample that it draws itself; nothing is downloaded."""
+"""`cspbench demo`: everything that cspbench does, on a sample that it draws itself, without downloads."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def demo(
     from cspbench.report.markdown import off
     from cspbench.results.runs import made_by_others
 
-    begun = time.monotonic()
+    start = time.monotonic()
     out = out or Path("results")
     check_folder(out)
-    if not fresh and (others := made_by_others(run)):
-        terminal().note(f"{run}: made by {others}, evaluated again")
+    if not fresh and (versions := made_by_others(run)):
+        terminal().note(f"{run}: made by {versions}, evaluated again")
         fresh = True
     typer.echo("# Parameters and BFLOPs of every row\n")
     summary, failed = count_all(out)
     typer.echo(summary)
-    if listed := off(build(out), all_tables()):
-        typer.echo(f"\nOff:\n\n{listed}")
+    if cells := off(build(out), all_tables()):
+        typer.echo(f"\nOff:\n\n{cells}")
     typer.echo("\n# A classifier on drawn images\n")
     codes = [int(failed), _code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
     typer.echo("\n# A detector on drawn images, at six NMS thresholds\n")
@@ -52,14 +52,13 @@ def demo(
     typer.echo("\n# The reports\n")
     written, _ = save(out, [run])
     typer.echo("\n".join(f"- {path}" for path in written))
-    typer.echo(f"\nDone in {time.monotonic() - begun:.0f} s. To read: {out / 'report.html'}")
+    typer.echo(f"\nDone in {time.monotonic() - start:.0f} s. To read: {out / 'report.html'}")
     raise typer.Exit(max(codes))
 
 
 def _code(command: Callable[[], None]) -> int:
-    """The exit code of a command."""
     try:
         command()
-    except typer.Exit as leaving:
-        return int(leaving.exit_code)
+    except typer.Exit as end:
+        return int(end.exit_code)
     return 0

@@ -1,4 +1,4 @@
-"""Evaluated detectors and scored files of detections on stdout, unreadable images on stderr, and the exit code."""
+"""Output of evaluated detectors and scored files of detections: stdout, warnings on stderr, and the exit code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def finish(
     listener: Listener,
     failed: int = 0,
 ) -> None:
-    """Print evaluations and the models that lack weights, and leave with the exit code, if that is not 0.
+    """Print evaluations and the models without weights, and raise `typer.Exit` unless the exit code is 0.
 
-    `failed` where that is one: of what could not be evaluated. 4 where images could not be read or the server has not
-    answered, 1 where an AP is off.
+    The code is `failed` of models that could not be evaluated if not 0, else 4 if images could not be read or the
+    server has not answered, 1 if an AP is off.
     """
     from cspbench.report import judged_evaluations
     from cspbench.report.detection_table import as_json, described, of_evaluation, text
@@ -40,15 +40,15 @@ def finish(
     if form is Format.JSON:
         print_json(list(map(as_json, evaluations)))
     else:
-        lines = [line for each in evaluations for line in of_evaluation(each)]
+        lines = [line for evaluation in evaluations for line in of_evaluation(evaluation)]
         typer.echo(text(lines, list(map(described, evaluations)), without, form.value), nl=False)
-    unread = [list(each.metrics.bad) if each.metrics else [] for each in evaluations]
-    for bad in unread:
+    unreadable = [list(evaluation.metrics.bad) if evaluation.metrics else [] for evaluation in evaluations]
+    for bad in unreadable:
         name_bad(bad, {}, "has no detections", listener)
     code = failed
-    if not code and (any(len(bad) > allow_bad for bad in unread) or any(map(_awaits_server, evaluations))):
+    if not code and (any(len(bad) > allow_bad for bad in unreadable) or any(map(_awaits_server, evaluations))):
         code = 4
-    if not code and any(judged_evaluations.failed(judged_evaluations.judged(each)) for each in evaluations):
+    if not code and any(judged_evaluations.failed(judged_evaluations.judged(evaluation)) for evaluation in evaluations):
         code = 1
     if code:
         raise typer.Exit(code)
@@ -62,7 +62,7 @@ def _awaits_server(evaluation: StoredEvaluation) -> bool:
 
 
 def write_json(result: DetectionResult, file: Path | None, listener: Listener) -> None:
-    """Write a result's detections as Darknet's JSON, where that was asked for; of several thresholds the first."""
+    """Write a result's detections at its first NMS threshold as Darknet's JSON, unless `file` is None."""
     if file is not None:
         from cspbench.detection.detections import write
 
@@ -71,13 +71,13 @@ def write_json(result: DetectionResult, file: Path | None, listener: Listener) -
 
 
 def print_files(results: Sequence[FileResult], form: Format, per_class: bool) -> None:
-    """Print what files of detections measure; nothing is claimed of them."""
+    """Print the metrics of files of detections, which no claim is about."""
     from cspbench.report.detection_table import text
 
     if form is Format.JSON:
-        print_json([_file_json(each, per_class) for each in results])
+        print_json([_file_json(result, per_class) for result in results])
     else:
-        typer.echo(text([_line(each, per_class) for each in results], [], [], form.value), nl=False)
+        typer.echo(text([_line(result, per_class) for result in results], [], [], form.value), nl=False)
 
 
 def _line(result: FileResult, per_class: bool) -> Scored:
@@ -98,10 +98,10 @@ def _line(result: FileResult, per_class: bool) -> Scored:
 
 
 def _file_json(result: FileResult, per_class: bool) -> dict[str, Any]:
-    """In the form of a run's: what a file does not say is null."""
+    """The result in the form of a run's; what a file does not tell is null."""
     from cspbench.report.detection_table import threshold_json
 
-    at = threshold_json(_threshold(result, per_class))
+    threshold = threshold_json(_threshold(result, per_class))
     return {
         "file": str(result.file),
         "identity": {
@@ -112,7 +112,7 @@ def _file_json(result: FileResult, per_class: bool) -> dict[str, Any]:
         },
         "images": len(result.source),
         "bad": [],
-        "thresholds": [{**at, "nms": None, "kind": None, "asked": None, "claims": []}],
+        "thresholds": [{**threshold, "nms": None, "kind": None, "asked": None, "claims": []}],
     }
 
 

@@ -76,10 +76,10 @@ def eval_coco(
 
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
-    own = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
-    scoring = ScoringOptions(thresholds_of(nms, own), own.nms_kind, engine, bootstrap or None, per_class)
+    protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
+    scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     place = arguments.place_of_data(data, data_option, options.COCO)
-    on_sample = bundled.asked(sample, data or data_option, place, models, cfg, weights)
+    on_sample = bundled.wanted(sample, data or data_option, place, models, cfg, weights)
     if on_sample:
         place = str(bundled.images("detection", listener))
     if place is None:
@@ -90,7 +90,7 @@ def eval_coco(
             remedy=f"Name COCO's folder (annotations/ and val2017/): cspbench eval-coco PATH, or set ${options.COCO}",
         )
     if not Path(place).exists():
-        open_coco(place)  # raises: a mistyped path comes before weights that lack
+        open_coco(place)  # raises: report a mistyped path before missing weights
     pixels = arguments.parse_size(size)
     if cfg is not None:
         chosen = selection.of_file(arguments.read_cfg(cfg, listener), weights, models or [], detectors=True)
@@ -98,32 +98,32 @@ def eval_coco(
         tables = selection.rows_of("coco", on_sample)
         chosen = selection.of_models(models or [], weights, tables, detectors=True, listener=listener)
     source = coco_part_of(open_coco(place, split), limit, seed)
-    given = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
+    values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
     selection.check_own_protocol(
-        chosen.models, [option for option, value in given.items() if value is not None], listener
+        chosen.models, [option for option, value in values.items() if value is not None], listener
     )
 
-    def one(model: Selected, shape: tuple[int, int] | None) -> DetectionResult | None:
+    def evaluated(model: Selected, shape: tuple[int, int] | None) -> DetectionResult | None:
         subject = subject_of(model.network, model.file, shape)
         where = str(Path(place).resolve())
-        return evaluate(subject, source, own, scoring, run, how, listener, where, split)
+        return evaluate(subject, source, protocol, scoring, run, how, listener, where, split)
 
-    each = [
-        (model.name, partial(one, model, shape))
+    evaluations = [
+        (model.name, partial(evaluated, model, shape))
         for model in chosen.models
         for shape in ([pixels] if pixels else selection.sizes_of(model.network))
     ]
-    if len(each) > 1 and (save_json or draw or plots):
+    if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
             "usage.one-evaluation",
             "--save-json, --draw and --plots take a single evaluation",
             expected="one model at one size",
-            found=f"{len(each)} evaluations",
+            found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )
-    results, failed = selection.evaluate_all(each, listener)
+    results, failed = selection.evaluate_all(evaluations, listener)
     finished = [result for result in results if result is not None]
-    if len(finished) == len(results):  # else this process only helped
+    if len(finished) == len(results):  # otherwise this process only helped another
         for result in finished:
             _write(result, save_json, draw, out, plots, listener)
         finish([result.stored for result in finished], chosen.without, form, allow_bad, listener, failed)
@@ -137,7 +137,7 @@ def _write(
     plots: Path | None,
     listener: Listener,
 ) -> None:
-    """Write what was asked for besides the numbers, and say what; of several thresholds the first."""
+    """Write the detections, pictures and plots that the options name; pictures at the first NMS threshold."""
     from cspbench.cli.detection_results import write_json
 
     first = result.at[0]

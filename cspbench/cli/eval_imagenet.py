@@ -70,7 +70,7 @@ def eval_imagenet(
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     place = arguments.place_of_data(data, data_option, options.IMAGENET)
-    on_sample = bundled.asked(sample, data or data_option, place, models, cfg, weights)
+    on_sample = bundled.wanted(sample, data or data_option, place, models, cfg, weights)
     if on_sample:
         place = str(bundled.images("classification", listener))
     if place is None:
@@ -81,7 +81,7 @@ def eval_imagenet(
             remedy=f"Name the ImageNet validation set: cspbench eval-imagenet PATH, or set ${options.IMAGENET}",
         )
     if not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
-        open_imagenet(place, labels)  # raises: a mistyped path comes before weights that lack
+        open_imagenet(place, labels)  # raises: report a mistyped path before missing weights
     pixels = arguments.parse_size(size)
     if cfg is not None:
         chosen = selection.of_file(arguments.read_cfg(cfg, listener), weights, models or [], detectors=False)
@@ -93,14 +93,16 @@ def eval_imagenet(
         _explain(chosen.models, pixels, source, (preset, decoder, classes, seed), how, form, allow_bad)
         return
 
-    def one(model: Selected) -> ClassificationResult | None:
+    def evaluated(model: Selected) -> ClassificationResult | None:
         check_classes(model.name, source, classes)  # before its weights are read
         subject = subject_of(model.network, model.file, pixels)
         return evaluate(subject, source, preset, decoder, classes, run, how, listener)
 
-    results, failed = selection.evaluate_all([(each.name, partial(one, each)) for each in chosen.models], listener)
+    results, failed = selection.evaluate_all(
+        [(model.name, partial(evaluated, model)) for model in chosen.models], listener
+    )
     finished = [result for result in results if result is not None]
-    if len(finished) == len(results):  # else this process only helped
+    if len(finished) == len(results):  # otherwise this process only helped another
         finish(finished, chosen.without, form, allow_bad, listener, failed)
 
 

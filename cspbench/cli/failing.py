@@ -1,4 +1,4 @@
-"""What a command that fails says on stderr: a line that ends with the error's code, or a line of JSON."""
+"""Errors on stderr: a line that ends with the error's code, or a line of JSON."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from cspbench.errors import CspbenchError, StoppedError
 
 
 def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
-    """The error as words, or as JSON where `--format json` is among the command's arguments."""
-    if not json_asked(sys.argv[1:] if arguments is None else arguments):
+    """The error in words, or as JSON if the arguments contain `--format json`."""
+    if not json_wanted(sys.argv[1:] if arguments is None else arguments):
         return f"cspbench: {error} [{error.code}]"
     fields = {key: getattr(error, key) for key in ("code", "what", "where", "expected", "found", "remedy")}
     return json.dumps({"error": fields | {"exit_code": error.exit_code}})
 
 
-def tell(error: CspbenchError) -> int:
-    """Say what is wrong; the exit code."""
+def report(error: CspbenchError) -> int:
+    """Print an error; returns its exit code."""
     streams.say(line(error))
     return error.exit_code
 
 
-def stopped(kept: bool = False) -> StoppedError:
-    """What an interrupt is to those who read errors."""
-    return StoppedError("interrupted", "interrupted; what is finished is kept" if kept else "interrupted")
+def stopped(resumable: bool = False) -> StoppedError:
+    """The error of an interrupt."""
+    return StoppedError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
 
 
-def json_asked(arguments: Sequence[str]) -> bool:
-    """Whether the command prints JSON."""
+def json_wanted(arguments: Sequence[str]) -> bool:
+    """Whether the arguments ask for JSON."""
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)

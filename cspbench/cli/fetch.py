@@ -1,4 +1,4 @@
-"""`cspbench weights fetch`: the weight files of published rows, from where they are offered."""
+"""`cspbench weights fetch`: downloads the weight files of published rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fetch_files(
     ] = None,
     every: options.AllOption = False,
     out: options.OutOption = None,
-    to: Annotated[Path | None, typer.Option("--to", hidden=True, help="What --out is called now.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", hidden=True, help="The old name of --out.")] = None,
     mirror: Annotated[
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="A folder to try first, http(s):// or file://; repeatable."),
@@ -67,8 +67,8 @@ def fetch_files(
             expected="ROW... or --all",
             remedy="Try `cspbench weights fetch --all`, or a row's id",
         )
-    known = weight_files()
-    chosen = [file for file in known if file.status == "released"] if every else rows_named(rows or [], known)
+    catalogue = weight_files()
+    chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(rows or [], catalogue)
     files = len({row.file for row in chosen if row.file})
     if sha256 is not None and (files != 1 or not re.fullmatch(r"[0-9a-fA-F]{8,64}", sha256)):
         raise UsageError(
@@ -112,7 +112,7 @@ def fetch_files(
 
 
 def _for_reading(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without codes, and with the reason and the remedy of a file at the first of its rows only."""
+    """The lines without codes, and with the reason and remedy of a file only at its first row."""
     files: set[str] = set()
     shown = []
     for line in lines:
@@ -126,7 +126,7 @@ def _for_reading(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _bar(file: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress line that begins with the first bytes; none where stderr is no terminal or CI is set."""
+    """A progress line that appears with the first bytes; none if stderr is not a terminal or CI is set."""
     from cspbench.cli.progress import Progress
 
     with ExitStack() as bars:

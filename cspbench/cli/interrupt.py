@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command at once, whatever it is busy with."""
+"""Ctrl-C ends a command promptly, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import NoReturn
 from cspbench.cli import failing
 
 GRACE = 2.0
-"""Seconds that an interrupted command has to say its last words and tidy up."""
+"""Seconds that an interrupted command has to print its message and clean up."""
 CODE = 130
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
-    """An interrupt meanwhile raises KeyboardInterrupt, and ends the process after `GRACE` if that did not.
+    """A context in which an interrupt raises KeyboardInterrupt and, if that fails, ends the process after `GRACE`.
 
-    An exception alone does not suffice: one that is raised inside a destructor or a callback is lost (it is raised
-    again), others are caught by libraries, and compiled code that waits does not let it be raised at all. A command
-    that was started with interrupts ignored, as a shell does for what it runs in the background, still ignores them.
+    The exception alone is not enough: inside a destructor or a callback it is lost (and raised again here), libraries
+    catch it, and waiting compiled code never lets it be raised. A command started with interrupts ignored, as shells
+    do for background jobs, keeps ignoring them.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -35,10 +35,10 @@ def watched() -> Iterator[None]:
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    # the signal's number is written when it comes, and not only when the interpreter gets to it
+    # the signal's number is written at once, even while the interpreter is busy
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     lost: list[bool] = []
-    words = failing.line(failing.stopped(kept=True))
+    words = failing.line(failing.stopped(resumable=True))
     hook = sys.unraisablehook
 
     def ignored(about: sys.UnraisableHookArgs) -> None:
@@ -54,7 +54,7 @@ def watched() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         signal.set_wakeup_fd(-1)
-        # Python's own way out has no place for an exception
+        # an exception during Python's shutdown could not be handled
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -68,15 +68,15 @@ def _watch(reading: int, lost: list[bool], words: str) -> None:
             lost.clear()
             os.kill(os.getpid(), signal.SIGINT)
     with contextlib.suppress(OSError):
-        cursor = b"\x1b[?25h" if os.isatty(2) else b""  # which a progress bar hides
+        cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides the cursor
         os.write(2, cursor + f"\n{words}\n".encode())
     leave()
 
 
 def leave() -> NoReturn:
-    """End the process as interrupted, and those that prepare images for it; all that is kept is on disk already.
+    """Kill the worker processes and end this one as interrupted; finished work is on disk already.
 
-    Not in order: a library's busy thread would hold that up, and workers that lose their other end print tracebacks.
+    No orderly shutdown: a library's busy thread would delay it, and workers that lose their pipe print tracebacks.
     """
     if "multiprocessing" in sys.modules:
         import multiprocessing

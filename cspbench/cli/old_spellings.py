@@ -1,4 +1,4 @@
-"""What to type today in place of an option or value that scripts of an earlier version have."""
+"""Hints for options and values of earlier versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DRAW = "--draw N DIR is now --draw N --out DIR"
 
 
 def hint(text: str, arguments: Sequence[str]) -> str:
-    """What goes with the command line's own words on arguments that it cannot read; "" for anything else."""
+    """A hint to add to the message on wrong arguments; "" if there is none."""
     if "'libjpeg'" in text:
         return DECODERS
     if "'faster-coco-eval'" in text:

@@ -1,6 +1,7 @@
-"""Every option that more than one command has, once: it means the same wherever it stands.
+"""The options that several commands share, defined once so that they mean the same everywhere.
 
-The choices are written out, so that `--help` and completion need no library; a test holds them against the libraries'.
+The choices are written out so that `--help` and completion import no library; a test compares them with those of the
+libraries.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Engine = Literal["cspbench", "pycocotools"]
 Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
-"""Environment variables that stand for DATA and --weights."""
+"""Environment variables with the defaults of DATA and --weights."""
 
 # what a command is about
 ModelsOption = Annotated[

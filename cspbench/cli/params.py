@@ -1,4 +1,4 @@
-"""`cspbench params`: parameters and operations, counted twice and held against the published numbers."""
+"""`cspbench params`: parameters and operations, counted twice and compared with the published numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _APART = {
     "--against": ("--layers", "--size", "--counting", "--save", "--strict", "--format csv", "--format latex"),
     "--layers": ("--counting", "--save", "--strict"),
 }
-"""Options that make no sense together."""
+"""Options that exclude each other."""
 
 
 def params(
@@ -74,9 +74,9 @@ def params(
             expected="one of MODEL..., --all, --table, --cfg",
             remedy="Try `cspbench params --all`",
         )
-    given = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
-    given |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
-    refuse_together(given, _APART)
+    values = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
+    values |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
+    refuse_together(values, _APART)
     if out is not None and not save:
         raise UsageError("usage.out-without-save", "--out is where --save writes", remedy="Give --save as well")
     pixels = parse_size(size)
@@ -92,8 +92,8 @@ def params(
     if layers:
         _print_layers(networks, form)
         return
-    of = tables.load_all() if every or chosen else [tables.load(name) for name in table or []]
-    subjects = of_models(chosen, of, pixels) if chosen else published(of)
+    of_tables = tables.load_all() if every or chosen else [tables.load(name) for name in table or []]
+    subjects = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
     folder = out or Path("results")
     if save and not every:
         refuse_to_lose(folder / "params.json", set(map(_key, subjects)))
@@ -125,8 +125,8 @@ def _print(rows: list[CountsRow], form: Format) -> None:
     if form is Format.JSON:
         print_json(list(map(counts_table.as_json, rows)))
     elif form is Format.MD:
-        known = (*tables.load_all(), *tables.load_all(kind="sample"))
-        typer.echo(counts_table.markdown(rows, known), nl=False)
+        every = (*tables.load_all(), *tables.load_all(kind="sample"))
+        typer.echo(counts_table.markdown(rows, every), nl=False)
     else:
         write = counts_table.as_csv if form is Format.CSV else counts_table.as_latex
         typer.echo(write(rows), nl=False)

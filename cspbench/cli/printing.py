@@ -1,9 +1,9 @@
-"""Tables and facts on stdout, in the form asked for."""
+"""Tables and facts on stdout, in any format."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -12,12 +12,12 @@ from cspbench.cli.options import Format
 
 
 def format_of(form: Format, as_json: bool) -> Format:
-    """The form asked for; `--json` is how it was said before there was --format."""
+    """The format, also by `--json`, which is older than `--format`."""
     return Format.JSON if as_json else form
 
 
 def print_table(lines: list[dict[str, Any]], form: Format) -> None:
-    """Objects with the same keys, one a line of a table; None prints as a dash."""
+    """Print objects with the same keys as the lines of a table; None is a dash."""
     if form is Format.JSON:
         print_json(lines)
         return
@@ -30,22 +30,19 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]], form: Format) -
     """A table of texts as md, csv or latex."""
     from cspbench.report.formats import flat_csv, grid, latex
 
-    written: Mapping[Format, Callable[[], str]] = {
-        Format.MD: lambda: grid(header, lines) + "\n",
-        Format.CSV: lambda: flat_csv(header, lines),
-        Format.LATEX: lambda: latex(header, lines),
-    }
-    return written[form]()
+    if form is Format.CSV:
+        return flat_csv(header, lines)
+    return latex(header, lines) if form is Format.LATEX else grid(header, lines) + "\n"
 
 
 def print_json(document: Any) -> None:
-    """A document as JSON; what a terminal would obey, such as an escape in a file's name, is escaped."""
+    """Print a document as JSON; control characters, which a terminal would obey, are escaped."""
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    typer.echo("".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text))
+    typer.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def print_facts(facts: Mapping[str, str | None], form: Format, document: Any = None) -> None:
-    """Names and values: one a line for people, in a table of two columns else; JSON is `document`, if that is more."""
+    """Print names and values, one on a line or as a table of two columns; as JSON print `document`, if any."""
     if form is Format.JSON:
         print_json(dict(facts) if document is None else document)
     elif form is Format.MD:

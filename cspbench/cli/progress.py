@@ -1,4 +1,4 @@
-"""What an evaluation says meanwhile, on stderr: notes, and a progress line for whatever takes longer than a moment."""
+"""Notes and progress lines on stderr."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cspbench.evaluation.execution import SILENT, Listener, Reach
 
 
 class Terminal(Listener):
-    """Tells a person at a terminal."""
+    """A listener that prints to stderr."""
 
     def note(self, text: str) -> None:
-        """A line on stderr."""
+        """Print a line."""
         typer.echo(f"cspbench: {text}", err=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Reach]:
-        """A progress line."""
+        """Show a progress line."""
         with Progress(what, total) as progress:
             yield progress.reach
 
 
 def listener() -> Listener:
-    """The terminal; nobody in a process of torchrun that helps the first one, which says everything."""
+    """The terminal; silent in all processes of torchrun but the first."""
     from cspbench.inference.distributed import rank
 
     return Terminal() if rank()[0] == 0 else SILENT
@@ -62,12 +62,12 @@ class Progress:
         return self
 
     def reach(self, done: int, detail: str = "") -> None:
-        """So many steps are done; `detail` stands beside the name."""
+        """Set the number of finished steps; `detail` is shown beside the name."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=f"{self.what} {detail}".strip())
 
     def step(self, name: str) -> None:
-        """One step begins, on `name`."""
+        """Advance by one step, on `name`."""
         if self._bar is not None:
             self._bar.update(self._task, advance=1, description=f"{self.what} {printable(name)}")
 

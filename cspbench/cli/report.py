@@ -85,7 +85,7 @@ def report(
             remedy="Leave --format out",
         )
     every = all_tables()
-    names = table or [each.name for each in every if each.kind == "published" or not like_readme]
+    names = table or [claimed.name for claimed in every if claimed.kind == "published" or not like_readme]
     check_names(every, names, only or ())
     if saving:
         written, rows = save(results, runs or [])
@@ -96,14 +96,14 @@ def report(
         rows = build(results, runs or [])
     shown = select(rows, every, names, only or ())
     if form is not None:
-        plots = _plots(rows, [each.table for each in shown]) if form is ReportFormat.HTML else []
+        plots = _plots(rows, [section.table for section in shown]) if form is ReportFormat.HTML else []
         _write(rendered(form, shown, plots, like_readme), out)
-    if strict and any(cell.verdict in FAILED for each in shown for cell in each.cells):
+    if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:
-    """Rewrite what is old in a folder, and say what it was."""
+    """Rewrite the files of earlier versions in a folder, and name them."""
     from cspbench.results.folders import migrated
 
     listener = terminal()
@@ -115,10 +115,10 @@ def _migrate(folder: Path, cfgs: list[Path]) -> None:
 
 
 def save(results: Path, runs: list[Path]) -> tuple[list[Path], list[ReportRow]]:
-    """Keep the records of complete runs in a results directory and write its report there in every form.
+    """Copy the records of complete runs into a results directory and write its report there in every format.
 
-    The report is of what the directory holds then, so that it can be made again from the directory alone: the files
-    that were written, and the report's rows.
+    The report covers the directory alone, so that it can be made again from it. Returns the paths of the written files
+    and the report's rows.
     """
     from cspbench.plots.report_files import write_all
     from cspbench.report.build import build
@@ -126,12 +126,12 @@ def save(results: Path, runs: list[Path]) -> tuple[list[Path], list[ReportRow]]:
     from cspbench.results.store import keep
 
     paths = find_runs(runs)
-    kept = keep(results, paths)
+    records = keep(results, paths)
     for path in paths:
-        if path.resolve().name not in [each.stem for each in kept]:
+        if path.resolve().name not in [record.stem for record in records]:
             terminal().note(f"{path}: incomplete, not kept")
     rows, every = build(results), all_tables()
-    return [*kept, *write_all(results, rows, every, _plots(rows, every))], rows
+    return [*records, *write_all(results, rows, every, _plots(rows, every))], rows
 
 
 def all_tables() -> tuple[Table, ...]:

@@ -1,4 +1,4 @@
-"""`cspbench score`: runs that are there scored again, without the network."""
+"""`cspbench score`: scores existing runs again, without the network."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def score(
     """
     files = [path for path in runs if path.is_file()]
     if files:
-        given = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
-        unfit = [option for option, value in given.items() if value is not None]
+        values = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        unfit = [option for option, value in values.items() if value is not None]
         if unfit or len(files) != len(runs):
             raise UsageError(
                 "usage.file-options",
@@ -122,20 +122,20 @@ def _runs(
     from cspbench.results.runs import find_runs, load_run
 
     listener, how = terminal(), Execution(command=arguments.command())
-    opened = [load_run(path) for path in find_runs(paths)]
-    check_one_task(opened)
-    if len(opened) > 1 and (server or save_json):
+    runs = [load_run(path) for path in find_runs(paths)]
+    check_one_task(runs)
+    if len(runs) > 1 and (server or save_json):
         raise UsageError(
             "usage.one-run",
             "--import-server and --save-json take a single run",
             expected="one RUN",
-            found=f"{len(opened)} runs",
+            found=f"{len(runs)} runs",
             remedy="Name the one",
         )
     if server is not None:
         answered = [
             import_server_answer(run, server, nms=nms, nms_kind=nms_kind, execution=how, listener=listener)
-            for run in opened
+            for run in runs
         ]
         detection_results.finish(answered, [], form, allow_bad, listener)
         return
@@ -151,7 +151,7 @@ def _runs(
             execution=how,
             listener=listener,
         )
-        for run in opened
+        for run in runs
     ]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:

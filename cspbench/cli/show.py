@@ -24,7 +24,7 @@ _APART = {
     "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
 }
-"""Options that make no sense together."""
+"""Options that exclude each other."""
 
 
 def show(
@@ -34,8 +34,8 @@ def show(
     model_option: options.ModelOption = None,
     size: options.SizeOption = None,
     out: options.OutOption = None,
-    cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="What --out is called now.")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="What --out is called now.")] = None,
+    cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
@@ -50,17 +50,17 @@ def show(
     name = either(model, model_option, "--model")
     if name is None:
         raise UsageError("usage.needs-model", "show needs a model", remedy="`cspbench list --models` names every model")
-    given = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size}
-    given |= {f"--format {each.value}": form is each for each in Format}
-    refuse_together(given, _APART)
+    values = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size}
+    values |= {f"--format {choice.value}": form is choice for choice in Format}
+    refuse_together(values, _APART)
     entry = registry.model(name)
     if why:
         _evidence(entry, form)
         return
     listener = terminal()
     network = resized(entry.build(), parse_size(size), listener)
-    drawings = [each for each in (plot, out) if each is not None and (each is plot or _is_drawing(each))]
-    files = [each for each in (cfg, out) if each is not None and each not in drawings]
+    drawings = [file for file in (plot, out) if file is not None and (file is plot or _is_drawing(file))]
+    files = [file for file in (cfg, out) if file is not None and file not in drawings]
     for file in files:
         _write_cfg(network, file)
     for file in drawings:

@@ -1,4 +1,4 @@
-"""stdout and stderr that are closed or full do not change what a command does or how it ends."""
+"""Closed or full stdout and stderr must not change what a command does or how it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class _Lossy(io.FileIO):
-    """A file whose failures to write are nobody's business."""
+    """A file whose write errors are ignored."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -20,9 +20,9 @@ class _Lossy(io.FileIO):
 
 
 def secure() -> None:
-    """Open what the caller closed, so that no file takes its number, and let words on stderr be lost if they must.
+    """Reopen closed streams, so that no file takes their numbers, and ignore write errors on stderr.
 
-    Numbers on stdout must not: a full disk behind it is an error.
+    Write errors on stdout, such as a full disk, stay errors.
     """
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         if stream is None:
@@ -30,20 +30,20 @@ def secure() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
-            opened = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+            opened = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
             setattr(sys, "stdout" if number == 1 else "stderr", opened)
-    said = sys.__stderr__
-    if said is not None and said is sys.stderr:  # not where somebody collects what is said
+    original = sys.__stderr__
+    if original is not None and original is sys.stderr:  # not if stderr is captured
         errors = io.BufferedWriter(_Lossy(2, "wb", closefd=False))
-        sys.stderr = io.TextIOWrapper(errors, said.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = io.TextIOWrapper(errors, original.encoding, "backslashreplace", line_buffering=True)
 
 
 def say(text: str) -> None:
-    """A line on stderr, if it takes one."""
+    """Print a line on stderr; a write error is ignored."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 def silence() -> None:
-    """Let Python's shutdown not complain about what it cannot flush to stdout."""
+    """Keep Python's shutdown from complaining that it cannot flush stdout."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

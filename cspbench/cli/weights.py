@@ -44,8 +44,8 @@ def list_files(
 ) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
-    Of a file that was never released the name is the one under which yours is looked for; none where that is the
-    name of another row's published file.
+    For a file that was never released, the name is the one that yours needs to have; there is none if another row's
+    published file has that name.
 
     The size is computed from the definition and counts a 20-byte header; files of old Darknet versions have 4 bytes
     less. A sha256 of 8 digits is the beginning of one.
@@ -54,17 +54,17 @@ def list_files(
 
     lines: list[dict[str, Any]] = [
         {
-            "table": each.table,
-            "row": each.row,
-            "id": each.id,
-            "model": each.model,
-            "file": each.file or looked_for(each.model),
-            "bytes": each.size,
-            "sha256": each.sha256,
-            "status": each.status,
-            "note": each.note,
+            "table": file.table,
+            "row": file.row,
+            "id": file.id,
+            "model": file.model,
+            "file": file.file or looked_for(file.model),
+            "bytes": file.size,
+            "sha256": file.sha256,
+            "status": file.status,
+            "note": file.note,
         }
-        for each in weight_files(table)
+        for file in weight_files(table)
     ]
     print_table(lines, form)
 
@@ -79,7 +79,7 @@ def verify(
 ) -> None:
     """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
 
-    Its network is that of --model or --cfg, else the one that its size tells.
+    The network is that of --model or --cfg, or is identified by the file's size.
     """
     from cspbench.weights.catalogue import published_arrays, published_digest
     from cspbench.weights.opening import open_weights
@@ -95,7 +95,7 @@ def verify(
 def identify(file: FileArgument) -> None:
     """Name the models whose weight file has exactly this size, or begins with a file of this size.
 
-    A safetensors file says itself whose it is.
+    A safetensors file names its model.
     """
     from cspbench.weights import catalogue
 
@@ -146,7 +146,7 @@ def convert(
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
-    """The network a file belongs to, as asked for or by its size, and the models whose files look the same."""
+    """The network of a file, by option or by its size, and the models whose files have the same layout."""
     from cspbench.weights import catalogue
     from cspbench.zoo.registry import model
 
@@ -163,5 +163,5 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
             expected="--model or --cfg",
             remedy="Name the file's model",
         )
-    found, alike = catalogue.model_of(file)
-    return found.build(), alike
+    identified, alike = catalogue.model_of(file)
+    return identified.build(), alike
