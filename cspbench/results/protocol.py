@@ -53,6 +53,8 @@ def network(identity: Identity, then: Networks | None = None) -> list[Deviation]
 
 def weights(row: Row, run: Run) -> list[Deviation]:
     """A deviation where the weights are known not to be the row's."""
+    if run.weights.origin == "retrained":
+        return [Deviation("retrained, not the published weights")]
     same = match.published_weights(row).are(run.identity.weights, run.weights.file)
     return [Deviation("other weights than the published file's")] if same is False else []
 

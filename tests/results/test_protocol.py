@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from result_files import classifier, counted, detector, threshold
@@ -126,6 +126,14 @@ def test_the_weight_file_is_the_published_one_where_that_is_known() -> None:
         "exact",
         f"arrays:{'a' * 64} (no published digest to compare with)",
     )
+
+
+def test_retrained_weights_are_never_held_against_a_claim() -> None:
+    arrays = f"arrays:{'a' * 64}"  # which are not known to be others than the row's
+    origins: tuple[Literal["published", "file", "retrained"], ...] = ("file", "published", "retrained")
+    for origin, mark in zip(origins, ("exact", "exact", "unmeasured: protocol-mismatch"), strict=True):
+        run = classifier(run={"weights": Weights(arrays, origin=origin)})
+        assert top1(run=run).mark == mark
 
 
 def test_the_samples_weights_are_those_of_the_package() -> None:
