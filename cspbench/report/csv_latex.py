@@ -12,7 +12,7 @@ from cspbench.report.text import delta, label, mark, measured
 
 PROVENANCE = (
     *("command", "version", "commit", "when", "counting", "definition"),
-    *("weights", "data", "preset", "precision", "run"),
+    *("weights", "data", "preset", "precision", "run", "scored"),
 )
 HEADER = (
     *("kind", "table", "row", "label", "settings", "size", "model", "row_definition", "row_note"),
@@ -20,7 +20,7 @@ HEADER = (
     *("interval_low", "interval_high", "verdict", "reason", "explained", "partial", "note"),
     *("compared_with", "comparison_printed", "comparison_measured", "comparison_verdict"),
     *PROVENANCE,
-    "others",
+    *("sessions", "others"),
 )
 _SIGNS = {"→": r"$\to$", "Δ": r"$\Delta$"}
 
@@ -53,7 +53,8 @@ def _cell(cell: ReportCell) -> list[str]:
         *comparison,
         *(getattr(cell.provenance, name, None) for name in PROVENANCE),
     ]
-    return [*("" if value is None else value for value in values), str(len(cell.others))]
+    sessions = cell.provenance.sessions if cell.provenance else ()
+    return [*("" if value is None else value for value in values), "; ".join(sessions), str(len(cell.others))]
 
 
 def _yes(flag: bool) -> str:

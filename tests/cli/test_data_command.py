@@ -11,6 +11,7 @@ from pathlib import Path
 import processes
 import pytest
 from PIL import Image
+from refusals import error_of
 
 
 def run(*arguments: str, dataset: str = "imagenet", **environment: str) -> processes.Done:
@@ -116,7 +117,7 @@ def test_a_broken_coco_folder(coco: Path) -> None:
 def test_no_coco_folder(coco: Path) -> None:
     done = run(str(coco), "--split", "val2017", dataset="coco")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "is not the split val2017" in done.stderr
+    assert error_of(done) == "coco.other-split"
     assert run(str(coco), "--split", "x", dataset="coco").returncode == 2
     (coco / "annotations" / "instances_val2017.json").write_text("[" * 10_000)
     done = run(str(coco), dataset="coco")
@@ -129,11 +130,22 @@ def test_nothing_there(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = run(str(tmp_path / "missing"), *arguments)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1
-    assert "is no data set (found nothing there). Give a folder" in done.stderr
+    assert error_of(done) == "imagenet.not-a-data-set"
 
 
 def test_no_path_at_all() -> None:
-    assert run(CSPBENCH_IMAGENET="").returncode == 2
+    done = run(CSPBENCH_IMAGENET="")
+    assert (done.returncode, error_of(done)) == (2, "usage.nothing-to-check")
+
+
+def test_the_path_by_option_or_variable(folder: Path) -> None:
+    named = lines(run(str(folder)))
+    assert lines(run("--data", str(folder))) == lines(run(CSPBENCH_IMAGENET=str(folder))) == named
+    facts = json.loads(run(str(folder), "--format", "json").stdout)
+    assert facts == json.loads(run(str(folder), "--json").stdout)
+    assert run(str(folder), "--format", "csv").stdout.startswith("name,value\n")
+    done = run(str(folder), "--data", str(folder))
+    assert error_of(done) == "usage.named-twice"
 
 
 def test_a_flat_folder_and_its_labels(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_a_line_for_every_cell() -> None:
     assert (top1["verdict"], top1["reason"], top1["partial"], top1["delta"]) == ("unmeasured", "partial", "yes", "")
     hostile = found["imagenet-big", "cspresnet-50", "top1"]
     assert hostile["command"] == HOSTILE.command
+    assert (hostile["scored"], hostile["sessions"]) == (HOSTILE.scored, HOSTILE.sessions[0])
     assert (hostile["interval_low"], hostile["interval_high"]) == ("76.2", "77.0")
     assert found["imagenet-big", "cspdarknet-53", "top5"]["others"] == "1"
     assert found["coco-nms", "cspresnext50-panet-spp-512-nms0.45", "ap"]["settings"] == "Threshold=0.45"
