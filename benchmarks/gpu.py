@@ -28,9 +28,10 @@ from cspbench.inference.description import describe
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
 from cspbench.inference.shards import SHARD, Shards
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
-from cspbench.weights.loading import Epsilon, load
+from cspbench.weights.loading import load
 from cspbench.weights.opening import open_weights
 
 MODEL, SIDE = "csdarknet53", 256

@@ -124,8 +124,9 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     from cspbench.inference import engine
     from cspbench.inference.description import describe
     from cspbench.inference.shards import Shards
+    from cspbench.network.epsilon import Epsilon
     from cspbench.network.module import to_module
-    from cspbench.weights.loading import Epsilon, load
+    from cspbench.weights.loading import load
     from cspbench.weights.opening import open_weights
     from cspbench.zoo.registry import model
 

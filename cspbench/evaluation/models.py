@@ -31,9 +31,10 @@ def create_model(name: str | Network, weights: str | Path | None = None, *, epsi
     initialises them. `epsilon` is the rule for batch norm. Raises `UsageError` for an unknown name, `WeightsError` for
     a file that does not fit.
     """
+    from cspbench.network.epsilon import Epsilon
     from cspbench.network.module import to_module
     from cspbench.weights.catalogue import find
-    from cspbench.weights.loading import Epsilon, load
+    from cspbench.weights.loading import load
     from cspbench.weights.opening import open_weights
 
     network = model(name).build() if isinstance(name, str) else name

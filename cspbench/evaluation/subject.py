@@ -109,8 +109,9 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
     weights = open_weights(file, network)
 
     def build(epsilon: str) -> nn.Module:
+        from cspbench.network.epsilon import Epsilon
         from cspbench.network.module import to_module
-        from cspbench.weights.loading import Epsilon, load
+        from cspbench.weights.loading import load
 
         return load(to_module(network), network, weights, Epsilon(epsilon))
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from cspbench.errors import WeightsError
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import BatchNorm, Connected, Convolution, Implicit
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights, check
 
 NO_EPSILON = torch.finfo(torch.float32).tiny
 """Negligible beside any variance under `OUTSIDE_1E6`, and positive, as torch requires in some versions."""
-
-
-class Epsilon(Enum):
-    """Where batch normalisation adds its epsilon; this affects outputs where a variance is below about 1e-3.
-
-    Inside the root: sqrt(var + e), Darknet since May 2019 (1e-6) and February 2020 (1e-5), Pelee's Caffe (1e-3).
-    Outside: sqrt(var) + e, the original engine.
-    """
-
-    INSIDE_1E3 = "inside-1e-3"
-    INSIDE_1E5 = "inside-1e-5"
-    INSIDE_1E6 = "inside-1e-6"
-    OUTSIDE_1E6 = "outside-1e-6"
 
 
 def load(
@@ -51,7 +37,7 @@ def load(
             tensor.copy_(values)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            part.eps = NO_EPSILON if epsilon is Epsilon.OUTSIDE_1E6 else float(epsilon.value.removeprefix("inside-"))
+            part.eps = NO_EPSILON if epsilon is Epsilon.OUTSIDE_1E6 else float(epsilon.removeprefix("inside-"))
     return module
 
 

@@ -16,9 +16,9 @@ from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetecto
 from cspbench.detection.nms import nms
 from cspbench.inference import engine
 from cspbench.inference.description import describe
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
-from cspbench.weights.loading import Epsilon
 from cspbench.zoo import registry
 
 README = detection_preset("readme")

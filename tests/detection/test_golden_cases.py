@@ -11,8 +11,9 @@ import torch
 
 from cspbench.classification.classifiers import preset_of
 from cspbench.inference.engine import prepare
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.module import to_module
-from cspbench.weights.loading import Epsilon, load
+from cspbench.weights.loading import load
 from cspbench.weights.opening import open_weights
 from cspbench.zoo.registry import MODELS
 

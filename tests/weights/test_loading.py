@@ -14,11 +14,12 @@ from refusals import refuses
 from torch import fx
 from weight_files import networks, random_arrays, same
 
+from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.module import fold_batch_norm, to_module
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights
-from cspbench.weights.loading import Epsilon, extract, load
+from cspbench.weights.loading import extract, load
 
 EVERY = Network(
     "every",
