@@ -39,7 +39,7 @@ def either(positional: Value | None, option: Value | None, name: str) -> Value |
             found=f"{_words(positional)} and {_words(option)}",
             remedy=f"Leave out {name}",
         )
-    return positional or option
+    return option if positional is None or positional == [] else positional
 
 
 def _words(value: object) -> str:
@@ -47,8 +47,9 @@ def _words(value: object) -> str:
 
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
-    """The data set's path: DATA, --data or the environment variable."""
-    return either(positional, option, "--data") or os.environ.get(variable) or None
+    """The data set's path: DATA, --data or the environment variable. An empty one stays, and is refused as a path."""
+    place = either(positional, option, "--data")
+    return place if place is not None else os.environ.get(variable) or None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ def wanted(sample: bool, data: str | None, place: str | None, *options: object) 
     `data` is the named data set, `place` the named or configured one. Raises `UsageError` for --sample with `data`.
     """
     if not sample:
-        return not (place or any(options) or os.environ.get(WEIGHTS))
+        return not (place is not None or any(options) or os.environ.get(WEIGHTS))
     if data is not None:
         raise UsageError(
             "usage.sample-and-data",

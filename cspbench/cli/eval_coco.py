@@ -66,7 +66,7 @@ def eval_coco(
     Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
     """
     from cspbench.cli.detection_results import finish
-    from cspbench.data.coco import open_coco
+    from cspbench.data.coco import data_path, open_coco
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
     from cspbench.evaluation.coco import evaluate
@@ -79,7 +79,7 @@ def eval_coco(
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     place = arguments.place_of_data(data, data_option, options.COCO)
-    on_sample = bundled.wanted(sample, data or data_option, place, models, cfg, weights)
+    on_sample = bundled.wanted(sample, data if data is not None else data_option, place, models, cfg, weights)
     if on_sample:
         place = str(bundled.images("detection", listener))
     if place is None:
@@ -105,7 +105,7 @@ def eval_coco(
 
     def evaluated(model: Selected, shape: tuple[int, int] | None) -> DetectionResult | None:
         subject = subject_of(model.network, model.file, shape)
-        where = str(Path(place).resolve())
+        where = str(data_path(place).resolve())
         return evaluate(subject, source, protocol, scoring, run, how, listener, where, split)
 
     evaluations = [

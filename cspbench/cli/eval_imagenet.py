@@ -70,7 +70,7 @@ def eval_imagenet(
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     place = arguments.place_of_data(data, data_option, options.IMAGENET)
-    on_sample = bundled.wanted(sample, data or data_option, place, models, cfg, weights)
+    on_sample = bundled.wanted(sample, data if data is not None else data_option, place, models, cfg, weights)
     if on_sample:
         place = str(bundled.images("classification", listener))
     if place is None:

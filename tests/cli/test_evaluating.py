@@ -32,3 +32,18 @@ def test_a_mistyped_path_comes_before_weights_that_lack(
     done = CliRunner().invoke(app, [command, *option, str(tmp_path / "typo")])
     assert isinstance(done.exception, DatasetError)
     assert (done.exception.code, done.exception.where) == (code, str(tmp_path / "typo"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("eval-imagenet", "imagenet.not-a-data-set"), ("eval-coco", "coco.not-a-data-set")]
+)
+@pytest.mark.parametrize("option", [[], ["--data"]], ids=["argument", "option"])
+def test_an_empty_path_is_refused(
+    command: str, code: str, option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of an unset variable in a script: neither the environment's data set nor the sample is meant."""
+    for variable in ("CSPBENCH_IMAGENET", "CSPBENCH_COCO"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    done = CliRunner().invoke(app, [command, *option, "", "--run", str(tmp_path / "runs")])
+    assert isinstance(done.exception, DatasetError)
+    assert done.exception.code == code
