@@ -105,21 +105,21 @@ def compare(
 def _classifiers(both: Runs) -> ClassifierComparison:
     from cspbench.classification.predict import score
 
-    scored = [score(run.shards, order(run.identity.classes)) for run in both]  # type: ignore[union-attr]
-    if scored[0].keys != scored[1].keys:
-        common = len(set(scored[0].keys) & set(scored[1].keys))
+    scores = [score(run.shards, order(run.identity.classes)) for run in both]  # type: ignore[union-attr]
+    if scores[0].keys != scores[1].keys:
+        common = len(set(scores[0].keys) & set(scores[1].keys))
         raise UsageError(
             "usage.different-images",
             "the runs are not of the same images",
             where=f"{both[0].path} and {both[1].path}",
-            expected=f"the same {len(scored[0].keys)} images",
-            found=f"{len(scored[1].keys)}, of which {common} in both",
+            expected=f"the same {len(scores[0].keys)} images",
+            found=f"{len(scores[1].keys)}, of which {common} in both",
             remedy="Evaluate both on the same data, with the same --limit and --seed",
         )
-    shared = accuracy.compare(scored[0].hits, scored[1].hits, scored[0].keys)
-    hits = dict(zip(scored[0].keys, scored[0].hits.tolist(), strict=True))
+    shared = accuracy.compare(scores[0].hits, scores[1].hits, scores[0].keys)
+    hits = dict(zip(scores[0].keys, scores[0].hits.tolist(), strict=True))
     right = {key: "A" if hits[key] else "B" for key in shared.flipped}
-    top1, top5 = (scored[0].top1, scored[1].top1), (scored[0].top5, scored[1].top5)
+    top1, top5 = (scores[0].top1, scores[1].top1), (scores[0].top5, scores[1].top5)
     return ClassifierComparison(both, _labels(both), top1, top5, shared, right)
 
 
