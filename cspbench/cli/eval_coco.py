@@ -89,7 +89,7 @@ def eval_coco(
             expected=f"DATA, ${options.COCO} or --sample",
             remedy=f"Name COCO's folder (annotations/ and val2017/): cspbench eval-coco PATH, or set ${options.COCO}",
         )
-    if not Path(place).exists():
+    if not place or not Path(place).exists():
         open_coco(place)  # raises: report a mistyped path before missing weights
     pixels = arguments.parse_size(size)
     if cfg is not None:

@@ -80,7 +80,7 @@ def eval_imagenet(
             expected=f"DATA, ${options.IMAGENET} or --sample",
             remedy=f"Name the ImageNet validation set: cspbench eval-imagenet PATH, or set ${options.IMAGENET}",
         )
-    if not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
+    if not place or not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
         open_imagenet(place, labels)  # raises: report a mistyped path before missing weights
     pixels = arguments.parse_size(size)
     if cfg is not None:
