@@ -191,7 +191,7 @@ def score_detector(
         pixels=collected.images_digest,
         submissions=submissions,
     )
-    store_metrics(run, metrics, execution, listener)
+    run = store_metrics(run, metrics, execution, listener)
     return DetectionResult(run, metrics, source, tuple(at))
 
 

@@ -124,7 +124,7 @@ def evaluate(
     if run is None:
         return None
     metrics = score_classifier(run)
-    store_metrics(run, metrics, execution, listener)
+    run = store_metrics(run, metrics, execution, listener)
     return ClassificationResult(run, metrics, predict.faults(images, metrics.bad[:NAMED]))
 
 

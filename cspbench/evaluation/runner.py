@@ -180,10 +180,12 @@ def program(session: Session) -> str:
     return printable(f"{sessions.program(session)}, torch {session.packages.get('torch')}")
 
 
-def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, listener: Listener) -> None:
-    """Write a run's metrics; a note where its directory cannot be written."""
+def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, listener: Listener) -> RunDirectory:
+    """Write a run's metrics, with a note where its directory cannot be written; the run with who scored it."""
     numbers = list(ACCURACIES)
     if isinstance(metrics, DetectionMetrics):
         numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
-    if not runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
-        listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")
+    if runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
+        return runs.load_run(run.path)
+    listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")
+    return run

@@ -47,7 +47,7 @@ def score(
         if any((data, nms, nms_kind, bootstrap, per_class)) or engine != DEFAULT_ENGINE:
             raise detector_options()
         metrics = imagenet.score_classifier(run)
-        store_metrics(run, metrics, execution, listener)
+        run = store_metrics(run, metrics, execution, listener)
         return ClassificationResult(run, metrics, {})
     options = earlier(run, _text(nms), nms_kind, engine, bootstrap, per_class)
     return coco.score_run(run, None if data is None else data_path(data), options, execution, listener)
@@ -89,7 +89,7 @@ def import_server_answer(
     if isinstance(run.identity, ImagenetIdentity):
         raise detector_options()
     metrics = server.import_answer(run, earlier(run, nms, nms_kind), file)
-    store_metrics(run, metrics, execution or Execution(), listener)
+    run = store_metrics(run, metrics, execution or Execution(), listener)
     return run.stored(metrics)
 
 

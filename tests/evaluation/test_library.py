@@ -18,6 +18,7 @@ from cspbench.evaluation.execution import Execution
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.inference.description import describe
 from cspbench.network.module import to_module
+from cspbench.results.runs import load_run
 from cspbench.sample import classification, detection
 from cspbench.sample.place import ensure
 from cspbench.weights.catalogue import shipped
@@ -61,6 +62,12 @@ def detected(data: Path, tmp_path_factory: pytest.TempPathFactory) -> DetectionR
     )
     assert result is not None
     return result
+
+
+def test_a_result_says_who_scored_it(classified: ClassificationResult, detected: DetectionResult) -> None:
+    for result, numbers in ((classified, ["top1", "top5"]), (detected, ["0.45 default", "0.6 default"])):
+        assert [scored.numbers for scored in result.run.record.scored] == [numbers]
+        assert result.run.record == load_run(result.run.path).record
 
 
 def test_a_classifier_as_network_and_as_module(data: Path, classified: ClassificationResult, tmp_path: Path) -> None:
