@@ -143,11 +143,13 @@ def _write(
     first = result.at[0]
     write_json(result, save_json, listener)
     if draw is not None:
+        from cspbench.data.decode import decoder_named
         from cspbench.plots.detections import LEAST
         from cspbench.plots.samples import draw_samples
 
         folder = out or result.run.path / "pictures"
-        files = draw_samples(result.source, first.detections, draw, folder)
+        decoder = decoder_named(result.run.identity.preset["decoder"])
+        files = draw_samples(result.source, first.detections, draw, folder, decoder)
         listener.note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
         from cspbench.plots.samples import plot_curves

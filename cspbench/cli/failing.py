@@ -32,4 +32,4 @@ def stopped(resumable: bool = False) -> StoppedError:
 
 def json_wanted(arguments: Sequence[str]) -> bool:
     """Whether the arguments ask for JSON."""
-    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+    return bool({"--json", "--format=json"} & {*arguments}) or ("--format", "json") in pairwise(arguments)

@@ -62,9 +62,9 @@ AllOption = Annotated[bool, typer.Option("--all", help="Everything that is publi
 
 # the protocol
 ClassifierPresetOption = Annotated[
-    ClassifierPreset | None, typer.Option("--preset", help="The protocol; by default the model's own.")
+    ClassifierPreset | None, typer.Option("--preset", help="The preset; by default the model's own.")
 ]
-DetectorPresetOption = Annotated[DetectorPreset | None, typer.Option("--preset", help="The protocol [default: readme]")]
+DetectorPresetOption = Annotated[DetectorPreset | None, typer.Option("--preset", help="The preset [default: readme]")]
 DecoderOption = Annotated[
     Decoder | None,
     typer.Option(

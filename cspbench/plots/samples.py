@@ -11,7 +11,7 @@ import numpy as np
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.decode import decode
+from cspbench.data.decode import Decoder, decode
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import BadImageError, UsageError
 from cspbench.plots import detections as figures
@@ -48,7 +48,7 @@ def chosen(source: CocoSource, which: str) -> list[int]:
     return places
 
 
-def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path) -> list[Path]:
+def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path, decoder: Decoder) -> list[Path]:
     """Draw images as PNG files named after them; returns the paths. See `chosen` for `which`.
 
     Images whose names differ only in folder or suffix have their ids in the name.
@@ -78,7 +78,7 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
         while path in files:
             path = path.with_name(f"{path.stem}-{sample.image_id}.png")
         try:
-            pixels = decode(sample.data, sample.key)
+            pixels = decode(sample.data, sample.key, decoder)
         except BadImageError:
             continue  # the evaluation names it
         draw(pixels, boxes, objects, path)

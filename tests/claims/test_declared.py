@@ -143,7 +143,7 @@ def changed(old: str, new: str, text: str) -> str:
         (ENTRY + 'sweep = "Threshold"\n', "sweep"),
         (ENTRY + 'figure = "pie"\n', "'pie'"),
         (ENTRY + 'kind = "smaple"\n', "'smaple'"),
-        (ENTRY + 'show_settings = "no"\n', "kind"),
+        (ENTRY + 'show_settings = "no"\n', "type"),
         (ENTRY + 'colour = "red"\n', "colour"),
         (changed('presets = ["readme"]\n', "", ACCURACIES), "presets"),
         (changed('presets = ["readme"]\n', "presets = []\n", ACCURACIES), "presets"),

@@ -29,7 +29,7 @@ def test_the_line_of_an_error_ends_with_its_code(monkeypatch: pytest.MonkeyPatch
     for arguments in (["params"], ["params", "--format", "md"], ["json", "--format"], ["--formatjson"]):
         monkeypatch.setattr(sys, "argv", ["cspbench", *arguments])
         assert failing.line(error) == words
-    for arguments in (["params", "--format", "json"], ["--format=json", "x"]):
+    for arguments in (["params", "--format", "json"], ["--format=json", "x"], ["compare", "--json"]):
         monkeypatch.setattr(sys, "argv", ["cspbench", *arguments])
         assert "\n" not in failing.line(error)
         assert json.loads(failing.line(error)) == {"error": fields}

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from coco_sets import NAMES, contents, write
 from pictures import fill, jpeg
+from PIL import Image
 from refusals import refuses
 
 from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.decode import Decoder
 from cspbench.detection.ap.matching import Detections
 from cspbench.plots.samples import chosen, draw_samples
 
@@ -38,23 +40,23 @@ def of_images(root: Path, names: dict[int, str]) -> CocoSource:
 )
 def test_every_image_has_a_file_of_its_own(tmp_path: Path, names: dict[int, str]) -> None:
     source = of_images(tmp_path / "coco", names)
-    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn")
+    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn", "opencv")
     assert len({path.name.casefold() for path in files}) == len(names)
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == sorted(path.name for path in files)
 
 
 def test_names_of_images_that_only_they_have(tmp_path: Path) -> None:
     source = open_coco(write(tmp_path / "coco"))
-    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn")
+    files = draw_samples(source, NOTHING, "all", tmp_path / "drawn", "opencv")
     assert sorted(path.name for path in files) == sorted(f"{Path(name).stem}.png" for name in NAMES)
 
 
 def test_an_image_has_the_same_name_whichever_are_drawn_with_it(tmp_path: Path) -> None:
     source = of_images(tmp_path / "coco", {1: "x/a.jpg", 5: "y/a.jpg"})
-    (alone,) = draw_samples(source, NOTHING, "image:5", tmp_path / "drawn")
+    (alone,) = draw_samples(source, NOTHING, "image:5", tmp_path / "drawn", "opencv")
     assert alone.name == "a-5.png"
     before = alone.read_bytes()
-    (first,) = draw_samples(source, NOTHING, "image:1", tmp_path / "drawn")
+    (first,) = draw_samples(source, NOTHING, "image:1", tmp_path / "drawn", "opencv")
     assert (first.name, alone.read_bytes()) == ("a-1.png", before)
 
 
@@ -69,3 +71,17 @@ def test_which_are_drawn(tmp_path: Path) -> None:
     for which in ("0", "-1", "image:1", "class:horse", "class:nothing", "", "worst"):
         with refuses("usage.draw", found=repr(which)):
             chosen(source, which)
+
+
+@pytest.mark.parametrize(("decoder", "size"), [("opencv", (20, 40)), ("pillow", (40, 20)), ("stb", (40, 20))])
+def test_images_are_drawn_as_they_were_evaluated(tmp_path: Path, decoder: Decoder, size: tuple[int, int]) -> None:
+    """Boxes are of the pixels of the run's decoder, one of which turns images as EXIF says."""
+    source = of_images(tmp_path / "coco", {1: "turned.jpg"})
+    turned = Image.Exif()
+    turned[274] = 6  # the top is on the right
+    (image,) = (tmp_path / "coco").rglob("turned.jpg")
+    Image.new("RGB", (40, 20)).save(image, exif=turned)
+    (path,) = draw_samples(source, NOTHING, "all", tmp_path / "drawn", decoder)
+    with Image.open(path) as drawn:
+        # shown at a scale, so by the proportion of its sides
+        assert (drawn.width > drawn.height) == (size[0] > size[1])
