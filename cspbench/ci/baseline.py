@@ -41,6 +41,8 @@ class Results:
     """The tables that they do not cover."""
     partial: tuple[str, ...] = ()
     """The named runs that are of a part of the data."""
+    unrelated: bool = False
+    """Whether they are of a commit that has no known ancestor in common with HEAD."""
 
 
 def load(text: str, results: Path) -> Results:
@@ -52,7 +54,8 @@ def load(text: str, results: Path) -> Results:
         reference, colon, path = text.removeprefix(GIT).partition(":")
         past = git.read(reference, path if colon else None, results)
         claimed = past_claims.of_tables(past.tables, f"{text}, its tables") if past.tables else None
-        return replace(_recorded(of_files(past.files, text), text, past.report, claimed), name=past.commit)
+        recorded = _recorded(of_files(past.files, text), text, past.report, claimed)
+        return replace(recorded, name=past.commit, unrelated=past.unrelated)
     place = Path(text)
     if _is_folder(place):
         files = files_of(place)

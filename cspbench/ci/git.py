@@ -28,6 +28,8 @@ class Past:
     """The report.json beside them."""
     tables: dict[str, bytes]
     """The files of the tables at the same commit, by name; empty if the checkout does not hold the tables."""
+    unrelated: bool = False
+    """Whether no common ancestor with HEAD is known, as in a shallow clone: the files are those of the commit itself."""
 
 
 def read(reference: str, path: str | None, results: Path) -> Past:
@@ -57,7 +59,7 @@ def read(reference: str, path: str | None, results: Path) -> Past:
     folder = prefix if path is None else path.strip("/")
     files = _files(root, base or tip, folder, reference)
     report = files.pop(REPORT, None)
-    return Past(files, commit, report, _tables(root, base or tip, reference))
+    return Past(files, commit, report, _tables(root, base or tip, reference), unrelated=not base)
 
 
 def _run(place: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

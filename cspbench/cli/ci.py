@@ -77,6 +77,9 @@ def ci(
     typer.echo(render.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
+    if against.unrelated:
+        words = "no ancestor in common with HEAD is known, so the commit itself is the baseline"
+        typer.echo(f"cspbench: warning: {baseline}: {words}; in a shallow clone, git fetch --unshallow first", err=True)
     for run in now.partial:
         typer.echo(f"cspbench: run {printable(run)}: of a part of the data only, which never passes", err=True)
     if code := changes.exit_code or (4 if now.partial else 0):

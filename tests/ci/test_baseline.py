@@ -195,6 +195,7 @@ def test_a_commit_without_common_ancestor_is_taken_as_it_is(checkout: Path) -> N
     found = load("git:main", checkout / "results")
     main = git(checkout, "rev-parse", "main")[:12]
     assert found.name == f"main, commit {main}, which has no ancestor in common with HEAD here"
+    assert (found.unrelated, load("git:HEAD", checkout / "results").unrelated) == (True, False)
 
 
 def test_another_folder_of_the_commit(checkout: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
