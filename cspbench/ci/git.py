@@ -29,7 +29,7 @@ class Past:
     tables: dict[str, bytes]
     """The files of the tables at the same commit, by name; empty if the checkout does not hold the tables."""
     unrelated: bool = False
-    """Whether no common ancestor with HEAD is known, as in a shallow clone: the files are those of the commit itself."""
+    """Whether no common ancestor with HEAD is known, as in a shallow clone; the files are the commit's own then."""
 
 
 def read(reference: str, path: str | None, results: Path) -> Past:
