@@ -203,12 +203,14 @@ def _without_folder(argument: str) -> str:
 
 
 def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
-    """A run with the thresholds of its earlier scores, where both are of one identity; see `merged_thresholds`."""
+    """A run with the thresholds of its earlier scores and who scored them, where both are of one identity; see `merged_thresholds`."""
     if stored is None or not isinstance(stored.metrics, DetectionMetrics):
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
         return new
-    return replace(new, metrics=merged_thresholds(stored.metrics, new.metrics))
+    earlier = [scored for scored in stored.run.scored if scored not in new.run.scored]
+    run = structs.replace(new.run, scored=[*earlier, *new.run.scored])
+    return replace(new, run=run, metrics=merged_thresholds(stored.metrics, new.metrics))
 
 
 def merged_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 from refusals import refuses
-from result_files import WHO, changed, classifier, detector, put, stored
+from result_files import WHO, changed, classifier, detector, put, stored, threshold
 from test_build import line
 
 from cspbench.report import build
 from cspbench.report.model import ReportCell
 from cspbench.results.schema import DetectionMetrics, Evaluation, Scored, Threshold
-from cspbench.results.store import keep, merged_thresholds, of_files, of_run, read_record, shortened
+from cspbench.results.store import keep, merged, merged_thresholds, of_files, of_run, read_record, shortened
 
 NMS = "cspresnext50-panet-spp-512-nms"
 
@@ -211,3 +211,12 @@ def test_metrics_of_another_run_are_refused(tmp_path: Path) -> None:
     (run / "metrics.json").write_bytes((put(tmp_path / "two", detector(split="val2017")) / "metrics.json").read_bytes())
     with refuses("results.not-results", where=str(run / "metrics.json")):
         of_run(run)
+
+
+def test_a_merged_run_says_who_scored_each_threshold() -> None:
+    first, second = (Scored(["cspbench", "score", "run", "--nms", nms], "0.1.0") for nms in ("0.45", "0.6"))
+    earlier = detector(thresholds=[threshold(0.45)], run={"scored": [first]})
+    new = detector(thresholds=[threshold(0.6)], run={"scored": [second]})
+    assert merged(earlier, new).run.scored == [first, second]
+    assert merged(earlier, detector(run={"scored": [first, second]})).run.scored == [first, second]
+    assert merged(None, new) is new
