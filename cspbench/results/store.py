@@ -203,7 +203,7 @@ def _without_folder(argument: str) -> str:
 
 
 def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
-    """A run with the thresholds of its earlier scores and who scored them, where both are of one identity; see `merged_thresholds`."""
+    """A run with its earlier thresholds and scorers, where both are of one identity; see `merged_thresholds`."""
     if stored is None or not isinstance(stored.metrics, DetectionMetrics):
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
