@@ -65,11 +65,11 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
     A number with several claims has one line per claim.
     """
     metrics = evaluation.metrics
-    claims: dict[tuple[float | None, str], list[dict[str, Any]]] = {}
+    claims: dict[tuple[float | None, str | None, str], list[dict[str, Any]]] = {}
     for measurement in measurements.of_evaluation(evaluation):
         claim, verdict = measurement.claim, measurement.verdict
         if claim.published:
-            claims.setdefault((measurement.nms, claim.metric), []).append(
+            claims.setdefault((measurement.nms, measurement.kind, claim.metric), []).append(
                 {
                     "table": measurement.row.table,
                     "id": measurement.row.id,
@@ -90,7 +90,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
             "high": interval[1] if interval else None,
         }
         blank = dict.fromkeys(("table", "id", "claim", "verdict", "reason"))
-        lines += [{**line, **columns} for columns in claims.get((nms, metric), [blank])]
+        lines += [{**line, **columns} for columns in claims.get((nms, kind, metric), [blank])]
     return _frame(lines)
 
 

@@ -78,7 +78,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             "×".join(map(str, identity.size)),
             protocol.named(preset, protocol.of_detector(evaluation.run)),
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
-            [claim for claim in claims if claim.nms == threshold.nms],
+            [claim for claim in claims if claim.belongs_to(threshold)],
         )
         for threshold in metrics.thresholds
     ]
@@ -156,7 +156,7 @@ def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
     if recall:
         yield _Part(RECALL, recall)
     claimed = [
-        [scored.model, row, scored.nms.split(" ")[0], *(_cell(claims.get(metric)) for metric in PRECISIONS)]
+        [scored.model, row, scored.nms, *(_cell(claims.get(metric)) for metric in PRECISIONS)]
         for scored in lines
         for row, claims in _rows(scored)
     ]
@@ -233,7 +233,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     plain["thresholds"] = [
         {
             **threshold_json(threshold),
-            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.nms == threshold.nms],
+            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.belongs_to(threshold)],
         }
         for threshold in metrics.thresholds
     ]

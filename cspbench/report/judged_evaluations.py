@@ -12,6 +12,7 @@ from cspbench.claims.verdict import FAILED, Reason
 from cspbench.report.build import cell
 from cspbench.report.model import ReportCell
 from cspbench.results import match, measurements
+from cspbench.results.schema import Threshold
 from cspbench.results.store import StoredEvaluation
 
 
@@ -24,6 +25,12 @@ class JudgedClaim:
     why: tuple[str, ...] = ()
     nms: float | None = None
     """The threshold that an AP was measured at."""
+    kind: str | None = None
+    """The kind of NMS that it was measured with."""
+
+    def belongs_to(self, threshold: Threshold) -> bool:
+        """Whether it was measured there; one NMS threshold may be scored with several kinds of NMS."""
+        return (self.nms, self.kind) == (threshold.nms, threshold.kind)
 
     @property
     def measured(self) -> str | None:
@@ -42,6 +49,7 @@ def judged(evaluation: StoredEvaluation) -> list[JudgedClaim]:
             cell(measurement.claim, [measurement]),
             tuple(deviation.text for deviation in measurement.measurement.deviations),
             measurement.nms,
+            measurement.kind,
         )
         for measurement in measurements.of_evaluation(evaluation)
         if measurement.claim.published

@@ -91,6 +91,8 @@ class CellMeasurement:
     size: tuple[int, int] | None = None
     nms: float | None = None
     """The threshold that an AP was measured at."""
+    kind: str | None = None
+    """The kind of NMS that it was measured with."""
 
     @property
     def key(self) -> Key:
@@ -274,7 +276,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
                 cell = row.cells.get(metric)
                 if cell is not None and cell.published:
                     measurement = _precision(threshold, metric, identity.data, deviations)
-                    yield CellMeasurement(row, cell, measurement, origin, nms=threshold.nms)
+                    yield CellMeasurement(row, cell, measurement, origin, nms=threshold.nms, kind=threshold.kind)
 
 
 def _precision(threshold: Threshold, metric: str, data: Data, deviations: Sequence[Deviation]) -> Measurement:

@@ -12,6 +12,7 @@ from result_files import WHO, detector, threshold
 
 from cspbench.claims import tables
 from cspbench.claims.verdict import Measurement
+from cspbench.evaluation import frames
 from cspbench.report import build
 from cspbench.report.detection_table import Scored, as_json, described, of_evaluation, text
 from cspbench.report.judged_evaluations import JudgedClaim
@@ -89,6 +90,43 @@ def test_a_run_has_a_line_for_each_threshold_with_its_own_claims() -> None:
         "readme",
         20_288,
     )
+
+
+def test_one_threshold_under_two_kinds_of_nms_has_two_verdicts() -> None:
+    row = "cspresnext50-panet-spp-512-nms0.45"
+    evaluation = detector(thresholds=[threshold(0.45, "38.0"), threshold(0.45, "40.0", "diou")])
+    default, diou = ["38.0", "exact", None], ["40.000", "unmeasured", "protocol-mismatch"]
+
+    lines = [
+        [
+            [claim.measured, claim.cell.verdict, claim.cell.reason]
+            for claim in line.claims
+            if (claim.row.id, claim.cell.metric) == (row, "ap")
+        ]
+        for line in of_evaluation(evaluation)
+    ]
+    assert lines == [[default], [diou]]
+    printed = [line for line in text(of_evaluation(evaluation), [], [], "md").splitlines() if "coco-nms: " in line]
+    assert ["0.45 default" in line and "38.0 → 38.0 Δ+0.0 exact" in line for line in printed] == [True, False]
+    assert ["0.45 diou" in line and "38.0 → 40.000" in line for line in printed] == [False, True]
+
+    in_json = [
+        [
+            [claim["measured"], claim["verdict"], claim["reason"]]
+            for claim in at["claims"]
+            if (claim["id"], claim["metric"]) == (row, "ap")
+        ]
+        for at in as_json(evaluation)["thresholds"]
+    ]
+    assert in_json == [[default], [diou]]
+
+    frame = frames.of_evaluation(evaluation)
+    columns = ["nms", "kind", "percent", "verdict", "reason"]
+    of_row = frame[(frame["id"] == row) & (frame["metric"] == "ap")][columns].astype(object)
+    assert of_row.where(of_row.notna(), None).to_numpy().tolist() == [
+        [0.45, "default", 38.0, "exact", None],
+        [0.45, "diou", 40.0, "unmeasured", "protocol-mismatch"],
+    ]
 
 
 def test_a_printed_claim_says_measurement_difference_and_verdict() -> None:
