@@ -268,6 +268,7 @@ CODES = {
     "usage.own-recipe": "An option does not apply to a detector with its authors' own recipe.",
     "usage.own-size": "The detector runs only at its own input size.",
     "usage.partial-without-network": "--partial was given without a network.",
+    "usage.path": "A path is empty, or in the home folder of an unknown user.",
     "usage.run-without-data": "The run does not record where its dataset is.",
     "usage.sample-and-data": "The sample and a dataset were given together.",
     "usage.save-part": "A part of the report was requested together with --save.",

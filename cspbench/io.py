@@ -15,10 +15,35 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, UsageError, brief
 
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
 """Some systems lack some of them."""
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a user typed it, with ~ expanded.
+
+    Raises `ValueError` for an empty text, as of an unset variable (`Path` would read it as the current folder), and
+    `RuntimeError` for the home folder of an unknown user.
+    """
+    if text == "":
+        raise ValueError("an empty path")
+    return Path(text).expanduser()
+
+
+def argument_path(name: str, text: str | Path) -> Path:
+    """The `user_path` of an argument of the library; `UsageError` where there is none."""
+    try:
+        return user_path(text)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(
+            "usage.path",
+            "not a path",
+            where=f"{name}={brief(str(text), 120)!r}",
+            found=brief(str(error), 120),
+            remedy=f"Correct {name}=, or leave it out",
+        ) from error
 
 
 def open_file(path: str | Path) -> io.FileIO:

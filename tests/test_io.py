@@ -14,8 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench.io import filled_lines, write_json, write_text
+from cspbench.io import argument_path, filled_lines, user_path, write_json, write_text
 from cspbench.weights import arrays, pickled
+
+
+def test_paths_as_users_type_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of-mine")
+    for path in (user_path, lambda text: argument_path("store", text)):
+        assert path("~/runs") == path(Path("~/runs")) == Path("/home/of-mine/runs")
+        assert path("a/~/b") == Path("a/~/b")
+    with pytest.raises(ValueError, match="empty"):
+        user_path("")
+    for wrong in ("", "~no-such-user/runs"):
+        with refuses("usage.path"):
+            argument_path("store", wrong)
 
 
 def test_a_system_without_some_flags_for_opening(tmp_path: Path) -> None:

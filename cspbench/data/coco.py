@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
-from cspbench.data.source import Entry, FileSource, Region, is_image, user_path
+from cspbench.data.source import Entry, FileSource, Region, is_image
 from cspbench.errors import DatasetError, UsageError, brief
-from cspbench.io import filled_lines, read_file, utf8_name
+from cspbench.io import filled_lines, read_file, user_path, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
 """In order of preference: a folder with val2017 and test-dev2017 is read as val2017."""

@@ -17,10 +17,10 @@ from cspbench.data import labels as label_files
 from cspbench.data.classes import is_class, order
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
-from cspbench.data.source import Entry, FileSource, Region, Source, is_image, user_path
+from cspbench.data.source import Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
 from cspbench.errors import DatasetError, UsageError, brief
-from cspbench.io import open_file, read_part, utf8_name
+from cspbench.io import open_file, read_part, user_path, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
 """Subfolders in which downloads have the validation images."""

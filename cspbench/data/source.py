@@ -136,17 +136,6 @@ class FileSource(Source):
         return {**super().as_json(), "labels": labels, "sha256": digest.hexdigest()}
 
 
-def user_path(text: str | Path) -> Path:
-    """A path as a user typed it, with ~ expanded.
-
-    Raises `ValueError` for an empty text, as of an unset variable (`Path` would read it as the current folder), and
-    `RuntimeError` for the home folder of an unknown user.
-    """
-    if text == "":
-        raise ValueError("an empty path")
-    return Path(text).expanduser()
-
-
 def is_image(name: str) -> bool:
     """Whether a file name is an image's; macOS's "._" files are not images."""
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

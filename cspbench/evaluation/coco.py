@@ -22,6 +22,7 @@ from cspbench.evaluation.runner import run_or_resume, store_metrics
 from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, earlier, recipe_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
+from cspbench.io import argument_path
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import sessions
@@ -91,6 +92,7 @@ def evaluate_coco(
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
     "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
     """
+    runs = argument_path("store", store)
     preset = detection_preset(preset) if isinstance(preset, str) else preset
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
@@ -99,7 +101,7 @@ def evaluate_coco(
     subject = subject_of(model, weights, size)
     part = coco_part_of(source, limit, seed)
     place = None if isinstance(data, CocoSource) else str(data_path(data).resolve())
-    return evaluate(subject, part, preset, options, Path(store), execution or Execution(), listener, place, split)
+    return evaluate(subject, part, preset, options, runs, execution or Execution(), listener, place, split)
 
 
 def evaluate(

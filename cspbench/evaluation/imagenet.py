@@ -21,6 +21,7 @@ from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import run_or_resume, store_metrics
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
+from cspbench.io import argument_path
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
@@ -76,10 +77,11 @@ def evaluate_imagenet(
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
     "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
     """
+    runs = argument_path("store", store)
     source = data if isinstance(data, Source) else open_imagenet(str(data), labels)
     subject = subject_of(model, weights, size)
     part = part_of(source, limit, seed)
-    return evaluate(subject, part, preset, decoder, classes, Path(store), execution or Execution(), listener)
+    return evaluate(subject, part, preset, decoder, classes, runs, execution or Execution(), listener)
 
 
 def evaluate(

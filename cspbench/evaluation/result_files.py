@@ -13,6 +13,7 @@ from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.coco import intervals_of
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
+from cspbench.io import argument_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ def score_file(
     Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
     ScoringOptions((), "default", engine, bootstrap)  # raises UsageError
-    path = Path(file)
+    path = argument_path("file", file)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
     if source.ground_truth is None:
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cspbench.errors import UsageError
 from cspbench.inference.description import Described, Description, describe
+from cspbench.io import argument_path
 from cspbench.network.network import Network, digest
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model
@@ -81,7 +82,7 @@ def _weight_file(name: str, weights: str | Path | None, user_file: bool = False)
     from cspbench.weights.catalogue import find
 
     if weights is not None:
-        return Path(weights)
+        return argument_path("weights", weights)
     path = None if user_file or name not in MODELS else find(MODELS[name])
     if path is None:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from cspbench.claims import tables
 from cspbench.claims.model import NOTHING, Row
 from cspbench.claims.models import Status
 from cspbench.errors import WeightsError
+from cspbench.io import user_path
 from cspbench.network.counting import parameters
 from cspbench.weights.arrays import layout, numbers_after
 from cspbench.weights.darknet import read_header
@@ -154,10 +156,12 @@ def folder_of_weights() -> Path | None:
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None
-    if not Path(folder).is_dir():
-        what, remedy = f"${VARIABLE} is not a folder", "Correct or unset it"
-        raise WeightsError("weights.not-a-folder", what, found=folder, remedy=remedy)
-    return Path(folder)
+    with suppress(RuntimeError):  # ~ and an unknown user
+        path = user_path(folder)
+        if path.is_dir():
+            return path
+    what, remedy = f"${VARIABLE} is not a folder", "Correct or unset it"
+    raise WeightsError("weights.not-a-folder", what, found=folder, remedy=remedy)
 
 
 def shipped(model: str) -> Path | None:

@@ -16,6 +16,7 @@ from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
 from cspbench.evaluation.execution import Execution
 from cspbench.evaluation.imagenet import ClassificationResult
+from cspbench.evaluation.result_files import score_file
 from cspbench.inference.description import describe
 from cspbench.network.module import to_module
 from cspbench.results.runs import load_run
@@ -101,6 +102,27 @@ def test_modules_that_cannot_be_evaluated(data: Path, tmp_path: Path) -> None:
     del made.description
     with refuses("usage.module-without-description", found="Darknet"):
         cspbench.evaluate_imagenet(made, data / "val", store=tmp_path)
+
+
+def test_paths_in_the_home_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, task in ((CLASSIFIER, "val"), (DETECTOR, "coco")):
+        path = shipped(name)
+        assert path is not None
+        (tmp_path / f"{name}.weights").write_bytes(path.read_bytes())
+        (tmp_path / task).symlink_to(data / task)
+    classified = cspbench.evaluate_imagenet(
+        CLASSIFIER, "~/val", weights=f"~/{CLASSIFIER}.weights", store="~/runs", execution=HERE
+    )
+    detected = cspbench.evaluate_coco(
+        DETECTOR, "~/coco", weights=f"~/{DETECTOR}.weights", store="~/runs", execution=HERE
+    )
+    for result in (classified, detected):
+        assert result is not None
+        assert result.run.path.is_relative_to(tmp_path / "runs")
+    (tmp_path / "found.json").write_text("[]", encoding="utf-8")
+    scored = score_file("~/found.json", "~/coco")
+    assert (scored.file, scored.detections) == (tmp_path / "found.json", 0)
 
 
 def test_scores_and_comparisons(data: Path, classified: ClassificationResult, detected: DetectionResult) -> None:

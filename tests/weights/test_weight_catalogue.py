@@ -171,6 +171,18 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
         catalogue.find(model("darknet"))
 
 
+def test_the_folder_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ww").mkdir()
+    path = save(tmp_path / "ww", b"x", "darknet.weights")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(catalogue.VARIABLE, "~/ww")
+    assert catalogue.find(model("darknet")) == path
+    for absent in ("~/other", "~no-such-user/ww"):
+        monkeypatch.setenv(catalogue.VARIABLE, absent)
+        with refuses("weights.not-a-folder", found=absent):
+            catalogue.find(model("darknet"))
+
+
 def test_the_model_of_a_file(tmp_path: Path) -> None:
     found, alike = catalogue.model_of(sized(tmp_path, "a", 86592180))
     assert (found.name, alike) == ("csresnet50", ["csresnet50-gamma", "csresnet50-omega"])
