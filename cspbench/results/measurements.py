@@ -32,6 +32,7 @@ from cspbench.results.schema import (
     Hits,
     ImagenetIdentity,
     Run,
+    Scored,
     Scoring,
     Session,
     Threshold,
@@ -231,7 +232,7 @@ def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
             *protocol.weights(row, run),
             *protocol.network(identity, then),
         ]
-        origin = _provenance(evaluation, row, preset, metrics.scoring if metrics else None)
+        origin = _provenance(evaluation, row, preset, metrics.scoring if metrics else None, ACCURACIES[0])
         for metric in ACCURACIES:
             if metric in row.cells:
                 measurement = _accuracy(getattr(metrics, metric, None), identity.data, deviations)
@@ -261,7 +262,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
         for row in match.of_detector(identity, usual):
             for metric in PRECISIONS:
                 if metric in row.cells:
-                    origin = _provenance(evaluation, row, label, None)
+                    origin = _provenance(evaluation, row, label, None, "")
                     yield CellMeasurement(row, row.cells[metric], _INCOMPLETE, origin)
         return
     for threshold in metrics.thresholds:
@@ -271,7 +272,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
             if suppression and _table(row.table).sweep is None and _superseded(threshold, metrics, usual, kind):
                 continue  # the run has a number under the claimed suppression
             deviations = [*_data_deviations(row, identity.data), *shared, *suppression, *protocol.weights(row, run)]
-            origin = _provenance(evaluation, row, preset, threshold.scoring)
+            origin = _provenance(evaluation, row, preset, threshold.scoring, f"{threshold.nms:g} {threshold.kind}")
             for metric in PRECISIONS:
                 cell = row.cells.get(metric)
                 if cell is not None and cell.published:
@@ -332,7 +333,10 @@ def _coverage(data: Data) -> Coverage:
     return Coverage.PART if data.seed is None else Coverage.DRAWN
 
 
-def _provenance(evaluation: StoredEvaluation, row: Row, preset: str, scoring: Scoring | None) -> Provenance:
+def _provenance(
+    evaluation: StoredEvaluation, row: Row, preset: str, scoring: Scoring | None, number: str
+) -> Provenance:
+    """How the number of that name (as of `Scored.numbers`) was made."""
     run = evaluation.run
     first, *later = run.sessions
     return Provenance(
@@ -347,15 +351,21 @@ def _provenance(evaluation: StoredEvaluation, row: Row, preset: str, scoring: Sc
         precision=run.identity.precision,
         run=evaluation.name,
         sessions=tuple(_session(session) for session in later),
-        scored=_scored(run, scoring),
+        scored=_scored(run, scoring, number),
     )
 
 
-def _session(session: Session) -> str:
+def _session(session: Session | Scored) -> str:
     return f"{session.when or 'unknown time'}, {program(session)}: {shlex.join(session.command)}"
 
 
-def _scored(run: Run, scoring: Scoring | None) -> str | None:
+def _scored(run: Run, scoring: Scoring | None, number: str) -> str | None:
+    """Who scored that number last and when, unless it was a command that predicted."""
+    scorers = [scored for scored in run.scored if number in scored.numbers]
+    if scorers:
+        last = scorers[-1]
+        predicted = {(program(session), *session.command) for session in run.sessions}
+        return None if (program(last), *last.command) in predicted else _session(last)
     if scoring is None or {program(session) for session in run.sessions} == {program(scoring)}:
         return None
     return program(scoring)

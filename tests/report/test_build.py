@@ -21,7 +21,7 @@ from cspbench.errors import CspbenchError
 from cspbench.report import build, text
 from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.results.schema import Scoring, Session
+from cspbench.results.schema import Scored, Scoring, Session
 from cspbench.results.store import StoredEvaluation, keep, of_files
 
 
@@ -263,6 +263,26 @@ def test_every_session_and_scoring_stands_beside_the_number() -> None:
     same = top1(run=classifier(run={"sessions": [first]}, scoring=Scoring("0.1.0", "a" * 40))).provenance
     assert same is not None
     assert (same.sessions, same.scored) == ((), None)
+
+
+def test_who_scored_a_number_stands_beside_it_with_command_and_time() -> None:
+    made_by = Session(["cspbench", "eval-coco"], "0.1.0", "a" * 40, "2026-01-01T00:00:00Z")
+    program = ("0.1.0", "a" * 40)
+    scorers = [
+        Scored(made_by.command, *program, "2026-01-01T01:00:00Z", ["0.45 default"]),
+        Scored(["cspbench", "score", "my run"], *program, "2026-01-02T00:00:00Z", ["0.6 default", "0.45 diou"]),
+        Scored(["cspbench", "score", "x"], "0.2.0", None, "2026-01-03T00:00:00Z", ["0.60 default"]),
+    ]
+    both = [threshold(0.45), threshold(0.6)]
+    found = rows(run=detector(thresholds=both, run={"sessions": [made_by], "scored": scorers}))
+    made = [
+        line(found, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
+        for nms in ("0.45", "0.60")
+    ]
+    assert [each and each.scored for each in made] == [
+        None,
+        "2026-01-02T00:00:00Z, cspbench 0.1.0, commit aaaaaaa: cspbench score 'my run'",
+    ]
 
 
 def test_each_threshold_has_the_program_that_scored_it() -> None:
