@@ -208,7 +208,8 @@ def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEval
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
         return new
-    earlier = [scored for scored in stored.run.scored if scored not in new.run.scored]
+    rescored = {number for scored in new.run.scored for number in scored.numbers}
+    earlier = [scored for scored in stored.run.scored if not rescored.issuperset(scored.numbers)]
     run = structs.replace(new.run, scored=[*earlier, *new.run.scored])
     return replace(new, run=run, metrics=merged_thresholds(stored.metrics, new.metrics))
 

@@ -214,9 +214,13 @@ def test_metrics_of_another_run_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_merged_run_says_who_scored_each_threshold() -> None:
-    first, second = (Scored(["cspbench", "score", "run", "--nms", nms], "0.1.0") for nms in ("0.45", "0.6"))
+    first, second, third = (
+        Scored(["cspbench", "score", "run", "--nms", nms], "0.1.0", numbers=[f"{nms} default"])
+        for nms in ("0.45", "0.6", "0.45")
+    )
     earlier = detector(thresholds=[threshold(0.45)], run={"scored": [first]})
     new = detector(thresholds=[threshold(0.6)], run={"scored": [second]})
     assert merged(earlier, new).run.scored == [first, second]
-    assert merged(earlier, detector(run={"scored": [first, second]})).run.scored == [first, second]
+    again = detector(thresholds=[threshold(0.45)], run={"scored": [third]})
+    assert merged(merged(earlier, new), again).run.scored == [second, third]
     assert merged(None, new) is new
