@@ -237,6 +237,7 @@ CODES = {
     "usage.loader-processes": "Only one process can read this dataset.",
     "usage.migrate-alone": "--migrate was given together with other options.",
     "usage.mirror-of-one-file": "The mirror is the address of one file, but several files were requested.",
+    "usage.module-description": "A module's description has a value of an unsupported type.",
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",
     "usage.module-without-description": "A module was given that does not describe itself.",
     "usage.named-twice": "A model or dataset was given both as an argument and as an option.",

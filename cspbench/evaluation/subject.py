@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, brief
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
+from cspbench.network import canonical
 from cspbench.network.network import Network, digest
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model
@@ -138,15 +139,40 @@ def _of_module(module: Module) -> Subject:
             found=type(module).__name__,
             remedy="Set module.description = Description(name, (3, height, width), heads or classes)",
         )
-    shapes = hashlib.sha256(repr(description).encode())
+    state = module.state_dict()
+    shapes = tuple((name, tuple(tensor.shape)) for name, tensor in state.items())
     arrays = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        shapes.update(f"{name} {tuple(tensor.shape)}\n".encode())
+    for tensor in state.values():
         arrays.update(tensor.detach().cpu().float().contiguous().numpy().astype("<f4").tobytes())
 
     def build(epsilon: str) -> nn.Module:
         return module.eval()  # type: ignore[no-any-return]
 
     return Subject(
-        description, f"module:{shapes.hexdigest()}", f"module:{arrays.hexdigest()}", None, build, user_file=True
+        description, _module_digest(description, shapes), f"module:{arrays.hexdigest()}", None, build, user_file=True
     )
+
+
+def _module_digest(description: Description, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> str:
+    """The sha256 of a module's input, heads and arrays, as "module-v2:" and 64 hexadecimal digits.
+
+    Its name does not matter, and the order of its classes is recorded by itself. `canonical` explains the hashed form.
+    """
+    try:
+        form = canonical.text(
+            {
+                "input": tuple(description.input),
+                "heads": tuple(description.heads),
+                "probabilities": description.probabilities,
+                "arrays": shapes,
+            }
+        )
+    except TypeError as error:
+        raise UsageError(
+            "usage.module-description",
+            "the module's description has a value of an unsupported type",
+            expected="layers of cspbench.network.layers, with Python's own numbers and tuples",
+            found=brief(str(error), 120),
+            remedy="Correct module.description",
+        ) from error
+    return f"module-{canonical.VERSION}:{hashlib.sha256(form.encode()).hexdigest()}"

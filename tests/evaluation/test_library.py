@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
 from cspbench.evaluation.execution import Execution
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.evaluation.result_files import score_file
-from cspbench.inference.description import describe
+from cspbench.evaluation.subject import subject_of
+from cspbench.inference.description import Description, describe
+from cspbench.network.layers import Yolo
 from cspbench.network.module import to_module
 from cspbench.results.runs import load_run
 from cspbench.sample import classification, detection
@@ -84,7 +89,7 @@ def test_a_classifier_as_network_and_as_module(data: Path, classified: Classific
     assert network.metrics == classified.metrics
     for metric in ("top1", "top5", "bad", "pixels", "class_order"):
         assert getattr(other.metrics, metric) == getattr(classified.metrics, metric)
-    assert other.run.identity.network.startswith("module:")
+    assert other.run.identity.network.startswith("module-v2:")
     assert other.run.identity.network != classified.run.identity.network
 
 
@@ -93,6 +98,46 @@ def test_a_detector_as_module(data: Path, detected: DetectionResult, tmp_path: P
     assert other is not None
     assert [at.ap for at in other.metrics.thresholds] == [at.ap for at in detected.metrics.thresholds]
     assert other.metrics.thresholds[0].ap["ap50"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed(Yolo):
+    """[yolo] under another name, with a field that was added later."""
+
+    added: float = 0.5
+
+
+def test_the_digest_of_a_module() -> None:
+    import torch
+
+    head = Yolo(sources=(7,), anchors=((1.0, 2.5),), mask=(0,))
+
+    def digest(heads: Sequence[Any] = (head,), width: int = 3, **other: Any) -> str:
+        made: Any = torch.nn.Conv2d(3, width, 1)
+        made.description = replace(Description("a", (3, 32, 32), tuple(heads)), **other)
+        return subject_of(made).network_digest
+
+    first = digest()
+    # the sha256 of a text written by hand
+    anchors = '{"tuple":[{"tuple":[1,{"float":"0x1.4000000000000p+1"}]}]}'
+    layer = f'["yolo",{{"anchors":{anchors},"mask":{{"tuple":[0]}},"sources":{{"tuple":[7]}}}}]'
+    arrays = '{"tuple":[{"tuple":["weight",{"tuple":[3,3,1,1]}]},{"tuple":["bias",{"tuple":[3]}]}]}'
+    text = f'{{"arrays":{arrays},"heads":{{"tuple":[{layer}]}},"input":{{"tuple":[3,32,32]}},"probabilities":0}}'
+    assert first == f"module-v2:{hashlib.sha256(text.encode()).hexdigest()}"
+    same = Renamed(sources=(7,), anchors=((1, 2.5),), mask=(0,))
+    assert digest([same]) == digest(name="b") == digest(classes="sorted") == first
+    others = [
+        digest([replace(same, anchors=((1.0, 3.0),))]),
+        digest([replace(same, added=0.25)]),
+        digest([same, same]),
+        digest([]),
+        digest(input=(3, 32, 64)),
+        digest(probabilities=True),
+        digest(width=4),
+    ]
+    assert len({first, *others}) == 8
+    with refuses("usage.module-description"):
+        digest([replace(same, anchors=[[1.0, 2.5]])])  # type: ignore[arg-type]
 
 
 def test_modules_that_cannot_be_evaluated(data: Path, tmp_path: Path) -> None:
