@@ -36,7 +36,7 @@ def read(reference: str, path: str | None, results: Path) -> Past:
     """The measurements in `results` at the merge base of HEAD and `reference`; `path` names another folder.
 
     The checkout is the one that holds `results` or, with a `path`, else that of the working directory.
-    Raises `CspbenchError` where there is no git, no checkout, no such commit or no results.
+    Raises `CspbenchError` without git, outside a checkout, for an unknown commit, and for one without results.
     """
     # git could read other texts as an option, a range or a pattern
     if not re.fullmatch(r"[^-^:\s\0][^:\s\0]*", reference) or ".." in reference or not reference.isprintable():

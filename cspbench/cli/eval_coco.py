@@ -155,4 +155,4 @@ def _write(
         from cspbench.plots.samples import plot_curves
 
         names = ", ".join(path.name for path in plot_curves(result.at, plots))
-        listener.note(f"plotted in {plots}: {names or 'nothing: there is no ground truth'}")
+        listener.note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")

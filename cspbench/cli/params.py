@@ -53,8 +53,8 @@ def params(
     """Count parameters and operations and hold them against the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
-    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. Under another counting than
-    a claim's there is no verdict on it. --save writes params.json and .md to the folder --out, by default
+    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. A claim is not
+    judged under another counting than its own. --save writes params.json and .md to the folder --out, by default
     results; with --all the sample's, too.
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.

@@ -98,7 +98,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def orientation(block: bytes) -> int:
-    """The orientation in an EXIF block, 1 to 8; 1, upright, if there is no valid one."""
+    """The orientation in an EXIF block, 1 to 8; without a valid one 1, which is upright."""
     block = block.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:

@@ -32,7 +32,7 @@ def decode(
     *,
     objectness: float = 0.0,
 ) -> list[Candidates]:
-    """The candidates of every image of a batch of N, with class probabilities above `conf`; the background is no class.
+    """The candidates of every image of a batch of N, with class probabilities above `conf`, the background apart.
 
     `outputs` are the layers' inputs in network order, float32 (N, channels, h, w) each; `size` is the network input's
     (height, width), `extents` the (width, height) in pixels of the images, which were stretched to it, `names` the

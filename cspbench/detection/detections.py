@@ -74,7 +74,7 @@ def write(detections: Detections, path: Path) -> None:
 
 
 def image_id(path: str, rule: IdRule) -> int:
-    """The COCO id that Darknet reads from an image's path; 0 if there is no number.
+    """The COCO id that Darknet reads from an image's path; 0 for a path without a number.
 
     `basename`: the file name up to its first dot, since April 2020. `underscore`, before: the text after the last
     underscore of the whole path, or else the file name. So a folder with an underscore hides the ids of files without

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 import counts_by_hand as counts
 import pytest
 import typer
-from checkouts import ALONE, commit, repository
+from checkouts import ALONE, commit, git, repository
 from job import REPOSITORY
 from result_files import classifier, put
 from snapshot import CELLS
@@ -221,3 +221,14 @@ def test_the_repository_itself_against_a_commit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert "| fails: claim changed | imagenet-big | CSPDarkNet-53 | Top-1 | 70.1 (=) |" in done.stdout
     assert "| the claim 77.2 (=) became 70.1 (=) |" in done.stdout
+
+
+def test_a_baseline_without_a_common_ancestor_is_warned_of(tmp_path: Path) -> None:
+    place = repository(tmp_path / "checkout")
+    counts.write(place / "results")
+    commit(place)
+    assert "--unshallow" not in cspbench("ci", "--baseline", "git:main", cwd=place).stderr
+    git(place, "checkout", "--quiet", "--orphan", "other")
+    commit(place, "another beginning")
+    done = cspbench("ci", "--baseline", "git:main", cwd=place)
+    assert (done.returncode, "git fetch --unshallow" in done.stderr) == (0, True)

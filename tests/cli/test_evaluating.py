@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from coco_runs import data_set, made
 from typer.testing import CliRunner
 
+from cspbench.cli import eval_coco
 from cspbench.cli.app import app
 from cspbench.cli.classification_results import name_bad
 from cspbench.cli.progress import Terminal
 from cspbench.errors import DatasetError
+from cspbench.evaluation.coco import DetectionResult
+from cspbench.evaluation.score import score
+from cspbench.plots import samples
 
 
 def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +53,19 @@ def test_an_empty_path_is_refused(
     done = CliRunner().invoke(app, [command, *option, "", "--run", str(tmp_path / "runs")])
     assert isinstance(done.exception, DatasetError)
     assert done.exception.code == code
+
+
+@pytest.mark.parametrize("decoder", ["opencv", "pillow", "stb"])
+def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoders: list[str] = []
+
+    def draw_samples(*arguments: Any) -> list[Path]:
+        decoders.append(arguments[-1])
+        return []
+
+    monkeypatch.setattr(samples, "draw_samples", draw_samples)
+    run = made(tmp_path / "run", data_set(tmp_path / "coco"), decoder=decoder)
+    result = score(run, data=tmp_path / "coco")
+    assert isinstance(result, DetectionResult)
+    eval_coco._write(result, None, "all", tmp_path / "pictures", None, Terminal())
+    assert decoders == [decoder]

@@ -270,6 +270,7 @@ def test_who_scored_a_number_stands_beside_it_with_command_and_time() -> None:
     program = ("0.1.0", "a" * 40)
     scorers = [
         Scored(made_by.command, *program, "2026-01-01T01:00:00Z", ["0.45 default"]),
+        Scored(["cspbench", "score", "before"], *program, "2026-01-01T02:00:00Z", ["0.6 default"]),
         Scored(["cspbench", "score", "my run"], *program, "2026-01-02T00:00:00Z", ["0.6 default", "0.45 diou"]),
         Scored(["cspbench", "score", "x"], "0.2.0", None, "2026-01-03T00:00:00Z", ["0.60 default"]),
     ]
