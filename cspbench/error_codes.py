@@ -251,6 +251,7 @@ CODES = {
     "usage.no-matplotlib": "Pictures need matplotlib, which is not installed.",
     "usage.no-weights": "There are no weights for any requested model.",
     "usage.not-an-address": "The text is not a supported address.",
+    "usage.not-countable": "Something other than a model's name or a network was to be counted.",
     "usage.not-together": "Two options exclude each other.",
     "usage.nothing-to-check": "Nothing was given to check.",
     "usage.nothing-to-count": "Nothing was given to count.",

@@ -81,9 +81,18 @@ def count(model: str | Network, size: Size | None = None) -> Count:
     """A network's parameters and operations under every counting, by two counters.
 
     `model` is a catalogue's name or a network, `size` its input (height, width), its own by default. Raises
-    `CountingError` where the two counters disagree.
+    `CountingError` where the two counters disagree, `UsageError` for anything else, such as a module: the countings are
+    defined by layers, which a module does not list.
     """
     network = catalogue_model(model).build() if isinstance(model, str) else model
+    if not isinstance(network, Network):
+        raise UsageError(
+            "usage.not-countable",
+            "cannot be counted",
+            expected="a model's name or a Network",
+            found=type(model).__name__,
+            remedy="Build a Network, with cspbench.network.cfg.read for instance",
+        )
     return count_network(network if size is None else network.resized(*size))
 
 

@@ -230,6 +230,8 @@ def test_counts_and_models() -> None:
     assert DETECTOR not in cspbench.list_models(task="imagenet")
     with refuses("usage.unknown-model"):
         cspbench.count("csdarknet54")
+    with refuses("usage.not-countable", found="Convolutional"):
+        cspbench.count(type("Convolutional", (), {})())
 
 
 def test_a_model_has_the_weights_given_or_found_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
