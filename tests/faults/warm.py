@@ -19,16 +19,22 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import fvcore.nn  # noqa: F401
+import pandas  # noqa: F401
+import PIL.ImageDraw  # noqa: F401
 import torch
 import torch.distributed
+from coverage import Coverage
 from permissions import give_up_overrides
 
 from cspbench.claims import tables
 from cspbench.classification import predict as _classification  # noqa: F401
+from cspbench.cli import classification_results, detection_results  # noqa: F401
 from cspbench.cli.app import app, main
-from cspbench.data import coco, imagenet  # noqa: F401
+from cspbench.data import coco, coco_check, imagenet, label_order  # noqa: F401
 from cspbench.detection import predict as _detection  # noqa: F401
 from cspbench.evaluation import coco as detectors  # noqa: F401
+from cspbench.evaluation import imagenet as classifiers  # noqa: F401
 from cspbench.report import (
     detection_table,  # noqa: F401
 )
@@ -62,6 +68,7 @@ def child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
+    measured = _measured()
     code: Any = 0
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -78,7 +85,25 @@ def child(order: dict[str, Any]) -> NoReturn:
         code = 99
     sys.stdout.flush()
     sys.stderr.flush()
+    if measured is not None:
+        measured.stop()
+        measured.save()
     os._exit(code or 0)
+
+
+def _measured() -> Coverage | None:
+    """What notes which lines the command runs, where the suite has that measured.
+
+    Only here: a process of its own would import everything under the tracer, and a fork that coverage itself follows
+    writes twice as much when it ends.
+    """
+    place = os.environ.get("MEASURED")
+    if place is None:
+        return None
+    package = Path(tables.__file__).parents[1]
+    started = Coverage(place, data_suffix=True, branch=True, config_file=False, include=[f"{package}/*"])
+    started.start()
+    return started
 
 
 def waited(process: int, seconds: float) -> int | None:
