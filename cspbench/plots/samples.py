@@ -67,12 +67,10 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
             )
             for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
         ]
-        objects: list[Box] = []
+        objects = []
         if truth is not None:
-            objects = [
-                Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])])
-                for at in np.flatnonzero(truth.images == sample.image_id)
-            ]
+            places = np.flatnonzero(truth.images == sample.image_id)
+            objects = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in places]
         stem = Path(sample.key).stem
         path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
         while path in files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from cspbench.claims.metrics import METRICS, PRECISIONS, of_family
 from cspbench.errors import printable
 from cspbench.report import judged_evaluations
 from cspbench.report.formats import flat_csv, grid, latex
-from cspbench.report.judged_evaluations import JudgedClaim, judged
+from cspbench.report.judged_evaluations import JudgedClaim, by_row, deviations, judged
+from cspbench.report.text import delta
 from cspbench.results import protocol
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
 from cspbench.results.store import StoredEvaluation
@@ -53,18 +54,24 @@ class Scored:
     preset: str
     pending: str = ""
     """Why there are no numbers: awaiting-server, or partial."""
-    claims: Sequence[JudgedClaim] = field(default=())
+    claims: Sequence[JudgedClaim] = ()
 
 
-def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
-    """A line for each NMS threshold of a scored run."""
+def _about(evaluation: StoredEvaluation) -> tuple[CocoIdentity, DetectionMetrics, str, str]:
+    """Identity and metrics of a scored run, and its preset without and with what deviates from it."""
     identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
     assert isinstance(identity, CocoIdentity)
     assert isinstance(metrics, DetectionMetrics)
     assert settings is not None
+    preset = "its own protocol" if identity.quoted else settings.name
+    return identity, metrics, preset, protocol.named(preset, protocol.of_detector(evaluation.run))
+
+
+def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
+    """A line for each NMS threshold of a scored run."""
+    identity, metrics, _, preset = _about(evaluation)
     claims = judged(evaluation)
     split = str(identity.data.split)
-    preset = "its own protocol" if identity.quoted else settings.name
     return [
         Scored(
             identity.model,
@@ -76,7 +83,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             metrics.images,
             f"{split}, partial" if evaluation.run.partial else split,
             "×".join(map(str, identity.size)),
-            protocol.named(preset, protocol.of_detector(evaluation.run)),
+            preset,
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
             [claim for claim in claims if claim.belongs_to(threshold)],
         )
@@ -107,31 +114,13 @@ def _line(scored: Scored) -> list[str]:
     return [scored.model, scored.definition, scored.nms, *numbers, *about]
 
 
-def _rows(scored: Scored) -> Iterator[tuple[str, dict[str, JudgedClaim]]]:
-    """The published rows of a threshold, and their claims by metric."""
-    rows: dict[tuple[str, str], dict[str, JudgedClaim]] = {}
-    for claim in scored.claims:
-        rows.setdefault((claim.row.table, claim.row.id), {})[claim.cell.metric] = claim
-    for claims in rows.values():
-        first = next(iter(claims.values()))
-        yield f"{first.row.table}: {first.row.label}", claims
-
-
-def _delta(claim: JudgedClaim) -> str:
-    """The difference without trailing zeros."""
-    if claim.cell.delta is None:
-        return ""
-    value = Decimal(claim.cell.delta)
-    return claim.cell.delta if not value else f"{value.normalize():+f}"
-
-
 def _cell(claim: JudgedClaim | None) -> str:
     """Claim, measurement, difference and verdict in one text."""
     if claim is None:
         return "-"
     measured = f" → {claim.measured}" if claim.measured else ""
-    delta = f" Δ{_delta(claim)}" if claim.cell.delta else ""
-    return f"{claim.cell.claim}{measured}{delta} {claim.cell.mark}"
+    difference = f" Δ{delta(claim.cell)}" if claim.cell.delta else ""
+    return f"{claim.cell.claim}{measured}{difference} {claim.cell.mark}"
 
 
 def _classes(scored: Scored) -> list[list[str]]:
@@ -158,7 +147,7 @@ def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
     claimed = [
         [scored.model, row, scored.nms, *(_cell(claims.get(metric)) for metric in PRECISIONS)]
         for scored in lines
-        for row, claims in _rows(scored)
+        for row, claims in by_row(scored.claims)
     ]
     if claimed:
         yield _Part(CLAIMS, claimed, after="Each cell: claim → measurement, Δ difference, verdict.")
@@ -172,11 +161,11 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
     for scored in lines:
         line = _line(scored)
         recall = [_number(scored.ap[metric]) if metric in scored.ap else "-" for metric in RECALLS]
-        for row, claims in list(_rows(scored)) or [("-", {})]:
+        for row, claims in by_row(scored.claims) or [("-", {})]:
             texts = []
             for metric in PRECISIONS:
                 claim = claims.get(metric)
-                texts += [claim.cell.claim or "-", _delta(claim) or "-", claim.cell.mark] if claim else ["-"] * 3
+                texts += [claim.cell.claim or "-", delta(claim.cell) or "-", claim.cell.mark] if claim else ["-"] * 3
             yield [*line, *recall, "all", row, *texts]
         for name, *numbers in _classes(scored):
             precisions, recalls = numbers[: len(PRECISIONS)], numbers[len(PRECISIONS) :]
@@ -185,8 +174,7 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
 
 def described(evaluation: StoredEvaluation) -> str:
     """Where a run is, and its weights, data, engine, device and decoder, on one line."""
-    identity, metrics = evaluation.run.identity, evaluation.metrics
-    assert isinstance(metrics, DetectionMetrics)
+    identity, metrics, *_ = _about(evaluation)
     engines = dict.fromkeys(threshold.engine for threshold in metrics.thresholds if threshold.engine)
     parts = [
         f"run {evaluation.where}; weights {identity.weights.partition(':')[2][:12]}",
@@ -194,10 +182,8 @@ def described(evaluation: StoredEvaluation) -> str:
         *([f"engine {', '.join(engines)}"] if engines else []),
         f"{evaluation.run.sessions[-1].device or 'unknown device'} {identity.precision}",
         f"decoder {identity.preset.get('decoder', 'unknown')}",
+        *deviations(judged(evaluation)),
     ]
-    why = dict.fromkeys(text for claim in judged(evaluation) for text in claim.why)
-    if why:
-        parts.append(f"not the claims' protocol: {'; '.join(why)}")
     return printable("; ".join(parts))
 
 
@@ -206,8 +192,7 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
     if form == "csv":
         return flat_csv(FLAT, _flat(lines))
     if form == "latex":
-        joined = "\n".join(latex(part.header, part.lines) for part in _parts(lines))
-        return joined.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
+        return "\n".join(latex(part.header, part.lines) for part in _parts(lines))
     texts = [
         paragraph
         for part in _parts(lines)
@@ -223,12 +208,8 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     """A scored run in the commands' JSON output: thresholds with their claims, and provenance."""
-    identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
-    assert isinstance(identity, CocoIdentity)
-    assert isinstance(metrics, DetectionMetrics)
-    assert settings is not None
+    _, metrics, preset, described = _about(evaluation)
     claims = judged(evaluation)
-    preset = "its own protocol" if identity.quoted else settings.name
     plain: dict[str, Any] = msgspec.to_builtins(metrics)
     plain["thresholds"] = [
         {
@@ -240,15 +221,11 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     return {
         **plain,
         "preset": preset,
-        "described": protocol.named(preset, protocol.of_detector(evaluation.run)),
+        "described": described,
         "run": evaluation.where,
         "partial": evaluation.run.partial,
         "device": evaluation.run.sessions[-1].device,
-        "provenance": {
-            "sessions": msgspec.to_builtins(evaluation.run.sessions),
-            "scored": msgspec.to_builtins(evaluation.run.scored),
-            "weights": msgspec.to_builtins(evaluation.run.weights),
-        },
+        "provenance": judged_evaluations.provenance_json(evaluation.run),
     }
 
 

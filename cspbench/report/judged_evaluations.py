@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from cspbench.claims.metrics import ACCURACIES
 from cspbench.claims.model import Row
 from cspbench.claims.verdict import FAILED, Reason
 from cspbench.report.build import cell
 from cspbench.report.model import ReportCell
 from cspbench.results import match, measurements
-from cspbench.results.schema import Threshold
+from cspbench.results.schema import Run, Threshold
 from cspbench.results.store import StoredEvaluation
 
 
@@ -66,6 +68,21 @@ def without_weights(model: str) -> list[JudgedClaim]:
     ]
 
 
+def by_row(claims: Sequence[JudgedClaim]) -> list[tuple[str, dict[str, JudgedClaim]]]:
+    """The claims of each row by metric, beside the row's table and label."""
+    rows: dict[tuple[str, str], tuple[str, dict[str, JudgedClaim]]] = {}
+    for claim in claims:
+        row = claim.row
+        rows.setdefault((row.table, row.id), (f"{row.table}: {row.label}", {}))[1][claim.cell.metric] = claim
+    return list(rows.values())
+
+
+def deviations(claims: Sequence[JudgedClaim]) -> list[str]:
+    """How the evaluation differs from its claims' protocol, as one text if it does."""
+    texts = dict.fromkeys(text for claim in claims for text in claim.why)
+    return [f"not the claims' protocol: {'; '.join(texts)}"] if texts else []
+
+
 def failed(claims: Sequence[JudgedClaim]) -> bool:
     """Whether a number disagrees with its claim: exit code 1."""
     return any(claim.cell.verdict in FAILED for claim in claims)
@@ -88,3 +105,8 @@ def as_json(claim: JudgedClaim) -> dict[str, Any]:
         "reason": cell.reason,
         "why": list(claim.why),
     }
+
+
+def provenance_json(run: Run) -> dict[str, Any]:
+    """How an evaluation was made, in the commands' JSON output."""
+    return {name: msgspec.to_builtins(getattr(run, name)) for name in ("sessions", "scored", "weights")}
