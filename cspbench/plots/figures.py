@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Table
 from cspbench.claims.verdict import Status
 from cspbench.plots import style
@@ -16,7 +17,6 @@ from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import figure as tradeoff
 from cspbench.report.html import Svg
 from cspbench.report.model import ReportRow
-from cspbench.report.text import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,30 +44,24 @@ class Plot:
 
     @property
     def png(self) -> bytes:
-        """The PNG file's bytes."""
         return style.file_of(self.figure)
 
     @property
     def svg(self) -> Svg:
-        """The element for an HTML page."""
         return style.svg(self.figure, self.name, self.description)
 
 
+@style.styled()
 def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
     """The figures for which these tables and lines have data. Needs matplotlib."""
-    with style.styled():
-        return [*_plots(lines, tables)]
-
-
-def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot]:
+    drawn = []
     traded = [table for table in tables if table.figure == "tradeoff"]
-    if traded:
-        for cost in (OPERATIONS, PARAMETERS):
-            name = f"accuracy-vs-{cost.metric}"
-            panels = {table.title: models(table, lines, cost) for table in traded}
-            how = words([row for rows in panels.values() for row in rows], cost)
-            text = f"ImageNet top-1 accuracy over {cost.title}, {how}; each CSP model joined to its base"
-            yield Plot(name, text, tradeoff(panels, cost))
+    for cost in (OPERATIONS, PARAMETERS) if traded else ():
+        panels = {table.title: models(table, lines, cost) for table in traded}
+        how = words([row for rows in panels.values() for row in rows], cost)
+        title = f"ImageNet top-1 accuracy over {cost.title}, {how}"
+        text = f"{title}; each CSP model joined to its base"
+        drawn.append(Plot(f"accuracy-vs-{cost.metric}", text, tradeoff(title, panels, cost)))
     for table in tables:
         thresholds = [line for line in lines if line.table == table.name]
         if table.sweep and thresholds:
@@ -76,11 +70,12 @@ def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot
                 name, where = f"{name}-{table.name}", f"{where}, {table.name}"
             how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
             text = f"AP over the threshold of non-maximum suppression, {how}"
-            yield Plot(name, text, _suppression(thresholds, table.sweep, f"AP over NMS threshold, {how}"))
+            drawn.append(Plot(name, text, _suppression(thresholds, table.sweep, f"AP over NMS threshold, {how}")))
     for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
-        residuals = _residuals(lines, [table for table in tables if table.kind == kind])
-        if residuals:
-            yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
+        if residuals := _residuals(lines, [table for table in tables if table.kind == kind]):
+            text = f"Measurement minus claim, table by table{place}"
+            drawn.append(Plot(name, text, _strips(residuals, place)))
+    return drawn
 
 
 def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
@@ -135,8 +130,8 @@ class Residual(NamedTuple):
 Residuals = dict[str, dict[str, list[Residual]]]
 """By panel, then by table."""
 
-COUNTED, SCORED = "Parameters and operations", "Accuracy and AP"
-PANELS = {COUNTED: "measurement − claim, percent of the claim", SCORED: "measurement − claim, percentage points"}
+COUNTS, SCORES = "Parameters and operations", "Accuracy and AP"
+PANELS = {COUNTS: "measurement − claim, percent of the claim", SCORES: "measurement − claim, percentage points"}
 
 
 def _residuals(lines: Iterable[ReportRow], tables: Sequence[Table]) -> Residuals:
@@ -144,12 +139,11 @@ def _residuals(lines: Iterable[ReportRow], tables: Sequence[Table]) -> Residuals
     residuals: Residuals = {}
     for line in lines:
         for cell in line.cells.values():
-            if line.table not in names or cell.delta is None or not cell.claim or cell.verdict not in SHAPES:
+            if line.table not in names or cell.delta is None or cell.verdict not in SHAPES:
                 continue
-            value, panel = Decimal(cell.delta), SCORED
-            if cell.unit in UNITS:
-                claim = Decimal(cell.claim)
-                value, panel = round(value * 100 / claim, 2) if claim else Decimal(0), COUNTED
+            value, panel = Decimal(cell.delta), SCORES
+            if cell.metric in COUNTED:
+                value, panel = round(cell.percent or Decimal(0), 2), COUNTS
             residual = Residual(f"{line.name} {cell.header}", value, Status(cell.verdict))
             residuals.setdefault(panel, {}).setdefault(line.table, []).append(residual)
     return residuals
@@ -164,9 +158,9 @@ def _strips(residuals: Residuals, where: str) -> Figure:
     figure = Figure(figsize=(11, 1.05 * len(shown) + 0.62 * sum(lanes)), dpi=100)
     grid = figure.add_gridspec(len(shown), 1, height_ratios=lanes)
     height = figure.get_figheight()
-    figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height)
-    # room for the text between two panels, relative to a panel's mean height
-    figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
+    # between two panels room for text, relative to a panel's mean height
+    gap = 1.05 / (0.62 * sum(lanes) / len(shown))
+    figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height, hspace=gap)
     for at, (panel, by) in enumerate(shown.items()):
         axes = figure.add_subplot(grid[at])
         axes.set_title(panel + where, loc="left", fontsize=12)

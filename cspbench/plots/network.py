@@ -101,14 +101,13 @@ def draw(network: Network, path: Path) -> None:
 def _paint(axes: Axes, network: Network, placed: list[tuple[int, int, int]], lanes: int) -> None:
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-    left, right = 0.0, 6.0
+    right = 6.0
     for index, layer in enumerate(network.layers):
         shape = "×".join(map(str, network.shape(index)))
         style = "round,pad=0,rounding_size=0.15"
-        corner = (left, -index - 0.36)
-        axes.add_patch(FancyBboxPatch(corner, right, 0.72, boxstyle=style, fc=_colour(layer), ec="#555555"))
-        axes.text(left + 0.1, -index, str(index), fontsize=7, va="center", color="#777777")
-        axes.text(left + 0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
+        axes.add_patch(FancyBboxPatch((0, -index - 0.36), right, 0.72, boxstyle=style, fc=_colour(layer), ec="#555555"))
+        axes.text(0.1, -index, str(index), fontsize=7, va="center", color="#777777")
+        axes.text(0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
         axes.text(right - 0.1, -index, shape, fontsize=7, va="center", ha="right", color="#333333")
         if index - 1 in layer.sources and index > 0:
             axes.add_patch(

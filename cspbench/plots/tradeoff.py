@@ -104,22 +104,17 @@ def _point(x: Decimal | None, y: Decimal | None) -> Point | None:
     return None if x is None or y is None else (float(x), float(y))
 
 
-def figure(panels: Mapping[str, Sequence[Model]], cost: Cost = OPERATIONS) -> Figure:
-    """A panel for each title, the one with the smallest models first; call it within `styled`."""
+def figure(title: str, panels: Mapping[str, Sequence[Model]], cost: Cost = OPERATIONS) -> Figure:
+    """A panel for each name, the one with the smallest models first; call it within `styled`."""
     from matplotlib.figure import Figure
 
-    shown = sorted(((title, rows) for title, rows in panels.items() if rows), key=_smallest)
-    drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
+    drawn = Figure(figsize=(11, 7 * len(panels)), dpi=100)
     drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
-    how = words([row for _, rows in shown for row in rows], cost)
-    drawn.suptitle(f"ImageNet top-1 accuracy over {cost.title}, {how}", fontsize=14, y=0.98)
-    for at, (title, rows) in enumerate(shown, 1):
-        _paint(drawn.add_subplot(len(shown), 1, at), rows, title, cost)
+    drawn.suptitle(title, fontsize=14, y=0.98)
+    smallest = sorted(panels, key=lambda name: min(row.place[0] for row in panels[name]))
+    for at, name in enumerate(smallest, 1):
+        _paint(drawn.add_subplot(len(panels), 1, at), panels[name], name, cost)
     return drawn
-
-
-def _smallest(panel: tuple[str, Sequence[Model]]) -> float:
-    return min(row.place[0] for row in panel[1])
 
 
 def words(rows: Sequence[Model], cost: Cost) -> str:

@@ -46,16 +46,12 @@ def _cell(cell: ReportCell) -> list[object]:
     return [
         *(cell.metric, cell.header, cell.unit, cell.printed, cell.claim, cell.measured, cell.exact, cell.delta),
         *(cell.interval or (None, None)),
-        *(cell.verdict, cell.reason, _yes(cell.explained), _yes(cell.partial), cell.note),
+        *(cell.verdict, cell.reason, *("yes" if flag else "no" for flag in (cell.explained, cell.partial)), cell.note),
         *(getattr(compared, name, None) for name in ("base", "printed", "measured", "verdict")),
         *(getattr(cell.provenance, name, None) for name in PROVENANCE),
         "; ".join(cell.provenance.sessions if cell.provenance else ()),
         len(cell.others),
     ]
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else "no"
 
 
 def as_latex(shown: Sequence[Section]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -34,6 +35,10 @@ FLAT = (
     *(f"{metric} {what}" for metric in _PRECISIONS for what in ("claim", "delta", "verdict")),
 )
 """Columns of the CSV: a line for each published row (one where there is none), and one for each class."""
+
+INTERVALS = (
+    "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
+)
 
 Numbers = Mapping[str, Decimal | None]
 
@@ -85,19 +90,15 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             "×".join(map(str, identity.size)),
             preset,
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
-            [claim for claim in claims if claim.belongs_to(threshold)],
+            _of_threshold(threshold, claims),
         )
         for threshold in metrics.thresholds
     ]
 
 
-class _Part(NamedTuple):
-    """A table with the text before and after it."""
-
-    header: Sequence[str]
-    lines: Sequence[Sequence[str]]
-    before: str = ""
-    after: str = ""
+def _of_threshold(threshold: Threshold, claims: Sequence[JudgedClaim]) -> list[JudgedClaim]:
+    """Claims on what was measured there; one NMS threshold may be scored with several kinds of NMS."""
+    return [claim for claim in claims if claim.suppression == (threshold.nms, threshold.kind)]
 
 
 def _number(value: Decimal | None, interval: Sequence[float] | None = None) -> str:
@@ -130,30 +131,26 @@ def _classes(scored: Scored) -> list[list[str]]:
     ]
 
 
-def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
-    """The tables of the markdown and LaTeX output."""
-    intervals = any(scored.intervals for scored in lines)
-    note = (
-        "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
-    )
-    yield _Part(HEADER, list(map(_line, lines)), after=note if intervals else "")
+def _parts(lines: Sequence[Scored]) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]], str]]:
+    """The tables of the markdown and LaTeX output: the text before, header, lines, and the text after."""
+    yield "", HEADER, list(map(_line, lines)), INTERVALS if any(scored.intervals for scored in lines) else ""
     recall = [
         [scored.model, scored.nms, *(_number(scored.ap.get(metric)) for metric in RECALLS)]
         for scored in lines
         if any(metric in scored.ap for metric in RECALLS)
     ]
     if recall:
-        yield _Part(RECALL, recall)
+        yield "", RECALL, recall, ""
     claimed = [
         [scored.model, row, scored.nms, *(_cell(claims.get(metric)) for metric in PRECISIONS)]
         for scored in lines
         for row, claims in by_row(scored.claims)
     ]
     if claimed:
-        yield _Part(CLAIMS, claimed, after="Each cell: claim → measurement, Δ difference, verdict.")
+        yield "", CLAIMS, claimed, "Each cell: claim → measurement, Δ difference, verdict."
     for scored in lines:
         if scored.per_class:
-            yield _Part(CLASSES, _classes(scored), before=f"{scored.model}, NMS {scored.nms}")
+            yield f"{scored.model}, NMS {scored.nms}", CLASSES, _classes(scored), ""
 
 
 def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
@@ -192,11 +189,11 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
     if form == "csv":
         return flat_csv(FLAT, _flat(lines))
     if form == "latex":
-        return "\n".join(latex(part.header, part.lines) for part in _parts(lines))
+        return "\n".join(latex(header, rows) for _, header, rows, _ in _parts(lines))
     texts = [
         paragraph
-        for part in _parts(lines)
-        for paragraph in (part.before, grid(part.header, part.lines), part.after)
+        for before, header, rows, after in _parts(lines)
+        for paragraph in (before, grid(header, rows), after)
         if paragraph
     ]
     if descriptions:
@@ -208,20 +205,17 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     """A scored run in the commands' JSON output: thresholds with their claims, and provenance."""
-    _, metrics, preset, described = _about(evaluation)
+    _, metrics, preset, whole_preset = _about(evaluation)
     claims = judged(evaluation)
     plain: dict[str, Any] = msgspec.to_builtins(metrics)
     plain["thresholds"] = [
-        {
-            **threshold_json(threshold),
-            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.belongs_to(threshold)],
-        }
+        {**threshold_json(threshold), "claims": list(map(judged_evaluations.as_json, _of_threshold(threshold, claims)))}
         for threshold in metrics.thresholds
     ]
     return {
         **plain,
         "preset": preset,
-        "described": described,
+        "described": whole_preset,
         "run": evaluation.where,
         "partial": evaluation.run.partial,
         "device": evaluation.run.sessions[-1].device,
@@ -231,12 +225,6 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
 
 def threshold_json(threshold: Threshold) -> dict[str, Any]:
     """A threshold with its numbers as floats; no key is left out."""
-    return {name: _plain(getattr(threshold, name)) for name in Threshold.__struct_fields__}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return msgspec.to_builtins(value)
+    fields = {name: getattr(threshold, name) for name in Threshold.__struct_fields__}
+    plain: dict[str, Any] = json.loads(msgspec.json.Encoder(decimal_format="number").encode(fields))
+    return plain

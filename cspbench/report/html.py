@@ -16,7 +16,6 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import NamedTuple
 
-from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Column
 from cspbench.errors import printable
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
@@ -147,7 +146,7 @@ def _details(
         yield "Measured", f"{Decimal(cell.exact):,f} {unit}" if cell.exact else cell.measured, None
         yield "as published", f"{cell.measured}{column.suffix}", None
     if difference := delta(cell):
-        yield "Delta", difference + _percent(cell), None
+        yield "Delta", f"{difference} ({cell.percent:+.1f} %)" if cell.percent else difference, None
     if bounds := interval(cell):
         yield "95 % interval", f"{bounds}: where another draw of images would put it", None
     yield "Mark", cell.mark, None
@@ -163,10 +162,3 @@ def _details(
     for superseded in cell.others:
         text = f"{superseded.measured or 'nothing'}, which does not count: {superseded.why}"
         yield "Another run", text, origins.number(line, superseded.provenance)
-
-
-def _percent(cell: ReportCell) -> str:
-    if cell.metric not in COUNTED or not cell.claim or not cell.delta:
-        return ""
-    claim, difference = Decimal(cell.claim), Decimal(cell.delta)
-    return f" ({difference / claim * 100:+.1f} %)" if claim and difference else ""

@@ -14,7 +14,7 @@ from cspbench.claims.verdict import FAILED, Reason
 from cspbench.report.build import cell
 from cspbench.report.model import ReportCell
 from cspbench.results import match, measurements
-from cspbench.results.schema import Run, Threshold
+from cspbench.results.schema import Run
 from cspbench.results.store import StoredEvaluation
 
 
@@ -25,14 +25,8 @@ class JudgedClaim:
     row: Row
     cell: ReportCell
     why: tuple[str, ...] = ()
-    nms: float | None = None
-    """The threshold that an AP was measured at."""
-    kind: str | None = None
-    """The kind of NMS that it was measured with."""
-
-    def belongs_to(self, threshold: Threshold) -> bool:
-        """Whether it was measured there; one NMS threshold may be scored with several kinds of NMS."""
-        return (self.nms, self.kind) == (threshold.nms, threshold.kind)
+    suppression: tuple[float | None, str | None] = (None, None)
+    """The NMS threshold that an AP was measured at, and the kind of NMS."""
 
     @property
     def measured(self) -> str | None:
@@ -50,8 +44,7 @@ def judged(evaluation: StoredEvaluation) -> list[JudgedClaim]:
             measurement.row,
             cell(measurement.claim, [measurement]),
             tuple(deviation.text for deviation in measurement.measurement.deviations),
-            measurement.nms,
-            measurement.kind,
+            (measurement.nms, measurement.kind),
         )
         for measurement in measurements.of_evaluation(evaluation)
         if measurement.claim.published

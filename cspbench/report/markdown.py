@@ -9,7 +9,7 @@ from cspbench.claims.model import NOTHING, Column, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
-from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.model import ReportRow
 from cspbench.report.select import Section, select
 from cspbench.report.text import (
     LEGEND,
@@ -138,10 +138,8 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     if column.role != "metric":
         return _plain(label(line, column))
     cell = line.cells.get(column.metric)
-    return NOTHING if cell is None else _metric(line, cell, column, origins)
-
-
-def _metric(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> str:
+    if cell is None:
+        return NOTHING
     parts = [_plain(cell.printed)]
     value = measured(cell, column)
     if value is not None:

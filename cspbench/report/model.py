@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
 from cspbench.results.measurements import Provenance
@@ -83,6 +84,13 @@ class ReportCell:
     def comparable(self) -> Decimal | None:
         """The measurement as the publisher would have printed it; None without a verdict."""
         return Decimal(self.measured) if self.measured is not None and self.verdict != Status.UNMEASURED else None
+
+    @property
+    def percent(self) -> Decimal | None:
+        """`delta` in percent of the claim; None for what is not counted, and without a claim other than 0."""
+        if self.metric not in COUNTED or self.delta is None or not Decimal(self.claim or 0):
+            return None
+        return Decimal(self.delta) * 100 / Decimal(self.claim or 0)
 
     @property
     def mark(self) -> str:

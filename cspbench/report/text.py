@@ -109,13 +109,8 @@ def delta(cell: ReportCell) -> str | None:
 
 
 def interval(cell: ReportCell) -> str | None:
-    """The 95 % interval with three decimals at most, "76.94–77.68"."""
-    return "–".join(map(_short, cell.interval)) if cell.interval else None
-
-
-def _short(text: str) -> str:
-    value = Decimal(text)
-    return f"{round_half_up(value, 3):f}" if int(value.as_tuple().exponent) < -3 else text
+    """The 95 % interval, "76.94–77.68"."""
+    return "–".join(cell.interval) if cell.interval else None
 
 
 def mark(cell: ReportCell) -> str:

@@ -86,7 +86,7 @@ def test_an_interval_lies_within_the_axes() -> None:
         if "top1" in line.cells
     ]
     rows = models(tables.load("imagenet-big"), lines)
-    low, high = tradeoff.figure({"Big Models": rows}).axes[0].get_ylim()
+    low, high = tradeoff.figure("title", {"Big Models": rows}).axes[0].get_ylim()
     assert low < 60 < 95 < high
 
 

@@ -24,7 +24,7 @@ def claim(row: str, metric: str, value: str) -> JudgedClaim:
     """A claim of coco-nms beside a measurement."""
     of = tables.load("coco-nms").row(row)
     measurement = CellMeasurement(of, of.cells[metric], Measurement(Decimal(value)), Provenance("x", "0.1.0"), nms=0.45)
-    return JudgedClaim(of, build.cell(of.cells[metric], [measurement]), (), 0.45)
+    return JudgedClaim(of, build.cell(of.cells[metric], [measurement]), (), (0.45, "default"))
 
 
 ROWS = ("cspresnext50-panet-spp-512-nms0.45", "cspresnext50-panet-spp-512-nms0.50")
