@@ -17,6 +17,7 @@ from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Measurement, Reason, Status, derived, judge
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
 from cspbench.results import measurements
+from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
 from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
@@ -79,10 +80,10 @@ def _row(table: Table, row: Row, name: str, by_cell: Mapping[measurements.Key, S
 def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:
     """A claim with its measurements, the one that counts first; `reason` says why there are none."""
     first = candidates[0] if candidates else None
-    judged = first.verdict if first else judge(claim, Measurement(None, reason))
-    explanation = first.explanation if first else None
-    value = first.measurement.value if first else None
-    interval = first.measurement.interval if first else None
+    measurement = first.measurement if first else Measurement(None, reason)
+    judged = first.verdict if first else judge(claim, measurement)
+    explanation = first.explanation if first else Explanation()
+    value, interval = measurement.value, measurement.interval
     return ReportCell(
         metric=claim.metric,
         header=claim.column,
@@ -95,9 +96,9 @@ def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Re
         verdict=str(judged.status),
         reason=str(judged.reason) if judged.reason else None,
         interval=(f"{interval[0]:.2f}", f"{interval[1]:.2f}") if interval else None,
-        explained=explanation is not None and explanation.explained,
+        explained=explanation.explained,
         partial=first is not None and first.partial,
-        note="; ".join(filter(None, [_deviations(first), *first.explanation.texts])) or None if first else None,
+        note="; ".join([*_deviations(measurement), *explanation.texts]) or None,
         provenance=first.provenance if first else None,
         others=tuple(_superseded(claim, measurement) for measurement in candidates[1:]),
         images=judged.images,
@@ -125,11 +126,12 @@ def _superseded(claim: Cell, measurement: CellMeasurement) -> Superseded:
     measured = measurement.verdict.measured
     shown = None if measured is None else _shown(measured, claim)
     newer = "a part of the data only" if measurement.partial else "a newer one counts"
-    return Superseded(shown, _deviations(measurement) or newer, measurement.provenance, measurement.partial)
+    why = "; ".join(_deviations(measurement.measurement)) or newer
+    return Superseded(shown, why, measurement.provenance, measurement.partial)
 
 
-def _deviations(measurement: CellMeasurement) -> str:
-    return "; ".join(deviation.text for deviation in measurement.measurement.deviations)
+def _deviations(measurement: Measurement) -> list[str]:
+    return [deviation.text for deviation in measurement.deviations]
 
 
 def compared(rows: Sequence[tuple[Row, ReportRow]]) -> list[ReportRow]:
