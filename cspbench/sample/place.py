@@ -62,9 +62,8 @@ def cache() -> Path:
             return Path(own).expanduser().absolute()
         return (Path(general) if general else Path.home() / ".cache").absolute() / "cspbench"
     except RuntimeError as error:
-        raise CspbenchError(
-            "environment.no-home", "no home folder for the cache", remedy="Set CSPBENCH_CACHE to a folder"
-        ) from error
+        what, remedy = "no home folder for the cache", "Set CSPBENCH_CACHE to a folder"
+        raise CspbenchError("environment.no-home", what, remedy=remedy) from error
 
 
 def _whole(place: Path) -> bool:

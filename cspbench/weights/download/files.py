@@ -73,10 +73,9 @@ def check(path: Path, expected: Expected, source: str | None = None) -> Fetched:
     """Verify a file; raises `WeightsError` if it does not meet the requirements. Nothing in it is executed."""
     file = examine(path)
     if expected.sizes and file.size not in expected.sizes:
-        what, size = "the file has the wrong size", f"{file.size} bytes, {file.kind.value[0]}"
-        raise WeightsError(
-            "download.other-size", what, where=str(path), expected=_size_text(expected.sizes), found=size
-        )
+        what, found = "the file has the wrong size", f"{file.size} bytes, {file.kind.value[0]}"
+        sizes = _size_text(expected.sizes)
+        raise WeightsError("download.other-size", what, where=str(path), expected=sizes, found=found)
     sha256, prefix = digest(path), (expected.sha256 or "").lower()
     text = "sha256" if len(prefix) == len(sha256) else f"sha256 begins {prefix}" if prefix else "no digest is known"
     if not sha256.startswith(prefix):

@@ -118,7 +118,7 @@ def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str 
         size = f" ({row.size} bytes, or {row.short_size} with the 16-byte header)"
     name = row.file or (f"{row.model.rpartition('/')[2]}.weights" if row.model else None)
     own = f"put your own file at {folder / name}{size}" if name else None
-    advice = "; or ".join(text for text in (remedy, own) if text)
+    advice = "; or ".join(filter(None, (remedy, own)))
     advice = advice[:1].upper() + advice[1:]
     return Outcome(row.table, row.id, row.file, row.size, NO_WEIGHTS, None, code, reason, advice or None)
 
