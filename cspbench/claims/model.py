@@ -208,7 +208,7 @@ class Table:
     data: str | None = None
     """Digest of the only admissible images; None if the name of the split identifies them."""
     presets: tuple[str, ...] = ()
-    """Presets under which its accuracies may be measured; the first is the claimed one."""
+    """Presets under which its accuracies or APs may be measured; the first is the claimed one."""
     sweep: str | None = None
     """Header of the setting with the NMS threshold, in a table of one detector at several thresholds."""
     figure: Figure | None = None

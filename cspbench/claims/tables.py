@@ -160,8 +160,8 @@ def _check(table: Table, size: tuple[int, int] | None, *, claims_only: bool) -> 
         raise ValueError("empty split")
     if claims_only:
         return
-    if table.dataset == "imagenet" and not table.presets:
-        raise ValueError("no presets for its accuracies")
+    if not table.presets:
+        raise ValueError("no presets for its numbers")
     if table.dataset == "coco" and size is None and not {"size", "side"} & {*roles}:
         raise ValueError("no size, neither of the table nor in a column")
     settings = [column.header for column in table.columns if column.role == "setting"]

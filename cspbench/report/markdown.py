@@ -28,7 +28,7 @@ from cspbench.report.text import (
     summary,
     summary_of,
 )
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cspbench.errors import CspbenchError, brief
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 SCHEMA = 2
 

@@ -81,32 +81,29 @@ def shipped_digest(model: str) -> str | None:
     return None if path is None else digest(path)
 
 
-def of_classifier(identity: ImagenetIdentity) -> list[Row]:
+def of_classifier(identity: ImagenetIdentity) -> list[tuple[Table, Row]]:
     """The rows that a classifier's run measures: its model's, with published weights, at their size and preset.
 
-    An accuracy belongs to the presets of its table. A user's cfg file has no rows.
+    An accuracy belongs to the presets of its table. Where there is none, all rows that claim an accuracy of the model.
+    A user's cfg file has no rows.
     """
     model, preset = identity.model, str(identity.preset["name"])
-    if identity.user_file or model not in MODELS or identity.size != _input(model):
+    if identity.user_file or model not in MODELS:
         return []
-    rows = _rows("imagenet", model)
-    return [row for table, row in rows if preset in table.presets and row.weights_status == "released"]
+    rows = claims_of(model)
+    measured = [(table, row) for table, row in rows if preset in table.presets and row.weights_status == "released"]
+    return measured if measured and identity.size == _input(model) else rows
 
 
-def of_model(identity: ImagenetIdentity) -> list[Row]:
-    """All rows that claim an accuracy of a run's model, under any preset; a user's cfg file has none."""
-    return [] if identity.user_file or identity.model not in MODELS else claims_of(identity.model)
-
-
-def claims_of(model: str) -> list[Row]:
+def claims_of(model: str) -> list[tuple[Table, Row]]:
     """All rows that claim an accuracy of a catalogue's classifier; only those with released weights, if any have."""
-    rows = [row for _, row in _rows("imagenet", model)]
-    return [row for row in rows if row.weights_status == "released"] or rows
+    rows = _rows("imagenet", model)
+    return [(table, row) for table, row in rows if row.weights_status == "released"] or rows
 
 
-def classifier_deviations(row: Row, identity: ImagenetIdentity) -> list[Deviation]:
+def classifier_deviations(table: Table, row: Row, identity: ImagenetIdentity) -> list[Deviation]:
     """A classifier's deviations from a row's preset, from the model's input size, and from released weights."""
-    claimed = tables.load(row.table).presets[0]
+    claimed = table.presets[0]
     preset, size = str(identity.preset["name"]), _input(identity.model)
     deviations = [] if preset == claimed else [Deviation(f"preset {preset}, not {claimed}")]
     if identity.size != size:
@@ -116,7 +113,7 @@ def classifier_deviations(row: Row, identity: ImagenetIdentity) -> list[Deviatio
     return deviations
 
 
-def of_detector(identity: CocoIdentity, nms: float) -> list[Row]:
+def of_detector(identity: CocoIdentity, nms: float) -> list[tuple[Table, Row]]:
     """The rows that claim an AP of a detector's published weights at its size and NMS threshold.
 
     The rows of a sweep hold only at their own threshold; "aware" is not one of Darknet's. A user's cfg file has
@@ -127,5 +124,5 @@ def of_detector(identity: CocoIdentity, nms: float) -> list[Row]:
         threshold = row.settings[table.sweep] if table.sweep else None
         same_nms = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
         if row.weights is not None and row.size == identity.size and same_nms:
-            rows.append(row)
+            rows.append((table, row))
     return rows

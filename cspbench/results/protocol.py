@@ -68,9 +68,11 @@ def weights_text(row: Row, run: Run) -> str:
 def overridden(used: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """The fields in which a run differs from its preset.
 
-    A field that the run did not record is not among them: the run is older than that choice.
+    A field that the run did not record is not among them: the run is older than that choice. One that the preset lacks
+    is recorded only where it is not at its default.
     """
     plain = json.loads(json.dumps(preset))  # tuples are lists in a file
+    plain |= {field: "its default" for field in used if field not in plain}
     return {
         field: (_text(used[field]), _text(value))
         for field, value in plain.items()

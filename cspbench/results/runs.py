@@ -198,7 +198,7 @@ def begin_again(run: RunDirectory, session: Session, files: str | None) -> RunDi
     return _rewrite(run, lambda record: structs.replace(record, files=files, sessions=[session], scored=[]))
 
 
-def moved(run: RunDirectory, files: str | None) -> RunDirectory:
+def record_files(run: RunDirectory, files: str | None) -> RunDirectory:
     """Record the fingerprint of image files that have moved."""
     return _rewrite(run, lambda record: structs.replace(record, files=files))
 
@@ -261,7 +261,7 @@ def _with_earlier(earlier: Metrics | None, metrics: Metrics) -> Metrics:
     return metrics
 
 
-def made_by_others(folder: Path) -> str | None:
+def other_program(folder: Path) -> str | None:
     """A program other than the present one that made predictions of the runs in a folder; None without such a run.
 
     A checkout with uncommitted changes is always another program.

@@ -98,7 +98,7 @@ class Weights(Struct, frozen=True, omit_defaults=True):
     origin: Literal["published", "file", "retrained"] = "file"
 
 
-class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
+class ImagenetIdentity(Struct, frozen=True, omit_defaults=True, tag_field="task", tag="imagenet"):
     """Everything that changes a classifier's predictions; two runs of one identity are one run."""
 
     model: str
@@ -121,7 +121,7 @@ class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
             raise ValueError("the preset has no name")
 
 
-class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
+class LastLayer(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What NMS needs to know about a network's last box layer."""
 
     classes: Positive
@@ -129,7 +129,7 @@ class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
     beta_nms: Annotated[float, Meta(ge=-1e9, le=1e9)]
 
 
-class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
+class CocoIdentity(Struct, frozen=True, omit_defaults=True, tag_field="task", tag="coco"):
     """Everything that changes a detector's candidates. NMS comes later and is not part of it.
 
     A `quoted` detector's NMS belongs to its protocol and cannot be chosen, so its whole protocol is the preset.

@@ -55,7 +55,7 @@ class StoredEvaluation:
     @property
     def partial(self) -> bool:
         """Whether it lacks predictions, or covers only a part of the data."""
-        return self.metrics is None or self.run.partial
+        return self.metrics is None or self.run.partial or bool(self.metrics.bad)
 
 
 @dataclass(frozen=True)

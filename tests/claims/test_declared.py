@@ -27,6 +27,7 @@ section = ["Scaled"]
 source = "a document"
 dataset = "coco"
 split = "val2017"
+presets = ["readme"]
 columns = ["Model", "Size", "#Parameter", "AP", "weight"]
 """
 ACCURACIES = """
@@ -107,7 +108,7 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
         last=LastLayer(80, "default", 0.6),
     )
     rows = match.of_detector(identity, 0.45)
-    assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
+    assert [(table.name, row.id) for table, row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
     assert NAME in match.of_dataset("coco")
     assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
 
@@ -145,6 +146,7 @@ def changed(old: str, new: str, text: str) -> str:
         (ENTRY + 'kind = "smaple"\n', "'smaple'"),
         (ENTRY + 'show_settings = "no"\n', "type"),
         (ENTRY + 'colour = "red"\n', "colour"),
+        (changed('presets = ["readme"]\n', "", ENTRY), "presets"),
         (changed('presets = ["readme"]\n', "", ACCURACIES), "presets"),
         (changed('presets = ["readme"]\n', "presets = []\n", ACCURACIES), "presets"),
     ],

@@ -8,7 +8,7 @@ from decimal import Decimal
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 COUNTED = Provenance("cspbench params --all --save", "0.1.0", commit="0bbb9d1", counting="weights", definition="cfg")
 EVALUATED = Provenance(
