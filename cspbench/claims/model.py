@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
+
+from msgspec import Meta, Struct
 
 from cspbench.claims.models import PublishedFile, Status
 from cspbench.errors import TableError, UsageError, brief
@@ -29,8 +31,7 @@ _COMPARISON = rf"\((?:=|[+-]{_INTEGER}%|[+-]{_INTEGER}\.[0-9]+)\)"
 _READING = rf"({_NUMBER})\(([^()\s|]+)\)"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True, forbid_unknown_fields=True):
     """A column of a printed table: its header, its role and, for a metric, how to read its numbers.
 
     `unit` of the printed numbers: "M" 1e6, "G" 1e9, "1" single parameters or operations, "%", "fps", "B" bytes.
@@ -58,13 +59,8 @@ class Comparison:
     def parse(cls, text: str) -> Comparison:
         """Parse "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
         if not re.fullmatch(_COMPARISON, text):
-            raise cell_error(
-                "tables.not-a-comparison",
-                "not a comparison",
-                None,
-                expected="one like (-34%), (+0.8) or (=)",
-                found=repr(text),
-            )
+            expected = "one like (-34%), (+0.8) or (=)"
+            raise cell_error("tables.not-a-comparison", "not a comparison", None, expected, repr(text))
         value = Decimal(0 if text == "(=)" else text.strip("(%)"))
         return cls(text, "ratio" if text.endswith("%)") else "difference", value)
 
@@ -106,18 +102,10 @@ class Cell:
             values = tuple((device, Decimal(reading)) for reading, device in re.findall(_READING, text))
         if not (number or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
             expected = f"a number like 12.3{column.suffix} (at most 100 %), or {NOTHING}"
-            raise cell_error(
-                "tables.not-a-number", "not a published number", column.header, expected=expected, found=repr(text)
-            )
+            raise cell_error("tables.not-a-number", "not a published number", column.header, expected, repr(text))
         if rounding and rounding not in get_args(Rounding):
-            expected = f"one of {', '.join(get_args(Rounding))}"
-            raise cell_error(
-                "tables.unknown-rounding",
-                "unknown rounding",
-                f"{column.metric}_rounding",
-                expected=expected,
-                found=repr(rounding),
-            )
+            expected, where = f"one of {', '.join(get_args(Rounding))}", f"{column.metric}_rounding"
+            raise cell_error("tables.unknown-rounding", "unknown rounding", where, expected, repr(rounding))
         return cls(
             column=column.header,
             metric=column.metric,
@@ -200,7 +188,7 @@ class Table:
     section: tuple[str, ...]
     source: str
     dataset: Literal["imagenet", "coco"]
-    split: str
+    split: Annotated[str, Meta(min_length=1)]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     kind: Literal["published", "sample"] = "published"
@@ -249,7 +237,7 @@ def row_name(label: str, size: tuple[int, int] | None, settings: Mapping[str, st
     return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({texts})" if texts else "") if part)
 
 
-def cell_error(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:
+def cell_error(code: str, what: str, column: str | None, expected: str, found: str) -> TableError:
     """The error for an invalid cell or column of a CSV file."""
     where = f'column "{brief(column, 80)}"' if column else None
     remedy = "Write the CSV as the document prints the table, with the columns of tables.toml."

@@ -14,7 +14,7 @@ from pathlib import Path
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Measurement, Reason, Status, derived, judge
+from cspbench.claims.verdict import Measurement, Reason, Status, comparison_of, judge
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
 from cspbench.results import measurements
 from cspbench.results.measurements import CellMeasurement
@@ -176,8 +176,8 @@ def _compared(
         if printed is None or against is None:
             continue
         numbers = _comparable(cell), _comparable(against)
-        result = None if None in numbers else derived(claims, base, metric, numbers)  # type: ignore[arg-type]
-        comparison = ComparisonResult(printed.text, result.text if result else None, base.label)
+        result = None if None in numbers else comparison_of(claims, base, metric, numbers)  # type: ignore[arg-type]
+        comparison = ComparisonResult(printed.text, result, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
