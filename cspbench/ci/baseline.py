@@ -21,7 +21,7 @@ from cspbench.io import read_file
 from cspbench.report import build
 from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.results.schema import Counts
+from cspbench.results.counts import Counts
 from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, parsed
 
 GIT = "git:"

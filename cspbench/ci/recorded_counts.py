@@ -18,10 +18,11 @@ from cspbench.claims.model import NOTHING, Cell, Column, row_name
 from cspbench.claims.verdict import Measurement, Reason, Status, judge
 from cspbench.errors import TableError
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import changed_since
 from cspbench.results.protocol import Networks
 from cspbench.results.provenance import Provenance
-from cspbench.results.schema import CountedCell, CountedRow, Session
+from cspbench.results.schema import Session
 from cspbench.results.store import StoredCounts
 
 

@@ -27,14 +27,7 @@ from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
-from cspbench.results.schema import (
-    CocoIdentity,
-    Data,
-    DetectionMetrics,
-    DetectionSettings,
-    LastLayer,
-    Threshold,
-)
+from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
 from cspbench.results.store import StoredEvaluation
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cspbench.network.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.counting import count as count_network
 from cspbench.network.network import Network, digest
+from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import UNPUBLISHED
-from cspbench.results.schema import CountedCell, CountedRow
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model

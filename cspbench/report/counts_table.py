@@ -14,7 +14,7 @@ from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
-from cspbench.results.schema import CountedCell
+from cspbench.results.counts import CountedCell
 from cspbench.zoo.registry import MODELS
 
 HEADER = (

@@ -21,9 +21,10 @@ from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
 from cspbench.network.network import Network
 from cspbench.results import migrate
+from cspbench.results.encoding import SCHEMA, encode
 from cspbench.results.migrate import OldDigests
 from cspbench.results.runs import run_path
-from cspbench.results.schema import SCHEMA, Run, encode
+from cspbench.results.schema import Run
 from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
 
 

@@ -22,13 +22,12 @@ from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, St
 from cspbench.classification.accuracy import FULL, wilson
 from cspbench.errors import brief
 from cspbench.results import explain_counts, match, protocol, provenance
+from cspbench.results.counts import CountedRow, Counts
 from cspbench.results.explain_counts import Explanation
 from cspbench.results.provenance import Provenance
 from cspbench.results.schema import (
     ClassificationMetrics,
     CocoIdentity,
-    CountedRow,
-    Counts,
     Data,
     DetectionMetrics,
     Hits,

@@ -20,16 +20,9 @@ from cspbench.errors import DefinitionError, MigrationError, brief
 from cspbench.network import canonical
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network, digest
+from cspbench.results.counts import Counts
 from cspbench.results.match import shipped_digest
-from cspbench.results.schema import (
-    ClassificationMetrics,
-    Counts,
-    DetectionMetrics,
-    Evaluation,
-    Metrics,
-    Run,
-    Session,
-)
+from cspbench.results.schema import ClassificationMetrics, DetectionMetrics, Evaluation, Metrics, Run, Session
 from cspbench.weights.catalogue import published_arrays, published_digest
 from cspbench.zoo.registry import MODELS
 

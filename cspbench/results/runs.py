@@ -25,7 +25,8 @@ from cspbench.inference.shards import SHARD, Shards
 from cspbench.io import write_bytes
 from cspbench.lock import exclusive
 from cspbench.provenance import CHANGED, commit
-from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session, encode
+from cspbench.results.encoding import encode
+from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session
 from cspbench.results.sessions import program
 from cspbench.results.store import StoredEvaluation, merged_thresholds, metrics_of, read_record
 

@@ -21,18 +21,16 @@ from msgspec import structs
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
+from cspbench.results.counts import Counts
+from cspbench.results.encoding import OldSchemaError, decode, encode
 from cspbench.results.schema import (
     ClassificationMetrics,
-    Counts,
     DetectionMetrics,
     Evaluation,
     ImagenetIdentity,
     Metrics,
-    OldSchemaError,
     Run,
     Threshold,
-    decode,
-    encode,
 )
 from cspbench.zoo.registry import MODELS
 

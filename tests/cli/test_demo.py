@@ -143,8 +143,8 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
 
     from cspbench import provenance
     from cspbench.results import runs
+    from cspbench.results.encoding import encode
     from cspbench.results.runs import other_program
-    from cspbench.results.schema import encode
 
     record = runs.load_run(made(tmp_path / "runs" / "run", data_set(tmp_path / "coco"))).record
 

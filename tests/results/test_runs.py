@@ -20,8 +20,9 @@ from cspbench.data.detection_presets import detection_preset
 from cspbench.errors import CspbenchError, IncompleteRunError
 from cspbench.inference.shards import SHARD
 from cspbench.results import protocol, runs, sessions
+from cspbench.results.encoding import encode
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import DetectionMetrics, Run, Scored, encode
+from cspbench.results.schema import DetectionMetrics, Run, Scored
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import MODELS
 
