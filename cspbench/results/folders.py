@@ -6,8 +6,8 @@ folder is renamed last, so that an interrupted migration can be run again.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -45,10 +45,10 @@ def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
     Raises `MigrationError`, with nothing written, where a network is unknown or a file cannot be read.
     """
     digests = OldDigests(cfgs)
-    counted = [folder / name for name in COUNTS if (folder / name).exists()]
-    stored = sorted((folder / EVALUATIONS).glob("*.json"))
-    runs = _runs(folder)
-    if not (counted or stored or runs):
+    readers = [(_counts, folder / name) for name in COUNTS if (folder / name).exists()]
+    readers += [(_evaluation, path) for path in sorted((folder / EVALUATIONS).glob("*.json"))]
+    readers += [(_run, path) for path in _runs(folder)]
+    if not readers:
         raise MigrationError(
             "results.none-there",
             "no results here",
@@ -56,17 +56,13 @@ def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
             expected=f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below",
             remedy="Name a results directory, a run directory or a folder of runs",
         )
-    readers = [*((_counts, path) for path in counted), *((_evaluation, path) for path in stored)]
-    readers += [(_run, path) for path in runs]
     migrations = [migration for read, path in readers if (migration := read(path, digests))]
     for migration in migrations:
         if migration.new_path != migration.path and migration.new_path.exists():
+            where, new_path = str(migration.path), str(migration.new_path)
+            remedy = "Remove one of the two"
             raise MigrationError(
-                "results.name-taken",
-                "its new name is taken",
-                where=str(migration.path),
-                found=str(migration.new_path),
-                remedy="Remove one of the two",
+                "results.name-taken", "its new name is taken", where=where, found=new_path, remedy=remedy
             )
     return [_write(migration) for migration in migrations]
 
@@ -87,8 +83,7 @@ def _evaluation(path: Path, digests: OldDigests) -> Migration | None:
         if "schema" in document and _is_current(document):
             return None
         record = migrate.evaluation(document, digests)
-        name = _new_name(path.stem, document["run"], record.run)
-        return Migration(path, {path: record}, path.with_name(f"{name}.json"))
+        return Migration(path, {path: record}, path.with_name(f"{_new_name(path.stem, record.run)}.json"))
 
 
 def _run(path: Path, digests: OldDigests) -> Migration | None:
@@ -98,7 +93,7 @@ def _run(path: Path, digests: OldDigests) -> Migration | None:
         if _is_current(document):
             return None
         record = migrate.run(document, digests)
-        new_path = path.with_name(_new_name(path.resolve().name, document, record)) if path.name else path
+        new_path = path.with_name(_new_name(path.resolve().name, record)) if path.name else path
     if metrics.exists():
         with _document(metrics) as scores:
             if not ("schema" in scores and _is_current(scores)):
@@ -119,20 +114,12 @@ def _is_current(document: Mapping[str, Any]) -> bool:
     return schema == SCHEMA
 
 
-def _new_name(name: str, old: Mapping[str, Any], new: Run) -> str:
-    """The name by a run's new identity, if `name` was that by its old one; else `name`."""
-    if name != _schema_1_name(old):
+def _new_name(name: str, run: Run) -> str:
+    """The name by a run's new identity, if `name` has the form MODEL-PRESET-DIGEST of one by its old identity."""
+    if not re.fullmatch(rf"{re.escape(run.identity.model.replace('/', '-'))}-.+-[0-9a-f]{{8}}", name, re.DOTALL):
         return name
-    preset = new.settings.name if new.settings else str(new.identity.preset["name"])
-    return run_path(Path(), new.identity, preset.replace(" ", "-")).name
-
-
-def _schema_1_name(record: Mapping[str, Any]) -> str:
-    identity = record["identity"]
-    if identity["task"] == "coco":
-        identity = {**identity, "preset": {"name": record["preset"]["name"], **identity["preset"]}}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{identity['model'].replace('/', '-')}-{identity['preset']['name']}-{digest}"
+    preset = run.settings.name if run.settings else str(run.identity.preset["name"])
+    return run_path(Path(), run.identity, preset.replace(" ", "-")).name
 
 
 def _write(migration: Migration) -> Path:

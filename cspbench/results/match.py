@@ -8,7 +8,6 @@ from functools import cache
 
 from cspbench.claims import tables
 from cspbench.claims.model import Row, Table
-from cspbench.claims.models import PublishedFile
 from cspbench.claims.verdict import Deviation
 from cspbench.results.schema import CocoIdentity, ImagenetIdentity
 from cspbench.weights.arrays import digest
@@ -56,22 +55,17 @@ class PublishedWeights:
 
 
 def published_weights(row: Row) -> PublishedWeights:
-    """The digests of a row's published weights, as far as they are known."""
+    """The digests of a row's published weights, as far as they are known; also of files with the same arrays."""
     if row.model is None:
         return PublishedWeights()
-    published = _published_files(row)
-    arrays = [file.arrays for file in published if file.arrays]
-    files = [sha256 for sha256 in (*(file.sha256 for file in published), shipped_digest(row.model)) if sha256]
-    return PublishedWeights(tuple(dict.fromkeys(arrays)), tuple(dict.fromkeys(files)))
-
-
-def _published_files(row: Row) -> list[PublishedFile]:
-    """The weight file of a row, and files that have the same arrays under another name."""
-    if row.model is None or row.weights is None:
-        return []
-    first = row.weights.same_as or row.weights.file
-    equal = [file for file in MODELS[row.model].weights if first in (file.file, file.same_as)]
-    return [row.weights, *(file for file in equal if file != row.weights)]
+    files = []
+    if row.weights is not None:
+        first = row.weights.same_as or row.weights.file
+        files = [row.weights, *(file for file in MODELS[row.model].weights if first in (file.file, file.same_as))]
+    hashes = [*(file.sha256 for file in files), shipped_digest(row.model)]
+    return PublishedWeights(
+        tuple(dict.fromkeys(file.arrays for file in files if file.arrays)), tuple(dict.fromkeys(filter(None, hashes)))
+    )
 
 
 @cache

@@ -111,30 +111,25 @@ def _build(model: str) -> Network:
     return MODELS[model].build()
 
 
-class _Verbatim(str):
-    """A text that is its own `repr`."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
 def _digest_v1(network: Network) -> str | None:
     """The digest of schema 1: sha256 of `repr((input, letter_box, layers))`.
 
     None for a network that its classes could not describe.
     """
-    layers = tuple(map(_repr_v1, network.layers))
-    if None in layers or set(canonical.settings(network)) - {"input", "letter_box", "layers"}:
+    layers = list(filter(None, map(_repr_v1, network.layers)))
+    if len(layers) < len(network.layers) or set(canonical.settings(network)) - {"input", "letter_box", "layers"}:
         return None
-    return hashlib.sha256(repr((network.input, network.letter_box, layers)).encode()).hexdigest()
+    comma = "," if len(layers) == 1 else ""
+    text = f"({network.input!r}, {network.letter_box!r}, ({', '.join(layers)}{comma}))"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _repr_v1(layer: Layer) -> _Verbatim | None:
+def _repr_v1(layer: Layer) -> str | None:
     name, names = _CLASSES_V1.get(layer.kind, ("", ""))
     order = names.split()
     if not name or set(canonical.settings(layer)) - set(order):
         return None
-    return _Verbatim(f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})")
+    return f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})"
 
 
 def counts(document: Mapping[str, Any], digests: OldDigests) -> Counts:

@@ -13,16 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 from msgspec import structs
 
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
 from cspbench.results.counts import Counts
-from cspbench.results.encoding import OldSchemaError, decode, encode
+from cspbench.results.encoding import OldSchemaError, Record, decode, encode
 from cspbench.results.schema import (
     ClassificationMetrics,
     DetectionMetrics,
@@ -34,7 +32,6 @@ from cspbench.results.schema import (
 )
 from cspbench.zoo.registry import MODELS
 
-Record = TypeVar("Record", bound=msgspec.Struct)
 COUNTS = ("params.json", "sample-params.json")
 EVALUATIONS = "evaluations"
 LARGEST = 64 * 2**20
