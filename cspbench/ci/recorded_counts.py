@@ -14,12 +14,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from cspbench.claims.metrics import COUNTED, METRICS
-from cspbench.claims.model import NOTHING, Cell, Column, row_name
+from cspbench.claims.model import NOTHING, Cell, Column, Row, row_name
 from cspbench.claims.verdict import Measurement, Reason, Status, judge
 from cspbench.errors import TableError
+from cspbench.report.build import cell as report_cell
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.results.counts import CountedCell, CountedRow
-from cspbench.results.measurements import changed_since
+from cspbench.results.measurements import CellMeasurement, changed_since
 from cspbench.results.protocol import Networks
 from cspbench.results.provenance import Provenance
 from cspbench.results.schema import Session
@@ -119,27 +120,14 @@ def _cells(counted: CountedRow, session: Session) -> dict[str, ReportCell]:
 
 def _cell(metric: str, counted: CountedRow, cell: CountedCell, session: Session) -> ReportCell:
     claim = _claim(metric, cell)
-    count = None if cell.count is None else str(cell.count)
     if cell.count is None:
-        measurement = Measurement(None, Reason.NO_DEFINITION)
-    else:
-        measurement = Measurement(Decimal(cell.count), stand_in=counted.definition == "stand-in")
-    verdict = judge(claim, measurement)
+        return report_cell(claim, [], Reason.NO_DEFINITION)
+    row = Row(str(counted.table), str(counted.id), "", {}, counted.size, None, {metric: claim}, None, {})
+    measurement = Measurement(Decimal(cell.count), stand_in=counted.definition == "stand-in")
+    origin = Provenance(shlex.join(session.command), session.cspbench, counting=cell.counting)
+    reported = report_cell(claim, [CellMeasurement(row, claim, measurement, origin)])
     twins = [judge(claim, Measurement(Decimal(twin))).status is Status.EXACT for twin in cell.namesakes.values()]
-    return ReportCell(
-        metric=metric,
-        header=claim.column,
-        printed=cell.printed,
-        unit="1",
-        claim=None if claim.value is None else f"{claim.value:f}",
-        measured=count,
-        exact=count,
-        delta=None,
-        verdict=str(verdict.status),
-        reason=str(verdict.reason) if verdict.reason else None,
-        explained=verdict.status is Status.OFF and (measurement.stand_in or any(twins)),
-        provenance=Provenance(shlex.join(session.command), session.cspbench, counting=cell.counting),
-    )
+    return replace(reported, explained=reported.verdict == "off" and (measurement.stand_in or any(twins)))
 
 
 def _claim(metric: str, cell: CountedCell) -> Cell:
