@@ -187,7 +187,6 @@ CODES = {
     "tables.no-model": "A row names no model and does not say why.",
     "tables.not-a-cell": "A cell of a table is empty, or has text that cannot have been printed.",
     "tables.not-a-check": "A cell in a column of check marks is neither x nor empty.",
-    "tables.not-a-comparison": "The comparison of a cell is not printed like (-34%), (+0.8) or (=).",
     "tables.not-a-note": "The note of a row is too long or not printable.",
     "tables.not-a-number": "A cell is not a published number of its column.",
     "tables.not-a-size": "A cell is not a size in pixels.",

@@ -27,7 +27,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     Raises `CspbenchError` naming `where` if they cannot be read.
     """
     try:
-        every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
+        every = tables.load_all(files, "any", claims_only=True)
         return [_row(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
     except TableError as error:
         raise CspbenchError(

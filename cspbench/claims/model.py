@@ -48,31 +48,6 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A parenthesised comparison with the base row: percent of the base (ratio) or a plain difference."""
-
-    text: str
-    kind: Literal["ratio", "difference"]
-    value: Decimal
-
-    @classmethod
-    def parse(cls, text: str) -> Comparison:
-        """Parse "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
-        if not re.fullmatch(_COMPARISON, text):
-            expected = "one like (-34%), (+0.8) or (=)"
-            raise cell_error("tables.not-a-comparison", "not a comparison", None, expected, repr(text))
-        value = Decimal(0 if text == "(=)" else text.strip("(%)"))
-        return cls(text, "ratio" if text.endswith("%)") else "difference", value)
-
-    def render(self) -> str:
-        """The printed comparison."""
-        if self.kind == "ratio":
-            return f"({self.value:+f}%)"
-        # Printed differences have decimals, so a zero without decimals is "(=)".
-        return "(=)" if self.value.as_tuple().exponent == 0 else f"({self.value:+f})"
-
-
-@dataclass(frozen=True)
 class Cell:
     """One published number, the claim, in units of `unit`, with its printed decimals.
 
@@ -88,7 +63,8 @@ class Cell:
     unit: str
     counting: str | None
     rounding: Rounding
-    comparison: Comparison | None = None
+    comparison: str | None = None
+    """With the base row: percent of its number, "(-34%)", or a difference, "(+0.8)" or "(=)"."""
     values: tuple[tuple[str, Decimal], ...] = ()
     suffix: str = ""
 
@@ -115,7 +91,7 @@ class Cell:
             unit=column.unit,
             counting=counting or column.counting,
             rounding=cast("Rounding", rounding or column.rounding),
-            comparison=Comparison.parse(number[2]) if number and number[2] else None,
+            comparison=number[2] if number else None,
             values=values,
             suffix=column.suffix,
         )
@@ -136,7 +112,7 @@ class Cell:
         if self.value is None:
             return " ".join(f"{value:f}({device})" for device, value in self.values) or NOTHING
         number = f"{self.value:.{self.decimals}f}{self.suffix}"
-        return f"{number} {self.comparison.render()}" if self.comparison else number
+        return f"{number} {self.comparison}" if self.comparison else number
 
 
 @dataclass(frozen=True)

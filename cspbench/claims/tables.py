@@ -34,9 +34,9 @@ Files = Path | Mapping[str, bytes | str]
 
 
 def names(source: Files | None = None, kind: str = "published") -> tuple[str, ...]:
-    """The names of the tables of a kind (`published`, `sample`), in the order of tables.toml."""
+    """The names of the tables of a kind (`published`, `sample`, `any`), in the order of tables.toml."""
     descriptions = _descriptions(source)["tables"]
-    return tuple(name for name, table in descriptions.items() if table.get("kind", "published") == kind)
+    return tuple(name for name, table in descriptions.items() if kind in ("any", table.get("kind", "published")))
 
 
 def load_all(source: Files | None = None, kind: str = "published", *, claims_only: bool = False) -> tuple[Table, ...]:

@@ -58,16 +58,15 @@ def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
 
 
 def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
-    """Every row of every table, the published ones first, then the sample's.
+    """Every row of every table, in the order of tables.toml, where the sample's come last.
 
     `then` are the networks to hold measurements against instead of the catalogue's.
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
-    for kind in ("published", "sample"):
-        for table in tables.load_all(kind=kind):
-            named = zip(table.rows, table.names(), strict=True)
-            built += compared(table.rows, [_row(table, row, name, by_cell) for row, name in named])
+    for table in tables.load_all(kind="any"):
+        named = zip(table.rows, table.names(), strict=True)
+        built += compared(table.rows, [_row(table, row, name, by_cell) for row, name in named])
     return built
 
 
@@ -177,7 +176,7 @@ def _compared(
             continue
         numbers = _comparable(cell), _comparable(against)
         result = None if None in numbers else comparison_of(claims, base, metric, numbers)  # type: ignore[arg-type]
-        comparison = ComparisonResult(printed.text, result, base.label)
+        comparison = ComparisonResult(printed, result, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")

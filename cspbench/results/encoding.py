@@ -12,13 +12,9 @@ SCHEMA = 2
 Record = TypeVar("Record", bound=Struct)
 
 
-class _OldRun(Struct):
-    schema: int
-
-
 class _Versioned(Struct):
     schema: int | None = None
-    run: _OldRun | None = None
+    run: _Versioned | None = None
     """Schema 1 had its number only in the run."""
 
 

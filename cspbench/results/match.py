@@ -21,11 +21,9 @@ def of_dataset(dataset: str, kind: str = "published") -> tuple[str, ...]:
 
 
 def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
-    """The rows of a model with their tables, the published ones first."""
-    candidates = [table for kind in ("published", "sample") for table in tables.load_all(kind=kind)]
-    return [
-        (table, row) for table in candidates if table.dataset == dataset for row in table.rows if row.model == model
-    ]
+    """The rows of a model with their tables."""
+    of_dataset = [table for table in tables.load_all(kind="any") if table.dataset == dataset]
+    return [(table, row) for table in of_dataset for row in table.rows if row.model == model]
 
 
 @cache
