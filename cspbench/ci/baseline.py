@@ -193,11 +193,7 @@ def _bytes(path: Path, text: str) -> bytes:
 
 
 def _unusable(where: str, found: Any) -> CspbenchError:
-    return CspbenchError(
-        "baseline.not-a-baseline",
-        "not a baseline",
-        where=where,
-        expected="a results directory, a report.json, a params.json or git:REF",
-        found=brief(str(found), 120),
-        remedy="Make one with `cspbench params --all --save` or `cspbench report --save`",
-    )
+    what, found = "not a baseline", brief(str(found), 120)
+    expected = "a results directory, a report.json, a params.json or git:REF"
+    remedy = "Make one with `cspbench params --all --save` or `cspbench report --save`"
+    return CspbenchError("baseline.not-a-baseline", what, where=where, expected=expected, found=found, remedy=remedy)

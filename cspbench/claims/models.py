@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from cspbench.claims.toml import sections
+from cspbench.claims.toml import read_sections
 from cspbench.errors import TableError, brief
 
 FILE = "models.toml"
@@ -88,7 +88,7 @@ def parse(text: str) -> Mapping[str, Entry]:
     """The entries by model name, in file order; raises `TableError` for malformed ones."""
     entries: dict[str, Entry] = {}
     files: set[str] = set()
-    for name, section in sections(text, FILE, ("models",), LARGEST)["models"].items():
+    for name, section in read_sections(text, FILE, ("models",), LARGEST)["models"].items():
         try:
             entry = msgspec.convert(section, Entry)
         except msgspec.ValidationError as error:

@@ -18,7 +18,7 @@ from cspbench.claims import models
 from cspbench.claims.model import Table, unknown
 from cspbench.claims.models import Entry
 from cspbench.claims.rows import Sizes, read, size_of
-from cspbench.claims.toml import sections
+from cspbench.claims.toml import read_sections
 from cspbench.errors import TableError, brief
 from cspbench.io import read_file
 
@@ -101,7 +101,7 @@ def _bytes(source: Files, name: str) -> bytes | str:
 
 
 def _descriptions(source: Files | None) -> dict[str, dict[str, dict[str, Any]]]:
-    return sections(_text(source, DESCRIPTION), DESCRIPTION, ("columns", "tables"), LARGEST_DESCRIPTION)
+    return read_sections(_text(source, DESCRIPTION), DESCRIPTION, ("columns", "tables"), LARGEST_DESCRIPTION)
 
 
 @lru_cache(maxsize=64)

@@ -21,10 +21,6 @@ class _Versioned(Struct):
 class OldSchemaError(ValueError):
     """A record of schema 1, which `cspbench.results.migrate` reads."""
 
-    def __init__(self, schema: int) -> None:
-        super().__init__(f"schema {schema}, not {SCHEMA}")
-        self.schema = schema
-
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
@@ -56,10 +52,8 @@ def decode(data: bytes, kind: type[Record]) -> Record:
         schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema
         if schema is None:
             raise ValueError("Object missing required field `schema`")
-        if schema == 1:
-            raise OldSchemaError(schema)
         if schema != SCHEMA:
-            raise ValueError(f"schema {schema}, not {SCHEMA}")
+            raise (OldSchemaError if schema == 1 else ValueError)(f"schema {schema}, not {SCHEMA}")
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None

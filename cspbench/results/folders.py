@@ -25,7 +25,7 @@ from cspbench.results.encoding import SCHEMA, encode
 from cspbench.results.migrate import OldDigests
 from cspbench.results.runs import run_path
 from cspbench.results.schema import Run
-from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
+from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST, not_results
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,16 @@ def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
     """Migrate a results directory, a run directory or a folder of runs; returns the rewritten paths.
 
     Files of the current schema stay as they are. `cfgs` are networks outside the catalogue that runs were made with.
-    Raises `MigrationError`, with nothing written, where a network is unknown or a file cannot be read.
+    Raises `CspbenchError`, with nothing written, where a network is unknown or a file cannot be read.
     """
     digests = OldDigests(cfgs)
     readers = [(_counts, folder / name) for name in COUNTS if (folder / name).exists()]
     readers += [(_evaluation, path) for path in sorted((folder / EVALUATIONS).glob("*.json"))]
     readers += [(_run, path) for path in _runs(folder)]
     if not readers:
-        raise MigrationError(
-            "results.none-there",
-            "no results here",
-            where=brief(str(folder), 200),
-            expected=f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below",
-            remedy="Name a results directory, a run directory or a folder of runs",
-        )
+        where, remedy = brief(str(folder), 200), "Name a results directory, a run directory or a folder of runs"
+        expected = f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below"
+        raise MigrationError("results.none-there", "no results here", where=where, expected=expected, remedy=remedy)
     migrations = [migration for read, path in readers if (migration := read(path, digests))]
     for migration in migrations:
         if migration.new_path != migration.path and migration.new_path.exists():
@@ -104,13 +100,9 @@ def _run(path: Path, digests: OldDigests) -> Migration | None:
 def _is_current(document: Mapping[str, Any]) -> bool:
     schema = document.get("schema")
     if type(schema) is not int or schema not in (1, SCHEMA):
-        raise MigrationError(
-            "results.unknown-schema",
-            "a result of another version",
-            expected=f"schema 1 or {SCHEMA}",
-            found=brief(f"schema {schema}"),
-            remedy="Read it with the cspbench that wrote it, or remove it",
-        )
+        what, remedy = "a result of another version", "Read it with the cspbench that wrote it, or remove it"
+        expected, found = f"schema 1 or {SCHEMA}", brief(f"schema {schema}")
+        raise MigrationError("results.unknown-schema", what, expected=expected, found=found, remedy=remedy)
     return schema == SCHEMA
 
 
@@ -131,13 +123,14 @@ def _write(migration: Migration) -> Path:
         try:
             path.rename(new_path)
         except OSError as error:
+            where, found, remedy = str(path), error.strerror or str(error), "Rename it yourself; it is migrated"
             raise MigrationError(
                 "disk.write-failed",
                 "cannot be renamed",
-                where=str(path),
+                where=where,
                 expected=new_path.name,
-                found=error.strerror or str(error),
-                remedy="Rename it yourself; it is migrated",
+                found=found,
+                remedy=remedy,
             ) from error
     return new_path
 
@@ -153,11 +146,4 @@ def _document(path: Path) -> Iterator[dict[str, Any]]:
     except MigrationError as error:
         raise error.at(str(path)) from None
     except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise MigrationError(
-            "results.not-results",
-            "not a file of results",
-            where=str(path),
-            expected="what `cspbench params --save`, an evaluation or `cspbench report --save` wrote",
-            found=brief(f"{type(error).__name__}: {error}", 120),
-            remedy="Make it again, or remove it",
-        ) from None
+        raise not_results(str(path), f"{type(error).__name__}: {error}") from None

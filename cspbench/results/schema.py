@@ -96,9 +96,8 @@ class Weights(Struct, frozen=True, omit_defaults=True):
     origin: Literal["published", "file", "retrained"] = "file"
 
 
-class ImagenetIdentity(Struct, frozen=True, omit_defaults=True, tag_field="task", tag="imagenet"):
-    """Everything that changes a classifier's predictions; two runs of one identity are one run."""
-
+class _Identity(Struct, frozen=True, omit_defaults=True):
+    # The names of run directories depend on the order of the fields.
     model: str
     network: str
     """The definition's digest (`cspbench.network.network.digest`)."""
@@ -106,9 +105,14 @@ class ImagenetIdentity(Struct, frozen=True, omit_defaults=True, tag_field="task"
     """The digest of the arrays."""
     data: Data
     preset: dict[str, Any]
-    """Every field of the preset, its name among them."""
+    """The fields of the preset, of a classifier's with its name."""
     size: Size
     precision: Precision
+
+
+class ImagenetIdentity(_Identity, frozen=True, omit_defaults=True, tag_field="task", tag="imagenet"):
+    """Everything that changes a classifier's predictions; two runs of one identity are one run."""
+
     classes: str
     """The order in which the network numbers the classes."""
     user_file: bool
@@ -127,19 +131,12 @@ class LastLayer(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     beta_nms: Annotated[float, Meta(ge=-1e9, le=1e9)]
 
 
-class CocoIdentity(Struct, frozen=True, omit_defaults=True, tag_field="task", tag="coco"):
+class CocoIdentity(_Identity, frozen=True, omit_defaults=True, tag_field="task", tag="coco"):
     """Everything that changes a detector's candidates. NMS comes later and is not part of it.
 
     A `quoted` detector's NMS belongs to its protocol and cannot be chosen, so its whole protocol is the preset.
     """
 
-    model: str
-    network: str
-    weights: str
-    data: Data
-    preset: dict[str, Any]
-    size: Size
-    precision: Precision
     quoted: bool
     user_file: bool
     last: LastLayer

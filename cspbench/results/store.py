@@ -75,14 +75,10 @@ def parsed(data: bytes, kind: type[Record], where: str) -> Record:
         if len(data) > LARGEST:
             raise ValueError(f"{len(data)} bytes")
         return decode(data, kind)
-    except OldSchemaError as error:
+    except OldSchemaError:
+        what, remedy = "results of an earlier version", "Migrate them once: cspbench report --migrate DIR"
         raise CspbenchError(
-            "results.old-schema",
-            "results of an earlier version",
-            where=where,
-            expected="schema 2",
-            found=f"schema {error.schema}",
-            remedy="Migrate them once: cspbench report --migrate DIR",
+            "results.old-schema", what, where=where, expected="schema 2", found="schema 1", remedy=remedy
         ) from None
     except ValueError as error:
         raise not_results(where, str(error)) from None
@@ -90,14 +86,9 @@ def parsed(data: bytes, kind: type[Record], where: str) -> Record:
 
 def not_results(where: str, found: str) -> CspbenchError:
     """The error for a file that cannot be read as results."""
-    return CspbenchError(
-        "results.not-results",
-        "not a file of results",
-        where=where,
-        expected="what `cspbench params --save` or an evaluation wrote",
-        found=brief(found, 120),
-        remedy="Make it again, or remove it",
-    )
+    what, remedy = "not a file of results", "Make it again, or remove it"
+    expected, found = "what `cspbench params --save` or an evaluation wrote", brief(found, 120)
+    return CspbenchError("results.not-results", what, where=where, expected=expected, found=found, remedy=remedy)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:
@@ -115,13 +106,9 @@ def _bytes(path: Path) -> bytes:
 def files_of(results: Path) -> dict[str, bytes]:
     """The bytes of a results directory's files, by their path in it."""
     if not results.is_dir():
-        raise CspbenchError(
-            "results.none-there",
-            "no results here",
-            where=str(results),
-            expected="a folder that `cspbench params --all --save` or `cspbench report --save` wrote",
-            remedy="Make it, or name another with --results",
-        )
+        what, remedy = "no results here", "Make it, or name another with --results"
+        expected = "a folder that `cspbench params --all --save` or `cspbench report --save` wrote"
+        raise CspbenchError("results.none-there", what, where=str(results), expected=expected, remedy=remedy)
     paths = [*(results / name for name in COUNTS), *sorted((results / EVALUATIONS).glob("*.json"))]
     return {path.relative_to(results).as_posix(): _bytes(path) for path in paths if path.exists()}
 
@@ -236,13 +223,9 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
     """
     folder = results / EVALUATIONS
     if folder.is_symlink():
-        raise CspbenchError(
-            "results.folder-is-link",
-            "the folder of evaluations is a link",
-            where=str(folder),
-            expected="a folder of the results' own",
-            remedy="Remove the link, or choose another --results",
-        )
+        what, remedy = "the folder of evaluations is a link", "Remove the link, or choose another --results"
+        expected = "a folder of the results' own"
+        raise CspbenchError("results.folder-is-link", what, where=str(folder), expected=expected, remedy=remedy)
     files = []
     for path in runs:
         run = of_run(path)
