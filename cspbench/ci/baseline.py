@@ -23,7 +23,7 @@ from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.results.counts import Counts
 from cspbench.results.measurements import of_evaluation
-from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, parsed
+from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, record_of
 
 GIT = "git:"
 
@@ -70,7 +70,7 @@ def load(text: str, results: Path) -> Results:
         return Results(sound(cells.read(document, text), text), text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
-    counts = StoredCounts(text, parsed(data, Counts, text))
+    counts = StoredCounts(text, record_of(data, Counts, text))
     recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
     # params.json and sample-params.json do not cover each other's tables
     counted = {str(row.table) for row in counts.record.rows}
@@ -100,7 +100,7 @@ def _with_partial(line: ReportRow, part: ReportRow) -> ReportRow:
     return replace(line, cells={**line.cells, **{key: cell for key, cell in part.cells.items() if cell.partial}})
 
 
-def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
+def changes_since(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
     """What changed since a baseline, in the tables that it covers."""
     old, new = ([line for line in lines if line.table not in baseline.silent] for lines in (baseline.lines, now.lines))
     outdated = stale(now.counts or ())

@@ -101,7 +101,7 @@ class Cell:
         """Whether the cell has a number."""
         return self.value is not None or bool(self.values)
 
-    def counted_as(self, rule: str | None) -> Cell:
+    def under(self, rule: str | None) -> Cell:
         """The same claim under a counting; another counting than its own is never rounded as `doubled`."""
         if rule == self.counting:
             return self

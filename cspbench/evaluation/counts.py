@@ -160,7 +160,7 @@ def _cell(
     row: Row | None, metric: str, counts: Count | None, namesakes: Mapping[str, Count], overrides: Mapping[str, str]
 ) -> CountedCell:
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
-    claim = claim.counted_as(overrides.get(metric, claim.counting))
+    claim = claim.under(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
     value = None if counts is None else _value(counts, metric, rule)
     twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}

@@ -19,7 +19,7 @@ from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Super
 from cspbench.results import measurements
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
-from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
+from cspbench.results.store import Sources, StoredEvaluation, files_of, merge, of_files, of_run
 from cspbench.zoo.registry import provenance, remarks
 
 
@@ -43,7 +43,7 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
         stored.counts,
         (
             *(evaluation for evaluation in stored.evaluations if evaluation.name not in complete),
-            *(merged(by_name.get(evaluation.name), evaluation) for evaluation in evaluations),
+            *(merge(by_name.get(evaluation.name), evaluation) for evaluation in evaluations),
         ),
     )
 

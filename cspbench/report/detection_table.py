@@ -76,7 +76,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             metrics.images,
             f"{split}, partial" if evaluation.run.partial else split,
             "×".join(map(str, identity.size)),
-            protocol.named(preset, protocol.of_detector(evaluation.run)),
+            protocol.preset_text(preset, protocol.of_detector(evaluation.run)),
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
             [claim for claim in claims if claim.belongs_to(threshold)],
         )
@@ -240,7 +240,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     return {
         **plain,
         "preset": preset,
-        "described": protocol.named(preset, protocol.of_detector(evaluation.run)),
+        "described": protocol.preset_text(preset, protocol.of_detector(evaluation.run)),
         "run": evaluation.where,
         "partial": evaluation.run.partial,
         "device": evaluation.run.sessions[-1].device,

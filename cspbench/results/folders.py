@@ -38,7 +38,7 @@ class Migration:
     """A run's name contains a digest of its identity, which differs between schemas."""
 
 
-def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
+def migrate_folder(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
     """Migrate a results directory, a run directory or a folder of runs; returns the rewritten paths.
 
     Files of the current schema stay as they are. `cfgs` are networks outside the catalogue that runs were made with.

@@ -36,7 +36,7 @@ from cspbench.results.schema import (
     Session,
     Threshold,
 )
-from cspbench.results.store import Sources, StoredEvaluation, not_results, shortened
+from cspbench.results.store import Sources, StoredEvaluation, not_results, without_folders
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import provenance as of_model
 
@@ -157,14 +157,14 @@ def of_row(
         rule = [] if cell.counting == claim.counting else [Deviation(f"counted as {brief(cell.counting)}")]
         yield CellMeasurement(
             row,
-            claim.counted_as(cell.counting),
+            claim.under(cell.counting),
             Measurement(
                 Decimal(cell.count),
                 deviations=(*rule, *deviations),
                 stand_in=entry is not None and entry.definition == "stand-in",
             ),
             Provenance(
-                shlex.join(shortened(session.command)),
+                shlex.join(without_folders(session.command)),
                 session.cspbench,
                 session.commit,
                 counting=cell.counting,
@@ -189,7 +189,7 @@ def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
     run, metrics, identity = evaluation.run, evaluation.metrics, evaluation.run.identity
     assert isinstance(identity, ImagenetIdentity)
     overrides = protocol.of_classifier(identity)
-    preset = protocol.named(str(identity.preset["name"]), overrides)
+    preset = protocol.preset_text(str(identity.preset["name"]), overrides)
     for table, row in match.of_classifier(identity):
         deviations = [
             *_data_deviations(table, identity.data),
@@ -219,7 +219,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
     assert settings is not None
     usual, kind = protocol.suppression(run)
     overrides = protocol.of_detector(run)
-    label = protocol.named("its own protocol" if identity.quoted else settings.name, overrides)
+    label = protocol.preset_text("its own protocol" if identity.quoted else settings.name, overrides)
     if not isinstance(metrics, DetectionMetrics):
         for table, row in match.of_detector(identity, usual):
             origin = provenance.of_evaluation(evaluation, table, row, label, None, "")

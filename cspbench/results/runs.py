@@ -28,7 +28,7 @@ from cspbench.provenance import CHANGED, commit
 from cspbench.results.encoding import encode
 from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session
 from cspbench.results.sessions import program
-from cspbench.results.store import StoredEvaluation, merged_thresholds, metrics_of, read_record
+from cspbench.results.store import StoredEvaluation, merge_thresholds, metrics_of, read_record
 
 PATIENCE = 60.0
 """Seconds to wait for another command that writes the same metrics."""
@@ -226,7 +226,7 @@ def write_metrics(run: RunDirectory, metrics: Metrics, scored: Scored) -> bool:
 
 def _with_earlier(earlier: Metrics | None, metrics: Metrics) -> Metrics:
     if isinstance(earlier, DetectionMetrics) and isinstance(metrics, DetectionMetrics):
-        return merged_thresholds(earlier, metrics)
+        return merge_thresholds(earlier, metrics)
     return metrics
 
 

@@ -69,7 +69,7 @@ class Sources:
     evaluations: tuple[StoredEvaluation, ...]
 
 
-def parsed(data: bytes, kind: type[Record], where: str) -> Record:
+def record_of(data: bytes, kind: type[Record], where: str) -> Record:
     """The record in a file's bytes; raises `CspbenchError` for anything else."""
     try:
         if len(data) > LARGEST:
@@ -93,7 +93,7 @@ def not_results(where: str, found: str) -> CspbenchError:
 
 def read_record(path: Path, kind: type[Record]) -> Record:
     """The record in a file; raises `CspbenchError` where it cannot be read or is not one."""
-    return parsed(_bytes(path), kind, str(path))
+    return record_of(_bytes(path), kind, str(path))
 
 
 def _bytes(path: Path) -> bytes:
@@ -132,7 +132,7 @@ def _migrated(data: bytes, kind: type[Record], where: str) -> Record:
     Unknown networks keep a digest of schema 1, so that their measurements deviate from every claim.
     """
     try:
-        return parsed(data, kind, where)
+        return record_of(data, kind, where)
     except CspbenchError as error:
         if error.code != "results.old-schema":
             raise
@@ -166,12 +166,12 @@ def metrics_of(path: Path, run: Run) -> Metrics | None:
 
 def without_places(run: Run) -> Run:
     """A record without the folders of the machine that it was made on, for publication."""
-    sessions = [structs.replace(session, command=shortened(session.command)) for session in run.sessions]
-    scored = [structs.replace(scoring, command=shortened(scoring.command)) for scoring in run.scored]
+    sessions = [structs.replace(session, command=without_folders(session.command)) for session in run.sessions]
+    scored = [structs.replace(scoring, command=without_folders(scoring.command)) for scoring in run.scored]
     return structs.replace(run, sessions=sessions, scored=scored, place=None)
 
 
-def shortened(command: Sequence[str]) -> list[str]:
+def without_folders(command: Sequence[str]) -> list[str]:
     """A command's arguments, each path among them without its folders: "--run=/data/runs" is "--run=runs"."""
     return [_without_folder(argument) for argument in command]
 
@@ -184,8 +184,8 @@ def _without_folder(argument: str) -> str:
     return "".join([option, equals, *last]) if re.search(r"[/\\]", value) else argument
 
 
-def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
-    """A run with its earlier thresholds and scorers, where both are of one identity; see `merged_thresholds`."""
+def merge(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
+    """A run with its earlier thresholds and scorers, where both are of one identity; see `merge_thresholds`."""
     if stored is None or not isinstance(stored.metrics, DetectionMetrics):
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
@@ -193,10 +193,10 @@ def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEval
     rescored = {number for scored in new.run.scored for number in scored.numbers}
     earlier = [scored for scored in stored.run.scored if not rescored.issuperset(scored.numbers)]
     run = structs.replace(new.run, scored=[*earlier, *new.run.scored])
-    return replace(new, run=run, metrics=merged_thresholds(stored.metrics, new.metrics))
+    return replace(new, run=run, metrics=merge_thresholds(stored.metrics, new.metrics))
 
 
-def merged_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
+def merge_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
     """The new metrics with the old ones' thresholds, unless those are of other images.
 
     Of the same threshold and kind the new entry counts, unless only the old one has numbers. Metrics with the test
@@ -236,7 +236,7 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
         with exclusive(folder / ".lock", wait=60):
             if file.exists():
                 record = read_record(file, Evaluation)
-                run = merged(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
+                run = merge(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
             assert run.metrics is not None
             write_bytes(file, encode(Evaluation(run=run.run, metrics=run.metrics)))
         files.append(file)

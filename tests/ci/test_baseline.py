@@ -21,7 +21,7 @@ from refusals import refuses
 from result_files import classifier, stored
 
 from cspbench.ci import render
-from cspbench.ci.baseline import Results, compared, load, present
+from cspbench.ci.baseline import Results, changes_since, load, present
 from cspbench.ci.junit import junit
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.errors import CspbenchError
@@ -134,7 +134,7 @@ def test_a_params_json_says_nothing_of_the_sample(tmp_path: Path, results: Path)
     both = counts.write(tmp_path / "both")
     (both / "sample-params.json").write_bytes(counts.document(line))
     for name, ours in (("params.json", False), ("sample-params.json", True)):
-        found = compared(load(str(both / name), both), present(both), parse(DEFAULT))
+        found = changes_since(load(str(both / name), both), present(both), parse(DEFAULT))
         assert {pair.table.startswith("sample-") for pair in found.pairs} == {ours}
         assert not any(pair.kind == "new" for pair in found.pairs)
 
@@ -165,7 +165,7 @@ def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_pat
     assert told(against(results, results)) == []
     now = present(results, [run])
     assert now.partial == ("run",)
-    found = compared(load(str(results), results), now, parse(DEFAULT))
+    found = changes_since(load(str(results), results), now, parse(DEFAULT))
     why = "run run is of a part of the data only, which is not compared"
     tables = ("imagenet-big", "imagenet-tricks-cspdarknet-53")
     assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
@@ -329,7 +329,7 @@ def now(results: Path) -> Results:
 def _survives(path: Path, now: Results) -> None:
     """A baseline file is compared with and shown in every form, or refused with one error."""
     try:
-        found = compared(load(str(path), path.parent), now, parse(DEFAULT))
+        found = changes_since(load(str(path), path.parent), now, parse(DEFAULT))
     except CspbenchError:
         return
     Xml.fromstring(junit(found))

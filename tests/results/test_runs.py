@@ -441,7 +441,9 @@ def newer(instance: Any, **changes: Any) -> dict[str, Any]:
 def test_a_new_field_of_a_preset_changes_no_name(preset: Any) -> None:
     assert newer(preset) == json.loads(json.dumps(preset.as_json()))
     assert newer(preset, sharpened=0.5) == {**newer(preset), "sharpened": 0.5}
-    assert protocol.overridden(newer(preset, sharpened=0.5), preset.as_json()) == {"sharpened": ("0.5", "its default")}
+    assert protocol.overrides_of(newer(preset, sharpened=0.5), preset.as_json()) == {
+        "sharpened": ("0.5", "its default")
+    }
 
 
 def test_a_new_field_of_an_identity_changes_no_name() -> None:
