@@ -120,18 +120,18 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
         equal = Status.FITTED if measurement.stand_in else Status.EXACT
         return Verdict(equal if printed == cell.value else Status.OFF, cell.value, printed, printed - cell.value)
     printed, difference = round_half_up(value, cell.decimals), value - cell.value
+    delta = round_half_up(difference, cell.decimals + 2)
     if measurement.coverage is Coverage.DRAWN:
         low, high = measurement.interval or (0.0, 100.0)
         status = Status.CONSISTENT if low <= float(cell.value) <= high else Status.INCONSISTENT
-        return Verdict(status, cell.value, printed, round_half_up(difference, cell.decimals + 2))
+        return Verdict(status, cell.value, printed, delta)
     images = None
     if measurement.images is not None:
         images = int(round_half_up(difference * measurement.images / 100, 0))
-    if printed == cell.value:
-        return Verdict(Status.EXACT, cell.value, printed, printed - cell.value, None, images, metric.tolerance)
     close = metric.tolerance is not None and abs(difference) <= metric.tolerance
     status = Status.CLOSE if close else Status.OFF
-    delta = round_half_up(difference, cell.decimals + 2)
+    if printed == cell.value:
+        status, delta = Status.EXACT, printed - cell.value
     return Verdict(status, cell.value, printed, delta, None, images, metric.tolerance)
 
 

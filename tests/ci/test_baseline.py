@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from refusals import refuses
-from result_files import classifier, stored
+from result_files import classifier, put, stored
 
 from cspbench.ci import render
 from cspbench.ci.baseline import Results, changes_since, load, present
@@ -171,6 +171,22 @@ def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_pat
     assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         (table, metric, "partial", why) for table in tables for metric in ("top1", "top5")
     ]
+    assert found.exit_code == 4
+
+
+@pytest.mark.parametrize("changes", [{"images": 49_999}, {"limit": 50_000}, {"limit": 50_000, "seed": 0}, {"bad": 1}])
+def test_no_kind_of_part_passes_behind_a_complete_run(tmp_path: Path, changes: dict[str, Any]) -> None:
+    bad = ["x.png"] * changes.pop("bad", 0)
+    evaluation = classifier(when="2020-01-01T00:00:00Z", **changes)
+    assert evaluation.metrics is not None
+    run = put(tmp_path / "part", replace(evaluation, metrics=structs.replace(evaluation.metrics, bad=bad)))
+    results = counts.write(tmp_path / "results")
+    (results / "evaluations").mkdir()
+    (results / "evaluations" / "run.json").write_bytes(stored(classifier()))
+    now = present(results, [run])
+    assert now.partial == ("part",)
+    found = changes_since(load(str(results), results), now, parse(DEFAULT))
+    assert {(pair.metric, pair.kind) for pair in found.changed} == {("top1", "partial"), ("top5", "partial")}
     assert found.exit_code == 4
 
 
