@@ -17,14 +17,13 @@ from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR, DETECTOR_FILE
 from cspbench.network.layers import Convolution, Dropout, Route
 from cspbench.network.network import Network, digest
 from cspbench.results import migrate
+from cspbench.results.counts import CountedCell, CountedRow, Counts
+from cspbench.results.encoding import decode, encode
 from cspbench.results.migrate import OldDigests, _digest_v1
 from cspbench.results.schema import (
     ClassificationMetrics,
     ClassOrder,
     CocoIdentity,
-    CountedCell,
-    CountedRow,
-    Counts,
     Data,
     DetectionMetrics,
     DetectionSettings,
@@ -37,8 +36,6 @@ from cspbench.results.schema import (
     Session,
     Threshold,
     Weights,
-    decode,
-    encode,
 )
 from cspbench.results.store import of_files
 from cspbench.weights.catalogue import published
