@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-import traceback
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -26,10 +22,7 @@ from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.weights import weights
-from cspbench.errors import CspbenchError, IncompleteRunError, UsageError, brief
-
-TRACEBACK = "CSPBENCH_TRACEBACK"
-"""The environment variable that makes an unforeseen error show its traceback."""
+from cspbench.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,8 +74,6 @@ def main() -> None:
         if code == interrupt.CODE:  # which typer makes of an interrupt
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
-    except CspbenchError as error:
-        sys.exit(failing.report(error))
     except KeyboardInterrupt:
         failing.report(failing.stopped())
         interrupt.leave()
@@ -90,26 +81,13 @@ def main() -> None:
         # the reader of stdout has closed it
         streams.silence()
         sys.exit(141)
-    except OSError as error:  # a full disk behind stdout, for instance
-        if os.environ.get(TRACEBACK):
-            raise
-        streams.silence()
-        sys.exit(failing.report(_of_system(error)))
     except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
-        if refused := _refused(error):
-            sys.exit(refused)
-        sys.exit(failing.report(_unforeseen(error)))
+        # of wrong arguments: the class is click's or typer's, depending on typer's version
+        sys.exit(_refused(error) if hasattr(error, "format_message") else failing.unexpected(error))
 
 
 def _refused(error: Any) -> int:
-    """Print typer's message on wrong arguments and return the exit code; 0 for any other error.
-
-    The class is click's or typer's, depending on typer's version, so it is recognised by its methods.
-    """
-    if not hasattr(error, "format_message"):
-        return 0
+    """Print typer's message on wrong arguments; returns the exit code."""
     if type(error).__name__ != "NoArgsIsHelpError":  # its message is the help
         text = error.format_message().replace("Value error, ", "")  # prefix of the library that parses choices
         if advice := old_spellings.hint(text, sys.argv[1:]):
@@ -119,34 +97,3 @@ def _refused(error: Any) -> int:
         error.format_message = lambda: f"{text} [usage.option]"
     error.show()
     return int(error.exit_code)
-
-
-def _of_system(error: OSError) -> CspbenchError:
-    """What the system refuses where no command expects it, such as to write our output."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return CspbenchError(
-        "disk.full" if full else "system.refused",
-        error.strerror or brief(str(error), 200),
-        where=brief(str(error.filename)) if error.filename else None,
-        remedy="Free some space, or write elsewhere" if full else f"{TRACEBACK}=1 shows what was being done",
-    )
-
-
-def _unforeseen(error: Exception) -> CspbenchError:
-    """An unforeseen error as one with a code; its exit code is never 1, which means that a number is off."""
-    name = type(error).__name__
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return IncompleteRunError(
-            "memory.exhausted",
-            "out of memory; what is finished is kept",
-            remedy="Use a smaller -b or --size, or more memory",
-        )
-    frames = traceback.extract_tb(error.__traceback__)
-    package = Path(__file__).parents[1]
-    places = [(Path(frame.filename), frame.lineno) for frame in frames]
-    where = [f" in {file.name}, line {number}" for file, number in places if file.is_relative_to(package)]
-    return CspbenchError(
-        "internal.defect",
-        f"{name}: {brief(str(error), 200)}{where[-1] if where else ''}",
-        remedy=f"This is a defect of cspbench, please report it; {TRACEBACK}=1 shows how it came about",
-    )

@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.cli.options import Precision
-    from cspbench.evaluation.execution import Automatic, Execution, Listener
+    from cspbench.evaluation.execution import Execution, Listener
     from cspbench.network.network import Network
 
 Value = TypeVar("Value")
@@ -74,9 +74,7 @@ def execution(
     """The options of execution, with the present command line."""
     from cspbench.evaluation.execution import Execution
 
-    return Execution(
-        _number_or_auto("-b", batch), _number_or_auto("-j", workers), device, precision, compiled, fresh, command()
-    )
+    return Execution(_number(batch), _number(workers), device, precision, compiled, fresh, command())
 
 
 def command() -> tuple[str, ...]:
@@ -84,18 +82,9 @@ def command() -> tuple[str, ...]:
     return ("cspbench", *sys.argv[1:])
 
 
-def _number_or_auto(option: str, text: str) -> Automatic:
-    if text == "auto":
-        return "auto"
-    if not text.isdecimal() or len(text) > 9:
-        raise UsageError(
-            "usage.number-or-auto",
-            f"{option} is neither a number in its range nor auto",
-            expected="a number or auto",
-            found=repr(text),
-            remedy=f"Try {option} auto",
-        )
-    return int(text)
+def _number(text: str) -> Any:
+    """A number where the text is one; otherwise the text, which `Execution` refuses unless it is auto."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def read_cfg(path: Path, listener: Listener) -> Network:

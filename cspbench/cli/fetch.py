@@ -9,14 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cspbench.cli import options
+from cspbench.cli.arguments import either
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_table
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.evaluation.execution import Reach
 
 
 def fetch_files(
@@ -24,6 +29,7 @@ def fetch_files(
         list[str] | None,
         typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
     ] = None,
+    model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     out: options.OutOption = None,
     to: Annotated[Path | None, typer.Option("--to", hidden=True, help="The old name of --out.")] = None,
@@ -60,7 +66,8 @@ def fetch_files(
     from cspbench.weights.download.files import Patience
     from cspbench.weights.download.rows import NO_WEIGHTS, fetch_rows, rows_named
 
-    if bool(rows) == every:
+    names = either(rows, model_option, "--model") or []
+    if bool(names) == every:
         raise UsageError(
             "usage.nothing-to-fetch",
             "name the rows to fetch",
@@ -68,7 +75,7 @@ def fetch_files(
             remedy="Try `cspbench weights fetch --all`, or a row's id",
         )
     catalogue = weight_files()
-    chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(rows or [], catalogue)
+    chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(names, catalogue)
     files = len({row.file for row in chosen if row.file})
     if sha256 is not None and (files != 1 or not re.fullmatch(r"[0-9a-fA-F]{8,64}", sha256)):
         raise UsageError(
@@ -94,7 +101,7 @@ def fetch_files(
         patience=Patience(timeout, retries),
         sha256=sha256,
         force=force,
-        say=lambda text: typer.echo(f"cspbench: {text}", err=True),
+        say=terminal().note,
         progress=_bar,
     )
     lines: list[dict[str, Any]] = []
@@ -102,7 +109,7 @@ def fetch_files(
         lines.extend(asdict(outcome) for outcome in outcomes)
     except KeyboardInterrupt:
         again = shlex.join(["cspbench", *sys.argv[1:]])
-        typer.echo(f"\ncspbench: interrupted; partial downloads are kept in {folder}. To resume:\n{again}", err=True)
+        terminal().note(f"interrupted; partial downloads are kept in {folder}. To resume:\n{again}")
         raise
     finally:
         if lines:
@@ -126,15 +133,13 @@ def _for_reading(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _bar(file: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress line that appears with the first bytes; none if stderr is not a terminal or CI is set."""
-    from cspbench.cli.progress import Progress
-
+    """A progress line that appears with the first bytes."""
     with ExitStack() as bars:
-        shown: list[Progress] = []
+        shown: list[Reach] = []
 
         def reach(done: int, total: int | None) -> None:
             if not shown:
-                shown.append(bars.enter_context(Progress(f"{file}, MB", round((total or 0) / 1e6))))
-            shown[0].reach(round(done / 1e6))
+                shown.append(bars.enter_context(terminal().progress(f"{file}, MB", round((total or 0) / 1e6))))
+            shown[0](round(done / 1e6))
 
         yield reach

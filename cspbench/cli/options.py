@@ -22,6 +22,7 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
+Task = Literal["imagenet", "coco"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
@@ -122,7 +123,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="W
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,
-    typer.Option("--draw", metavar="N|all|image:ID|class:NAME", help="Draw images with their boxes into --out."),
+    typer.Option(
+        "--draw", metavar="N|all|worst:N|image:ID|class:NAME", help="Draw images with their boxes into --out."
+    ),
 ]
 SaveJsonOption = Annotated[
     Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")

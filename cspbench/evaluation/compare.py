@@ -18,7 +18,8 @@ from cspbench.errors import UsageError
 from cspbench.evaluation.coco import data_of, detect
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
-from cspbench.evaluation.scoring import of_preset
+from cspbench.evaluation.scoring import options_of
+from cspbench.io import argument_path
 from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, ImagenetIdentity
@@ -85,7 +86,7 @@ def compare(
 
     Raises `UsageError` for runs of different tasks or images, and for detectors without ground truth.
     """
-    both = runs.load_one(Path(first)), runs.load_one(Path(second))
+    both = runs.load_one(argument_path("first", first)), runs.load_one(argument_path("second", second))
     kinds = [isinstance(run.identity, ImagenetIdentity) for run in both]
     if kinds[0] != kinds[1]:
         tasks = ["imagenet" if kind else "coco" for kind in kinds]
@@ -99,7 +100,7 @@ def compare(
         )
     if kinds[0]:
         return _classifiers(both)
-    return _detectors(both, None if nms is None else str(nms), None if data is None else data_path(data), listener)
+    return _detectors(both, nms, None if data is None else data_path(data), listener)
 
 
 def _classifiers(both: Runs) -> ClassifierComparison:
@@ -123,10 +124,20 @@ def _classifiers(both: Runs) -> ClassifierComparison:
     return ClassifierComparison(both, _labels(both), top1, top5, shared, right)
 
 
-def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listener) -> DetectorComparison:
+def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener: Listener) -> DetectorComparison:
     measured, thresholds = [], []
     for run in both:
-        _, (at,) = detect(run, data_of(run, data), of_preset(run, nms), listener)
+        options = options_of(run, nms)
+        if len(options.thresholds) != 1:
+            found = str(nms)
+            raise UsageError(
+                "usage.one-threshold",
+                "compare takes one threshold",
+                expected="--nms 0.6",
+                found=found,
+                remedy="Name one",
+            )
+        _, (at,) = detect(run, data_of(run, data), options, listener)
         if at.measured is None:
             raise UsageError(
                 "usage.no-ground-truth",
@@ -137,7 +148,7 @@ def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listene
         measured.append(at.measured)
         thresholds.append(at.nms)
     with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
-        differences = bootstrap.paired(measured[0], measured[1], step=lambda done: reach(done, ""))
+        differences = bootstrap.paired(measured[0], measured[1], step=reach)
     return DetectorComparison(
         both, _labels(both), (thresholds[0], thresholds[1]), (measured[0], measured[1]), differences
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
 from cspbench.data.source import Source
-from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
 from cspbench.evaluation.part import Part
 from cspbench.evaluation.subject import Subject
@@ -39,11 +39,4 @@ def explain_imagenet(
     classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        done = 0
-
-        def step(name: str) -> None:
-            nonlocal done
-            done += 1
-            reach(done, name)
-
-        return explain(classifier, source, reference, means, step)
+        return explain(classifier, source, reference, means, steps(reach))

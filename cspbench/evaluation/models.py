@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cspbench.evaluation.subject import weight_file
 from cspbench.inference.description import describe
 from cspbench.network.network import Network
 from cspbench.zoo.registry import MODELS, matching, model
@@ -33,15 +34,11 @@ def create_model(name: str | Network, weights: str | Path | None = None, *, epsi
     """
     from cspbench.network.epsilon import Epsilon
     from cspbench.network.module import to_module
-    from cspbench.weights.catalogue import find
     from cspbench.weights.loading import load
     from cspbench.weights.opening import open_weights
 
     network = model(name).build() if isinstance(name, str) else name
-    file = Path(weights) if weights is not None else None
-    if file is None and network.name in MODELS and not network.places:
-        file = find(MODELS[network.name])
-    module = to_module(network)
+    file, module = weight_file(network, weights), to_module(network)
     if file is not None:
         module = load(module, network, open_weights(file, network), Epsilon(epsilon))
     else:

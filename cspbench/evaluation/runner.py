@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,36 @@ from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
+from cspbench.results.store import StoredEvaluation
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from cspbench.inference.engine import Engine
     from cspbench.inference.predict_shards import Timing
 
 Predict = Callable[["Shards", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
 """Predicts shards: (shards, their numbers, engine, batch, workers, progress)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRun:
+    """A run with its metrics."""
+
+    run: RunDirectory
+    metrics: Metrics
+
+    @property
+    def stored(self) -> StoredEvaluation:
+        """The run as reports read it."""
+        return self.run.stored(self.metrics)
+
+    def frame(self) -> DataFrame:
+        """One line per number, with its interval, claim and verdict."""
+        from cspbench.evaluation.frames import of_evaluation
+
+        return of_evaluation(self.stored)
 
 
 def run_or_resume(

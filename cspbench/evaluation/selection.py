@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, WeightsError
@@ -21,6 +21,7 @@ from cspbench.zoo.model import Model
 
 NAMED = 3
 """Weight files that a message names."""
+Task = Literal["imagenet", "coco"]
 Result = TypeVar("Result")
 
 
@@ -38,7 +39,7 @@ class Selected:
     @property
     def quoted(self) -> bool:
         """Whether it is another paper's detector, evaluated by its authors' own protocol; never a user's file."""
-        entry = None if self.network.places else registry.MODELS.get(self.name)
+        entry = registry.entry_of(self.network)
         return entry is not None and entry.recipe is not None
 
 
@@ -50,12 +51,7 @@ class Selection:
     without: tuple[str, ...] = ()
 
 
-def rows_of(task: str, sample: bool = False) -> tuple[str, ...]:
-    """The published tables of the task "imagenet" or "coco", or those of the bundled sample."""
-    return of_dataset(task, "sample" if sample else "published")
-
-
-def of_file(network: Network, weights: Path | None, patterns: Sequence[str], *, detectors: bool) -> Selection:
+def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
         raise UsageError(
@@ -72,27 +68,24 @@ def of_file(network: Network, weights: Path | None, patterns: Sequence[str], *, 
             found="both",
             remedy="Leave out -m",
         )
-    _check_task(network, detectors)
+    _check_task(network, task)
     return Selection((Selected(network, weights),))
 
 
 def of_models(
-    patterns: Sequence[str],
-    weights: Path | None,
-    of_tables: Sequence[str],
-    *,
-    detectors: bool,
-    listener: Listener = SILENT,
+    patterns: Sequence[str], weights: Path | None, task: Task, *, sample: bool = False, listener: Listener = SILENT
 ) -> Selection:
-    """The models that patterns match, or without patterns all with a row in the tables, with their weight files.
+    """The models that patterns match, with their weight files; without patterns all that have a published row.
 
     A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error if it was named,
-    and ignored if a wildcard matched it. Raises `UsageError` where none of them has weights.
+    and ignored if a wildcard matched it. `sample` means the rows of the bundled sample. Raises `UsageError` where none
+    of the models has weights.
     """
     if patterns:
-        models = _of_task(_matching(patterns), patterns, detectors)
+        models = _of_task(_matching(patterns), patterns, task)
     else:
-        names = {row.model for table in of_tables for row in tables.load(table).rows}
+        named = of_dataset(task, "sample" if sample else "published")
+        names = {row.model for table in named for row in tables.load(table).rows}
         models = [model for name, model in registry.MODELS.items() if name in names]
     if weights is not None and len(models) != 1:
         raise UsageError(
@@ -177,8 +170,7 @@ def _matching(patterns: Sequence[str]) -> list[Model]:
         if ":" not in pattern:
             names.append(pattern)
             continue
-        loaded = [*tables.load_all(), *tables.load_all(kind="sample")]
-        rows = {f"{table.name}:{row.id}": row.model for table in loaded for row in table.rows}
+        rows = {f"{table.name}:{row.id}": row.model for table in tables.load_all(kind=None) for row in table.rows}
         matches = [model for row, model in rows.items() if fnmatchcase(row, pattern)]
         models = [model for model in matches if model]
         if not models:
@@ -199,25 +191,28 @@ def _suggestion(name: str, rows: list[str]) -> str:
     return f"Did you mean {', '.join(matches)}?" if matches else "`cspbench weights list` names every row"
 
 
-def _of_task(models: list[Model], patterns: Sequence[str], detectors: bool) -> list[Model]:
+def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
     networks = {model.name: model.build() for model in models}
-    suitable = [model for model in models if bool(networks[model.name].detections) == detectors]
+    suitable = [model for model in models if _task_of(networks[model.name]) == task]
     for model in models:
         if not suitable or model.name in patterns:
-            _check_task(networks[model.name], detectors)
+            _check_task(networks[model.name], task)
     return suitable
 
 
-def _check_task(network: Network, detectors: bool) -> None:
-    if bool(network.detections) != detectors:
-        kinds = ("a classifier", "a detector")
-        command = ("eval-imagenet", "eval-coco")[not detectors]
+def _task_of(network: Network) -> Task:
+    return "coco" if network.detections else "imagenet"
+
+
+def _check_task(network: Network, task: Task) -> None:
+    kinds, own = {"imagenet": "a classifier", "coco": "a detector"}, _task_of(network)
+    if own != task:
         raise UsageError(
             "usage.other-task",
-            f"{network.name} is {kinds[not detectors]}",
-            expected=kinds[detectors],
-            remedy=f"Evaluate it with `cspbench {command}`",
+            f"{network.name} is {kinds[own]}",
+            expected=kinds[task],
+            remedy=f"Evaluate it with `cspbench eval-{own}`",
         )
 
 

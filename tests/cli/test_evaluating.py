@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from cspbench.cli import eval_coco
 from cspbench.cli.app import app
-from cspbench.cli.classification_results import name_bad
 from cspbench.cli.progress import Terminal
+from cspbench.cli.results import name_bad
 from cspbench.errors import DatasetError
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.score import score
@@ -20,7 +20,7 @@ from cspbench.plots import samples
 
 
 def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
-    name_bad([f"{at}.png" for at in range(500)], {"0.png": "is cut off"}, "counts as wrong", Terminal())
+    name_bad([f"{at}.png" for at in range(500)], {"0.png": "is cut off"}, "counts as wrong")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
     assert lines[0] == "cspbench: could not be read and counts as wrong: 0.png (is cut off)"

@@ -347,3 +347,11 @@ def test_unknown_rows_are_answered_with_the_nearest(name: str, words: str) -> No
     with refuses("usage.unknown-weights", found=repr(name)) as caught:
         names(name)
     assert words in str(caught.value.remedy)
+
+
+def test_a_model_is_named_by_argument_or_option(here: Here) -> None:
+    by_argument, by_option = here(["csmobilenet-v2"]), here(model_option=["csmobilenet-v2"])
+    assert by_argument == by_option
+    assert [line["row"] for line in by_option[1]]
+    with refuses("usage.named-twice"):
+        here([ROW], model_option=["csmobilenet-v2"])
