@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from cspbench import __version__
-from cspbench.cli import failing, interrupt, old_spellings, streams
+from cspbench.cli import failing, interrupt, streams
 from cspbench.cli.ci import ci
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
@@ -34,17 +34,11 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted.",
 )
-app.command("params")(params)
-app.command("eval-imagenet")(eval_imagenet)
-app.command("eval-coco")(eval_coco)
-app.command("report")(report)
-app.command("ci")(ci)
-app.command("demo")(demo)
-app.command("score")(score)
-app.command("compare")(compare)
+for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare):
+    app.command()(command)
 app.command("list")(list_rows)
-app.command("show")(show)
-app.command("env")(env)
+app.command()(show)
+app.command()(env)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
 
@@ -90,10 +84,19 @@ def _refused(error: Any) -> int:
     """Print typer's message on wrong arguments; returns the exit code."""
     if type(error).__name__ != "NoArgsIsHelpError":  # its message is the help
         text = error.format_message().replace("Value error, ", "")  # prefix of the library that parses choices
-        if advice := old_spellings.hint(text, sys.argv[1:]):
+        if advice := _of_old_spellings(text):
             text = f"{text.rstrip('.')}. {advice}."
         if failing.json_wanted(sys.argv[1:]):
             return failing.report(UsageError("usage.option", text))
         error.format_message = lambda: f"{text} [usage.option]"
     error.show()
     return int(error.exit_code)
+
+
+def _of_old_spellings(text: str) -> str:
+    """Advice on an option or a value of earlier versions, to add to the message on wrong arguments."""
+    if "'libjpeg'" in text:
+        return "libjpeg is now opencv (turned as EXIF says) or pillow (not turned)"
+    if "'faster-coco-eval'" in text:
+        return "faster-coco-eval is for benchmarks alone: cspbench and pycocotools give the same numbers"
+    return "--draw N DIR is now --draw N --out DIR" if "--draw" in sys.argv and "extra argument" in text else ""

@@ -32,18 +32,14 @@ def refuse_together(values: Mapping[str, object], apart: Mapping[str, tuple[str,
 def either(positional: Value | None, option: Value | None, name: str) -> Value | None:
     """The value of an argument or of the equivalent option; `UsageError` for both."""
     if positional and option:
+        values = [", ".join(value) if isinstance(value, list) else str(value) for value in (positional, option)]
         raise UsageError(
             "usage.named-twice",
             f"{name} does the same as the argument",
-            expected="one of them",
-            found=f"{_words(positional)} and {_words(option)}",
+            found=" and ".join(values),
             remedy=f"Leave out {name}",
         )
     return option if positional is None or positional == [] else positional
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
@@ -56,8 +52,8 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """Read "416" or "256x326" as (height, width)."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,5})(?:[x×,](\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:[x×,]([1-9]\d{0,4}))?", text)
+    if match is None:
         raise UsageError(
             "usage.size",
             "--size cannot be read",

@@ -47,11 +47,6 @@ def count_tables(out: Path, name: str, kind: str) -> list[CountsRow]:
     return rows
 
 
-def save_sample(out: Path) -> list[CountsRow]:
-    """Count the rows of the sample and save the counts to the folder `out`."""
-    return count_tables(out, "sample-params", "sample")
-
-
 def count_all(out: Path) -> tuple[str, bool]:
     """Count every row of the published tables and of the sample's, and save the counts to the folder `out`.
 
@@ -59,7 +54,7 @@ def count_all(out: Path) -> tuple[str, bool]:
     """
     from cspbench.report.counts_table import summary
 
-    rows, sample = count_tables(out, "params", "published"), save_sample(out)
+    rows, sample = count_tables(out, "params", "published"), count_tables(out, "sample-params", "sample")
     return f"published: {summary(rows)}\nsample: {summary(sample)}", any(row.failed for row in rows + sample)
 
 

@@ -19,11 +19,6 @@ check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check tha
 data.add_typer(check, name="check")
 
 
-@check.callback()
-def _check() -> None:
-    pass
-
-
 @check.command()
 def imagenet(
     path: Annotated[
@@ -85,12 +80,7 @@ def coco(
 def _place(path: str | None, option: str | None, variable: str) -> str:
     place = place_of_data(path, option, variable)
     if place is None:
-        raise UsageError(
-            "usage.nothing-to-check",
-            "no data set to check",
-            expected=f"DATA, or ${variable}",
-            remedy="Name the data set",
-        )
+        raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
     return place
 
 

@@ -16,9 +16,7 @@ NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
 
 
 def demo(
-    out: options.OutOption = None,
-    run: options.RunOption = Path("runs/sample"),
-    fresh: options.FreshOption = False,
+    out: options.OutOption = None, run: options.RunOption = Path("runs/sample"), fresh: options.FreshOption = False
 ) -> None:
     """Count every published row, evaluate the bundled networks on drawn images, and write all reports to --out.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,6 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
-    from cspbench.evaluation.execution import Listener
 
 
 def eval_coco(
@@ -64,7 +63,7 @@ def eval_coco(
 
     Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
     """
-    from cspbench.cli.results import finish_detectors
+    from cspbench.cli.results import finish_detectors, write_json
     from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
@@ -77,26 +76,14 @@ def eval_coco(
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     pixels = arguments.parse_size(size)
-    place, selected = evaluating.chosen(
-        "coco", data, data_option, sample, models or [], cfg, weights, open_coco, listener
-    )
+    place, selected = evaluating.chosen("coco", data, data_option, sample, models, cfg, weights, open_coco, listener)
     source = part_of(open_coco(place, split), limit, seed)
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
-    selection.check_own_protocol(
-        selected.models, [option for option, value in values.items() if value is not None], listener
-    )
-    evaluate = partial(
-        evaluate_coco,
-        data=source,
-        preset=protocol,
-        nms=scoring.thresholds,
-        engine=engine,
-        bootstrap=scoring.bootstrap,
-        per_class=per_class,
-        store=run,
-        execution=how,
-        listener=listener,
-    )
+    given = [option for option, value in values.items() if value is not None]
+    selection.check_own_protocol(selected.models, given, listener)
+    about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
+    about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
+    evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [
         (model.name, partial(evaluate, model.network, weights=model.file, size=shape))
         for model in selected.models
@@ -114,34 +101,23 @@ def eval_coco(
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):  # otherwise this process only helped another
         for result in finished:
-            _write(result, save_json, draw, out, plots, listener)
+            write_json(result, save_json)
+            _draw(result, draw, out, plots)
         finish_detectors(finished, selected.without, form, allow_bad, failed)
 
 
-def _write(
-    result: DetectionResult,
-    save_json: Path | None,
-    draw: str | None,
-    out: Path | None,
-    plots: Path | None,
-    listener: Listener,
-) -> None:
-    """Write the detections, pictures and plots that the options name; pictures at the first NMS threshold."""
-    from cspbench.cli.results import write_json
+def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
+    """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
+    from cspbench.data.decode import decoder_named
+    from cspbench.plots.detections import LEAST
+    from cspbench.plots.samples import draw_samples, plot_curves
 
     first = result.at[0]
-    write_json(result, save_json)
     if draw is not None:
-        from cspbench.data.decode import decoder_named
-        from cspbench.plots.detections import LEAST
-        from cspbench.plots.samples import draw_samples
-
         folder = out or result.run.path / "pictures"
         decoder = decoder_named(result.run.identity.preset["decoder"])
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
-        listener.note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
+        terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
-        from cspbench.plots.samples import plot_curves
-
         names = ", ".join(path.name for path in plot_curves(result.at, plots))
-        listener.note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")
+        terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,16 +15,14 @@ from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 
 if TYPE_CHECKING:
-    from cspbench.data.source import Source
-    from cspbench.evaluation.execution import Execution
+    from cspbench.classification.ablation import Explained
     from cspbench.evaluation.imagenet import ClassificationResult
     from cspbench.evaluation.selection import Selected
 
 
 def eval_imagenet(
     data: Annotated[
-        str | None,
-        typer.Argument(metavar="DATA", help=f"The ImageNet validation set; by default ${options.IMAGENET}."),
+        str | None, typer.Argument(metavar="DATA", help=f"The ImageNet validation set; by default ${options.IMAGENET}.")
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
@@ -61,6 +59,7 @@ def eval_imagenet(
     """
     from cspbench.cli.results import finish_classifiers
     from cspbench.data.imagenet import open_imagenet
+    from cspbench.evaluation.explain import explain_imagenet
     from cspbench.evaluation.imagenet import check_classes, evaluate_imagenet
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.selection import evaluate_all
@@ -69,28 +68,17 @@ def eval_imagenet(
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     pixels = arguments.parse_size(size)
     opened = partial(open_imagenet, labels=labels)
-    place, selected = evaluating.chosen(
-        "imagenet", data, data_option, sample, models or [], cfg, weights, opened, listener
-    )
+    place, selected = evaluating.chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
     source = part_of(opened(place), limit, seed)
+    about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "size": pixels}
+    about |= {"execution": how, "listener": listener}
     if explain:
-        _explain(selected.models, pixels, source, (preset, decoder, classes, seed), how, form, allow_bad)
+        _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), form, allow_bad)
         return
 
     def evaluated(model: Selected) -> ClassificationResult | None:
         check_classes(model.name, source, classes)  # before its weights are read
-        return evaluate_imagenet(
-            model.network,
-            source,
-            weights=model.file,
-            preset=preset,
-            decoder=decoder,
-            classes=classes,
-            size=pixels,
-            store=run,
-            execution=how,
-            listener=listener,
-        )
+        return evaluate_imagenet(model.network, source, weights=model.file, store=run, **about)
 
     results, failed = evaluate_all([(model.name, partial(evaluated, model)) for model in selected.models], listener)
     finished = [result for result in results if result is not None]
@@ -98,41 +86,19 @@ def eval_imagenet(
         finish_classifiers(finished, selected.without, form, allow_bad, failed)
 
 
-def _explain(
-    models: Sequence[Selected],
-    pixels: tuple[int, int] | None,
-    source: Source,
-    protocol: tuple[str | None, str | None, str | None, int],
-    how: Execution,
-    form: Format,
-    allow_bad: int,
-) -> None:
+def _explain(models: Sequence[Selected], explained: Callable[..., Explained], form: Format, allow_bad: int) -> None:
     from cspbench.cli.results import name_bad
-    from cspbench.evaluation.explain import explain_imagenet
-    from cspbench.evaluation.subject import subject_of
     from cspbench.report.classification_table import explanation
 
-    listener = terminal()
-    preset, decoder, classes, seed = protocol
     worst = 0
     for model in models:
-        subject = subject_of(model.network, model.file, pixels)
-        explained = explain_imagenet(
-            subject,
-            source,
-            preset=preset,
-            decoder=decoder,
-            classes=classes,
-            seed=seed,
-            execution=how,
-            listener=listener,
-        )
+        found = explained(model.network, weights=model.file)
         if form is Format.JSON:
-            print_json([step.as_json() for step in explained.steps])
+            print_json([step.as_json() for step in found.steps])
         else:
-            heading = f"# {subject.name}, {explained.images} images\n\n" if form is Format.MD else ""
-            typer.echo(heading + explanation(explained.steps, form.value), nl=form is Format.MD)
-        name_bad(list(explained.bad), {}, "is left out")
-        worst = max(worst, len(explained.bad))
+            heading = f"# {model.name}, {found.images} images\n\n" if form is Format.MD else ""
+            typer.echo(heading + explanation(found.steps, form.value), nl=form is Format.MD)
+        name_bad(list(found.bad), {}, "is left out")
+        worst = max(worst, len(found.bad))
     if worst > allow_bad:
         raise typer.Exit(4)

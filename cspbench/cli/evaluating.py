@@ -13,16 +13,16 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.evaluation.execution import Listener
-    from cspbench.evaluation.selection import Selection
+    from cspbench.evaluation.selection import Selection, Task
     from cspbench.sample.place import Kind
 
 
 def chosen(
-    task: options.Task,
+    task: Task,
     data: str | None,
     data_option: str | None,
     sample: bool,
-    models: list[str],
+    models: list[str] | None,
     cfg: Path | None,
     weights: Path | None,
     open_data: Callable[[str], object],
@@ -59,8 +59,8 @@ def chosen(
     if not place or not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
         open_data(place)  # raises: report a mistyped path before missing weights
     if cfg is not None:
-        return place, selection.of_file(read_cfg(cfg, listener), weights, models, task)
-    return place, selection.of_models(models, weights, task, sample=sample, listener=listener)
+        return place, selection.of_file(read_cfg(cfg, listener), weights, models or [], task)
+    return place, selection.of_models(models or [], weights, task, sample=sample, listener=listener)
 
 
 def _sample(kind: Kind, listener: Listener) -> Path:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 def fetch_files(
     rows: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
+        list[str] | None, typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*).")
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
@@ -69,10 +68,7 @@ def fetch_files(
     names = either(rows, model_option, "--model") or []
     if bool(names) == every:
         raise UsageError(
-            "usage.nothing-to-fetch",
-            "name the rows to fetch",
-            expected="ROW... or --all",
-            remedy="Try `cspbench weights fetch --all`, or a row's id",
+            "usage.nothing-to-fetch", "name the rows to fetch", expected="ROW... or --all", remedy="Try --all"
         )
     catalogue = weight_files()
     chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(names, catalogue)
@@ -91,7 +87,6 @@ def fetch_files(
             "usage.no-folder",
             "no folder for the files",
             expected=f"--out DIR, or ${VARIABLE}",
-            found=f"${VARIABLE} not set",
             remedy="Name the folder",
         )
     outcomes = fetch_rows(

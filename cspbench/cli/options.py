@@ -22,7 +22,6 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
-Task = Literal["imagenet", "coco"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
@@ -100,8 +99,7 @@ ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and
 BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
 WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
 DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one."),
+    str | None, typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one.")
 ]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")]
 CompileOption = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]

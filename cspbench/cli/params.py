@@ -58,7 +58,7 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import tables
-    from cspbench.cli.counting import counted, save_sample
+    from cspbench.cli.counting import count_tables, counted
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
     from cspbench.report import counts_table
@@ -72,7 +72,7 @@ def params(
             "usage.nothing-to-count",
             "say what to count",
             expected="one of MODEL..., --all, --table, --cfg",
-            remedy="Try `cspbench params --all`",
+            remedy="Try --all",
         )
     values = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
     values |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
@@ -111,7 +111,7 @@ def params(
     if save:
         save_counts(rows, folder, "params")
         if every:
-            rows += save_sample(folder)
+            rows += count_tables(folder, "sample-params", "sample")
     if any(row.failed or (strict and row.off) for row in rows):
         raise typer.Exit(1)
 

@@ -24,11 +24,7 @@ SHOWN = 20
 
 
 def finish_classifiers(
-    results: Sequence[ClassificationResult],
-    without: Sequence[str],
-    form: Format,
-    allow_bad: int,
-    failed: int = 0,
+    results: Sequence[ClassificationResult], without: Sequence[str], form: Format, allow_bad: int, failed: int = 0
 ) -> None:
     """Print results and the models without weights, and raise `typer.Exit` as `_leave` says."""
     from cspbench.report.classification_table import as_json, text, without_json
@@ -47,11 +43,7 @@ def finish_classifiers(
 
 
 def finish_detectors(
-    results: Sequence[ScoredRun],
-    without: Sequence[str],
-    form: Format,
-    allow_bad: int,
-    failed: int = 0,
+    results: Sequence[ScoredRun], without: Sequence[str], form: Format, allow_bad: int, failed: int = 0
 ) -> None:
     """The same for detectors."""
     from cspbench.report.detection_table import as_json, described, of_evaluation, text

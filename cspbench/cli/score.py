@@ -72,11 +72,7 @@ def score(
         return
     if split is not None:
         raise UsageError(
-            "usage.split-of-run",
-            "--split applies only to files of detections",
-            expected="RUN alone",
-            found=split,
-            remedy="Leave it out: a run knows its split",
+            "usage.split-of-run", "--split applies only to files of detections", found=split, remedy="Leave it out"
         )
     opened = [load_run(path) for path in find_runs(paths)]
     check_one_task(opened)

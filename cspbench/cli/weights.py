@@ -115,10 +115,7 @@ def convert(
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
-            "usage.file-exists",
-            "there is a file already",
-            where=str(target),
-            remedy="Remove it, or name another with --out",
+            "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
         )
     read = open_weights(file, network)
     write = safetensors_file.write if to == "safetensors" else darknet.write
@@ -138,11 +135,6 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if name is not None:
         return model(name).build(), []
     if partial:
-        raise UsageError(
-            "usage.partial-without-network",
-            "--partial needs the network",
-            expected="--model or --cfg",
-            remedy="Name the file's model",
-        )
+        raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)
     return identified.build(), alike

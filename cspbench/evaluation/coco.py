@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cspbench.data.coco import CocoSource, open_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
@@ -28,14 +27,7 @@ from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
-from cspbench.results.schema import (
-    CocoIdentity,
-    Data,
-    DetectionMetrics,
-    DetectionSettings,
-    LastLayer,
-    Threshold,
-)
+from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
 
 if TYPE_CHECKING:
     from cspbench.detection.detector import Detector
@@ -90,7 +82,8 @@ def evaluate_coco(
     subject = subject_of(model, weights, size)
     recipe = subject.recipe
     detector = detector_of(subject.description, preset, recipe)
-    settings = _settings(preset)
+    fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
+    settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
     if recipe is not None:
         options = replace(options, thresholds=(recipe.nms.overlap,))
         settings = DetectionSettings("its own protocol", recipe.conf, recipe.nms.overlap, "default")
@@ -111,13 +104,6 @@ def evaluate_coco(
     return None if run is None else score_detector(run, source, options, execution, listener)
 
 
-def _settings(preset: DetectionPreset) -> DetectionSettings:
-    fields = {
-        name: value for name, value in preset.as_json().items() if name not in ("name", "conf", "nms", "nms_kind")
-    }
-    return DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
-
-
 def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:
     last = detector.heads[-1]
     return CocoIdentity(
@@ -135,25 +121,25 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
 
 
 def score_detector(
-    run: RunDirectory,
-    source: CocoSource,
-    options: ScoringOptions,
-    execution: Execution | None = None,
-    listener: Listener = SILENT,
+    run: RunDirectory, source: CocoSource, options: ScoringOptions, execution: Execution, listener: Listener
 ) -> DetectionResult:
     """AP of a complete run at the requested thresholds, from its candidates; stored in its metrics where possible.
 
     On a test split the numbers are the server's; without its answer the zip for the server is written.
     """
-    execution = execution or Execution()
     collected, at = detect(run, source, options, listener)
     _warn(run, source, collected, listener)
-    split = run.identity.data.split or ""
-    answers = server.answers(run) if split.startswith("test") else {}
-    thresholds = [_threshold(run, entry, options, answers, listener) for entry in at]
-    submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
-    identity = run.identity
+    identity, kind = run.identity, server.kind_of(run, options.nms_kind)
     assert isinstance(identity, CocoIdentity)
+    answers = server.answers(run) if (identity.data.split or "").startswith("test") else {}
+    if options.bootstrap is None:
+        options = replace(options, bootstrap=identity.data.seed is not None and options.engine == DEFAULT_ENGINE)
+    thresholds = []
+    for entry in at:
+        answer = answers.get((entry.nms, kind)) if entry.measured is None else None
+        numbers = threshold_of(entry, kind, options, listener)
+        thresholds.append(server.threshold(answer, options.nms_kind) if answer else numbers)
+    submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
     metrics = DetectionMetrics(
         identity=identity,
         images=run.samples,
@@ -181,21 +167,6 @@ def detect(
     with listener.progress("suppressing", run.samples) as reach:
         collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, recipe, reach)
     return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
-
-
-def _threshold(
-    run: RunDirectory,
-    at: AtThreshold,
-    options: ScoringOptions,
-    answers: Mapping[tuple[float, str], server.Answer],
-    listener: Listener,
-) -> Threshold:
-    kind = server.kind_of(run, options.nms_kind)
-    answer = answers.get((at.nms, kind))
-    if at.measured is None and answer is not None:
-        return server.threshold(answer, options.nms_kind)
-    bootstrap = run.record.identity.data.seed is not None if options.bootstrap is None else options.bootstrap
-    return threshold_of(at, kind, replace(options, bootstrap=bootstrap and options.engine == DEFAULT_ENGINE), listener)
 
 
 def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: Listener) -> Threshold:
@@ -270,3 +241,15 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
             remedy="Name the right one with --data",
         )
     return source
+
+
+def ground_truth(source: CocoSource) -> GroundTruth:
+    """The annotated objects of a data set; `UsageError` for a test set, which has none."""
+    if source.ground_truth is None:
+        raise UsageError(
+            "usage.no-ground-truth",
+            "there is no ground truth",
+            where=str(source.annotations.path),
+            remedy="Use a set with annotations",
+        )
+    return source.ground_truth

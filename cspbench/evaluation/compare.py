@@ -15,14 +15,15 @@ from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference
 from cspbench.errors import UsageError
-from cspbench.evaluation.coco import data_of, detect
+from cspbench.evaluation.coco import data_of, detect, ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
+from cspbench.evaluation.score import check_one_task
 from cspbench.evaluation.scoring import options_of
 from cspbench.io import argument_path
 from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import CocoIdentity, ImagenetIdentity
+from cspbench.results.schema import ImagenetIdentity
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,18 +88,8 @@ def compare(
     Raises `UsageError` for runs of different tasks or images, and for detectors without ground truth.
     """
     both = runs.load_one(argument_path("first", first)), runs.load_one(argument_path("second", second))
-    kinds = [isinstance(run.identity, ImagenetIdentity) for run in both]
-    if kinds[0] != kinds[1]:
-        tasks = ["imagenet" if kind else "coco" for kind in kinds]
-        raise UsageError(
-            "usage.different-tasks",
-            "the runs are of different tasks",
-            where=f"{first} and {second}",
-            expected=tasks[0],
-            found=tasks[1],
-            remedy="Compare two classifiers or two detectors",
-        )
-    if kinds[0]:
+    check_one_task(both)
+    if isinstance(both[0].identity, ImagenetIdentity):
         return _classifiers(both)
     return _detectors(both, nms, None if data is None else data_path(data), listener)
 
@@ -129,22 +120,13 @@ def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener:
     for run in both:
         options = options_of(run, nms)
         if len(options.thresholds) != 1:
-            found = str(nms)
             raise UsageError(
-                "usage.one-threshold",
-                "compare takes one threshold",
-                expected="--nms 0.6",
-                found=found,
-                remedy="Name one",
+                "usage.one-threshold", "compare takes one threshold", found=str(nms), remedy="Name one: --nms 0.6"
             )
-        _, (at,) = detect(run, data_of(run, data), options, listener)
-        if at.measured is None:
-            raise UsageError(
-                "usage.no-ground-truth",
-                "there is no ground truth",
-                where=str(run.path),
-                remedy="Compare runs on a set with annotations",
-            )
+        source = data_of(run, data)
+        ground_truth(source)
+        _, (at,) = detect(run, source, options, listener)
+        assert at.measured is not None  # there is ground truth
         measured.append(at.measured)
         thresholds.append(at.nms)
     with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
@@ -168,7 +150,5 @@ def _preset(run: RunDirectory) -> str:
     identity = run.identity
     if isinstance(identity, ImagenetIdentity):
         return protocol.named(str(identity.preset["name"]), protocol.of_classifier(identity))
-    assert isinstance(identity, CocoIdentity)
     assert run.record.settings is not None
-    name = "its own protocol" if identity.quoted else run.record.settings.name
-    return protocol.named(name, protocol.of_detector(run.record))
+    return protocol.named(run.record.settings.name, protocol.of_detector(run.record))

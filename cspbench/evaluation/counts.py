@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Row, Table
+from cspbench.claims.model import Row, Table, unknown
 from cspbench.errors import UsageError
 from cspbench.network.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
@@ -94,20 +94,15 @@ def overrides_of(countings: Sequence[str]) -> dict[str, str]:
     overrides: dict[str, str] = {}
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
-            raise UsageError(
-                "usage.unknown-counting",
-                f"unknown counting {name!r}",
-                expected=f"one of {', '.join([*PARAMETER_COUNTINGS, *COUNTINGS])}",
-                remedy="Correct --counting",
-            )
-        metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
+            known = [*PARAMETER_COUNTINGS, *COUNTINGS]
+            raise unknown("usage.unknown-counting", "unknown counting", name, known)
+        metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
         if overrides.setdefault(metric, name) != name:
             raise UsageError(
                 "usage.two-countings",
-                f"two countings of {'parameters' if metric == 'params' else 'operations'}",
-                expected="one --counting of each",
+                f"two countings of {counted}",
                 found=f"{overrides[metric]} and {name}",
-                remedy="Run once for each",
+                remedy="Give one --counting of each, and run once for each",
             )
     return overrides
 

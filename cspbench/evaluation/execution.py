@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from cspbench.claims.model import unknown
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,13 +74,7 @@ class Execution:
                     remedy=f"Try {name} auto",
                 )
         if self.precision not in ("fp32", "bf16", "fp16"):
-            raise UsageError(
-                "usage.unknown-precision",
-                "unknown precision",
-                expected="fp32, bf16 or fp16",
-                found=str(self.precision),
-                remedy="Correct the precision",
-            )
+            raise unknown("usage.unknown-precision", "unknown precision", self.precision, ["fp32", "bf16", "fp16"])
 
     def batch_and_workers(self, device: torch.device) -> tuple[int, int]:
         """Images per forward and processes that prepare them, by default as suits the device."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
 from cspbench.data.imagenet import open_imagenet
@@ -111,13 +112,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted`, or `sample` for the bundled sample."""
     numbering = classes or subject.description.classes or class_order(subject.name)
     if numbering not in (*ORDERS, SAMPLE):
-        raise UsageError(
-            "usage.unknown-class-order",
-            "unknown class order",
-            expected=" or ".join(ORDERS),
-            found=numbering,
-            remedy="Correct --classes",
-        )
+        raise unknown("usage.unknown-class-order", "unknown class order", numbering, list(ORDERS))
     return numbering
 
 

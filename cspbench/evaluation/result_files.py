@@ -10,7 +10,7 @@ from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_prec
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluation.coco import threshold_of
+from cspbench.evaluation.coco import ground_truth, threshold_of
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
@@ -44,16 +44,10 @@ def score_file(
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
-    if source.ground_truth is None:
-        raise UsageError(
-            "usage.no-ground-truth",
-            "there is no ground truth",
-            where=str(source.annotations.path),
-            remedy="Score the file on a set with annotations",
-        )
+    truth = ground_truth(source)
     detections, digest = read(path)
     try:
-        measured = average_precision(source.ground_truth, detections, engine)
+        measured = average_precision(truth, detections, engine)
     except CspbenchError as error:
         raise (error if isinstance(error, UsageError) else error.at(str(path))) from None
     return FileResult(path, digest, source, threshold_of(AtThreshold(0.0, detections, measured), "", options, listener))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cspbench.claims.metrics import ACCURACIES
 from cspbench.errors import printable
@@ -91,7 +91,10 @@ def run_or_resume(
     if complete is not None:
         _note_resumed(subject.name, complete, session, complete.samples, [], listener)
         return complete
-    with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
+    remedy = "Wait for it to end, or choose another --run"
+    advice = "Choose another --run, in a folder that can be written, with space left"
+    lock = exclusive(path / ".lock", remedy=remedy, place=advice) if first else nullcontext()
+    with _resumable(path, session, listener if first else None), lock:
         init(share)
         if not first:
             barrier(share)  # until the first process has begun the run, or discarded an old one
@@ -123,14 +126,6 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
         return None
     valid = StillValid(run.shards, images, run.record.files)
     return run if not valid.missing() and not valid.elsewhere else None
-
-
-def _locked(path: Path) -> Any:
-    return exclusive(
-        path / ".lock",
-        remedy="Wait for it to end, or choose another --run",
-        place="Choose another --run, in a folder that can be written, with space left",
-    )
 
 
 def _predict(

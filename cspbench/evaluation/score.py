@@ -56,11 +56,7 @@ def check_one_task(directories: Sequence[RunDirectory]) -> None:
     tasks = sorted({"imagenet" if isinstance(run.identity, ImagenetIdentity) else "coco" for run in directories})
     if len(tasks) > 1:
         raise UsageError(
-            "usage.different-tasks",
-            "runs of different tasks",
-            expected="runs of one task",
-            found=", ".join(tasks),
-            remedy="Score them apart",
+            "usage.different-tasks", "runs of different tasks", found=", ".join(tasks), remedy="Name runs of one task"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cspbench.claims.model import unknown
 from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset, detection_preset
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, ENGINES
 from cspbench.errors import CspbenchError, UsageError
@@ -33,13 +34,7 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
-            raise UsageError(
-                "usage.unknown-engine",
-                "unknown engine",
-                expected=f"one of {', '.join(ENGINES)}",
-                found=repr(self.engine),
-                remedy="Correct --engine",
-            )
+            raise unknown("usage.unknown-engine", "unknown engine", self.engine, list(ENGINES))
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
                 "usage.bootstrap-engine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from cspbench.errors import CspbenchError, UsageError, WeightsError
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.distributed import rank
 from cspbench.network.network import Network
-from cspbench.results.match import of_dataset
 from cspbench.weights.catalogue import VARIABLE, Wanted, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
@@ -54,20 +54,9 @@ class Selection:
 def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
-        raise UsageError(
-            "usage.cfg-without-weights",
-            "--cfg needs --weights",
-            expected="both files",
-            remedy="Name the .weights of this .cfg",
-        )
+        raise UsageError("usage.cfg-without-weights", "--cfg needs --weights", remedy="Name the .weights of this .cfg")
     if patterns:
-        raise UsageError(
-            "usage.two-networks",
-            "--cfg and -m name different networks",
-            expected="one of them",
-            found="both",
-            remedy="Leave out -m",
-        )
+        raise UsageError("usage.two-networks", "--cfg and -m name different networks", remedy="Leave out -m")
     _check_task(network, task)
     return Selection((Selected(network, weights),))
 
@@ -84,8 +73,10 @@ def of_models(
     if patterns:
         models = _of_task(_matching(patterns), patterns, task)
     else:
-        named = of_dataset(task, "sample" if sample else "published")
-        names = {row.model for table in named for row in tables.load(table).rows}
+        of_task = [
+            table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
+        ]
+        names = {row.model for table in of_task for row in table.rows}
         models = [model for name, model in registry.MODELS.items() if name in names]
     if weights is not None and len(models) != 1:
         raise UsageError(
@@ -121,8 +112,8 @@ def sizes_of(network: Network) -> list[tuple[int, int] | None]:
     """
     if network.places:
         return [None]
-    names = (*of_dataset("coco"), *of_dataset("coco", "sample"))
-    sizes = {row.size for name in names for row in tables.load(name).rows if row.model == network.name}
+    rows = [row for table in tables.load_all(kind=None) if table.dataset == "coco" for row in table.rows]
+    sizes = {row.size for row in rows if row.model == network.name}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
@@ -174,30 +165,23 @@ def _matching(patterns: Sequence[str]) -> list[Model]:
         matches = [model for row, model in rows.items() if fnmatchcase(row, pattern)]
         models = [model for model in matches if model]
         if not models:
+            similar = difflib.get_close_matches(pattern.lower(), [row for row, model in rows.items() if model], 3, 0.4)
             raise UsageError(
                 "usage.unknown-row" if not matches else "usage.undefined-network",
                 f"no row {pattern!r}" if not matches else f"no network definition for {pattern}",
                 expected="TABLE:ROW of a published table",
-                remedy=_suggestion(pattern, [row for row, model in rows.items() if model]),
+                remedy=f"Did you mean {', '.join(similar)}?" if similar else "`cspbench weights list` names every row",
             )
         names += models
     return registry.matching(names)
 
 
-def _suggestion(name: str, rows: list[str]) -> str:
-    import difflib
-
-    matches = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.4)
-    return f"Did you mean {', '.join(matches)}?" if matches else "`cspbench weights list` names every row"
-
-
 def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
-    networks = {model.name: model.build() for model in models}
-    suitable = [model for model in models if _task_of(networks[model.name]) == task]
+    suitable = [model for model in models if _task_of(model.build()) == task]
     for model in models:
         if not suitable or model.name in patterns:
-            _check_task(networks[model.name], task)
+            _check_task(model.build(), task)
     return suitable
 
 

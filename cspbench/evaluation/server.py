@@ -177,9 +177,5 @@ def threshold(answer: Answer, nms_kind: str) -> Threshold:
         scoring=sessions.scoring(),
         engine="server",
         ap=answer.ap,
-        server={
-            "answer": msgspec.to_builtins(answer.answer),
-            "submission": answer.submission,
-            "when": answer.when,
-        },
+        server={"answer": msgspec.to_builtins(answer.answer), "submission": answer.submission, "when": answer.when},
     )

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from cspbench.zoo.recipe import Recipe
 
-Module = Any
-"""An `nn.Module`; torch is imported only when one is built."""
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -72,7 +69,6 @@ def subject_of(
         raise UsageError(
             "usage.module-has-its-own",
             "a module brings its own weights and size",
-            expected="weights and size in the module and its description",
             remedy="Load the weights into the module, and leave both out",
         )
     return _of_module(model)
@@ -92,9 +88,8 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
     if file is None:
         raise UsageError(
             "usage.no-weights",
-            "no weights to evaluate",
-            expected=f"a weight file of {network.name}, or one in $CSPBENCH_WEIGHTS",
-            remedy="Name the file with weights=",
+            f"no weights of {network.name}",
+            remedy="Name its file with weights=, or set $CSPBENCH_WEIGHTS",
         )
     if size is not None and size != network.input[1:]:
         if recipe is not None:
@@ -127,7 +122,7 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
     )
 
 
-def _of_module(module: Module) -> Subject:
+def _of_module(module: Any) -> Subject:
     description = getattr(module, "description", None)
     if not isinstance(description, Description):
         raise UsageError(

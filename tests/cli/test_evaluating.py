@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from cspbench.cli import eval_coco
 from cspbench.cli.app import app
-from cspbench.cli.progress import Terminal
 from cspbench.cli.results import name_bad
 from cspbench.errors import DatasetError
 from cspbench.evaluation.coco import DetectionResult
@@ -67,5 +66,5 @@ def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monke
     run = made(tmp_path / "run", data_set(tmp_path / "coco"), decoder=decoder)
     result = score(run, data=tmp_path / "coco")
     assert isinstance(result, DetectionResult)
-    eval_coco._write(result, None, "all", tmp_path / "pictures", None, Terminal())
+    eval_coco._draw(result, "all", tmp_path / "pictures", None)
     assert decoders == [decoder]
