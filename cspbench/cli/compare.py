@@ -12,6 +12,7 @@ from cspbench.cli import options
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_json
 from cspbench.cli.progress import listener as terminal
+from cspbench.report.formats import table
 
 if TYPE_CHECKING:
     from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
@@ -41,8 +42,6 @@ def compare(
 
 
 def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
-    from cspbench.report.formats import table
-
     shared = comparison.shared
     if form is Format.JSON:
         print_json(
@@ -73,8 +72,6 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
 
 
 def _detectors(comparison: DetectorComparison, form: Format) -> None:
-    from cspbench.report.formats import table
-
     stats = [measured.percent() for measured in comparison.measured]
     if form is Format.JSON:
         differences = comparison.differences.items()

@@ -59,7 +59,8 @@ def eval_coco(
 
     Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
     preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
-    Drawn images go to --out, by default to `pictures` in the run.
+    Drawn images go to --out, by default to `pictures` in the run. `--draw worst:N` takes those with the most false
+    positives and misses at IoU 0.5 among detections with a score of 0.25 or more, which are the ones drawn.
 
     Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
     """
@@ -93,7 +94,6 @@ def eval_coco(
         raise UsageError(
             "usage.one-evaluation",
             "--save-json, --draw and --plots take a single evaluation",
-            expected="one model at one size",
             found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )

@@ -38,23 +38,14 @@ def chosen(
     place = place_of_data(data, data_option, variable)
     named = data if data is not None else data_option
     if sample and named is not None:
-        raise UsageError(
-            "usage.sample-and-data",
-            "--sample brings its own images",
-            expected="--sample or DATA",
-            found=named,
-            remedy="Leave out one",
-        )
+        raise UsageError("usage.sample-and-data", "--sample brings its own images", found=named, remedy="Leave out one")
     if place is None and not (models or cfg or weights or os.environ.get(options.WEIGHTS)):
         sample = True
     if sample:
         place = str(_sample("classification" if task == "imagenet" else "detection", listener))
     if place is None:
         raise UsageError(
-            "usage.no-data",
-            "no images to evaluate on",
-            expected=f"DATA, ${variable} or --sample",
-            remedy=f"Name the data set: cspbench eval-{task} PATH, or set ${variable}",
+            "usage.no-data", "no images to evaluate on", remedy=f"Name the data set, set ${variable}, or use --sample"
         )
     if not place or not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
         open_data(place)  # raises: report a mistyped path before missing weights

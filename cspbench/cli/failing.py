@@ -70,9 +70,7 @@ def unforeseen(error: Exception) -> CspbenchError:
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return IncompleteRunError(
-            "memory.exhausted",
-            "out of memory; what is finished is kept",
-            remedy="Use a smaller -b or --size, or more memory",
+            "memory.exhausted", "out of memory; what is finished is kept", remedy="Use a smaller -b or --size"
         )
     frames = traceback.extract_tb(error.__traceback__)
     package = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -108,22 +108,10 @@ def fetch_files(
         raise
     finally:
         if lines:
-            print_table(_for_reading(lines) if form in (Format.MD, Format.LATEX) else lines, form)
+            codes = form in (Format.JSON, Format.CSV)
+            print_table([{key: line[key] for key in line if codes or key != "code"} for line in lines], form)
     if any(line["result"] == NO_WEIGHTS for line in lines):
         raise typer.Exit(3)
-
-
-def _for_reading(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines without codes, and with the reason and remedy of a file only at its first row."""
-    files: set[str] = set()
-    shown = []
-    for line in lines:
-        again = line["file"] in files and line["reason"]
-        as_above = dict.fromkeys(("reason", "remedy"), "as above") if again else {}
-        shown.append({key: value for key, value in (line | as_above).items() if key != "code"})
-        if line["file"]:
-            files.add(line["file"])
-    return shown
 
 
 @contextmanager

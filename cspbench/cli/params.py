@@ -16,8 +16,6 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
-    from cspbench.zoo.model import Model
-
 
 _APART = {
     "--against": ("--layers", "--size", "--counting", "--save", "--strict", "--format csv", "--format latex"),
@@ -65,6 +63,7 @@ def params(
     from cspbench.report.network_table import ledger_text
     from cspbench.report.saved_counts import refuse_to_lose
     from cspbench.zoo import registry
+    from cspbench.zoo.model import Model
 
     names = either(models, model_option, "--model") or []
     if sum([bool(names), every, bool(table), cfg is not None]) != 1:
@@ -84,7 +83,10 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
-    chosen = [_from_file(cfg)] if cfg is not None else registry.matching(names)
+    chosen = registry.matching(names)
+    if cfg is not None:
+        network = read_cfg(cfg, terminal())
+        chosen = [Model(network.name, lambda: network, "file", str(cfg))]
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
         return
@@ -116,23 +118,12 @@ def params(
         raise typer.Exit(1)
 
 
-def _from_file(path: Path) -> Model:
-    from cspbench.zoo.model import Model
-
-    network = read_cfg(path, terminal())
-    return Model(network.name, lambda: network, "file", str(path))
-
-
 def _compare(networks: list[Network], path: Path, form: Format) -> None:
     from cspbench.network.network import difference
 
     if len(networks) != 1:
         raise UsageError(
-            "usage.one-model",
-            "--against compares one model",
-            expected="one MODEL",
-            found=str(len(networks)),
-            remedy="Name a single model",
+            "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
         )
     network = networks[0]
     different = difference(network, read_cfg(path, terminal()), (network.name, path.name))

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from cspbench.cli.options import Format
+from cspbench.report.formats import table
 
 
 def format_of(form: Format, as_json: bool) -> Format:
@@ -21,8 +22,6 @@ def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     if form is Format.JSON:
         print_json(lines)
         return
-    from cspbench.report.formats import table
-
     keys = [key if form is Format.CSV else key.capitalize() for key in lines[0]]
     texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
     typer.echo(table(keys, texts, form.value), nl=False)
@@ -42,7 +41,5 @@ def print_facts(facts: Mapping[str, str | None], form: Format, document: Any = N
         width = max(map(len, facts))
         typer.echo("\n".join(f"{name:<{width}}  {value or '-'}" for name, value in facts.items()))
     else:
-        from cspbench.report.formats import table
-
         lines = [[name, value or "-"] for name, value in facts.items()]
         typer.echo(table(("name", "value"), lines, form.value), nl=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -59,21 +58,17 @@ def report(
     from cspbench.report.forms import format_of, rendered
     from cspbench.report.select import check_names, select
 
+    listener = terminal()
     if migrating is not None or cfgs:
         if migrating is None or runs or saving or form or out or only or table or like_readme or strict:
             raise UsageError(
-                "usage.migrate-alone",
-                "--migrate goes alone",
-                expected="--migrate DIR, with --cfg where runs were made with one",
-                remedy="Migrate first, then make the report",
+                "usage.migrate-alone", "--migrate goes alone, or with --cfg", remedy="Migrate first, then report"
             )
         _migrate(migrating, cfgs or [])
         return
     if saving and (only or table or like_readme):
         raise UsageError(
-            "usage.save-part",
-            "--save writes the whole report",
-            remedy="Leave --only, --table and --like-readme out, or --save",
+            "usage.save-part", "--save writes the whole report", remedy="Leave out --only, --table and --like-readme"
         )
     form = form or (format_of(out) if out else None if saving else ReportFormat.MD)
     if like_readme and form is not ReportFormat.MD:
@@ -87,20 +82,21 @@ def report(
     names = table or [claimed.name for claimed in every if claimed.kind == "published" or not like_readme]
     check_names(every, names, only or ())
     if saving:
-        written, rows = save(results, runs or [], terminal().note)
-        _say_written(written)
+        written, rows = save(results, runs or [], listener.note)
+        for path in written:
+            listener.note(f"wrote {path}")
     else:
         rows = build(results, runs or [])
     shown = select(rows, every, names, only or ())
     if form is not None:
         html = form is ReportFormat.HTML
-        plots = drawn(rows, [section.table for section in shown], terminal().note) if html else []
+        plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         text = rendered(form, shown, plots, like_readme)
         if out is None:
             typer.echo(text, nl=False)
         else:
             write_text(out, text, named=True)
-            _say_written([out])
+            listener.note(f"wrote {out}")
     if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
 
@@ -115,8 +111,3 @@ def _migrate(folder: Path, cfgs: list[Path]) -> None:
         listener.note(f"migrated {path}")
     if not written:
         listener.note(f"nothing in {folder} is of an earlier version")
-
-
-def _say_written(paths: Sequence[Path]) -> None:
-    for path in paths:
-        terminal().note(f"wrote {path}")

@@ -80,7 +80,6 @@ def score(
         raise UsageError(
             "usage.one-run",
             "--import-server and --save-json take a single run",
-            expected="one RUN",
             found=f"{len(opened)} runs",
             remedy="Name the one",
         )
@@ -114,10 +113,9 @@ def _score_files(
     if place is None:
         raise UsageError(
             "usage.detections-without-data",
-            "a file of detections does not say what it is of",
+            "detections of unknown data",
             where=str(files[0]),
-            expected=f"--data COCO, or ${options.COCO}",
-            remedy="Name the data set with the annotations",
+            remedy=f"Name the data set with --data, or set ${options.COCO}",
         )
     score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class)
     print_files([score(file, place, listener=terminal()) for file in files], form)

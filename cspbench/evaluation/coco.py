@@ -222,10 +222,9 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
     if path is None:
         raise UsageError(
             "usage.run-without-data",
-            "the run does not say where its data is",
+            "the run has no path of its data",
             where=str(run.path),
-            expected="--data COCO",
-            remedy="Name the data set with --data",
+            remedy="Name it with --data",
         )
     source = open_coco(path, data.split)
     if data.limit is not None:

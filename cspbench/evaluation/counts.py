@@ -46,16 +46,16 @@ def of_models(models: Iterable[Model], claims: Iterable[Table], size: Size | Non
 
     Nothing is published for a user's file, whatever its name.
     """
-    rows = [countable for countable in published(claims) if countable.row and _claims_counts(countable.row)]
+    rows = [
+        countable
+        for countable in published(claims)
+        if countable.row and any(cell.published for metric, cell in countable.row.cells.items() if metric in COUNTED)
+    ]
     every = []
     for model in models:
         matches = [countable for countable in rows if countable.model is model] if size is None else []
         every += matches or [Countable(None, model, size)]
     return every
-
-
-def _claims_counts(row: Row) -> bool:
-    return any(metric in row.cells and row.cells[metric].published for metric in COUNTED)
 
 
 def with_bases(countables: list[Countable]) -> list[Countable]:

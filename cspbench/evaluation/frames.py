@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -68,19 +69,18 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
     """
     from pandas import DataFrame
 
-    claims: dict[tuple[float | None, str | None, str], list[dict[str, Any]]] = {}
+    claims = defaultdict(list)
     for measurement in measurements.of_evaluation(evaluation):
         claim, verdict = measurement.claim, measurement.verdict
         if claim.published:
-            claims.setdefault((measurement.nms, measurement.kind, claim.metric), []).append(
-                {
-                    "table": measurement.row.table,
-                    "id": measurement.row.id,
-                    "claim": as_float(claim.value),
-                    "verdict": str(verdict.status),
-                    "reason": str(verdict.reason) if verdict.reason else None,
-                }
-            )
+            line = {
+                "table": measurement.row.table,
+                "id": measurement.row.id,
+                "claim": as_float(claim.value),
+                "verdict": str(verdict.status),
+                "reason": str(verdict.reason) if verdict.reason else None,
+            }
+            claims[measurement.nms, measurement.kind, claim.metric].append(line)
     lines = []
     for nms, kind, metric, percent, interval in _numbers(evaluation.metrics):
         line = {

@@ -75,7 +75,7 @@ def run_or_resume(
         footprint.check(subject.network)
     device = choose_device(execution.device)
     session = sessions.session(execution.made_by, device=str(device), when=sessions.now())
-    share = rank()
+    share, name = rank(), subject.name
     first = share[0] == 0
     record = Run(
         samples=len(images),
@@ -89,7 +89,7 @@ def run_or_resume(
     )
     complete = None if execution.fresh or share[1] > 1 else _complete(path, record, images)
     if complete is not None:
-        _note_resumed(subject.name, complete, session, complete.samples, [], listener)
+        _note_resumed(name, complete, session, complete.samples, [], listener)
         return complete
     remedy = "Wait for it to end, or choose another --run"
     advice = "Choose another --run, in a folder that can be written, with space left"
@@ -104,13 +104,20 @@ def run_or_resume(
         missing = valid.missing()
         if first:
             if resumed:
-                run = _resume(subject.name, run, valid, missing, session, listener)
+                run = _resume(name, run, valid, missing, session, listener)
             barrier(share)
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
-            with footprint.enough_memory(f"the weights of {subject.name}"):
+            with footprint.enough_memory(f"the weights of {name}"):
                 engine = prepare(subject.build(epsilon), device, execution.precision, compiled=execution.compiled)
-            _predict(subject.name, run.shards, missing, engine, predict, execution.batch_and_workers(device), listener)
+            count = sum(len(run.shards.block(shard)) for shard in missing)
+            with listener.progress(name, count) as reach, footprint.enough_memory(f"the evaluation of {name}"):
+
+                def step(timing: Timing) -> None:
+                    reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
+
+                timing = predict(run.shards, missing, engine, *execution.batch_and_workers(device), step)
+            listener.note(f"{name}: {timing}")
         barrier(share)
         if first:
             run.shards.tidy()
@@ -126,25 +133,6 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
         return None
     valid = StillValid(run.shards, images, run.record.files)
     return run if not valid.missing() and not valid.elsewhere else None
-
-
-def _predict(
-    name: str,
-    shards: Shards,
-    missing: list[int],
-    engine: Engine,
-    predict: Predict,
-    sizes: tuple[int, int],
-    listener: Listener,
-) -> None:
-    images = sum(len(shards.block(shard)) for shard in missing)
-    with listener.progress(name, images) as reach, footprint.enough_memory(f"the evaluation of {name}"):
-
-        def step(timing: Timing) -> None:
-            reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
-
-        timing = predict(shards, missing, engine, *sizes, step)
-    listener.note(f"{name}: {timing}")
 
 
 @contextmanager

@@ -63,10 +63,7 @@ def check_one_task(directories: Sequence[RunDirectory]) -> None:
 def detector_options() -> UsageError:
     """The error for detector options with a classifier's run."""
     return UsageError(
-        "usage.detector-options",
-        "options of detectors do not go with classifiers",
-        expected="RUN, --allow-bad and --format alone",
-        remedy="Leave out the others",
+        "usage.detector-options", "options of detectors do not go with classifiers", remedy="Leave them out"
     )
 
 

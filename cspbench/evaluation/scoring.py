@@ -38,10 +38,9 @@ class ScoringOptions:
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
                 "usage.bootstrap-engine",
-                "--bootstrap needs the matches of the engine cspbench",
-                expected="--engine cspbench",
+                "--bootstrap needs the engine cspbench",
                 found=self.engine,
-                remedy="Leave out --engine: the numbers are the referee's to the last bit",
+                remedy="Leave out --engine",
             )
 
 
@@ -80,9 +79,8 @@ def options_of(
             raise UsageError(
                 "usage.own-recipe",
                 f"{run.identity.model} has its authors' own suppression",
-                expected="no --nms and no --nms-kind",
                 found=str(nms if nms is not None else nms_kind),
-                remedy="Leave them out",
+                remedy="Leave out --nms and --nms-kind",
             )
         return ScoringOptions((recipe.nms.overlap,), "default", engine, bootstrap, per_class)
     settings = run.record.settings

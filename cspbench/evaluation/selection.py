@@ -82,9 +82,8 @@ def of_models(
         raise UsageError(
             "usage.one-model",
             "--weights requires exactly one model",
-            expected="-m MODEL",
             found=f"{len(models)} models",
-            remedy="Name the model",
+            remedy="Name it with -m",
         )
     selected, without = [], []
     for model in models:
@@ -119,8 +118,8 @@ def sizes_of(network: Network) -> list[tuple[int, int] | None]:
 
 def check_own_protocol(models: Sequence[Selected], options: Sequence[str], listener: Listener = SILENT) -> None:
     """Refuse options that a quoted detector's protocol fixes; among several models note that they have no effect."""
-    for model in models:
-        if not (model.quoted and options):
+    for model in models if options else ():
+        if not model.quoted:
             continue
         if len(models) == 1:
             raise UsageError(
