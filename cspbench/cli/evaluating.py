@@ -47,7 +47,8 @@ def chosen(
         raise UsageError(
             "usage.no-data", "no images to evaluate on", remedy=f"Name the data set, set ${variable}, or use --sample"
         )
-    if not place or not (Path(place).expanduser().exists() or place.startswith(("hfds/", "tfds/", "wds/"))):
+    there = os.path.exists(os.path.expanduser(place))  # Path would raise an error for an unknown user
+    if not there and not place.startswith(("hfds/", "tfds/", "wds/")):
         open_data(place)  # raises: report a mistyped path before missing weights
     if cfg is not None:
         return place, selection.of_file(read_cfg(cfg, listener), weights, models or [], task)

@@ -54,6 +54,12 @@ def test_an_empty_path_is_refused(
     assert done.exception.code == code
 
 
+@pytest.mark.parametrize("command", ["eval-imagenet", "eval-coco"])
+def test_the_home_of_an_unknown_user_is_refused(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "~nobody-of-this-name/data"])
+    assert isinstance(done.exception, DatasetError)
+
+
 @pytest.mark.parametrize("decoder", ["opencv", "pillow", "stb"])
 def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoders: list[str] = []
