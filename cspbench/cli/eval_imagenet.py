@@ -13,6 +13,7 @@ from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
+from cspbench.errors import printable
 
 if TYPE_CHECKING:
     from cspbench.classification.ablation import Explained
@@ -59,7 +60,6 @@ def eval_imagenet(
     """
     from cspbench.cli.results import finish_classifiers
     from cspbench.data.imagenet import open_imagenet
-    from cspbench.evaluation.explain import explain_imagenet
     from cspbench.evaluation.imagenet import check_classes, evaluate_imagenet
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.selection import evaluate_all
@@ -70,9 +70,11 @@ def eval_imagenet(
     opened = partial(open_imagenet, labels=labels)
     place, selected = evaluating.chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
     source = part_of(opened(place), limit, seed)
-    about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "size": pixels}
-    about |= {"execution": how, "listener": listener}
+    about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "execution": how}
+    about |= {"size": pixels, "listener": listener}
     if explain:
+        from cspbench.evaluation.explain import explain_imagenet
+
         _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), form, allow_bad)
         return
 
@@ -96,7 +98,7 @@ def _explain(models: Sequence[Selected], explained: Callable[..., Explained], fo
         if form is Format.JSON:
             print_json([step.as_json() for step in found.steps])
         else:
-            heading = f"# {model.name}, {found.images} images\n\n" if form is Format.MD else ""
+            heading = f"# {printable(model.name)}, {found.images} images\n\n" if form is Format.MD else ""
             typer.echo(heading + explanation(found.steps, form.value), nl=form is Format.MD)
         name_bad(list(found.bad), {}, "is left out")
         worst = max(worst, len(found.bad))

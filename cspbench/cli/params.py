@@ -68,10 +68,7 @@ def params(
     names = either(models, model_option, "--model") or []
     if sum([bool(names), every, bool(table), cfg is not None]) != 1:
         raise UsageError(
-            "usage.nothing-to-count",
-            "say what to count",
-            expected="one of MODEL..., --all, --table, --cfg",
-            remedy="Try --all",
+            "usage.nothing-to-count", "say what to count", remedy="Give one of MODEL..., --all, --table and --cfg"
         )
     values = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
     values |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
