@@ -95,7 +95,7 @@ def overrides_of(countings: Sequence[str]) -> dict[str, str]:
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
             known = [*PARAMETER_COUNTINGS, *COUNTINGS]
-            raise unknown("usage.unknown-counting", "unknown counting", name, known)
+            raise unknown("usage.unknown-counting", f"unknown counting {name!r}", name, known)
         metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
         if overrides.setdefault(metric, name) != name:
             raise UsageError(

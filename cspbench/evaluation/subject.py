@@ -88,8 +88,9 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
     if file is None:
         raise UsageError(
             "usage.no-weights",
-            f"no weights of {network.name}",
-            remedy="Name its file with weights=, or set $CSPBENCH_WEIGHTS",
+            "no weights to evaluate",
+            where=network.name,
+            remedy="Name the file with weights=, or set $CSPBENCH_WEIGHTS",
         )
     if size is not None and size != network.input[1:]:
         if recipe is not None:
