@@ -30,7 +30,7 @@ from cspbench.results.schema import (
     Run,
     Session,
 )
-from cspbench.weights.catalogue import published_arrays, published_digest
+from cspbench.weights.catalogue import published
 from cspbench.zoo.registry import MODELS
 
 Size = tuple[int, int]
@@ -109,8 +109,9 @@ class OldDigests:
         """The weights of an identity, "arrays:..." or "file:...", for a file with the sha256 `old`."""
         if ":" in old:
             return old
-        arrays = published_arrays(model) if old in (published_digest(model), shipped_digest(model)) else None
-        return f"file:{old}" if arrays is None else f"arrays:{arrays}"
+        sha256, arrays = published(model)
+        known = arrays is not None and old in (sha256, shipped_digest(model))
+        return f"arrays:{arrays}" if known else f"file:{old}"
 
 
 @cache

@@ -41,7 +41,7 @@ from cspbench.results.schema import (
     encode,
 )
 from cspbench.results.store import of_files
-from cspbench.weights.catalogue import published_arrays
+from cspbench.weights.catalogue import published
 from cspbench.zoo.registry import MODELS
 
 SESSION = Session(
@@ -52,7 +52,7 @@ SESSION = Session(
     platform="linux x86_64",
     packages={"torch": "2.13.0+cpu", "faster-coco-eval": None},
 )
-ARRAYS = f"arrays:{published_arrays('sample-csp-classifier')}"
+ARRAYS = f"arrays:{published('sample-csp-classifier')[1]}"
 NOW = digest(MODELS["sample-csp-classifier"].build())
 SMALL = Network("small", (3, 8, 9), (Convolution(sources=(-1,), filters=4), Route(sources=(0,))))
 WRITTEN = (
@@ -167,7 +167,7 @@ def test_a_detectors_run_and_its_metrics() -> None:
     identity = CocoIdentity(
         model="sample-csp-detector",
         network=digest(MODELS["sample-csp-detector"].build()),
-        weights=f"arrays:{published_arrays('sample-csp-detector')}",
+        weights=f"arrays:{published('sample-csp-detector')[1]}",
         data=Data("coco", 160, "7" * 64, "custom", annotations="instances_val2017.json", objects=893),
         preset=schema1.PRESET,
         size=(224, 224),
