@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cspbench.cli import streams
-from cspbench.errors import CspbenchError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, brief
 
 TRACEBACK = "CSPBENCH_TRACEBACK"
 """The environment variable that makes an unforeseen error show its traceback."""
@@ -69,7 +69,7 @@ def unforeseen(error: Exception) -> CspbenchError:
     """An unforeseen error as one with a code; its exit code is never 1, which means that a number is off."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return CspbenchError(
+        return IncompleteRunError(
             "memory.exhausted", "out of memory; what is finished is kept", remedy="Use a smaller -b or --size"
         )
     frames = traceback.extract_tb(error.__traceback__)
