@@ -8,9 +8,11 @@ Reads one JSON object per line, {"arguments", "folder", "environment", "log", "e
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -27,18 +29,9 @@ import torch.distributed
 from coverage import Coverage
 from permissions import give_up_overrides
 
+import cspbench
 from cspbench.claims import tables
-from cspbench.classification import predict as _classification  # noqa: F401
-from cspbench.cli import classification_results, detection_results  # noqa: F401
 from cspbench.cli.app import app, main
-from cspbench.data import coco, coco_check, imagenet, label_order  # noqa: F401
-from cspbench.detection import predict as _detection  # noqa: F401
-from cspbench.evaluation import coco as detectors  # noqa: F401
-from cspbench.evaluation import imagenet as classifiers  # noqa: F401
-from cspbench.report import (
-    detection_table,  # noqa: F401
-)
-from cspbench.weights import catalogue, loading, opening  # noqa: F401
 from faults import staged
 
 
@@ -139,7 +132,10 @@ def serve() -> None:
 
 
 def heat() -> None:
-    """Run a small command here, once: what it imports and reads no other has to."""
+    """Import everything and run a small command here, once: what it imports and reads no other has to."""
+    for module in pkgutil.walk_packages(cspbench.__path__, "cspbench."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     sys.argv = ["cspbench", "list", "--format", "json"]
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         app()  # not main, which has a thread watch for interrupts
