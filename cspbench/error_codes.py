@@ -267,7 +267,7 @@ CODES = {
     "usage.other-task": "The network is a detector where a classifier is required, or the reverse.",
     "usage.out-of-range": "A threshold is not between 0 and 1.",
     "usage.out-without-save": "--out was given without --save.",
-    "usage.own-recipe": "An option does not apply to a detector with its authors' own recipe.",
+    "usage.own-protocol": "An option does not apply to a detector with its authors' own protocol.",
     "usage.own-size": "The detector runs only at its own input size.",
     "usage.partial-without-network": "--partial was given without a network.",
     "usage.path": "A path is empty, or in the home folder of an unknown user.",

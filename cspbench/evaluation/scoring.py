@@ -11,7 +11,7 @@ from cspbench.errors import CspbenchError, UsageError
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, DetectionMetrics
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 from cspbench.zoo.registry import MODELS
 
 
@@ -83,11 +83,11 @@ def earlier(
     per_class: bool = False,
 ) -> ScoringOptions:
     """Options for scoring a run again; by default the thresholds of its earlier scores, with the last kind of NMS."""
-    recipe = recipe_of(run)
-    if recipe is not None:
+    protocol = protocol_of(run)
+    if protocol is not None:
         if nms or nms_kind:
             raise fixed_suppression(run.identity.model, str(nms or nms_kind))
-        return ScoringOptions((recipe.nms.overlap,), "default", engine, bootstrap, per_class)
+        return ScoringOptions((protocol.nms.overlap,), "default", engine, bootstrap, per_class)
     metrics = runs.readable_metrics(run) if nms is None else None
     if isinstance(metrics, DetectionMetrics) and metrics.thresholds:
         nms_kind = CFG_NAMES.get(nms_kind, nms_kind) if nms_kind else metrics.thresholds[-1].asked
@@ -99,11 +99,11 @@ def earlier(
 
 def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
     """Options for a comparison: one threshold, by default that of the run's preset, whatever its earlier scores."""
-    recipe = recipe_of(run)
-    if recipe is not None:
+    protocol = protocol_of(run)
+    if protocol is not None:
         if nms is not None:
             raise fixed_suppression(run.identity.model, nms)
-        return ScoringOptions((recipe.nms.overlap,), "default")
+        return ScoringOptions((protocol.nms.overlap,), "default")
     preset = _preset(run, None)
     thresholds = thresholds_of(nms, preset)
     if len(thresholds) != 1:
@@ -113,13 +113,13 @@ def of_preset(run: RunDirectory, nms: str | None) -> ScoringOptions:
     return ScoringOptions(thresholds, preset.nms_kind)
 
 
-def recipe_of(run: RunDirectory) -> Recipe | None:
+def protocol_of(run: RunDirectory) -> DetectorProtocol | None:
     """The protocol of a quoted detector's run; None for any other run. Raises `CspbenchError` for an unknown model."""
     identity = run.identity
     if not isinstance(identity, CocoIdentity) or not identity.quoted:
         return None
     model = MODELS.get(identity.model)
-    if model is None or model.recipe is None:
+    if model is None or model.detector_protocol is None:
         raise CspbenchError(
             "results.not-results",
             "not a file of results",
@@ -127,13 +127,13 @@ def recipe_of(run: RunDirectory) -> Recipe | None:
             found=f"{identity.model} has no protocol of its own",
             remedy="Evaluate it again",
         )
-    return model.recipe
+    return model.detector_protocol
 
 
 def fixed_suppression(model: str, options: str) -> UsageError:
     """The error for NMS options with a quoted detector, whose protocol fixes them."""
     return UsageError(
-        "usage.own-recipe",
+        "usage.own-protocol",
         f"{model} has its authors' own suppression",
         expected="no --nms and no --nms-kind",
         found=options,

@@ -19,7 +19,7 @@ from cspbench.zoo.registry import model as catalogue_model
 if TYPE_CHECKING:
     from torch import nn
 
-    from cspbench.zoo.recipe import Recipe
+    from cspbench.zoo.detector_protocol import DetectorProtocol
 
 Module = Any
 """An `nn.Module`; torch is imported only when one is built."""
@@ -40,7 +40,7 @@ class Subject:
     build: Callable[[str], nn.Module]
     network: Network | None = None
     user_file: bool = False
-    recipe: Recipe | None = None
+    detector_protocol: DetectorProtocol | None = None
     """The protocol of a quoted detector."""
 
     @property
@@ -65,10 +65,12 @@ def subject_of(
     """
     if isinstance(model, str):
         entry = catalogue_model(model)
-        return _of_network(entry.build(), _weight_file(model, weights), size, entry.recipe)
+        return _of_network(entry.build(), _weight_file(model, weights), size, entry.detector_protocol)
     if isinstance(model, Network):
-        recipe = MODELS[model.name].recipe if model.name in MODELS and not model.places else None
-        return _of_network(model, _weight_file(model.name, weights, user_file=bool(model.places)), size, recipe)
+        detector_protocol = MODELS[model.name].detector_protocol if model.name in MODELS and not model.places else None
+        return _of_network(
+            model, _weight_file(model.name, weights, user_file=bool(model.places)), size, detector_protocol
+        )
     if weights is not None or size is not None:
         raise UsageError(
             "usage.module-has-its-own",
@@ -95,11 +97,13 @@ def _weight_file(name: str, weights: str | Path | None, user_file: bool = False)
     return path
 
 
-def _of_network(network: Network, file: Path, size: tuple[int, int] | None, recipe: Recipe | None) -> Subject:
+def _of_network(
+    network: Network, file: Path, size: tuple[int, int] | None, detector_protocol: DetectorProtocol | None
+) -> Subject:
     from cspbench.weights.opening import open_weights
 
     if size is not None and size != network.input[1:]:
-        if recipe is not None:
+        if detector_protocol is not None:
             raise UsageError(
                 "usage.own-size",
                 f"{network.name} runs at its own input size only",
@@ -125,7 +129,7 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
         build,
         network,
         bool(network.places),
-        recipe,
+        detector_protocol,
     )
 
 

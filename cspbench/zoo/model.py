@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cspbench.claims.models import Classes, Confidence, Definition, Engine, PublishedFile
 from cspbench.network.network import Network
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 
 Build = TypeVar("Build", bound=Callable[..., Network])
 
@@ -26,7 +26,7 @@ class Model:
     unknown: str | None = None
     evidence: str = ""
     namesakes: tuple[str, ...] = ()
-    recipe: Recipe | None = None
+    detector_protocol: DetectorProtocol | None = None
     """Input and suppression of a detector that is not Darknet's."""
     classes: Classes = "darknet"
     engine: Engine = "any"
@@ -35,17 +35,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Registered:
-    """A builder, and the recipe of a detector that is not Darknet's."""
+    """A builder, and the protocol of a detector that is not Darknet's."""
 
     build: Callable[[], Network]
-    recipe: Recipe | None
+    detector_protocol: DetectorProtocol | None
 
 
 BUILDERS: dict[str, Registered] = {}
 """Registered builders by model name."""
 
 
-def register(name: str, /, *arguments: Any, recipe: Recipe | None = None, **keywords: Any) -> Callable[[Build], Build]:
+def register(
+    name: str, /, *arguments: Any, detector_protocol: DetectorProtocol | None = None, **keywords: Any
+) -> Callable[[Build], Build]:
     """Register a builder, called with these arguments, as the model `name`; it may be registered several times.
 
     `name` is also the model's section in `tables/models.toml` and the name of the network.
@@ -54,7 +56,7 @@ def register(name: str, /, *arguments: Any, recipe: Recipe | None = None, **keyw
     def decorate(build: Build) -> Build:
         if name in BUILDERS:
             raise ValueError(f"duplicate model {name}")
-        BUILDERS[name] = Registered(partial(build, *arguments, **keywords), recipe)
+        BUILDERS[name] = Registered(partial(build, *arguments, **keywords), detector_protocol)
         return build
 
     return decorate

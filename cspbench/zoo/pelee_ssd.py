@@ -14,9 +14,9 @@ from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import DetectorProtocol, HardNms
 from cspbench.zoo.model import register
 from cspbench.zoo.pelee import pelee_trunk, two_way
-from cspbench.zoo.recipe import HardNms, Recipe
 
 RATIOS = (2.0, 3.0)
 """Width / height of the anchors that are not square; their inverses are used too."""
@@ -27,7 +27,7 @@ SIZES = (7, 15, 33, 51, 69, 87)
 NEXT_SIZES = (15, 33, 51, 69, 87, 105)
 """SIZES of the next head: the side of the larger square is the geometric mean of both."""
 
-RECIPE = Recipe(
+PROTOCOL = DetectorProtocol(
     bgr=True,
     mean=(103.94, 116.78, 123.68),
     deviation=(1 / 0.017,) * 3,
@@ -74,7 +74,7 @@ def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int 
     return b.add(MultiBox(sources=(joined,), classes=classes, anchors=boxes))
 
 
-@register("pelee-304", recipe=RECIPE)
+@register("pelee-304", detector_protocol=PROTOCOL)
 def pelee_304(side: int = 304) -> Network:
     """Pelee at 304x304: heads on maps of side 19, 19, 10, 5, 3 and 1 (the first map twice, for two box sizes)."""
     b = Builder("pelee-304", (3, side, side))

@@ -14,8 +14,8 @@ from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import IMAGENET_MEAN, DetectorProtocol, HardNms, in_levels
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe, in_levels
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 
 EXTRA = 128
@@ -27,7 +27,7 @@ STEPS = (16.0, 32.0, 64.0, 107.0)
 SIZES = (32.0, 64.0, 128.0, 256.0)
 RATIOS = (2.0, 3.0)
 
-RECIPE = Recipe(
+PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
     deviation=(1.0, 1.0, 1.0),
@@ -80,7 +80,7 @@ def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...]
     return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
 
 
-@register("refinedetlite", recipe=RECIPE)
+@register("refinedetlite", detector_protocol=PROTOCOL)
 def refinedetlite(*, classes: int = 80) -> Network:
     """RefineDetLite at 320x320, with heads on maps of side 20, 10, 5 and 3."""
     b = Builder("refinedetlite", (3, 320, 320))

@@ -33,7 +33,7 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     return {
-        name: Model(build=BUILDERS[name].build, recipe=BUILDERS[name].recipe, **vars(entry))
+        name: Model(build=BUILDERS[name].build, detector_protocol=BUILDERS[name].detector_protocol, **vars(entry))
         for name, entry in entries.items()
     }
 

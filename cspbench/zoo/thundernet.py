@@ -17,8 +17,8 @@ from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN, DetectorProtocol, SoftNms, in_levels
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms, in_levels
 
 DEPTHS = (4, 8, 4)
 """Units per stage, at strides 8, 16 and 32."""
@@ -31,7 +31,7 @@ SCALES = (32, 64, 128, 256, 512)
 RATIOS = (1 / 2, 3 / 4, 1.0, 4 / 3, 2.0)
 """Height / width."""
 
-RECIPE = Recipe(
+PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
     deviation=in_levels(IMAGENET_DEVIATION),
@@ -135,13 +135,13 @@ def _thundernet(name: str, widths: tuple[int, int, int], last: int | None = None
     return b.network()
 
 
-@register("snet49-thundernet", recipe=RECIPE)
+@register("snet49-thundernet", detector_protocol=PROTOCOL)
 def snet49_thundernet() -> Network:
     """ThunderNet with SNet49 at 320x320."""
     return _thundernet("snet49-thundernet", (60, 120, 240), 512)
 
 
-@register("snet146-thundernet", recipe=RECIPE)
+@register("snet146-thundernet", detector_protocol=PROTOCOL)
 def snet146_thundernet() -> Network:
     """ThunderNet with SNet146 at 320x320."""
     return _thundernet("snet146-thundernet", (132, 264, 528))

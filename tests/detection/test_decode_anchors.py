@@ -14,8 +14,8 @@ from cspbench.detection.candidates import Candidates
 from cspbench.detection.decode_anchors import Floats, decode, priors
 from cspbench.detection.soft_nms import suppress
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox, Yolo
+from cspbench.zoo.detector_protocol import HardNms, SoftNms
 from cspbench.zoo.pelee_ssd import NEXT_SIZES, SIZES, anchors, pelee_304
-from cspbench.zoo.recipe import HardNms, SoftNms
 
 SIZE = (64, 96)
 EXTENT = (480, 128)

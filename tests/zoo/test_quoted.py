@@ -36,7 +36,7 @@ def test_totals_by_both_counters(name: str) -> None:
 
 
 def test_every_quoted_detector_has_its_totals_here() -> None:
-    quoted = [model for model in registry.MODELS.values() if model.recipe]
+    quoted = [model for model in registry.MODELS.values() if model.detector_protocol]
     assert [model.name for model in quoted] == list(TOTALS)
     assert [model.definition for model in quoted] == ["paper", "paper", "paper", "stand-in"]
 
