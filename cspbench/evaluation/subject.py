@@ -133,7 +133,8 @@ def _of_network(
     )
 
 
-def _of_module(module: Module) -> Subject:
+def description_of(module: Described) -> Description:
+    """A module's description; raises `UsageError` if it has none."""
     description = getattr(module, "description", None)
     if not isinstance(description, Description):
         raise UsageError(
@@ -143,6 +144,11 @@ def _of_module(module: Module) -> Subject:
             found=type(module).__name__,
             remedy="Set module.description = Description(name, (3, height, width), heads or classes)",
         )
+    return description
+
+
+def _of_module(module: Module) -> Subject:
+    description = description_of(module)
     state = module.state_dict()
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in state.items())
     arrays = hashlib.sha256()

@@ -31,6 +31,7 @@ from cspbench.network.layers import (
     Route,
     Sam,
     ScaleChannels,
+    Shape,
     Shortcut,
     Shuffle,
     Softmax,
@@ -45,16 +46,10 @@ BATCH_NORM_EPS = 1e-5
 class _Writer:
     """Appends the calls of one layer to an fx graph; the modules of layer i live at `layers.i.<role>`."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self) -> None:
         self.graph = fx.Graph()
         self.modules: dict[str, nn.Module] = {}
-        self.input = self.graph.placeholder("x")
-        self.outputs: list[fx.Node] = []
         self.index = 0
-
-    def read(self, source: int) -> fx.Node:
-        return self.outputs[source] if source >= 0 else self.input
 
     def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
         """One module call; the argument itself if `module` is None."""
@@ -67,11 +62,15 @@ class _Writer:
     def function(self, target: Callable[..., Any], *arguments: Any) -> fx.Node:
         return self.graph.call_function(target, arguments)
 
-    def layer(self, index: int, layer: Layer) -> fx.Node:
-        """The node of layer `index`'s output."""
+    def module(self, output: fx.Node | tuple[fx.Node, ...]) -> fx.GraphModule:
+        """The module that computes `output`, in eval mode."""
+        self.graph.output(output)
+        root: dict[str, Any] = dict(self.modules)
+        return fx.GraphModule(root, self.graph, class_name="Darknet").eval()
+
+    def layer(self, index: int, layer: Layer, inputs: list[fx.Node], shapes: list[Shape]) -> fx.Node:
+        """The node of layer `index`'s output, from those of its inputs and their shapes."""
         self.index = index
-        inputs = [self.read(source) for source in layer.sources]
-        shapes = self.network.inputs(index)
         match layer:
             case Convolution():
                 return self._convolution(layer, inputs[0], shapes[0][0])
@@ -82,7 +81,7 @@ class _Writer:
             case Activation():
                 return self.call("activation", blocks.activation(layer.activation, inplace=False), inputs[0])
             case MaxPool() | LocalAvgPool():
-                output = self.network.shape(index)
+                output = layer.output(shapes)
                 return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
             case MaxPoolDepth():
                 return self.call("pool", blocks.DepthMaxPool(layer.channels), inputs[0])
@@ -154,7 +153,7 @@ class _Writer:
             x = self.call("blur", blur, x)
         return x
 
-    def _connected(self, layer: Connected, x: fx.Node, shape: tuple[int, int, int]) -> fx.Node:
+    def _connected(self, layer: Connected, x: fx.Node, shape: Shape) -> fx.Node:
         size = shape[0] * shape[1] * shape[2]
         x = self.function(torch.flatten, x, 1)
         x = self.call("linear", blocks.Linear(size, layer.outputs, bias=not layer.batch_normalize), x)
@@ -163,7 +162,7 @@ class _Writer:
         x = self.call("activation", blocks.activation(layer.activation), x)
         return self.function(torch.unflatten, x, 1, (layer.outputs, 1, 1))
 
-    def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[tuple[int, int, int]]) -> fx.Node:
+    def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[Shape]) -> fx.Node:
         if layer.groups > 1:
             for index, shape in enumerate(shapes):
                 width = shape[0] // layer.groups
@@ -182,14 +181,29 @@ def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.Grap
     several are a tuple. Convolution and linear arrays are uninitialised until weights are loaded. Every layer is
     computed, even if no output depends on it, as in Darknet.
     """
-    writer = _Writer(network)
+    writer = _Writer()
+    nodes = [writer.graph.placeholder("x")]  # of layer -1, the input, and all others
     for index, layer in enumerate(network.layers):
-        writer.outputs.append(writer.layer(index, layer))
-    indices = list(outputs if outputs is not None else network.detections or (len(network.layers) - 1,))
-    nodes = [writer.outputs[index] for index in indices]
-    writer.graph.output(nodes[0] if len(nodes) == 1 else tuple(nodes))
-    root: dict[str, Any] = dict(writer.modules)
-    return fx.GraphModule(root, writer.graph, class_name="Darknet").eval()
+        inputs = [nodes[source + 1] for source in layer.sources]
+        nodes.append(writer.layer(index, layer, inputs, network.inputs(index)))
+    indices = outputs if outputs is not None else network.detections or (len(network.layers) - 1,)
+    chosen = [nodes[index + 1] for index in indices]
+    return writer.module(chosen[0] if len(chosen) == 1 else tuple(chosen))
+
+
+def side_by_side(layers: Sequence[tuple[Layer, Sequence[Shape]]]) -> fx.GraphModule:
+    """Layers that do not read each other, as one module: the inputs of all layers, in order, to a tuple of outputs.
+
+    The second item of each pair is the shapes of the layer's inputs.
+    """
+    writer = _Writer()
+    inputs = [
+        [writer.graph.placeholder(f"x{index}_{at}") for at in range(len(shapes))]
+        for index, (_, shapes) in enumerate(layers)
+    ]
+    return writer.module(
+        tuple(writer.layer(index, layer, inputs[index], list(shapes)) for index, (layer, shapes) in enumerate(layers))
+    )
 
 
 def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:

@@ -113,9 +113,10 @@ class WindowPool(nn.Module):
         left, right, top, bottom = self.border
 
         def taps(length: int, before: int, after: int) -> Tensor:
-            ones = torch.ones(length - before - after, dtype=padded.dtype, device=padded.device)
+            inside = torch.zeros(length, dtype=padded.dtype, device=padded.device)
+            inside[before : length - after] = 1
             # unfold rather than pooling, which fvcore would count again
-            return functional.pad(ones, [before, after]).unfold(0, self.size, self.stride).sum(1)
+            return inside.unfold(0, self.size, self.stride).sum(1)
 
         rows = taps(padded.shape[2], top, bottom).expand(padded.shape[0], 1, -1)
         return rows[..., None] * taps(padded.shape[3], left, right)
