@@ -7,7 +7,6 @@ for a first or last stage, only this one has both published totals.
 from __future__ import annotations
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 from cspbench.zoo.resnet import basic, stem
@@ -33,11 +32,9 @@ def cross_stage(b: Builder, filters: int, *, stride: int) -> int:
 
 
 @register("csresnet10")
-def csresnet10() -> Network:
+def csresnet10(b: Builder) -> None:
     """CSPResNet-10."""
-    b = Builder("csresnet10")
     stem(b, "leaky")
     for index, filters in enumerate(PARTIALS):
         cross_stage(b, filters, stride=2 if index else 1)
     classifier(b)
-    return b.network()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
@@ -95,41 +94,33 @@ def csdarknet53_trunk(b: Builder, activation: str = "leaky", *, block: Block = r
 
 
 @register("darknet")
-def darknet() -> Network:
+def darknet(b: Builder) -> None:
     """Darknet Reference (darknet.cfg): 3x3 convolutions of 16 to 1024 filters with 2x2 max pools between them."""
-    b = Builder("darknet", (3, 256, 256))
     b.conv(16, 3)
     for filters in (32, 64, 128, 256, 512, 1024):
         b.maxpool(2)
         b.conv(filters, 3)
     classifier(b)
-    return b.network()
 
 
 @register("darknet53")
-def darknet53() -> Network:
+def darknet53(b: Builder) -> None:
     """DarkNet-53 (darknet53.cfg)."""
-    b = Builder("darknet53", (3, 256, 256))
     darknet53_trunk(b)
     classifier(b)
-    return b.network()
 
 
 @register("csdarknet53")
-@register("csdarknet53-gamma", name="csdarknet53-gamma")
-@register("csdarknet53-omega", "mish", "csdarknet53-omega")
-def csdarknet53(activation: str = "leaky", name: str = "csdarknet53") -> Network:
+@register("csdarknet53-gamma")
+@register("csdarknet53-omega", activation="mish")
+def csdarknet53(b: Builder, activation: str = "leaky") -> None:
     """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish."""
-    b = Builder(name)
     csdarknet53_trunk(b, activation)
     classifier(b)
-    return b.network()
 
 
 @register("csdarknet53-elastic")
-def csdarknet53_elastic() -> Network:
+def csdarknet53_elastic(b: Builder) -> None:
     """CSPDarkNet-53-Elastic (csdarknet53-elastic.cfg): CSPDarkNet-53 with elastic blocks in all five stages."""
-    b = Builder("csdarknet53-elastic", (3, 256, 256))
     csdarknet53_trunk(b, block=elastic_residual)
     classifier(b)
-    return b.network()

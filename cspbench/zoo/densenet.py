@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
-from cspbench.network.network import Network
 from cspbench.zoo.model import register
 
 BLOCKS = (6, 12, 48, 32)
@@ -63,18 +62,14 @@ def dense_classifier(b: Builder, classes: int = 1000) -> int:
 
 
 @register("densenet201")
-def densenet201() -> Network:
+def densenet201(b: Builder) -> None:
     """DenseNet-201 (densenet201.cfg), with the final [cost] layer of Darknet's files of the time."""
-    b = Builder("densenet201", (3, 256, 256))
     densenet201_trunk(b)
     b.add(Loss(sources=(dense_classifier(b),)))
-    return b.network()
 
 
 @register("icfg-densenet201-leaky")
-def icfg_densenet201_leaky() -> Network:
+def icfg_densenet201_leaky(b: Builder) -> None:
     """DenseNet-201 of the activation comparison (icfg/densenet201-leaky.cfg): the same without [cost]."""
-    b = Builder("icfg-densenet201-leaky", (3, 256, 256))
     densenet201_trunk(b)
     dense_classifier(b)
-    return b.network()

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.model import register
 
@@ -122,26 +121,23 @@ def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
     return c3, c4, b.conv(1280, activation="swish")
 
 
-@register("enetb0")
-def enetb0() -> Network:
+@register("enetb0", 224)
+def enetb0(b: Builder) -> None:
     """EfficientNet-B0 (enetb0.cfg)."""
-    b = Builder("enetb0", (3, 224, 224))
     enetb0_trunk(b)
     b.avgpool()
     b.dropout(0.2)
     b.conv(1000, activation="linear", batch_normalize=False)
     b.softmax()
-    return b.network()
 
 
 OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 """Strides of the official network's stages."""
 
 
-@register("timm/efficientnet_b0")
-def timm_efficientnet_b0() -> Network:
+@register("timm/efficientnet_b0", 224)
+def timm_efficientnet_b0(b: Builder) -> None:
     """The efficientnet_b0 of timm at 224x224; 5,288,548 learnable parameters."""
-    b = Builder("timm/efficientnet_b0", (3, 224, 224))
     b.conv(STEM, 3, stride=2, activation="swish")
     width = STEM
     for stage, stride in zip(STAGES, OFFICIAL_STRIDES, strict=True):
@@ -153,4 +149,3 @@ def timm_efficientnet_b0() -> Network:
             width = stage.filters
     b.conv(1280, activation="swish")
     logits(b)
-    return b.network()

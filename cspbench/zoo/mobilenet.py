@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
@@ -107,19 +106,15 @@ def mobilenet_v2_trunk(b: Builder, *, last: int, stage: Stage = stage) -> int:
     return b.conv(last, activation="relu")
 
 
-@register("mobilenet-v2")
-def mobilenet_v2() -> Network:
+@register("mobilenet-v2", 224)
+def mobilenet_v2(b: Builder) -> None:
     """MobileNet-v2 (mobilenet-v2.cfg)."""
-    b = Builder("mobilenet-v2", (3, 224, 224))
     mobilenet_v2_trunk(b, last=1280)
     classifier(b)
-    return b.network()
 
 
-@register("csmobilenet-v2")
-def csmobilenet_v2() -> Network:
+@register("csmobilenet-v2", 224)
+def csmobilenet_v2(b: Builder) -> None:
     """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half the final filters."""
-    b = Builder("csmobilenet-v2", (3, 224, 224))
     mobilenet_v2_trunk(b, last=640, stage=csp_stage)
     classifier(b)
-    return b.network()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.efficientnet import squeeze_excite
 from cspbench.zoo.model import register
@@ -141,28 +140,15 @@ def pelee_trunk(
     return ends[1], ends[2], ends[3]
 
 
-def _network(name: str, *, activation: str, layer: DenseLayer = two_way, fetch: Fetch = everything) -> Network:
-    b = Builder(name, (3, 224, 224))
+@register("peleenet", 224)
+@register("peleenet-swish", 224, activation="swish")
+@register("peleenet-mish", 224, activation="mish")
+@register("peleenet-swish-se", 224, activation="swish", layer=two_way_se)
+@register("sparsepeleenet", 224, fetch=exponential)
+def peleenet(b: Builder, *, activation: str = "leaky", layer: DenseLayer = two_way, fetch: Fetch = everything) -> None:
+    """PeleeNet; -se has squeeze and excitation in every dense layer.
+
+    In sparsepeleenet the dense layers read only the outputs 1, 2, 4, 8, ... back; transitions read all outputs.
+    """
     pelee_trunk(b, activation=activation, layer=layer, fetch=fetch)
     classifier(b)
-    return b.network()
-
-
-@register("peleenet")
-@register("peleenet-swish", "swish", "peleenet-swish")
-@register("peleenet-mish", "mish", "peleenet-mish")
-def peleenet(activation: str = "leaky", name: str = "peleenet") -> Network:
-    """PeleeNet."""
-    return _network(name, activation=activation)
-
-
-@register("peleenet-swish-se")
-def peleenet_swish_se() -> Network:
-    """PeleeNet with swish and squeeze and excitation in every dense layer."""
-    return _network("peleenet-swish-se", activation="swish", layer=two_way_se)
-
-
-@register("sparsepeleenet")
-def sparsepeleenet() -> Network:
-    """PeleeNet whose dense layers read only the outputs 1, 2, 4, 8, ... back; transitions read all outputs."""
-    return _network("sparsepeleenet", activation="leaky", fetch=exponential)

@@ -13,7 +13,6 @@ from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.detector_protocol import DetectorProtocol, HardNms
 from cspbench.zoo.model import register
 from cspbench.zoo.pelee import pelee_trunk, two_way
@@ -74,10 +73,9 @@ def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int 
     return b.add(MultiBox(sources=(joined,), classes=classes, anchors=boxes))
 
 
-@register("pelee-304", detector_protocol=PROTOCOL)
-def pelee_304(side: int = 304) -> Network:
+@register("pelee-304", 304, detector_protocol=PROTOCOL)
+def pelee_304(b: Builder) -> None:
     """Pelee at 304x304: heads on maps of side 19, 19, 10, 5, 3 and 1 (the first map twice, for two box sizes)."""
-    b = Builder("pelee-304", (3, side, side))
     # Caffe's and Darknet's pools round up: 19 becomes 10, with the last windows partly outside
     layer = partial(two_way, branches=(1, 2))
     _, c4, c5 = pelee_trunk(b, activation="relu", layer=layer, pool=Builder.local_avgpool)
@@ -88,5 +86,4 @@ def pelee_304(side: int = 304) -> Network:
         maps.append(plain(b, 256, 3))
     blocks = [prediction_block(b, entry) for entry in maps]
     for entry, size, next_size in zip((blocks[0], *blocks), SIZES, NEXT_SIZES, strict=True):
-        multibox(b, entry, anchors(side, size, next_size))
-    return b.network()
+        multibox(b, entry, anchors(b.input[2], size, next_size))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.csp_pelee import csppelee_trunk
 from cspbench.zoo.efficientnet import enetb0_trunk
 from cspbench.zoo.model import register
@@ -83,45 +82,35 @@ def prn3_head(b: Builder, c3: int, c4: int, c5: int, *, classes: int = 80, tap_s
     return predict(b, MASKS_3L[2], anchors=ANCHORS_416, classes=classes)
 
 
-@register("yolov3-tiny-prn")
-def yolov3_tiny_prn() -> Network:
+@register("yolov3-tiny-prn", 416)
+def yolov3_tiny_prn(b: Builder) -> None:
     """YOLOv3-tiny-PRN (yolov3-tiny-prn.cfg), whose last backbone convolution is also half as wide and residual."""
-    b = Builder("yolov3-tiny-prn", (3, 416, 416))
     c4, first, _ = yolov3_tiny_trunk(b, filters=512)
     prn_head(b, c4, b.shortcut(first, activation="leaky"))
-    return b.network()
 
 
-@register("enet-coco")
-def enet_coco() -> Network:
+@register("enet-coco", 416)
+def enet_coco(b: Builder) -> None:
     """EfficientNet-B0-PRN (enet-coco.cfg), with all dropout layers at a probability of 0."""
-    b = Builder("enet-coco", (3, 416, 416))
     _, c4, c5 = enetb0_trunk(b, dropout=0.0)
     prn_head(b, c4, c5)
-    return b.network()
 
 
-@register("csppeleenet-prn")
-@register("csppeleenet-prn-swish", "swish", "csppeleenet-prn-swish")
-def csppeleenet_prn(activation: str = "leaky", name: str = "csppeleenet-prn") -> Network:
+@register("csppeleenet-prn", 416)
+@register("csppeleenet-prn-swish", 416, activation="swish")
+def csppeleenet_prn(b: Builder, activation: str = "leaky") -> None:
     """CSPPeleeNet-PRN. The head is leaky whatever the trunk's activation, as in enet-coco.cfg."""
-    b = Builder(name, (3, 416, 416))
     _, c4, c5 = csppelee_trunk(b, activation=activation)
     prn_head(b, c4, c5)
-    return b.network()
 
 
-@register("cspdensenetb-ref-prn")
-def cspdensenetb_ref_prn() -> Network:
+@register("cspdensenetb-ref-prn", 320)
+def cspdensenetb_ref_prn(b: Builder) -> None:
     """CSPDenseNetb Ref.-PRN, with the stand-in for its backbone."""
-    b = Builder("cspdensenetb-ref-prn", (3, 320, 320))
     prn_head(b, *cspdensenet_ref_trunk(b, 1))
-    return b.network()
 
 
-@register("csppeleenet-ref-prn-3l")
-def csppeleenet_ref_prn_3l() -> Network:
+@register("csppeleenet-ref-prn-3l", 320)
+def csppeleenet_ref_prn_3l(b: Builder) -> None:
     """CSPPeleeNet Ref.-PRN-3l, with the stand-in for its backbone."""
-    b = Builder("csppeleenet-ref-prn-3l", (3, 320, 320))
     prn3_head(b, *csppeleenet_ref_trunk(b, 3))
-    return b.network()

@@ -13,7 +13,6 @@ from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.detector_protocol import IMAGENET_MEAN, DetectorProtocol, HardNms, in_levels
 from cspbench.zoo.model import register
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
@@ -80,10 +79,9 @@ def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...]
     return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
 
 
-@register("refinedetlite", detector_protocol=PROTOCOL)
-def refinedetlite(*, classes: int = 80) -> Network:
+@register("refinedetlite", 320, detector_protocol=PROTOCOL)
+def refinedetlite(b: Builder, *, classes: int = 80) -> None:
     """RefineDetLite at 320x320, with heads on maps of side 20, 10, 5 and 3."""
-    b = Builder("refinedetlite", (3, 320, 320))
     _, *maps = res2netlite72_trunk(b)
     for _ in range(2):
         maps.append(downsample(b, EXTRA, scale=SCALE, cardinality=CARDINALITY))
@@ -92,4 +90,3 @@ def refinedetlite(*, classes: int = 80) -> Network:
         connections.append(transfer_connection(b, entry, connections[-1] if connections else None))
     for entry, refined, step, size in zip(maps, reversed(connections), STEPS, SIZES, strict=True):
         refined_head(b, entry, refined, anchors(size), step, classes)
-    return b.network()

@@ -12,7 +12,7 @@ from cspbench import zoo
 from cspbench.claims import models, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError, UsageError
-from cspbench.zoo.model import BUILDERS, Model
+from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 
 LIST_MODELS = "See `cspbench list --models`"
 
@@ -33,7 +33,7 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     return {
-        name: Model(build=BUILDERS[name].build, detector_protocol=BUILDERS[name].detector_protocol, **vars(entry))
+        name: Model(build=BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **vars(entry))
         for name, entry in entries.items()
     }
 

@@ -16,7 +16,6 @@ from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN, DetectorProtocol, SoftNms, in_levels
 from cspbench.zoo.model import register
 
@@ -128,20 +127,9 @@ def second_stage(b: Builder, attended: int, proposals: int, *, classes: int = 80
     return b.add(RoiBox(sources=(joined,), classes=classes))
 
 
-def _thundernet(name: str, widths: tuple[int, int, int], last: int | None = None) -> Network:
-    b = Builder(name, (3, 320, 320))
+@register("snet49-thundernet", 320, (60, 120, 240), 512, detector_protocol=PROTOCOL)
+@register("snet146-thundernet", 320, (132, 264, 528), detector_protocol=PROTOCOL)
+def thundernet(b: Builder, widths: tuple[int, int, int], last: int | None = None) -> None:
+    """ThunderNet with SNet49 or SNet146, given by its arguments of `snet`."""
     context = context_enhancement(b, *snet(b, widths, last))
     second_stage(b, *first_stage(b, context))
-    return b.network()
-
-
-@register("snet49-thundernet", detector_protocol=PROTOCOL)
-def snet49_thundernet() -> Network:
-    """ThunderNet with SNet49 at 320x320."""
-    return _thundernet("snet49-thundernet", (60, 120, 240), 512)
-
-
-@register("snet146-thundernet", detector_protocol=PROTOCOL)
-def snet146_thundernet() -> Network:
-    """ThunderNet with SNet146 at 320x320."""
-    return _thundernet("snet146-thundernet", (132, 264, 528))

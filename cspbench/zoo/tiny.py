@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.model import register
 
 ANCHORS: tuple[Anchor, ...] = (
@@ -46,10 +45,9 @@ def predict(b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = 
     return b.yolo(mask, anchors, classes=classes)
 
 
-@register("yolov3-tiny")
-def yolov3_tiny() -> Network:
+@register("yolov3-tiny", 416)
+def yolov3_tiny(b: Builder) -> None:
     """YOLOv3-tiny (yolov3-tiny.cfg)."""
-    b = Builder("yolov3-tiny", (3, 416, 416))
     c4, *_ = yolov3_tiny_trunk(b)
     coarse, fine = MASKS
     features = b.conv(256)
@@ -61,4 +59,3 @@ def yolov3_tiny() -> Network:
     b.route(upsampled, c4)
     b.conv(256, 3)
     predict(b, fine)
-    return b.network()
