@@ -9,34 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from cspbench.network import layers, roi_modules
 from cspbench.network import modules as blocks
-from cspbench.network import roi_modules
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Connected,
-    Convolution,
-    Crop,
-    Dropout,
-    Implicit,
-    Layer,
-    LocalAvgPool,
-    MaxPool,
-    MaxPoolDepth,
-    Proposals,
-    Reorg,
-    Resize,
-    RoiAlign,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shape,
-    Shortcut,
-    Shuffle,
-    Softmax,
-    Upsample,
-)
 from cspbench.network.network import Network
 
 BATCH_NORM_EPS = 1e-5
@@ -68,66 +42,62 @@ class _Writer:
         root: dict[str, Any] = dict(self.modules)
         return fx.GraphModule(root, self.graph, class_name="Darknet").eval()
 
-    def layer(self, index: int, layer: Layer, inputs: list[fx.Node], shapes: list[Shape]) -> fx.Node:
+    def layer(self, index: int, layer: layers.Layer, inputs: list[fx.Node], shapes: list[layers.Shape]) -> fx.Node:
         """The node of layer `index`'s output, from those of its inputs and their shapes."""
         self.index = index
         match layer:
-            case Convolution():
+            case layers.Convolution():
                 return self._convolution(layer, inputs[0], shapes[0][0])
-            case Connected():
+            case layers.Connected():
                 return self._connected(layer, inputs[0], shapes[0])
-            case BatchNorm():
+            case layers.BatchNorm():
                 return self.call("bn", _batch_norm(shapes[0][0]), inputs[0])
-            case Activation():
+            case layers.Activation():
                 return self.call("activation", blocks.activation(layer.activation, inplace=False), inputs[0])
-            case MaxPool() | LocalAvgPool():
+            case layers.MaxPool() | layers.LocalAvgPool():
                 output = layer.output(shapes)
                 return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
-            case MaxPoolDepth():
+            case layers.MaxPoolDepth():
                 return self.call("pool", blocks.DepthMaxPool(layer.channels), inputs[0])
-            case AvgPool():
+            case layers.AvgPool():
                 return self.call("pool", nn.AdaptiveAvgPool2d(1), inputs[0])
-            case Route():
+            case layers.Route():
                 return self._route(layer, inputs, shapes)
-            case Shortcut():
+            case layers.Shortcut():
                 total = self.call("sum", blocks.ShortcutSum(layer, shapes), *inputs)
                 return self.call("activation", blocks.activation(layer.activation), total)
-            case ScaleChannels() | Sam():
+            case layers.ScaleChannels() | layers.Sam():
                 product = self.function(operator.mul, inputs[1], inputs[0])
                 return self.call("activation", blocks.activation(layer.activation), product)
-            case Upsample():
-                mode = "bilinear" if layer.bilinear else "nearest"
-                enlarge = nn.Upsample(scale_factor=layer.stride, mode=mode)
+            case layers.Upsample():
+                enlarge = nn.Upsample(scale_factor=layer.stride, mode="bilinear" if layer.bilinear else "nearest")
                 resized = self.call("resize", blocks.BlockSum(layer.stride) if layer.reverse else enlarge, inputs[0])
                 return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
-            case Resize():
-                aligned = True if layer.bilinear else None
-                mode = "bilinear" if layer.bilinear else "nearest"
-                return self.call("resize", nn.Upsample(shapes[1][1:], mode=mode, align_corners=aligned), inputs[0])
-            case Shuffle():
+            case layers.Resize():
+                settings: dict[str, Any] = {"mode": "bilinear", "align_corners": True} if layer.bilinear else {}
+                return self.call("resize", nn.Upsample(shapes[1][1:], **settings), inputs[0])
+            case layers.Shuffle():
                 return self.call("shuffle", roi_modules.ChannelShuffle(layer.groups), inputs[0])
-            case Proposals():
+            case layers.Proposals():
                 return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
-            case RoiAlign():
+            case layers.RoiAlign():
                 return self.call("regions", roi_modules.PsRoiAlign(layer), *inputs)
-            case Reorg():
+            case layers.Reorg():
                 return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
-            case Crop():
+            case layers.Crop():
                 top, left = (shapes[0][1] - layer.height) // 2, (shapes[0][2] - layer.width) // 2
                 crop = blocks.CentreCrop(top, left, layer.height, layer.width, not layer.noadjust)
                 return self.call("crop", crop, inputs[0])
-            case Softmax():
+            case layers.Softmax():
                 plain = layer.groups == 1 and layer.temperature == 1 and shapes[0][1:] == (1, 1)
                 softmax = nn.Softmax(1) if plain else blocks.GroupSoftmax(layer.groups, layer.temperature)
                 return self.call("softmax", softmax, inputs[0])
-            case Implicit():
+            case layers.Implicit():
                 return self.call("vector", blocks.Vector(layer.filters * layer.atoms), inputs[0])
-            case Dropout():
-                return inputs[0]
-            case _:  # detection and loss layers pass their input on; evaluation decodes it
+            case _:  # dropout, detection and loss layers pass their input on; evaluation decodes it
                 return inputs[0]
 
-    def _convolution(self, layer: Convolution, x: fx.Node, channels: int) -> fx.Node:
+    def _convolution(self, layer: layers.Convolution, x: fx.Node, channels: int) -> fx.Node:
         if layer.share is None:
             conv: nn.Module = blocks.Conv(
                 channels,
@@ -153,7 +123,7 @@ class _Writer:
             x = self.call("blur", blur, x)
         return x
 
-    def _connected(self, layer: Connected, x: fx.Node, shape: Shape) -> fx.Node:
+    def _connected(self, layer: layers.Connected, x: fx.Node, shape: layers.Shape) -> fx.Node:
         size = shape[0] * shape[1] * shape[2]
         x = self.function(torch.flatten, x, 1)
         x = self.call("linear", blocks.Linear(size, layer.outputs, bias=not layer.batch_normalize), x)
@@ -162,7 +132,7 @@ class _Writer:
         x = self.call("activation", blocks.activation(layer.activation), x)
         return self.function(torch.unflatten, x, 1, (layer.outputs, 1, 1))
 
-    def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[Shape]) -> fx.Node:
+    def _route(self, layer: layers.Route, inputs: list[fx.Node], shapes: list[layers.Shape]) -> fx.Node:
         if layer.groups > 1:
             for index, shape in enumerate(shapes):
                 width = shape[0] // layer.groups
@@ -191,7 +161,7 @@ def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.Grap
     return writer.module(chosen[0] if len(chosen) == 1 else tuple(chosen))
 
 
-def side_by_side(layers: Sequence[tuple[Layer, Sequence[Shape]]]) -> fx.GraphModule:
+def side_by_side(alone: Sequence[tuple[layers.Layer, Sequence[layers.Shape]]]) -> fx.GraphModule:
     """Layers that do not read each other, as one module: the inputs of all layers, in order, to a tuple of outputs.
 
     The second item of each pair is the shapes of the layer's inputs.
@@ -199,10 +169,10 @@ def side_by_side(layers: Sequence[tuple[Layer, Sequence[Shape]]]) -> fx.GraphMod
     writer = _Writer()
     inputs = [
         [writer.graph.placeholder(f"x{index}_{at}") for at in range(len(shapes))]
-        for index, (_, shapes) in enumerate(layers)
+        for index, (_, shapes) in enumerate(alone)
     ]
     return writer.module(
-        tuple(writer.layer(index, layer, inputs[index], list(shapes)) for index, (layer, shapes) in enumerate(layers))
+        tuple(writer.layer(index, layer, inputs[index], list(shapes)) for index, (layer, shapes) in enumerate(alone))
     )
 
 

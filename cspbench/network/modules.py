@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -46,32 +49,24 @@ class Activation(nn.Module):
         return self.kind
 
 
+_INPLACE: dict[str, Callable[..., nn.Module]] = {
+    "leaky": partial(nn.LeakyReLU, 0.1),
+    "relie": partial(nn.LeakyReLU, 0.01),
+    **{"relu": nn.ReLU, "relu6": nn.ReLU6, "swish": nn.SiLU, "mish": nn.Mish},
+}
+"""torch's activations that can overwrite their input, by Darknet's name."""
+
+
 def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
     """The module for an activation by Darknet's name (leaky has slope 0.1); None for `linear`.
 
     With `inplace` it may overwrite its input, which nothing else may read then.
     """
-    match kind:
-        case "linear":
-            return None
-        case "leaky":
-            return nn.LeakyReLU(0.1, inplace=inplace)
-        case "relie":
-            return nn.LeakyReLU(0.01, inplace=inplace)
-        case "relu":
-            return nn.ReLU(inplace=inplace)
-        case "relu6":
-            return nn.ReLU6(inplace=inplace)
-        case "logistic":
-            return nn.Sigmoid()
-        case "swish":
-            return nn.SiLU(inplace=inplace)
-        case "mish":
-            return nn.Mish(inplace=inplace)
-        case "tanh":
-            return nn.Tanh()
-        case _:
-            return Activation(kind)
+    if kind == "linear":
+        return None
+    if kind in _INPLACE:
+        return _INPLACE[kind](inplace=inplace)
+    return {"logistic": nn.Sigmoid, "tanh": nn.Tanh}.get(kind, partial(Activation, kind))()
 
 
 class WindowPool(nn.Module):

@@ -20,13 +20,7 @@ STAGES = (Stage(2, 16), Stage(4, 32), Stage(8, 64), Stage(4, 64))
 
 
 def csp_stage(
-    b: Builder,
-    width: int,
-    stage: Stage,
-    *,
-    gamma: float = GAMMA,
-    activation: str,
-    layer: DenseLayer = two_way,
+    b: Builder, width: int, stage: Stage, *, gamma: float = GAMMA, activation: str, layer: DenseLayer = two_way
 ) -> tuple[int, int]:
     """A stage over `width` channels up to its concatenation; returns that layer and its channels.
 

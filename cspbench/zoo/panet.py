@@ -101,13 +101,7 @@ def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool 
         point_wise_attention(b, filters)
     mask = boxes.masks[scale]
     b.conv(len(mask) * (5 + boxes.classes), activation="linear", batch_normalize=False)
-    return b.yolo(
-        mask,
-        boxes.anchors,
-        classes=boxes.classes,
-        scale_x_y=boxes.scale_x_y[scale],
-        nms_kind=boxes.nms_kind,
-    )
+    return b.yolo(mask, boxes.anchors, classes=boxes.classes, scale_x_y=boxes.scale_x_y[scale], nms_kind=boxes.nms_kind)
 
 
 # csresnext50-panet-spp.cfg

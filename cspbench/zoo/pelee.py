@@ -98,13 +98,7 @@ def two_way_se(b: Builder, bottleneck: int, *, activation: str) -> int:
 
 
 def dense_block(
-    b: Builder,
-    depth: int,
-    bottleneck: int,
-    *,
-    activation: str,
-    layer: DenseLayer = two_way,
-    fetch: Fetch = everything,
+    b: Builder, depth: int, bottleneck: int, *, activation: str, layer: DenseLayer = two_way, fetch: Fetch = everything
 ) -> int:
     """`depth` dense layers, whose inputs `fetch` selects; returns the concatenation of input and all outputs."""
     outputs = [b.last]

@@ -77,10 +77,6 @@ def matching(patterns: Iterable[str]) -> list[Model]:
     for pattern in patterns:
         matches = [name for name in MODELS if fnmatchcase(name, pattern)]
         if not matches and any(sign in pattern for sign in "*?["):
-            raise UsageError(
-                "usage.unknown-model",
-                f"no model matches {pattern!r}",
-                remedy=LIST_MODELS,
-            )
+            raise UsageError("usage.unknown-model", f"no model matches {pattern!r}", remedy=LIST_MODELS)
         names.update(matches or [model(pattern).name])
     return [MODELS[name] for name in MODELS if name in names]

@@ -447,7 +447,7 @@ REFUSED: dict[str, tuple[Callable[[], Layer], list[Shape], str, str | None, str,
         "''",
         "activation",
     ),
-    "pool too large": (lambda: pool(4, 1, 0), [(1, 3, 9)], "network.window-too-large", "at least 4", "3x9", ""),
+    "pool too large": (lambda: pool(4, 1, 0), [(1, 3, 9)], "network.window-too-large", "at least 4x4", "3x9", ""),
     "pool padding": (
         lambda: pool(2, 1, 3),
         [(1, 3, 3)],
