@@ -142,7 +142,6 @@ CODES = {
     "models.unregistered": "A model has layers but no section in models.toml, or the reverse.",
     "models.wrong-type": "An entry of a model or a weight file has the wrong type.",
     "network.anchor-channels": "The scores and offsets that a layer reads do not have the channels of its anchors.",
-    "network.bilinear-reverse": "An upsample layer is both bilinear and reverse.",
     "network.crop-too-large": "A crop is larger than its input.",
     "network.dilation": "A convolution's dilation does not fit its size and padding.",
     "network.empty-mask": "The mask of a detection layer selects no anchor.",

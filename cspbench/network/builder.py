@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cspbench.network import layers
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
@@ -30,7 +32,6 @@ class Builder:
         return len(self.layers) - 1
 
     def add(self, layer: layers.Layer) -> int:
-        """Append any layer."""
         self.layers.append(layer)
         return self.last
 
@@ -65,11 +66,9 @@ class Builder:
         )
 
     def batchnorm(self) -> int:
-        """A separate batch normalisation."""
         return self.add(layers.BatchNorm(sources=(self.last,)))
 
     def activation(self, kind: str) -> int:
-        """A separate non-linearity."""
         return self.add(layers.Activation(sources=(self.last,), activation=kind))
 
     def maxpool(self, size: int, stride: int | None = None) -> int:
@@ -109,33 +108,14 @@ class Builder:
         return self.add(layers.Dropout(sources=(self.last,), probability=probability))
 
     def softmax(self, *, groups: int = 1) -> int:
-        """Softmax over the channels."""
         return self.add(layers.Softmax(sources=(self.last,), groups=groups))
 
     def yolo(
-        self,
-        mask: tuple[int, ...],
-        anchors: tuple[Anchor, ...],
-        *,
-        classes: int = 80,
-        scale_x_y: float = 1.0,
-        nms_kind: str = "default",
-        beta_nms: float = 0.6,
-        gaussian: bool = False,
+        self, mask: tuple[int, ...], anchors: tuple[Anchor, ...], *, gaussian: bool = False, **settings: Any
     ) -> int:
-        """A box layer over the anchors (in pixels of the network input) selected by `mask`."""
+        """A box layer over the anchors (in pixels of the network input) selected by `mask`; settings are its fields."""
         kind = layers.GaussianYolo if gaussian else layers.Yolo
-        return self.add(
-            kind(
-                sources=(self.last,),
-                mask=mask,
-                anchors=anchors,
-                classes=classes,
-                scale_x_y=scale_x_y,
-                nms_kind=nms_kind,
-                beta_nms=beta_nms,
-            )
-        )
+        return self.add(kind(sources=(self.last,), mask=mask, anchors=anchors, **settings))
 
     def network(self) -> Network:
         """The validated network; raises `DefinitionError`."""

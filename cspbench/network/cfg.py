@@ -85,14 +85,8 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
         try:
             layers.append(cfg_sections.read(section, index))
         except DefinitionError as error:
-            raise DefinitionError(
-                error.code,
-                error.what,
-                where=f"{error.where or section.place}, layer {index} {section.title}",
-                expected=error.expected,
-                found=error.found,
-                remedy=error.remedy,
-            ) from None
+            error.where = f"{error.where or section.place}, layer {index} {section.title}"
+            raise
     places = tuple(section.place for section in rest)
     network = Network(
         name, (channels, height, width), tuple(layers), letter_box=letter_box, origin=net.place, places=places

@@ -63,34 +63,13 @@ def _elements(value: Any) -> int:
     return prod(get_shape(value) or [])
 
 
-def _integers(value: Any) -> list[int]:
-    return [item.toIValue() for item in value.node().inputs()]
-
-
-def _convolution(inputs: Values, outputs: Values) -> Counter[str]:
-    kernel = get_shape(inputs[1])
-    return Counter(conv=_elements(outputs[0]) * prod(kernel[1:]))
-
-
-def _padding(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(padding=_elements(outputs[0]) - _elements(inputs[0]))
+def _window(inputs: Values, outputs: Values) -> Counter[str]:
+    taps = _elements(outputs[0]) * prod(item.toIValue() for item in inputs[1].node().inputs())
+    return Counter(pool_taps=taps, pool_input=_elements(inputs[0]))
 
 
 def _linear(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter(linear=_elements(outputs[0]) * get_shape(inputs[0])[-1])
-
-
-def _window(inputs: Values, outputs: Values) -> Counter[str]:
-    taps = _elements(outputs[0]) * prod(_integers(inputs[1]))
-    return Counter(pool_taps=taps, pool_input=_elements(inputs[0]))
-
-
-def _depth(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(depth_input=_elements(inputs[0]))
-
-
-def _global(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(global_pool_input=_elements(inputs[0]), global_pool_output=_elements(outputs[0]))
 
 
 def _addition(inputs: Values, outputs: Values) -> Counter[str]:
@@ -98,29 +77,27 @@ def _addition(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter(shortcut=_elements(outputs[0])) if get_shape(inputs[1]) else Counter()
 
 
-def _weighted(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(shortcut=2 * _elements(outputs[0]))
-
-
-def _per_output(name: str) -> Handle:
-    return lambda inputs, outputs: Counter({name: _elements(outputs[0])})
+def _per_output(name: str, operations: int = 1) -> Handle:
+    return lambda inputs, outputs: Counter({name: operations * _elements(outputs[0])})
 
 
 _HANDLES: dict[str, Handle] = {
-    "aten::_convolution": _convolution,
+    "aten::_convolution": lambda inputs, outputs: Counter(conv=_elements(outputs[0]) * prod(get_shape(inputs[1])[1:])),
     "aten::linear": _linear,
     "aten::addmm": _linear,
     "aten::max_pool2d": _window,
     "aten::avg_pool2d": _window,
-    "aten::amax": _depth,
-    "aten::adaptive_avg_pool2d": _global,
+    "aten::amax": lambda inputs, outputs: Counter(depth_input=_elements(inputs[0])),
+    "aten::adaptive_avg_pool2d": lambda inputs, outputs: Counter(
+        global_pool_input=_elements(inputs[0]), global_pool_output=_elements(outputs[0])
+    ),
     "aten::add": _addition,
     "aten::add_": _addition,
-    "aten::addcmul": _weighted,
-    "aten::pad": _padding,
+    "aten::addcmul": _per_output("shortcut", 2),
+    "aten::pad": lambda inputs, outputs: Counter(padding=_elements(outputs[0]) - _elements(inputs[0])),
     "aten::batch_norm": _per_output("batch_norm"),
     "aten::upsample_nearest2d": _per_output("upsample"),
-    "aten::upsample_bilinear2d": lambda _, outputs: Counter(upsample=4 * _elements(outputs[0])),
+    "aten::upsample_bilinear2d": _per_output("upsample", 4),
 }
 for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mish", "tanh", "exp"):
     _HANDLES[f"aten::{_name}"] = _HANDLES[f"aten::{_name}_"] = _per_output("activation")

@@ -70,28 +70,30 @@ class _Writer:
                 product = self.function(operator.mul, inputs[1], inputs[0])
                 return self.call("activation", blocks.activation(layer.activation), product)
             case layers.Upsample():
-                enlarge = nn.Upsample(scale_factor=layer.stride, mode="bilinear" if layer.bilinear else "nearest")
-                resized = self.call("resize", blocks.BlockSum(layer.stride) if layer.reverse else enlarge, inputs[0])
+                if layer.reverse:
+                    resized = self.function(blocks.block_sum, inputs[0], layer.stride)
+                else:
+                    mode = "bilinear" if layer.bilinear else "nearest"
+                    resized = self.call("resize", nn.Upsample(scale_factor=layer.stride, mode=mode), inputs[0])
                 return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
             case layers.Resize():
                 settings: dict[str, Any] = {"mode": "bilinear", "align_corners": True} if layer.bilinear else {}
                 return self.call("resize", nn.Upsample(shapes[1][1:], **settings), inputs[0])
             case layers.Shuffle():
-                return self.call("shuffle", roi_modules.ChannelShuffle(layer.groups), inputs[0])
+                return self.function(blocks.shuffle, inputs[0], layer.groups)
             case layers.Proposals():
                 return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
             case layers.RoiAlign():
                 return self.call("regions", roi_modules.PsRoiAlign(layer), *inputs)
             case layers.Reorg():
-                return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
+                return self.function(blocks.reorg, inputs[0], layer.stride, layer.legacy)
             case layers.Crop():
-                top, left = (shapes[0][1] - layer.height) // 2, (shapes[0][2] - layer.width) // 2
-                crop = blocks.CentreCrop(top, left, layer.height, layer.width, not layer.noadjust)
-                return self.call("crop", crop, inputs[0])
+                return self.function(blocks.centre_crop, inputs[0], layer.height, layer.width, not layer.noadjust)
             case layers.Softmax():
                 plain = layer.groups == 1 and layer.temperature == 1 and shapes[0][1:] == (1, 1)
-                softmax = nn.Softmax(1) if plain else blocks.GroupSoftmax(layer.groups, layer.temperature)
-                return self.call("softmax", softmax, inputs[0])
+                if plain:
+                    return self.call("softmax", nn.Softmax(1), inputs[0])
+                return self.function(blocks.group_softmax, inputs[0], layer.groups, layer.temperature)
             case layers.Implicit():
                 return self.call("vector", blocks.Vector(layer.filters * layer.atoms), inputs[0])
             case _:  # dropout, detection and loss layers pass their input on; evaluation decodes it
@@ -176,6 +178,7 @@ def side_by_side(alone: Sequence[tuple[layers.Layer, Sequence[layers.Shape]]]) -
     )
 
 
+@torch.no_grad()
 def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
     """Fold every convolution's own batch norm into it, in double as Darknet does (spec d.3); in place.
 
@@ -190,20 +193,15 @@ def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
             continue
         norm, conv = modules[f"{layer}.bn"], modules[f"{layer}.conv"]
         if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d):
-            _fold(conv, norm)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+            bias = norm.bias.double() - norm.running_mean.double() * factor
+            weight: Tensor = conv.weight.double() * factor[:, None, None, None]
+            conv.weight = nn.Parameter(weight.to(conv.weight.dtype))
+            conv.bias = nn.Parameter(bias.to(conv.weight.dtype))
         node.replace_all_uses_with(node.args[0])
         module.graph.erase_node(node)
     module.delete_all_unused_submodules()
     module.recompile()
     return module
-
-
-@torch.no_grad()
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    bias = norm.bias.double() - norm.running_mean.double() * factor
-    weight: Tensor = conv.weight.double() * factor[:, None, None, None]
-    conv.weight = nn.Parameter(weight.to(conv.weight.dtype))
-    conv.bias = nn.Parameter(bias.to(conv.weight.dtype))

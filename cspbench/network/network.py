@@ -147,9 +147,6 @@ class Network:
         """The same layers over another input size (pixels). Anchors keep their pixels, as in Darknet."""
         return replace(self, input=(self.input[0], height, width))
 
-    def renamed(self, name: str) -> Network:
-        return replace(self, name=name)
-
 
 def digest(network: Network) -> str:
     """The sha256 of a network's input, layers and `letter_box`, as "v2:" and 64 hexadecimal digits.

@@ -49,11 +49,11 @@ def elastic_residual(b: Builder, filters: int, bottleneck: int, activation: str)
     return b.shortcut(entry)
 
 
-def stage(b: Builder, filters: int, depth: int, *, activation: str = "leaky") -> int:
+def stage(b: Builder, filters: int, depth: int) -> int:
     """A stage of DarkNet-53: a 3x3 that halves the map, then `depth` residual blocks with half-width bottlenecks."""
-    b.conv(filters, 3, stride=2, activation=activation)
+    b.conv(filters, 3, stride=2)
     for _ in range(depth):
-        residual(b, filters, filters // 2, activation)
+        residual(b, filters, filters // 2, "leaky")
     return b.last
 
 
@@ -76,10 +76,10 @@ def csp_stage(
     return b.conv(filters, activation=activation)
 
 
-def darknet53_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
+def darknet53_trunk(b: Builder) -> tuple[int, int, int]:
     """Append DarkNet-53 without its classifier; returns the last layers of the stages with strides 8, 16 and 32."""
-    b.conv(32, 3, activation=activation)
-    *_, c3, c4, c5 = [stage(b, filters, depth, activation=activation) for filters, depth in STAGES]
+    b.conv(32, 3)
+    *_, c3, c4, c5 = [stage(b, filters, depth) for filters, depth in STAGES]
     return c3, c4, c5
 
 

@@ -8,7 +8,7 @@ concatenation again.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from cspbench.network.builder import Builder
 from cspbench.zoo.classifier import logits
@@ -19,11 +19,8 @@ GROWTH = 32
 STEM = 64
 
 
-class DenseLayer(Protocol):
-    """A layer of a dense block."""
-
-    def __call__(self, b: Builder, *, low: bool) -> int:
-        """Append the layer, with `low` also its path at half resolution, if any; returns the new channels."""
+DenseLayer = Callable[..., int]
+"""Appends a layer of a dense block, with `low` also its path at half resolution, if any; returns the new channels."""
 
 
 def normalised(b: Builder) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.zoo.classifier import logits
+from cspbench.zoo.classifier import classifier, logits
 from cspbench.zoo.model import register
 
 STEM = 32
@@ -125,10 +125,7 @@ def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
 def enetb0(b: Builder) -> None:
     """EfficientNet-B0 (enetb0.cfg)."""
     enetb0_trunk(b)
-    b.avgpool()
-    b.dropout(0.2)
-    b.conv(1000, activation="linear", batch_normalize=False)
-    b.softmax()
+    classifier(b, dropout=0.2)
 
 
 OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)

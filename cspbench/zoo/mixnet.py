@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
+from cspbench.zoo.classifier import classifier
 from cspbench.zoo.efficientnet import squeeze_excite
 from cspbench.zoo.model import register
 
@@ -82,7 +83,4 @@ def mixnet_m_gpu(b: Builder) -> None:
             mix_block(b, width, stage, stride=1 if at else stage.stride)
             width = stage.filters
     b.conv(HEAD, activation="swish")
-    b.avgpool()
-    b.dropout(0.25)
-    b.conv(1000, activation="linear", batch_normalize=False)
-    b.softmax()
+    classifier(b, dropout=0.25)

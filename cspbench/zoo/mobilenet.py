@@ -7,7 +7,7 @@ ReLU instead of ReLU6, and keep a 1x1 in the first block, whose expansion is 1.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from cspbench.network.builder import Builder
 from cspbench.zoo.classifier import classifier
@@ -33,12 +33,8 @@ published files.
 """
 
 
-class Stage(Protocol):
-    """A type of stage."""
-
-    def __call__(self, b: Builder, width: int, runs: Runs, *, stride: int, expansion: int) -> int:
-        """Append a stage after blocks of `width` filters; returns the filters of its last blocks."""
-        ...
+Stage = Callable[..., int]
+"""`stage` or `csp_stage`."""
 
 
 def depthwise(b: Builder, groups: int, stride: int = 1, *, multiplier: int = 1) -> int:

@@ -16,6 +16,7 @@ from cspbench.network.layers.heads import Anchor
 from cspbench.zoo.darknet import csdarknet53_trunk
 from cspbench.zoo.model import register
 from cspbench.zoo.resnet import csresnet50_trunk, csresnext50_trunk
+from cspbench.zoo.tiny import predict
 
 Trunk = Callable[[Builder], tuple[int, int, int]]
 """Appends a backbone; returns the last layers of its stages with strides 8, 16 and 32."""
@@ -99,9 +100,8 @@ def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool 
     b.conv(filters, 3)
     if attention:
         point_wise_attention(b, filters)
-    mask = boxes.masks[scale]
-    b.conv(len(mask) * (5 + boxes.classes), activation="linear", batch_normalize=False)
-    return b.yolo(mask, boxes.anchors, classes=boxes.classes, scale_x_y=boxes.scale_x_y[scale], nms_kind=boxes.nms_kind)
+    mask, spread = boxes.masks[scale], boxes.scale_x_y[scale]
+    return predict(b, mask, anchors=boxes.anchors, classes=boxes.classes, scale_x_y=spread, nms_kind=boxes.nms_kind)
 
 
 # csresnext50-panet-spp.cfg

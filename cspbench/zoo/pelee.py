@@ -8,7 +8,7 @@ the stages are max pools (Darknet had only [maxpool] at the time, and its operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cspbench.network.builder import Builder
 from cspbench.zoo.classifier import classifier
@@ -34,11 +34,8 @@ Fetch = Callable[[Sequence[int]], Sequence[int]]
 """Selects the inputs of a dense block's next layer from the outputs so far, the block's input first."""
 
 
-class DenseLayer(Protocol):
-    """A layer of a dense block, between one concatenation and the next."""
-
-    def __call__(self, b: Builder, bottleneck: int, *, activation: str) -> int:
-        """Append the layer; returns its last layer, which has only the new channels."""
+DenseLayer = Callable[..., int]
+"""Appends a layer of a dense block, as `two_way` does; returns its last layer, which has only the new channels."""
 
 
 def everything(outputs: Sequence[int]) -> Sequence[int]:

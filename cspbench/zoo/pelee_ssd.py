@@ -26,6 +26,8 @@ SIZES = (7, 15, 33, 51, 69, 87)
 NEXT_SIZES = (15, 33, 51, 69, 87, 105)
 """SIZES of the next head: the side of the larger square is the geometric mean of both."""
 
+CLASSES = 80
+
 PROTOCOL = DetectorProtocol(
     bgr=True,
     mean=(103.94, 116.78, 123.68),
@@ -63,14 +65,14 @@ def prediction_block(b: Builder, entry: int) -> int:
     return b.shortcut(straight, activation="relu")
 
 
-def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int = 80) -> int:
+def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...]) -> int:
     """SSD's head with 1x1 convolutions: offsets, and scores of classes and background."""
     b.route(entry)
     offsets = b.conv(4 * len(boxes), activation="linear", batch_normalize=False)
     b.route(entry)
-    scores = b.conv((classes + 1) * len(boxes), activation="linear", batch_normalize=False)
+    scores = b.conv((CLASSES + 1) * len(boxes), activation="linear", batch_normalize=False)
     joined = b.route(offsets, scores)
-    return b.add(MultiBox(sources=(joined,), classes=classes, anchors=boxes))
+    return b.add(MultiBox(sources=(joined,), classes=CLASSES, anchors=boxes))
 
 
 @register("pelee-304", 304, detector_protocol=PROTOCOL)

@@ -26,6 +26,8 @@ STEPS = (16.0, 32.0, 64.0, 107.0)
 SIZES = (32.0, 64.0, 128.0, 256.0)
 RATIOS = (2.0, 3.0)
 
+CLASSES = 80
+
 PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
@@ -70,17 +72,17 @@ def transfer_connection(b: Builder, entry: int, deeper: int | None) -> int:
     return b.shortcut(features, activation="relu")
 
 
-def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...], step: float, classes: int) -> int:
+def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...], step: float) -> int:
     """Offsets and scores that refine anchors, from the trunk's map; then those of boxes, from the connection's map."""
     count = len(boxes)
     parts = [light_head(b, entry, 4 * count), light_head(b, entry, 2 * count)]
-    parts += [light_head(b, refined, 4 * count), light_head(b, refined, (classes + 1) * count)]
+    parts += [light_head(b, refined, 4 * count), light_head(b, refined, (CLASSES + 1) * count)]
     joined = b.route(*parts)
-    return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
+    return b.add(RefineBox(sources=(joined,), classes=CLASSES, anchors=boxes, step=step, clip=True))
 
 
 @register("refinedetlite", 320, detector_protocol=PROTOCOL)
-def refinedetlite(b: Builder, *, classes: int = 80) -> None:
+def refinedetlite(b: Builder) -> None:
     """RefineDetLite at 320x320, with heads on maps of side 20, 10, 5 and 3."""
     _, *maps = res2netlite72_trunk(b)
     for _ in range(2):
@@ -89,4 +91,4 @@ def refinedetlite(b: Builder, *, classes: int = 80) -> None:
     for entry in reversed(maps):
         connections.append(transfer_connection(b, entry, connections[-1] if connections else None))
     for entry, refined, step, size in zip(maps, reversed(connections), STEPS, SIZES, strict=True):
-        refined_head(b, entry, refined, anchors(size), step, classes)
+        refined_head(b, entry, refined, anchors(size), step)

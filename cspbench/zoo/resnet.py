@@ -1,7 +1,7 @@
 """ResNet and ResNeXt on ImageNet, and their cross stage partial forms.
 
 Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each as in the Darknet cfg file that
-gives the network its name.
+gives the network its name, if there is one.
 
 Darknet's shortcut adds the channels and pixels that fit, so its files have no projections: where a stage widens or
 halves the map, the identity contributes its first channels at every other pixel. The ResNet-152 quoted from another
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
@@ -33,11 +32,8 @@ Block = Callable[[Builder, int], int]
 """Appends a residual block with the given output filters; returns its last layer."""
 
 
-class StridedBlock(Protocol):
-    """A `Block` that can also halve the map."""
-
-    def __call__(self, b: Builder, filters: int, *, stride: int = 1) -> int:
-        """Append the block; returns its last layer."""
+StridedBlock = Callable[..., int]
+"""A `Block` that can also halve the map, with `stride=2`."""
 
 
 def stem(b: Builder, activation: str, *, pool: int = 2) -> int:
@@ -84,16 +80,6 @@ def projected(b: Builder, filters: int, *, stride: int = 1, activation: str = "r
     return b.shortcut(residual, activation=activation)
 
 
-def residual_stage(
-    b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int, opening: StridedBlock | None = None
-) -> int:
-    """A residual stage: `depth` blocks, the first with the stride and of type `opening`, if given."""
-    (opening or block)(b, filters, stride=stride)
-    for _ in range(1, depth):
-        block(b, filters)
-    return b.last
-
-
 def cross_stage(
     b: Builder,
     block: Block,
@@ -131,11 +117,13 @@ def residual_trunk(
     opening: StridedBlock | None = None,
     pool: int = 2,
 ) -> int:
-    """Append a stem and four residual stages; all but the first halve the map."""
+    """Append a stem and four residual stages of `block`; `opening` replaces the first, which halves the later maps."""
     stem(b, activation, pool=pool)
     for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
         stride = 2 if stage > 0 else 1
-        residual_stage(b, block, expansion * width, depth=depth, stride=stride, opening=opening)
+        (opening or block)(b, expansion * width, stride=stride)
+        for _ in range(1, depth):
+            block(b, expansion * width)
     return b.last
 
 
@@ -249,4 +237,29 @@ def csresnet50(b: Builder, activation: str = "leaky") -> None:
 def csresnext50(b: Builder, activation: str = "leaky") -> None:
     """CSPResNeXt-50 (csresnext50.cfg); -gamma has the same layers and other training, -omega has mish."""
     csresnext50_trunk(b, activation)
+    classifier(b)
+
+
+CROSS_WIDTHS_10 = (64, 64, 128, 256)
+"""Filters of each part: half of the stage's, but all in the first stage, as in the authors' other files."""
+
+
+@register("csresnet10")
+def csresnet10(b: Builder) -> None:
+    """CSPResNet-10: cross stages of one basic block, whose parts halve the map separately.
+
+    No file was published; of 660,960 designs in the authors' style, without exceptions for a first or last stage, only
+    this one has both published totals. Without a bottleneck, part 2 narrows in the first 3x3 of the block.
+    """
+    stem(b, "leaky")
+    for index, filters in enumerate(CROSS_WIDTHS_10):
+        entry = b.last
+        part1 = b.conv(filters)
+        if index:
+            part1 = b.maxpool(2)
+        b.route(entry)
+        basic(b, filters, stride=2 if index else 1)
+        part2 = b.conv(filters)
+        b.route(part2, part1)
+        b.conv(2 * filters)
     classifier(b)

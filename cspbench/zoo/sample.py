@@ -10,6 +10,7 @@ from cspbench.network.layers.heads import Anchor
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.darknet import csp_stage
 from cspbench.zoo.model import register
+from cspbench.zoo.tiny import predict
 
 CLASSES = 16
 CATEGORIES = 10
@@ -49,18 +50,12 @@ def sample_csp_detector(b: Builder) -> None:
     coarse = b.upsample()
     b.route(coarse, c4)
     joined = b.conv(64)
-    _head(b, 80, 0)
+    b.conv(80, 3)
+    predict(b, MASKS[0], anchors=ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
     b.route(joined)
     b.conv(32)
     coarse = b.upsample()
     b.route(coarse, c3)
     b.conv(48)
-    _head(b, 64, 1)
-
-
-def _head(b: Builder, filters: int, scale: int) -> int:
-    """A 3x3, a linear 1x1 to one value per anchor and term, [yolo]."""
-    b.conv(filters, 3)
-    mask = MASKS[scale]
-    b.conv(len(mask) * (5 + CATEGORIES), activation="linear", batch_normalize=False)
-    return b.yolo(mask, ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
+    b.conv(64, 3)
+    predict(b, MASKS[1], anchors=ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)

@@ -30,6 +30,8 @@ SCALES = (32, 64, 128, 256, 512)
 RATIOS = (1 / 2, 3 / 4, 1.0, 4 / 3, 2.0)
 """Height / width."""
 
+CLASSES = 80
+
 PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
@@ -116,15 +118,15 @@ def first_stage(b: Builder, context: int) -> tuple[int, int]:
     return b.sam(context), proposals
 
 
-def second_stage(b: Builder, attended: int, proposals: int, *, classes: int = 80) -> int:
+def second_stage(b: Builder, attended: int, proposals: int) -> int:
     """Features of each proposal, one connected layer, and class scores and offsets."""
     b.add(RoiAlign(sources=(attended, proposals)))
     features = b.conv(1024, activation="relu", batch_normalize=False)
-    scores = b.conv(classes + 1, activation="linear", batch_normalize=False)
+    scores = b.conv(CLASSES + 1, activation="linear", batch_normalize=False)
     b.route(features)
     offsets = b.conv(4, activation="linear", batch_normalize=False)
     joined = b.route(scores, offsets, proposals)
-    return b.add(RoiBox(sources=(joined,), classes=classes))
+    return b.add(RoiBox(sources=(joined,), classes=CLASSES))
 
 
 @register("snet49-thundernet", 320, (60, 120, 240), 512, detector_protocol=PROTOCOL)

@@ -176,5 +176,3 @@ def test_layers_without_what_they_need() -> None:
     for code, make in missing:
         with refuses(code, found="none"):
             make()
-    with refuses("network.bilinear-reverse"):
-        Upsample(sources=LAST, bilinear=True, reverse=True)

@@ -59,14 +59,8 @@ class Layer:
     """
 
     section: ClassVar[str]
-    """Name of the cfg section."""
-    kind: ClassVar[str]
-    """Name of the class in the canonical form: unique, and never changed (see `canonical`); the section by default."""
+    """Name of the cfg section, and of the class in the canonical form (see `canonical`) unless it has a `kind`."""
     sources: tuple[int, ...]
-
-    def __init_subclass__(cls) -> None:
-        if "kind" not in vars(cls) and "section" in vars(cls):
-            cls.kind = cls.section
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         """The output shape for these input shapes; raises `DefinitionError` if they do not fit."""

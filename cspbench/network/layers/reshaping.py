@@ -42,14 +42,6 @@ class Upsample(Layer):
 
     def __post_init__(self) -> None:
         check_range("stride", self.stride, 1024)
-        if self.bilinear and self.reverse:
-            raise DefinitionError(
-                "network.bilinear-reverse",
-                "an [upsample] layer is both bilinear and reverse",
-                expected="at most one of them",
-                found="both",
-                remedy="Omit bilinear: a reverse upsample sums blocks",
-            )
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
