@@ -53,11 +53,7 @@ KEYS: dict[type[layers.Layer], tuple[Key, ...]] = {
         Key("output", 1, "outputs"),
         Key("activation", "logistic"),
     ),
-    layers.Crop: (
-        Key("crop_height", 1, "height"),
-        Key("crop_width", 1, "width"),
-        Key("noadjust", False, always=False),
-    ),
+    layers.Crop: (Key("crop_height", 1, "height"), Key("crop_width", 1, "width"), Key("noadjust", False, always=False)),
     layers.Dropout: (Key("probability", 0.5),),
     layers.GaussianYolo: (*_YOLO, Key("yolo_point", "center", always=False)),
     layers.Implicit: (Key("filters", 128), Key("atoms", 1)),

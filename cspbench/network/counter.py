@@ -95,12 +95,10 @@ def _count_in_child(network: Network) -> Count:
 
 
 def _graph(network: Network) -> object:
-    return network.input, tuple(_counting_key(layer) for layer in network.layers)
-
-
-def _counting_key(layer: Layer) -> Layer | None:
-    """The layer without what the counts do not depend on."""
-    if isinstance(layer, Detection):
-        return None
-    kind = getattr(layer, "activation", "linear")
-    return replace(layer, activation="leaky") if kind in ("swish", "mish", "relu") else layer  # type: ignore[call-arg]
+    """What the counts depend on: the input, and the layers without boxes and with one of the activations alike."""
+    graph: list[Layer | None] = []
+    for layer in network.layers:
+        alike = getattr(layer, "activation", "linear") in ("swish", "mish", "relu")
+        same = replace(layer, activation="leaky") if alike else layer  # type: ignore[call-arg]
+        graph.append(None if isinstance(layer, Detection) else same)
+    return network.input, tuple(graph)

@@ -121,7 +121,7 @@ class _Writer:
         x = self.call("bn", bn, self.call("conv", conv, x))
         x = self.call("activation", blocks.activation(layer.activation), x)
         if layer.antialiasing:
-            blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride, layer.blur_padding)
+            blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride)
             x = self.call("blur", blur, x)
         return x
 

@@ -235,14 +235,14 @@ class Blur(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, channels: int, size: int, stride: tuple[int, int], padding: int) -> None:
+    def __init__(self, channels: int, size: int, stride: tuple[int, int]) -> None:
         super().__init__()
         row = torch.tensor([1.0, 2.0, 1.0] if size == 3 else [1.0, 1.0])
         kernel = torch.outer(row, row)
         self.register_buffer(
             "kernel", (kernel / kernel.sum()).expand(channels, 1, size, size).contiguous(), persistent=False
         )
-        self.stride, self.padding = stride, padding
+        self.stride, self.padding = stride, (size - 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H', W')."""

@@ -113,14 +113,11 @@ def darknet53(b: Builder) -> None:
 @register("csdarknet53")
 @register("csdarknet53-gamma")
 @register("csdarknet53-omega", activation="mish")
-def csdarknet53(b: Builder, activation: str = "leaky") -> None:
-    """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish."""
-    csdarknet53_trunk(b, activation)
-    classifier(b)
+@register("csdarknet53-elastic", block=elastic_residual)
+def csdarknet53(b: Builder, *, activation: str = "leaky", block: Block = residual) -> None:
+    """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish.
 
-
-@register("csdarknet53-elastic")
-def csdarknet53_elastic(b: Builder) -> None:
-    """CSPDarkNet-53-Elastic (csdarknet53-elastic.cfg): CSPDarkNet-53 with elastic blocks in all five stages."""
-    csdarknet53_trunk(b, block=elastic_residual)
+    -elastic (csdarknet53-elastic.cfg) has elastic blocks in all five stages.
+    """
+    csdarknet53_trunk(b, activation, block=block)
     classifier(b)

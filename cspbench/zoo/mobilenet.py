@@ -93,24 +93,13 @@ def csp_stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int
     return runs[-1][0]
 
 
-def mobilenet_v2_trunk(b: Builder, *, last: int, stage: Stage = stage) -> int:
-    """Append MobileNet-v2 without its classifier, with either type of stage; the final 1x1 has `last` filters."""
+@register("mobilenet-v2", 224, last=1280)
+@register("csmobilenet-v2", 224, last=640, stage=csp_stage)
+def mobilenet_v2(b: Builder, *, last: int, stage: Stage = stage) -> None:
+    """MobileNet-v2, or with cross stage partial stages and half the `last` filters CSPMobileNet-v2."""
     b.conv(STEM, 3, stride=2, activation="relu")
     width = STEM
     for stride, expansion, runs in STAGES:
         width = stage(b, width, runs, stride=stride, expansion=expansion)
-    return b.conv(last, activation="relu")
-
-
-@register("mobilenet-v2", 224)
-def mobilenet_v2(b: Builder) -> None:
-    """MobileNet-v2 (mobilenet-v2.cfg)."""
-    mobilenet_v2_trunk(b, last=1280)
-    classifier(b)
-
-
-@register("csmobilenet-v2", 224)
-def csmobilenet_v2(b: Builder) -> None:
-    """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half the final filters."""
-    mobilenet_v2_trunk(b, last=640, stage=csp_stage)
+    b.conv(last, activation="relu")
     classifier(b)

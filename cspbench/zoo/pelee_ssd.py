@@ -6,6 +6,7 @@ comes first in a dense layer, so that arrays and channels are in the order of th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 
@@ -42,11 +43,13 @@ PROTOCOL = DetectorProtocol(
 def anchors(side: int, size: int, next_size: int) -> tuple[Anchor, ...]:
     """A head's anchors for an input of `side` pixels, from sizes in percent of it, in Caffe's order."""
     small, large = side * size / 100, side * next_size / 100
-    boxes = [(small, small), (sqrt(small * large),) * 2]
-    for ratio in RATIOS:
-        root = sqrt(ratio)
-        boxes += [(small * root, small / root), (small / root, small * root)]
-    return tuple((width, height) for width, height in boxes)
+    return ((small, small), (sqrt(small * large), sqrt(small * large)), *elongated(small))
+
+
+def elongated(side: float) -> Iterator[Anchor]:
+    """Boxes of the area of a square, with RATIOS and their inverses."""
+    for root in map(sqrt, RATIOS):
+        yield from ((side * root, side / root), (side / root, side * root))
 
 
 def plain(b: Builder, filters: int, size: int = 1, *, stride: int = 1, padding: int = 0) -> int:

@@ -7,14 +7,13 @@ third-party port, for the structure. The port has another trunk, and its anchors
 
 from __future__ import annotations
 
-from math import sqrt
-
 from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
 from cspbench.zoo.detector_protocol import IMAGENET_MEAN, DetectorProtocol, HardNms, in_levels
 from cspbench.zoo.model import register
+from cspbench.zoo.pelee_ssd import elongated
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 
 EXTRA = 128
@@ -24,7 +23,6 @@ WIDTH = 256
 
 STEPS = (16.0, 32.0, 64.0, 107.0)
 SIZES = (32.0, 64.0, 128.0, 256.0)
-RATIOS = (2.0, 3.0)
 
 CLASSES = 80
 
@@ -42,11 +40,7 @@ PROTOCOL = DetectorProtocol(
 
 def anchors(size: float) -> tuple[Anchor, ...]:
     """A square, and boxes of the same area with RATIOS and their inverses: five; the port's heads fit six."""
-    boxes = [(size, size)]
-    for ratio in RATIOS:
-        root = sqrt(ratio)
-        boxes += [(size * root, size / root), (size / root, size * root)]
-    return tuple(boxes)
+    return ((size, size), *elongated(size))
 
 
 def light_head(b: Builder, entry: int, filters: int) -> int:

@@ -28,12 +28,8 @@ PARTS = 2
 CROSS_DEPTHS = (3, 3, 5, 2)
 """Blocks per cross stage; from the second on, the downsampling convolution replaces the first block of DEPTHS."""
 
-Block = Callable[[Builder, int], int]
-"""Appends a residual block with the given output filters; returns its last layer."""
-
-
-StridedBlock = Callable[..., int]
-"""A `Block` that can also halve the map, with `stride=2`."""
+Block = Callable[..., int]
+"""Appends a residual block with the given output filters, some also with `stride=2`; returns its last layer."""
 
 
 def stem(b: Builder, activation: str, *, pool: int = 2) -> int:
@@ -109,12 +105,12 @@ def cross_stage(
 
 def residual_trunk(
     b: Builder,
-    block: StridedBlock,
+    block: Block,
     activation: str,
     *,
     depths: tuple[int, ...] = DEPTHS,
     expansion: int = EXPANSION,
-    opening: StridedBlock | None = None,
+    opening: Block | None = None,
     pool: int = 2,
 ) -> int:
     """Append a stem and four residual stages of `block`; `opening` replaces the first, which halves the later maps."""

@@ -55,17 +55,6 @@ def csresnet50_elastic(b: Builder) -> None:
     classifier(b)
 
 
-def _resnext(b: Builder, block: Block, depths: tuple[int, ...] = CROSS_DEPTHS) -> None:
-    cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2, depths=depths)
-    classifier(b)
-
-
-@register("csresnext50-elastic")
-def csresnext50_elastic(b: Builder) -> None:
-    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 with elastic blocks."""
-    _resnext(b, partial(elastic_bottleneck, expansion=1, groups=CARDINALITY))
-
-
 PLUS_DEPTHS = (6, 8, 5, 3)
 """Blocks per stage of ELASTIC's ResNeXt-50."""
 
@@ -88,7 +77,12 @@ def plus_elastic_bottleneck(b: Builder, filters: int) -> int:
     return b.shortcut(identity, activation="leaky")
 
 
-@register("csresnext50-plus-elastic")
-def csresnext50_plus_elastic(b: Builder) -> None:
-    """A stand-in for CSPResNeXt-50+Elastic: CSPResNeXt-50 with ELASTIC's blocks and block counts."""
-    _resnext(b, plus_elastic_bottleneck, PLUS_DEPTHS)
+@register("csresnext50-elastic", 256, partial(elastic_bottleneck, expansion=1, groups=CARDINALITY))
+@register("csresnext50-plus-elastic", 256, plus_elastic_bottleneck, depths=PLUS_DEPTHS)
+def csresnext50_elastic(b: Builder, block: Block, *, depths: tuple[int, ...] = CROSS_DEPTHS) -> None:
+    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 with elastic blocks.
+
+    The second is a stand-in for CSPResNeXt-50+Elastic, with ELASTIC's blocks and block counts.
+    """
+    cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2, depths=depths)
+    classifier(b)

@@ -14,21 +14,9 @@ from cspbench.network.builder import Builder
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.darknet import csdarknet53_trunk
 from cspbench.zoo.model import register
-from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, Block, bottleneck, stem
+from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, bottleneck, stem
 
 ACTIVATION = "relie"
-
-
-def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transition: int) -> int:
-    """A cross stage partial stage on the halves of one expansion; unlike in `cross_stage`, part 1 comes first."""
-    expansion = b.conv(PARTS * filters, activation="linear")
-    part1 = b.route(expansion, groups=PARTS, group_id=0)
-    b.route(expansion, groups=PARTS, group_id=1)
-    for _ in range(depth):
-        block(b, filters)
-    part2 = b.conv(filters, activation=ACTIVATION)
-    b.route(part1, part2)
-    return b.conv(transition, activation=ACTIVATION)
 
 
 # 21,616,168 and 20,569,896 learnable parameters
@@ -42,7 +30,14 @@ def cross_network(b: Builder, *, expansion: int, transition_ratio: int, groups: 
         filters = EXPANSION * width // PARTS
         if stage > 0:
             b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=ACTIVATION)
-        expanded_stage(b, block, filters, depth=depth, transition=transition_ratio * filters)
+        expansion_map = b.conv(PARTS * filters, activation="linear")
+        part1 = b.route(expansion_map, groups=PARTS, group_id=0)
+        b.route(expansion_map, groups=PARTS, group_id=1)
+        for _ in range(depth):
+            block(b, filters)
+        part2 = b.conv(filters, activation=ACTIVATION)
+        b.route(part1, part2)  # unlike in `cross_stage`, part 1 comes first
+        b.conv(transition_ratio * filters, activation=ACTIVATION)
     logits(b)
 
 

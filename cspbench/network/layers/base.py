@@ -16,20 +16,9 @@ Shape = tuple[int, int, int]
 LARGEST = 2**31 - 1
 """Darknet indexes values with a 32-bit int."""
 
-ACTIVATIONS = (
-    "linear",
-    "leaky",
-    "relu",
-    "relu6",
-    "relie",
-    "logistic",
-    "swish",
-    "mish",
-    "hard_mish",
-    "tanh",
-    "normalize_channels",
-    "normalize_channels_softmax",
-    "normalize_channels_softmax_maxval",
+ACTIVATIONS = tuple(
+    """linear leaky relu relu6 relie logistic swish mish hard_mish tanh normalize_channels normalize_channels_softmax
+    normalize_channels_softmax_maxval""".split()
 )
 """Supported activations (Darknet's activations.h)."""
 
@@ -101,11 +90,6 @@ def check_choice(name: str, value: str | int, allowed: Sequence[str | int]) -> N
             found=repr(brief(value)) if isinstance(value, str) else str(value),
             remedy=f"Correct {name}=",
         )
-
-
-def check_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> None:
-    """Raise `DefinitionError` for an activation that is not allowed."""
-    check_choice("activation", activation, allowed)
 
 
 def check_groups(groups: int, count: int, what: str) -> None:

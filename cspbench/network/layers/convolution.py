@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from cspbench.errors import DefinitionError
 from cspbench.network.layers.base import (
+    ACTIVATIONS,
     Layer,
     Shape,
     Weight,
-    check_activation,
     check_choice,
     check_groups,
     check_range,
@@ -62,7 +62,7 @@ class Convolution(Layer):
         check_range("groups", self.groups)
         check_range("dilation", self.dilation, 1024)
         check_range("padding", self.padding, 1024, lowest=0)
-        check_activation(self.activation)
+        check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("antialiasing", self.antialiasing, (0, 1, 2))
 
     @property
@@ -77,13 +77,8 @@ class Convolution(Layer):
 
     @property
     def blur_size(self) -> int:
-        """Side of the antialiasing kernel, 0 without antialiasing."""
+        """Side of the antialiasing kernel, 0 without antialiasing; its padding is (side - 1) // 2."""
         return {0: 0, 1: 3, 2: 2}[self.antialiasing]
-
-    @property
-    def blur_padding(self) -> int:
-        """Padding of the antialiasing kernel on each side."""
-        return 1 if self.antialiasing == 1 else 0
 
     def convolved(self, inputs: Sequence[Shape]) -> Shape:
         """The shape before the blur."""
@@ -107,7 +102,7 @@ class Convolution(Layer):
             )
         _, rows, columns = self.convolved(inputs)
         if self.antialiasing:
-            over = 2 * self.blur_padding - self.blur_size
+            over = 2 * ((self.blur_size - 1) // 2) - self.blur_size
             rows = (rows + over) // self.stride[0] + 1
             columns = (columns + over) // self.stride[1] + 1
         return check_window((self.filters, rows, columns), inputs[0], self.size - 2 * self.padding, "kernel")
@@ -158,7 +153,7 @@ class Connected(Layer):
 
     def __post_init__(self) -> None:
         check_range("output", self.outputs, 2**20)
-        check_activation(self.activation)
+        check_choice("activation", self.activation, ACTIVATIONS)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return self.outputs, 1, 1
@@ -202,7 +197,7 @@ class Activation(Layer):
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        check_activation(self.activation)
+        check_choice("activation", self.activation, ACTIVATIONS)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         elements = output[0] * output[1] * output[2]

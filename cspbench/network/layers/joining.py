@@ -13,7 +13,6 @@ from cspbench.network.layers.base import (
     Layer,
     Shape,
     Weight,
-    check_activation,
     check_choice,
     check_groups,
     check_present,
@@ -75,7 +74,7 @@ class Shortcut(Layer):
     normalization: str = "none"
 
     def __post_init__(self) -> None:
-        check_activation(self.activation)
+        check_choice("activation", self.activation, ACTIVATIONS)
         check_present(self.sources[1:], "network.no-sources", "a shortcut has no layer to add", "from=...")
         check_choice("weights_type", self.weighting, ("none", "per_feature", "per_channel"))
         check_choice("weights_normalization", self.normalization, ("none", "relu", "softmax"))
@@ -134,7 +133,7 @@ class _Gated(Layer):
     activation: str = "linear"
 
     def __post_init__(self) -> None:
-        check_activation(self.activation, GATE_ACTIVATIONS)
+        check_choice("activation", self.activation, GATE_ACTIVATIONS)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         return Operations(activation=prod(output) if self.activation != "linear" else 0)
