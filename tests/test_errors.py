@@ -18,9 +18,9 @@ from cspbench.errors import DefinitionError
 SEVERAL_WORDINGS = frozenset(
     """
     cfg.out-of-range cfg.unsupported disk.write-failed incomplete.write-failed memory.exhausted
-    network.indivisible-channels network.no-sources network.not-finite
-    network.shortcut-sizes network.unknown-source usage.different-tasks usage.needs-model
-    usage.no-matplotlib usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
+    network.indivisible-channels network.no-sources network.not-finite network.shortcut-sizes network.unknown-source
+    usage.different-tasks usage.needs-model usage.one-model usage.other-task usage.out-of-range usage.own-protocol
+    usage.two-networks
     usage.unknown-model usage.unknown-row usage.unknown-suffix
     """.split()
 )
