@@ -19,7 +19,7 @@ from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
 from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN
+from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]

@@ -31,7 +31,7 @@ from cspbench.detection.soft_nms import suppress
 from cspbench.errors import UsageError
 from cspbench.inference.description import Description
 from cspbench.network.layers import Detection
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -108,14 +108,14 @@ class QuotedDetector:
 
     heads: tuple[Detection, ...]
     size: tuple[int, int]
-    recipe: Recipe
+    protocol: DetectorProtocol
 
     @property
     def epsilon(self) -> str:
-        return self.recipe.epsilon
+        return self.protocol.epsilon
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
-        image = decode(data, name, self.recipe.decoder)
+        image = decode(data, name, self.protocol.decoder)
         return self.prepare(image, out), extent(image)
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
@@ -123,29 +123,31 @@ class QuotedDetector:
         stretched = functional.interpolate(planes, self.size, mode="bilinear", align_corners=False)[0]
         values = stretched.round().numpy()
         mean, deviation = (
-            np.array(values, np.float32)[:, None, None] for values in (self.recipe.mean, self.recipe.deviation)
+            np.array(values, np.float32)[:, None, None] for values in (self.protocol.mean, self.protocol.deviation)
         )
         result: Floats = np.empty_like(values) if out is None else out
-        np.divide((values[::-1] if self.recipe.bgr else values) - mean, deviation, out=result)
+        np.divide((values[::-1] if self.protocol.bgr else values) - mean, deviation, out=result)
         return result
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        recipe = self.recipe
+        protocol = self.protocol
         return decode_anchors.decode(
-            outputs, self.heads, self.size, extents, recipe.conf, names, objectness=recipe.objectness
+            outputs, self.heads, self.size, extents, protocol.conf, names, objectness=protocol.objectness
         )
 
     def suppress(self, image: Candidates) -> Candidates:
-        return suppress(image, self.recipe.nms)
+        return suppress(image, self.protocol.nms)
 
     def forward_json(self) -> dict[str, Any]:
-        return self.recipe.as_json()
+        return self.protocol.as_json()
 
 
-def detector_of(description: Description, preset: DetectionPreset, recipe: Recipe | None = None) -> Detector:
-    """The detector of a module under a preset; a quoted detector has a recipe instead, and ignores the preset.
+def detector_of(
+    description: Description, preset: DetectionPreset, protocol: DetectorProtocol | None = None
+) -> Detector:
+    """The detector of a module under a preset; a quoted detector has a protocol instead, and ignores the preset.
 
     Raises `UsageError` for a classifier.
     """
@@ -157,6 +159,6 @@ def detector_of(description: Description, preset: DetectionPreset, recipe: Recip
             found="a classifier",
             remedy="Use `cspbench eval-imagenet`",
         )
-    if recipe is None:
+    if protocol is None:
         return DarknetDetector(description.heads, description.size, preset)
-    return QuotedDetector(description.heads, description.size, recipe)
+    return QuotedDetector(description.heads, description.size, protocol)

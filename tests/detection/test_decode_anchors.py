@@ -14,8 +14,9 @@ from cspbench.detection.candidates import Candidates
 from cspbench.detection.decode_anchors import Floats, decode, priors
 from cspbench.detection.soft_nms import suppress
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox, Yolo
-from cspbench.zoo.pelee_ssd import NEXT_SIZES, SIZES, anchors, pelee_304
-from cspbench.zoo.recipe import HardNms, SoftNms
+from cspbench.zoo.detector_protocol import HardNms, SoftNms
+from cspbench.zoo.pelee_ssd import NEXT_SIZES, SIZES, anchors
+from cspbench.zoo.registry import model
 
 SIZE = (64, 96)
 EXTENT = (480, 128)
@@ -185,7 +186,7 @@ def test_what_cannot_be_decoded_is_refused() -> None:
 
 
 def test_priors_of_pelee_by_hand() -> None:
-    network = pelee_304()
+    network = model("pelee-304").build()
     layers = [network.layers[index] for index in network.detections]
     found = []
     for index, layer in zip(network.detections, layers, strict=True):

@@ -14,7 +14,7 @@ from cspbench.detection import nms as module
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.nms import PLAIN, Criterion, nms, nms_many
 from cspbench.detection.soft_nms import suppress
-from cspbench.zoo.recipe import HardNms, SoftNms
+from cspbench.zoo.detector_protocol import HardNms, SoftNms
 
 F = np.float32
 Box = tuple[float, float, float, float]
