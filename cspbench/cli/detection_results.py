@@ -64,7 +64,7 @@ def _awaits_server(evaluation: StoredEvaluation) -> bool:
 def write_json(result: DetectionResult, file: Path | None, listener: Listener) -> None:
     """Write a result's detections at its first NMS threshold as Darknet's JSON, unless `file` is None."""
     if file is not None:
-        from cspbench.detection.detections import write
+        from cspbench.detection.result_file import write
 
         write(result.at[0].detections, file)
         listener.note(f"wrote {file}, NMS {result.at[0].nms:g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,7 +137,7 @@ def _explain(
             listener=listener,
         )
         if form is Format.JSON:
-            print_json([step.as_json() for step in explained.steps])
+            print_json([asdict(step) for step in explained.steps])
         else:
             heading = f"# {subject.name}, {explained.images} images\n\n" if form is Format.MD else ""
             typer.echo(heading + explanation(explained.steps, form.value), nl=form is Format.MD)

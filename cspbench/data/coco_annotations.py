@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -140,26 +140,15 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_object)
     except OSError as error:
-        raise _broken(
-            "coco.unreadable", "cannot be read", str(path), "an annotation file", error.strerror or str(error)
-        ) from error
-    except RecursionError as error:
-        raise _broken(
-            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", "brackets nested too deeply"
-        ) from error
-    except ValueError as error:
+        found = error.strerror or str(error)
+        raise _broken("coco.unreadable", "cannot be read", str(path), "an annotation file", found) from error
+    except (ValueError, RecursionError) as error:
         # bad JSON, bad UTF-8, integers of thousands of digits
-        raise _broken(
-            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", brief(str(error), 120)
-        ) from error
+        found = "brackets nested too deeply" if isinstance(error, RecursionError) else brief(str(error), 120)
+        raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, "JSON", found) from error
     if not isinstance(data, dict):
-        raise _broken(
-            "coco.not-annotations",
-            "not a COCO annotation file",
-            path.name,
-            "an object with images and categories",
-            _kind(data),
-        )
+        expected = "an object with images and categories"
+        raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, expected, _kind(data))
     return data
 
 
@@ -192,37 +181,17 @@ def _truth(
         crowd=np.array(crowd, bool),
     )
     faults = _repeated("annotation id", ids)
+    no_image, no_category = ~np.isin(truth.images, unique_ids), ~np.isin(truth.category_ids, list(categories))
     with np.errstate(invalid="ignore"):
-        wrong = (
-            (
-                "coco.unknown-image",
-                "annotation of an unknown image",
-                ~np.isin(truth.images, unique_ids),
-                "an id of the listed images",
-                image_ids,
-            ),
-            (
-                "coco.unknown-category",
-                "annotation of an unknown category",
-                ~np.isin(truth.category_ids, list(categories)),
-                "an id of the listed categories",
-                category_ids,
-            ),
-            (
-                "coco.unusable-box",
-                "invalid box",
-                ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1)),
-                "finite numbers, width and height not negative",
-                boxes,
-            ),
-            (
-                "coco.unusable-area",
-                "invalid area",
-                ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2)),
-                "a finite number of pixels",
-                areas,
-            ),
-        )
+        no_box = ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1))
+        no_area = ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2))
+    sides = "finite numbers, width and height not negative"
+    wrong = (
+        ("coco.unknown-image", "annotation of an unknown image", no_image, "an id of the listed images", image_ids),
+        ("coco.unknown-category", "annotation of an unknown category", no_category, "a listed category", category_ids),
+        ("coco.unusable-box", "invalid box", no_box, sides, boxes),
+        ("coco.unusable-area", "invalid area", no_area, "a finite number of pixels", areas),
+    )
     for code, kind, bad, expected, values in wrong:
         faults += [
             Fault(code, kind, f"annotation {ids[index]}", expected, brief(str(values[index])))
@@ -250,25 +219,16 @@ def _repeated(kind: str, ids: list[int]) -> list[Fault]:
 
 def _records(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
     if key not in data:
-        raise _broken(
-            "coco.missing-list",
-            f'no list "{key}"',
-            where,
-            "lists of images, categories and annotations",
-            ", ".join(map(brief, list(data)[:8])) or "nothing",
-        )
+        found = ", ".join(map(brief, list(data)[:8])) or "nothing"
+        expected = "lists of images, categories and annotations"
+        raise _broken("coco.missing-list", f'no list "{key}"', where, expected, found)
     records = data[key]
     if not isinstance(records, list):
         raise _broken("coco.not-a-list", "not a list", f"{where}, {key}", "a list of objects", _kind(records))
-    if set(map(type, records)) - {dict}:
-        index = next(index for index, record in enumerate(records) if not isinstance(record, dict))
-        raise _broken(
-            "coco.not-an-object",
-            "not an object",
-            f"{where}, {key}[{index}]",
-            "an object",
-            _kind(records[index]),
-        )
+    for index, record in enumerate(records):
+        if not isinstance(record, dict):
+            place = f"{where}, {key}[{index}]"
+            raise _broken("coco.not-an-object", "not an object", place, "an object", _kind(record))
     return records
 
 
@@ -283,17 +243,15 @@ def _column(
 ) -> list[Any]:
     """The checked value of one field of every record."""
     values = [record.get(key, default) for record in records]
-    for index in _invalid(values, valid):
+    for index, value in enumerate(values):
+        if valid(value):
+            continue
         field = f"{where}, {group}[{index}].{key}"
         if key not in records[index]:
             fields = ", ".join(map(brief, list(records[index])[:8]))
             raise _broken("coco.missing-field", "missing field", field, expected, fields)
-        raise _broken("coco.unusable-field", "invalid value", field, expected, brief(_as_text(values[index])))
+        raise _broken("coco.unusable-field", "invalid value", field, expected, brief(_as_text(value)))
     return values
-
-
-def _invalid(values: list[Any], valid: Callable[[Any], bool]) -> Iterator[int]:
-    return (index for index, value in enumerate(values) if not valid(value))
 
 
 def _is_id(value: Any) -> bool:

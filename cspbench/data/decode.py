@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import jpeg_header
-from cspbench.errors import BadImageError, UsageError, brief
+from cspbench.errors import BadImageError, brief
 from cspbench.io import read_file
 
 if TYPE_CHECKING:
@@ -60,14 +61,7 @@ NAME_LENGTH = 200
 def decoder_named(name: str) -> Decoder:
     """The decoder with this name. Raises `UsageError`."""
     if name not in DECODERS:
-        renamed = "libjpeg is now opencv (rotated according to EXIF) or pillow (not rotated)"
-        raise UsageError(
-            "usage.unknown-decoder",
-            "unknown decoder",
-            expected=", ".join(DECODERS),
-            found=brief(name),
-            remedy=renamed if name == "libjpeg" else "Correct --decoder",
-        )
+        raise unknown("usage.unknown-decoder", "unknown decoder", name, DECODERS)
     return name
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
@@ -183,11 +184,5 @@ STEPS = {
 def preset(name: str) -> ClassificationPreset:
     """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
-        raise UsageError(
-            "usage.unknown-preset",
-            "unknown preset",
-            expected=f"one of {', '.join(PRESETS)}",
-            found=repr(name),
-            remedy="Correct --preset",
-        )
+        raise unknown("usage.unknown-preset", "unknown preset", name, tuple(PRESETS))
     return PRESETS[name]

@@ -14,15 +14,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from cspbench.detection import result_file
 from cspbench.detection.ap.average_precision import METRICS
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, replacing
 
-CHUNK = 1 << 16
-"""Detections written at a time: those of a whole test set are gigabytes of text."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time in a zip, so that equal detections give equal bytes."""
 LARGEST = 1 << 20
@@ -48,7 +45,7 @@ _NAMES = {
 """Spellings of the metrics, in lower case without punctuation: AP_50, APs, AP_small, AR@100, AR_max_100."""
 
 
-def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Path:
+def submission_path(name: str, folder: Path, split: str) -> Path:
     """The path of the submission with this name on the leaderboard: detections_SPLIT_NAME_results.zip.
 
     Raises `UsageError`.
@@ -65,11 +62,7 @@ def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Pat
 
 
 def write_submission(
-    detections: Detections,
-    name: str,
-    folder: Path,
-    split: str = "test-dev2017",
-    step: Callable[[int], None] = lambda done: None,
+    detections: Detections, name: str, folder: Path, split: str, step: Callable[[int], None] = lambda done: None
 ) -> Path:
     """Write the submission with detections in the given order; returns its path, see `submission_path`.
 
@@ -82,33 +75,10 @@ def write_submission(
         entry.create_system = 3  # Unix, on every system
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=True) as output:
-            for number, part in enumerate(lines(detections)):
+            for number, part in enumerate(result_file.lines(detections)):
                 output.write(part.encode("ascii"))
-                step(min(number * CHUNK, len(detections.scores)))
+                step(min(number * result_file.CHUNK, len(detections.scores)))
     return path
-
-
-def lines(detections: Detections) -> Iterator[str]:
-    """COCO's result file in parts: six decimals, one detection per line, as in Darknet (spec b.4)."""
-    boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
-    count = len(boxes)
-    yield "[\n"
-    for begin in range(0, count, CHUNK):
-        part = slice(begin, begin + CHUNK)
-        rows = zip(
-            np.asarray(detections.image_ids)[part].tolist(),
-            np.asarray(detections.category_ids)[part].tolist(),
-            boxes[part].tolist(),
-            np.asarray(detections.scores)[part].tolist(),
-            strict=True,
-        )
-        text = ",\n".join(
-            f'{{"image_id":{image}, "category_id":{category}, '
-            f'"bbox":[{box[0]:f}, {box[1]:f}, {box[2]:f}, {box[3]:f}], "score":{score:f}}}'
-            for image, category, box, score in rows
-        )
-        yield text + (",\n" if begin + CHUNK < count else "\n")
-    yield "]\n"
 
 
 def import_server(file: Path) -> dict[str, Decimal | None]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cspbench.detection import overlaps
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.overlaps import GREEDY_BETA, PLAIN, Criterion, Floats, Indices, Sorted
-from cspbench.errors import TooManyPairsError, UsageError
+from cspbench.errors import TooManyPairsError
 from cspbench.network.layers import Detection, Yolo
 
 __all__ = ["PLAIN", "Criterion", "criterion", "nms", "nms_many"]
@@ -52,19 +52,7 @@ def nms(image: Candidates, threshold: float, by: Criterion = PLAIN) -> Mask:
 
 
 def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Criterion = PLAIN) -> list[list[Mask]]:
-    """For each threshold, from 0 to 1, the masks (K,) of the candidates of each image that remain.
-
-    Raises `UsageError`.
-    """
-    for threshold in thresholds:
-        if not 0 <= threshold <= 1:
-            raise UsageError(
-                "usage.out-of-range",
-                "an NMS threshold is out of range",
-                expected="0 to 1",
-                found=f"{threshold:g}",
-                remedy="Correct --nms",
-            )
+    """For each threshold, from 0 to 1, the masks (K,) of the candidates of each image that remain."""
     remaining = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
     for block in _blocks(images) if thresholds else ():
         cuts = np.cumsum([len(part.candidates) for part in block])[:-1]

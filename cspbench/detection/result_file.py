@@ -1,9 +1,10 @@
-"""COCO's result files, as Darknet and other tools write them: a JSON list of detections."""
+"""COCO's result files, as Darknet and other tools write and read them: a JSON list of detections."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import DatasetError, brief
-from cspbench.io import read_file
+from cspbench.io import read_file, replacing
 
 LARGEST = 1 << 31
 """Bytes; Darknet's files for 5,000 images have about 500 MB."""
 LARGEST_ID = 2**53
+CHUNK = 1 << 16
+"""Detections written at a time: those of a whole test set are gigabytes of text."""
 
 
 def read(path: Path) -> tuple[Detections, str]:
@@ -36,13 +39,33 @@ def read(path: Path) -> tuple[Detections, str]:
         if not _usable(record):
             expected = "an object with integer image_id and category_id, bbox of four numbers, and score"
             raise _broken(path, expected, f"detection {number} is {brief(json.dumps(record), 120)}")
-    boxes = np.array([_floats(record["bbox"]) for record in records], np.float64).reshape(-1, 4)
     return Detections(
         np.array([record["image_id"] for record in records], np.int64),
         np.array([record["category_id"] for record in records], np.int64),
-        boxes,
+        np.array([_floats(record["bbox"]) for record in records], np.float64).reshape(-1, 4),
         np.array(_floats([record["score"] for record in records]), np.float64),
     ), hashlib.sha256(data).hexdigest()
+
+
+def write(detections: Detections, path: Path) -> None:
+    """Write a result file as Darknet does, atomically."""
+    with replacing(path, named=True) as temporary, temporary.open("w", encoding="ascii") as stream:
+        stream.writelines(lines(detections))
+
+
+def lines(detections: Detections) -> Iterator[str]:
+    """A result file in parts: six decimals, one detection per line, as in Darknet (spec b.4)."""
+    count = len(detections.scores)
+    yield "[\n"
+    for begin in range(0, count, CHUNK):
+        rows = zip(*(column[begin : begin + CHUNK].tolist() for column in detections), strict=True)
+        text = ",\n".join(
+            f'{{"image_id":{image}, "category_id":{category}, '
+            f'"bbox":[{box[0]:f}, {box[1]:f}, {box[2]:f}, {box[3]:f}], "score":{score:f}}}'
+            for image, category, box, score in rows
+        )
+        yield text + (",\n" if begin + CHUNK < count else "\n")
+    yield "]\n"
 
 
 def _usable(record: Any) -> bool:

@@ -133,7 +133,7 @@ def evaluate(
         detector.epsilon,
         identity,
         source,
-        predict.predictor(predict.PreparedImages(source, detector)),
+        predict.PreparedImages(source, detector).predict,
         execution,
         listener,
         settings,

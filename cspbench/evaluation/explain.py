@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
+from cspbench.classification.ablation import MOST, Classifier, Explained, explain
 from cspbench.data.source import Source
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
@@ -35,8 +35,8 @@ def explain_imagenet(
         listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
         source = Part(source, MOST, seed)
     device = choose_device(execution.device)
-    means = Means(device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
+    means = (device, execution.precision, *execution.batch_and_workers(device))
+    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
         done = 0
@@ -46,4 +46,4 @@ def explain_imagenet(
             done += 1
             reach(done, name)
 
-        return explain(classifier, source, reference, means, step)
+        return explain(classifier, source, reference, step)

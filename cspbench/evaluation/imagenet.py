@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
 from cspbench.data.imagenet import open_imagenet
@@ -112,14 +113,14 @@ def evaluate(
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, preset, subject.size)
+    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities)
     run = run_or_resume(
         run_path(store, identity, preset.name),
         subject,
         preset.epsilon,
         identity,
         source,
-        predict.predictor(images, subject.description.probabilities, streams=not source.random_access),
+        images.predict,
         execution,
         listener,
     )
@@ -143,13 +144,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted`, or `sample` for the bundled sample."""
     numbering = classes or subject.description.classes or class_order(subject.name)
     if numbering not in (*ORDERS, SAMPLE):
-        raise UsageError(
-            "usage.unknown-class-order",
-            "unknown class order",
-            expected=" or ".join(ORDERS),
-            found=numbering,
-            remedy="Correct --classes",
-        )
+        raise unknown("usage.unknown-class-order", "unknown class order", numbering, ORDERS)
     return numbering
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cspbench.claims.model import unknown
 from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset, detection_preset
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, ENGINES
 from cspbench.errors import CspbenchError, UsageError
@@ -30,13 +31,7 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
-            raise UsageError(
-                "usage.unknown-engine",
-                "unknown engine",
-                expected=f"one of {', '.join(ENGINES)}",
-                found=repr(self.engine),
-                remedy="Correct --engine",
-            )
+            raise unknown("usage.unknown-engine", "unknown engine", self.engine, ENGINES)
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
                 "usage.bootstrap-engine",

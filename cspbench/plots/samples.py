@@ -58,25 +58,25 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     alike = Counter(Path(image.file_name).stem.casefold() for image in source.images)
     files: dict[Path, None] = {}
     for place in chosen(source, which):
-        sample = source.sample(place)
+        sample, image_id = source.sample(place), source.images[place].id
         boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
                 names[int(detections.category_ids[at])],
                 float(detections.scores[at]),
             )
-            for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
+            for at in np.flatnonzero(np.asarray(detections.image_ids) == image_id)
         ]
         objects: list[Box] = []
         if truth is not None:
             objects = [
                 Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])])
-                for at in np.flatnonzero(truth.images == sample.image_id)
+                for at in np.flatnonzero(truth.images == image_id)
             ]
         stem = Path(sample.key).stem
-        path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
+        path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{image_id}.png")
         while path in files:
-            path = path.with_name(f"{path.stem}-{sample.image_id}.png")
+            path = path.with_name(f"{path.stem}-{image_id}.png")
         try:
             pixels = decode(sample.data, sample.key, decoder)
         except BadImageError:

@@ -127,7 +127,7 @@ def test_an_object_is_outside_by_more_than_a_pixel(tmp_path: Path, box: list[flo
     data = put("annotations.0.bbox", box)
     data["annotations"] = data["annotations"][:1]
     report = check(scan_coco(write(tmp_path, data)))
-    assert report.outside == int(outside)
+    assert report.objects_outside == int(outside)
     assert report.usable
 
 
@@ -144,7 +144,7 @@ def test_an_object_is_outside_by_more_than_a_pixel(tmp_path: Path, box: list[flo
 def test_an_object_without_extent(tmp_path: Path, box: list[float], area: float, tiny: bool) -> None:
     data = put("annotations.0.bbox", box)
     data["annotations"] = [{**data["annotations"][0], "area": area}]
-    assert check(scan_coco(write(tmp_path, data))).tiny == int(tiny)
+    assert check(scan_coco(write(tmp_path, data))).objects_without_extent == int(tiny)
 
 
 # --- splits and digests

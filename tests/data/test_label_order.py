@@ -31,7 +31,7 @@ def test_the_orders_known_places() -> None:
         "n02105855",
         "n04263257",
     ]
-    with refuses("usage.unknown-class-order", expected="one of darknet, sorted, sample", found="'alphabetic'"):
+    with refuses("usage.unknown-class-order", expected="one of darknet, sorted, sample", found="alphabetic"):
         order("alphabetic")
 
 

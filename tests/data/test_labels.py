@@ -128,7 +128,7 @@ def test_the_orders() -> None:
     assert len(order(SAMPLE)) == 16
     assert not set(order(SAMPLE)) & set(order("sorted"))
     for name in ("Darknet", "", "sample "):
-        with refuses("usage.unknown-class-order", found=repr(name)):
+        with refuses("usage.unknown-class-order", found=name):
             order(name)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refuses
 
 from cspbench.detection import nms as module
 from cspbench.detection.candidates import Candidates
@@ -156,13 +155,10 @@ def test_the_comparison_is_strict() -> None:
     assert nms(image, float(np.nextafter(F(0.5), F(0)))).tolist() == [False, True]
 
 
-def test_thresholds_are_checked_and_may_be_none() -> None:
+def test_there_may_be_no_thresholds_and_no_images() -> None:
     image = crowd(5, 1)
     assert nms_many([image], []) == []
     assert nms_many([], [0.5]) == [[]]
-    for wrong in (-0.1, 1.1, float("nan")):
-        with refuses("usage.out-of-range", expected="0 to 1"):
-            nms_many([image], [0.5, wrong])
 
 
 def test_the_criterion_of_a_network() -> None:

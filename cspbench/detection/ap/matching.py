@@ -78,35 +78,27 @@ def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
     category_ids = np.asarray(detections.category_ids)
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     scores = np.asarray(detections.scores, np.float64)
-    if not len(image_ids) == len(category_ids) == len(boxes) == len(scores):
-        lengths = ", ".join(str(len(column)) for column in (image_ids, category_ids, boxes, scores))
-        raise _bad(
-            "detections.column-lengths",
-            "columns of different lengths",
-            None,
-            "one entry per detection in each column",
-            lengths,
-        )
-    images, unknown = _indices(truth.image_ids, image_ids)
-    if unknown.any():
-        raise _bad(
-            "detections.unknown-image", "detection in an unknown image", unknown, "an image of the data set", image_ids
-        )
-    categories, unknown = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
-    if unknown.any():
-        raise _bad(
-            "detections.unknown-category",
-            "detection of an unknown category",
-            unknown,
-            "a category of the data set",
-            category_ids,
-        )
-    wrong: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
-    if wrong.any():
-        raise _bad("detections.unusable-box", "detection with an invalid box", wrong, "finite numbers", boxes)
-    wrong = ~np.isfinite(scores)
-    if wrong.any():
-        raise _bad("detections.unusable-score", "detection with an invalid score", wrong, "a finite number", scores)
+    images, unknown_image = _indices(truth.image_ids, image_ids)
+    categories, unknown_category = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
+    endless: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
+    known = ("an image of the data set", "a category of the data set")
+    checks = (
+        ("detections.unknown-image", "detection in an unknown image", unknown_image, known[0], image_ids),
+        ("detections.unknown-category", "detection of an unknown category", unknown_category, known[1], category_ids),
+        ("detections.unusable-box", "detection with an invalid box", endless, "finite numbers", boxes),
+        ("detections.unusable-score", "detection with an invalid score", ~np.isfinite(scores), "a number", scores),
+    )
+    for code, what, wrong, expected, values in checks:
+        if wrong.any():
+            first, more = int(np.flatnonzero(wrong)[0]), int(wrong.sum()) - 1
+            raise DatasetError(
+                code,
+                what,
+                where=f"detection {first}",
+                expected=expected,
+                found=f"{values[first].tolist()}" + (f", and {more} more" if more else ""),
+                remedy="Use detections on this data set",
+            )
     return Indexed(images, categories, boxes, scores)
 
 
@@ -257,14 +249,3 @@ def _indices(values: Array, ids: Array) -> tuple[Array, Array]:
         return indices, np.ones(len(ids), bool)
     indices = np.minimum(indices, len(values) - 1)
     return indices, values[indices] != ids
-
-
-def _bad(code: str, what: str, wrong: Array | None, expected: str, values: Any) -> DatasetError:
-    found, where = str(values), "detections"
-    if wrong is not None:
-        index = int(np.flatnonzero(wrong)[0])
-        more = int(wrong.sum()) - 1
-        found = f"{values[index].tolist()}" + (f", and {more} more" if more else "")
-        where = f"detection {index}"
-    remedy = "Use detections on this data set"
-    return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)
