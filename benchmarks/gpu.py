@@ -24,6 +24,8 @@ import torch
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
+from cspbench.data.presets import preset
+from cspbench.data.source import FileSource
 from cspbench.inference.description import describe
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
@@ -62,7 +64,9 @@ class InMemory(predict.PreparedImages):
 
     def __init__(self, network: Network, count: int) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.count, self.probabilities = count, describe(network).probabilities
+        about = describe(network)
+        super().__init__(FileSource("list", [], []), preset("readme"), about.size, about.probabilities)
+        self.count = count
         self.pixels = [torch.rand(network.input, generator=generator) for _ in range(min(count, DIFFERENT))]
 
     def __len__(self) -> int:

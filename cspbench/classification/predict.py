@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
 from cspbench.data.presets import ClassificationPreset
-from cspbench.data.source import Source
+from cspbench.data.source import Sample, Source
 from cspbench.errors import BadImageError
 from cspbench.inference.finite import check_finite
 from cspbench.inference.npz import Arrays
-from cspbench.inference.predict_shards import Batch, Columns, Predictor, Prepared
+from cspbench.inference.predict_shards import Batch, Columns, Predictor
 from cspbench.inference.shards import Shards
 
 TOP = 5
@@ -45,22 +46,15 @@ class PreparedImages(Predictor):
     def __init__(
         self, source: Source, preset: ClassificationPreset, size: tuple[int, int], probabilities: bool = False
     ) -> None:
-        self.source, self.preset, self.size, self.probabilities = source, preset, size, probabilities
-        self.streamed = not source.random_access
+        super().__init__(source, size)
+        self.preset, self.probabilities = preset, probabilities
 
-    def __len__(self) -> int:
-        return len(self.source)
+    def unread(self, index: int) -> dict[str, Any]:
+        return {"wnid": ""}
 
-    def __getitem__(self, index: int) -> Prepared:
-        pixels = torch.zeros(3, *self.size)
-        about = {"key": self.source.key(index), "wnid": "", "checksum": 0}
-        try:
-            sample = self.source.sample(index)
-            about = {"key": sample.key, "wnid": sample.wnid or "", "checksum": zlib.crc32(sample.data)}
-            self.preset.load(sample.data, self.size, sample.key, pixels.numpy())
-        except BadImageError:
-            return Prepared(index, pixels.zero_(), False, about)
-        return Prepared(index, pixels, True, about)
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        about["wnid"] = sample.wnid or ""
+        self.preset.load(sample.data, self.size, sample.key, out)
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         flat = outputs[0].flatten(1)

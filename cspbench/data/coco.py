@@ -114,14 +114,12 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
     `UsageError`.
     """
     source = scan_coco(path, split)
-    faults = source.annotations.faults
-    if not faults and source.no_objects is not None:
-        raise source.no_objects
-    if faults:
-        error = faults[0].error(source.annotations.path)
+    if faults := source.annotations.faults:
         if len(faults) > 1:
-            error.remedy = f"{error.remedy}. {len(faults) - 1} more: cspbench data check coco lists them"
-        raise error
+            faults[0].remedy = f"{faults[0].remedy}. {len(faults) - 1} more: cspbench data check coco lists them"
+        raise faults[0]
+    if source.no_objects is not None:
+        raise source.no_objects
     if source.missing:
         first = ", ".join(brief(name) for name in source.missing[:3])
         raise DatasetError(
@@ -228,6 +226,8 @@ def _selected(images: list[Picture], image_list: Path) -> list[Picture]:
     """The images whose file names are in a list of paths."""
     try:
         lines = filled_lines(read_file(image_list, LIST_LIMIT).decode("utf-8"))
+        if not lines:
+            raise ValueError("an empty list")
     except (OSError, ValueError) as error:
         raise DatasetError(
             "coco.list-unreadable",
@@ -251,14 +251,6 @@ def _selected(images: list[Picture], image_list: Path) -> list[Picture]:
                 remedy="Use the list that belongs to the annotations",
             )
         selected[name] = by_name[name]
-    if not selected:
-        raise DatasetError(
-            "coco.list-empty",
-            "empty image list",
-            where=str(image_list),
-            expected="image paths",
-            remedy="Use another list",
-        )
     return sorted(selected.values())
 
 

@@ -64,7 +64,7 @@ def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None
         ],
         listed_twice=[name for name, count in names.items() if count > 1],
         faults=[
-            f"{fault.kind}: {fault.where} (expected {fault.expected}, found {fault.found})"
+            f"{fault.what}: {fault.where} (expected {fault.expected}, found {fault.found})"
             for fault in source.annotations.faults
         ],
     )

@@ -142,6 +142,15 @@ class ClassificationPreset:
         np.divide(crop.transpose(2, 0, 1), np.float32(255), out=out)
 
 
+_TIMM = ClassificationPreset(
+    "timm",
+    decoder="pillow",
+    interpolation="bilinear",
+    crop_pct=0.887,
+    crop_rounding="nearest",
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_DEVIATION,
+)
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -149,24 +158,8 @@ PRESETS = {
         ClassificationPreset("readme", decoder="opencv"),
         ClassificationPreset("head"),
         ClassificationPreset("pjreddie", order="crop-resize", epsilon=Epsilon.OUTSIDE_1E6),
-        ClassificationPreset(
-            "timm",
-            decoder="pillow",
-            interpolation="bilinear",
-            crop_pct=0.887,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
-        ClassificationPreset(
-            "mmpretrain",
-            decoder="opencv",
-            interpolation="bicubic",
-            crop_padding=32,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
+        _TIMM,
+        replace(_TIMM, name="mmpretrain", decoder="opencv", interpolation="bicubic", crop_pct=1.0, crop_padding=32),
     )
 }
 

@@ -30,7 +30,20 @@ LONGEST_LINE = 200
 ROUNDING = Decimal("0.11")
 """Percentage points by which two numbers rounded to a tenth may contradict each other."""
 
-_AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
+_SIZES = ("small", "medium", "large")
+_LINES = dict(
+    zip(
+        (
+            *(("AP", overlap, "all", "100") for overlap in ("0.50:0.95", "0.50", "0.75")),
+            *(("AP", "0.50:0.95", size, "100") for size in _SIZES),
+            *(("AR", "0.50:0.95", "all", cap) for cap in ("1", "10", "100")),
+            *(("AR", "0.50:0.95", size, "100") for size in _SIZES),
+        ),
+        METRICS,
+        strict=True,
+    )
+)
+"""The metrics of pycocotools' lines, by kind, IoU, area and maximum detections."""
 _LINE = re.compile(
     r"Average (?:Precision|Recall)\s*\((A[PR])\)\s*@\[\s*IoU=\s*(0\.50:0\.95|0\.50|0\.75)\s*\|\s*area=\s*(\w+)\s*\|"
     r"\s*maxDets=\s*(\d+)\s*\]\s*=\s*(\S+)"
@@ -38,7 +51,7 @@ _LINE = re.compile(
 _PAIR = re.compile(r"^\s*[\"']?([A-Za-z][\w@. ]*?)[\"']?\s*[:=]\s*(-?[0-9.]+(?:[eE]-?[0-9]+)?)\s*,?\s*$")
 _NAMES = {
     **{name: name for name in METRICS},
-    **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in ("small", "medium", "large")},
+    **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in _SIZES},
     **{f"armax{cap}": f"ar{cap}" for cap in (1, 10, 100)},
     **{f"ardets{cap}": f"ar{cap}" for cap in (1, 10, 100)},
 }
@@ -143,9 +156,8 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
             raise _unreadable(file, "JSON", brief(str(error), 120)) from error
         yield from _in(data)
         return
-    for kind, overlap, area, cap, number in _LINE.findall(text):
-        name = _line_name(kind, overlap, area, cap)
-        if name:
+    for *line, number in _LINE.findall(text):
+        if name := _LINES.get(tuple(line)):
             yield name, number
     for line in text.splitlines():
         pair = _PAIR.match(line) if len(line) <= LONGEST_LINE else None
@@ -168,19 +180,6 @@ def _in(data: Any) -> Iterator[tuple[str, Any]]:
 
 def _name(label: str) -> str | None:
     return _NAMES.get(re.sub(r"[^a-z0-9]", "", label.lower()))
-
-
-def _line_name(kind: str, overlap: str, area: str, cap: str) -> str | None:
-    """The metric of a line of pycocotools; None for a line that is not one of the twelve."""
-    if area not in _AREAS:
-        return None
-    if overlap == "0.50:0.95":
-        name = f"{kind.lower()}{_AREAS[area]}"
-        name = f"ar{cap}" if name == "ar" else name
-    else:
-        name = f"{kind.lower()}{overlap[2:]}{_AREAS[area]}"
-    capped = kind == "AP" or area != "all"
-    return name if name in METRICS and (cap == "100" or not capped) else None
 
 
 def _number(value: Any, name: str, file: Path) -> Decimal:

@@ -13,7 +13,7 @@ from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import shards
-from cspbench.detection.detections import detections, joined
+from cspbench.detection.detections import detections
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
 from cspbench.errors import DatasetError
@@ -104,7 +104,8 @@ def collect(
         give_back()
         done += len(images)
         step(done)
-    return Collected(tuple(joined(part) for part in parts), tuple(bad), digest.hexdigest(), resized)
+    joined = (Detections(*map(np.concatenate, zip(*part, strict=True))) for part in parts)
+    return Collected(tuple(joined), tuple(bad), digest.hexdigest(), resized)
 
 
 def evaluated(

@@ -54,12 +54,6 @@ def detections(
     )
 
 
-def joined(parts: Sequence[Detections]) -> Detections:
-    """The detections of several shards, in order."""
-    empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
-    return Detections(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
-
-
 def image_id(path: str, rule: IdRule) -> int:
     """The COCO id that Darknet reads from an image's path; 0 for a path without a number.
 

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cspbench.data.coco import CocoSource
-from cspbench.detection.candidates import no_candidates, pack
+from cspbench.data.source import Sample
+from cspbench.detection.candidates import IMAGES, no_candidates, pack
 from cspbench.detection.detector import Detector
-from cspbench.errors import BadImageError
 from cspbench.inference.npz import Arrays
-from cspbench.inference.predict_shards import Batch, Columns, Predictor, Prepared
+from cspbench.inference.predict_shards import Batch, Columns, Predictor
 
 
 class PreparedImages(Predictor):
     """Images of a COCO set, decoded and prepared for a detector; all candidates before NMS are stored."""
 
     def __init__(self, source: CocoSource, detector: Detector) -> None:
-        self.source, self.detector = source, detector
+        super().__init__(source, detector.size)
+        self.images, self.detector = source.images, detector
 
-    def __len__(self) -> int:
-        return len(self.source)
+    def unread(self, index: int) -> dict[str, Any]:
+        return {"extent": (self.images[index].width, self.images[index].height)}
 
-    def __getitem__(self, index: int) -> Prepared:
-        image = self.source.images[index]
-        about: dict[str, Any] = {"key": image.file_name, "extent": (image.width, image.height), "checksum": 0}
-        pixels = torch.zeros(3, *self.detector.size)
-        try:
-            sample = self.source.sample(index)
-            about["checksum"] = zlib.crc32(sample.data)
-            _, about["extent"] = self.detector.load(sample.data, sample.key, pixels.numpy())
-        except BadImageError:
-            return Prepared(index, pixels.zero_(), False, about)
-        return Prepared(index, pixels, True, about)
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        _, about["extent"] = self.detector.load(sample.data, sample.key, out)
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]
@@ -47,9 +38,6 @@ class PreparedImages(Predictor):
     def arrays(self, columns: Columns) -> Arrays:
         return {
             "index": np.array(columns["index"], np.int64),
-            "key": np.array(columns["key"], np.str_),
-            "extent": np.array(columns["extent"], np.int32),
-            "checksum": np.array(columns["checksum"], np.uint32),
-            "ok": np.array(columns["ok"], np.bool_),
+            **{name: np.array(columns[name], kind) for name, (kind, _) in IMAGES.items() if name in columns},
             **pack(columns["candidates"]),
         }

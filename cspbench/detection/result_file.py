@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import DatasetError, brief
@@ -21,6 +22,13 @@ CHUNK = 1 << 16
 """Detections written at a time: those of a whole test set are gigabytes of text."""
 
 
+class _Detection(Struct):
+    image_id: Annotated[int, Meta(ge=-LARGEST_ID, le=LARGEST_ID)]
+    category_id: Annotated[int, Meta(ge=-LARGEST_ID, le=LARGEST_ID)]
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
 def read(path: Path) -> tuple[Detections, str]:
     """The detections of a file, in its order, and the file's sha256. Raises `DatasetError`.
 
@@ -28,22 +36,21 @@ def read(path: Path) -> tuple[Detections, str]:
     """
     try:
         data = read_file(path, LARGEST)
-        records = json.loads(data)
-    except OSError as error:
-        raise _broken(path, "a file", error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise _broken(path, "JSON", brief(str(error), 120)) from error
-    if not isinstance(records, list):
-        raise _broken(path, "a list of detections", f"{type(records).__name__} at the top")
-    for number, record in enumerate(records):
-        if not _usable(record):
-            expected = "an object with integer image_id and category_id, bbox of four numbers, and score"
-            raise _broken(path, expected, f"detection {number} is {brief(json.dumps(record), 120)}")
+        records = msgspec.json.decode(data, type=list[_Detection])
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(
+            "detections.not-a-result-file",
+            "not a result file of detections",
+            where=str(path),
+            expected="a list of objects with integer image_id and category_id, bbox of four numbers, and score",
+            found=getattr(error, "strerror", None) or brief(str(error), 120),
+            remedy="Use the JSON list that Darknet's `detector valid` or another tool writes for COCO",
+        ) from error
     return Detections(
-        np.array([record["image_id"] for record in records], np.int64),
-        np.array([record["category_id"] for record in records], np.int64),
-        np.array([_floats(record["bbox"]) for record in records], np.float64).reshape(-1, 4),
-        np.array(_floats([record["score"] for record in records]), np.float64),
+        np.array([record.image_id for record in records], np.int64),
+        np.array([record.category_id for record in records], np.int64),
+        np.array([record.bbox for record in records], np.float64).reshape(-1, 4),
+        np.array([record.score for record in records], np.float64),
     ), hashlib.sha256(data).hexdigest()
 
 
@@ -66,34 +73,3 @@ def lines(detections: Detections) -> Iterator[str]:
         )
         yield text + (",\n" if begin + CHUNK < count else "\n")
     yield "]\n"
-
-
-def _usable(record: Any) -> bool:
-    if not isinstance(record, dict):
-        return False
-    ids = (record.get("image_id"), record.get("category_id"))
-    box = record.get("bbox")
-    if not all(type(number) is int and abs(number) <= LARGEST_ID for number in ids):
-        return False
-    if not isinstance(box, list) or len(box) != 4:
-        return False
-    return all(type(number) in (int, float) for number in (*box, record.get("score")))
-
-
-def _floats(values: list[Any]) -> list[float]:
-    """Values as floats; integers beyond the largest float become infinite."""
-    return [
-        float(value) if abs(value) < 1e300 else float("nan") if value != value else float("inf") for value in values
-    ]
-
-
-def _broken(path: Path, expected: str, found: str) -> DatasetError:
-    remedy = "Use the JSON list that Darknet's `detector valid` or another tool writes for COCO"
-    return DatasetError(
-        "detections.not-a-result-file",
-        "not a result file of detections",
-        where=str(path),
-        expected=expected,
-        found=found,
-        remedy=remedy,
-    )

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -15,11 +16,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cspbench.errors import CspbenchError, IncompleteRunError
+from cspbench.data.source import Images, Sample
+from cspbench.errors import BadImageError, CspbenchError, IncompleteRunError
 from cspbench.inference.engine import Engine
 from cspbench.inference.footprint import enough_memory
 from cspbench.inference.memory import give_back
@@ -229,13 +233,32 @@ def _end_with(parent: int) -> None:
 
 
 class Predictor(Dataset[Prepared], ABC):
-    """The images of a run, prepared for its network, and what is stored of the network's outputs."""
+    """The images of a run, prepared for a network's input of (height, width), and what is stored of its outputs."""
 
-    streamed = False
-    """Whether only this process can read the images."""
+    def __init__(self, source: Images, size: tuple[int, int]) -> None:
+        self.source, self.size = source, size
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Prepared:
+        pixels = torch.zeros(3, *self.size)
+        about = {"key": self.source.key(index), "checksum": 0, **self.unread(index)}
+        try:
+            sample = self.source.sample(index)
+            about |= {"key": sample.key, "checksum": zlib.crc32(sample.data)}
+            self.prepare(sample, pixels.numpy(), about)
+        except BadImageError:
+            return Prepared(index, pixels.zero_(), False, about)
+        return Prepared(index, pixels, True, about)
 
     @abstractmethod
-    def __len__(self) -> int: ...
+    def unread(self, index: int) -> dict[str, Any]:
+        """The other values to store for an image that cannot be read."""
+
+    @abstractmethod
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        """Write the network's input, (3, height, width), and update the other values. Raises `BadImageError`."""
 
     @abstractmethod
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
@@ -256,7 +279,7 @@ class Predictor(Dataset[Prepared], ABC):
     ) -> Timing:
         """Write the shards; `progress` is called after every batch. Raises `IncompleteRunError` if a worker dies."""
         timing, pending = Timing(), Columns()
-        workers = 0 if self.streamed else workers
+        workers = workers if self.source.random_access else 0
         try:
             order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
             with closing(load(self, order, workers, pinned=pinned)) as prepared:

@@ -167,7 +167,7 @@ def test_darknets_list_of_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for lines, code, where, found in (
         (f"{NAMES[0]}\n{NAMES[0]}\n".encode(), "list-repeats", "5k.txt, line 2", NAMES[0]),
         (b"val2014/1.jpg\n", "list-unknown-image", "5k.txt, line 1", "val2014/1.jpg"),
-        (b"\n", "list-empty", str(listed), None),
+        (b"\n", "list-unreadable", str(listed), "an empty list"),
     ):
         listed.write_bytes(lines)
         with refuses(f"coco.{code}", where=where, found=found):

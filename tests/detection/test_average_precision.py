@@ -128,7 +128,7 @@ def test_by_hand() -> None:
     assert numbers["aps"] is None
     assert result.per_class()["class 2"]["ap"] is None
     assert result.as_json()["aps"] is None
-    assert set(result.as_json(per_class=True)["per_class"]) == {"class 1", "class 2", "class 3"}
+    assert set(result.per_class()) == {"class 1", "class 2", "class 3"}
 
 
 def test_nothing_found_and_nothing_to_find() -> None:

@@ -27,11 +27,11 @@ from cspbench.detection.detections import (
     clipped,
     detections,
     image_id,
-    joined,
     six_decimals,
 )
 from cspbench.detection.detector import DarknetDetector
-from cspbench.detection.nms import PLAIN, criterion, nms_many
+from cspbench.detection.nms import criterion, nms_many
+from cspbench.detection.overlaps import PLAIN
 from cspbench.detection.result_file import write
 from cspbench.inference.engine import prepare
 from cspbench.network import cfg
@@ -153,16 +153,8 @@ def test_the_file(tmp_path: Path) -> None:
     read = json.loads(text)
     assert [each["bbox"] for each in read] == found.boxes.tolist()
     assert [each["score"] for each in read] == found.scores.tolist()
-    write(joined([]), tmp_path / "none.json")
+    write(detections([], [], [], [], IDS), tmp_path / "none.json")
     assert json.loads((tmp_path / "none.json").read_text()) == []
-
-
-def test_parts_are_joined() -> None:
-    some = [image(((10, 20, 4, 6), {0: 0.5})), image(((5, 5, 3, 2), {4: 1.0, 7: 0.25}))]
-    whole = detections(some, everything(*some), [(100, 100)] * 2, [1, 2], IDS)
-    parts = [detections([each], everything(each), [(100, 100)], [at], IDS) for at, each in enumerate(some, 1)]
-    for column, other in zip(joined(parts), whole, strict=True):
-        np.testing.assert_array_equal(column, other)
 
 
 def test_a_class_without_an_id() -> None:

@@ -11,6 +11,7 @@ import torch
 from refusals import refuses
 from torch import Tensor, nn
 
+from cspbench.data.source import FileSource
 from cspbench.inference import engine, onednn, predict_shards
 from cspbench.inference.shards import Shards
 from cspbench.network.builder import Builder
@@ -172,6 +173,6 @@ def test_images_are_pinned_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(predict_shards.Predictor, "__abstractmethods__", frozenset())
     for device in ("cpu", "cuda"):
         ready = engine.Engine(lambda x: x, torch.device(device), "fp32")
-        images = predict_shards.Predictor()  # type: ignore[abstract]
+        images = predict_shards.Predictor(FileSource("list", [], []), (1, 1))  # type: ignore[abstract]
         images.predict(Shards(Path("run"), 4), [0], ready, 4, 0, lambda timing: None)
     assert asked == [False, True]

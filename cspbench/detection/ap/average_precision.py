@@ -61,12 +61,12 @@ class AveragePrecision:
             for index, name in enumerate(self.categories.values())
         }
 
-    def as_json(self, per_class: bool = False) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Percentages with 4 decimals; None without objects."""
-        numbers: dict[str, Any] = {"engine": self.engine, **_rounded(self.percent())}
-        if per_class:
-            numbers["per_class"] = {name: _rounded(values) for name, values in self.per_class().items()}
-        return numbers
+        rounded = {
+            name: None if value is None else float(round_half_up(value, 4)) for name, value in self.percent().items()
+        }
+        return {"engine": self.engine, **rounded}
 
 
 def average_precision(truth: GroundTruth, detections: Detections, engine: str = DEFAULT_ENGINE) -> AveragePrecision:
@@ -93,10 +93,6 @@ def _percent(stats: Array) -> dict[str, Decimal | None]:
     return {name: as_percent(value) for name, value in zip(METRICS, stats.tolist(), strict=True)}
 
 
-def _rounded(numbers: dict[str, Decimal | None]) -> dict[str, float | None]:
-    return {name: None if value is None else float(round_half_up(value, 4)) for name, value in numbers.items()}
-
-
 def _stats(precisions: Array, recalls: Array) -> Array:
     # pycocotools sums with recalls before categories, and the order changes a sum of floats
     curves = precisions.transpose(0, 2, 1, 3)
@@ -118,7 +114,7 @@ def by_library(
     truth: GroundTruth, detections: Detections, coco: Callable[..., Any], evaluator: Callable[..., Any]
 ) -> tuple[Array, Array]:
     """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools' `COCO` and `COCOeval`, or those of a port."""
-    checked = indexed(truth, detections)
+    images, categories, boxes, scores = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     if not len(truth.image_ids) or not len(category_ids):
         shape = (len(THRESHOLDS), len(category_ids))
@@ -131,12 +127,12 @@ def by_library(
         iscrowd=truth.crowd.astype(int),
     )
     results = _records(
-        image_id=truth.image_ids[checked.images],
-        category_id=category_ids[checked.categories],
-        bbox=checked.boxes,
-        area=checked.boxes[:, 2] * checked.boxes[:, 3],
-        score=checked.scores,
-        iscrowd=np.zeros(len(checked.scores), int),
+        image_id=truth.image_ids[images],
+        category_id=category_ids[categories],
+        bbox=boxes,
+        area=boxes[:, 2] * boxes[:, 3],
+        score=scores,
+        iscrowd=np.zeros(len(scores), int),
     )
     # pycocotools prints messages, and stdout is for results
     with contextlib.redirect_stdout(io.StringIO()):

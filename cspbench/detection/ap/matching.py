@@ -42,15 +42,6 @@ class Detections(NamedTuple):
     scores: Array
 
 
-class Indexed(NamedTuple):
-    """Checked detections, with indices of images and categories in the ground truth instead of ids; float64."""
-
-    images: Array
-    categories: Array
-    boxes: Array
-    scores: Array
-
-
 class Matches(NamedTuple):
     """N detections, sorted by category, then descending score, then image; C of them are matched.
 
@@ -72,8 +63,11 @@ class Matches(NamedTuple):
     counted: Array
 
 
-def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
-    """Check detections against the ground truth's images and categories. Raises `DatasetError`."""
+def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, Array, Array]:
+    """The indices of detections' images (D,) and categories (D,) in the ground truth, boxes (D, 4) and scores (D,).
+
+    Raises `DatasetError` for an image or a category that it does not have, and for unusable numbers.
+    """
     image_ids = np.asarray(detections.image_ids)
     category_ids = np.asarray(detections.category_ids)
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
@@ -99,21 +93,21 @@ def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
                 found=f"{values[first].tolist()}" + (f", and {more} more" if more else ""),
                 remedy="Use detections on this data set",
             )
-    return Indexed(images, categories, boxes, scores)
+    return images, categories, boxes, scores
 
 
 def match(truth: GroundTruth, detections: Detections) -> Matches:
     """Match detections with the ground truth. Raises `DatasetError`."""
-    checked = indexed(truth, detections)
+    image_indices, category_indices, boxes, scores = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     categories = len(category_ids)
-    pair = checked.images * categories + checked.categories
-    order = np.lexsort((-checked.scores, pair))  # stable
+    pair = image_indices * categories + category_indices
+    order = np.lexsort((-scores, pair))  # stable
     pair = pair[order]
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     ranks = np.arange(len(pair)) - np.repeat(first, np.diff(first, append=len(pair)))
     order, pair, ranks = (column[ranks < MOST] for column in (order, pair, ranks))
-    boxes = checked.boxes[order]
+    boxes = boxes[order]
     areas = boxes[:, 2] * boxes[:, 3]
 
     owners = _indices(truth.image_ids, truth.images)[0] * categories + _indices(category_ids, truth.category_ids)[0]
@@ -123,16 +117,16 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
     detection, target, overlap = _overlaps(pair, boxes, areas, owners, truth.boxes[objects], truth.crowd[objects])
     rows, states = _matched(pair, detection, target, overlap, ignored, truth.crowd[objects])
 
-    final = np.lexsort((-checked.scores[order], pair % categories if categories else pair))
+    final = np.lexsort((-scores[order], pair % categories if categories else pair))
     position = np.empty_like(final)
     position[final] = np.arange(len(final))
     sequence = np.argsort(position[rows])
     return Matches(
         image_ids=truth.image_ids,
         category_ids=category_ids,
-        images=checked.images[order][final],
+        images=image_indices[order][final],
         ranks=ranks[final],
-        starts=np.searchsorted(checked.categories[order][final], np.arange(categories + 1)),
+        starts=np.searchsorted(category_indices[order][final], np.arange(categories + 1)),
         inside=_within(areas[final]),
         hits=position[rows][sequence],
         states=states[sequence],
