@@ -281,7 +281,6 @@ CODES = {
     "usage.two-countings": "Two counting rules for the same metric were requested.",
     "usage.two-networks": "Both --cfg and a model name were given.",
     "usage.undefined-network": "The row has no network definition.",
-    "usage.unknown-class": "The dataset has no such class.",
     "usage.unknown-class-order": "There is no class order of this name.",
     "usage.unknown-counting": "There is no counting of this name.",
     "usage.unknown-decoder": "There is no decoder of this name.",

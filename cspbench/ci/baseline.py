@@ -65,10 +65,10 @@ def load(text: str, results: Path) -> Results:
         return _recorded(of_files(files, text), text, _bytes(report, str(report)) if report.exists() else None)
     data = _bytes(place, text)
     document = _document(data, text)
-    if "lines" in document:
-        return Results(sound(cells.read(document, text), text), text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
+    if document.keys() == {"schema", "rows"}:
+        return Results(sound(cells.read(document, text), text), text)
     counts = StoredCounts(text, parsed(data, Counts, text))
     recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
     # params.json and sample-params.json do not cover each other's tables

@@ -9,8 +9,9 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.options import Format
-from cspbench.cli.printing import format_of, print_json, table
+from cspbench.cli.printing import format_of, print_json
 from cspbench.cli.progress import listener as terminal
+from cspbench.report.formats import table
 
 if TYPE_CHECKING:
     from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison

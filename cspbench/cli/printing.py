@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import typer
 
 from cspbench.cli.options import Format
+from cspbench.report.formats import table
 
 
 def format_of(form: Format, as_json: bool) -> Format:
@@ -24,15 +25,6 @@ def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     keys = list(lines[0])
     texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
     typer.echo(table(keys if form is Format.CSV else [key.capitalize() for key in keys], texts, form), nl=False)
-
-
-def table(header: Sequence[str], lines: Sequence[Sequence[str]], form: Format) -> str:
-    """A table of texts as md, csv or latex."""
-    from cspbench.report.formats import flat_csv, grid, latex
-
-    if form is Format.CSV:
-        return flat_csv(header, lines)
-    return latex(header, lines) if form is Format.LATEX else grid(header, lines) + "\n"
 
 
 def print_json(document: Any) -> None:

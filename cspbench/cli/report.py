@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,7 @@ def report(
     """
     from cspbench.claims.verdict import FAILED
     from cspbench.report.forms import format_of, rendered
+    from cspbench.report.markdown import like_readme as readme
     from cspbench.report.select import check_names, select
 
     if migrating is not None or cfgs:
@@ -97,7 +99,8 @@ def report(
     shown = select(rows, every, names, only or ())
     if form is not None:
         plots = _plots(rows, [section.table for section in shown]) if form is ReportFormat.HTML else []
-        _write(rendered(form, shown, plots, like_readme), out)
+        text = readme(shown) if like_readme else rendered(form, shown, [plot.svg for plot in plots])
+        _write(text, out)
     if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
 
@@ -120,8 +123,10 @@ def save(results: Path, runs: list[Path]) -> tuple[list[Path], list[ReportRow]]:
     The report covers the directory alone, so that it can be made again from it. Returns the paths of the written files
     and the report's rows.
     """
-    from cspbench.plots.report_files import write_all
+    from cspbench.io import write_bytes, write_text
     from cspbench.report.build import build
+    from cspbench.report.forms import SUFFIXES, rendered
+    from cspbench.report.select import select
     from cspbench.results.runs import find_runs
     from cspbench.results.store import keep
 
@@ -131,7 +136,15 @@ def save(results: Path, runs: list[Path]) -> tuple[list[Path], list[ReportRow]]:
         if path.resolve().name not in [record.stem for record in records]:
             terminal().note(f"{path}: incomplete, not kept")
     rows, every = build(results), all_tables()
-    return [*records, *write_all(results, rows, every, _plots(rows, every))], rows
+    shown, plots = select(rows, every), _plots(rows, every)
+    drawings = [plot.svg for plot in plots]
+    reports = {results / f"report{suffix}": form for suffix, form in SUFFIXES.items()}
+    for path, form in reports.items():
+        write_text(path, rendered(form, shown, drawings))
+    pictures = {results / f"{plot.name}.png": plot.png for plot in plots}
+    for path, picture in pictures.items():
+        write_bytes(path, picture)
+    return [*records, *reports, *pictures], rows
 
 
 def all_tables() -> tuple[Table, ...]:
@@ -142,12 +155,12 @@ def all_tables() -> tuple[Table, ...]:
 
 
 def _plots(rows: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
-    from cspbench.plots.report_files import drawn
-
-    plots = drawn(rows, tables)
-    if plots is None:
+    if find_spec("matplotlib") is None:
         terminal().note("no plots: they need matplotlib, install cspbench[plot]")
-    return plots or []
+        return []
+    from cspbench.plots.figures import plots
+
+    return plots(rows, tables)
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -273,7 +273,7 @@ def test_folders_and_files_that_are_none(tmp_path: Path, results: Path) -> None:
 @pytest.mark.parametrize("number", ["NaN", "1e99", "", "1" * 101, "many"])
 def test_a_measurement_that_is_no_number(tmp_path: Path, results: Path, number: str) -> None:
     data = as_json(present(results).lines[:1])
-    data["lines"][0]["cells"][0] |= {"exact": number, "verdict": "exact"}
+    data["rows"][0]["cells"][0] |= {"exact": number, "verdict": "exact"}
     (tmp_path / "report.json").write_text(json.dumps(data))
     with refuses("baseline.not-a-baseline") as caught:
         load(str(tmp_path / "report.json"), results)
@@ -285,7 +285,7 @@ def test_a_row_that_is_there_twice(tmp_path: Path, results: Path) -> None:
     (tmp_path / "report.json").write_text(json.dumps(data))
     with refuses("baseline.not-a-baseline") as caught:
         load(str(tmp_path / "report.json"), results)
-    assert data["lines"][0]["row"] in str(caught.value.where)
+    assert data["rows"][0]["row"] in str(caught.value.where)
 
 
 VALUES = st.recursive(
@@ -363,8 +363,7 @@ def test_damaged_counts_are_compared_with_or_refused(results: Path, now: Results
 
 @settings(max_examples=examples(40))
 @given(
-    st.binary(max_size=50)
-    | st.sampled_from([b"[" * 100_000, b'{"lines":', b"\xff\xfe{}", b'{"schema":1,"lines":null}'])
+    st.binary(max_size=50) | st.sampled_from([b"[" * 100_000, b'{"rows":', b"\xff\xfe{}", b'{"schema":1,"rows":null}'])
 )
 def test_any_bytes_are_refused(results: Path, content: bytes) -> None:
     path = results.parent / "any.json"

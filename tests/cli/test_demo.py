@@ -57,7 +57,7 @@ def test_it_goes_all_the_way(demo: Demo) -> None:
 def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
     folder, _ = demo
     document = json.loads((folder / "results" / "report.json").read_text())
-    lines = {(line["table"], line["row"]): line for line in document["lines"] if line["table"].startswith("sample-")}
+    lines = {(line["table"], line["row"]): line for line in document["rows"] if line["table"].startswith("sample-")}
     assert len(lines) == 8
     for line in lines.values():
         for cell in line["cells"]:
@@ -72,7 +72,7 @@ def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
         cell["metric"]: float(cell["exact"]) for cell in lines["sample-detection", "sample-csp-detector"]["cells"]
     }
     assert precisions["ap50"] >= 60
-    published = [line for line in document["lines"] if not line["table"].startswith("sample-")]
+    published = [line for line in document["rows"] if not line["table"].startswith("sample-")]
     assert {cell["verdict"] for line in published for cell in line["cells"] if not cell["provenance"]} == {
         "unmeasured",
         "unpublished",

@@ -325,7 +325,7 @@ def test_a_report_is_read_as_it_was_written() -> None:
     lines = rows(one=detector(), two=classifier(), three=classifier(when="2024-01-01T00:00:00Z"))
     document = json.loads(json.dumps(cells.as_json(lines)))
     assert cells.read(document, "report.json") == lines
-    document["lines"][0]["cells"][0]["claim"] = 5
+    document["rows"][0]["cells"][0]["claim"] = 5
     with refuses("results.not-a-report", where="report.json"):
         cells.read(document, "report.json")
 
