@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from cspbench.data.classes import order
 from cspbench.data.image_facts import Facts, facts
 from cspbench.data.label_order import known_images
 from cspbench.data.source import Entry, FileSource
-from cspbench.errors import BadImageError, printable
+from cspbench.errors import printable
 from cspbench.io import utf8_name
 
 TINY = 32
@@ -45,7 +44,6 @@ class Report:
     grey: list[str] = field(default_factory=list)
     tiny: list[str] = field(default_factory=list)
     exif_rotated: list[str] = field(default_factory=list)
-    duplicates: list[list[str]] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
@@ -106,14 +104,9 @@ def check(source: FileSource, *, full: bool = False, step: Callable[[str], None]
         missing_classes=[wnid for wnid in order("sorted") if wnid not in classes],
         unlabelled=[entry.key for entry in source.entries if entry.wnid is None],
     )
-    candidates: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for index, image in enumerate(facts(source, range(len(source)), full)):
-        key = source.key(index)
-        step(key)
-        _add(report, key, image)
-        if image.size:
-            candidates[image.size, image.ends].append(index)
-    report.duplicates = [keys for group in candidates.values() if len(group) > 1 for keys in _duplicates(source, group)]
+        step(source.key(index))
+        _add(report, source.key(index), image)
     return report
 
 
@@ -134,17 +127,6 @@ def _add(report: Report, key: str, image: Facts) -> None:
     ):
         if applies:
             keys.append(key)
-
-
-def _duplicates(source: FileSource, group: list[int]) -> Iterator[list[str]]:
-    """Sets of identical files among images whose ends are identical."""
-    by_digest: dict[bytes, list[str]] = defaultdict(list)
-    for index in group:
-        try:
-            by_digest[hashlib.sha256(source.sample(index).data).digest()].append(source.entries[index].key)
-        except BadImageError:
-            continue
-    yield from (keys for keys in by_digest.values() if len(keys) > 1)
 
 
 def _numbered(entries: Sequence[Entry]) -> bool:

@@ -54,7 +54,6 @@ def imagenet_facts(report: Report) -> dict[str, str]:
         "grey": _some(report.grey),
         "tiny": _some(report.tiny),
         "EXIF-rotated": _some(report.exif_rotated),
-        "same file": _some([" = ".join(keys) for keys in report.duplicates]),
         "verdict": f"{'usable' if report.usable else 'not usable as it is'} ({checked})",
     }
 

@@ -72,7 +72,6 @@ def test_one_of_everything(tmp_path: Path, full: bool, kind: str) -> None:
     assert report.grey == [f"{TENCH}/grey.JPEG"]
     assert report.tiny == [f"{TENCH}/tiny.JPEG"]
     assert report.exif_rotated == [f"{TENCH}/turned.JPEG"]
-    assert report.duplicates == [[f"{TENCH}/good.JPEG", f"{GOLDFISH}/copy.JPEG"]]
     assert report.formats == {"JPEG": 9, "PNG": 1, "GIF": 1}
     assert not report.usable
     assert not report.complete

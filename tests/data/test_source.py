@@ -234,7 +234,7 @@ def test_any_image_that_a_run_would_stumble_over_makes_a_set_unusable(finding: s
     assert not report.usable
 
 
-@pytest.mark.parametrize("finding", ["missing_classes", "cmyk", "grey", "tiny", "exif_rotated", "duplicates"])
+@pytest.mark.parametrize("finding", ["missing_classes", "cmyk", "grey", "tiny", "exif_rotated"])
 def test_what_is_merely_odd_does_not(finding: str) -> None:
     report = whole()
     setattr(report, finding, ["a"])
