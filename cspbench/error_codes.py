@@ -5,8 +5,7 @@ A code is `area.cause` and identifies one cause, whatever the message. The area 
 
 from __future__ import annotations
 
-EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "usage": 2}
-"""Exit codes by area; 3 for all others."""
+from cspbench.errors import exit_code
 
 CODES = {
     "baseline.git-failed": "Git cannot read a file of the baseline's commit.",
@@ -66,23 +65,20 @@ CODES = {
     "disk.remove-failed": "A run to be replaced cannot be removed.",
     "disk.write-failed": "A file cannot be written.",
     "download.broken-off": "The connection broke off before the end of the file.",
-    "download.certificate": "The server's certificate is not trusted.",
     "download.changed": "The file at the address changed between two attempts.",
-    "download.coding": "The server sends the file compressed or encoded.",
     "download.file-exists": "A different file with the same name exists in the folder.",
     "download.never-released": "No weight file was ever released for the row.",
     "download.no-address": "The published documents print no address for the weight file, and no mirror was given.",
     "download.no-file": "There is no weight file at the address.",
     "download.nowhere": "None of the addresses has the file.",
     "download.odd-answer": "The server's response does not match the request.",
-    "download.other-file": "The file at the address has the wrong size.",
     "download.other-sha256": "The file's sha256 is not the expected one.",
-    "download.other-size": "The file does not have the expected size.",
+    "download.other-size": "The file has the wrong size.",
     "download.proxy": "The proxy in the environment cannot be used.",
     "download.server-busy": "The server is busy; another attempt may succeed.",
     "download.stalled": "The transfer is too slow or has stopped.",
     "download.too-many-bytes": "The server sends more bytes than the file has.",
-    "download.unreachable": "No server responds at the address.",
+    "download.unreachable": "No server responds at the address, or its certificate is not trusted.",
     "environment.no-data-package": "The package that timm needs for this kind of dataset is not installed.",
     "environment.no-git": "Git is not installed or cannot be run.",
     "environment.no-home": "There is no home folder for a cache.",
@@ -117,22 +113,9 @@ CODES = {
     "labels.unknown-class": "A line of a label file names a class that is not in ImageNet.",
     "memory.exhausted": "Memory ran out; finished work is kept.",
     "models.duplicate-file": "Two models of models.toml have weight files with the same name.",
-    "models.incomplete": "A model or a weight file lacks an entry.",
-    "models.no-source": "A weight file has an address but not the document that prints it.",
-    "models.not-a-digest": "The digest of a weight file is not hexadecimal.",
-    "models.not-a-file-name": "The name of a weight file is not a valid one.",
-    "models.not-a-size": "The size of a weight file is not a number of bytes.",
-    "models.not-an-address": "The address of a weight file cannot be downloaded from.",
-    "models.not-files": "The weights of a model are not a list of weight files.",
-    "models.not-namesakes": "The namesakes of a model are not a list of names.",
-    "models.not-printable": "An entry of a model or a weight file has unprintable characters.",
-    "models.unknown-file": "A weight file refers to the arrays of a file that its model does not have.",
-    "models.unknown-key": "A model or a weight file has an unknown entry.",
+    "models.not-an-entry": "A model or a weight file of models.toml lacks a value, or has one that it cannot have.",
     "models.unknown-namesake": "A namesake of a model is not in models.toml.",
-    "models.unknown-status": "The status of a weight file is unknown.",
-    "models.unknown-word": "The definition, confidence, class order or engine of a model is unknown.",
     "models.unregistered": "A model has layers but no section in models.toml, or the reverse.",
-    "models.wrong-type": "An entry of a model or a weight file has the wrong type.",
     "network.anchor-channels": "The scores and offsets that a layer reads do not have the channels of its anchors.",
     "network.bilinear-reverse": "An upsample layer is both bilinear and reverse.",
     "network.crop-too-large": "A crop is larger than its input.",
@@ -191,7 +174,6 @@ CODES = {
     "tables.no-model": "A row names no model and does not say why.",
     "tables.not-a-cell": "A cell of a table is empty, or has text that cannot have been printed.",
     "tables.not-a-check": "A cell in a column of check marks is neither x nor empty.",
-    "tables.not-a-comparison": "The comparison of a cell is not printed like (-34%), (+0.8) or (=).",
     "tables.not-a-note": "The note of a row is too long or not printable.",
     "tables.not-a-number": "A cell is not a published number of its column.",
     "tables.not-a-size": "A cell is not a size in pixels.",
@@ -209,7 +191,6 @@ CODES = {
     "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",
     "tables.unknown-weights": "A row names a weight file that its model does not have.",
     "tables.unreadable": "A table or its description cannot be opened or read.",
-    "usage.address-with-password": "An address contains a name or password.",
     "usage.bootstrap-engine": "--bootstrap was given with an engine that does not keep matches.",
     "usage.cfg-without-weights": "--cfg was given without --weights.",
     "usage.commit-name": "The baseline is not the name of a commit.",
@@ -227,7 +208,6 @@ CODES = {
     "usage.limit": "--limit is not a number of images or a percentage.",
     "usage.loader-processes": "Only one process can read this dataset.",
     "usage.migrate-alone": "--migrate was given together with other options.",
-    "usage.mirror-of-one-file": "The mirror is the address of one file, but several files were requested.",
     "usage.module-description": "A module's description has a value of an unsupported type.",
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",
     "usage.module-without-description": "A module was given that does not describe itself.",
@@ -291,7 +271,6 @@ CODES = {
     "usage.unknown-precision": "There is no precision of this name.",
     "usage.unknown-preset": "There is no preset of this name.",
     "usage.unknown-row": "There is no published row of this name.",
-    "usage.unknown-sample": "There is no sample of this name.",
     "usage.unknown-split": "There is no split of this name.",
     "usage.unknown-suffix": "The file's suffix is not a supported format.",
     "usage.unknown-table": "There is no table of this name.",
@@ -300,49 +279,35 @@ CODES = {
     "weights.array-shape": "A stored array does not have the shape that the layer requires.",
     "weights.changed": "The weight file changed while it was read.",
     "weights.empty": "The weight file is empty.",
-    "weights.header-numbers": "A number in the header of a weight file is out of range.",
-    "weights.layer-count": "The arrays belong to another number of layers than the network has.",
     "weights.negative-variance": "A stored variance is negative.",
-    "weights.not-a-file": "The path of a weight file is a folder.",
     "weights.not-a-folder": "The folder of weight files is not a folder.",
     "weights.not-darknet": "The file does not begin like a Darknet weight file.",
     "weights.not-finite": "A stored number is nan or inf.",
     "weights.other-kind": "The file has another format than expected.",
-    "weights.other-module": "The module is not the one that cspbench builds for the network.",
     "weights.other-tensors": "The tensors of a safetensors file are not those of the network.",
     "weights.partial": "The weight file contains only the network's first layers.",
     "weights.safetensors-unreadable": "The safetensors file is damaged or cannot be read.",
     "weights.too-long": "The weight file is longer than the network's arrays.",
     "weights.too-short": "The weight file ends before the network's last array.",
     "weights.unknown-model": "The file does not identify the model that it belongs to.",
-    "weights.unknown-size": "No known model has a weight file of this size.",
     "weights.unreadable": "The weight file cannot be opened or read.",
 }
 """The meaning of each code, sorted by code."""
 
 
-def exit_code(code: str) -> int:
-    """The exit code of a command that ends with this error."""
-    return EXIT_CODES.get(code.partition(".")[0], 3)
-
-
 def page() -> str:
     """The list as a Markdown page."""
-    lines = [f"| `{code}` | {meaning} | {exit_code(code)} |" for code, meaning in CODES.items()]
-    return "\n".join(
-        [
-            "# Errors",
-            "",
-            "Every error message ends with its code in brackets. With `--format json` the error is one line of",
-            "JSON on stderr: `code`, `what`, `where`, `expected`, `found`, `remedy` and `exit_code` under `error`.",
-            "A code identifies one cause and does not change when the message is reworded.",
-            "",
-            "| code | meaning | exit code |",
-            "| --- | --- | --- |",
-            *lines,
-            "",
-        ]
-    )
+    lines = "\n".join(f"| `{code}` | {meaning} | {exit_code(code)} |" for code, meaning in CODES.items())
+    return f"""# Errors
+
+Every error message ends with its code in brackets. With `--format json` the error is one line of
+JSON on stderr: `code`, `what`, `where`, `expected`, `found`, `remedy` and `exit_code` under `error`.
+A code identifies one cause and does not change when the message is reworded.
+
+| code | meaning | exit code |
+| --- | --- | --- |
+{lines}
+"""
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ def sizes(pictures: int, height: int, width: int) -> Sizes:
     """Width and height (N, 2) of every box but crowds, in pixels of the network's input; seeds of pictures from 0."""
     boxes = []
     for seed in range(pictures):
-        scene = detection.draw(seed)
-        y, x = height / scene.pixels.shape[0], width / scene.pixels.shape[1]
-        boxes += [(item.box[2] * x, item.box[3] * y) for item in scene.objects if not item.crowd]
+        pixels, objects = detection.draw(seed)
+        y, x = height / pixels.shape[0], width / pixels.shape[1]
+        boxes += [(item.box[2] * x, item.box[3] * y) for item in objects if not item.crowd]
     return np.array(boxes)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from cspbench.cli import streams
-from cspbench.errors import CspbenchError, StoppedError
+from cspbench.errors import CspbenchError
 
 
 def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
@@ -25,9 +25,9 @@ def report(error: CspbenchError) -> int:
     return error.exit_code
 
 
-def stopped(resumable: bool = False) -> StoppedError:
+def stopped(resumable: bool = False) -> CspbenchError:
     """The error of an interrupt."""
-    return StoppedError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
+    return CspbenchError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
 
 
 def json_wanted(arguments: Sequence[str]) -> bool:

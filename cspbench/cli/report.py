@@ -107,10 +107,10 @@ def report(
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:
     """Rewrite the files of earlier versions in a folder, and name them."""
-    from cspbench.results.folders import migrated
+    from cspbench.results.folders import migrate_folder
 
     listener = terminal()
-    written = migrated(folder, [read_cfg(path, listener) for path in cfgs])
+    written = migrate_folder(folder, [read_cfg(path, listener) for path in cfgs])
     for path in written:
         listener.note(f"migrated {path}")
     if not written:

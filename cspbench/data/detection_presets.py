@@ -6,7 +6,7 @@ Source: the specification's section 0 (history), b.1 (resizing), b.3 (NMS), b.4 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from cspbench.claims.model import unknown
 from cspbench.data import resize
 from cspbench.data.decode import Decoder, decoder_named
 from cspbench.errors import UsageError
+from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
 
 NmsKind = Literal["default", "greedy", "diou"]
@@ -24,6 +25,8 @@ IdRule = Literal["basename", "underscore"]
 NMS_KINDS: tuple[NmsKind, ...] = ("default", "greedy", "diou")
 CFG_NAMES = {"greedynms": "greedy", "diounms": "diou"}
 """Their names in a cfg, where these differ."""
+_RECORDED = frozenset(("name", "conf", "nms", "nms_kind", "decoder", "letterbox", "image_id", "epsilon"))
+"""The fields that records always have, as in `cspbench.data.presets`; must not change."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ class DetectionPreset:
         return replace(self, **changes)
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, for the provenance of a result."""
-        return {**asdict(self), "resize": "darknet"}
+        """The fields that identify a run: all, but for those newer than `_RECORDED` at their defaults."""
+        return {**without_new_defaults(self, _RECORDED), "resize": "darknet"}
 
     def forward_json(self) -> dict[str, Any]:
         """The fields that change the stored candidates: all but NMS and image ids, which are applied later."""

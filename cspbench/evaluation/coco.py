@@ -19,7 +19,7 @@ from cspbench.evaluation import server
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import coco_part_of
 from cspbench.evaluation.runner import run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, earlier, recipe_of
+from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, options_of, recipe_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -27,14 +27,7 @@ from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
-from cspbench.results.schema import (
-    CocoIdentity,
-    Data,
-    DetectionMetrics,
-    DetectionSettings,
-    LastLayer,
-    Threshold,
-)
+from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
 from cspbench.results.store import StoredEvaluation
 
 if TYPE_CHECKING:
@@ -181,7 +174,10 @@ def score_detector(
     _warn(run, source, collected, listener)
     split = run.identity.data.split or ""
     answers = server.answers(run) if split.startswith("test") else {}
-    thresholds = [_threshold(run, entry, options, answers, listener) for entry in at]
+    # a part of the images is shown with its interval
+    part = run.identity.data.seed is not None or bool(collected.bad)
+    bootstrap = part if options.bootstrap is None else options.bootstrap
+    thresholds = [_threshold(run, entry, options, bootstrap, answers, listener) for entry in at]
     submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
@@ -220,6 +216,7 @@ def _threshold(
     run: RunDirectory,
     at: AtThreshold,
     options: ScoringOptions,
+    bootstrap: bool,
     answers: Mapping[tuple[float, str], server.Answer],
     listener: Listener,
 ) -> Threshold:
@@ -228,7 +225,6 @@ def _threshold(
     if at.measured is None and answer is not None:
         return server.threshold(answer, options.nms_kind)
     intervals, per_class = None, None
-    bootstrap = run.record.identity.data.seed is not None if options.bootstrap is None else options.bootstrap
     if bootstrap and at.measured is not None and at.measured.matches is not None:
         intervals = intervals_of(at, listener)
     if options.per_class and at.measured is not None:
@@ -289,7 +285,7 @@ def score_run(
     listener: Listener = SILENT,
 ) -> DetectionResult:
     """Score a detector's run again; at the thresholds of its earlier scores by default."""
-    return score_detector(run, data_of(run, data), options or earlier(run), execution, listener)
+    return score_detector(run, data_of(run, data), options or options_of(run), execution, listener)
 
 
 def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:

@@ -156,8 +156,8 @@ def _preset(run: RunDirectory) -> str:
     """A run's preset with its overridden fields, or a quoted detector's protocol."""
     identity = run.identity
     if isinstance(identity, ImagenetIdentity):
-        return protocol.named(str(identity.preset["name"]), protocol.of_classifier(identity))
+        return protocol.preset_text(str(identity.preset["name"]), protocol.of_classifier(identity))
     assert isinstance(identity, CocoIdentity)
     assert run.record.settings is not None
     name = "its own protocol" if identity.quoted else run.record.settings.name
-    return protocol.named(name, protocol.of_detector(run.record))
+    return protocol.preset_text(name, protocol.of_detector(run.record))

@@ -13,8 +13,8 @@ from cspbench.network.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
 from cspbench.network.counting import count as count_network
 from cspbench.network.network import Network, digest
+from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import UNPUBLISHED
-from cspbench.results.schema import CountedCell, CountedRow
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model
@@ -160,7 +160,7 @@ def _cell(
     row: Row | None, metric: str, counts: Count | None, namesakes: Mapping[str, Count], overrides: Mapping[str, str]
 ) -> CountedCell:
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
-    claim = claim.counted_as(overrides.get(metric, claim.counting))
+    claim = claim.under(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
     value = None if counts is None else _value(counts, metric, rule)
     twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}

@@ -28,7 +28,7 @@ def limit_of(text: str, total: int) -> int:
     return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
 
 
-def drawn(total: int, count: int, seed: int) -> list[int]:
+def random_indices(total: int, count: int, seed: int) -> list[int]:
     """`count` indices below `total`, drawn without replacement, in ascending order."""
     if seed < 0:
         raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Give a seed of 0 or more")
@@ -40,7 +40,7 @@ class Part(Source):
 
     def __init__(self, source: Source, count: int, seed: int) -> None:
         self.source, self.seed = source, seed
-        self.indices = drawn(len(source), min(count, len(source)), seed)
+        self.indices = random_indices(len(source), min(count, len(source)), seed)
         self.kind, self.random_access = source.kind, source.random_access
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class CocoPart(CocoSource):
 
     def __init__(self, source: CocoSource, count: int, seed: int) -> None:
         self.whole, self.seed = source, seed
-        images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
+        images = [source.images[index] for index in random_indices(len(source), min(count, len(source)), seed)]
         super().__init__(source.annotations, images, source.folder, source.split)
         if self.no_objects is not None:
             raise self.no_objects

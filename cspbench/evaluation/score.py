@@ -14,7 +14,7 @@ from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.evaluation.runner import store_metrics
-from cspbench.evaluation.scoring import earlier
+from cspbench.evaluation.scoring import options_of
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import ImagenetIdentity
@@ -49,7 +49,7 @@ def score(
         metrics = imagenet.score_classifier(run)
         run = store_metrics(run, metrics, execution, listener)
         return ClassificationResult(run, metrics, {})
-    options = earlier(run, _text(nms), nms_kind, engine, bootstrap, per_class)
+    options = options_of(run, _text(nms), nms_kind, engine, bootstrap, per_class)
     return coco.score_run(run, None if data is None else data_path(data), options, execution, listener)
 
 
@@ -88,7 +88,7 @@ def import_server_answer(
     """Store COCO's server's answer for the zip of one threshold in a run on a test split."""
     if isinstance(run.identity, ImagenetIdentity):
         raise detector_options()
-    metrics = server.import_answer(run, earlier(run, nms, nms_kind), file)
+    metrics = server.import_answer(run, options_of(run, nms, nms_kind), file)
     run = store_metrics(run, metrics, execution or Execution(), listener)
     return run.stored(metrics)
 

@@ -20,7 +20,7 @@ from cspbench.zoo.registry import MODELS
 class ScoringOptions:
     """Thresholds and kind of NMS, and what is computed.
 
-    `bootstrap` None means intervals only for a drawn part of the images, which is not comparable without them.
+    `bootstrap` None means intervals only for a part of the images: drawn, or with some that could not be read.
     """
 
     thresholds: tuple[float, ...]
@@ -69,7 +69,7 @@ def _unreadable(text: str) -> UsageError:
     )
 
 
-def earlier(
+def options_of(
     run: RunDirectory,
     nms: str | None = None,
     nms_kind: str | None = None,

@@ -15,7 +15,7 @@ from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.distributed import rank
 from cspbench.network.network import Network
 from cspbench.results.match import of_dataset
-from cspbench.weights.catalogue import VARIABLE, Wanted, find, wanted
+from cspbench.weights.catalogue import VARIABLE, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
@@ -223,16 +223,15 @@ def _check_task(network: Network, detectors: bool) -> None:
 
 def no_weights(without: Sequence[str]) -> UsageError:
     """The error for a selection without any weights; `without` are the models' names."""
-
-    def description(file: Wanted) -> str:
-        size = f"{file.size:,} bytes, " if file.size else ""
-        return f"{file.name} ({size}{file.status or 'of no published row'})"
-
     order = ("released", "gone", None, "never-released")
-    files = sorted((wanted(model) for model in without), key=lambda file: order.index(file.status))
+    files = sorted((wanted(model) for model in without), key=lambda file: order.index(file[2]))
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    remedy = f"Put {', '.join(map(description, files[:NAMED]))}{more} there"
-    if any(file.status == "released" for file in files[:NAMED]):
+    names = [
+        f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
+        for name, size, status in files[:NAMED]
+    ]
+    remedy = f"Put {', '.join(names)}{more} there"
+    if any(status == "released" for _, _, status in files[:NAMED]):
         remedy += "; `cspbench weights fetch` gets released ones"
     return UsageError(
         "usage.no-weights",

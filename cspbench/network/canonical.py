@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
@@ -60,6 +60,15 @@ def _digested(class_: type) -> tuple[tuple[str, Any], ...]:
         (item.name, item.default_factory() if item.default_factory is not MISSING else item.default)
         for item in digested(class_)
     )
+
+
+def without_new_defaults(instance: Any, first: frozenset[str]) -> dict[str, Any]:
+    """The fields of a dataclass, without those that are not among the `first` and have their defaults.
+
+    A new field with a default leaves records unchanged that do not use it.
+    """
+    used = settings(instance)
+    return {name: value for name, value in asdict(instance).items() if name in first or name in used}
 
 
 def _equal(value: Any, default: Any) -> bool:

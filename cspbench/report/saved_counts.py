@@ -11,7 +11,9 @@ from cspbench.errors import CspbenchError, UsageError
 from cspbench.io import write_bytes, write_text
 from cspbench.report import counts_table
 from cspbench.report.judged_counts import CountsRow
-from cspbench.results.schema import Counts, Session, encode
+from cspbench.results.counts import Counts
+from cspbench.results.encoding import encode
+from cspbench.results.schema import Session
 from cspbench.results.store import read_record
 
 Key = tuple[str | None, str | None]

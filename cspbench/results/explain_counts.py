@@ -52,7 +52,7 @@ def _fitting(claim: Cell, model: str, size: tuple[int, int] | None) -> list[str]
 
 def _is_claim(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> bool:
     measurement = Measurement(Decimal(_count(claim, model, size, rule)))
-    return judge(claim.counted_as(rule), measurement).status is Status.EXACT
+    return judge(claim.under(rule), measurement).status is Status.EXACT
 
 
 def _count(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:

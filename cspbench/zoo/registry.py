@@ -8,6 +8,8 @@ import pkgutil
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from msgspec import structs
+
 from cspbench import zoo
 from cspbench.claims import models, tables
 from cspbench.claims.model import Row
@@ -33,7 +35,7 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     return {
-        name: Model(build=BUILDERS[name].build, recipe=BUILDERS[name].recipe, **vars(entry))
+        name: Model(name, BUILDERS[name].build, recipe=BUILDERS[name].recipe, **structs.asdict(entry))
         for name, entry in entries.items()
     }
 

@@ -18,8 +18,9 @@ from cspbench.data import coco
 from cspbench.errors import CspbenchError
 from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
+from cspbench.results.encoding import encode
 from cspbench.results.runs import load_run
-from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold, encode
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold
 from cspbench.results.store import StoredEvaluation
 
 

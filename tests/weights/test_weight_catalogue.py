@@ -108,8 +108,9 @@ def test_identify_by_size_and_header(tmp_path: Path) -> None:
     assert complete == ["resnet10"]
     old = sized(tmp_path, "b", 20995760, V010)
     assert [each.model for each in catalogue.identify(old) if each.complete] == ["resnet10"]
-    assert not [each for each in catalogue.identify(sized(tmp_path, "c", 20995760)) if each.complete]
-    assert catalogue.identify(sized(tmp_path, "d", 20995764 + 1)) == []
+    assert not [each for each in catalogue.fitting(20995760, Header()) if each.complete]
+    with refuses("weights.unknown-model", found="20995765 bytes, unlike any known model"):
+        catalogue.identify(sized(tmp_path, "d", 20995764 + 1))
     with refuses("weights.other-kind", found="an HTML page"):
         catalogue.identify(save(tmp_path, b"<html>", "e"))
 
