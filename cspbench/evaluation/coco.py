@@ -19,7 +19,7 @@ from cspbench.evaluation import server
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, Thresholds, recipe_of, thresholds_of
+from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -80,13 +80,13 @@ def evaluate_coco(
     source = part_of(data if isinstance(data, CocoSource) else open_coco(data, split), limit, seed)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
     subject = subject_of(model, weights, size)
-    recipe = subject.recipe
-    detector = detector_of(subject.description, preset, recipe)
+    protocol = subject.detector_protocol
+    detector = detector_of(subject.description, preset, protocol)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
-    if recipe is not None:
-        options = replace(options, thresholds=(recipe.nms.overlap,))
-        settings = DetectionSettings("its own protocol", recipe.conf, recipe.nms.overlap, "default")
+    if protocol is not None:
+        options = replace(options, thresholds=(protocol.nms.overlap,))
+        settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
     category_ids(source, detector.heads[-1].classes)
     identity = _identity(subject, detector, source, execution.precision)
     run = run_or_resume(
@@ -95,7 +95,7 @@ def evaluate_coco(
         detector.epsilon,
         identity,
         source,
-        predict.predictor(predict.PreparedImages(source, detector)),
+        predict.PreparedImages(source, detector).predict,
         execution,
         listener,
         settings,
@@ -114,7 +114,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # tuples as lists
         size=subject.size,
         precision=precision,
-        quoted=subject.recipe is not None,
+        quoted=subject.detector_protocol is not None,
         user_file=subject.user_file,
         last=LastLayer(last.classes, getattr(last, "nms_kind", "default"), float(getattr(last, "beta_nms", 0.6))),
     )
@@ -165,9 +165,9 @@ def detect(
     keep_freed_memory()  # NMS allocates and frees large arrays
     # NMS reads only these fields of the last box layer, not its anchors
     last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
-    recipe = recipe_of(run)
+    protocol = protocol_of(run)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, recipe, reach)
+        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, reach)
     return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
 
 

@@ -40,7 +40,7 @@ class Selected:
     def quoted(self) -> bool:
         """Whether it is another paper's detector, evaluated by its authors' own protocol; never a user's file."""
         entry = registry.entry_of(self.network)
-        return entry is not None and entry.recipe is not None
+        return entry is not None and entry.detector_protocol is not None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def check_own_protocol(models: Sequence[Selected], options: Sequence[str], liste
             continue
         if len(models) == 1:
             raise UsageError(
-                "usage.own-recipe",
+                "usage.own-protocol",
                 f"{model.name} has its authors' own protocol",
                 expected=f"no {' or '.join(options)}",
                 found=" ".join(options),
