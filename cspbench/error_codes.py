@@ -259,6 +259,8 @@ CODES = {
     "usage.like-readme-format": "--like-readme was given with a format other than markdown.",
     "usage.limit": "--limit is not a number of images or a percentage.",
     "usage.loader-processes": "Only one process can read this dataset.",
+    "usage.map-needs-low-scores": "Darknet's mAP was asked for with a score threshold that leaves out detections.",
+    "usage.map-without-objects": "Darknet's mAP was asked for on a data set without annotations.",
     "usage.migrate-alone": "--migrate was given together with other options.",
     "usage.mirror-of-one-file": "The mirror is the address of one file, but several files were requested.",
     "usage.module-description": "A module's description has a value of an unsupported type.",
