@@ -50,6 +50,7 @@ CODES = {
     "coco.not-annotations": "The file is not a COCO annotation file.",
     "coco.nothing-to-find": "The images have no annotated objects to score detections against.",
     "coco.other-classes": "The network and the COCO dataset have different numbers of classes.",
+    "coco.other-names": "The names of the network's classes are not those of the dataset's categories.",
     "coco.other-split": "The dataset is not the requested split.",
     "coco.repeated-id": "Two images, categories or annotations of an annotation file have the same id.",
     "coco.unknown-category": "An annotation has a category that the file does not list.",

@@ -16,7 +16,7 @@ from cspbench.data.darknet.detection_set import DarknetSet, read_set
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder
 from cspbench.data.darknet.label_file import Box, read_labels
-from cspbench.data.darknet.names import read_names
+from cspbench.data.darknet.names import beside, read_names
 from cspbench.errors import CspbenchError
 
 
@@ -219,3 +219,25 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
         labels = [box.label for image in read.images for box in image.boxes]
         assert set(labels) <= set(range(len(read.names)))
     assert all(fault.exit_code == 3 and "\n" not in str(fault) for fault in faults)
+
+
+# --- names beside a network
+
+
+def test_names_are_found_beside_the_networks_files(tmp_path: Path) -> None:
+    folders = [tmp_path / "cfg", tmp_path / "weights"]
+    for folder in folders:
+        folder.mkdir()
+    places = [folders[0] / "own.cfg", folders[1] / "own_last.weights"]
+    assert beside(places, 3) is None
+    (folders[1] / "obj.data").write_text("names = my.list\n")
+    (folders[1] / "my.list").write_text("a\nb\nc\n")
+    assert beside(places, 3) == folders[1] / "my.list"
+    assert beside(places, 2) is None
+    (folders[1] / "obj.names").write_text("a\nb\nc\n")
+    assert beside(places, 3) == folders[1] / "obj.names"
+    (folders[1] / "more.names").write_text("a\nb\nc\n")  # two: which one is nobody's guess
+    (folders[1] / "obj.data").unlink()
+    assert beside(places, 3) is None
+    (folders[0] / "own.names").write_text("a\nb\nc\n")
+    assert beside(places, 3) == folders[0] / "own.names"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from cspbench.data.darknet import data_file
 from cspbench.data.darknet.text import at, read_lines, shown
 from cspbench.errors import DatasetError
 
@@ -44,3 +46,34 @@ def counted(names: tuple[str, ...], path: Path, classes: int | None, source: str
             remedy="Correct the file of names or classes=",
         )
     return names
+
+
+def beside(places: Sequence[Path], classes: int) -> Path | None:
+    """The file with the names of a network's classes in the folders of its files, such as its cfg and its weights.
+
+    It has a file's own name with the suffix .names, or is the only .names file there or named by the only .data file,
+    and has as many names as the network has `classes`. None if there is none.
+    """
+    for place in places:
+        own = place.with_suffix(".names")
+        candidates = [own] if own.is_file() else _only(place.parent)
+        for file in candidates:
+            try:
+                if len(read_names(file)) == classes:
+                    return file
+            except DatasetError:
+                continue
+    return None
+
+
+def _only(folder: Path) -> list[Path]:
+    named = [path for path in sorted(folder.glob("*.names"))[:2] if path.is_file()]
+    described = [path for path in sorted(folder.glob("*.data"))[:2] if path.is_file()]
+    files = named if len(named) == 1 else []
+    if len(described) == 1:
+        try:
+            file = data_file.read(described[0]).file("names")
+        except DatasetError:
+            file = None
+        files = [*files, *([file] if file is not None else [])]
+    return files
