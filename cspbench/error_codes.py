@@ -145,6 +145,7 @@ CODES = {
     "labels.no-image-name": "A line of a label file has no image name.",
     "labels.no-places": "A label file gives classes by image number, but the image names have no numbers.",
     "labels.not-a-list": "The file is not a label file.",
+    "labels.not-a-row": "A line of a table of labels lacks a column.",
     "labels.other-images": "A label file has none of the images.",
     "labels.two-classes": "A label file gives one image two classes.",
     "labels.unknown-class": "A line of a label file names a class that is not in ImageNet.",

@@ -1,7 +1,8 @@
 """ImageNet's validation set in all common forms.
 
 - class folders: PATH/n01440764/*.JPEG, or PATH/val/..., with any of the 1000 classes;
-- a flat folder or the official ILSVRC2012_img_val.tar, with a label file (`labels.FILES`) in it, above it or named;
+- a flat folder or the official ILSVRC2012_img_val.tar, with a label file (`labels.FILES`) in it, above it or named, or
+  with the WordNet ids in the file names;
 - wds/PATH: WebDataset shards (image and .cls members; numbers in sorted order), a .tar or a folder of them;
 - hfds/NAME and tfds/NAME: data sets that timm's readers read.
 """
@@ -170,9 +171,13 @@ def _labelled(
     if not names:
         return FileSource(kind, (), (), others)
     if labels is None:
+        inside = label_files.in_names(names, order("darknet"))
+        if all(inside):
+            entries = [Entry(utf8_name(name), wnid) for name, wnid in zip(names, inside, strict=True)]
+            return FileSource(kind, entries, regions, others)
         raise DatasetError(
             "imagenet.no-labels",
-            "images without class folders or a label file",
+            "images without class folders or a label file, and without WordNet ids in their names",
             where=str(path),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
             remedy=f"Put one of {', '.join(label_files.FILES)} beside them, or use --labels",

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pictures import fill, jpeg
 from refusals import refuses
 
-from cspbench.data.darknet.classification_set import Classes, read_classified
+from cspbench.data.darknet.classification_set import read_classified
 from cspbench.data.darknet.faults import Faults
+from cspbench.data.darknet.labels_in_paths import Classes
 
 
 def write(root: Path, paths: tuple[str, ...], data: str = "", labels: str = "cat\ndog\nbird\n") -> Path:

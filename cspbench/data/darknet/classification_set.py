@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from cspbench.data.darknet import data_file, names
 from cspbench.data.darknet.data_file import MOST_CLASSES
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder, read_list
+from cspbench.data.darknet.labels_in_paths import Classes
 from cspbench.data.darknet.text import at, shown
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import DatasetError
@@ -82,24 +81,3 @@ def read_classified(path: Path, faults: Faults, *, names_file: Path | None = Non
     return ClassifiedImages(
         path, source, labels, data.number("top", len(labels)) or 1, tuple(several), tuple(faults.found)
     )
-
-
-class Classes:
-    """The labels of classes, to be found in paths."""
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.numbers: dict[int, dict[str, int]] = defaultdict(dict)
-        """The class of each label, by the label's length."""
-        for number, label in enumerate(labels):
-            self.numbers[len(label)].setdefault(label, number)
-
-    def of(self, path: str) -> list[int]:
-        """The classes whose labels a path contains, ascending; Darknet takes the first."""
-        return sorted(
-            {
-                numbers[part]
-                for length, numbers in self.numbers.items()
-                for begin in range(len(path) - length + 1)
-                if (part := path[begin : begin + length]) in numbers
-            }
-        )
