@@ -133,7 +133,16 @@ def read(path: Path) -> Annotations:
     else:
         truth, more = _truth(_records(data, "annotations", where), images, categories, where)
         faults += more
+        for parent in _parents(category_records) - set(truth.category_ids.tolist()):
+            del categories[parent]
     return Annotations(path, tuple(sorted(images)), categories, truth, tuple(faults))
+
+
+def _parents(records: list[dict[str, Any]]) -> set[int]:
+    """The ids of categories that are the supercategory of another one; without an object they are no classes."""
+    above = [(record.get("supercategory"), record["name"]) for record in records]
+    parents = {parent for parent, name in above if isinstance(parent, str) and parent != name}
+    return {record["id"] for record in records if record["name"] in parents}
 
 
 def _parsed(path: Path) -> dict[str, Any]:
