@@ -17,7 +17,7 @@ from cspbench.data.decode import opened, turn
 from cspbench.errors import BadImageError
 from cspbench.io import open_file, read_part
 
-HEAD = 1 << 16
+HEAD = 1 << 14
 """Bytes of an image file whose header is sought first."""
 UNKNOWN: Size = (1, 1)
 """The size of an image that cannot be read: its objects stay, and nobody finds them."""
