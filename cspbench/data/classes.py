@@ -1,9 +1,14 @@
-"""ImageNet's 1000 classes (WordNet ids) in the two orders in which networks number them, and the sample's classes."""
+"""ImageNet's 1000 classes: their WordNet ids in the two orders in which networks number them, and their names.
+
+The classes of the bundled sample have ids, too.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from cspbench.errors import UsageError
 
@@ -13,6 +18,9 @@ SAMPLE = "sample"
 """The order of the classes of the bundled sample, which are not ImageNet's."""
 SAMPLE_WNIDS = tuple(f"n{90_000_001 + number}" for number in range(16))
 """Their ids, in the order of the classifier's outputs: in WordNet's form, and not used by WordNet."""
+
+NAMES = "data/_info/imagenet_synset_to_lemma.txt"
+"""WordNet's names of ImageNet's synsets in timm's package, which is not imported: that takes seconds."""
 
 
 @cache
@@ -45,3 +53,29 @@ def places(name: str) -> dict[str, int]:
 def is_class(wnid: str) -> bool:
     """Whether a name is the id of a class of ImageNet or of the sample."""
     return wnid in places("sorted") or wnid in SAMPLE_WNIDS
+
+
+def wnid_of(text: str) -> str | None:
+    """The WordNet id of a class by its id or any of its names ("tench"); None for others, and for names of two classes."""
+    return text if is_class(text) else _ids().get(_plain(text))
+
+
+@cache
+def _ids() -> dict[str, str | None]:
+    """The id of every name, None for a name of two classes, as crane and maillot; empty where timm has no list."""
+    package = find_spec("timm")
+    folders = package.submodule_search_locations if package is not None else None
+    try:
+        lines = (Path(next(iter(folders or ()))) / NAMES).read_text("utf-8").splitlines()
+    except (OSError, StopIteration, UnicodeDecodeError):
+        return {}
+    ids: dict[str, str | None] = {}
+    for wnid, _, description in (line.partition("\t") for line in lines):
+        if wnid in places("sorted"):
+            for name in {_plain(each) for each in (description, *description.split(","))}:
+                ids[name] = wnid if ids.setdefault(name, wnid) == wnid else None
+    return ids
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().replace("_", " ").split())

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from cspbench.data import label_tables
-from cspbench.data.class_words import wnid_of
-from cspbench.data.classes import order, places
+from cspbench.data.classes import order, places, wnid_of
 from cspbench.data.darknet.labels_in_paths import Classes
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.errors import DatasetError, brief

@@ -10,7 +10,7 @@ from cspbench.data.darknet import data_file, names, paths
 from cspbench.data.darknet.data_file import MOST_CLASSES, DataFile
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import SIZE_LIMIT as LIST_LIMIT
-from cspbench.data.darknet.image_list import read_list
+from cspbench.data.darknet.image_list import in_folder, read_list
 from cspbench.data.darknet.label_file import Box, read_labels
 from cspbench.data.darknet.text import at, read_lines
 from cspbench.errors import DatasetError, UsageError, brief
@@ -33,10 +33,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class DarknetSet:
-    """The images of a list in its order; `names` are known unless `numbered`, which makes them 0, 1, 2, ..."""
+    """The images of a list in its order, or of a folder; `numbered` if nobody knows the `names`: they are 0, 1, 2, ..."""
 
     path: Path
-    """The .data file, or the list if there is none."""
+    """The .data file, or the list or folder that the user named."""
     list_path: Path
     images: tuple[Listed, ...]
     names: tuple[str, ...]
@@ -54,7 +54,7 @@ def read_set(
     size_of: Callable[[Path], Size | None] = lambda file: None,
     step: Callable[[str], None] = lambda name: None,
 ) -> DarknetSet:
-    """Read the data set of a .data file or of a list of images.
+    """Read the data set of a .data file, of a list of images, or of a folder of images.
 
     `lists` are the keys of the .data file that may name the list, the first one present counts. The classes are those
     of `names_file`, of the .data file (a list's is the one beside it that names the list), or `classes` of a network
@@ -66,10 +66,9 @@ def read_set(
         assert data is not None
         list_path = data.required(*lists)
     else:
-        data, list_path = _data_file_beside(path), path
+        data, list_path = None if path.is_dir() else _data_file_beside(path), path
     labels, numbered = class_names(data, names_file, classes, list_path)
-    folder = path.parent
-    listed = read_list(list_path, folder, faults)
+    listed = in_folder(path) if path.is_dir() else read_list(list_path, path.parent, faults)
     difficult = _difficult(data, listed)
     images = []
     for line, (_, file) in listed.items():

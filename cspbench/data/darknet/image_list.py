@@ -9,6 +9,7 @@ from cspbench.data.darknet import paths
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.paths import missing
 from cspbench.data.darknet.text import at, read_lines, shown
+from cspbench.data.source import is_image
 from cspbench.errors import DatasetError
 
 SIZE_LIMIT = 1 << 26
@@ -66,6 +67,13 @@ def read_list(path: Path, folder: Path, faults: Faults) -> dict[int, tuple[str, 
             remedy="Correct the paths, or change to the folder from which Darknet was run",
         )
     return images
+
+
+def in_folder(folder: Path) -> dict[int, tuple[str, Path]]:
+    """The images in a folder by name, numbered from 1, as `read_list` gives those of a list."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if is_image(entry.name) and entry.is_file())[:MOST_IMAGES]
+    return {number: (name, folder / name) for number, name in enumerate(names, 1)}
 
 
 def common_folder(files: list[Path]) -> Path:
