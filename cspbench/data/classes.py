@@ -56,7 +56,7 @@ def is_class(wnid: str) -> bool:
 
 
 def wnid_of(text: str) -> str | None:
-    """The WordNet id of a class by its id or any of its names ("tench"); None for others, and for names of two classes."""
+    """The WordNet id of a class by its id or any of its names ("tench"); None for other texts and for names of two."""
     return text if is_class(text) else _ids().get(_plain(text))
 
 

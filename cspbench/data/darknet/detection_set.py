@@ -33,7 +33,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class DarknetSet:
-    """The images of a list in its order, or of a folder; `numbered` if nobody knows the `names`: they are 0, 1, 2, ..."""
+    """The images of a list or a folder in its order; `numbered`: nobody knows the `names`, which are 0, 1, 2, ..."""
 
     path: Path
     """The .data file, or the list or folder that the user named."""
