@@ -67,6 +67,7 @@ CODES = {
     "darknet.box-size": "A box in a label file has no width or height, or one that is not a finite number.",
     "darknet.class-range": "A class in a label file is not one of the data set's.",
     "darknet.few-boxes": "A data set has fewer boxes than the anchors that were asked for.",
+    "darknet.file-name": "The path of an image in a list is not UTF-8.",
     "darknet.label-line": "A line of a label file is not five numbers.",
     "darknet.list-length": "A list of images is empty or too long.",
     "darknet.listed-twice": "A list of Darknet's names an image twice.",

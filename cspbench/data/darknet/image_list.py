@@ -40,7 +40,18 @@ def read_list(path: Path, folder: Path, faults: Faults) -> dict[int, tuple[str, 
         if faults.enough:
             break
         file = paths.find(line.text, folder)
-        if file is None:
+        if any("\ud800" <= letter <= "\udfff" for letter in line.text):
+            faults.add(
+                DatasetError(
+                    "darknet.file-name",
+                    "a path that is not UTF-8",
+                    where=at(path, line),
+                    expected="UTF-8",
+                    found=shown(line.text),
+                    remedy="Rename the file",
+                )
+            )
+        elif file is None:
             what = f"no image {shown(line.text)}"
             faults.add(missing("darknet.missing-image", what, line.text, folder, at(path, line)))
         elif file in first:
@@ -72,7 +83,9 @@ def read_list(path: Path, folder: Path, faults: Faults) -> dict[int, tuple[str, 
 def in_folder(folder: Path) -> dict[int, tuple[str, Path]]:
     """The images in a folder by name, numbered from 1, as `read_list` gives those of a list."""
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if is_image(entry.name) and entry.is_file())[:MOST_IMAGES]
+        names = sorted(
+            entry.name for entry in entries if is_image(entry.name) and entry.is_file() and entry.name.isprintable()
+        )[:MOST_IMAGES]
     return {number: (name, folder / name) for number, name in enumerate(names, 1)}
 
 
