@@ -7,6 +7,8 @@ boxes are float32, those of precision and recall float64.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,6 +91,16 @@ class AtConfidence:
         return _ratio(self.iou, self.true + self.false)
 
 
+def together(counts: Sequence[AtConfidence]) -> AtConfidence:
+    """The counts of several classes together."""
+    return AtConfidence(
+        sum(each.true for each in counts),
+        sum(each.false for each in counts),
+        sum(each.missed for each in counts),
+        math.fsum(each.iou for each in counts),
+    )
+
+
 @dataclass(frozen=True)
 class DarknetMap:
     """What `detector map` prints: AP of each class from 0 to 1, and the counts at a confidence, by class and of all."""
@@ -118,14 +130,8 @@ def darknet_map(
     """The mAP and the counts of detections; `points` is a value of `POINTS`."""
     matches = match(objects, found, classes, iou_threshold)
     per_class = at_confidence(matches, confidence)
-    total = AtConfidence(
-        sum(counts.true for counts in per_class),
-        sum(counts.false for counts in per_class),
-        sum(counts.missed for counts in per_class),
-        sum(counts.iou for counts in per_class),
-    )
     ap = tuple(average_precision(matches, number, points) for number in range(classes))
-    return DarknetMap(points, iou_threshold, confidence, ap, tuple(per_class), total)
+    return DarknetMap(points, iou_threshold, confidence, ap, tuple(per_class), together(per_class))
 
 
 def match(objects: Objects, found: Found, classes: int, iou_threshold: float = 0.5) -> Matched:
