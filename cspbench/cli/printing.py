@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import typer
 
 from cspbench.cli.options import Format
+from cspbench.report.formats import table
 
 
 def format_of(form: Format, as_json: bool) -> Format:
@@ -21,18 +22,9 @@ def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     if form is Format.JSON:
         print_json(lines)
         return
-    keys = list(lines[0])
+    keys = [key if form is Format.CSV else key.capitalize() for key in lines[0]]
     texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    typer.echo(table(keys if form is Format.CSV else [key.capitalize() for key in keys], texts, form), nl=False)
-
-
-def table(header: Sequence[str], lines: Sequence[Sequence[str]], form: Format) -> str:
-    """A table of texts as md, csv or latex."""
-    from cspbench.report.formats import flat_csv, grid, latex
-
-    if form is Format.CSV:
-        return flat_csv(header, lines)
-    return latex(header, lines) if form is Format.LATEX else grid(header, lines) + "\n"
+    typer.echo(table(keys, texts, form.value), nl=False)
 
 
 def print_json(document: Any) -> None:
@@ -49,4 +41,5 @@ def print_facts(facts: Mapping[str, str | None], form: Format, document: Any = N
         width = max(map(len, facts))
         typer.echo("\n".join(f"{name:<{width}}  {value or '-'}" for name, value in facts.items()))
     else:
-        typer.echo(table(("name", "value"), [[name, value or "-"] for name, value in facts.items()], form), nl=False)
+        lines = [[name, value or "-"] for name, value in facts.items()]
+        typer.echo(table(("name", "value"), lines, form.value), nl=False)

@@ -69,9 +69,11 @@ class CocoSource:
     kind = "coco"
     random_access = True
 
-    def __init__(self, annotations: Annotations, images: Sequence[Picture], folder: Path, split: str) -> None:
-        """`images` are all or some of the annotated images, sorted by id."""
-        self.annotations, self.folder, self.split = annotations, folder, split
+    def __init__(
+        self, annotations: Annotations, images: Sequence[Picture], folder: Path, split: str, place: Path | None = None
+    ) -> None:
+        """`images` are all or some of the annotated images, sorted by id; `place` is the path the user named."""
+        self.annotations, self.folder, self.split, self.place = annotations, folder, split, place
         self.images = tuple(images)
         truth = annotations.truth
         whole = len(self.images) == len(annotations.images)
@@ -174,7 +176,8 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
             found=repr(split),
             remedy="Correct --split",
         )
-    layout = find(data_path(path), split)
+    place = data_path(path)
+    layout = find(place, split)
     annotations = read(layout.annotations)
     images = list(annotations.images)
     if layout.image_list:
@@ -191,7 +194,7 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
             found=f"{actual}, {len(images):,} images",
             remedy="Use the whole split, or omit --split",
         )
-    return CocoSource(annotations, images, folder, actual)
+    return CocoSource(annotations, images, folder, actual, place)
 
 
 def data_path(path: str | Path) -> Path:

@@ -31,7 +31,7 @@ REMEDY = (
 )
 
 
-def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "validation") -> Source:
+def open_imagenet(place: str | Path, labels: str | Path | None = None, split: str = "validation") -> Source:
     """The images at a path or under a name, each with a class. Raises `DatasetError`, `UsageError`.
 
     `labels` is the label file of a flat folder or archive; None searches for it. `split` is for hfds/ and tfds/.
@@ -57,12 +57,13 @@ def open_imagenet(place: str | Path, labels: Path | None = None, split: str = "v
     return source
 
 
-def scan(place: str | Path, labels: Path | None = None) -> FileSource:
+def scan(place: str | Path, labels: str | Path | None = None) -> FileSource:
     """The images at a path or wds/PATH, with or without a class. Raises `DatasetError` if there are none."""
     prefix, slash, name = str(place).partition("/")
     shards = bool(slash) and prefix == "wds" and not Path(place).exists()
     try:
         path = _user_path(name if shards else place, str(place))
+        labels = None if labels is None else user_path(labels)
         if shards:
             source = _webdataset(path)
         elif path.is_dir():

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
 from cspbench.data.source import Source
-from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
 from cspbench.evaluation.part import Part
-from cspbench.evaluation.subject import Subject
+from cspbench.evaluation.subject import subject_of
 from cspbench.inference import footprint
+from cspbench.inference.description import Described
+from cspbench.network.network import Network
 
 
 def explain_imagenet(
-    subject: Subject,
-    source: Source,
+    model: str | Network | Described,
+    data: Source,
     *,
+    weights: str | Path | None = None,
     preset: str | None = None,
     decoder: str | None = None,
     classes: str | None = None,
+    size: tuple[int, int] | None = None,
     seed: int = 0,
     execution: Execution | None = None,
     listener: Listener = SILENT,
@@ -28,7 +34,7 @@ def explain_imagenet(
     """
     from cspbench.inference.engine import choose_device
 
-    execution = execution or Execution()
+    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size)
     if subject.network is not None:
         footprint.check(subject.network)
     if len(source) > MOST:
@@ -39,11 +45,4 @@ def explain_imagenet(
     classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        done = 0
-
-        def step(name: str) -> None:
-            nonlocal done
-            done += 1
-            reach(done, name)
-
-        return explain(classifier, source, reference, means, step)
+        return explain(classifier, source, reference, means, steps(reach))

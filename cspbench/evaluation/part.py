@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, TypeVar
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
+
+SourceOrCoco = TypeVar("SourceOrCoco", Source, CocoSource)
 
 
 def limit_of(text: str, total: int) -> int:
@@ -65,7 +67,7 @@ class CocoPart(CocoSource):
     def __init__(self, source: CocoSource, count: int, seed: int) -> None:
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
-        super().__init__(source.annotations, images, source.folder, source.split)
+        super().__init__(source.annotations, images, source.folder, source.split, source.place)
         if self.no_objects is not None:
             raise self.no_objects
 
@@ -73,13 +75,12 @@ class CocoPart(CocoSource):
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}
 
 
-def part_of(source: Source, limit: str | None, seed: int = 0) -> Source:
-    """The part of a source that `limit` requests; the source itself where that is all of it."""
-    count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else Part(source, count, seed)
+def part_of(source: SourceOrCoco, limit: str | None, seed: int = 0) -> SourceOrCoco:
+    """The part of a source that `limit` requests; the source itself where that is all of it.
 
-
-def coco_part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource:
-    """The same for a COCO set. Raises `DatasetError` for a part without objects."""
+    Raises `DatasetError` for a part of a COCO set without objects.
+    """
     count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else CocoPart(source, count, seed)
+    if count == len(source):
+        return source
+    return CocoPart(source, count, seed) if isinstance(source, CocoSource) else Part(source, count, seed)

@@ -13,7 +13,7 @@ from cspbench.claims.model import Row
 from cspbench.classification.accuracy import wilson
 from cspbench.errors import printable
 from cspbench.report import judged_evaluations
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import grid, table
 from cspbench.report.judged_evaluations import JudgedClaim, judged, without_weights
 from cspbench.results.schema import ClassificationMetrics, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
@@ -113,7 +113,7 @@ def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: 
     lines = [line for evaluation in evaluations for line in _lines(evaluation)]
     if form != "md":
         lines += [line for model in without for line in _without(model)]
-        return flat_csv(HEADER, lines) if form == "csv" else latex(HEADER, lines)
+        return table(HEADER, lines, form)
     parts = [grid(HEADER, lines), "In brackets the 95 % interval (Wilson): where another draw of images would put it."]
     parts += [_described(evaluation) for evaluation in evaluations]
     if without:
@@ -162,6 +162,4 @@ def explanation(steps: Sequence[Step], form: str) -> str:
         ]
         for step in steps
     ]
-    if form == "csv":
-        return flat_csv(header, texts)
-    return latex(header, texts) if form == "latex" else grid(header, texts) + "\n"
+    return table(header, texts, form)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Table
 from cspbench.claims.rounding import claimed_as, percent_off
 from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
@@ -135,12 +135,12 @@ def texts(row: CountsRow) -> list[str]:
     ]
 
 
-def markdown(rows: Sequence[CountsRow], tables: Iterable[Table]) -> str:
+def markdown(rows: Sequence[CountsRow]) -> str:
     """All rows, a section for each table in the README's order, models without a row first."""
     parts = []
     if rowless := [row for row in rows if not row.report.table]:
         parts.append(grid(HEADER, map(texts, rowless)))
-    for table in tables:
+    for table in tables.load_all(kind=None):
         if section := [row for row in rows if row.report.table == table.name]:
             place = " / ".join(table.section) if table.section[-1] == table.title else table.title
             parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(texts, section))}")

@@ -13,6 +13,13 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], form: str) -> str:
+    """A table as md, csv or latex."""
+    if form == "csv":
+        return flat_csv(header, lines)
+    return latex(header, lines) if form == "latex" else grid(header, lines) + "\n"
+
+
 def flat_csv(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """CSV with one header line."""
     text = io.StringIO()

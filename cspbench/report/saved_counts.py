@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from cspbench.claims.model import Table
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.io import write_bytes, write_text
 from cspbench.report import counts_table
@@ -18,13 +17,13 @@ Key = tuple[str | None, str | None]
 """Table and row id; None and the model where it has no row."""
 
 
-def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...], session: Session) -> list[Path]:
-    """Write NAME.json, and NAME.md with the tables' rows; returns both paths."""
+def save(rows: Sequence[CountsRow], out: Path, name: str, session: Session) -> list[Path]:
+    """Write NAME.json and NAME.md; returns both paths."""
     written = [out / f"{name}.json", out / f"{name}.md"]
     write_bytes(written[0], encode(Counts(session=session, rows=[row.counted for row in rows])))
     by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
     heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
-    write_text(written[1], heading + counts_table.markdown(rows, of_tables))
+    write_text(written[1], heading + counts_table.markdown(rows))
     return written
 
 

@@ -12,6 +12,7 @@ from cspbench import zoo
 from cspbench.claims import models, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError, UsageError
+from cspbench.network.network import Network
 from cspbench.zoo.model import BUILDERS, Model
 
 LIST_MODELS = "See `cspbench list --models`"
@@ -52,6 +53,11 @@ def model(name: str) -> Model:
             remedy=f"Did you mean {', '.join(similar)}?" if similar else LIST_MODELS,
         )
     return MODELS[name]
+
+
+def entry_of(network: Network) -> Model | None:
+    """The catalogue's entry of a network; None for a network of a user's file, whatever its name."""
+    return None if network.places else MODELS.get(network.name)
 
 
 def provenance(name: str) -> str:

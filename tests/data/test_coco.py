@@ -19,7 +19,7 @@ from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.coco_check import check
 from cspbench.detection.ap.average_precision import ENGINES, average_precision
 from cspbench.detection.ap.matching import Detections
-from cspbench.evaluation.part import coco_part_of, drawn
+from cspbench.evaluation.part import drawn, part_of
 
 
 def published(monkeypatch: pytest.MonkeyPatch, images: int = 3) -> None:
@@ -92,7 +92,7 @@ def test_a_part_without_an_object_to_find(tmp_path: Path) -> None:
     source = open_coco(write(tmp_path))
     seed = next(seed for seed in range(100) if drawn(3, 1, seed) == [0])  # the first image by id has none
     with refuses("coco.nothing-to-find"):
-        coco_part_of(source, "1", seed)
+        part_of(source, "1", seed)
 
 
 def test_names_with_folders(tmp_path: Path) -> None:

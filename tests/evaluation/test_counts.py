@@ -61,7 +61,7 @@ def test_a_broken_definition_is_off_and_unexplained(monkeypatch: pytest.MonkeyPa
         layers[1] = replace(layers[1], size=1, padding=0)  # type: ignore[call-arg]
         return replace(network, layers=tuple(layers))
 
-    subject = counts.Subject(row, "csdarknet53", "cfg", broken, None)
+    subject = counts.Countable(row, replace(model, build=broken), None)
     (result,) = of_subjects([subject])
     # a 3x3 from 32 to 64 made 1x1 loses 8/9 of its 18432 weights: 27.59M
     assert result.counted.params.count == 27605856 - 16384
@@ -76,7 +76,7 @@ def test_a_broken_definition_is_off_and_unexplained(monkeypatch: pytest.MonkeyPa
     assert result.failed
 
 
-def of_subjects(subjects: list[counts.Subject], overrides: dict[str, str] | None = None) -> list[CountsRow]:
+def of_subjects(subjects: list[counts.Countable], overrides: dict[str, str] | None = None) -> list[CountsRow]:
     """The subjects counted and judged, without the rows that they are only compared with."""
     every = counts.with_bases(subjects)
     return judged(counts.count_rows(every, counter_module.Counter(), overrides), SESSION)[: len(subjects)]
@@ -94,7 +94,7 @@ def test_a_file_is_counted_itself_whatever_its_name() -> None:
     mine = Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
     (subject,) = counts.of_models([mine], tables.load_all(), None)
     (result,) = of_subjects([subject])
-    assert (subject.row, subject.definition, result.counted.size) == (None, "file", (8, 8))
+    assert (subject.row, result.counted.definition, result.counted.size) == (None, "file", (8, 8))
     assert (result.counted.table, result.counted.id, result.counted.params.namesakes) == (None, None, {})
     assert (result.counted.params.count, result.report.cells["params"].mark) == (12, "unpublished")
 
@@ -195,7 +195,7 @@ def test_every_catalogue_entry_and_row_fits() -> None:
 
 def test_every_claimed_counting_of_a_defined_row_exists() -> None:
     for subject in counts.published(tables.load_all()):
-        if subject.build is None or subject.row is None:
+        if subject.model is None or subject.row is None:
             continue
         for metric, known in (("params", PARAMETER_COUNTINGS), ("bflops", COUNTINGS)):
             if metric in subject.row.cells:

@@ -165,9 +165,13 @@ def test_paths_in_the_home_folder(data: Path, tmp_path: Path, monkeypatch: pytes
     for result in (classified, detected):
         assert result is not None
         assert result.run.path.is_relative_to(tmp_path / "runs")
+        assert cspbench.score(f"~/runs/{result.run.path.name}").run.path == result.run.path
+    assert classified is not None
+    same = cspbench.compare(f"~/runs/{classified.run.path.name}", classified.run.path)
+    assert [run.path for run in same.runs] == [classified.run.path] * 2
     (tmp_path / "found.json").write_text("[]", encoding="utf-8")
     scored = score_file("~/found.json", "~/coco")
-    assert (scored.file, scored.detections) == (tmp_path / "found.json", 0)
+    assert (scored.file, scored.threshold.detections) == (tmp_path / "found.json", 0)
 
 
 def test_scores_and_comparisons(data: Path, classified: ClassificationResult, detected: DetectionResult) -> None:
