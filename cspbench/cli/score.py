@@ -30,6 +30,10 @@ def score(
     engine: options.EngineOption = "cspbench",
     bootstrap: options.BootstrapOption = False,
     per_class: options.ClassOption = False,
+    names: options.NamesOption = None,
+    darknet_map: options.MapOption = None,
+    map_iou: options.MapIouOption = 0.5,
+    map_conf: options.MapConfOption = 0.25,
     save_json: options.SaveJsonOption = None,
     data: options.DataOption = None,
     split: options.SplitOption = None,
@@ -49,6 +53,7 @@ def score(
     """
     from cspbench.cli.results import finish_classifiers, finish_detectors, write_json
     from cspbench.evaluation.coco import DetectionResult
+    from cspbench.evaluation.darknet_map import MapOptions
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
     from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
@@ -89,7 +94,9 @@ def score(
     if server is not None:
         finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
         return
+    mapped = MapOptions(darknet_map or "area", map_iou, map_conf)
     about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
+    about |= {"names": names, "darknet_map": mapped if darknet_map or mapped != MapOptions() else None}
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:

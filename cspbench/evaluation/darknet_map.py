@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from cspbench.claims.model import unknown
 from cspbench.data.coco import CocoSource
 from cspbench.detection.ap.darknet_map import POINTS, darknet_map
 from cspbench.detection.map_of_run import found_by, objects_of
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import Listener
-from cspbench.network.layers import Detection
+from cspbench.network.layers import Detection, Yolo
 from cspbench.results.map_record import ClassMap, MapRecord
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity
@@ -39,15 +41,19 @@ class MapOptions:
                 )
 
 
+def last_layer(identity: CocoIdentity) -> Detection:
+    """A network's last box layer as far as NMS reads it: not its anchors."""
+    return Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
+
+
 def map_of(
     run: RunDirectory,
     source: CocoSource,
-    last: Detection,
     category_ids: Sequence[int],
     options: MapOptions,
     listener: Listener,
 ) -> MapRecord:
-    """The mAP of a complete run; `last` is the network's last box layer, `category_ids` the category of each class.
+    """The mAP of a complete run; `category_ids` are the categories of the network's classes.
 
     Raises `UsageError` for a quoted detector, whose suppression is not Darknet's, for a run without low scores and for
     a data set without objects.
@@ -64,7 +70,7 @@ def map_of(
         )
     objects = objects_of(source, category_ids)
     with listener.progress("mAP", run.samples) as reach:
-        found = found_by(run.shards, run.record.settings.conf, last, lambda done: reach(done, ""))
+        found = found_by(run.shards, run.record.settings.conf, last_layer(identity), reach)
     result = darknet_map(
         objects,
         found,

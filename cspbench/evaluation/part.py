@@ -68,6 +68,7 @@ class CocoPart(CocoSource):
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
         super().__init__(source.annotations, images, source.folder, source.split, source.place)
+        self.kind = source.kind
         if self.no_objects is not None:
             raise self.no_objects
 

@@ -237,6 +237,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         }
         for threshold in metrics.thresholds
     ]
+    plain["darknet_map"] = None if metrics.darknet_map is None else metrics.darknet_map.as_json()
     return {
         **plain,
         "preset": preset,

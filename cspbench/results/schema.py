@@ -21,6 +21,7 @@ from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
 from cspbench.data.coco import SPLITS
+from cspbench.results.map_record import MapRecord
 
 SCHEMA = 2
 MOST = 100_000_000
@@ -167,6 +168,8 @@ class DetectionSettings(Struct, frozen=True):
     nms_kind: str
     fields: dict[str, Any] = field(default_factory=dict)
     """Every other field of the preset."""
+    names: list[str] | None = None
+    """The names of the network's classes, where they are known; scores need them, the candidates do not."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -278,6 +281,7 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag=
     pixels: str | None = None
     """None where the numbers are the server's."""
     submissions: list[str] | None = None
+    darknet_map: MapRecord | None = None
 
     def __post_init__(self) -> None:
         if self.images != self.identity.data.samples:

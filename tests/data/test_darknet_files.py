@@ -19,6 +19,8 @@ from cspbench.data.darknet.label_file import Box, read_labels
 from cspbench.data.darknet.names import beside, read_names
 from cspbench.errors import CspbenchError
 
+NAMES = ("person", "car", "dog")
+
 
 def codes(found: DarknetSet) -> list[str]:
     return [fault.code for fault in found.faults]
@@ -96,8 +98,7 @@ def test_a_set_from_its_data_file_from_its_list_and_by_numbers(tmp_path: Path) -
     assert common_folder([image.file for image in read.images]) == tmp_path / "obj"
     data.unlink()
     assert read_set(tmp_path / "valid.txt", Faults(), classes=3).names == ("0", "1", "2")
-    names = tmp_path / "obj.names"
-    assert read_set(tmp_path / "valid.txt", Faults(), names_file=names).names == ("person", "car", "dog")
+    assert read_set(tmp_path / "valid.txt", Faults(), names=NAMES).names == ("person", "car", "dog")
     with refuses("usage.no-class-names", where=str(tmp_path / "valid.txt")):
         read_set(tmp_path / "valid.txt", Faults())
 

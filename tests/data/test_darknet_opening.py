@@ -12,6 +12,8 @@ from refusals import refuses
 
 from cspbench.data.darknet.opening import darknet_path, open_detection_data
 
+NAMES = ("person", "car", "dog")
+
 
 def test_a_data_file_a_list_and_their_folder(tmp_path: Path) -> None:
     data = write(tmp_path)
@@ -29,7 +31,7 @@ def test_a_folder_of_images_and_labels(tmp_path: Path) -> None:
     assert [image.file_name for image in source.images] == ["a.jpg", "b.jpg", "c.jpg"]
     assert source.ground_truth is not None
     assert source.ground_truth.categories == {0: "0", 1: "1", 2: "2"}
-    named = open_detection_data(tmp_path / "obj", names_file=tmp_path / "obj.names")
+    named = open_detection_data(tmp_path / "obj", names=NAMES)
     assert named.annotations.categories[2] == "dog"
 
 

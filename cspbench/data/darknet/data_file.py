@@ -41,6 +41,11 @@ class DataFile:
             raise missing("darknet.missing-file", f"no file {shown(text)} for {key}=", text, *self._where(key))
         return found
 
+    def finds(self, key: str) -> bool:
+        """Whether a key names a file that is there."""
+        text = self.text(key)
+        return text is not None and paths.find(text, self.path.parent) is not None
+
     def required(self, *keys: str) -> Path:
         """The file that the first present of the keys names. Raises `DatasetError`."""
         key = next((key for key in keys if self.text(key)), None)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.darknet import data_file, names, paths
+from cspbench.data.darknet import data_file, paths
 from cspbench.data.darknet.data_file import MOST_CLASSES, DataFile
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import SIZE_LIMIT as LIST_LIMIT
 from cspbench.data.darknet.image_list import in_folder, read_list
 from cspbench.data.darknet.label_file import Box, read_labels
+from cspbench.data.darknet.names import counted, read_names
 from cspbench.data.darknet.text import at, read_lines
 from cspbench.errors import DatasetError, UsageError, brief
 
@@ -49,7 +50,7 @@ def read_set(
     faults: Faults,
     *,
     lists: tuple[str, ...] = ("valid",),
-    names_file: Path | None = None,
+    names: Sequence[str] | None = None,
     classes: int | None = None,
     size_of: Callable[[Path], Size | None] = lambda file: None,
     step: Callable[[str], None] = lambda name: None,
@@ -57,8 +58,8 @@ def read_set(
     """Read the data set of a .data file, of a list of images, or of a folder of images.
 
     `lists` are the keys of the .data file that may name the list, the first one present counts. The classes are those
-    of `names_file`, of the .data file (a list's is the one beside it that names the list), or `classes` of a network
-    with numbers as names. `size_of` reads an image's size, None if it cannot. `step` receives the path of each image.
+    of the .data file (a list's is the one beside it that names the list), or else a network's: its `names`, or
+    numbers up to `classes`. `size_of` reads an image's size, None if it cannot. `step` receives the path of each image.
     Raises `DatasetError`, also for more faults than are allowed, and `UsageError` for classes that are not known.
     """
     if path.suffix == ".data":
@@ -67,7 +68,7 @@ def read_set(
         list_path = data.required(*lists)
     else:
         data, list_path = None if path.is_dir() else _data_file_beside(path), path
-    labels, numbered = class_names(data, names_file, classes, list_path)
+    labels, numbered = class_names(data, names, classes, list_path)
     listed = in_folder(path) if path.is_dir() else read_list(list_path, path.parent, faults)
     difficult = _difficult(data, listed)
     images = []
@@ -83,14 +84,16 @@ def read_set(
 
 
 def class_names(
-    data: DataFile | None, names_file: Path | None, classes: int | None, where: Path
+    data: DataFile | None, names: Sequence[str] | None, classes: int | None, where: Path
 ) -> tuple[tuple[str, ...], bool]:
     """The names of the classes, and whether they are only numbers. Raises `DatasetError`, `UsageError`."""
     stated = data.number("classes", MOST_CLASSES) if data is not None else None
-    source = f"classes= in {data.path.name}" if data is not None else "the network"
-    file = names_file or (data.file("names") if data is not None else None)
-    if file is not None:
-        return names.counted(names.read_names(file), file, stated, source), False
+    if data is not None and (names is None or data.finds("names")):
+        file = data.file("names")
+        if file is not None:
+            return counted(read_names(file), file, stated, f"classes= in {data.path.name}"), False
+    if names is not None and stated in (None, len(names)):
+        return tuple(names), False
     count = stated or classes
     if count is None:
         raise UsageError(

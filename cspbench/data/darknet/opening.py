@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cspbench.data.coco import CocoSource, data_path, open_coco
@@ -20,9 +21,9 @@ def open_detection_data(
     path: str | Path,
     split: str | None = None,
     *,
-    names_file: Path | None = None,
+    names: Sequence[str] | None = None,
     classes: int | None = None,
-    allowed: int = 0,
+    allowed: int | None = 0,
     upright: bool = True,
 ) -> CocoSource:
     """A data set for evaluation at a path of either form; `split` is for COCO's, the others for Darknet's.
@@ -40,7 +41,7 @@ def open_detection_data(
             found=f"{split} and {brief(darknet.name)}",
             remedy="Leave out --split; valid= of the .data file names the list",
         )
-    source = open_darknet(darknet, allowed=allowed, names_file=names_file, classes=classes, upright=upright)
+    source = open_darknet(darknet, allowed=allowed, names=names, classes=classes, upright=upright)
     if source.no_objects is not None:
         raise source.no_objects
     return source

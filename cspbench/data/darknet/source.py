@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -24,30 +24,30 @@ UNKNOWN: Size = (1, 1)
 
 
 class DarknetSource(CocoSource):
-    """The images and objects of a `DarknetSet`, which is `whole`; classes count from 0, as in the label files.
+    """The images and objects of a set, which is `darknet`; classes count from 0, as in the label files.
 
     Ids are the numbers that the images are named after, as in COCO, or else count from 1 in the order of the list.
     """
 
     kind = "darknet"
 
-    def __init__(self, whole: DarknetSet) -> None:
-        self.whole = whole
-        folder = common_folder([image.file for image in whole.images])
+    def __init__(self, darknet: DarknetSet) -> None:
+        self.darknet = darknet
+        folder = common_folder([image.file for image in darknet.images])
         pictures = [
             Picture(number, image.file.relative_to(folder).as_posix(), *(image.size or UNKNOWN))
-            for number, image in zip(_ids(whole.images), whole.images, strict=True)
+            for number, image in zip(_ids(darknet.images), darknet.images, strict=True)
         ]
-        truth = _ground_truth(whole, pictures)
-        annotations = Annotations(whole.list_path, tuple(sorted(pictures)), truth.categories, truth, ())
-        super().__init__(annotations, annotations.images, folder, "custom")
+        truth = _ground_truth(darknet, pictures)
+        annotations = Annotations(darknet.list_path, tuple(sorted(pictures)), truth.categories, truth, ())
+        super().__init__(annotations, annotations.images, folder, "custom", darknet.path)
 
 
 def open_darknet(
     path: Path,
     *,
     allowed: int | None = 0,
-    names_file: Path | None = None,
+    names: Sequence[str] | None = None,
     classes: int | None = None,
     upright: bool = True,
     step: Callable[[str], None] = lambda name: None,
@@ -61,7 +61,7 @@ def open_darknet(
         read_set(
             path,
             Faults(allowed),
-            names_file=names_file,
+            names=names,
             classes=classes,
             size_of=lambda file: image_size(file, upright),
             step=step,
