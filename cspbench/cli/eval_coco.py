@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import arguments, evaluating, options
+from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -79,7 +80,6 @@ def eval_coco(
     from cspbench.evaluation import selection
     from cspbench.evaluation.class_names import known_names
     from cspbench.evaluation.coco import evaluate_coco
-    from cspbench.evaluation.darknet_map import MapOptions
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
     from cspbench.inference.description import describe
@@ -100,8 +100,7 @@ def eval_coco(
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
     about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
-    mapped = MapOptions(darknet_map or "area", map_iou, map_conf)
-    about |= {"names": known, "darknet_map": mapped if darknet_map or mapped != MapOptions() else None}
+    about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [
         (model.name, partial(evaluate, model.network, weights=model.file, size=shape))

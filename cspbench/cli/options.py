@@ -51,9 +51,7 @@ LabelsOption = Annotated[
 ]
 NamesOption = Annotated[
     Path | None,
-    typer.Option(
-        "--names", metavar="FILE", help="The names of the network's classes, one a line; by default from beside it."
-    ),
+    typer.Option("--names", metavar="FILE", help="Names of the classes; by default from beside the network."),
 ]
 SplitOption = Annotated[Split | None, typer.Option("--split", help="The data set's split, where there are several.")]
 SampleOption = Annotated[
@@ -101,15 +99,10 @@ BootstrapOption = Annotated[
     bool, typer.Option("--bootstrap", help="95 % intervals of AP: percentile bootstrap over images.")
 ]
 MapOption = Annotated[
-    MapPoints | None,
-    typer.Option("--map", help="Also Darknet's mAP, as detector map -points 0, 11 or 101."),
+    MapPoints | None, typer.Option("--map", help="Also Darknet's mAP, as detector map -points 0, 11 or 101.")
 ]
-MapIouOption = Annotated[
-    float, typer.Option("--map-iou", "--map-iou-thresh", metavar="IOU", help="IoU of a right detection in --map.")
-]
-MapConfOption = Annotated[
-    float, typer.Option("--map-conf", "--map-thresh", metavar="SCORE", help="Score of the TP and FP that --map counts.")
-]
+MapIouOption = Annotated[float, typer.Option("--map-iou", metavar="IOU", help="IoU threshold of --map.")]
+MapConfOption = Annotated[float, typer.Option("--map-conf", metavar="SCORE", help="Score of what --map counts.")]
 ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and AR of every class.")]
 
 # how it is carried out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cspbench.cli.maps import print_maps
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
@@ -54,26 +55,10 @@ def finish_detectors(
     else:
         lines = [line for evaluation in stored for line in of_evaluation(evaluation)]
         typer.echo(text(lines, list(map(described, stored)), without, form.value), nl=False)
-        _print_maps(results, form)
+        print_maps(results, form)
     for result in results:
         name_bad(result.metrics.bad, {}, "has no detections")
     _leave(results, allow_bad, failed)
-
-
-def _print_maps(results: Sequence[ScoredRun], form: Format) -> None:
-    """Darknet's mAP of the results that have one, below the table of AP; CSV has one table only."""
-    from cspbench.report.map_table import text
-    from cspbench.results.schema import DetectionMetrics
-
-    maps = [
-        (result.run.identity.model, result.metrics.darknet_map)
-        for result in results
-        if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
-    ]
-    if maps and form is Format.CSV:
-        terminal().note("Darknet's mAP is in the output of --format md, latex and json")
-    elif maps:
-        typer.echo("\n" + text(maps, form.value), nl=False)
 
 
 def _leave(results: Sequence[ScoredRun], allow_bad: int, failed: int) -> None:

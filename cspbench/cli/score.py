@@ -11,6 +11,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import command
+from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -53,7 +54,6 @@ def score(
     """
     from cspbench.cli.results import finish_classifiers, finish_detectors, write_json
     from cspbench.evaluation.coco import DetectionResult
-    from cspbench.evaluation.darknet_map import MapOptions
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
     from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
@@ -94,9 +94,8 @@ def score(
     if server is not None:
         finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
         return
-    mapped = MapOptions(darknet_map or "area", map_iou, map_conf)
     about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
-    about |= {"names": names, "darknet_map": mapped if darknet_map or mapped != MapOptions() else None}
+    about |= {"names": names, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:

@@ -62,13 +62,16 @@ def categories(
     known, coco = categories_of(source), list(COCO_CATEGORIES.values())
     if names is None and not user_file:
         return by_name(known, coco) or by_order(known, classes, str(source.annotations.path))
+    order_is_known = source.kind == "darknet" or list(known.values()) == coco
+    if classes == len(coco) and by_name(known, coco) is None:
+        order_is_known = True  # scoring says which names are not COCO's
     found = assigned(
         known,
         classes,
         None if names is None else names.texts,
         str(source.annotations.path),
         named_by_user=names is not None and names.by_user,
-        known_order=source.kind == "darknet" or list(known.values()) == coco,
+        known_order=order_is_known,
     )
     if found.warning is not None:
         listener.note(f"warning: {found.warning}")
