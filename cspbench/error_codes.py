@@ -132,6 +132,7 @@ CODES = {
     "imagenet.not-a-data-set": "The path is not an image dataset.",
     "imagenet.not-a-tar": "The archive is damaged, compressed or not a tar archive.",
     "imagenet.other-classes": "The classes of the dataset are not ImageNet's.",
+    "imagenet.other-outputs": "A classifier has another number of outputs than the dataset has classes.",
     "imagenet.same-names": "Several images have the same name.",
     "imagenet.stream-ended": "A streamed dataset ended before its last image.",
     "imagenet.stream-unopened": "A streamed dataset cannot be opened.",

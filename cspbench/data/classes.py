@@ -5,6 +5,7 @@ The classes of the bundled sample have ids, too.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -25,13 +26,15 @@ NAMES = "data/_info/imagenet_synset_to_lemma.txt"
 
 @cache
 def order(name: str) -> tuple[str, ...]:
-    """The 1000 WordNet ids in one of the orders, or the ids of the sample's classes. Raises `UsageError`.
+    """The 1000 WordNet ids in one of the orders, or the ids of other classes. Raises `UsageError`.
 
     `darknet`: the order of Darknet's networks and of the ILSVRC2012 development kit, whose ground truth counts from 1
     (validation image 1 has number 490, n01751748). `sorted`: the order of torchvision, timm, mmpretrain and Caffe.
     """
     if name == SAMPLE:
         return SAMPLE_WNIDS
+    if own := re.fullmatch(r"own-([1-9][0-9]{0,5})", name):
+        return tuple(map(str, range(int(own[1]))))
     if name not in ORDERS:
         raise UsageError(
             "usage.unknown-class-order",
@@ -42,6 +45,11 @@ def order(name: str) -> tuple[str, ...]:
         )
     wnids = tuple(files("cspbench.data").joinpath("imagenet-darknet-order.txt").read_text("ascii").split())
     return wnids if name == "darknet" else tuple(sorted(wnids))
+
+
+def own_order(classes: int) -> str:
+    """The name of the order of a user's own classes, whose ids are their numbers from 0."""
+    return f"own-{classes}"
 
 
 @cache

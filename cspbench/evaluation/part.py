@@ -43,7 +43,7 @@ class Part(Source):
     def __init__(self, source: Source, count: int, seed: int) -> None:
         self.source, self.seed = source, seed
         self.indices = drawn(len(source), min(count, len(source)), seed)
-        self.kind, self.random_access = source.kind, source.random_access
+        self.kind, self.random_access, self.own_classes = source.kind, source.random_access, source.own_classes
 
     def __len__(self) -> int:
         return len(self.indices)

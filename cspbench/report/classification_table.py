@@ -91,10 +91,10 @@ def _delta(claim: JudgedClaim) -> str:
 def _described(evaluation: StoredEvaluation) -> str:
     """What the table leaves out, on one line: numbers of correct images, weights, data, device and run."""
     identity, metrics = _parts(evaluation)
-    counts = ", ".join(
-        f"{getattr(metrics, metric).correct}/{getattr(metrics, metric).total} {name}"
-        for metric, name in zip(ACCURACIES, ("top-1", "top-5"), strict=True)
-    )
+    hits = {"top-1": metrics.top1, "top-5": metrics.top5}
+    if identity.data.top is not None and identity.data.top <= len(metrics.top):
+        hits[f"top-{identity.data.top}"] = metrics.top[identity.data.top - 1]
+    counts = ", ".join(f"{each.correct}/{each.total} {name}" for name, each in sorted(hits.items()))
     facts = [
         f"weights {identity.weights.partition(':')[2][:12]}",
         f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
@@ -130,6 +130,8 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         low, high = wilson(hits.correct, hits.total)
         percent, interval = round(100 * hits.correct / hits.total, 4), [round(low, 4), round(high, 4)]
         plain[metric] = {**plain[metric], "percent": percent, "interval": interval}
+    shares = [round(100 * hits.correct / hits.total, 4) for hits in metrics.top]
+    plain["top"] = {str(k): {**each, "percent": shares[k - 1]} for k, each in enumerate(plain["top"], 1)}
     return {
         **plain,
         "run": evaluation.where,

@@ -82,6 +82,8 @@ class Data(Struct, frozen=True, omit_defaults=True):
     annotations: str | None = None
     objects: Count | None = None
     name: str | None = None
+    top: Positive | None = None
+    """The number of guesses that a data set in Darknet's form asks for, if it is not 1."""
     limit: Positive | None = None
     seed: Annotated[int, Meta(ge=0, le=2**62)] | None = None
 
@@ -232,6 +234,8 @@ class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task",
     images: Positive
     top1: Hits
     top5: Hits
+    top: list[Hits] = field(default_factory=list)
+    """Top-1, top-2, ... up to top-5."""
     bad: list[str]
     """Keys of the images that could not be read."""
     pixels: str

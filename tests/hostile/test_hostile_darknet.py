@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pictures import jpeg
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.darknet.classification_set import read_classified
+from cspbench.data.darknet.classification_set import open_labelled_paths
 from cspbench.data.darknet.detection_set import read_set
 from cspbench.data.darknet.faults import MOST, Faults
 from cspbench.data.darknet.opening import open_detection_data
@@ -90,4 +90,4 @@ def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, data: st.DataOb
         path_of = root / file
         path_of.write_bytes(data.draw(damaged(path_of.read_bytes())))
     result_of(lambda: open_detection_data(path, allowed=data.draw(st.integers(0, 3))))
-    result_of(lambda: read_classified(root / "own.data", Faults(3)))
+    result_of(lambda: open_labelled_paths(root / "own.data", allowed=3))

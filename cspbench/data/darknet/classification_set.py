@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from cspbench.data.darknet import data_file, names
-from cspbench.data.darknet.data_file import MOST_CLASSES
+from cspbench.data.classes import ORDERS, order, own_order
+from cspbench.data.darknet import data_file
+from cspbench.data.darknet.data_file import MOST_CLASSES, DataFile
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder, read_list
 from cspbench.data.darknet.labels_in_paths import Classes
+from cspbench.data.darknet.names import counted, read_names
 from cspbench.data.darknet.text import at, shown
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import DatasetError
@@ -19,65 +22,91 @@ LABEL_LIMIT = 256
 """Bytes of a label that is sought in paths."""
 
 
-@dataclass(frozen=True)
-class ClassifiedImages:
-    """The images of a .data file and the `labels` of its classes, in the order of the network's outputs.
+class LabelledPaths(FileSource):
+    """Images whose paths contain their classes' labels; `names` are the labels in the order of the network's outputs.
 
-    The class of an entry of `source` is its label, None where the path contains none. `several` are the paths that
-    contain more than one label; `top` is the file's number of guesses per image, 1 by default.
+    The class of an entry is None where the path contains no label. `classes` is the name of the order of the classes:
+    ImageNet's where the labels are its WordNet ids, else one of the set's own, in which classes are numbers. `several`
+    are the paths that contain more than one label; `top` is the number of guesses that the .data file asks for.
     """
 
-    path: Path
-    source: FileSource
-    labels: tuple[str, ...]
-    top: int
-    several: tuple[str, ...]
-    faults: tuple[DatasetError, ...]
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        regions: Sequence[Region],
+        labels: Path | None,
+        names: tuple[str, ...],
+        classes: str,
+        top: int,
+        several: tuple[str, ...],
+        faults: tuple[DatasetError, ...],
+    ) -> None:
+        super().__init__("darknet", entries, regions, labels=labels)
+        self.names, self.top, self.several, self.faults = names, top, several, faults
+        self.own_classes = classes if classes not in ORDERS else None
+
+    def as_json(self) -> dict[str, Any]:
+        """With the number of guesses, if it is not the default."""
+        return super().as_json() | ({"top": self.top} if self.top > 1 else {})
 
 
-def read_classified(path: Path, faults: Faults, *, names_file: Path | None = None) -> ClassifiedImages:
-    """Read the data set of a .data file with valid= and labels=; `names_file` stands in for labels=.
+def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: int | None = 0) -> LabelledPaths:
+    """The data set of a .data file with valid= and labels=, or of a list of images.
 
-    Raises `DatasetError`, also for more faults than are allowed. A path without any label is a fault; the image stays,
-    and counts as wrong, as in Darknet.
+    The labels of a list are those of `names_file`, or else ImageNet's WordNet ids. `allowed` faults are tolerated, any
+    number for None: a path without any label is one, its image stays and counts as wrong, as in Darknet. Raises
+    `DatasetError`.
     """
-    data = data_file.read(path)
-    images = read_list(data.required("valid"), path.parent, faults)
-    label_path = names_file or data.required("labels", "names")
-    stated = data.number("classes", MOST_CLASSES)
-    labels = names.counted(names.read_names(label_path), label_path, stated, f"classes= in {path.name}")
+    faults = Faults(allowed)
+    data = data_file.read(path) if path.suffix == ".data" else None
+    list_path = data.required("valid") if data is not None else path
+    images = read_list(list_path, path.parent, faults)
+    labels, label_path = _labels(data, names_file)
+    own = next((name for name in ORDERS if labels == order(name)), own_order(len(labels)))
+    root = common_folder([file for _, file in images.values()])
+    finder = Classes(labels)
+    entries, several = [], []
+    for line, (text, file) in images.items():
+        found = finder.of(text)
+        if not found:
+            faults.add(_without_label(at(list_path, line), text, labels, label_path))
+        elif len(found) > 1:
+            several.append(text)
+        key = utf8_name(file.relative_to(root).as_posix())
+        number = found[0] if found else None
+        entries.append(Entry(key, None if number is None else order(own)[number], number))
+    regions = [Region(str(file)) for _, file in images.values()]
+    top = data.number("top", len(labels)) if data is not None else None
+    return LabelledPaths(entries, regions, label_path, labels, own, top or 1, tuple(several), tuple(faults.found))
+
+
+def _labels(data: DataFile | None, names_file: Path | None) -> tuple[tuple[str, ...], Path | None]:
+    stated = data.number("classes", MOST_CLASSES) if data is not None else None
+    if data is None and names_file is None:
+        return order("darknet"), None
+    path = names_file or (data.required("labels", "names") if data is not None else None)
+    assert path is not None
+    labels = counted(read_names(path), path, stated, "classes= in the .data file")
     long = next((label for label in labels if len(label) > LABEL_LIMIT), None)
     if long is not None:
         raise DatasetError(
             "darknet.long-label",
             "a label is too long",
-            where=str(label_path),
+            where=str(path),
             expected=f"{LABEL_LIMIT} bytes at most",
             found=shown(long),
             remedy="Shorten it",
         )
-    root = common_folder([file for _, file in images.values()])
-    classes = Classes(labels)
-    entries, several = [], []
-    for line, (text, file) in images.items():
-        found = classes.of(text)
-        if not found:
-            faults.add(
-                DatasetError(
-                    "darknet.no-label",
-                    "the path contains no label",
-                    where=at(data.required("valid"), line),
-                    expected=f"one of the {len(labels):,} labels of {label_path.name}, such as {shown(labels[0])}",
-                    found=shown(text),
-                    remedy="Correct the path or the labels, or count the image as wrong with --allow-bad",
-                )
-            )
-        elif len(found) > 1:
-            several.append(text)
-        key = utf8_name(file.relative_to(root).as_posix())
-        entries.append(Entry(key, labels[found[0]] if found else None, found[0] if found else None))
-    regions = [Region(str(file)) for _, file in images.values()]
-    source = FileSource("darknet", entries, regions, labels=label_path)
-    return ClassifiedImages(
-        path, source, labels, data.number("top", len(labels)) or 1, tuple(several), tuple(faults.found)
+    return labels, path
+
+
+def _without_label(where: str, text: str, labels: tuple[str, ...], path: Path | None) -> DatasetError:
+    source = path.name if path is not None else "ImageNet, as --names FILE gives no others"
+    return DatasetError(
+        "darknet.no-label",
+        "the path contains no label",
+        where=where,
+        expected=f"one of the {len(labels):,} labels of {source}, such as {shown(labels[0])}",
+        found=shown(text),
+        remedy="Correct the path or the labels, or count the image as wrong with --allow-bad",
     )
