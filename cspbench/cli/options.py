@@ -65,6 +65,8 @@ SeedOption = Annotated[
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Everything that is published.")]
 
+NumOption = Annotated[int, typer.Option("--num", "--num-of-clusters", metavar="N", help="Number of anchors.")]
+
 # the protocol
 ClassifierPresetOption = Annotated[
     ClassifierPreset | None, typer.Option("--preset", help="The preset; by default the model's own.")

@@ -12,11 +12,12 @@ import msgspec
 from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
+from cspbench.data.darknet.classification_set import LabelledPaths
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import BadImageError, DatasetError, UsageError
+from cspbench.errors import BadImageError, DatasetError, UsageError, brief
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -72,6 +73,11 @@ def evaluate_imagenet(
     runs, execution = argument_path("store", store), execution or Execution()
     if not isinstance(data, Source):
         data = open_imagenet(str(data), labels, names=names, allowed=allow_bad)
+    if isinstance(data, LabelledPaths) and data.several:
+        listener.note(
+            f"warning: the paths of {len(data.several)} images contain several labels; the first counts, as in "
+            f"Darknet: {brief(data.several[0], 120)}"
+        )
     source = part_of(data, limit, seed)
     subject = subject_of(model, weights, size)
     preset = chosen_preset(subject, preset, decoder)

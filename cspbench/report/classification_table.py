@@ -94,7 +94,10 @@ def _described(evaluation: StoredEvaluation) -> str:
     hits = {"top-1": metrics.top1, "top-5": metrics.top5}
     if identity.data.top is not None and identity.data.top <= len(metrics.top):
         hits[f"top-{identity.data.top}"] = metrics.top[identity.data.top - 1]
-    counts = ", ".join(f"{each.correct}/{each.total} {name}" for name, each in sorted(hits.items()))
+    counts = ", ".join(
+        f"{each.correct}/{each.total} {name} ({100 * each.correct / each.total:.3f} %)"
+        for name, each in sorted(hits.items())
+    )
     facts = [
         f"weights {identity.weights.partition(':')[2][:12]}",
         f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
