@@ -58,7 +58,7 @@ def ci(
     never passes.
     """
     from cspbench.ci import render
-    from cspbench.ci.baseline import compared, load, present
+    from cspbench.ci.baseline import changes_since, load, present
     from cspbench.ci.junit import junit as as_junit
     from cspbench.ci.tolerances import parse
     from cspbench.errors import printable
@@ -67,7 +67,7 @@ def ci(
     tolerances = parse(fail_on)
     now = present(results, runs or [])
     against = load(baseline, results)
-    changes = compared(against, now, tolerances)
+    changes = changes_since(against, now, tolerances)
     if junit is not None:
         write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:

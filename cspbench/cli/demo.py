@@ -31,12 +31,12 @@ def demo(
     from cspbench.plots import report_files
     from cspbench.report.build import build
     from cspbench.report.markdown import off
-    from cspbench.results.runs import made_by_others
+    from cspbench.results.runs import other_program
 
     start = time.monotonic()
     out = out or Path("results")
     check_folder(out)
-    if not fresh and (versions := made_by_others(run)):
+    if not fresh and (versions := other_program(run)):
         terminal().note(f"{run}: made by {versions}, evaluated again")
         fresh = True
     typer.echo("# Parameters and BFLOPs of every row\n")

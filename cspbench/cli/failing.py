@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cspbench.cli import streams
-from cspbench.errors import CspbenchError, IncompleteRunError, StoppedError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, brief
 
 TRACEBACK = "CSPBENCH_TRACEBACK"
 """The environment variable that makes an unforeseen error show its traceback."""
@@ -32,9 +32,9 @@ def report(error: CspbenchError) -> int:
     return error.exit_code
 
 
-def stopped(resumable: bool = False) -> StoppedError:
+def stopped(resumable: bool = False) -> CspbenchError:
     """The error of an interrupt."""
-    return StoppedError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
+    return CspbenchError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
 
 
 def json_wanted(arguments: Sequence[str]) -> bool:

@@ -24,7 +24,7 @@ def print_table(lines: list[dict[str, Any]], form: Format) -> None:
         return
     keys = [key if form is Format.CSV else key.capitalize() for key in lines[0]]
     texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    typer.echo(table(keys, texts, form.value), nl=False)
+    typer.echo(table(keys, texts, form), nl=False)
 
 
 def print_json(document: Any) -> None:

@@ -56,6 +56,7 @@ def report(
     from cspbench.plots.report_files import drawn, save
     from cspbench.report.build import build
     from cspbench.report.forms import format_of, rendered
+    from cspbench.report.markdown import like_readme as readme
     from cspbench.report.select import check_names, select
 
     listener = terminal()
@@ -91,7 +92,7 @@ def report(
     if form is not None:
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
-        text = rendered(form, shown, plots, like_readme)
+        text = readme(shown) if like_readme else rendered(form, shown, [plot.svg for plot in plots])
         if out is None:
             typer.echo(text, nl=False)
         else:
@@ -103,10 +104,10 @@ def report(
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:
     """Rewrite the files of earlier versions in a folder, and name them."""
-    from cspbench.results.folders import migrated
+    from cspbench.results.folders import migrate_folder
 
     listener = terminal()
-    written = migrated(folder, [read_cfg(path, listener) for path in cfgs])
+    written = migrate_folder(folder, [read_cfg(path, listener) for path in cfgs])
     for path in written:
         listener.note(f"migrated {path}")
     if not written:

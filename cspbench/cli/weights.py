@@ -14,7 +14,7 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError, WeightsError
+from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -62,14 +62,13 @@ def verify(
 
     The network is that of --model or --cfg, or is identified by the file's size.
     """
-    from cspbench.weights.catalogue import published_arrays, published_digest
+    from cspbench.weights.catalogue import published
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
-    published = published_digest(network.name), published_arrays(network.name)
-    print_facts(summary(read, network, alike, *published), form)
+    print_facts(summary(read, network, alike, published(network.name)), form)
 
 
 @weights.command()
@@ -80,17 +79,7 @@ def identify(file: FileArgument) -> None:
     """
     from cspbench.weights import catalogue
 
-    matches = catalogue.identify(file)
-    if not matches:
-        raise WeightsError(
-            "weights.unknown-size",
-            "no model of the catalogue has a weight file of this size",
-            where=str(file),
-            expected="a size that `cspbench weights list` shows",
-            found=f"{file.stat().st_size} bytes",
-            remedy="Check it against its cfg: `cspbench weights verify FILE --cfg CFG`",
-        )
-    for match in matches:
+    for match in catalogue.identify(file):
         typer.echo(
             match.model if match.complete else f"{match.model}: its first {match.layers} of {match.total} layers"
         )

@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from cspbench.errors import UsageError
+from cspbench.claims.model import unknown
 
 ORDERS = ("darknet", "sorted")
 """The orders of ImageNet's classes."""
@@ -36,13 +36,7 @@ def order(name: str) -> tuple[str, ...]:
     if own := re.fullmatch(r"own-([1-9][0-9]{0,5})", name):
         return tuple(map(str, range(int(own[1]))))
     if name not in ORDERS:
-        raise UsageError(
-            "usage.unknown-class-order",
-            "unknown class order",
-            expected=f"one of {', '.join(ORDERS)}, {SAMPLE}",
-            found=repr(name),
-            remedy="Correct the model's class order",
-        )
+        raise unknown("usage.unknown-class-order", "unknown class order", name, (*ORDERS, SAMPLE))
     wnids = tuple(files("cspbench.data").joinpath("imagenet-darknet-order.txt").read_text("ascii").split())
     return wnids if name == "darknet" else tuple(sorted(wnids))
 

@@ -103,11 +103,19 @@ def read(path: Path) -> Labels:
     """Read a label file of any of the kinds. Raises `DatasetError`."""
     try:
         text = read_file(path, SIZE_LIMIT).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, getattr(error, "strerror", None) or "binary data") from error
-    lines = [(number, row.strip()) for number, row in enumerate(re.split(r"\r\n?|\n", text), 1) if row.strip()]
-    if not lines:
-        raise _unreadable(path, "an empty file")
+        lines = [(number, row.strip()) for number, row in enumerate(re.split(r"\r\n?|\n", text), 1) if row.strip()]
+        if not lines:
+            raise ValueError("an empty file")
+    except (OSError, ValueError) as error:
+        reason = "binary data" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise DatasetError(
+            "labels.not-a-list",
+            "not a label file",
+            where=str(path),
+            expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
+            found=getattr(error, "strerror", None) or reason,
+            remedy="Use another file",
+        ) from error
     labels = Labels(path)
     table = label_tables.header(lines[0][1])
     rows = lines[1:] if table is not None else lines
@@ -175,14 +183,3 @@ def _known(text: str, first: int) -> Class | None:
 
 def _is_class(text: str, first: int) -> bool:
     return _known(text, first) is not None
-
-
-def _unreadable(path: Path, found: str) -> DatasetError:
-    return DatasetError(
-        "labels.not-a-list",
-        "not a label file",
-        where=str(path),
-        expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
-        found=found,
-        remedy="Use another file",
-    )

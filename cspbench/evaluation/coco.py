@@ -26,7 +26,7 @@ from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, Thresholds, recipe_of, thresholds_of
+from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -92,20 +92,20 @@ def evaluate_coco(
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
     subject = subject_of(model, weights, size)
-    recipe = subject.recipe
-    detector = detector_of(subject.description, preset, recipe)
+    protocol = subject.detector_protocol
+    detector = detector_of(subject.description, preset, protocol)
     classes = detector.heads[-1].classes
     known = known_names(names, [Path(weights)] if weights is not None and subject.user_file else [], classes)
     if not isinstance(data, CocoSource):
-        upright = (recipe.decoder if recipe else preset.decoder) == "opencv"
+        upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
         texts = known.texts if known else None
         data = open_detection_data(data, split, names=texts, classes=classes, allowed=allow_bad, upright=upright)
     source = part_of(data, limit, seed)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
-    if recipe is not None:
-        options = replace(options, thresholds=(recipe.nms.overlap,))
-        settings = DetectionSettings("its own protocol", recipe.conf, recipe.nms.overlap, "default")
+    if protocol is not None:
+        options = replace(options, thresholds=(protocol.nms.overlap,))
+        settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
     identity = _identity(subject, detector, source, execution.precision)
     path = run_path(runs, identity, settings.name.replace(" ", "-"))
     known = known or recorded(path)
@@ -117,7 +117,7 @@ def evaluate_coco(
         detector.epsilon,
         identity,
         source,
-        predict.predictor(predict.PreparedImages(source, detector)),
+        predict.PreparedImages(source, detector).predict,
         execution,
         listener,
         settings,
@@ -140,7 +140,7 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # tuples as lists
         size=subject.size,
         precision=precision,
-        quoted=subject.recipe is not None,
+        quoted=subject.detector_protocol is not None,
         user_file=subject.user_file,
         last=LastLayer(last.classes, getattr(last, "nms_kind", "default"), float(getattr(last, "beta_nms", 0.6))),
     )
@@ -166,7 +166,9 @@ def score_detector(
     assert isinstance(identity, CocoIdentity)
     answers = server.answers(run) if (identity.data.split or "").startswith("test") else {}
     if options.bootstrap is None:
-        options = replace(options, bootstrap=identity.data.seed is not None and options.engine == DEFAULT_ENGINE)
+        # a part of the images is shown with its interval
+        part = identity.data.seed is not None or bool(collected.bad)
+        options = replace(options, bootstrap=part and options.engine == DEFAULT_ENGINE)
     thresholds = []
     for entry in at:
         answer = answers.get((entry.nms, kind)) if entry.measured is None else None
@@ -209,11 +211,11 @@ def detect(
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
     keep_freed_memory()  # NMS allocates and frees large arrays
-    last, recipe = last_layer(identity), recipe_of(run)
+    last, protocol = last_layer(identity), protocol_of(run)
     if ids is None:
         ids = categories(source, last.classes, names_of(run), identity.user_file, SILENT)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, recipe, ids, reach)
+        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, ids, reach)
     return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
 
 

@@ -149,6 +149,6 @@ def _preset(run: RunDirectory) -> str:
     """A run's preset with its overridden fields, or a quoted detector's protocol."""
     identity = run.identity
     if isinstance(identity, ImagenetIdentity):
-        return protocol.named(str(identity.preset["name"]), protocol.of_classifier(identity))
+        return protocol.preset_text(str(identity.preset["name"]), protocol.of_classifier(identity))
     assert run.record.settings is not None
-    return protocol.named(run.record.settings.name, protocol.of_detector(run.record))
+    return protocol.preset_text(run.record.settings.name, protocol.of_detector(run.record))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Row, Table, unknown
 from cspbench.errors import UsageError
+from cspbench.evaluation.subject import description_of
+from cspbench.inference.description import Described
 from cspbench.network.counter import Counter, Size
-from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ModuleCount, count_module
 from cspbench.network.counting import count as count_network
 from cspbench.network.network import Network, digest
+from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import UNPUBLISHED
-from cspbench.results.schema import CountedCell, CountedRow
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model
@@ -70,23 +72,19 @@ def with_bases(countables: list[Countable]) -> list[Countable]:
     return [*countables, *published(replace(table, rows=(table.row(base),)) for table, base in loaded)]
 
 
-def count(model: str | Network, size: Size | None = None) -> Count:
-    """A network's parameters and operations under every counting, by two counters.
+def count(model: str | Network | Described, size: Size | None = None) -> Count | ModuleCount:
+    """A model's parameters and operations under every counting that it has.
 
-    `model` is a catalogue's name or a network, `size` its input (height, width), its own by default. Raises
-    `CountingError` where the two counters disagree, `UsageError` for anything else, such as a module: the countings are
-    defined by layers, which a module does not list.
+    `model` is a catalogue's name, a network, or a module with a description; `size` is its input (height, width), its
+    own by default. A network is counted by two counters, a module by fvcore alone. Raises `CountingError` where the two
+    counters disagree, `UsageError` for anything else.
     """
     network = catalogue_model(model).build() if isinstance(model, str) else model
-    if not isinstance(network, Network):
-        raise UsageError(
-            "usage.not-countable",
-            "cannot be counted",
-            expected="a model's name or a Network",
-            found=type(model).__name__,
-            remedy="Build a Network, with cspbench.network.cfg.read for instance",
-        )
-    return count_network(network if size is None else network.resized(*size))
+    if isinstance(network, Network):
+        return count_network(network if size is None else network.resized(*size))
+    channels, *own = description_of(network).input
+    height, width = size or own
+    return count_module(cast(Any, network), (channels, height, width))
 
 
 def overrides_of(countings: Sequence[str]) -> dict[str, str]:
@@ -95,7 +93,7 @@ def overrides_of(countings: Sequence[str]) -> dict[str, str]:
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
             known = [*PARAMETER_COUNTINGS, *COUNTINGS]
-            raise unknown("usage.unknown-counting", "unknown counting", name, known)
+            raise unknown("usage.unknown-counting", f"unknown counting {name!r}", name, known)
         metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
         if overrides.setdefault(metric, name) != name:
             raise UsageError(
@@ -144,12 +142,8 @@ def _cell(
     row: Row | None, metric: str, counts: Count | None, namesakes: Mapping[str, Count], overrides: Mapping[str, str]
 ) -> CountedCell:
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
-    claim = claim.counted_as(overrides.get(metric, claim.counting))
+    claim = claim.under(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
-    value = None if counts is None else _value(counts, metric, rule)
-    twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}
+    value = None if counts is None else counts.total(rule)
+    twins = {name: twin.total(rule) for name, twin in namesakes.items()}
     return CountedCell(rule, value, claim.text, claim.unit, claim.rounding, twins)
-
-
-def _value(counts: Count, metric: str, rule: str) -> int:
-    return counts.parameters[rule] if metric == "params" else counts.total(rule)

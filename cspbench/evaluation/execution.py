@@ -84,6 +84,6 @@ class Execution:
         return batch, processes if self.workers == "auto" else self.workers
 
     @property
-    def made_by(self) -> list[str]:
+    def command_line(self) -> list[str]:
         """The command for the record."""
         return list(self.command) or ["python", *(Path(sys.argv[0]).name, *sys.argv[1:])]

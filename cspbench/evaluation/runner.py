@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cspbench.claims.metrics import ACCURACIES
+from cspbench.data.source import Images
 from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
 from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
-from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
@@ -74,7 +75,7 @@ def run_or_resume(
     if subject.network is not None:
         footprint.check(subject.network)
     device = choose_device(execution.device)
-    session = sessions.session(execution.made_by, device=str(device), when=sessions.now())
+    session = sessions.session(execution.command_line, device=str(device), when=sessions.now())
     share, name = rank(), subject.name
     first = share[0] == 0
     record = Run(
@@ -164,7 +165,7 @@ def _resume(
         # the test server's answers are for the old predictions
         (run.path / "server.json").unlink(missing_ok=True)
         return (runs.add_session if reused else runs.begin_again)(run, session, files)
-    return runs.moved(run, files) if valid.elsewhere else run
+    return runs.record_files(run, files) if valid.elsewhere else run
 
 
 def _note_resumed(
@@ -191,7 +192,7 @@ def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, lis
     numbers = list(ACCURACIES)
     if isinstance(metrics, DetectionMetrics):
         numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
-    if runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
+    if runs.write_metrics(run, metrics, sessions.scored(execution.command_line, numbers)):
         return runs.load_run(run.path)
     listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")
     return run

@@ -16,7 +16,7 @@ from cspbench.evaluation.darknet_map import MapOptions
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.evaluation.runner import ScoredRun, store_metrics
-from cspbench.evaluation.scoring import Thresholds, earlier
+from cspbench.evaluation.scoring import Thresholds, rescoring_options
 from cspbench.io import argument_path
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
@@ -53,7 +53,7 @@ def score(
         run = store_metrics(run, metrics, execution, listener)
         return ClassificationResult(run, metrics, {})
     about: dict[str, Any] = {"bootstrap": bootstrap, "per_class": per_class, "darknet_map": darknet_map}
-    options = earlier(run, nms, nms_kind, engine=engine, **about)
+    options = rescoring_options(run, nms, nms_kind, engine=engine, **about)
     identity, known = run.identity, names_of(run)
     assert isinstance(identity, CocoIdentity)
     if names is not None:
@@ -92,5 +92,5 @@ def import_server_answer(
     """Store COCO's server's answer for the zip of one threshold in a run on a test split."""
     if isinstance(run.identity, ImagenetIdentity):
         raise detector_options()
-    metrics = server.import_answer(run, earlier(run, nms, nms_kind), argument_path("file", file))
+    metrics = server.import_answer(run, rescoring_options(run, nms, nms_kind), argument_path("file", file))
     return ScoredRun(store_metrics(run, metrics, execution or Execution(), listener), metrics)

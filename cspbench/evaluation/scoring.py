@@ -14,7 +14,7 @@ from cspbench.evaluation.darknet_map import MapOptions
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, DetectionMetrics
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 from cspbench.zoo.registry import MODELS
 
 Thresholds = float | Sequence[float] | str
@@ -24,7 +24,7 @@ Thresholds = float | Sequence[float] | str
 class ScoringOptions:
     """Thresholds and kind of NMS, and what is computed.
 
-    `bootstrap` None means intervals only for a drawn part of the images, which is not comparable without them.
+    `bootstrap` None means intervals only for a part of the images: drawn, or with some that could not be read.
     """
 
     thresholds: tuple[float, ...]
@@ -36,7 +36,7 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
-            raise unknown("usage.unknown-engine", "unknown engine", self.engine, list(ENGINES))
+            raise unknown("usage.unknown-engine", "unknown engine", self.engine, ENGINES)
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
                 "usage.bootstrap-engine",
@@ -76,40 +76,40 @@ def options_of(
     darknet_map: MapOptions | None = None,
 ) -> ScoringOptions:
     """Options for scoring a run again; by default the threshold and the kind of NMS of its preset."""
-    recipe = recipe_of(run)
-    if recipe is not None:
+    protocol = protocol_of(run)
+    if protocol is not None:
         if nms is not None or nms_kind:
             raise UsageError(
-                "usage.own-recipe",
+                "usage.own-protocol",
                 f"{run.identity.model} has its authors' own suppression",
                 found=str(nms if nms is not None else nms_kind),
                 remedy="Leave out --nms and --nms-kind",
             )
-        return ScoringOptions((recipe.nms.overlap,), "default", engine, bootstrap, per_class, darknet_map)
+        return ScoringOptions((protocol.nms.overlap,), "default", engine, bootstrap, per_class, darknet_map)
     settings = run.record.settings
     assert settings is not None
     preset = detection_preset(settings.name).overridden(conf=settings.conf, nms_kind=nms_kind or settings.nms_kind)
     return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
 
 
-def earlier(
+def rescoring_options(
     run: RunDirectory, nms: Thresholds | None = None, nms_kind: str | None = None, **more: Any
 ) -> ScoringOptions:
     """`options_of`, by default with the thresholds of the run's earlier scores and the last kind of NMS."""
-    metrics = runs.readable_metrics(run) if nms is None and recipe_of(run) is None else None
+    metrics = runs.readable_metrics(run) if nms is None and protocol_of(run) is None else None
     if isinstance(metrics, DetectionMetrics) and metrics.thresholds:
         nms_kind = CFG_NAMES.get(nms_kind, nms_kind) if nms_kind else metrics.thresholds[-1].asked
         nms = sorted({threshold.nms for threshold in metrics.thresholds if threshold.asked == nms_kind}) or None
     return options_of(run, nms, nms_kind, **more)
 
 
-def recipe_of(run: RunDirectory) -> Recipe | None:
+def protocol_of(run: RunDirectory) -> DetectorProtocol | None:
     """The protocol of a quoted detector's run; None for any other run. Raises `CspbenchError` for an unknown model."""
     identity = run.identity
     if not isinstance(identity, CocoIdentity) or not identity.quoted:
         return None
     model = MODELS.get(identity.model)
-    if model is None or model.recipe is None:
+    if model is None or model.detector_protocol is None:
         raise CspbenchError(
             "results.not-results",
             "not a file of results",
@@ -117,4 +117,4 @@ def recipe_of(run: RunDirectory) -> Recipe | None:
             found=f"{identity.model} has no protocol of its own",
             remedy="Evaluate it again",
         )
-    return model.recipe
+    return model.detector_protocol

@@ -15,7 +15,7 @@ from cspbench.errors import CspbenchError, UsageError, WeightsError
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.distributed import rank
 from cspbench.network.network import Network
-from cspbench.weights.catalogue import VARIABLE, Wanted, find, wanted
+from cspbench.weights.catalogue import VARIABLE, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
@@ -40,7 +40,7 @@ class Selected:
     def quoted(self) -> bool:
         """Whether it is another paper's detector, evaluated by its authors' own protocol; never a user's file."""
         entry = registry.entry_of(self.network)
-        return entry is not None and entry.recipe is not None
+        return entry is not None and entry.detector_protocol is not None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def check_own_protocol(models: Sequence[Selected], options: Sequence[str], liste
             continue
         if len(models) == 1:
             raise UsageError(
-                "usage.own-recipe",
+                "usage.own-protocol",
                 f"{model.name} has its authors' own protocol",
                 expected=f"no {' or '.join(options)}",
                 found=" ".join(options),
@@ -201,16 +201,15 @@ def _check_task(network: Network, task: Task) -> None:
 
 def no_weights(without: Sequence[str]) -> UsageError:
     """The error for a selection without any weights; `without` are the models' names."""
-
-    def description(file: Wanted) -> str:
-        size = f"{file.size:,} bytes, " if file.size else ""
-        return f"{file.name} ({size}{file.status or 'of no published row'})"
-
     order = ("released", "gone", None, "never-released")
-    files = sorted((wanted(model) for model in without), key=lambda file: order.index(file.status))
+    files = sorted((wanted(model) for model in without), key=lambda file: order.index(file[2]))
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    remedy = f"Put {', '.join(map(description, files[:NAMED]))}{more} there"
-    if any(file.status == "released" for file in files[:NAMED]):
+    names = [
+        f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
+        for name, size, status in files[:NAMED]
+    ]
+    remedy = f"Put {', '.join(names)}{more} there"
+    if any(status == "released" for _, _, status in files[:NAMED]):
         remedy += "; `cspbench weights fetch` gets released ones"
     return UsageError(
         "usage.no-weights",

@@ -24,8 +24,9 @@ from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
 from cspbench.results import sessions
+from cspbench.results.encoding import encode
 from cspbench.results.runs import PATIENCE, RunDirectory
-from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold, check_percentages, encode
+from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold, check_percentages
 
 LARGEST_RECORD = 1 << 22
 """Bytes of a server.json; an answer has less than 1 kB."""

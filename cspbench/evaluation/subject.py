@@ -20,7 +20,7 @@ from cspbench.zoo import registry
 if TYPE_CHECKING:
     from torch import nn
 
-    from cspbench.zoo.recipe import Recipe
+    from cspbench.zoo.detector_protocol import DetectorProtocol
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Subject:
     build: Callable[[str], nn.Module]
     network: Network | None = None
     user_file: bool = False
-    recipe: Recipe | None = None
+    detector_protocol: DetectorProtocol | None = None
     """The protocol of a quoted detector."""
 
     @property
@@ -84,15 +84,16 @@ def weight_file(network: Network, weights: str | Path | None) -> Path | None:
 
 def _of_network(network: Network, weights: str | Path | None, size: tuple[int, int] | None) -> Subject:
     entry, file = registry.entry_of(network), weight_file(network, weights)
-    recipe = entry.recipe if entry else None
+    detector_protocol = entry.detector_protocol if entry else None
     if file is None:
         raise UsageError(
             "usage.no-weights",
-            f"no weights of {network.name}",
-            remedy="Name its file with weights=, or set $CSPBENCH_WEIGHTS",
+            "no weights to evaluate",
+            where=network.name,
+            remedy="Name the file with weights=, or set $CSPBENCH_WEIGHTS",
         )
     if size is not None and size != network.input[1:]:
-        if recipe is not None:
+        if detector_protocol is not None:
             raise UsageError(
                 "usage.own-size",
                 f"{network.name} runs at its own input size only",
@@ -118,11 +119,12 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
         build,
         network,
         bool(network.places),
-        recipe,
+        detector_protocol,
     )
 
 
-def _of_module(module: Any) -> Subject:
+def description_of(module: Described) -> Description:
+    """A module's description; raises `UsageError` if it has none."""
     description = getattr(module, "description", None)
     if not isinstance(description, Description):
         raise UsageError(
@@ -132,6 +134,11 @@ def _of_module(module: Any) -> Subject:
             found=type(module).__name__,
             remedy="Set module.description = Description(name, (3, height, width), heads or classes)",
         )
+    return description
+
+
+def _of_module(module: Any) -> Subject:
+    description = description_of(module)
     state = module.state_dict()
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in state.items())
     arrays = hashlib.sha256()

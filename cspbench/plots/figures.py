@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import Table
 from cspbench.claims.verdict import Status
-from cspbench.plots.label_placement import Box, placed
-from cspbench.plots.style import CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER, png, styled, svg
+from cspbench.plots import style
+from cspbench.plots.label_placement import Point, Rectangle, pixels, write_labels
+from cspbench.plots.style import ABOVE, CLOSE, CSP, DASHES, EXACT, FITTED, GRID, INK, OFF, OTHER, PAPER
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models, words
 from cspbench.plots.tradeoff import figure as tradeoff
 from cspbench.report.html import Svg
 from cspbench.report.model import ReportRow
-from cspbench.report.text import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,29 +44,24 @@ class Plot:
 
     @property
     def png(self) -> bytes:
-        """The PNG file's bytes."""
-        return png(self.figure)
+        return style.file_of(self.figure)
 
     @property
     def svg(self) -> Svg:
-        """The element for an HTML page."""
-        return svg(self.figure, self.name, self.description)
+        return style.svg(self.figure, self.name, self.description)
 
 
+@style.styled()
 def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
     """The figures for which these tables and lines have data. Needs matplotlib."""
-    with styled():
-        return [*_plots(lines, tables)]
-
-
-def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot]:
+    drawn = []
     traded = [table for table in tables if table.figure == "tradeoff"]
-    if traded:
-        for cost in (OPERATIONS, PARAMETERS):
-            name = f"accuracy-vs-{cost.metric}"
-            rows = [row for table in traded for row in models(table, lines, cost)]
-            text = f"ImageNet top-1 accuracy over {cost.title}, {words(rows, cost)}; each CSP model joined to its base"
-            yield Plot(name, text, tradeoff(tables, lines, cost))
+    for cost in (OPERATIONS, PARAMETERS) if traded else ():
+        panels = {table.title: models(table, lines, cost) for table in traded}
+        how = words([row for rows in panels.values() for row in rows], cost)
+        title = f"ImageNet top-1 accuracy over {cost.title}, {how}"
+        text = f"{title}; each CSP model joined to its base"
+        drawn.append(Plot(f"accuracy-vs-{cost.metric}", text, tradeoff(title, panels, cost)))
     for table in tables:
         thresholds = [line for line in lines if line.table == table.name]
         if table.sweep and thresholds:
@@ -74,11 +70,12 @@ def _plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> Iterator[Plot
                 name, where = f"{name}-{table.name}", f"{where}, {table.name}"
             how = claimed + (" and measured" if any(line.cells["ap"].measured for line in thresholds) else "") + where
             text = f"AP over the threshold of non-maximum suppression, {how}"
-            yield Plot(name, text, _suppression(thresholds, table.sweep, f"AP over NMS threshold, {how}"))
+            drawn.append(Plot(name, text, _suppression(thresholds, table.sweep, f"AP over NMS threshold, {how}")))
     for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
-        residuals = _residuals(lines, [table for table in tables if table.kind == kind])
-        if any(residuals.values()):
-            yield Plot(name, f"Measurement minus claim, table by table{place}", _strips(residuals, place))
+        if residuals := _residuals(lines, [table for table in tables if table.kind == kind]):
+            text = f"Measurement minus claim, table by table{place}"
+            drawn.append(Plot(name, text, _strips(residuals, place)))
+    return drawn
 
 
 def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
@@ -112,14 +109,14 @@ def _suppression(lines: Sequence[ReportRow], sweep: str, title: str) -> Figure:
 
 
 def _curve(
-    axes: Axes, thresholds: Sequence[str], points: Sequence[tuple[int, float]], colour: str, text: str, **style: Any
+    axes: Axes, thresholds: Sequence[str], points: Sequence[tuple[int, float]], colour: str, text: str, **look: Any
 ) -> None:
     """Plot points, joined where the thresholds are numbers; "aware" is not one."""
     joined = [point for point in points if thresholds[point[0]].replace(".", "", 1).isdigit()]
-    axes.plot(*zip(*joined, strict=True) if joined else ([], []), color=colour, mec=colour, label=text, **style)
+    axes.plot(*zip(*joined, strict=True) if joined else ([], []), color=colour, mec=colour, label=text, **look)
     for at, value in points:
         if (at, value) not in joined:
-            axes.plot(at, value, color=colour, mec=colour, **{**style, "ls": "none"})
+            axes.plot(at, value, color=colour, mec=colour, **{**look, "ls": "none"})
 
 
 class Residual(NamedTuple):
@@ -133,57 +130,49 @@ class Residual(NamedTuple):
 Residuals = dict[str, dict[str, list[Residual]]]
 """By panel, then by table."""
 
-PANELS = {
-    "Parameters and operations": "measurement − claim, percent of the claim",
-    "Accuracy and AP": "measurement − claim, percentage points",
-}
+COUNTS, SCORES = "Parameters and operations", "Accuracy and AP"
+PANELS = {COUNTS: "measurement − claim, percent of the claim", SCORES: "measurement − claim, percentage points"}
 
 
 def _residuals(lines: Iterable[ReportRow], tables: Sequence[Table]) -> Residuals:
-    counted, scored = PANELS
-    residuals: Residuals = {panel: {table.name: [] for table in tables} for panel in PANELS}
+    names = {table.name for table in tables}
+    residuals: Residuals = {}
     for line in lines:
         for cell in line.cells.values():
-            if (
-                cell.delta is None
-                or not cell.claim
-                or cell.verdict not in SHAPES
-                or line.table not in residuals[counted]
-            ):
+            if line.table not in names or cell.delta is None or cell.verdict not in SHAPES:
                 continue
-            name = f"{line.name} {cell.header}"
-            if cell.unit in UNITS:
-                percent = Decimal(cell.delta) * 100 / Decimal(cell.claim) if Decimal(cell.claim) else Decimal(0)
-                residuals[counted][line.table].append(Residual(name, round(percent, 2), Status(cell.verdict)))
-            elif cell.unit == "%":
-                residuals[scored][line.table].append(Residual(name, Decimal(cell.delta), Status(cell.verdict)))
-    return {panel: {name: values for name, values in by.items() if values} for panel, by in residuals.items()}
+            value, panel = Decimal(cell.delta), SCORES
+            if cell.metric in COUNTED:
+                value, panel = round(cell.percent or Decimal(0), 2), COUNTS
+            residual = Residual(f"{line.name} {cell.header}", value, Status(cell.verdict))
+            residuals.setdefault(panel, {}).setdefault(line.table, []).append(residual)
+    return residuals
 
 
 def _strips(residuals: Residuals, where: str) -> Figure:
     """A panel for counts and one for accuracies; `where` goes into their titles."""
     from matplotlib.figure import Figure
 
-    shown = {panel: by for panel, by in residuals.items() if by}
+    shown = {panel: residuals[panel] for panel in PANELS if panel in residuals}
     lanes = [len(by) + 0.3 for by in shown.values()]
     figure = Figure(figsize=(11, 1.05 * len(shown) + 0.62 * sum(lanes)), dpi=100)
     grid = figure.add_gridspec(len(shown), 1, height_ratios=lanes)
     height = figure.get_figheight()
-    figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height)
-    # room for the text between two panels, relative to a panel's mean height
-    figure.subplots_adjust(hspace=1.05 / (0.62 * sum(lanes) / len(shown)))
+    # between two panels room for text, relative to a panel's mean height
+    gap = 1.05 / (0.62 * sum(lanes) / len(shown))
+    figure.subplots_adjust(left=0.17, right=0.97, top=1 - 0.45 / height, bottom=0.6 / height, hspace=gap)
     for at, (panel, by) in enumerate(shown.items()):
         axes = figure.add_subplot(grid[at])
         axes.set_title(panel + where, loc="left", fontsize=12)
-        _strip(figure, axes, panel, by)
+        _strip(axes, panel, by)
     return figure
 
 
-def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]) -> None:
+def _strip(axes: Axes, panel: str, by: dict[str, list[Residual]]) -> None:
     """A lane for each table; equal residuals of one verdict are one marker with their number."""
     from matplotlib.lines import Line2D
 
-    texts: list[tuple[tuple[float, float], str, str]] = []
+    labels: list[tuple[Point, str, str]] = []
     for lane, residuals in enumerate(by.values()):
         groups: dict[tuple[Decimal, Status], list[str]] = {}
         for residual in residuals:
@@ -196,14 +185,12 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
             single = names[0] if verdict in (Status.OFF, Status.FITTED) else ""
             text = f"{len(names)} {verdict}" if len(names) > 1 else single
             if text:
-                texts.append((place, text, colour))
+                labels.append((place, text, colour))
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     axes.set_yticks(range(len(by)), list(by))
-    axes.set_ylim(len(by) - 0.4, -0.7)
     every = [residual for residuals in by.values() for residual in residuals]
     widest = max(abs(float(residual.value)) for residual in every) or 1
-    axes.set_xlim(-1.25 * widest, 1.25 * widest)
-    axes.set_xlabel(PANELS[panel])
+    axes.set(xlabel=PANELS[panel], xlim=(-1.25 * widest, 1.25 * widest), ylim=(len(by) - 0.4, -0.7))
     axes.grid(visible=True, color=GRID)
     axes.set_axisbelow(True)
     present = {residual.verdict for residual in every}
@@ -212,40 +199,12 @@ def _strip(figure: Figure, axes: Axes, panel: str, by: dict[str, list[Residual]]
         for verdict, (shape, colour) in SHAPES.items()
         if verdict in present
     ]
-    axes.legend(
-        handles=handles,
-        ncols=len(handles),
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        borderaxespad=0,
-        fontsize=9,
-        frameon=False,
-    )
-    _annotate(figure, axes, texts)
-
-
-def _annotate(figure: Figure, axes: Axes, texts: Sequence[tuple[tuple[float, float], str, str]]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    labels = [
-        axes.text(*place, text, fontsize=8.5, va="bottom", ha="left", color=colour) for place, text, colour in texts
+    axes.legend(handles=handles, ncols=len(handles), borderaxespad=0, **ABOVE)
+    ((zero, _),) = pixels(axes, [(0, 0)])
+    area = axes.bbox
+    # a residual's label may lie on its own side of zero
+    frames = [
+        Rectangle(zero if value > 0 else area.x0, area.y0, zero if value < 0 else area.x1, area.y1)
+        for (value, _), *_ in labels
     ]
-    extents = [text.get_window_extent(renderer) for text in labels]
-    points = [tuple(map(float, axes.transData.transform(place))) for place, _, _ in texts]
-    area = axes.get_window_extent(renderer)
-    zero = float(axes.transData.transform((0, 0))[0])
-    boxes = placed(
-        points,  # type: ignore[arg-type]
-        [(float(extent.width) + 4, float(extent.height) + 2) for extent in extents],
-        [((zero, area.y0), (zero, area.y1))],
-        [_side(area, zero, value) for (value, _), _, _ in texts],
-    )
-    for text, box in zip(labels, boxes, strict=True):
-        x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
-        text.set_position((float(x), float(y)))
-
-
-def _side(area: Any, zero: float, value: float) -> Box:
-    """The part of a panel, in pixels, where a residual's label may lie: the residual's side of zero."""
-    return Box(zero if value > 0 else area.x0, area.y0, zero if value < 0 else area.x1, area.y1)
+    write_labels(axes, labels, [((zero, area.y0), (zero, area.y1))], frames, fontsize=8.5)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cspbench.errors import UsageError
-from cspbench.io import replacing
+from cspbench.io import write_bytes
 from cspbench.network.layers import (
     AvgPool,
     Connected,
@@ -22,8 +23,11 @@ from cspbench.network.layers import (
 )
 from cspbench.network.layers.base import Layer
 from cspbench.network.network import Network
+from cspbench.plots.style import FORMATS, file_of, styled
 
-FORMATS = ("svg", "png", "pdf")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 PITCH = 0.3
 """Inches from one layer to the next."""
 LARGEST = 2000
@@ -83,48 +87,27 @@ def draw(network: Network, path: Path) -> None:
             expected=f"at most {LARGEST}",
             found=str(len(network.layers)),
         )
-    try:
-        import matplotlib as mpl
+    with styled():
         from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError(
-            "usage.no-matplotlib",
-            "drawing needs matplotlib",
-            found="not installed",
-            remedy="Install cspbench[plot], or use --format md",
-        ) from None
-    # a fixed salt and no date: the same network gives the same bytes
-    with mpl.rc_context({"svg.hashsalt": "cspbench", "svg.fonttype": "none"}):
-        height = PITCH * (len(network.layers) + 4)
+
         placed = arcs(network)
-        width = 7.0 + 0.16 * (1 + max((lane for *_, lane in placed), default=0))
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.add_subplot()
-        _paint(axes, network, placed)
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-        with replacing(path, named=True) as temporary:
-            figure.savefig(temporary, format=form, dpi=100, metadata=metadata)
+        lanes = 1 + max((lane for *_, lane in placed), default=0)
+        size = 7.0 + 0.16 * lanes, PITCH * (len(network.layers) + 4)
+        figure = Figure(figsize=size, dpi=100, layout="constrained")
+        _paint(figure.add_subplot(), network, placed, lanes)
+    write_bytes(path, file_of(figure, form), named=True)
 
 
-def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -> None:
-    from matplotlib.axes import Axes
+def _paint(axes: Axes, network: Network, placed: list[tuple[int, int, int]], lanes: int) -> None:
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-    assert isinstance(axes, Axes)
-    left, right = 0.0, 6.0
+    right = 6.0
     for index, layer in enumerate(network.layers):
         shape = "×".join(map(str, network.shape(index)))
-        box = FancyBboxPatch(
-            (left, -index - 0.36),
-            right,
-            0.72,
-            boxstyle="round,pad=0,rounding_size=0.15",
-            fc=_colour(layer),
-            ec="#555555",
-        )
-        axes.add_patch(box)
-        axes.text(left + 0.1, -index, str(index), fontsize=7, va="center", color="#777777")
-        axes.text(left + 0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
+        style = "round,pad=0,rounding_size=0.15"
+        axes.add_patch(FancyBboxPatch((0, -index - 0.36), right, 0.72, boxstyle=style, fc=_colour(layer), ec="#555555"))
+        axes.text(0.1, -index, str(index), fontsize=7, va="center", color="#777777")
+        axes.text(0.65, -index, f"{layer.section} {layer.describe()}".strip(), fontsize=8, va="center")
         axes.text(right - 0.1, -index, shape, fontsize=7, va="center", ha="right", color="#333333")
         if index - 1 in layer.sources and index > 0:
             axes.add_patch(
@@ -138,7 +121,6 @@ def _paint(axes: object, network: Network, placed: list[tuple[int, int, int]]) -
         axes.add_patch(
             FancyArrowPatch((x, end), (right, end), arrowstyle="-|>", mutation_scale=6, lw=0.8, color="#888888")
         )
-    lanes = 1 + max((lane for *_, lane in placed), default=0)
     axes.set_xlim(-0.2, right + 0.4 + 0.22 * lanes)
     axes.set_ylim(-len(network.layers) - 0.2, 1.6)
     axes.set_title(f"{network.name}, input {'×'.join(map(str, network.input))} (channels×height×width)", fontsize=10)

@@ -42,9 +42,10 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
             say(f"{path}: incomplete, not kept")
     rows, every = build(results), tables.load_all(kind=None)
     shown, figures = select(rows, every), drawn(rows, every, say)
+    drawings = [figure.svg for figure in figures]
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, figures))
+        write_text(written[-1], rendered(form, shown, drawings))
     for figure in figures:
         written.append(results / f"{figure.name}.png")
         write_bytes(written[-1], figure.png)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,39 +68,35 @@ def errors(truth: GroundTruth, detections: Detections) -> Array:
 def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path, decoder: Decoder) -> list[Path]:
     """Draw images as PNG files named after them; returns the paths. See `chosen` for `which`.
 
-    Images whose names differ only in folder or suffix have their ids in the name.
+    In a data set where names differ only in folder or suffix, every file has the image's id in its name.
     """
     truth = source.ground_truth
     names = truth.categories if truth is not None else COCO_CATEGORIES
-    alike = Counter(Path(image.file_name).stem.casefold() for image in source.images)
-    files: dict[Path, None] = {}
+    distinct = len({Path(image.file_name).stem.casefold() for image in source.images}) == len(source.images)
+    files = []
     for place in chosen(source, detections, which):
-        sample = source.sample(place)
+        sample, image_id = source.sample(place), source.images[place].id
         boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
                 names[int(detections.category_ids[at])],
                 float(detections.scores[at]),
             )
-            for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
+            for at in np.flatnonzero(np.asarray(detections.image_ids) == image_id)
         ]
-        objects: list[Box] = []
+        objects = []
         if truth is not None:
-            objects = [
-                Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])])
-                for at in np.flatnonzero(truth.images == sample.image_id)
-            ]
+            places = np.flatnonzero(truth.images == image_id)
+            objects = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in places]
         stem = Path(sample.key).stem
-        path = folder / (f"{stem}.png" if alike[stem.casefold()] == 1 else f"{stem}-{sample.image_id}.png")
-        while path in files:
-            path = path.with_name(f"{path.stem}-{sample.image_id}.png")
+        path = folder / (f"{stem}.png" if distinct else f"{stem}-{image_id}.png")
         try:
             pixels = decode(sample.data, sample.key, decoder)
         except BadImageError:
             continue  # the evaluation names it
         draw(pixels, boxes, objects, path)
-        files[path] = None
-    return list(files)
+        files.append(path)
+    return files
 
 
 def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
@@ -113,10 +108,9 @@ def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
     figures.curves(next(iter(curves.values())), written[0])
     figures.sizes(curves, written[1])
     if len(curves) > 1:
+        percents = {threshold.nms: threshold.measured.percent() for threshold in at if threshold.measured}
         lines = {
-            label: {
-                threshold.nms: float(threshold.measured.percent()[name] or 0) for threshold in at if threshold.measured
-            }
+            label: {nms: float(percent[name] or 0) for nms, percent in percents.items()}
             for name, label in (("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"))
         }
         written.append(folder / "ap-over-nms.png")

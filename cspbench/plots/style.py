@@ -1,4 +1,4 @@
-"""The style of a report's figures, and their reproducible bytes as PNG or as SVG inside a page."""
+"""The style of all figures, and their reproducible bytes as a file or as SVG inside a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cspbench.errors import UsageError
 from cspbench.report.html import Svg
@@ -18,18 +18,13 @@ INK, PAPER, GRID = "#1f2a37", "#fffffe", "#e3e6ea"
 CSP, OTHER = "#c0392b", "#34495e"
 DASHES = (0, (4, 2))
 """The line style of measurements."""
+ABOVE: Mapping[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "fontsize": 9, "frameon": False}
+"""Where a legend stands: above the axes, at the right."""
 EXACT, CLOSE, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
 
 VARIABLES: Mapping[str, str] = {
-    INK: "ink",
-    PAPER: "paper",
-    GRID: "grid",
-    CSP: "csp",
-    OTHER: "other",
-    EXACT: "exact",
-    CLOSE: "close",
-    OFF: "off",
-    FITTED: "fitted",
+    **{INK: "ink", PAPER: "paper", GRID: "grid", CSP: "csp", OTHER: "other"},
+    **{EXACT: "exact", CLOSE: "close", OFF: "off", FITTED: "fitted"},
 }
 """The page's CSS variable for each colour; a dark page gives it another value."""
 
@@ -47,25 +42,31 @@ _SETTINGS = {
     "ytick.color": INK,
 }
 
+FORMATS = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+"""The formats of figures, each with the metadata to leave out."""
+
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """A context in which figures are drawn and saved in the report's style. Needs matplotlib."""
+    """A context in which figures are drawn and saved in one style. Needs matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
         raise UsageError(
-            "usage.no-matplotlib", "plots need matplotlib", found="not installed", remedy="Install cspbench[plot]"
+            "usage.no-matplotlib",
+            "plots need matplotlib",
+            found="not installed",
+            remedy="Install cspbench[plot], or leave the plots out",
         ) from None
     with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         yield
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file, without date or version."""
+def file_of(figure: Figure, form: str = "png") -> bytes:
+    """The figure as a file of one of the `FORMATS`, without date or version."""
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        figure.savefig(buffer, format=form, metadata=FORMATS[form])
     return buffer.getvalue()
 
 
@@ -74,14 +75,9 @@ def svg(figure: Figure, name: str, description: str) -> Svg:
 
     Inline styles, which the page forbids, become rules, and colours become variables.
     """
-    buffer = io.StringIO()
-    with styled():
-        figure.savefig(buffer, format="svg")
-    text = buffer.getvalue()
+    text = file_of(figure, "svg").decode()
     text = text[text.index("<svg") :].rstrip()
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"<style [^>]*>.*?</style>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"(<metadata>.*?</metadata>|<style [^>]*>.*?</style>|<!--.*?-->)\s*", "", text, flags=re.DOTALL)
     width, height = re.findall(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', text)[0]
     head = f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{description}">'
     text = re.sub(r"<svg [^>]*>", head, text, count=1)
@@ -93,7 +89,7 @@ def svg(figure: Figure, name: str, description: str) -> Svg:
         return f'class="{rules.setdefault(_themed(style[1]), f"{name}-{len(rules)}")}"'
 
     text = re.sub(r'style="([^"]*)"', named, text)
-    return Svg(text, "\n".join(f".{rule} {{ {style} }}" for style, rule in rules.items()), description)
+    return Svg(name, text, "\n".join(f".{rule} {{ {style} }}" for style, rule in rules.items()), description)
 
 
 def _themed(style: str) -> str:

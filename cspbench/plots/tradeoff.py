@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
-from math import hypot
 from typing import TYPE_CHECKING, NamedTuple
 
 from cspbench.claims.model import Table
-from cspbench.claims.verdict import Status
-from cspbench.plots.label_placement import DISTANCES, MARKER, Box, Point, ambiguous, placed
-from cspbench.plots.style import CSP, DASHES, GRID, OTHER, PAPER
-from cspbench.report.model import ReportCell, ReportRow
+from cspbench.plots.label_placement import DISTANCES, MARKER, Point, Rectangle, ambiguous, pixels, write_labels
+from cspbench.plots.style import ABOVE, CSP, DASHES, GRID, OTHER, PAPER
+from cspbench.report.model import ReportRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +44,7 @@ PARAMETERS = Cost(
 
 @dataclass(frozen=True)
 class Model:
-    """A row as (cost, top-1 in percent); `base` is the index of the row it is compared with, None for a base.
+    """A row as (cost, top-1 in percent).
 
     Different rows count operations and parameters differently.
     """
@@ -53,11 +52,12 @@ class Model:
     label: str
     claim: Point | None
     measured: Point | None
-    interval: Point | None
+    interval: tuple[float, float] | None
     """95 % confidence interval of the measured accuracy."""
-    base: int | None
-    cost: Point | None = None
+    cost: Point | None
     """The measured cost and the published accuracy, where only the cost was measured."""
+    base: Model | None = None
+    """The one that it is compared with, if it is drawn."""
 
     @property
     def place(self) -> Point:
@@ -66,110 +66,93 @@ class Model:
         assert place is not None
         return place
 
+    @property
+    def colour(self) -> str:
+        """Of everything that is drawn of it."""
+        return OTHER if self.base is None else CSP
+
+    @property
+    def ends(self) -> list[Point]:
+        """The end points of the interval of the measured accuracy."""
+        return [(self.measured[0], end) for end in self.interval] if self.measured and self.interval else []
+
 
 def models(table: Table, lines: Iterable[ReportRow], cost: Cost = OPERATIONS) -> list[Model]:
     """The rows of a table that have both numbers, published or measured, in its order."""
-    by_row = {line.row: line for line in lines if line.table == table.name}
-    rows = []
+    cells = {line.row: line.cells for line in lines if line.table == table.name}
+    found: dict[str, Model] = {}
     for row in table.rows:
-        claims = [row.cells[name].value for name in (cost.metric, "top1")]
-        claim = (float(claims[0]), float(claims[1])) if claims[0] is not None and claims[1] is not None else None
-        line = by_row.get(row.id)
-        measured, interval = _measured(line, cost)
-        x = _comparable(line.cells.get(cost.metric)) if line else None
-        at_claim = (x, float(claims[1])) if measured is None and x is not None and claims[1] is not None else None
-        if claim or measured or at_claim:
-            rows.append((row, claim, measured, interval, at_claim))
-    places = {row.id: at for at, (row, *_) in enumerate(rows)}
-    return [
-        Model(row.label, claim, measured, interval, places.get(row.base) if row.base else None, at_claim)
-        for row, claim, measured, interval, at_claim in rows
-    ]
+        x_claim, y_claim = (row.cells[metric].value for metric in (cost.metric, "top1"))
+        x_cell, y_cell = (cells.get(row.id, {}).get(metric) for metric in (cost.metric, "top1"))
+        x, y = (cell.comparable if cell else None for cell in (x_cell, y_cell))
+        measured = _point(x, y)
+        interval = y_cell.interval if y_cell and measured else None
+        model = Model(
+            row.label,
+            _point(x_claim, y_claim),
+            measured,
+            (float(interval[0]), float(interval[1])) if interval else None,
+            None if measured else _point(x, y_claim),
+        )
+        if model.claim or model.measured or model.cost:
+            found[row.id] = model
+    bases = {row.id: found.get(row.base or "") for row in table.rows}
+    return [replace(model, base=bases[name]) for name, model in found.items()]
 
 
-def _measured(line: ReportRow | None, cost: Cost) -> tuple[Point | None, Point | None]:
-    """A row's measured point, and the interval of its accuracy."""
-    pair = [line.cells.get(name) for name in (cost.metric, "top1")] if line else [None, None]
-    x, y = map(_comparable, pair)
-    if x is None or y is None:
-        return None, None
-    interval = pair[1].interval if pair[1] else None
-    return (x, y), (float(interval[0]), float(interval[1])) if interval else None
+def _point(x: Decimal | None, y: Decimal | None) -> Point | None:
+    return None if x is None or y is None else (float(x), float(y))
 
 
-def _comparable(cell: ReportCell | None) -> float | None:
-    if cell is None or cell.measured is None or cell.verdict == Status.UNMEASURED:
-        return None
-    return float(cell.measured)
-
-
-def figure(tables: Iterable[Table], lines: Sequence[ReportRow], cost: Cost = OPERATIONS) -> Figure:
-    """A panel for each trade-off table, the one with the smallest models first; call it within `styled`."""
+def figure(title: str, panels: Mapping[str, Sequence[Model]], cost: Cost = OPERATIONS) -> Figure:
+    """A panel for each name, the one with the smallest models first; call it within `styled`."""
     from matplotlib.figure import Figure
 
-    panels = {table.title: models(table, lines, cost) for table in tables if table.figure == "tradeoff"}
-    drawable = [(title, rows) for title, rows in panels.items() if rows]
-    shown = dict(sorted(drawable, key=lambda panel: min(row.place[0] for row in panel[1])))
-    drawn = Figure(figsize=(11, 7 * max(1, len(shown))), dpi=100)
+    drawn = Figure(figsize=(11, 7 * len(panels)), dpi=100)
     drawn.subplots_adjust(left=0.075, right=0.98, top=0.94, bottom=0.05, hspace=0.17)
-    how = words([row for rows in shown.values() for row in rows], cost)
-    drawn.suptitle(f"ImageNet top-1 accuracy over {cost.title}, {how}", fontsize=14, y=0.98)
-    for at, (title, rows) in enumerate(shown.items(), 1):
-        _paint(drawn, drawn.add_subplot(len(shown), 1, at), rows, title, cost)
+    drawn.suptitle(title, fontsize=14, y=0.98)
+    smallest = sorted(panels, key=lambda name: min(row.place[0] for row in panels[name]))
+    for at, name in enumerate(smallest, 1):
+        _paint(drawn.add_subplot(len(panels), 1, at), panels[name], name, cost)
     return drawn
 
 
-def words(rows: Iterable[Model], cost: Cost) -> str:
+def words(rows: Sequence[Model], cost: Cost) -> str:
     """Whether the rows show claims alone, or measurements too, for titles."""
-    rows = list(rows)
     if any(row.measured for row in rows):
         return "published and measured"
     return f"as published, and measured {cost.title}" if any(row.cost for row in rows) else "as published"
 
 
-def _paint(drawn: Figure, axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
+def _paint(axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xscale("log")
-    axes.set_xlabel(cost.axis)
-    axes.set_ylabel("top-1 accuracy in percent")
+    axes.set(xlabel=cost.axis, ylabel="top-1 accuracy in percent")
     axes.grid(visible=True, which="both", color=GRID)
     axes.set_axisbelow(True)
-    places = [place for row in rows for place in (row.claim, row.measured, row.cost, *_ends(row)) if place]
-    costs, accuracies = [place[0] for place in places], [place[1] for place in places]
-    axes.set_xlim(min(costs) * 0.86, max(costs) * 1.16)
+    places = [place for row in rows for place in (row.claim, row.measured, row.cost, *row.ends) if place]
+    costs, accuracies = zip(*places, strict=True)
+    low, high = min(costs) * 0.86, max(costs) * 1.16
     margin = 0.09 * (max(accuracies) - min(accuracies)) or 1
-    axes.set_ylim(min(accuracies) - margin, max(accuracies) + margin)
-    axes.set_xticks([value for value in cost.ticks if _within(axes, value)])
+    axes.set(xlim=(low, high), ylim=(min(accuracies) - margin, max(accuracies) + margin))
+    axes.set_xticks([value for value in cost.ticks if low <= value <= high])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     for row in rows:
-        _mark(axes, row, None if row.base is None else rows[row.base])
-    _label(drawn, axes, rows)
+        _mark(axes, row)
+    _label(axes, rows)
     handles = _handles(rows, cost)
-    axes.legend(
-        handles=handles,
-        ncols=len(handles),
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        borderaxespad=0.2,
-        fontsize=9,
-        frameon=False,
-    )
+    axes.legend(handles=handles, ncols=len(handles), borderaxespad=0.2, **ABOVE)
 
 
-def _ends(row: Model) -> list[Point]:
-    """The end points of the interval of a measured accuracy."""
-    return [(row.measured[0], end) for end in row.interval] if row.measured and row.interval else []
-
-
-def _mark(axes: Axes, row: Model, base: Model | None) -> None:
+def _mark(axes: Axes, row: Model) -> None:
     """Draw the claim as a ring and the measurement as a dot, each joined to the base's.
 
     A measured cost without accuracy is a small diamond, joined to the claim.
     """
-    colour = OTHER if base is None else CSP
+    colour, base = row.colour, row.base
     if base and row.claim and base.claim:
         axes.plot(*zip(base.claim, row.claim, strict=True), color=CSP, lw=1.1, alpha=0.5, zorder=2)
     if base and row.measured and base.measured:
@@ -177,9 +160,8 @@ def _mark(axes: Axes, row: Model, base: Model | None) -> None:
     if row.claim:
         axes.plot(*row.claim, "o", mfc=PAPER, mec=colour, mew=1.4, ms=9, zorder=3)
     if row.measured:
-        if row.interval:
-            low, high = row.interval
-            axes.plot([row.measured[0]] * 2, [low, high], color=colour, lw=1, alpha=0.6, zorder=2)
+        if row.ends:
+            axes.plot(*zip(*row.ends, strict=True), color=colour, lw=1, alpha=0.6, zorder=2)
         axes.plot(*row.measured, "o", color=colour, ms=5, zorder=4)
     if row.cost:
         if row.claim:
@@ -205,43 +187,21 @@ def _handles(rows: Sequence[Model], cost: Cost) -> list[Line2D]:
     return handles
 
 
-def _within(axes: Axes, value: float) -> bool:
-    low, high = axes.get_xlim()
-    return bool(low <= value <= high)
-
-
-def _label(drawn: Figure, axes: Axes, rows: Sequence[Model]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    renderer = FigureCanvasAgg(drawn).get_renderer()  # type: ignore[no-untyped-call]
-
-    def pixels(place: Point) -> Point:
-        x, y = axes.transData.transform(place)
-        return float(x), float(y)
-
-    points = [pixels(row.place) for row in rows]
-    texts = [axes.text(*row.place, row.label, fontsize=9, va="bottom", ha="left", zorder=5) for row in rows]
-    extents = [text.get_window_extent(renderer) for text in texts]
-    sizes = [(float(extent.width) + 4, float(extent.height) + 2) for extent in extents]
-    lines = [(points[row.base], points[at]) for at, row in enumerate(rows) if row.base is not None]
-    lines += [
-        (pixels(base), pixels(row.measured))
-        for row in rows
-        if row.base is not None and row.measured and (base := rows[row.base].measured)
-    ]
-    area = axes.get_window_extent(renderer)
-    frame = Box(area.x0 + 4, area.y0 + 4, area.x1 - 4, area.y1 - 4)
-    taken = [pixels(place) for row in rows for place in (row.measured, row.cost) if place]
-    taken += [place for row in rows for place in _along([pixels(end) for end in _ends(row)])]
-    boxes = placed(points, sizes, lines, [frame] * len(points), taken)
-    for at, (row, text, point, box) in enumerate(zip(rows, texts, points, boxes, strict=True)):
-        x, y = axes.transData.inverted().transform((box.left + 2, box.bottom + 1))
-        text.set_position((x, y))
-        text.set_color(OTHER if row.base is None else CSP)
-        end = box.nearest(point)
-        if hypot(*box.offset(point)) > DISTANCES[1] or ambiguous(box, at, points):
-            ends = [axes.transData.inverted().transform(place) for place in (point, end)]
-            axes.plot(*zip(*ends, strict=True), color=text.get_color(), alpha=0.7, lw=0.8, zorder=1)
+def _label(axes: Axes, rows: Sequence[Model]) -> None:
+    points = pixels(axes, [row.place for row in rows])
+    joined = [(row.base.place, row.place) for row in rows if row.base]
+    joined += [(row.base.measured, row.measured) for row in rows if row.base and row.measured and row.base.measured]
+    lines = [(begin, end) for begin, end in (pixels(axes, line) for line in joined)]
+    area = axes.bbox
+    frame = Rectangle(area.x0 + 4, area.y0 + 4, area.x1 - 4, area.y1 - 4)
+    taken = pixels(axes, [place for row in rows for place in (row.measured, row.cost) if place])
+    taken += [place for row in rows for place in _along(pixels(axes, row.ends))]
+    labels = [(row.place, row.label, row.colour) for row in rows]
+    boxes = write_labels(axes, labels, lines, [frame] * len(rows), taken, fontsize=9, zorder=5)
+    for at, (row, point, box) in enumerate(zip(rows, points, boxes, strict=True)):
+        if box.distance(point) > DISTANCES[1] or ambiguous(box, at, points):
+            ends = axes.transData.inverted().transform([point, box.nearest(point)])
+            axes.plot(*ends.T, color=row.colour, alpha=0.7, lw=0.8, zorder=1)
 
 
 def _along(ends: Sequence[Point]) -> list[Point]:

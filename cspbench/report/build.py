@@ -14,12 +14,13 @@ from pathlib import Path
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Measurement, Reason, Status, derived, judge
+from cspbench.claims.verdict import Measurement, Reason, Status, comparison_of, judge
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
 from cspbench.results import measurements
+from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
-from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
+from cspbench.results.store import Sources, StoredEvaluation, files_of, merge, of_files, of_run
 from cspbench.zoo.registry import provenance, remarks
 
 
@@ -36,38 +37,30 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     A complete run replaces the stored evaluation of its name; an incomplete one is added to it.
     """
     stored = of_files(files_of(results), str(results))
-    evaluations = of_runs(runs)
     by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
-    complete = {evaluation.name for evaluation in evaluations if evaluation.metrics is not None}
-    return Sources(
-        stored.counts,
-        (
-            *(evaluation for evaluation in stored.evaluations if evaluation.name not in complete),
-            *(merged(by_name.get(evaluation.name), evaluation) for evaluation in evaluations),
-        ),
-    )
+    new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
+    complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
+    kept = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
+    return Sources(stored.counts, (*kept, *new))
 
 
 def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
     """The evaluations in run directories, or in folders of them."""
-    if not paths:
-        return []
     from cspbench.results.runs import find_runs
 
-    return [of_run(path) for path in find_runs(list(paths))]
+    return [of_run(path) for path in find_runs(paths)]
 
 
 def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
-    """Every row of every table, the published ones first, then the sample's.
+    """Every row of every table, in the order of tables.toml, where the sample's come last.
 
     `then` are the networks to hold measurements against instead of the catalogue's.
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
-    for kind in ("published", "sample"):
-        for table in tables.load_all(kind=kind):
-            named = zip(table.rows, table.names(), strict=True)
-            built += compared(table.rows, [_row(table, row, name, by_cell) for row, name in named])
+    for table in tables.load_all(kind="any"):
+        named = zip(table.rows, table.names(), strict=True)
+        built += compared([(row, _row(table, row, name, by_cell)) for row, name in named])
     return built
 
 
@@ -79,26 +72,17 @@ def _row(table: Table, row: Row, name: str, by_cell: Mapping[measurements.Key, S
             candidates = by_cell.get((table.name, row.id, column.metric), [])
             cells[column.metric] = cell(claim, candidates, _unmeasured(claim, row.model, table.kind))
     definition = provenance(row.model) if row.model else None
-    return ReportRow(
-        table.name,
-        row.id,
-        row.label,
-        dict(row.settings),
-        row.model,
-        definition,
-        row.size or row.counting_size,
-        remarks(row),
-        cells,
-        name,
-    )
+    about = row.model, definition, row.size or row.counting_size, remarks(row)
+    return ReportRow(table.name, row.id, row.label, dict(row.settings), *about, cells, name)
 
 
 def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Reason.NOT_RUN) -> ReportCell:
     """A claim with its measurements, the one that counts first; `reason` says why there are none."""
     first = candidates[0] if candidates else None
-    judged = first.verdict if first else judge(claim, Measurement(None, reason))
-    explanation = first.explanation if first else None
-    value = first.measurement.value if first else None
+    measurement = first.measurement if first else Measurement(None, reason)
+    judged = first.verdict if first else judge(claim, measurement)
+    explanation = first.explanation if first else Explanation()
+    value, interval = measurement.value, measurement.interval
     return ReportCell(
         metric=claim.metric,
         header=claim.column,
@@ -110,20 +94,15 @@ def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Re
         delta=None if judged.delta is None else f"{judged.delta:+f}",
         verdict=str(judged.status),
         reason=str(judged.reason) if judged.reason else None,
-        interval=_interval(first.measurement.interval) if first and first.measurement.interval else None,
-        explained=explanation is not None and explanation.explained,
+        interval=(f"{interval[0]:.2f}", f"{interval[1]:.2f}") if interval else None,
+        explained=explanation.explained,
         partial=first is not None and first.partial,
-        note=_note(first) if first else None,
+        note="; ".join([*_deviations(measurement), *explanation.texts]) or None,
         provenance=first.provenance if first else None,
         others=tuple(_superseded(claim, measurement) for measurement in candidates[1:]),
         images=judged.images,
         tolerance=None if judged.tolerance is None else f"{judged.tolerance:f}",
     )
-
-
-def _note(measurement: CellMeasurement) -> str | None:
-    texts = [deviation.text for deviation in measurement.measurement.deviations]
-    return "; ".join([*texts, *measurement.explanation.texts]) or None
 
 
 def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
@@ -142,49 +121,38 @@ def _shown(measured: Decimal, claim: Cell) -> str:
     return f"{round_half_up(measured, decimals):f}"
 
 
-def _interval(bounds: tuple[float, float]) -> tuple[str, str]:
-    return f"{bounds[0]:.2f}", f"{bounds[1]:.2f}"
-
-
 def _superseded(claim: Cell, measurement: CellMeasurement) -> Superseded:
-    judged = measurement.verdict
-    texts = "; ".join(deviation.text for deviation in measurement.measurement.deviations)
-    if not texts and measurement.partial:
-        texts = "a part of the data only"
-    measured = None if judged.measured is None else _shown(judged.measured, claim)
-    return Superseded(measured, texts or "a newer one counts", measurement.provenance, measurement.partial)
+    measured = measurement.verdict.measured
+    shown = None if measured is None else _shown(measured, claim)
+    newer = "a part of the data only" if measurement.partial else "a newer one counts"
+    why = "; ".join(_deviations(measurement.measurement)) or newer
+    return Superseded(shown, why, measurement.provenance, measurement.partial)
 
 
-def compared(published: Sequence[Row], built: Sequence[ReportRow]) -> list[ReportRow]:
+def _deviations(measurement: Measurement) -> list[str]:
+    return [deviation.text for deviation in measurement.deviations]
+
+
+def compared(rows: Sequence[tuple[Row, ReportRow]]) -> list[ReportRow]:
     """The rows with their parenthesised comparisons, worked out from the measurements of each row and its base."""
-    by_id = {(row.table, row.id): row for row in published}
-    by_row = {(row.table, row.row): row for row in built}
-    return [_compared(row, by_id, by_row) for row in built]
+    by_id = {(row.table, row.id): (row, report) for row, report in rows}
+    return [
+        replace(report, cells=_with_comparisons(row, report, *by_id[row.table, row.base])) if row.base else report
+        for row, report in rows
+    ]
 
 
-def _compared(
-    row: ReportRow, published: Mapping[tuple[str, str], Row], built: Mapping[tuple[str, str], ReportRow]
-) -> ReportRow:
-    claims = published.get((row.table, row.row))
-    base = published.get((claims.table, claims.base)) if claims is not None and claims.base else None
-    if claims is None or base is None:
-        return row
-    cells = dict(row.cells)
-    for metric, cell in row.cells.items():
-        printed = claims.cells[metric].comparison if metric in claims.cells else None
-        against = built[base.table, base.id].cells.get(metric)
+def _with_comparisons(row: Row, report: ReportRow, base: Row, base_report: ReportRow) -> dict[str, ReportCell]:
+    cells = dict(report.cells)
+    for metric, cell in report.cells.items():
+        printed, against = row.cells[metric].comparison, base_report.cells.get(metric)
         if printed is None or against is None:
             continue
-        numbers = _comparable(cell), _comparable(against)
-        result = None if None in numbers else derived(claims, base, metric, numbers)  # type: ignore[arg-type]
-        comparison = ComparisonResult(printed.text, result.text if result else None, base.label)
+        numbers = cell.comparable, against.comparable
+        result = None if None in numbers else comparison_of(row, base, metric, numbers)  # type: ignore[arg-type]
+        comparison = ComparisonResult(printed, result, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
         cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
-    return replace(row, cells=cells)
-
-
-def _comparable(cell: ReportCell) -> Decimal | None:
-    """The measurement as the publisher would have printed it; None without a verdict."""
-    return Decimal(cell.measured) if cell.measured is not None and cell.verdict != Status.UNMEASURED else None
+    return cells

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cspbench.claims.metrics import ACCURACIES
-from cspbench.claims.model import Row
 from cspbench.classification.accuracy import wilson
 from cspbench.errors import printable
 from cspbench.report import judged_evaluations
 from cspbench.report.formats import grid, table
-from cspbench.report.judged_evaluations import JudgedClaim, judged, without_weights
+from cspbench.report.judged_evaluations import JudgedClaim, by_row, deviations, judged, without_weights
+from cspbench.report.text import delta
 from cspbench.results.schema import ClassificationMetrics, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import provenance
@@ -28,14 +27,6 @@ HEADER = (
 )
 
 
-def _rows(claims: Sequence[JudgedClaim]) -> list[tuple[Row | None, dict[str, JudgedClaim]]]:
-    """The claims of each row by metric; one without a row where nothing is claimed."""
-    rows: dict[tuple[str, str], tuple[Row, dict[str, JudgedClaim]]] = {}
-    for claim in claims:
-        rows.setdefault((claim.row.table, claim.row.id), (claim.row, {}))[1][claim.cell.metric] = claim
-    return [*rows.values()] or [(None, {})]
-
-
 def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, ClassificationMetrics]:
     identity, metrics = evaluation.run.identity, evaluation.metrics
     assert isinstance(identity, ImagenetIdentity)
@@ -46,24 +37,25 @@ def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, Classificati
 def _lines(evaluation: StoredEvaluation) -> list[list[str]]:
     """A line of texts for each published row of the evaluated model, in the order of `HEADER`."""
     identity, metrics = _parts(evaluation)
-    definition = "file" if identity.user_file else provenance(identity.model)
-    lines = []
-    for row, claims in _rows(judged(evaluation)):
-        texts = [identity.model, definition, f"{row.table}: {row.label}" if row else "-", str(metrics.images)]
-        for metric in ACCURACIES:
-            texts += [_share(getattr(metrics, metric)), *_claim(claims.get(metric))]
-        lines.append([*texts, str(identity.preset["name"])])
-    return lines
+    about = [identity.model, "file" if identity.user_file else provenance(identity.model)]
+    shares = [_share(getattr(metrics, metric)) for metric in ACCURACIES]
+    return _of_rows(judged(evaluation), about, str(metrics.images), shares, str(identity.preset["name"]))
 
 
 def _without(model: str) -> list[list[str]]:
     """The same for a model without weights: its claims alone."""
+    return _of_rows(without_weights(model), [model, provenance(model)], "-", ["-"] * len(ACCURACIES), "-")
+
+
+def _of_rows(
+    claims: Sequence[JudgedClaim], about: list[str], images: str, shares: list[str], preset: str
+) -> list[list[str]]:
     lines = []
-    for row, claims in _rows(without_weights(model)):
-        texts = [model, provenance(model), f"{row.table}: {row.label}" if row else "-", "-"]
-        for metric in ACCURACIES:
-            texts += ["-", *_claim(claims.get(metric))]
-        lines.append([*texts, "-"])
+    for row, by_metric in by_row(claims) or [("-", {})]:
+        texts = [*about, row, images]
+        for metric, share in zip(ACCURACIES, shares, strict=True):
+            texts += [share, *_claim(by_metric.get(metric))]
+        lines.append([*texts, preset])
     return lines
 
 
@@ -76,28 +68,15 @@ def _claim(claim: JudgedClaim | None) -> list[str]:
     """Claim, difference and verdict."""
     if claim is None:
         return ["-", "-", "unpublished"]
-    return [claim.cell.claim or "-", _delta(claim), claim.cell.mark]
-
-
-def _delta(claim: JudgedClaim) -> str:
-    cell = claim.cell
-    if cell.delta is None:
-        return "-"
-    value = Decimal(cell.delta)
-    text = f"{value.normalize():+f}" if value else "+0"
-    return f"{text} ({abs(cell.images):,} images {'more' if cell.images > 0 else 'fewer'})" if cell.images else text
+    return [claim.cell.claim or "-", delta(claim.cell) or "-", claim.cell.mark]
 
 
 def _described(evaluation: StoredEvaluation) -> str:
     """What the table leaves out, on one line: numbers of correct images, weights, data, device and run."""
     identity, metrics = _parts(evaluation)
-    hits = {"top-1": metrics.top1, "top-5": metrics.top5}
+    hits = [(metrics.top1, "top-1"), (metrics.top5, "top-5")]
     if identity.data.top is not None and identity.data.top <= len(metrics.top):
-        hits[f"top-{identity.data.top}"] = metrics.top[identity.data.top - 1]
-    counts = ", ".join(
-        f"{each.correct}/{each.total} {name} ({100 * each.correct / each.total:.3f} %)"
-        for name, each in sorted(hits.items())
-    )
+        hits.insert(1, (metrics.top[identity.data.top - 1], f"top-{identity.data.top}"))
     facts = [
         f"weights {identity.weights.partition(':')[2][:12]}",
         f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
@@ -106,9 +85,11 @@ def _described(evaluation: StoredEvaluation) -> str:
         f"decoder {identity.preset.get('decoder', 'unknown')}",
         f"batch norm {identity.preset.get('epsilon', 'unknown')}",
     ]
-    why = list(dict.fromkeys(text for claim in judged(evaluation) for text in claim.why))
-    deviations = f"; not the claims' protocol: {'; '.join(why)}" if why else ""
-    return printable(f"{identity.model}: {counts}; {', '.join(facts)}; {evaluation.where}{deviations}")
+    counts = ", ".join(
+        f"{share.correct}/{share.total} {name} ({100 * share.correct / share.total:.3f} %)" for share, name in hits
+    )
+    parts = [f"{identity.model}: {counts}", ", ".join(facts), evaluation.where, *deviations(judged(evaluation))]
+    return printable("; ".join(parts))
 
 
 def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: str) -> str:
@@ -139,11 +120,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         **plain,
         "run": evaluation.where,
         "claims": [judged_evaluations.as_json(claim) for claim in judged(evaluation)],
-        "provenance": {
-            "sessions": msgspec.to_builtins(evaluation.run.sessions),
-            "scored": msgspec.to_builtins(evaluation.run.scored),
-            "weights": msgspec.to_builtins(evaluation.run.weights),
-        },
+        "provenance": judged_evaluations.provenance_json(evaluation.run),
     }
 
 
@@ -156,15 +133,8 @@ def without_json(model: str) -> dict[str, Any]:
 def explanation(steps: Sequence[Step], form: str) -> str:
     """What each step of preprocessing does to the accuracy, as md, csv or latex."""
     header = ("Preset", "Changed", "Top-1", "change", "images gained", "images lost")
-    texts = [
-        [
-            step.preset,
-            step.label,
-            f"{step.top1:.2f}",
-            "" if step.base is None else f"{step.top1 - step.base:+.2f}",
-            str(step.gained),
-            str(step.lost),
-        ]
-        for step in steps
-    ]
+    texts = []
+    for step in steps:
+        change = "" if step.base is None else f"{step.top1 - step.base:+.2f}"
+        texts.append([step.preset, step.label, f"{step.top1:.2f}", change, str(step.gained), str(step.lost)])
     return table(header, texts, form)

@@ -9,26 +9,20 @@ from typing import Any
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.rounding import claimed_as, percent_off
+from cspbench.claims.rounding import comparable_count, percent_off
 from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
-from cspbench.results.schema import CountedCell
+from cspbench.report.select import Section
+from cspbench.report.text import some, with_comparison
+from cspbench.results.counts import CountedCell
+from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
 HEADER = (
-    "Model",
-    "Definition",
-    "Input",
-    "#Parameter",
-    "measured",
-    "verdict",
-    "BFLOPs",
-    "measured",
-    "verdict",
-    "Counted as",
-    "Note",
+    *("Model", "Definition", "Input", "#Parameter", "measured", "verdict", "BFLOPs", "measured", "verdict"),
+    *("Counted as", "Note"),
 )
 
 LEGEND = """\
@@ -42,7 +36,6 @@ than certain, how confident we are that the network is the one behind the number
 (`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
 twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
 """
-
 
 SMALL = {"M": 10**5, "G": 10**6}
 """Counts below these are printed in full: rounded to M or G, few digits would remain."""
@@ -68,28 +61,20 @@ def _measured(counted: CountedCell, cell: ReportCell) -> str:
     if counted.count is None:
         return "-"
     single = f"{COUNTINGS[counted.counting].unit}s" if counted.unit == "G" else ""
-    text = quantity(claimed_as(counted.count, counted.rounding), counted.unit, single)
-    return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
+    return with_comparison(quantity(comparable_count(counted.count, counted.rounding), counted.unit, single), cell)
 
 
 def _counting(counted: CountedCell) -> str:
     return f"2 × {counted.counting}" if counted.rounding == "doubled" else counted.counting
 
 
-def _confidence(row: CountsRow) -> str | None:
-    model = MODELS.get(row.counted.model or "")
-    return model.confidence if model else None
-
-
-def _unknown(row: CountsRow) -> str | None:
-    """What is not known of the row's model."""
-    model = MODELS.get(row.counted.model or "")
-    return model.unknown if model else None
+def _model(row: CountsRow) -> Model | None:
+    return MODELS.get(row.counted.model or "")
 
 
 def _definition(row: CountsRow) -> str:
-    definition, confidence = row.report.definition or "-", _confidence(row)
-    return definition if confidence in (None, "certain") else f"{definition}, {confidence}"
+    definition, model = row.report.definition or "-", _model(row)
+    return definition if model is None or model.confidence == "certain" else f"{definition}, {model.confidence}"
 
 
 def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
@@ -102,11 +87,7 @@ def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
 def _verdict(counted: CountedCell, cell: ReportCell) -> str:
     percent = _percent(counted, cell)
     word = cell.mark if percent is None else cell.mark.replace("off", f"off {percent:+.1f} %", 1)
-    return f"{word}; comparison off" if _comparison_verdict(cell) == "off" else word
-
-
-def _comparison_verdict(cell: ReportCell) -> str | None:
-    return cell.comparison.verdict if cell.comparison else None
+    return f"{word}; comparison off" if cell.comparison and cell.comparison.verdict == "off" else word
 
 
 def _note(row: CountsRow) -> str | None:
@@ -118,21 +99,10 @@ def _note(row: CountsRow) -> str | None:
 
 def texts(row: CountsRow) -> list[str]:
     """The texts of one line, in the order of `HEADER`."""
-    report = row.report
-    (params, params_cell), (bflops, bflops_cell) = _cells(row)
-    return [
-        report.name,
-        _definition(row),
-        _size(row.counted.size),
-        params.printed,
-        _measured(params, params_cell),
-        _verdict(params, params_cell),
-        bflops.printed,
-        _measured(bflops, bflops_cell),
-        _verdict(bflops, bflops_cell),
-        f"{_counting(params)}, {_counting(bflops)}",
-        _note(row) or "",
-    ]
+    line = [row.report.name, _definition(row), _size(row.counted.size)]
+    for counted, cell in _cells(row):
+        line += [counted.printed, _measured(counted, cell), _verdict(counted, cell)]
+    return [*line, ", ".join(_counting(counted) for counted, _ in _cells(row)), _note(row) or ""]
 
 
 def markdown(rows: Sequence[CountsRow]) -> str:
@@ -142,8 +112,8 @@ def markdown(rows: Sequence[CountsRow]) -> str:
         parts.append(grid(HEADER, map(texts, rowless)))
     for table in tables.load_all(kind=None):
         if section := [row for row in rows if row.report.table == table.name]:
-            place = " / ".join(table.section) if table.section[-1] == table.title else table.title
-            parts.append(f"## {place}\n\n`{table.name}`, {table.source}\n\n{grid(HEADER, map(texts, section))}")
+            heading = f"## {Section(table).place}\n\n`{table.name}`, {table.source}"
+            parts.append(f"{heading}\n\n{grid(HEADER, map(texts, section))}")
     return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
 
 
@@ -151,7 +121,7 @@ def summary(rows: Sequence[CountsRow]) -> str:
     """The number of cells by verdict, on one line."""
     marks = Counter(cell.mark for row in rows for cell in row.report.cells.values())
     counts = ", ".join(f"{count} {mark}" for mark, count in sorted(marks.items(), key=lambda item: (-item[1], item[0])))
-    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {2 * len(rows)} cells: {counts}."
+    return f"{some(len(rows), 'row')}, {2 * len(rows)} cells: {counts}."
 
 
 def _number(value: Decimal | None) -> float | int | None:
@@ -162,7 +132,7 @@ def _number(value: Decimal | None) -> float | int | None:
 
 def as_json(row: CountsRow) -> dict[str, Any]:
     """One row as a JSON object, with its verdicts."""
-    report, counted = row.report, row.counted
+    report, counted, model = row.report, row.counted, _model(row)
     return {
         "table": counted.table,
         "row": counted.row,
@@ -170,8 +140,8 @@ def as_json(row: CountsRow) -> dict[str, Any]:
         "settings": dict(counted.settings),
         "model": counted.model,
         "definition": report.definition,
-        "confidence": _confidence(row),
-        "unknown": _unknown(row),
+        "confidence": model.confidence if model else None,
+        "unknown": model.unknown if model else None,
         "size": list(counted.size) if counted.size else None,
         "network": counted.network,
         **{metric: _cell_json(*pair) for metric, pair in zip(COUNTED, _cells(row), strict=True)},
@@ -186,7 +156,7 @@ def _cell_json(counted: CountedCell, cell: ReportCell) -> dict[str, Any]:
     """
     measured: int | float | None = counted.count
     if counted.count is not None:
-        measured = claimed_as(counted.count, counted.rounding)
+        measured = comparable_count(counted.count, counted.rounding)
         if counted.unit == "G":
             measured = round(measured / 10**9, 6)
     data: dict[str, Any] = {
@@ -226,7 +196,7 @@ def as_csv(rows: Sequence[CountsRow]) -> str:
     for row in map(as_json, rows):
         values = [row[key] for key in _FLAT[:-1]] + [_size(row["size"])]
         values += [row[metric][key] for metric in COUNTED for key in _FLAT_CELL]
-        lines.append(["" if value is None else str(value) for value in [*values, row["note"]]])
+        lines.append([*values, row["note"]])
     return flat_csv(header, lines)
 
 

@@ -22,7 +22,6 @@ HEADER = (
     *PROVENANCE,
     *("sessions", "others"),
 )
-_SIGNS = {"→": r"$\to$", "Δ": r"$\Delta$"}
 
 
 def as_csv(shown: Sequence[Section]) -> str:
@@ -36,29 +35,23 @@ def as_csv(shown: Sequence[Section]) -> str:
     return flat_csv(HEADER, lines)
 
 
-def _row(line: ReportRow) -> list[str]:
+def _row(line: ReportRow) -> list[str | None]:
     settings = "; ".join(f"{name}={value}" for name, value in line.settings.items())
     size = "x".join(map(str, line.size)) if line.size else ""
-    about = (line.model, line.definition, line.note)
-    return [line.table, line.row, line.label, settings, size, *(value or "" for value in about)]
+    return [line.table, line.row, line.label, settings, size, line.model, line.definition, line.note]
 
 
-def _cell(cell: ReportCell) -> list[str]:
+def _cell(cell: ReportCell) -> list[object]:
     compared = cell.comparison
-    comparison = (compared.base, compared.printed, compared.measured, compared.verdict) if compared else (None,) * 4
-    values = [
+    return [
         *(cell.metric, cell.header, cell.unit, cell.printed, cell.claim, cell.measured, cell.exact, cell.delta),
         *(cell.interval or (None, None)),
-        *(cell.verdict, cell.reason, _yes(cell.explained), _yes(cell.partial), cell.note),
-        *comparison,
+        *(cell.verdict, cell.reason, *("yes" if flag else "no" for flag in (cell.explained, cell.partial)), cell.note),
+        *(getattr(compared, name, None) for name in ("base", "printed", "measured", "verdict")),
         *(getattr(cell.provenance, name, None) for name in PROVENANCE),
+        "; ".join(cell.provenance.sessions if cell.provenance else ()),
+        len(cell.others),
     ]
-    sessions = cell.provenance.sessions if cell.provenance else ()
-    return [*("" if value is None else value for value in values), "; ".join(sessions), str(len(cell.others))]
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else "no"
 
 
 def as_latex(shown: Sequence[Section]) -> str:
@@ -67,10 +60,8 @@ def as_latex(shown: Sequence[Section]) -> str:
     for section in shown:
         header = [column.header for column in section.columns]
         lines = [[_text(line, column) for column in section.columns] for line in section.lines]
-        text = latex(header, lines)
-        for sign, command in _SIGNS.items():
-            text = text.replace(sign, command)
-        parts.append(f"% {section.table.name}: {section.place}, {section.table.source}\n{text}")
+        heading = f"% {section.table.name}: {section.place}, {section.table.source}"
+        parts.append(f"{heading}\n{latex(header, lines)}")
     return "\n".join(parts)
 
 

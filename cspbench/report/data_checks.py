@@ -14,27 +14,23 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
     """The findings of a COCO check, by name."""
     objects = "none are public" if report.objects is None else f"{report.objects:,}, of them {report.crowd} crowds"
     differ = report.categories_differ
-    lines = [
-        ("split", report.split),
-        ("images", f"{report.images:,}, {report.others} other images in the folder"),
-        ("objects", objects),
-        ("no object", f"{report.empty:,} images"),
-        ("no extent", f"{report.tiny} objects"),
-        ("outside", f"{report.outside} objects reach more than a pixel out of their image"),
-        ("formats", ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none"),
-        ("categories", f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80")),
-    ]
-    for name, keys in (
-        ("missing", report.missing),
-        ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
-        ("other size", report.other_size),
-        ("listed twice", report.listed_twice),
-        ("faults", report.faults),
-    ):
-        lines.append((name, _some(keys) if keys else "none"))
     fitting = f"usable, by a network of these {report.categories} categories, not of COCO's 80" if differ else "usable"
-    lines.append(("verdict", fitting if report.usable else "not usable as it is"))
-    return dict(lines)
+    return {
+        "split": report.split,
+        "images": f"{report.images:,}, {report.other_images} other images in the folder",
+        "objects": objects,
+        "no object": f"{report.images_without_objects:,} images",
+        "no extent": f"{report.objects_without_extent} objects",
+        "outside": f"{report.objects_outside} objects reach more than a pixel out of their image",
+        "formats": ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none",
+        "categories": f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80"),
+        "missing": _some(report.missing),
+        "unreadable": _some([f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        "other size": _some(report.other_size),
+        "listed twice": _some(report.listed_twice),
+        "faults": _some(report.faults),
+        "verdict": fitting if report.usable else "not usable as it is",
+    }
 
 
 def imagenet_facts(report: Report) -> dict[str, str]:
@@ -43,37 +39,31 @@ def imagenet_facts(report: Report) -> dict[str, str]:
     low, high = facts["images_per_class"]
     spread = str(low) if low == high else f"{low} to {high}"
     whole = "the whole validation set" if report.complete else "a part of the validation set"
-    lines = [
-        ("images", f"{report.images:,} ({whole}), {facts['other_files']} other files"),
-        ("classes", f"{len(report.classes)} of 1000, {spread} images each"),
-        ("missing", _some(report.missing_classes) if report.missing_classes else "no class"),
-        ("formats", ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items())),
-        ("classes from", facts["order"]["source"]),
-        ("class order", _order(report)),
-    ]
-    for name, keys in (
-        ("no class", report.unlabelled),
-        ("empty", report.empty),
-        ("unreadable", [f"{key}: {fault}" for key, fault in report.unreadable.items()]),
-        ("CMYK", report.cmyk),
-        ("grey", report.grey),
-        ("tiny", report.tiny),
-        ("EXIF-rotated", report.turned),
-        ("same file", [" = ".join(keys) for keys in report.duplicates]),
-    ):
-        lines.append((name, _some(keys) if keys else "none"))
-    checked = "every image decoded" if report.full else "headers and ends of files; --full decodes"
-    lines.append(("verdict", f"{'usable' if report.usable else 'not usable as it is'} ({checked})"))
-    return dict(lines)
+    checked = "every image decoded" if report.decoded else "headers and ends of files; --full decodes"
+    return {
+        "images": f"{report.images:,} ({whole}), {report.other_files} other files",
+        "classes": f"{len(report.classes)} of 1000, {spread} images each",
+        "missing": _some(report.missing_classes, "no class"),
+        "formats": ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items()),
+        "classes from": report.numbering,
+        "class order": _order(report),
+        "no class": _some(report.unlabelled),
+        "empty": _some(report.empty),
+        "unreadable": _some([f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        "CMYK": _some(report.cmyk),
+        "grey": _some(report.grey),
+        "tiny": _some(report.tiny),
+        "EXIF-rotated": _some(report.exif_rotated),
+        "verdict": f"{'usable' if report.usable else 'not usable as it is'} ({checked})",
+    }
 
 
 def _order(report: Report) -> str:
     """What is known about the order in which the images' classes are numbered."""
     right, total = report.known
     if report.mislabelled:
-        return (
-            f"wrong: only {right} of {total} known images have their class; the label file is of another order or set"
-        )
+        found = f"only {right} of {total} known images have their class"
+        return f"wrong: {found}; the label file is of another order or set"
     if total:
         return f"right: {right} of {total} known images have their class"
     if report.numbered:
@@ -81,7 +71,7 @@ def _order(report: Report) -> str:
     return "as the WordNet ids say; no image is known by its name"
 
 
-def _some(names: list[str]) -> str:
+def _some(names: list[str], none: str = "none") -> str:
     """The first few names on one line, unprintable characters escaped."""
     shown = ", ".join(brief(name, 120) for name in names[:SHOWN])
-    return f"{len(names)}: {shown}" + (", ..." if len(names) > SHOWN else "")
+    return f"{len(names)}: {shown}" + (", ..." if len(names) > SHOWN else "") if names else none

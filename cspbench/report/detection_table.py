@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,8 @@ from cspbench.claims.metrics import METRICS, PRECISIONS, of_family
 from cspbench.errors import printable
 from cspbench.report import judged_evaluations
 from cspbench.report.formats import flat_csv, grid, latex
-from cspbench.report.judged_evaluations import JudgedClaim, judged
+from cspbench.report.judged_evaluations import JudgedClaim, by_row, deviations, judged
+from cspbench.report.text import delta
 from cspbench.results import protocol
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
 from cspbench.results.store import StoredEvaluation
@@ -34,6 +36,10 @@ FLAT = (
 )
 """Columns of the CSV: a line for each published row (one where there is none), and one for each class."""
 
+INTERVALS = (
+    "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
+)
+
 Numbers = Mapping[str, Decimal | None]
 
 
@@ -53,18 +59,24 @@ class Scored:
     preset: str
     pending: str = ""
     """Why there are no numbers: awaiting-server, or partial."""
-    claims: Sequence[JudgedClaim] = field(default=())
+    claims: Sequence[JudgedClaim] = ()
 
 
-def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
-    """A line for each NMS threshold of a scored run."""
+def _about(evaluation: StoredEvaluation) -> tuple[CocoIdentity, DetectionMetrics, str, str]:
+    """Identity and metrics of a scored run, and its preset without and with what deviates from it."""
     identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
     assert isinstance(identity, CocoIdentity)
     assert isinstance(metrics, DetectionMetrics)
     assert settings is not None
+    preset = "its own protocol" if identity.quoted else settings.name
+    return identity, metrics, preset, protocol.preset_text(preset, protocol.of_detector(evaluation.run))
+
+
+def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
+    """A line for each NMS threshold of a scored run."""
+    identity, metrics, _, preset = _about(evaluation)
     claims = judged(evaluation)
     split = str(identity.data.split)
-    preset = "its own protocol" if identity.quoted else settings.name
     return [
         Scored(
             identity.model,
@@ -76,21 +88,17 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             metrics.images,
             f"{split}, partial" if evaluation.run.partial else split,
             "×".join(map(str, identity.size)),
-            protocol.named(preset, protocol.of_detector(evaluation.run)),
+            preset,
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
-            [claim for claim in claims if claim.belongs_to(threshold)],
+            _of_threshold(threshold, claims),
         )
         for threshold in metrics.thresholds
     ]
 
 
-class _Part(NamedTuple):
-    """A table with the text before and after it."""
-
-    header: Sequence[str]
-    lines: Sequence[Sequence[str]]
-    before: str = ""
-    after: str = ""
+def _of_threshold(threshold: Threshold, claims: Sequence[JudgedClaim]) -> list[JudgedClaim]:
+    """Claims on what was measured there; one NMS threshold may be scored with several kinds of NMS."""
+    return [claim for claim in claims if claim.suppression == (threshold.nms, threshold.kind)]
 
 
 def _number(value: Decimal | None, interval: Sequence[float] | None = None) -> str:
@@ -107,31 +115,13 @@ def _line(scored: Scored) -> list[str]:
     return [scored.model, scored.definition, scored.nms, *numbers, *about]
 
 
-def _rows(scored: Scored) -> Iterator[tuple[str, dict[str, JudgedClaim]]]:
-    """The published rows of a threshold, and their claims by metric."""
-    rows: dict[tuple[str, str], dict[str, JudgedClaim]] = {}
-    for claim in scored.claims:
-        rows.setdefault((claim.row.table, claim.row.id), {})[claim.cell.metric] = claim
-    for claims in rows.values():
-        first = next(iter(claims.values()))
-        yield f"{first.row.table}: {first.row.label}", claims
-
-
-def _delta(claim: JudgedClaim) -> str:
-    """The difference without trailing zeros."""
-    if claim.cell.delta is None:
-        return ""
-    value = Decimal(claim.cell.delta)
-    return claim.cell.delta if not value else f"{value.normalize():+f}"
-
-
 def _cell(claim: JudgedClaim | None) -> str:
     """Claim, measurement, difference and verdict in one text."""
     if claim is None:
         return "-"
     measured = f" → {claim.measured}" if claim.measured else ""
-    delta = f" Δ{_delta(claim)}" if claim.cell.delta else ""
-    return f"{claim.cell.claim}{measured}{delta} {claim.cell.mark}"
+    difference = f" Δ{delta(claim.cell)}" if claim.cell.delta else ""
+    return f"{claim.cell.claim}{measured}{difference} {claim.cell.mark}"
 
 
 def _classes(scored: Scored) -> list[list[str]]:
@@ -141,30 +131,26 @@ def _classes(scored: Scored) -> list[list[str]]:
     ]
 
 
-def _parts(lines: Sequence[Scored]) -> Iterator[_Part]:
-    """The tables of the markdown and LaTeX output."""
-    intervals = any(scored.intervals for scored in lines)
-    note = (
-        "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
-    )
-    yield _Part(HEADER, list(map(_line, lines)), after=note if intervals else "")
+def _parts(lines: Sequence[Scored]) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]], str]]:
+    """The tables of the markdown and LaTeX output: the text before, header, lines, and the text after."""
+    yield "", HEADER, list(map(_line, lines)), INTERVALS if any(scored.intervals for scored in lines) else ""
     recall = [
         [scored.model, scored.nms, *(_number(scored.ap.get(metric)) for metric in RECALLS)]
         for scored in lines
         if any(metric in scored.ap for metric in RECALLS)
     ]
     if recall:
-        yield _Part(RECALL, recall)
+        yield "", RECALL, recall, ""
     claimed = [
         [scored.model, row, scored.nms, *(_cell(claims.get(metric)) for metric in PRECISIONS)]
         for scored in lines
-        for row, claims in _rows(scored)
+        for row, claims in by_row(scored.claims)
     ]
     if claimed:
-        yield _Part(CLAIMS, claimed, after="Each cell: claim → measurement, Δ difference, verdict.")
+        yield "", CLAIMS, claimed, "Each cell: claim → measurement, Δ difference, verdict."
     for scored in lines:
         if scored.per_class:
-            yield _Part(CLASSES, _classes(scored), before=f"{scored.model}, NMS {scored.nms}")
+            yield f"{scored.model}, NMS {scored.nms}", CLASSES, _classes(scored), ""
 
 
 def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
@@ -172,11 +158,11 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
     for scored in lines:
         line = _line(scored)
         recall = [_number(scored.ap[metric]) if metric in scored.ap else "-" for metric in RECALLS]
-        for row, claims in list(_rows(scored)) or [("-", {})]:
+        for row, claims in by_row(scored.claims) or [("-", {})]:
             texts = []
             for metric in PRECISIONS:
                 claim = claims.get(metric)
-                texts += [claim.cell.claim or "-", _delta(claim) or "-", claim.cell.mark] if claim else ["-"] * 3
+                texts += [claim.cell.claim or "-", delta(claim.cell) or "-", claim.cell.mark] if claim else ["-"] * 3
             yield [*line, *recall, "all", row, *texts]
         for name, *numbers in _classes(scored):
             precisions, recalls = numbers[: len(PRECISIONS)], numbers[len(PRECISIONS) :]
@@ -185,8 +171,7 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
 
 def described(evaluation: StoredEvaluation) -> str:
     """Where a run is, and its weights, data, engine, device and decoder, on one line."""
-    identity, metrics = evaluation.run.identity, evaluation.metrics
-    assert isinstance(metrics, DetectionMetrics)
+    identity, metrics, *_ = _about(evaluation)
     engines = dict.fromkeys(threshold.engine for threshold in metrics.thresholds if threshold.engine)
     parts = [
         f"run {evaluation.where}; weights {identity.weights.partition(':')[2][:12]}",
@@ -194,10 +179,8 @@ def described(evaluation: StoredEvaluation) -> str:
         *([f"engine {', '.join(engines)}"] if engines else []),
         f"{evaluation.run.sessions[-1].device or 'unknown device'} {identity.precision}",
         f"decoder {identity.preset.get('decoder', 'unknown')}",
+        *deviations(judged(evaluation)),
     ]
-    why = dict.fromkeys(text for claim in judged(evaluation) for text in claim.why)
-    if why:
-        parts.append(f"not the claims' protocol: {'; '.join(why)}")
     return printable("; ".join(parts))
 
 
@@ -206,12 +189,11 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
     if form == "csv":
         return flat_csv(FLAT, _flat(lines))
     if form == "latex":
-        joined = "\n".join(latex(part.header, part.lines) for part in _parts(lines))
-        return joined.replace("→", r"$\to$").replace("Δ", r"$\Delta$")
+        return "\n".join(latex(header, rows) for _, header, rows, _ in _parts(lines))
     texts = [
         paragraph
-        for part in _parts(lines)
-        for paragraph in (part.before, grid(part.header, part.lines), part.after)
+        for before, header, rows, after in _parts(lines)
+        for paragraph in (before, grid(header, rows), after)
         if paragraph
     ]
     if descriptions:
@@ -223,44 +205,27 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
     """A scored run in the commands' JSON output: thresholds with their claims, and provenance."""
-    identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
-    assert isinstance(identity, CocoIdentity)
-    assert isinstance(metrics, DetectionMetrics)
-    assert settings is not None
+    _, metrics, preset, whole_preset = _about(evaluation)
     claims = judged(evaluation)
-    preset = "its own protocol" if identity.quoted else settings.name
     plain: dict[str, Any] = msgspec.to_builtins(metrics)
     plain["thresholds"] = [
-        {
-            **threshold_json(threshold),
-            "claims": [judged_evaluations.as_json(claim) for claim in claims if claim.belongs_to(threshold)],
-        }
+        {**threshold_json(threshold), "claims": list(map(judged_evaluations.as_json, _of_threshold(threshold, claims)))}
         for threshold in metrics.thresholds
     ]
     plain["darknet_map"] = None if metrics.darknet_map is None else metrics.darknet_map.as_json()
     return {
         **plain,
         "preset": preset,
-        "described": protocol.named(preset, protocol.of_detector(evaluation.run)),
+        "described": whole_preset,
         "run": evaluation.where,
         "partial": evaluation.run.partial,
         "device": evaluation.run.sessions[-1].device,
-        "provenance": {
-            "sessions": msgspec.to_builtins(evaluation.run.sessions),
-            "scored": msgspec.to_builtins(evaluation.run.scored),
-            "weights": msgspec.to_builtins(evaluation.run.weights),
-        },
+        "provenance": judged_evaluations.provenance_json(evaluation.run),
     }
 
 
 def threshold_json(threshold: Threshold) -> dict[str, Any]:
     """A threshold with its numbers as floats; no key is left out."""
-    return {name: _plain(getattr(threshold, name)) for name in Threshold.__struct_fields__}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return msgspec.to_builtins(value)
+    fields = {name: getattr(threshold, name) for name in Threshold.__struct_fields__}
+    plain: dict[str, Any] = json.loads(msgspec.json.Encoder(decimal_format="number").encode(fields))
+    return plain

@@ -13,15 +13,8 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
-def table(header: Sequence[str], lines: Iterable[Sequence[str]], form: str) -> str:
-    """A table as md, csv or latex."""
-    if form == "csv":
-        return flat_csv(header, lines)
-    return latex(header, lines) if form == "latex" else grid(header, lines) + "\n"
-
-
-def flat_csv(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """CSV with one header line."""
+def flat_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """CSV with one header line; None is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -41,9 +34,17 @@ def latex(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return text
 
 
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], form: str) -> str:
+    """The table as md, csv or latex."""
+    if form == "md":
+        return grid(header, lines) + "\n"
+    return flat_csv(header, lines) if form == "csv" else latex(header, lines)
+
+
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "×": r"$\times$", "※": "*"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "※": "*"}
+    | {"×": r"$\times$", "→": r"$\to$", "Δ": r"$\Delta$"}
 )
 
 

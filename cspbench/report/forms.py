@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.report.html import Drawing
+    from cspbench.report.html import Svg
     from cspbench.report.select import Section
 
 
@@ -50,36 +50,22 @@ def format_of(file: Path) -> ReportFormat:
     )
 
 
-def rendered(
-    form: ReportFormat, shown: Sequence[Section], plots: Sequence[Drawing] = (), like_readme: bool = False
-) -> str:
+def rendered(form: ReportFormat, shown: Sequence[Section], drawings: Sequence[Svg] = ()) -> str:
     """The report in one format; lone surrogates, which JSON can hold and UTF-8 cannot, are escaped.
 
-    Markdown links the plots' files, HTML contains them.
+    Markdown links the figures' files, HTML contains them.
     """
-    return _text(form, shown, plots, like_readme).encode("utf-8", "backslashreplace").decode()
+    from cspbench.report import csv_latex, html, markdown, model
 
-
-def _text(form: ReportFormat, shown: Sequence[Section], plots: Sequence[Drawing], like_readme: bool) -> str:
-    if like_readme:
-        from cspbench.report import markdown as readme
-
-        return readme.like_readme(shown)
     if form is ReportFormat.MD:
-        from cspbench.report.markdown import markdown
-
-        return markdown(shown, [f"{plot.name}.png" for plot in plots])
-    if form is ReportFormat.HTML:
-        from cspbench.report.html import html
-
-        return html(shown, [plot.svg for plot in plots])
-    if form is ReportFormat.JSON:
-        from cspbench.report.model import as_json
-
-        return (
-            json.dumps(as_json(line for section in shown for line in section.lines), indent=1, ensure_ascii=False)
-            + "\n"
-        )
-    from cspbench.report import csv_latex
-
-    return csv_latex.as_csv(shown) if form is ReportFormat.CSV else csv_latex.as_latex(shown)
+        text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings])
+    elif form is ReportFormat.HTML:
+        text = html.html(shown, drawings)
+    elif form is ReportFormat.CSV:
+        text = csv_latex.as_csv(shown)
+    elif form is ReportFormat.LATEX:
+        text = csv_latex.as_latex(shown)
+    else:
+        document = model.as_json(line for section in shown for line in section.lines)
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from cspbench.claims.metrics import ACCURACIES
 from cspbench.claims.model import Row
 from cspbench.claims.verdict import FAILED, Reason
 from cspbench.report.build import cell
 from cspbench.report.model import ReportCell
 from cspbench.results import match, measurements
-from cspbench.results.schema import Threshold
+from cspbench.results.schema import Run
 from cspbench.results.store import StoredEvaluation
 
 
@@ -23,14 +25,8 @@ class JudgedClaim:
     row: Row
     cell: ReportCell
     why: tuple[str, ...] = ()
-    nms: float | None = None
-    """The threshold that an AP was measured at."""
-    kind: str | None = None
-    """The kind of NMS that it was measured with."""
-
-    def belongs_to(self, threshold: Threshold) -> bool:
-        """Whether it was measured there; one NMS threshold may be scored with several kinds of NMS."""
-        return (self.nms, self.kind) == (threshold.nms, threshold.kind)
+    suppression: tuple[float | None, str | None] = (None, None)
+    """The NMS threshold that an AP was measured at, and the kind of NMS."""
 
     @property
     def measured(self) -> str | None:
@@ -48,8 +44,7 @@ def judged(evaluation: StoredEvaluation) -> list[JudgedClaim]:
             measurement.row,
             cell(measurement.claim, [measurement]),
             tuple(deviation.text for deviation in measurement.measurement.deviations),
-            measurement.nms,
-            measurement.kind,
+            (measurement.nms, measurement.kind),
         )
         for measurement in measurements.of_evaluation(evaluation)
         if measurement.claim.published
@@ -60,10 +55,25 @@ def without_weights(model: str) -> list[JudgedClaim]:
     """Every accuracy claimed of a model whose weights are missing."""
     return [
         JudgedClaim(row, cell(row.cells[metric], [], Reason.NO_WEIGHTS))
-        for row in match.claims_of(model)
+        for _, row in match.claims_of(model)
         for metric in ACCURACIES
         if metric in row.cells and row.cells[metric].published
     ]
+
+
+def by_row(claims: Sequence[JudgedClaim]) -> list[tuple[str, dict[str, JudgedClaim]]]:
+    """The claims of each row by metric, beside the row's table and label."""
+    rows: dict[tuple[str, str], tuple[str, dict[str, JudgedClaim]]] = {}
+    for claim in claims:
+        row = claim.row
+        rows.setdefault((row.table, row.id), (f"{row.table}: {row.label}", {}))[1][claim.cell.metric] = claim
+    return list(rows.values())
+
+
+def deviations(claims: Sequence[JudgedClaim]) -> list[str]:
+    """How the evaluation differs from its claims' protocol, as one text if it does."""
+    texts = dict.fromkeys(text for claim in claims for text in claim.why)
+    return [f"not the claims' protocol: {'; '.join(texts)}"] if texts else []
 
 
 def failed(claims: Sequence[JudgedClaim]) -> bool:
@@ -88,3 +98,8 @@ def as_json(claim: JudgedClaim) -> dict[str, Any]:
         "reason": cell.reason,
         "why": list(claim.why),
     }
+
+
+def provenance_json(run: Run) -> dict[str, Any]:
+    """How an evaluation was made, in the commands' JSON output."""
+    return {name: msgspec.to_builtins(getattr(run, name)) for name in ("sessions", "scored", "weights")}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import mode
 
 from cspbench.claims.model import NOTHING, Column, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
-from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.model import ReportRow
 from cspbench.report.select import Section, select
 from cspbench.report.text import (
     LEGEND,
@@ -26,9 +26,8 @@ from cspbench.report.text import (
     measured,
     notes,
     summary,
-    summary_of,
 )
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
@@ -53,13 +52,13 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
     ours = [section for section in shown if section.table.kind != "published"]
     parts = [f"# {TITLE}"]
     if published:
-        parts.append(f"{summary_of(published)}.")
+        parts.append(f"{summary(published)}.")
         parts.append(_overview(published))
     parts.append(_legend())
     parts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
     parts += [_section(section, origins) for section in published]
     if ours:
-        parts += [f"# {OURS}", f"{OURS_TEXT} {summary_of(ours)}."]
+        parts += [f"# {OURS}", f"{OURS_TEXT} {summary(ours)}."]
         parts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
         parts += [_section(section, origins) for section in ours]
     if not shown:
@@ -94,27 +93,23 @@ def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
 
 def _pasted(section: Section) -> str:
     columns, rows = section.table.columns, {row.id: row for row in section.table.rows}
-    lines = [[column.header for column in columns]]
-    for line in section.lines:
-        row = rows[line.row]
-        lines.append(
-            [
-                as_published(line.cells[column.metric], column, _decimals(section.table, column.metric))
-                if column.role == "metric"
-                else row.render(column)
-                for column in columns
-            ]
-        )
-    header, *body = [" | ".join(line) + " |" for line in lines]
+    decimals = {column: _decimals(section.table, column.metric) for column in columns if column.role == "metric"}
+    lines = [
+        [
+            as_published(line.cells[column.metric], column, decimals[column])
+            if column in decimals
+            else rows[line.row].render(column)
+            for column in columns
+        ]
+        for line in section.lines
+    ]
+    header, *body = [" | ".join(line) + " |" for line in ([column.header for column in columns], *lines)]
     return "\n".join([header, "---|" * len(columns), *body])
 
 
 def _decimals(table: Table, metric: str) -> int:
     """The most frequent number of decimals in a column's claims."""
-    counts = Counter(
-        cell.decimals for row in table.rows if (cell := row.cells[metric]).value is not None and cell.decimals
-    )
-    return counts.most_common(1)[0][0] if counts else 0
+    return mode([decimals for row in table.rows if (decimals := row.cells[metric].decimals)] or [0])
 
 
 def _legend() -> str:
@@ -132,7 +127,7 @@ def _section(section: Section, origins: Origins) -> str:
         lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, section.lines, strict=True)]
     parts = [
         f"## {section.place}",
-        f"`{table.name}`, {table.source}, {table.split}. {summary(section.cells, len(section.lines))}.",
+        f"`{table.name}`, {table.source}, {table.split}. {summary([section])}.",
         grid(header, lines),
     ]
     notes = [f"- {note}" for line in section.lines for note in _notes(line, origins)]
@@ -143,10 +138,8 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     if column.role != "metric":
         return _plain(label(line, column))
     cell = line.cells.get(column.metric)
-    return NOTHING if cell is None else _metric(line, cell, column, origins)
-
-
-def _metric(line: ReportRow, cell: ReportCell, column: Column, origins: Origins) -> str:
+    if cell is None:
+        return NOTHING
     parts = [_plain(cell.printed)]
     value = measured(cell, column)
     if value is not None:
@@ -186,9 +179,8 @@ def _overview(shown: Sequence[Section]) -> str:
 
 def _facts(provenance: Provenance) -> str:
     (_, command), *rest = facts(provenance)
-    return "; ".join(
-        [_code(command), *(_plain(text if what == "version" else f"{what} {text}") for what, text in rest)]
-    )
+    texts = [_plain(text if what == "version" else f"{what} {text}") for what, text in rest]
+    return "; ".join([_code(command), *texts])
 
 
 def _plain(text: str) -> str:

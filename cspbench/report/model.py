@@ -8,11 +8,14 @@ Numbers stay decimal texts, so that nothing is rounded on the way and the same r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Literal
 
+from cspbench.claims.metrics import COUNTED
+from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 SCHEMA = 2
 
@@ -78,6 +81,18 @@ class ReportCell:
     """How far the measurement may lie from the claim and be `close`, in points."""
 
     @property
+    def comparable(self) -> Decimal | None:
+        """The measurement as the publisher would have printed it; None without a verdict."""
+        return Decimal(self.measured) if self.measured is not None and self.verdict != Status.UNMEASURED else None
+
+    @property
+    def percent(self) -> Decimal | None:
+        """`delta` in percent of the claim; None for what is not counted, and without a claim other than 0."""
+        if self.metric not in COUNTED or self.delta is None or not Decimal(self.claim or 0):
+            return None
+        return Decimal(self.delta) * 100 / Decimal(self.claim or 0)
+
+    @property
     def mark(self) -> str:
         """The verdict in words: "exact", "off, explained", "unmeasured: no-weights"."""
         word = f"{self.verdict}, explained" if self.verdict == "off" and self.explained else self.verdict
@@ -97,40 +112,30 @@ class ReportRow:
     definition: str | None
     size: tuple[int, int] | None
     note: str | None
-    cells: Mapping[str, ReportCell] = field(default_factory=dict)
-    name: str = ""
+    cells: Mapping[str, ReportCell]
+    name: str
     """Unique in the table: "CSPResNeXt50-PANet-SPP 512×512 (0.60)"."""
 
 
 @dataclass(frozen=True)
-class _StoredRow:
+class _StoredRow(ReportRow):
     """A row as report.json has it: cells as a list, in order."""
 
-    table: str
-    row: str
-    label: str
-    settings: dict[str, str]
-    model: str | None
-    definition: str | None
-    size: tuple[int, int] | None
-    note: str | None
-    cells: list[ReportCell]
-    name: str = ""
+    cells: list[ReportCell]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class _Document:
-    schema: int
-    lines: list[_StoredRow]
+    schema: Literal[2]
+    rows: list[_StoredRow]
 
 
 def as_json(rows: Iterable[ReportRow]) -> dict[str, Any]:
     """The document of `report.json`, which `read` reads."""
-    return {"schema": SCHEMA, "lines": [{**asdict(row), "cells": _cells(row)} for row in rows]}
-
-
-def _cells(row: ReportRow) -> list[dict[str, Any]]:
-    return [{**asdict(cell), "mark": cell.mark} for cell in row.cells.values()]
+    stored = [
+        {**asdict(row), "cells": [{**asdict(cell), "mark": cell.mark} for cell in row.cells.values()]} for row in rows
+    ]
+    return {"schema": SCHEMA, "rows": stored}
 
 
 def read(data: Any, where: str) -> list[ReportRow]:
@@ -139,8 +144,6 @@ def read(data: Any, where: str) -> list[ReportRow]:
 
     try:
         document = msgspec.convert(data, _Document)
-        if document.schema != SCHEMA:
-            raise ValueError(f"schema {document.schema}")
     except (ValueError, RecursionError) as error:
         raise CspbenchError(
             "results.not-a-report",
@@ -150,4 +153,4 @@ def read(data: Any, where: str) -> list[ReportRow]:
             found=brief(str(error), 120),
             remedy="Make it again with `cspbench report --save`",
         ) from None
-    return [ReportRow(**{**vars(row), "cells": {cell.metric: cell for cell in row.cells}}) for row in document.lines]
+    return [ReportRow(**{**vars(row), "cells": {cell.metric: cell for cell in row.cells}}) for row in document.rows]

@@ -8,9 +8,11 @@ from typing import Any
 
 from cspbench.network.counting import COUNTINGS
 from cspbench.network.network import Network
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import grid, table
 
 HEADER = ("#", "Layer", "", "Reads", "Output", "Weights", "Stored", "MACs", "conv+maxpool", "+shortcut")
+PER_LAYER = ("mac", "conv", "conv+maxpool", "conv+maxpool+shortcut")
+"""The countings that are sums over layers."""
 
 
 def _shape(shape: Sequence[int]) -> str:
@@ -22,7 +24,7 @@ def ledger(network: Network) -> list[dict[str, Any]]:
     lines = []
     for index, layer in enumerate(network.layers):
         arrays = network.weights(index)
-        single = network.operations[index]
+        single = network.operations[index : index + 1]
         lines.append(
             {
                 "index": index,
@@ -32,12 +34,7 @@ def ledger(network: Network) -> list[dict[str, Any]]:
                 "output": list(network.shape(index)),
                 "weights": sum(array.size for array in arrays if array.role == "weight"),
                 "stored": sum(array.size for array in arrays),
-                "operations": {
-                    "mac": single.conv + single.linear,
-                    "conv": 2 * (single.conv + single.linear),
-                    "conv+maxpool": 2 * single.conv + single.pool_taps,
-                    "conv+maxpool+shortcut": 2 * single.conv + single.pool_taps + single.shortcut,
-                },
+                "operations": {name: COUNTINGS[name].total(network, single) for name in PER_LAYER},
             }
         )
     return lines
@@ -46,17 +43,12 @@ def ledger(network: Network) -> list[dict[str, Any]]:
 def _texts(network: Network, thousands: str = ",") -> list[list[str]]:
     """A row of texts per layer; `thousands` separates groups of digits."""
     rows = []
-    for line, layer in zip(ledger(network), network.layers, strict=True):
-        previous = line["index"] - 1
-        reads = "" if layer.sources == (previous,) else ", ".join("input" if s < 0 else str(s) for s in layer.sources)
-        operations = line["operations"]
-        numbers = [
-            line["weights"],
-            line["stored"],
-            *(operations[counting] for counting in ("mac", "conv+maxpool", "conv+maxpool+shortcut")),
-        ]
+    for line in ledger(network):
+        index, reads, operations = line["index"], line["reads"], line["operations"]
+        sources = "" if reads == [index - 1] else ", ".join("input" if s < 0 else str(s) for s in reads)
+        numbers = [line["weights"], line["stored"], *(operations[name] for name in PER_LAYER if name != "conv")]
         grouped = (f"{number:{thousands}}" for number in numbers)
-        rows.append([str(line["index"]), line["layer"], line["settings"], reads, _shape(line["output"]), *grouped])
+        rows.append([str(index), line["layer"], line["settings"], sources, _shape(line["output"]), *grouped])
     return rows
 
 
@@ -80,4 +72,4 @@ def ledger_text(networks: list[Network], form: str) -> str:
     # programs read the CSV: no separators in its numbers
     lines = [[net.name, *row] for net in networks for row in _texts(net, "" if form == "csv" else ",")]
     header = ["Model", *HEADER]
-    return flat_csv(header, lines) if form == "csv" else latex(header, lines)
+    return table(header, lines, form)

@@ -19,7 +19,7 @@ class Section:
     """A table and the lines of it that are shown, in its order."""
 
     table: Table
-    lines: tuple[ReportRow, ...]
+    lines: Sequence[ReportRow] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -63,17 +63,9 @@ def check_names(tables: Sequence[Table], names: Sequence[str], only: Sequence[st
 def select(
     lines: Iterable[ReportRow], tables: Sequence[Table], names: Sequence[str] = (), only: Sequence[str] = ()
 ) -> list[Section]:
-    """The tables with lines to show, in their order; without `names` and `only` all of them.
-
-    Raises `UsageError` for a name or a mark that does not exist.
-    """
-    check_names(tables, names, only)
-    by_table: dict[str, list[ReportRow]] = {table.name: [] for table in tables}
+    """The tables with lines to show, in their order; without `names` and `only` all of them."""
+    by_table: dict[str, list[ReportRow]] = {table.name: [] for table in tables if not names or table.name in names}
     for line in lines:
-        if not only or any(marks(cell) & {*only} for cell in line.cells.values()):
-            by_table.setdefault(line.table, []).append(line)
-    return [
-        Section(table, tuple(by_table[table.name]))
-        for table in tables
-        if by_table[table.name] and (not names or table.name in names)
-    ]
+        if line.table in by_table and (not only or any(marks(cell) & {*only} for cell in line.cells.values())):
+            by_table[line.table].append(line)
+    return [Section(table, by_table[table.name]) for table in tables if by_table.get(table.name)]

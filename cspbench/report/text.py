@@ -11,7 +11,7 @@ from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import Section
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
 """Units of counts, as powers of ten."""
@@ -27,7 +27,10 @@ LEGEND = {
     "off": "neither; “explained” where the cause is known and stated",
     "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
     "consistent": "measured on a part drawn at random, whose 95 % interval holds the published number",
-    "inconsistent": "measured on a part drawn at random, whose 95 % interval does not hold it",
+    "inconsistent": (
+        "measured on a part drawn at random, whose 95 % interval does not hold it; by chance this happens to one right "
+        "number in twenty, so to one or more of six APs in up to one run of four"
+    ),
     "unpublished": "the document prints no number here",
     "unmeasured": "no measurement that may be held against the claim, with the reason",
 }
@@ -36,7 +39,7 @@ REASONS = {
     "no-data": "no images",
     "no-definition": "no network",
     "split-mismatch": "measured on other images than the claim's",
-    "partial": "measured on a part of the images that was not drawn at random",
+    "partial": "measured on a part of the images that was not drawn at random, or of which some could not be read",
     "protocol-mismatch": "measured under another protocol than the claim's; the note says how",
     "awaiting-server": "the test server has not answered",
     "hardware": "requires the hardware of the claim",
@@ -69,7 +72,11 @@ def measured(cell: ReportCell, column: Column) -> str | None:
     """
     if cell.measured is None:
         return None
-    text = f"{finer(cell)}{column.suffix}"
+    return with_comparison(f"{finer(cell)}{column.suffix}", cell)
+
+
+def with_comparison(text: str, cell: ReportCell) -> str:
+    """A cell's measurement followed by its comparison, if that is known."""
     return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
 
 
@@ -87,11 +94,10 @@ def finer(cell: ReportCell) -> str:
 
 def as_published(cell: ReportCell, column: Column, decimals: int) -> str:
     """The measurement in the document's form, "27.61M (-34%)"; a dash where it has no verdict."""
-    if cell.measured is None or cell.verdict == Status.UNMEASURED:
+    value = cell.comparable
+    if value is None:
         return NOTHING
-    value = Decimal(cell.measured) if cell.claim is not None else round_half_up(Decimal(cell.measured), decimals)
-    text = f"{value:f}{column.suffix}"
-    return f"{text} {cell.comparison.measured}" if cell.comparison and cell.comparison.measured else text
+    return with_comparison(f"{value if cell.claim else round_half_up(value, decimals):f}{column.suffix}", cell)
 
 
 def delta(cell: ReportCell) -> str | None:
@@ -106,15 +112,8 @@ def delta(cell: ReportCell) -> str | None:
 
 
 def interval(cell: ReportCell) -> str | None:
-    """The 95 % interval with three decimals at most, "76.94–77.68"."""
-    if cell.interval is None:
-        return None
-    return "–".join(map(_short, cell.interval))
-
-
-def _short(text: str) -> str:
-    value = Decimal(text)
-    return f"{round_half_up(value, 3):f}" if int(value.as_tuple().exponent) < -3 else text
+    """The 95 % interval, "76.94–77.68"."""
+    return "–".join(cell.interval) if cell.interval else None
 
 
 def mark(cell: ReportCell) -> str:
@@ -124,21 +123,19 @@ def mark(cell: ReportCell) -> str:
     return cell.mark
 
 
-def summary(cells: Sequence[ReportCell], rows: int) -> str:
+def summary(shown: Iterable[Section]) -> str:
     """The number of cells and of comparisons by mark, on one line."""
-    texts = [f"{_some(rows, 'row')}, {_some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
+    lines = [line for section in shown for line in section.lines]
+    cells = [cell for line in lines for cell in line.cells.values()]
+    texts = [f"{some(len(lines), 'row')}, {some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
     compared = [cell.comparison.verdict for cell in cells if cell.comparison]
     if compared:
-        texts.append(f"{_some(len(compared), 'comparison')}: {_counted(compared)}")
+        texts.append(f"{some(len(compared), 'comparison')}: {_counted(compared)}")
     return "; ".join(texts)
 
 
-def summary_of(shown: Sequence[Section]) -> str:
-    """The same of several tables."""
-    return summary([cell for section in shown for cell in section.cells], sum(len(section.lines) for section in shown))
-
-
-def _some(count: int, what: str) -> str:
+def some(count: int, what: str) -> str:
+    """A number of things, "1 row", "2 rows"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
@@ -146,12 +143,12 @@ def _counted(words: Sequence[str]) -> str:
     def place(word: str) -> tuple[int, str]:
         return [word.startswith(verdict) for verdict in ORDER].index(True), word
 
-    return (
-        ", ".join(
-            f"{words.count(word)} {word.replace(', explained', ' (explained)')}" for word in sorted({*words}, key=place)
-        )
-        or "none"
-    )
+    counts = [f"{words.count(word)} {_aside(word)}" for word in sorted({*words}, key=place)]
+    return ", ".join(counts) or "none"
+
+
+def _aside(mark: str) -> str:
+    return mark.replace(", explained", " (explained)")
 
 
 def facts(provenance: Provenance) -> list[tuple[str, str]]:
@@ -211,16 +208,14 @@ def notes(line: ReportRow) -> list[str]:
     for cell in line.cells.values():
         if cell.note or cell.verdict == Status.OFF:
             text = cause(cell) if cell.verdict == Status.OFF else str(cell.note)
-            word = cell.mark.replace(", explained", " (explained)")
-            headers.setdefault(text, []).append(f"{cell.header} {word}" if cell.verdict == Status.OFF else cell.header)
+            header = f"{cell.header} {_aside(cell.mark)}" if cell.verdict == Status.OFF else cell.header
+            headers.setdefault(text, []).append(header)
     texts = [f"{', '.join(columns)}: {text}" for text, columns in headers.items()]
     if line.note and not any(line.note in text for text in headers):
         texts.append(line.note)
     for cell in line.cells.values():
         compared = cell.comparison
         if compared and compared.verdict == Status.OFF:
-            texts.append(
-                f"{cell.header} compared with {compared.base}: published {compared.printed}, measured "
-                f"{compared.measured}"
-            )
+            published = f"{cell.header} compared with {compared.base}: published {compared.printed}"
+            texts.append(f"{published}, measured {compared.measured}")
     return texts

@@ -8,12 +8,14 @@ import pkgutil
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from msgspec import structs
+
 from cspbench import zoo
 from cspbench.claims import models, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError, UsageError
 from cspbench.network.network import Network
-from cspbench.zoo.model import BUILDERS, Model
+from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 
 LIST_MODELS = "See `cspbench list --models`"
 
@@ -34,7 +36,7 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     return {
-        name: Model(build=BUILDERS[name].build, recipe=BUILDERS[name].recipe, **vars(entry))
+        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **structs.asdict(entry))
         for name, entry in entries.items()
     }
 
@@ -83,10 +85,6 @@ def matching(patterns: Iterable[str]) -> list[Model]:
     for pattern in patterns:
         matches = [name for name in MODELS if fnmatchcase(name, pattern)]
         if not matches and any(sign in pattern for sign in "*?["):
-            raise UsageError(
-                "usage.unknown-model",
-                f"no model matches {pattern!r}",
-                remedy=LIST_MODELS,
-            )
+            raise UsageError("usage.unknown-model", f"no model matches {pattern!r}", remedy=LIST_MODELS)
         names.update(matches or [model(pattern).name])
     return [MODELS[name] for name in MODELS if name in names]

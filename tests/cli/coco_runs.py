@@ -18,17 +18,9 @@ from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.candidates import Candidates, pack
 from cspbench.evaluation.part import part_of
 from cspbench.inference.shards import SHARD
+from cspbench.results.encoding import encode
 from cspbench.results.runs import load_run, open_run
-from cspbench.results.schema import (
-    CocoIdentity,
-    Data,
-    DetectionSettings,
-    LastLayer,
-    Run,
-    Session,
-    Weights,
-    encode,
-)
+from cspbench.results.schema import CocoIdentity, Data, DetectionSettings, LastLayer, Run, Session, Weights
 
 SIDE = 64
 """Pixels of an image's sides."""

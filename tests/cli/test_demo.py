@@ -57,7 +57,7 @@ def test_it_goes_all_the_way(demo: Demo) -> None:
 def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
     folder, _ = demo
     document = json.loads((folder / "results" / "report.json").read_text())
-    lines = {(line["table"], line["row"]): line for line in document["lines"] if line["table"].startswith("sample-")}
+    lines = {(line["table"], line["row"]): line for line in document["rows"] if line["table"].startswith("sample-")}
     assert len(lines) == 8
     for line in lines.values():
         for cell in line["cells"]:
@@ -72,7 +72,7 @@ def test_what_the_nets_claim_is_reached(demo: Demo) -> None:
         cell["metric"]: float(cell["exact"]) for cell in lines["sample-detection", "sample-csp-detector"]["cells"]
     }
     assert precisions["ap50"] >= 60
-    published = [line for line in document["lines"] if not line["table"].startswith("sample-")]
+    published = [line for line in document["rows"] if not line["table"].startswith("sample-")]
     assert {cell["verdict"] for line in published for cell in line["cells"] if not cell["provenance"]} == {
         "unmeasured",
         "unpublished",
@@ -145,17 +145,17 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
 
     from cspbench import provenance
     from cspbench.results import runs
-    from cspbench.results.runs import made_by_others
-    from cspbench.results.schema import encode
+    from cspbench.results.encoding import encode
+    from cspbench.results.runs import other_program
 
     record = runs.load_run(made(tmp_path / "runs" / "run", data_set(tmp_path / "coco"))).record
 
     def by(version: str, commit: str | None, *more: str) -> str | None:
         sessions = [structs.replace(record.sessions[0], cspbench=each, commit=commit) for each in (version, *more)]
         (tmp_path / "runs" / "run" / "run.json").write_bytes(encode(structs.replace(record, sessions=sessions)))
-        return made_by_others(tmp_path / "runs")
+        return other_program(tmp_path / "runs")
 
-    assert made_by_others(tmp_path / "none") is None
+    assert other_program(tmp_path / "none") is None
     monkeypatch.setattr(runs, "commit", lambda: "a" * 40)
     assert by(__version__, "a" * 40) is None
     assert by("0.0.0", "a" * 40) == "cspbench 0.0.0, commit aaaaaaa"
@@ -166,7 +166,7 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
     monkeypatch.setattr(runs, "commit", lambda: None)
     assert by(__version__, None) is None
     (tmp_path / "runs" / "run" / "run.json").write_text("{")
-    assert "cannot be read" in str(made_by_others(tmp_path / "runs"))
+    assert "cannot be read" in str(other_program(tmp_path / "runs"))
 
 
 def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:

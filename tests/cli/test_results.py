@@ -34,7 +34,7 @@ def result(folder: Path, top1: int = 38_600, swapped: bool = False, bad: int = 0
         (38_600, False, 0, 0, 0, 0),
         (38_000, False, 0, 0, 0, 1),
         (38_000, False, 1, 0, 0, 4),
-        (38_000, False, 1, 1, 0, 1),
+        (38_000, False, 1, 1, 0, 0),  # a part of the images, with which nothing is held against the claim
         (38_600, False, 2, 2, 0, 0),
         (38_600, True, 0, 0, 0, 3),
         (38_000, True, 1, 0, 0, 3),

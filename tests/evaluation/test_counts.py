@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 from msgspec import structs
@@ -10,12 +11,13 @@ from refusals import refuses
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.errors import CountingError
 from cspbench.evaluation import counts
 from cspbench.network import counter as counter_module
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
+from cspbench.network.layers import Dropout, Shape
 from cspbench.network.network import Network, difference, digest
+from cspbench.network.operations import Operations
 from cspbench.report.counts_table import as_json, quantity, summary, texts
 from cspbench.report.judged_counts import CountsRow, judged
 from cspbench.results import explain_counts, protocol
@@ -227,24 +229,25 @@ def test_counting_in_several_processes_gives_the_same() -> None:
     for each in wanted:
         assert ahead(*each).operations == alone(*each).operations
         assert ahead(*each).parameters == alone(*each).parameters
-    assert len(heard) in (0, len(wanted))  # none where there is one processor, or no fork
+    assert len(heard) in (0, len(wanted))  # none where there is one processor
 
 
-def test_a_disagreement_in_another_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(network: Network, known: object) -> Count:
-        raise CountingError(
-            "count.disagree", "the analytic ledger and fvcore disagree", where=network.name, expected="1", found="2"
-        )
+@dataclass(frozen=True, kw_only=True)
+class Lying(Dropout):
+    """A layer whose formula is wrong."""
 
-    monkeypatch.setattr(counter_module, "count", wrong)
-    wanted: list[counter_module.Request] = [
-        ("darknet", registry.MODELS["darknet"].build, (32 * size, 32 * size)) for size in range(1, 20)
-    ]
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return Operations(conv=1)
+
+
+def test_a_disagreement_in_another_process_is_told() -> None:
+    network = Network("lying", (3, 32, 32), (Lying(sources=(-1,)),))
+    wanted: list[counter_module.Request] = [("lying", lambda: network, (32 * size, 32)) for size in range(1, 20)]
     counter = counter_module.Counter()
 
     def everything() -> None:
         counter.ahead(wanted, lambda name: None)
-        counter(*wanted[0])  # where there is one processor, or no fork
+        counter(*wanted[0])  # where there is one processor
 
-    with refuses("count.disagree", where="darknet", expected="1", found="2"):
+    with refuses("count.disagree", where="lying, layer 0 [dropout], conv", found="0 by fvcore"):
         everything()

@@ -171,7 +171,7 @@ def test_the_sizes_of_a_detector_are_those_of_its_rows() -> None:
 def test_a_quoted_detector_keeps_its_protocol(tmp_path: Path) -> None:
     quoted, other = (Selected(model(name).build(), tmp_path) for name in ("snet49-thundernet", "yolov3-tiny"))
     assert (quoted.quoted, other.quoted) == (True, False)
-    with refuses("usage.own-recipe", found="--nms --conf"):
+    with refuses("usage.own-protocol", found="--nms --conf"):
         selection.check_own_protocol([quoted], ["--nms", "--conf"])
     selection.check_own_protocol([quoted], [])
     heard = Heard()

@@ -17,8 +17,9 @@ from cspbench.detection.candidates import no_candidates, pack
 from cspbench.evaluation import server
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.results import runs
+from cspbench.results.encoding import encode
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import Data, DetectionMetrics, encode
+from cspbench.results.schema import Data, DetectionMetrics
 
 AT = ScoringOptions((0.45,), "default")
 NAME = "csresnext50-panet-spp-nms0.45"

@@ -63,7 +63,7 @@ def test_a_residual_has_its_words_on_its_side_of_zero() -> None:
     off = module.Residual("a network of a long name BFLOPs", Decimal("0.05"), Status.OFF)
     alone = module.Residual("the only one BFLOPs", Decimal("0.00"), Status.FITTED)
     far = module.Residual("far BFLOPs", Decimal("-6.00"), Status.OFF)
-    residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}, "Accuracy and AP": {}}
+    residuals = {"Parameters and operations": {"imagenet-big": [off, alone, far]}}
     with styled():
         (axes,) = module._strips(residuals, "").axes
     places = {text.get_text(): text.get_position()[0] for text in axes.texts}
@@ -144,7 +144,8 @@ def test_the_same_bytes(drawn: dict[str, Plot], lines: list[ReportRow]) -> None:
 
 def test_an_svg_fits_a_strict_page(drawn: dict[str, Plot]) -> None:
     for plot in drawn.values():
-        element, rules, description = plot.svg
+        name, element, rules, description = plot.svg
+        assert name == plot.name
         # no inline styles, nothing from elsewhere, no colours but the page's
         for stranger in ("style=", "http", "<style", "<!--", "<metadata", "xmlns"):
             assert stranger not in element

@@ -10,7 +10,7 @@ from report_lines import published
 
 from cspbench.claims import tables
 from cspbench.plots import tradeoff
-from cspbench.plots.label_placement import MARKER, Box, ambiguous, placed
+from cspbench.plots.label_placement import MARKER, Rectangle, ambiguous, placed
 from cspbench.plots.tradeoff import OPERATIONS, PARAMETERS, models
 
 
@@ -21,7 +21,7 @@ def test_every_csp_model_is_joined_to_its_base(name: str) -> None:
         assert (row.base is not None) == row.label.startswith("CSP")
         assert row.measured is None
         if row.base is not None:
-            assert rows[row.base].base is None
+            assert row.base.base is None
 
 
 def test_the_points_are_the_published_numbers() -> None:
@@ -29,7 +29,7 @@ def test_the_points_are_the_published_numbers() -> None:
     # all rows but the one that prints no BFLOPs
     assert (len(small), len(big)) == (18, 16)
     found = {
-        row.label: (row.claim, rows[row.base].label if row.base is not None else None)
+        row.label: (row.claim, row.base.label if row.base is not None else None)
         for rows in (small, big)
         for row in rows
     }
@@ -72,10 +72,10 @@ def test_a_cost_that_was_measured_alone_stands_at_the_published_accuracy() -> No
 
 def test_a_label_is_nearer_to_its_own_point_where_there_is_room() -> None:
     points = [(100.0, 100.0), (120.0, 104.0)]
-    boxes = placed(points, [(60.0, 12.0)] * 2, [], [Box(0, 0, 300, 300)] * 2)
+    boxes = placed(points, [(60.0, 12.0)] * 2, [], [Rectangle(0, 0, 300, 300)] * 2)
     assert not any(ambiguous(box, at, points) for at, box in enumerate(boxes))
     # right of both, it could be either's
-    assert ambiguous(Box(129, 94, 189, 106), 0, points)
+    assert ambiguous(Rectangle(129, 94, 189, 106), 0, points)
 
 
 def test_an_interval_lies_within_the_axes() -> None:
@@ -85,7 +85,8 @@ def test_an_interval_lies_within_the_axes() -> None:
         for line in published()
         if "top1" in line.cells
     ]
-    low, high = tradeoff.figure([tables.load("imagenet-big")], lines).axes[0].get_ylim()
+    rows = models(tables.load("imagenet-big"), lines)
+    low, high = tradeoff.figure("title", {"Big Models": rows}).axes[0].get_ylim()
     assert low < 60 < 95 < high
 
 
@@ -93,25 +94,25 @@ def test_labels_keep_apart_where_points_crowd() -> None:
     points = [(100.0 + 9 * (at % 4), 100.0 + 7 * (at // 4)) for at in range(12)]
     others = [(60.0, 60.0), (150.0, 160.0)]
     sizes = [(60.0, 12.0)] * len(points)
-    boxes = placed(points, sizes, [(points[0], points[11])], [Box(0, 0, 300, 300)] * len(points), others)
+    boxes = placed(points, sizes, [(points[0], points[11])], [Rectangle(0, 0, 300, 300)] * len(points), others)
     for one, other in combinations(boxes, 2):
         assert not one.meets(other)
     for box in boxes:
-        assert all(not box.meets(Box(x - MARKER, y - MARKER, x + MARKER, y + MARKER)) for x, y in points + others)
-        assert (box.right - box.left, box.top - box.bottom) == pytest.approx((60, 12))
-        assert box.left >= 0
-        assert box.top <= 300
+        assert all(not box.meets(Rectangle(x - MARKER, y - MARKER, x + MARKER, y + MARKER)) for x, y in points + others)
+        assert (box.x1 - box.x0, box.y1 - box.y0) == pytest.approx((60, 12))
+        assert box.x0 >= 0
+        assert box.y1 <= 300
 
 
 def test_a_lonely_label_stands_right_of_its_point() -> None:
-    (box,) = placed([(50.0, 50.0)], [(40.0, 10.0)], [], [Box(0, 0, 200, 100)])
-    assert box == Box(59, 45, 99, 55)
-    (box,) = placed([(190.0, 50.0)], [(40.0, 10.0)], [], [Box(0, 0, 200, 100)])
-    assert box.right <= 200
+    (box,) = placed([(50.0, 50.0)], [(40.0, 10.0)], [], [Rectangle(0, 0, 200, 100)])
+    assert box == Rectangle(59, 45, 99, 55)
+    (box,) = placed([(190.0, 50.0)], [(40.0, 10.0)], [], [Rectangle(0, 0, 200, 100)])
+    assert box.x1 <= 200
 
 
 def test_lines_cross_boxes() -> None:
-    box = Box(10, 10, 20, 20)
+    box = Rectangle(10, 10, 20, 20)
     assert box.crossed((0, 0), (30, 30))
     assert not box.crossed((0, 0), (30, 5))
     assert box.crossed((15, 15), (15, 15))

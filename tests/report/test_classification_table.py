@@ -126,8 +126,8 @@ def test_the_printed_table_says_what_it_is_of() -> None:
     evaluation = result("csdarknet53", run={"sessions": [structs.replace(WHO, device="cpu")]})
     printed = text([evaluation], [], "md")
     assert (
-        "| csdarknet53 | cfg | imagenet-big: CSPDarkNet-53 | 50000 | 77.200 [76.83, 77.57] | 77.2 | +0 | exact "
-        "| 93.600 [93.38, 93.81] | 93.6 | +0 | exact | readme |\n"
+        "| csdarknet53 | cfg | imagenet-big: CSPDarkNet-53 | 50000 | 77.200 [76.83, 77.57] | 77.2 | 0 | exact "
+        "| 93.600 [93.38, 93.81] | 93.6 | 0 | exact | readme |\n"
     ) in printed
     assert printed.splitlines()[-1] == (
         "csdarknet53: 38600/50000 top-1, 46800/50000 top-5; weights aaaaaaaaaaaa, data bbbbbbbbbbbb, cpu, fp32, "
@@ -136,9 +136,9 @@ def test_the_printed_table_says_what_it_is_of() -> None:
 
 
 def test_a_difference_is_shown_in_images() -> None:
-    assert "| 77.2 | -0.3 (150 images fewer) | off |" in text([result("csdarknet53", top1=38_450)], [], "md")
-    assert "| 77.2 | +0.05 (25 images more) | close |" in text([result("csdarknet53", top1=38_625)], [], "md")
-    assert "| 77.2 | +0 (24 images more) | exact |" in text([result("csdarknet53", top1=38_624)], [], "md")
+    assert "| 77.2 | -0.300 (150 images fewer) | off |" in text([result("csdarknet53", top1=38_450)], [], "md")
+    assert "| 77.2 | +0.050 (25 images more) | close |" in text([result("csdarknet53", top1=38_625)], [], "md")
+    assert "| 77.2 | 0 (24 images more) | exact |" in text([result("csdarknet53", top1=38_624)], [], "md")
 
 
 def test_what_is_off_fails_and_nothing_else() -> None:

@@ -16,7 +16,8 @@ from cspbench.evaluation import frames
 from cspbench.report import build
 from cspbench.report.detection_table import Scored, as_json, described, of_evaluation, text
 from cspbench.report.judged_evaluations import JudgedClaim
-from cspbench.results.measurements import CellMeasurement, Provenance
+from cspbench.results.measurements import CellMeasurement
+from cspbench.results.provenance import Provenance
 from cspbench.results.store import StoredEvaluation
 
 
@@ -24,7 +25,7 @@ def claim(row: str, metric: str, value: str) -> JudgedClaim:
     """A claim of coco-nms beside a measurement."""
     of = tables.load("coco-nms").row(row)
     measurement = CellMeasurement(of, of.cells[metric], Measurement(Decimal(value)), Provenance("x", "0.1.0"), nms=0.45)
-    return JudgedClaim(of, build.cell(of.cells[metric], [measurement]), (), 0.45)
+    return JudgedClaim(of, build.cell(of.cells[metric], [measurement]), (), (0.45, "default"))
 
 
 ROWS = ("cspresnext50-panet-spp-512-nms0.45", "cspresnext50-panet-spp-512-nms0.50")
@@ -52,13 +53,13 @@ def test_csv_has_a_line_for_each_claim_and_class() -> None:
         ("dog", "-", "31.000", "45.500"),
     ]
     # 60.0 is what the table prints at 0.45
-    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.05", "close"]
+    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.050", "close"]
     assert rows[0]["AP claim"] == "-"
 
 
 def test_latex_has_the_claims_in_signs_that_it_knows() -> None:
     made = text([LINE], [], [], "latex")
-    assert r"60.0 $\to$ 60.050 $\Delta$+0.05 close" in made
+    assert r"60.0 $\to$ 60.050 $\Delta$+0.050 close" in made
     assert made.isascii()
 
 
@@ -107,7 +108,7 @@ def test_one_threshold_under_two_kinds_of_nms_has_two_verdicts() -> None:
     ]
     assert lines == [[default], [diou]]
     printed = [line for line in text(of_evaluation(evaluation), [], [], "md").splitlines() if "coco-nms: " in line]
-    assert ["0.45 default" in line and "38.0 → 38.0 Δ+0.0 exact" in line for line in printed] == [True, False]
+    assert ["0.45 default" in line and "38.0 → 38.0 Δ0 exact" in line for line in printed] == [True, False]
     assert ["0.45 diou" in line and "38.0 → 40.000" in line for line in printed] == [False, True]
 
     in_json = [
@@ -131,9 +132,9 @@ def test_one_threshold_under_two_kinds_of_nms_has_two_verdicts() -> None:
 
 def test_a_printed_claim_says_measurement_difference_and_verdict() -> None:
     for value, said in (
-        ("38.04996", "38.0 → 38.0 Δ+0.0 exact"),
-        ("38.05", "38.0 → 38.050 Δ+0.05 close"),
-        ("38.10001", "38.0 → 38.100 Δ+0.1 off"),
+        ("38.04996", "38.0 → 38.0 Δ0 exact"),
+        ("38.05", "38.0 → 38.050 Δ+0.050 close"),
+        ("38.10001", "38.0 → 38.100 Δ+0.100 off"),
     ):
         assert f"| {said} |" in text(of_evaluation(detector(ap=value)), [], [], "md")
 

@@ -57,7 +57,10 @@ class Page(HTMLParser):
 
 
 DRAWING = Svg(
-    '<svg class="plot" role="img" aria-label="dots"><g class="dots-0"/></svg>', ".dots-0 { fill: var(--ink) }", "dots"
+    "dots",
+    '<svg class="plot" role="img" aria-label="dots"><g class="dots-0"/></svg>',
+    ".dots-0 { fill: var(--ink) }",
+    "dots",
 )
 
 

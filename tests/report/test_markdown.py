@@ -14,7 +14,7 @@ from cspbench.claims.model import Table
 from cspbench.errors import UsageError
 from cspbench.report.markdown import OURS, like_readme, markdown
 from cspbench.report.model import ComparisonResult, ReportRow, as_json, read
-from cspbench.report.select import Section, marks, select
+from cspbench.report.select import Section, check_names, marks, select
 from cspbench.report.text import Origins, delta, measured, summary
 
 TABLES = tables.load_all()
@@ -106,7 +106,7 @@ def test_the_sum_of_all_marks(lines: list[ReportRow]) -> None:
     shown = select(lines, TABLES)
     cells = [each for table in shown for each in table.cells]
     assert len(cells) == sum(len(table.rows) * sum(c.role == "metric" for c in table.columns) for table in TABLES)
-    text = summary(cells, len(lines))
+    text = summary(shown)
     assert text.startswith(f"{ROWS} rows, {CELLS} cells: ")
     assert sum(int(part.split()[0]) for part in text.split(": ", 1)[1].split(";")[0].split(", ")) == CELLS
     assert "1 off, 1 off (explained)" in text
@@ -180,7 +180,10 @@ def test_nothing_found(lines: list[ReportRow]) -> None:
 
 @pytest.mark.parametrize(
     ("ask", "nearest"),
-    [(lambda: select([], TABLES, ["imagenet-bog"]), "imagenet-big"), (lambda: select([], TABLES, [], ["of"]), "off")],
+    [
+        (lambda: check_names(TABLES, ["imagenet-bog"], []), "imagenet-big"),
+        (lambda: check_names(TABLES, [], ["of"]), "off"),
+    ],
 )
 def test_unknown_names_are_answered_with_the_nearest(ask: Callable[[], object], nearest: str) -> None:
     with pytest.raises(UsageError, match=f"Did you mean {nearest}"):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,16 @@ def arrived(folder: Path, size: int) -> None:
         time.sleep(0.02)
 
 
+def link_all(monkeypatch: pytest.MonkeyPatch, url: str | None) -> None:
+    """Let every row link this address."""
+    files = [replace(file, url=url) for file in weight_files()]
+    monkeypatch.setattr("cspbench.weights.catalogue.weight_files", lambda: files)
+
+
 @pytest.fixture
 def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """Runs the command in this process, into `tmp_path`, where no link was published: exit code, table and words."""
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
+    link_all(monkeypatch, None)
     monkeypatch.setenv("CSPBENCH_WEIGHTS", str(tmp_path))
 
     def run(rows: list[str] | None = None, **options: Any) -> tuple[int, list[dict[str, object]], str]:
@@ -182,7 +189,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
 def test_a_file_of_several_rows_has_the_same_reason_in_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
+    link_all(monkeypatch, None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -217,7 +224,7 @@ def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = site.on("/published", sends(data))
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: link)
+    link_all(monkeypatch, link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 
@@ -274,11 +281,6 @@ def test_a_folder_is_a_mirror(data: bytes, tmp_path: Path, here: Here) -> None:
         ({"rows": [ROW, "resnet-10"], "sha256": "0" * 64}, "usage.sha256", {"found": "64 characters, rows of 2 files"}),
         ({"rows": [ROW], "sha256": "xyz"}, "usage.sha256", {"found": "3 characters, rows of 1 files"}),
         ({"rows": [ROW], "mirror": ["/etc"]}, "usage.not-an-address", {"remedy": "Write file:///etc"}),
-        (
-            {"rows": [ROW, "resnet-10"], "mirror": ["http://h/a.weights"]},
-            "usage.mirror-of-one-file",
-            {"found": "http://h/a.weights"},
-        ),
     ],
 )
 def test_mistakes(options: dict[str, Any], code: str, fields: dict[str, str], here: Here) -> None:
