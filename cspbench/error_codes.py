@@ -81,7 +81,6 @@ CODES = {
     "darknet.several-sets": "A folder has several .data files whose lists are there.",
     "darknet.too-many-objects": "A label file has more lines than any image has objects.",
     "darknet.unreadable": "A .data file, a list, a label file or a file of names cannot be read.",
-    "detections.column-lengths": "The columns of the detections have different lengths.",
     "detections.different-images": "Two results to be compared are not of the same images and objects.",
     "detections.no-matches": "The engine of the results does not keep the matches that a bootstrap needs.",
     "detections.not-a-result-file": "The file is not a list of detections in COCO's result format.",

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from cspbench.data import labels as label_files
 from cspbench.data.classes import is_class, order
 from cspbench.data.darknet.classification_set import open_labelled_paths
+from cspbench.data.darknet.image_list import LISTS
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
 from cspbench.data.source import Entry, FileSource, Region, Source, is_image
@@ -52,7 +53,7 @@ def open_imagenet(
 
         return open_timm(prefix, name, split)
     file = Path(place).expanduser() if str(place) and "\0" not in str(place) else Path()
-    if file.is_file() and file.suffix != ".tar":
+    if file.is_file() and file.suffix.lower() in LISTS:
         names = names if names is not None else labels
         return open_labelled_paths(file, names_file=None if names is None else user_path(names), allowed=allowed)
     source = scan(place, labels)

@@ -12,6 +12,8 @@ from cspbench.data.darknet.text import at, read_lines, shown
 from cspbench.data.source import is_image
 from cspbench.errors import DatasetError
 
+LISTS = frozenset((".data", ".txt", ".list", ".lst"))
+"""Suffixes of .data files and of lists of images, in lower case."""
 SIZE_LIMIT = 1 << 26
 """Bytes of a list; COCO's training images make 5 MB."""
 MOST_IMAGES = 1 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cspbench.data.coco import CocoSource, data_path, open_coco
 from cspbench.data.darknet import data_file, paths
-from cspbench.data.darknet.image_list import in_folder
+from cspbench.data.darknet.image_list import LISTS, in_folder
 from cspbench.data.darknet.source import open_darknet
 from cspbench.errors import DatasetError, UsageError, brief
 
@@ -54,7 +54,7 @@ def darknet_path(place: Path) -> Path | None:
     """
     if place.is_file():
         suffix = place.suffix.lower()
-        return None if suffix == ".json" or (suffix != ".data" and _annotated(place.parent)) else place
+        return None if suffix not in LISTS or (suffix != ".data" and _annotated(place.parent)) else place
     if not place.is_dir() or any(place.glob("*.json")) or _annotated(place):
         return None
     files = [file for name in FOLDERS for file in sorted((place / name).glob("*.data"))[:PROBED] if file.is_file()]
