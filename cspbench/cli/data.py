@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cspbench.cli import options
-from cspbench.cli.arguments import parse_size, place_of_data
+from cspbench.cli.arguments import place_of_data
+from cspbench.cli.darknet_data import anchors, darknet
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError, printable
+from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
-check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
+
+
+class _AnyData(TyperGroup):
+    """`data check PATH` without the form of the data set."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            path = os.path.expanduser(args[0])
+            if os.path.exists(path) or path.endswith(".data"):
+                args = [_form_of(args[0]), *args]
+        return super().resolve_command(ctx, args)
+
+
+def _form_of(path: str) -> str:
+    """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
+    from cspbench.data.coco import data_path
+    from cspbench.data.darknet.opening import darknet_path, is_annotated
+
+    place = data_path(path)
+    if place.suffix.lower() == ".json" or is_annotated(place):
+        return "coco"
+    return "darknet" if place.suffix == ".data" or darknet_path(place) is not None else "imagenet"
+
+
+check = typer.Typer(
+    cls=_AnyData,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check that a data set is whole and readable: `data check PATH` finds out which form it has.",
+)
 data.add_typer(check, name="check")
 
 
@@ -77,56 +109,8 @@ def coco(
     _finish(coco_facts(report), report, format_of(form, as_json))
 
 
-@data.command()
-def anchors(
-    path: Annotated[
-        str | None,
-        typer.Argument(metavar="DATA", help="Darknet's .data file with train=, or a list of images."),
-    ] = None,
-    data_option: options.DataOption = None,
-    number: options.NumOption = 9,
-    size: options.SizeOption = "416",
-    seed: options.SeedOption = 0,
-    allow_bad: options.BadOption = 0,
-    form: options.FormatOption = Format.MD,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Compute anchors for a data set by k-means, as `darknet detector calc_anchors` does.
-
-    They are in pixels of an input of --size. The same --seed gives the same anchors.
-    """
-    import numpy as np
-
-    from cspbench.data.coco import data_path
-    from cspbench.data.darknet.anchors import anchors_of
-    from cspbench.data.darknet.data_file import MOST_CLASSES
-    from cspbench.data.darknet.detection_set import read_set
-    from cspbench.data.darknet.faults import Faults
-
-    pixels = parse_size(size) or (416, 416)
-    place = data_path(_place(path, data_option, options.COCO))
-    read = read_set(place, Faults(allow_bad), lists=("train", "valid"), classes=MOST_CLASSES)
-    boxes = [box for image in read.images for box in image.boxes]
-    found = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
-    facts = {
-        "anchors": found.cfg(),
-        "average IoU": f"{100 * found.average_iou:.2f} %",
-        "boxes": f"{len(boxes):,} of {len(read.images):,} images in {printable(read.list_path.name)}",
-        "boxes of each": ", ".join(map(str, found.counts.tolist())),
-        "input": f"{pixels[1]}x{pixels[0]} (width x height)",
-    }
-    plain = {
-        "anchors": [[round(side, 4) for side in each] for each in found.sizes.tolist()],
-        "average_iou": round(100 * found.average_iou, 4),
-        "counts": found.counts.tolist(),
-        "boxes": len(boxes),
-        "images": len(read.images),
-        "width": pixels[1],
-        "height": pixels[0],
-        "seed": seed,
-        "iterations": found.iterations,
-    }
-    print_facts(facts, format_of(form, as_json), plain)
+check.command()(darknet)
+data.command()(anchors)
 
 
 def _place(path: str | None, option: str | None, variable: str) -> str:

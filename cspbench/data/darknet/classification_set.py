@@ -40,9 +40,10 @@ class LabelledPaths(FileSource):
         top: int,
         several: tuple[str, ...],
         faults: tuple[DatasetError, ...],
+        list_path: Path,
     ) -> None:
         super().__init__("darknet", entries, regions, labels=labels)
-        self.names, self.top, self.several, self.faults = names, top, several, faults
+        self.names, self.top, self.several, self.faults, self.list_path = names, top, several, faults, list_path
         self.own_classes = classes if classes not in ORDERS else None
 
     def as_json(self) -> dict[str, Any]:
@@ -67,17 +68,19 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
     finder = Classes(labels)
     entries, several = [], []
     for line, (text, file) in images.items():
-        found = finder.of(text)
-        if not found:
+        numbers = finder.of(text)
+        if not numbers:
             faults.add(_without_label(at(list_path, line), text, labels, label_path))
-        elif len(found) > 1:
+        elif len(numbers) > 1:
             several.append(text)
         key = utf8_name(file.relative_to(root).as_posix())
-        number = found[0] if found else None
+        number = numbers[0] if numbers else None
         entries.append(Entry(key, None if number is None else order(own)[number], number))
     regions = [Region(str(file)) for _, file in images.values()]
     top = data.number("top", len(labels)) if data is not None else None
-    return LabelledPaths(entries, regions, label_path, labels, own, top or 1, tuple(several), tuple(faults.found))
+    return LabelledPaths(
+        entries, regions, label_path, labels, own, top or 1, tuple(several), tuple(faults.found), list_path
+    )
 
 
 def _labels(data: DataFile | None, names_file: Path | None) -> tuple[tuple[str, ...], Path | None]:

@@ -54,8 +54,8 @@ def darknet_path(place: Path) -> Path | None:
     """
     if place.is_file():
         suffix = place.suffix.lower()
-        return None if suffix not in LISTS or (suffix != ".data" and _annotated(place.parent)) else place
-    if not place.is_dir() or any(place.glob("*.json")) or _annotated(place):
+        return None if suffix not in LISTS or (suffix != ".data" and is_annotated(place.parent)) else place
+    if not place.is_dir() or any(place.glob("*.json")) or is_annotated(place):
         return None
     files = [file for name in FOLDERS for file in sorted((place / name).glob("*.data"))[:PROBED] if file.is_file()]
     usable = [file for file in files if _has_list(file)]
@@ -75,7 +75,8 @@ def darknet_path(place: Path) -> Path | None:
     return place if labelled else None
 
 
-def _annotated(folder: Path) -> bool:
+def is_annotated(folder: Path) -> bool:
+    """Whether a folder has annotations in COCO's form."""
     return any((folder / "annotations").glob("*.json")) or any(folder.glob("instances_*.json"))
 
 
