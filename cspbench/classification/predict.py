@@ -84,8 +84,8 @@ def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
 class Scored:
     """The accuracies of a run and, per image in sample order, whether top-1 is right, its key, class and prediction."""
 
-    top1: Accuracy
-    top5: Accuracy
+    top: tuple[Accuracy, ...]
+    """Top-1 to top-5, or fewer for a network with fewer classes."""
     bad: tuple[str, ...]
     """Keys of the images that could not be read."""
     hits: Array
@@ -94,6 +94,14 @@ class Scored:
     predicted: Array
     images_digest: str
     """Digest of the checksums of the image files, in sample order."""
+
+    @property
+    def top1(self) -> Accuracy:
+        return self.top[0]
+
+    @property
+    def top5(self) -> Accuracy:
+        return self.top[-1]
 
 
 def score(run: Shards, classes: tuple[str, ...]) -> Scored:
@@ -110,8 +118,8 @@ def score(run: Shards, classes: tuple[str, ...]) -> Scored:
     wnids = tuple(arrays["wnid"].tolist())
     labels = np.array([numbers.get(wnid, -1) for wnid in wnids], np.int64)
     predicted = np.where(arrays["ok"][:, None], arrays["classes"], -2)
-    top1, top5 = accuracies(predicted, labels)
+    shares = tuple(accuracies(predicted, labels))
     keys = tuple(arrays["key"].tolist())
     bad = tuple(key for key, ok in zip(keys, arrays["ok"], strict=True) if not ok)
     digest = hashlib.sha256(arrays["checksum"].astype("<u4").tobytes()).hexdigest()
-    return Scored(top1, top5, bad, predicted[:, 0] == labels, keys, wnids, predicted[:, 0], digest)
+    return Scored(shares, bad, predicted[:, 0] == labels, keys, wnids, predicted[:, 0], digest)

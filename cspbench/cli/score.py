@@ -11,6 +11,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import command
+from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -30,6 +31,10 @@ def score(
     engine: options.EngineOption = "cspbench",
     bootstrap: options.BootstrapOption = False,
     per_class: options.ClassOption = False,
+    names: options.NamesOption = None,
+    darknet_map: options.MapOption = None,
+    map_iou: options.MapIouOption = 0.5,
+    map_conf: options.MapConfOption = 0.25,
     save_json: options.SaveJsonOption = None,
     data: options.DataOption = None,
     split: options.SplitOption = None,
@@ -90,6 +95,7 @@ def score(
         finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
         return
     about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
+    about |= {"names": names, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:
