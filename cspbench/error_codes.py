@@ -239,6 +239,7 @@ CODES = {
     "usage.map-needs-low-scores": "Darknet's mAP was asked for with a score threshold that leaves out detections.",
     "usage.map-of-quoted": "Darknet's mAP was asked for of a detector that is not Darknet's.",
     "usage.map-without-objects": "Darknet's mAP was asked for on a data set without annotations.",
+    "usage.map-without-sizes": "Darknet's mAP was asked for on annotations without the sizes of the images.",
     "usage.migrate-alone": "--migrate was given together with other options.",
     "usage.module-description": "A module's description has a value of an unsupported type.",
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource, open_coco
-from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_precision
+from cspbench.data.coco import CocoSource, data_path, open_coco
+from cspbench.data.darknet.opening import darknet_path, open_detection_data
+from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
 from cspbench.detection.collect import AtThreshold
+from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.coco import ground_truth, threshold_of
@@ -25,6 +27,7 @@ class FileResult:
     sha256: str
     source: CocoSource
     threshold: Threshold
+    measured: AveragePrecision
 
 
 def score_file(
@@ -39,15 +42,29 @@ def score_file(
 ) -> FileResult:
     """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
 
-    Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
+    Neither images nor their sizes are needed. `listener` is told what looks wrong with the detections. Raises
+    `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
-    source = data if isinstance(data, CocoSource) else open_coco(data, split)
+    source = data if isinstance(data, CocoSource) else open_objects(data, split)
     truth = ground_truth(source)
-    detections, digest = read(path)
+    detections, digest, notes = read(path, source.annotations)
+    for note in (*source.annotations.notes, *notes):
+        listener.note(f"note: {note}")
     try:
         measured = average_precision(truth, detections, engine)
     except CspbenchError as error:
         raise (error if isinstance(error, UsageError) else error.at(str(path))) from None
-    return FileResult(path, digest, source, threshold_of(AtThreshold(0.0, detections, measured), "", options, listener))
+    sizes = {image.id: (image.width, image.height) for image in source.images}
+    for doubt in doubts(truth, detections, sizes):
+        listener.note(f"warning: {path}: {doubt}")
+    numbers = threshold_of(AtThreshold(0.0, detections, measured), "", options, listener)
+    return FileResult(path, digest, source, numbers, measured)
+
+
+def open_objects(data: str | Path, split: str | None = None) -> CocoSource:
+    """A data set for scoring, in COCO's form or in Darknet's; in COCO's, no images are needed."""
+    if darknet_path(data_path(data)) is None:
+        return open_coco(data, split, images=False)
+    return open_detection_data(data, split)
