@@ -12,8 +12,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LONGEST = 4096
-"""Characters of a name, as in Linux."""
 TAILS = 8
 """The most folders above an image that are looked for."""
 
@@ -40,7 +38,7 @@ def inside(names: Sequence[str]) -> Names:
 
 def is_name(text: str) -> bool:
     """Whether a text can be a file's name."""
-    if len(text) > LONGEST or "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         return False
     return bool(_split(text)[0]) and text[-1] not in "/\\"
 

@@ -239,7 +239,7 @@ def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: 
 
 
 def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
-    """Say what the annotations lack, and warn about sizes, image ids and categories that differ from what is assumed."""
+    """Say what the annotations lack, and warn about sizes, ids and categories that differ from what is assumed."""
     from cspbench.detection.detections import image_id
 
     for note in source.annotations.notes:
