@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from cspbench.data import coco_names
 from cspbench.data.coco_ids import Ids, whole
-from cspbench.data.coco_json import Category, Image, Object, broken, is_text, parsed, unusable
+from cspbench.data.coco_json import Category, Object, Record, broken, is_text, parsed, unusable
 from cspbench.errors import DatasetError, brief
 
 Array = np.ndarray[Any, Any]
@@ -149,7 +149,7 @@ def read(path: Path) -> Annotations:
     )
 
 
-def _ids(where: str, kind: str, records: Sequence[Image] | Sequence[Category] | Sequence[Object]) -> Ids:
+def _ids(where: str, kind: str, records: Sequence[Record]) -> Ids:
     """The ids of images, categories or annotations. Raises `DatasetError`."""
     for index, record in enumerate(records):
         if isinstance(record.id, float) and not record.id.is_integer():

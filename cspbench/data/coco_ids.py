@@ -36,10 +36,12 @@ class Ids:
             by_digits: dict[int | str, int] = {}
         else:
             by_digits = {number: number for number in meant if number is not None}
-        by_text = {text: number for text, number in zip(texts, meant, strict=True) if number is not None}
+        by_text: dict[int | str, int] = {
+            text: number for text, number in zip(texts, meant, strict=True) if number is not None
+        }
         self._numbers: dict[int | str, int] = {**by_digits, **{number: number for number in taken}, **by_text}
         self.numbers = [self._numbers[value] for value in plain]
-        self.texts = {number: text for text, number in by_text.items()}
+        self.texts = {number: str(text) for text, number in by_text.items()}
         """The text of each number whose id is one in the file."""
 
     def find(self, value: int | float | str) -> int | None:

@@ -22,27 +22,30 @@ Side = Annotated[int, Meta(ge=0, le=1_000_000)] | Annotated[float, Meta(ge=0, le
 Flag = bool | Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)] | None
 
 
-class Image(Struct):
-    """Scoring needs the id alone."""
+class Record(Struct):
+    """What has an id."""
 
     id: Id
+
+
+class Image(Record):
+    """Scoring needs the id alone."""
+
     file_name: str | None = None
     width: Side = None
     height: Side = None
 
 
-class Category(Struct):
+class Category(Record):
     """A class of objects."""
 
-    id: Id
     name: str
     supercategory: Any = None
 
 
-class Object(Struct):
+class Object(Record):
     """An annotation."""
 
-    id: Id
     image_id: Id
     category_id: Id
     bbox: tuple[float, float, float, float]
