@@ -112,7 +112,7 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
                 with path.open("wb") as stream:
                     stream.write(temporary.read_bytes())
             return
-        target = path.resolve() if named and path.is_symlink() else path
+        target = _target(path, named)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         # the mode of any new file, subject to the umask
@@ -128,6 +128,17 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
             raise
     with suppress(OSError):  # not every file system supports it, and the file exists without it
         _to_disk(target.parent)
+
+
+def _target(path: Path, named: bool) -> Path:
+    """The file that replaces `path`; `OSError` for "." and its like, and for a link that leads to itself."""
+    if path.name in ("", ".."):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not (named and path.is_symlink()):
+        return path
+    with suppress(FileNotFoundError):  # the file may be created through its link
+        os.stat(path)
+    return path.resolve()
 
 
 @contextmanager

@@ -47,11 +47,11 @@ def score_file(
     """
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
-    source = data if isinstance(data, CocoSource) else open_objects(data, split)
+    source = data if isinstance(data, CocoSource) else open_objects(data, split, listener)
     truth = ground_truth(source)
     detections, digest, notes = read(path, source.annotations)
-    for note in (*source.annotations.notes, *notes):
-        listener.note(f"note: {note}")
+    for note in notes:
+        listener.note(f"note: {path}: {note}")
     try:
         measured = average_precision(truth, detections, engine)
     except CspbenchError as error:
@@ -63,8 +63,24 @@ def score_file(
     return FileResult(path, digest, source, numbers, measured)
 
 
-def open_objects(data: str | Path, split: str | None = None) -> CocoSource:
-    """A data set for scoring, in COCO's form or in Darknet's; in COCO's, no images are needed."""
-    if darknet_path(data_path(data)) is None:
-        return open_coco(data, split, images=False)
-    return open_detection_data(data, split)
+def open_objects(data: str | Path, split: str | None = None, listener: Listener = SILENT) -> CocoSource:
+    """A data set for scoring, in COCO's form or in Darknet's; in COCO's, no images are needed.
+
+    `listener` is told what the annotations lack.
+    """
+    if darknet_path(data_path(data)) is not None:
+        return open_detection_data(data, split)
+    source = open_coco(data, split, images=False)
+    for note in source.annotations.notes:
+        listener.note(f"note: {note}")
+    return source
+
+
+def no_data(file: Path) -> UsageError:
+    """The error for a file of detections on a data set that nobody names."""
+    return UsageError(
+        "usage.detections-without-data",
+        "detections of unknown data",
+        where=str(file),
+        remedy="Name the data set with --data, or set $CSPBENCH_COCO",
+    )
