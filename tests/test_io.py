@@ -108,6 +108,27 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_what_no_file_can_be_is_refused_in_words(tmp_path: Path, named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in (Path(), Path(".."), Path("/")):
+        with refuses("disk.write-failed", where=str(path), found=os.strerror(errno.EISDIR)):
+            write_text(path, "text", named=named)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with refuses("disk.write-failed", found=os.strerror(errno.ELOOP)):
+        write_text(loop, "text", named=True)
+    assert loop.is_symlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+def test_a_link_to_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("new")
+    write_text(tmp_path / "link", "text", named=True)
+    assert (tmp_path / "new").read_text() == "text"
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_a_files_mode_stays_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "file"
     before = os.umask(0o027)

@@ -75,10 +75,10 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
     if by_name:
         notes.append(f"{by_name:,} images are named by their files, not by their ids")
     detections = Detections(
-        _numbers(path, "image", image_ids, images if not by_name else named),
+        _numbers(path, "detections.unknown-image", image_ids, named if by_name else images),
         _numbers(
             path,
-            "category",
+            "detections.unknown-category",
             [record.category_id for record in records],
             categories.more((name, number) for number, name in annotations.categories.items()),
         ),
@@ -95,7 +95,7 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
     return ResultFile(detections, hashlib.sha256(data).hexdigest(), tuple(notes))
 
 
-def _numbers(path: Path, kind: str, values: Sequence[int | float | str], ids: Ids) -> Array:
+def _numbers(path: Path, code: str, values: Sequence[int | float | str], ids: Ids) -> Array:
     """The numbers (D,) of the ids of detections' images or categories. Raises `DatasetError` for unknown ones."""
     known = {value: ids.find(value) for value in set(values)}
     unknown = [index for index, value in enumerate(values) if known[value] is None]
@@ -104,8 +104,8 @@ def _numbers(path: Path, kind: str, values: Sequence[int | float | str], ids: Id
     some = ", ".join(as_json(number, ids.texts) for number in sorted(set(ids.numbers))[:3])
     count = f"all {len(values):,}" if len(unknown) == len(values) else f"{len(unknown):,} of {len(values):,}"
     raise DatasetError(
-        f"detections.unknown-{kind}",
-        f"detections of unknown {'images' if kind == 'image' else 'categories'}",
+        code,
+        f"detections of {code.partition('.')[2].replace('-', ' ')} ids",
         where=f"{path}, detection {unknown[0]}",
         expected=f"ids of the data set, such as {brief(some, 80)}",
         found=f"{count} detections, the first of {brief(json.dumps(values[unknown[0]]), 40)}",

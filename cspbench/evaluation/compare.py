@@ -166,7 +166,7 @@ def _files(
     others = [f"{path}, {'a folder' if path.exists() else 'nothing'}" for path in paths if not path.is_file()]
     if others or nms is not None:
         raise UsageError(
-            "usage.file-options",
+            "usage.compare-files",
             "a file of detections is compared with another one, as it is",
             where=str(next(path for path in paths if path.is_file())),
             expected="two files, with --data",
