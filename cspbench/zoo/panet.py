@@ -1,15 +1,16 @@
 """Detectors with spatial pyramid pooling, a path aggregation neck and three [yolo] heads (YOLOv4's design).
 
 Sources: SPP (arXiv 1406.4729), PANet (arXiv 1803.01534) with concatenation instead of addition, as in YOLOv4 (arXiv
-2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, to which
-these networks are equal layer by layer. The SAM and the giou-optimal detector have no published file; their docstrings
-give the evidence.
+2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, with
+yolov4.cfg, to which these networks are equal layer by layer. The SAM and the giou-optimal detector have no published
+file; their docstrings give the evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
@@ -185,6 +186,12 @@ def csdarknet53_panet_spp() -> Network:
 def cd53paspp_gamma() -> Network:
     """CSPDarkNet53-PANet-SPP, optimal recipe on the `gamma` backbone (cd53paspp-gamma.cfg of AlexeyAB/darknet)."""
     return detector("cd53paspp-gamma", csdarknet53_trunk, OPTIMAL, 512)
+
+
+@register("yolov4")
+def yolov4() -> Network:
+    """YOLOv4 (yolov4.cfg of AlexeyAB/darknet): `cd53paspp-gamma` with mish in the backbone, at a larger input."""
+    return detector("yolov4", partial(csdarknet53_trunk, activation="mish"), OPTIMAL, 608)
 
 
 @register("csresnet50-panet-spp")

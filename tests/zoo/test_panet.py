@@ -16,6 +16,7 @@ PUBLISHED: dict[str, Callable[[], Network]] = {
     "csdarknet53-panet-spp": panet.csdarknet53_panet_spp,
     "cd53paspp-gamma": panet.cd53paspp_gamma,
     "csresnet50-panet-spp": panet.csresnet50_panet_spp,
+    "yolov4": panet.yolov4,
 }
 WITHOUT_FILE: dict[str, Callable[[], Network]] = {
     "csresnext50-panet-spp-giou-optimal": panet.csresnext50_panet_spp_giou_optimal,
@@ -42,6 +43,7 @@ TOTALS = {
     "csdarknet53-panet-spp": DARKNET,
     "cd53paspp-gamma": DARKNET,
     "csresnet50-panet-spp": RESNET,
+    "yolov4": DARKNET,
 }
 
 
