@@ -81,6 +81,7 @@ def verify(
 
     The network is that of --model or --cfg, or is identified by the file's size.
     """
+    from cspbench.weights import recognition
     from cspbench.weights.catalogue import published_arrays, published_digest
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
@@ -88,6 +89,8 @@ def verify(
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
     published = published_digest(network.name), published_arrays(network.name)
+    if text := recognition.remark(network, read.digest):
+        terminal().note(text)
     print_facts(summary(read, network, alike, *published), form)
 
 

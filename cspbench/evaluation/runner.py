@@ -20,6 +20,7 @@ from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
+from cspbench.weights import recognition
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def run_or_resume(
 
     if subject.network is not None:
         footprint.check(subject.network)
+        if text := recognition.remark(subject.network, subject.weights_digest.removeprefix("arrays:")):
+            listener.note(text)
     device = choose_device(execution.device)
     session = sessions.session(execution.made_by, device=str(device), when=sessions.now())
     share = rank()

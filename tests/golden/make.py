@@ -33,7 +33,9 @@ def forward(path: Path) -> dict[str, Any]:
 def layers(reference: Path) -> dict[str, str]:
     """Every published network file's digests, by its stem."""
     files = [*reference.glob("cfg/*.cfg"), reference / "more" / "yolov4.cfg"]
-    return {path.stem: layer_lists.digests(path.read_text("utf-8")) for path in sorted(files, key=lambda each: each.name)}
+    return {
+        path.stem: layer_lists.digests(path.read_text("utf-8")) for path in sorted(files, key=lambda each: each.name)
+    }
 
 
 def sizes(appendix: str) -> dict[str, int]:
