@@ -5,8 +5,7 @@ A code is `area.cause` and identifies one cause, whatever the message. The area 
 
 from __future__ import annotations
 
-EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "usage": 2}
-"""Exit codes by area; 3 for all others."""
+from cspbench.errors import exit_code
 
 CODES = {
     "baseline.git-failed": "Git cannot read a file of the baseline's commit.",
@@ -35,18 +34,13 @@ CODES = {
     "checkpoint.other-tensors": "The tensors of a checkpoint are not those of the network.",
     "checkpoint.unreadable": "A checkpoint is damaged, or holds something other than tensors.",
     "coco.images-missing": "Some images of the annotations are not in the image folder.",
-    "coco.list-empty": "A list of images is empty.",
     "coco.list-repeats": "A list of images names an image twice.",
     "coco.list-unknown-image": "A list of images names an image that has no entry in the annotations.",
     "coco.list-unreadable": "A list of images cannot be read.",
-    "coco.list-without-annotations": "A list of images has no annotation file next to it.",
     "coco.missing-field": "A record of an annotation file lacks a field.",
-    "coco.missing-list": "An annotation file lacks its images, categories or annotations.",
     "coco.no-image-listed": "An annotation file lists no image.",
     "coco.no-images": "The image folder of a COCO dataset is missing or holds none of the images.",
     "coco.not-a-data-set": "The path is not a COCO dataset.",
-    "coco.not-a-list": "The images, categories or annotations of an annotation file are not a list.",
-    "coco.not-an-object": "An entry of a list in an annotation file is not an object.",
     "coco.not-annotations": "The file is not a COCO annotation file.",
     "coco.nothing-to-find": "The images have no annotated objects to score detections against.",
     "coco.other-classes": "The network and the COCO dataset have different numbers of classes.",
@@ -60,10 +54,7 @@ CODES = {
     "coco.unusable-field": "A field of an annotation file has the wrong type or range.",
     "count.disagree": "The analytic ledger and fvcore disagree about the same network.",
     "count.outside-modules": "Fvcore counts operations outside the layers' modules.",
-    "detections.column-lengths": "The columns of the detections have different lengths.",
     "detections.different-images": "Two results to be compared are not of the same images and objects.",
-    "detections.no-draws": "A bootstrap was requested without draws.",
-    "detections.no-images": "There are no images to resample.",
     "detections.no-matches": "The engine of the results does not keep the matches that a bootstrap needs.",
     "detections.not-a-result-file": "The file is not a list of detections in COCO's result format.",
     "detections.unknown-category": "A detection has a category that the dataset lacks.",
@@ -74,23 +65,20 @@ CODES = {
     "disk.remove-failed": "A run to be replaced cannot be removed.",
     "disk.write-failed": "A file cannot be written.",
     "download.broken-off": "The connection broke off before the end of the file.",
-    "download.certificate": "The server's certificate is not trusted.",
     "download.changed": "The file at the address changed between two attempts.",
-    "download.coding": "The server sends the file compressed or encoded.",
     "download.file-exists": "A different file with the same name exists in the folder.",
     "download.never-released": "No weight file was ever released for the row.",
     "download.no-address": "The published documents print no address for the weight file, and no mirror was given.",
     "download.no-file": "There is no weight file at the address.",
     "download.nowhere": "None of the addresses has the file.",
     "download.odd-answer": "The server's response does not match the request.",
-    "download.other-file": "The file at the address has the wrong size.",
     "download.other-sha256": "The file's sha256 is not the expected one.",
-    "download.other-size": "The file does not have the expected size.",
+    "download.other-size": "The file has the wrong size.",
     "download.proxy": "The proxy in the environment cannot be used.",
     "download.server-busy": "The server is busy; another attempt may succeed.",
     "download.stalled": "The transfer is too slow or has stopped.",
     "download.too-many-bytes": "The server sends more bytes than the file has.",
-    "download.unreachable": "No server responds at the address.",
+    "download.unreachable": "No server responds at the address, or its certificate is not trusted.",
     "environment.no-data-package": "The package that timm needs for this kind of dataset is not installed.",
     "environment.no-git": "Git is not installed or cannot be run.",
     "environment.no-home": "There is no home folder for a cache.",
@@ -125,24 +113,10 @@ CODES = {
     "labels.unknown-class": "A line of a label file names a class that is not in ImageNet.",
     "memory.exhausted": "Memory ran out; finished work is kept.",
     "models.duplicate-file": "Two models of models.toml have weight files with the same name.",
-    "models.incomplete": "A model or a weight file lacks an entry.",
-    "models.no-source": "A weight file has an address but not the document that prints it.",
-    "models.not-a-digest": "The digest of a weight file is not hexadecimal.",
-    "models.not-a-file-name": "The name of a weight file is not a valid one.",
-    "models.not-a-size": "The size of a weight file is not a number of bytes.",
-    "models.not-an-address": "The address of a weight file cannot be downloaded from.",
-    "models.not-files": "The weights of a model are not a list of weight files.",
-    "models.not-namesakes": "The namesakes of a model are not a list of names.",
-    "models.not-printable": "An entry of a model or a weight file has unprintable characters.",
-    "models.unknown-file": "A weight file refers to the arrays of a file that its model does not have.",
-    "models.unknown-key": "A model or a weight file has an unknown entry.",
+    "models.not-an-entry": "A model or a weight file of models.toml lacks a value, or has one that it cannot have.",
     "models.unknown-namesake": "A namesake of a model is not in models.toml.",
-    "models.unknown-status": "The status of a weight file is unknown.",
-    "models.unknown-word": "The definition, confidence, class order or engine of a model is unknown.",
     "models.unregistered": "A model has layers but no section in models.toml, or the reverse.",
-    "models.wrong-type": "An entry of a model or a weight file has the wrong type.",
     "network.anchor-channels": "The scores and offsets that a layer reads do not have the channels of its anchors.",
-    "network.bilinear-reverse": "An upsample layer is both bilinear and reverse.",
     "network.crop-too-large": "A crop is larger than its input.",
     "network.dilation": "A convolution's dilation does not fit its size and padding.",
     "network.empty-mask": "The mask of a detection layer selects no anchor.",
@@ -187,7 +161,6 @@ CODES = {
     "run.other-run": "The directory contains a run of another model, dataset or protocol.",
     "run.predictions-linked": "The folder of predictions in a run is a link.",
     "run.several": "A folder of several runs was given where one run is needed.",
-    "run.shard-size": "A shard does not have its number of samples.",
     "run.shard-unreadable": "A shard cannot be read.",
     "server.not-an-answer": "The file is not a COCO evaluation server result.",
     "system.refused": "The operating system refuses an operation unexpectedly.",
@@ -200,7 +173,6 @@ CODES = {
     "tables.no-model": "A row names no model and does not say why.",
     "tables.not-a-cell": "A cell of a table is empty, or has text that cannot have been printed.",
     "tables.not-a-check": "A cell in a column of check marks is neither x nor empty.",
-    "tables.not-a-comparison": "The comparison of a cell is not printed like (-34%), (+0.8) or (=).",
     "tables.not-a-note": "The note of a row is too long or not printable.",
     "tables.not-a-number": "A cell is not a published number of its column.",
     "tables.not-a-size": "A cell is not a size in pixels.",
@@ -218,10 +190,10 @@ CODES = {
     "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",
     "tables.unknown-weights": "A row names a weight file that its model does not have.",
     "tables.unreadable": "A table or its description cannot be opened or read.",
-    "usage.address-with-password": "An address contains a name or password.",
     "usage.bootstrap-engine": "--bootstrap was given with an engine that does not keep matches.",
     "usage.cfg-without-weights": "--cfg was given without --weights.",
     "usage.commit-name": "The baseline is not the name of a commit.",
+    "usage.counting-of-layers": "A counting needs a network's layers, and a module was to be counted.",
     "usage.detections-without-data": "A detection file was given without its dataset.",
     "usage.detector-options": "Options for detectors were given for classifiers.",
     "usage.device": "The device does not exist or cannot be used.",
@@ -236,7 +208,6 @@ CODES = {
     "usage.limit": "--limit is not a number of images or a percentage.",
     "usage.loader-processes": "Only one process can read this dataset.",
     "usage.migrate-alone": "--migrate was given together with other options.",
-    "usage.mirror-of-one-file": "The mirror is the address of one file, but several files were requested.",
     "usage.module-description": "A module's description has a value of an unsupported type.",
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",
     "usage.module-without-description": "A module was given that does not describe itself.",
@@ -251,7 +222,6 @@ CODES = {
     "usage.no-matplotlib": "Pictures need matplotlib, which is not installed.",
     "usage.no-weights": "There are no weights for any requested model.",
     "usage.not-an-address": "The text is not a supported address.",
-    "usage.not-countable": "Something other than a model's name or a network was to be counted.",
     "usage.not-together": "Two options exclude each other.",
     "usage.nothing-to-check": "Nothing was given to check.",
     "usage.nothing-to-count": "Nothing was given to count.",
@@ -267,7 +237,7 @@ CODES = {
     "usage.other-task": "The network is a detector where a classifier is required, or the reverse.",
     "usage.out-of-range": "A threshold is not between 0 and 1.",
     "usage.out-without-save": "--out was given without --save.",
-    "usage.own-recipe": "An option does not apply to a detector with its authors' own recipe.",
+    "usage.own-protocol": "An option does not apply to a detector with its authors' own protocol.",
     "usage.own-size": "The detector runs only at its own input size.",
     "usage.partial-without-network": "--partial was given without a network.",
     "usage.path": "A path is empty, or in the home folder of an unknown user.",
@@ -300,7 +270,6 @@ CODES = {
     "usage.unknown-precision": "There is no precision of this name.",
     "usage.unknown-preset": "There is no preset of this name.",
     "usage.unknown-row": "There is no published row of this name.",
-    "usage.unknown-sample": "There is no sample of this name.",
     "usage.unknown-split": "There is no split of this name.",
     "usage.unknown-suffix": "The file's suffix is not a supported format.",
     "usage.unknown-table": "There is no table of this name.",
@@ -309,49 +278,35 @@ CODES = {
     "weights.array-shape": "A stored array does not have the shape that the layer requires.",
     "weights.changed": "The weight file changed while it was read.",
     "weights.empty": "The weight file is empty.",
-    "weights.header-numbers": "A number in the header of a weight file is out of range.",
-    "weights.layer-count": "The arrays belong to another number of layers than the network has.",
     "weights.negative-variance": "A stored variance is negative.",
-    "weights.not-a-file": "The path of a weight file is a folder.",
     "weights.not-a-folder": "The folder of weight files is not a folder.",
     "weights.not-darknet": "The file does not begin like a Darknet weight file.",
     "weights.not-finite": "A stored number is nan or inf.",
     "weights.other-kind": "The file has another format than expected.",
-    "weights.other-module": "The module is not the one that cspbench builds for the network.",
     "weights.other-tensors": "The tensors of a safetensors file are not those of the network.",
     "weights.partial": "The weight file contains only the network's first layers.",
     "weights.safetensors-unreadable": "The safetensors file is damaged or cannot be read.",
     "weights.too-long": "The weight file is longer than the network's arrays.",
     "weights.too-short": "The weight file ends before the network's last array.",
     "weights.unknown-model": "The file does not identify the model that it belongs to.",
-    "weights.unknown-size": "No known model has a weight file of this size.",
     "weights.unreadable": "The weight file cannot be opened or read.",
 }
 """The meaning of each code, sorted by code."""
 
 
-def exit_code(code: str) -> int:
-    """The exit code of a command that ends with this error."""
-    return EXIT_CODES.get(code.partition(".")[0], 3)
-
-
 def page() -> str:
     """The list as a Markdown page."""
-    lines = [f"| `{code}` | {meaning} | {exit_code(code)} |" for code, meaning in CODES.items()]
-    return "\n".join(
-        [
-            "# Errors",
-            "",
-            "Every error message ends with its code in brackets. With `--format json` the error is one line of",
-            "JSON on stderr: `code`, `what`, `where`, `expected`, `found`, `remedy` and `exit_code` under `error`.",
-            "A code identifies one cause and does not change when the message is reworded.",
-            "",
-            "| code | meaning | exit code |",
-            "| --- | --- | --- |",
-            *lines,
-            "",
-        ]
-    )
+    lines = "\n".join(f"| `{code}` | {meaning} | {exit_code(code)} |" for code, meaning in CODES.items())
+    return f"""# Errors
+
+Every error message ends with its code in brackets. With `--format json` the error is one line of
+JSON on stderr: `code`, `what`, `where`, `expected`, `found`, `remedy` and `exit_code` under `error`.
+A code identifies one cause and does not change when the message is reworded.
+
+| code | meaning | exit code |
+| --- | --- | --- |
+{lines}
+"""
 
 
 if __name__ == "__main__":

@@ -1,65 +1,48 @@
 """The exceptions of cspbench in one tree; each has a code, and says what is wrong, where, and what to do.
 
-    CspbenchError                       exit code 3
-    ├── UsageError                      2
-    ├── CountingError                   1
-    ├── DefinitionError
-    ├── TableError
-    ├── DatasetError
-    ├── BadImageError
-    ├── OutputError
-    ├── RunError
-    ├── IncompleteRunError              4
-    ├── MigrationError
-    ├── LockError
-    ├── LockedError                     4
-    ├── StoppedError                    130
-    └── WeightsError
-        ├── ExistingError
-        └── BrokenError
-            └── UnreachableError
-    Exception
-    └── TooManyPairsError               makes NMS compare one box at a time
-
 `cspbench.error_codes` lists the codes.
 """
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import KW_ONLY, dataclass
+from typing import Self
 
+EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "usage": 2}
+"""Exit codes by the area of an error's code: 1 a measurement disagrees, 2 wrong usage, 4 incomplete. All others: 3,
+data, definition or weights unusable."""
+
+
+def exit_code(code: str) -> int:
+    """The exit code of a command that ends with this error."""
+    return EXIT_CODES.get(code.partition(".")[0], 3)
+
+
+@dataclass(eq=False, repr=False)
 class CspbenchError(Exception):
     """Base of all errors that a user can cause; the command line prints it on one line and exits with `exit_code`.
 
-    `code` identifies the cause, as `area.cause` in `cspbench.error_codes`, whatever the message. Exit codes: 1 a
-    measurement disagrees, 2 wrong usage, 3 data, definition or weights unusable, 4 incomplete.
+    `code` identifies the cause, as `area.cause` in `cspbench.error_codes`, whatever the message.
     """
 
-    exit_code = 3
+    code: str
+    what: str
+    _: KW_ONLY
+    where: str | None = None
+    expected: str | None = None
+    found: str | None = None
+    remedy: str | None = None
 
-    def __init__(
-        self,
-        code: str,
-        what: str,
-        *,
-        where: str | None = None,
-        expected: str | None = None,
-        found: str | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        super().__init__(code, what)
-        self.code = code
-        self.what = what
-        self.where = where
-        self.expected = expected
-        self.found = found
-        self.remedy = remedy
+    @property
+    def exit_code(self) -> int:
+        return exit_code(self.code)
 
-    def at(self, where: str) -> CspbenchError:
+    def at(self, where: str) -> Self:
         """The same error with `where` in front of its own place."""
-        place = f"{where}, {self.where}" if self.where else where
-        return type(self)(
-            self.code, self.what, where=place, expected=self.expected, found=self.found, remedy=self.remedy
-        )
+        error = copy(self)
+        error.where = f"{where}, {self.where}" if self.where else where
+        return error
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -82,13 +65,9 @@ def brief(text: str, length: int = 40) -> str:
 class UsageError(CspbenchError):
     """Arguments or options that are invalid or name something that does not exist."""
 
-    exit_code = 2
-
 
 class CountingError(CspbenchError):
     """Two independent counters disagree about the same network."""
-
-    exit_code = 1
 
 
 class DefinitionError(CspbenchError):
@@ -118,43 +97,21 @@ class RunError(CspbenchError):
 class IncompleteRunError(CspbenchError):
     """A run lacks predictions; it can be resumed."""
 
-    exit_code = 4
-
 
 class MigrationError(CspbenchError):
     """A result of an earlier schema cannot be migrated."""
 
 
-class LockError(CspbenchError):
-    """A lock file cannot be created or opened."""
-
-
 class LockedError(CspbenchError):
     """Another process holds the lock."""
-
-    exit_code = 4
-
-
-class StoppedError(CspbenchError):
-    """The command was interrupted."""
-
-    exit_code = 130
 
 
 class WeightsError(CspbenchError):
     """A weight file cannot be used."""
 
 
-class ExistingError(WeightsError):
-    """A different file with this name exists already."""
-
-
 class BrokenError(WeightsError):
     """The transfer broke off; another attempt may succeed."""
-
-
-class UnreachableError(BrokenError):
-    """The server cannot be reached; another attempt makes sense only if it was reached before."""
 
 
 class TooManyPairsError(Exception):

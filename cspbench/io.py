@@ -19,6 +19,8 @@ from cspbench.errors import CspbenchError, UsageError, brief
 
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
 """Some systems lack some of them."""
+WRITABLE = "Choose a writable location with free space"
+"""The remedy for a file that cannot be written."""
 
 
 def user_path(text: str | Path) -> Path:
@@ -37,13 +39,9 @@ def argument_path(name: str, text: str | Path) -> Path:
     try:
         return user_path(text)
     except (ValueError, RuntimeError) as error:
-        raise UsageError(
-            "usage.path",
-            "not a path",
-            where=f"{name}={brief(str(text), 120)!r}",
-            found=brief(str(error), 120),
-            remedy=f"Correct {name}=, or leave it out",
-        ) from error
+        where, remedy = f"{name}={brief(str(text), 120)!r}", f"Correct {name}=, or leave it out"
+        found = brief(str(error), 120)
+        raise UsageError("usage.path", "not a path", where=where, found=found, remedy=remedy) from error
 
 
 def open_file(path: str | Path) -> io.FileIO:
@@ -106,11 +104,13 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
     written to. In cspbench's own folders, which may come from others, the file replaces whatever has its name: a link
     could lead out of the folder, and a pipe would block.
     """
-    with _write_errors(path):
+    with write_errors(path):
         previous = path.stat() if named and path.exists() else None
         if previous is not None and not stat.S_ISREG(previous.st_mode) and not stat.S_ISDIR(previous.st_mode):
-            with _written_to(path) as temporary:
-                yield temporary
+            with tempfile.TemporaryDirectory() as folder:  # a pipe or a device, which must not be replaced
+                yield (temporary := Path(folder) / path.name)
+                with path.open("wb") as stream:
+                    stream.write(temporary.read_bytes())
             return
         target = path.resolve() if named and path.is_symlink() else path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,31 +131,18 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def _written_to(path: Path) -> Iterator[Path]:
-    """A temporary file whose content is then written to a pipe or a device, which must not be replaced."""
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder) / path.name
-        temporary.touch()
-        yield temporary
-        with path.open("wb") as stream:
-            stream.write(temporary.read_bytes())
-
-
-@contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path, remedy: str = WRITABLE) -> Iterator[None]:
     """Failures to write as `CspbenchError`."""
     try:
         yield
     except OSError as error:
-        found, remedy = error.strerror or str(error), "Choose a writable location with free space"
-        raise CspbenchError(
-            "disk.write-failed", "cannot be written", where=str(path), found=found, remedy=remedy
-        ) from error
+        code, what, found = "disk.write-failed", "cannot be written", error.strerror or str(error)
+        raise CspbenchError(code, what, where=str(path), found=found, remedy=remedy) from error
 
 
 def check_folder(folder: Path) -> None:
     """Create a folder; raises `CspbenchError` if no file can be written to it, before any work is done."""
-    with _write_errors(folder):
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
 
@@ -181,6 +168,14 @@ def write_text(path: Path, text: str, *, named: bool = False) -> None:
     Undecodable bytes of file names are written as JSON escapes, so that reading JSON restores the name.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"), named=named)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text at the end of a file that others write to as well."""
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def write_json(path: Path, data: Any) -> None:

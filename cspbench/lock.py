@@ -6,6 +6,7 @@ before version 4, left the lock with a worker that outlived a killed command.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import stat
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cspbench.errors import LockedError, LockError, brief
+from cspbench.errors import LockedError, brief
+from cspbench.io import WRITABLE, write_errors
 
 _POLL = 0.1  # seconds between two attempts
 _held: dict[str, object] = {}
@@ -28,7 +30,7 @@ def exclusive(
     wait: float = 0.0,
     waiting: Callable[[str], None] = lambda holder: None,
     remedy: str = "Wait for it to end",
-    place: str = "Choose a writable location with free space",
+    place: str = WRITABLE,
 ) -> Iterator[None]:
     """Hold the lock file `path`, which is created with its folder and removed afterwards.
 
@@ -36,7 +38,7 @@ def exclusive(
     refused. On a platform or file system without locks nothing is held.
 
     `waiting` is called once with the name of the holder. Raises `LockedError` with `remedy` after `wait` seconds, and
-    `LockError` with the remedy `place` if the file cannot be created.
+    `CspbenchError` with the remedy `place` if the file cannot be created.
     """
     mine = object()
     key = f"{os.path.realpath(path.parent)}/{path.name}"
@@ -71,18 +73,20 @@ def _locked(path: Path, place: str) -> int | None:
     except ImportError:
         return -1
     for _ in range(100):
-        try:
+        with write_errors(path, place):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-        except OSError as error:
-            raise _unusable(path, error.strerror or str(error), place) from error
-        try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise _unusable(path, "not a regular file", place)
+                os.close(handle)
+                raise OSError(errno.EEXIST, "not a regular file")
+        try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _current(handle, path):
-                _sign(handle)
-                return handle
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False)):
+                    with suppress(OSError):  # the lock is valid even if the disk is full
+                        os.ftruncate(handle, 0)
+                        os.write(handle, f"process {os.getpid()} on {platform.node() or 'this machine'}\n".encode())
+                    return handle
         except (BlockingIOError, PermissionError):
             os.close(handle)
             return None
@@ -96,20 +100,6 @@ def _locked(path: Path, place: str) -> int | None:
     return None
 
 
-def _current(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
-
-
-def _sign(handle: int) -> None:
-    """Write the holder's name, for error messages of other processes."""
-    with suppress(OSError):  # the lock is valid even if the disk is full
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {platform.node() or 'this machine'}\n".encode())
-
-
 def _holder(path: Path) -> str:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -119,7 +109,3 @@ def _holder(path: Path) -> str:
         return brief(os.read(handle, 200).decode("utf-8", "replace").strip(), 80) or "a process that just started"
     finally:
         os.close(handle)
-
-
-def _unusable(path: Path, found: str, place: str) -> LockError:
-    return LockError("disk.write-failed", "cannot be written", where=str(path), found=found, remedy=place)

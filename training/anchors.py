@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.sample import detection
-from cspbench.zoo.sample import ANCHORS, sample_csp_detector
+from cspbench.zoo.registry import model
+from cspbench.zoo.sample import ANCHORS
 
 Sizes = NDArray[np.float64]
 
@@ -23,9 +24,9 @@ def sizes(pictures: int, height: int, width: int) -> Sizes:
     """Width and height (N, 2) of every box but crowds, in pixels of the network's input; seeds of pictures from 0."""
     boxes = []
     for seed in range(pictures):
-        scene = detection.draw(seed)
-        y, x = height / scene.pixels.shape[0], width / scene.pixels.shape[1]
-        boxes += [(item.box[2] * x, item.box[3] * y) for item in scene.objects if not item.crowd]
+        pixels, objects = detection.draw(seed)
+        y, x = height / pixels.shape[0], width / pixels.shape[1]
+        boxes += [(item.box[2] * x, item.box[3] * y) for item in objects if not item.crowd]
     return np.array(boxes)
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=10_000)
     options = parser.parse_args()
-    _, height, width = sample_csp_detector().input
+    _, height, width = model("sample-csp-detector").build().input
     for anchor, used in zip(k_means(sizes(options.pictures, height, width)).round(), ANCHORS, strict=True):
         print(*anchor, "in use:", *used)
 

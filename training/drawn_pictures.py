@@ -47,11 +47,11 @@ def for_classifier(seed: int, side: int) -> Drawn:
 
 def for_detector(seed: int, side: int) -> Drawn:
     """A picture of the detection set, resized to an input of `side` pixels."""
-    scene = detection.draw(seed)
-    image = _bytes(detection_preset(PRESET).prepare(decode(jpeg(scene.pixels)), (side, side)))
-    height, width = scene.pixels.shape[:2]
+    pixels, objects = detection.draw(seed)
+    image = _bytes(detection_preset(PRESET).prepare(decode(jpeg(pixels)), (side, side)))
+    height, width = pixels.shape[:2]
     rows = []
-    for item in scene.objects:
+    for item in objects:
         left, top, across, down = item.box
         corners = (left / width, top / height, (left + across) / width, (top + down) / height)
         rows.append((item.category - 1, *corners, item.crowd))

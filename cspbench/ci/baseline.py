@@ -15,14 +15,15 @@ from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with
 from cspbench.ci.tolerances import Tolerances
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.verdict import Reason, Status
+from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file
 from cspbench.report import build
 from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.results.schema import Counts
-from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, parsed
+from cspbench.results.counts import Counts
+from cspbench.results.measurements import of_evaluation
+from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, record_of
 
 GIT = "git:"
 
@@ -69,7 +70,7 @@ def load(text: str, results: Path) -> Results:
         raise _unusable(text, "other JSON")
     if document.keys() == {"schema", "rows"}:
         return Results(sound(cells.read(document, text), text), text)
-    counts = StoredCounts(text, parsed(data, Counts, text))
+    counts = StoredCounts(text, record_of(data, Counts, text))
     recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
     # params.json and sample-params.json do not cover each other's tables
     counted = {str(row.table) for row in counts.record.rows}
@@ -85,34 +86,21 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
     A named run that is partial makes every cell that it measured partial, even where there is a better measurement.
     """
     sources = build.from_disk(results, runs)
-    partial = tuple(run.name for run in build.of_runs(runs) if run.partial)
-    lines = [_with_partial(line, partial) for line in build.rows(sources)]
-    return Results(sound(lines, str(results)), str(results), sources.counts, partial=partial)
+    lines = build.rows(sources)
+    partial = [run for run in build.of_runs(runs) if run.partial or any(each.partial for each in of_evaluation(run))]
+    if partial:
+        parts = build.rows(Sources((), tuple(partial)))
+        lines = [_with_partial(line, part) for line, part in zip(lines, parts, strict=True)]
+    names = tuple(run.name for run in partial)
+    return Results(sound(lines, str(results)), str(results), sources.counts, partial=names)
 
 
-def _with_partial(line: ReportRow, partial: Sequence[str]) -> ReportRow:
-    """A line with the measurements of these partial runs in place of better ones."""
-    cells = dict(line.cells)
-    for metric, cell in cells.items():
-        measurements = [
-            measurement for measurement in cell.others if measurement.partial and measurement.provenance.run in partial
-        ]
-        if measurements:
-            cells[metric] = replace(
-                cell,
-                measured=measurements[0].measured,
-                exact=measurements[0].measured,
-                provenance=measurements[0].provenance,
-                delta=None,
-                interval=None,
-                verdict=cell.verdict if cell.claim is None else str(Status.UNMEASURED),
-                reason=None if cell.claim is None else str(Reason.PARTIAL),
-                partial=True,
-            )
-    return replace(line, cells=cells)
+def _with_partial(line: ReportRow, part: ReportRow) -> ReportRow:
+    """A line with the partial measurements of another in place of its own."""
+    return replace(line, cells={**line.cells, **{key: cell for key, cell in part.cells.items() if cell.partial}})
 
 
-def compared(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
+def changes_since(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
     """What changed since a baseline, in the tables that it covers."""
     old, new = ([line for line in lines if line.table not in baseline.silent] for lines in (baseline.lines, now.lines))
     outdated = stale(now.counts or ())
@@ -167,27 +155,15 @@ def _recorded(
     sources: Sources, where: str, report: bytes | None = None, claimed: list[ReportRow] | None = None
 ) -> Results:
     """Recorded measurements with the claims of their time: those of the tables, else those in the records."""
-    lines = as_recorded(build.rows(sources, then(sources.counts)), sources.counts)
+    lines = build.rows(sources, then(sources.counts))
     if claimed is None and report is not None:
+        # claims recorded with the counts may be newer than the report
         place = f"{where}/{git.REPORT}"
-        claimed = _beside_counts(sound(cells.read(_document(report, place), place), place), lines, sources)
+        lines = past_claims.with_claims(lines, sound(cells.read(_document(report, place), place), place))
+    lines = as_recorded(lines, sources.counts)
     if claimed is not None:
         lines = past_claims.with_claims(lines, claimed)
     return Results(sound(lines, where), where, sources.counts)
-
-
-def _beside_counts(report: list[ReportRow], lines: list[ReportRow], sources: Sources) -> list[ReportRow]:
-    """A report with the claims recorded with the counts, which may be newer than the report."""
-    counted = {(row.table, row.id) for stored in sources.counts for row in stored.record.rows if row.table}
-    recorded = {
-        (line.table, line.row): {metric: line.cells[metric] for metric in COUNTED if metric in line.cells}
-        for line in lines
-        if (line.table, line.row) in counted
-    }
-    updated = [replace(line, cells={**line.cells, **recorded.pop((line.table, line.row), {})}) for line in report]
-    return updated + [
-        replace(line, cells=recorded[line.table, line.row]) for line in lines if (line.table, line.row) in recorded
-    ]
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
@@ -217,11 +193,7 @@ def _bytes(path: Path, text: str) -> bytes:
 
 
 def _unusable(where: str, found: Any) -> CspbenchError:
-    return CspbenchError(
-        "baseline.not-a-baseline",
-        "not a baseline",
-        where=where,
-        expected="a results directory, a report.json, a params.json or git:REF",
-        found=brief(str(found), 120),
-        remedy="Make one with `cspbench params --all --save` or `cspbench report --save`",
-    )
+    what, found = "not a baseline", brief(str(found), 120)
+    expected = "a results directory, a report.json, a params.json or git:REF"
+    remedy = "Make one with `cspbench params --all --save` or `cspbench report --save`"
+    return CspbenchError("baseline.not-a-baseline", what, where=where, expected=expected, found=found, remedy=remedy)

@@ -76,7 +76,7 @@ class Pair:
         return self.kind in FAILING
 
     @property
-    def moved(self) -> Decimal | None:
+    def change(self) -> Decimal | None:
         """Measurement - baseline in single parameters or operations, or in points; None without both."""
         before, after = number(self.before), number(self.after)
         if before is None or after is None:
@@ -85,9 +85,9 @@ class Pair:
             return after - before
 
     @property
-    def moved_percent(self) -> Decimal | None:
+    def change_percent(self) -> Decimal | None:
         """The same in percent of the baseline; None for what is not counted."""
-        before, moved = number(self.before), self.moved
+        before, moved = number(self.before), self.change
         return moved * 100 / abs(before) if self.metric in COUNTED and before and moved is not None else None
 
 
@@ -121,7 +121,7 @@ class Changes:
             "changed": len(kinds) - len(unchanged),
             "failing": sum(kind in FAILING for kind in kinds),
             "partial": kinds.count(Kind.PARTIAL),
-            "moved within tolerance": sum(bool(pair.moved) for pair in unchanged),
+            "moved within tolerance": sum(bool(pair.change) for pair in unchanged),
             "off as before": sum(pair.after is not None and pair.after.verdict == "off" for pair in unchanged),
             "unchanged": len(unchanged),
         }
@@ -196,7 +196,7 @@ def _recounted(pair: Pair, why: str) -> Pair:
     if why == _OUTDATED:
         kind = pair.kind if pair.failing else Kind.CHANGED
         return replace(pair, kind=kind, why="; ".join(filter(None, [pair.why, why])))
-    if pair.kind == Kind.UNCHANGED and pair.moved is not None:
+    if pair.kind == Kind.UNCHANGED and pair.change is not None:
         return replace(pair, kind=Kind.CHANGED, why=why)
     return pair
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cspbench.ci import past_claims
 from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, brief
-from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
+from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST, not_results
 
 REPORT = "report.json"
 SECONDS = 120
@@ -40,14 +40,9 @@ def read(reference: str, path: str | None, results: Path) -> Past:
     """
     # git could read other texts as an option, a range or a pattern
     if not re.fullmatch(r"[^-^:\s\0][^:\s\0]*", reference) or ".." in reference or not reference.isprintable():
-        raise UsageError(
-            "usage.commit-name",
-            "not a name of a commit",
-            where="--baseline",
-            expected="git:REF or git:REF:FOLDER with a branch, tag or commit",
-            found=brief(repr(reference)),
-            remedy="Try --baseline git:origin/main",
-        )
+        what, expected = "not a name of a commit", "git:REF or git:REF:FOLDER with a branch, tag or commit"
+        found, remedy = brief(repr(reference)), "Try --baseline git:origin/main"
+        raise UsageError("usage.commit-name", what, where="--baseline", expected=expected, found=found, remedy=remedy)
     root, prefix = _checkout(results, path is None)
     tip = _commit(root, reference)
     base = _run(root, "merge-base", tip, "HEAD").stdout.decode().strip()
@@ -74,15 +69,11 @@ def _run(place: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Complet
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        cause = str(getattr(error, "strerror", None) or error)
+        found = str(getattr(error, "strerror", None) or error)
         if isinstance(error, subprocess.TimeoutExpired):
-            cause = f"no answer in {SECONDS} s"
-        raise CspbenchError(
-            "environment.no-git",
-            "git cannot be run",
-            found=cause,
-            remedy="Install git, or name a file or folder as the --baseline",
-        ) from None
+            found = f"no answer in {SECONDS} s"
+        remedy = "Install git, or name a file or folder as the --baseline"
+        raise CspbenchError("environment.no-git", "git cannot be run", found=found, remedy=remedy) from None
 
 
 def _checkout(results: Path, needed: bool) -> tuple[Path, str]:
@@ -92,13 +83,9 @@ def _checkout(results: Path, needed: bool) -> tuple[Path, str]:
         if toplevel.returncode == 0:
             prefix = _run(place, "rev-parse", "--show-prefix").stdout
             return Path(os.fsdecode(toplevel.stdout.rstrip(b"\n"))), os.fsdecode(prefix.rstrip(b"\n")).rstrip("/")
-    raise CspbenchError(
-        "baseline.no-checkout",
-        "not in a git checkout",
-        where=str(results),
-        found=_complaint(toplevel),
-        remedy="Name the folder too (git:REF:results) and run this in the checkout, or name a file as the --baseline",
-    )
+    what, found = "not in a git checkout", _complaint(toplevel)
+    remedy = "Name the folder too (git:REF:results) and run this in the checkout, or name a file as the --baseline"
+    raise CspbenchError("baseline.no-checkout", what, where=str(results), found=found, remedy=remedy)
 
 
 def _commit(root: Path, reference: str) -> str:
@@ -106,13 +93,9 @@ def _commit(root: Path, reference: str) -> str:
     commit = parsed.stdout.decode(errors="replace").strip()
     if parsed.returncode != 0 or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
         shallow = _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
-        raise CspbenchError(
-            "baseline.no-commit",
-            "no such commit here",
-            where=f"git:{reference}",
-            found="a shallow clone, which has only the newest commits" if shallow else None,
-            remedy=f"Fetch it with `git fetch {'--unshallow ' if shallow else ''}origin`",
-        )
+        what, found = "no such commit here", "a shallow clone, which has only the newest commits" if shallow else None
+        remedy = f"Fetch it with `git fetch {'--unshallow ' if shallow else ''}origin`"
+        raise CspbenchError("baseline.no-commit", what, where=f"git:{reference}", found=found, remedy=remedy)
     return commit
 
 
@@ -124,14 +107,11 @@ def _files(root: Path, commit: str, folder: str, reference: str) -> dict[str, by
         path: blob for path, blob in _listed(listed).items() if path in (*COUNTS, REPORT) or evaluation.fullmatch(path)
     }
     if listed.returncode != 0 or blobs.keys() <= {REPORT}:
-        raise CspbenchError(
-            "baseline.no-results",
-            "no results at this commit",
-            where=f"{where}, commit {commit[:12]}",
-            expected=f"{COUNTS[0]} or {EVALUATIONS}/*.json",
-            found=_complaint(listed) if listed.returncode else "neither",
-            remedy="Commit there what `cspbench params --all --save` writes, or name the folder: git:REF:FOLDER",
-        )
+        what, place = "no results at this commit", f"{where}, commit {commit[:12]}"
+        expected = f"{COUNTS[0]} or {EVALUATIONS}/*.json"
+        found = _complaint(listed) if listed.returncode else "neither"
+        remedy = "Commit there what `cspbench params --all --save` writes, or name the folder: git:REF:FOLDER"
+        raise CspbenchError("baseline.no-results", what, where=place, expected=expected, found=found, remedy=remedy)
     return _contents(root, blobs, where)
 
 
@@ -160,13 +140,7 @@ def _listed(listing: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[byte
 def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> dict[str, bytes]:
     largest = max(blobs, key=lambda path: blobs[path][1])
     if blobs[largest][1] > LARGEST:
-        raise CspbenchError(
-            "results.not-results",
-            "not a file of results",
-            where=f"{where}/{largest}",
-            found=f"{blobs[largest][1]} bytes",
-            remedy="Remove it",
-        )
+        raise not_results(f"{where}/{largest}", f"{blobs[largest][1]} bytes")
     names = b"".join(blob + b"\n" for blob, _ in blobs.values())
     batch = _run(root, "cat-file", "--batch", stdin=names)
     rest, files = batch.stdout, {}
@@ -174,13 +148,9 @@ def _contents(root: Path, blobs: dict[str, tuple[bytes, int]], where: str) -> di
         head, _, rest = rest.partition(b"\n")
         words = head.split()
         if len(words) != 3 or words[1] != b"blob":
-            raise CspbenchError(
-                "baseline.git-failed",
-                "git cannot read it",
-                where=f"{where}/{path}",
-                found=_complaint(batch) or brief(head.decode(errors="replace")),
-                remedy="Fetch it with `git fetch origin`, or check the clone with `git fsck`",
-            )
+            place, found = f"{where}/{path}", _complaint(batch) or brief(head.decode(errors="replace"))
+            remedy = "Fetch it with `git fetch origin`, or check the clone with `git fsck`"
+            raise CspbenchError("baseline.git-failed", "git cannot read it", where=place, found=found, remedy=remedy)
         size = int(words[2])
         files[path], rest = rest[:size], rest[size + 1 :]
     return files

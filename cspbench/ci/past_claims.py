@@ -27,16 +27,12 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     Raises `CspbenchError` naming `where` if they cannot be read.
     """
     try:
-        every = [table for kind in ("published", "sample") for table in tables.load_all(files, kind, claims_only=True)]
+        every = tables.load_all(files, "any", claims_only=True)
         return [_row(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
     except TableError as error:
-        raise CspbenchError(
-            "baseline.unreadable-tables",
-            "tables that this version cannot read",
-            where=where,
-            found=brief(str(error), 300),
-            remedy="Compare with a commit whose tables it can read, or with a report.json",
-        ) from None
+        what, found = "tables that this version cannot read", brief(str(error), 300)
+        remedy = "Compare with a commit whose tables it can read, or with a report.json"
+        raise CspbenchError("baseline.unreadable-tables", what, where=where, found=found, remedy=remedy) from None
 
 
 def _row(row: Row, name: str) -> ReportRow:

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from cspbench.claims.metrics import COUNTED, METRICS
-from cspbench.claims.model import NOTHING, Cell, Column, row_name
+from cspbench.claims.model import NOTHING, Cell, Column, Row, row_name
 from cspbench.claims.verdict import Measurement, Reason, Status, judge
 from cspbench.errors import TableError
+from cspbench.report.build import cell as report_cell
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.results.measurements import Provenance, changed_since
+from cspbench.results.counts import CountedCell, CountedRow
+from cspbench.results.measurements import CellMeasurement, changed_since
 from cspbench.results.protocol import Networks
-from cspbench.results.schema import CountedCell, CountedRow, Session
+from cspbench.results.provenance import Provenance
+from cspbench.results.schema import Session
 from cspbench.results.store import StoredCounts
 
 
@@ -49,95 +52,71 @@ def _rows(counts: Iterable[StoredCounts]) -> Iterator[CountedRow]:
 
 def with_counts(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
     """The rows with all their counts, also those for which the table has no column."""
-    return _merged(
-        rows,
-        counts,
-        lambda row, counted, session: replace(row, cells={**_cells(counted, session), **row.cells}),
-        gone=False,
-    )
+    recorded = _recorded(counts)
+    return [
+        replace(row, cells={**recorded[key].cells, **row.cells}) if (key := (row.table, row.row)) in recorded else row
+        for row in rows
+    ]
 
 
 def as_recorded(rows: Iterable[ReportRow], counts: Iterable[StoredCounts]) -> list[ReportRow]:
     """The same judged by the recorded claims, and with the rows that no table has any more."""
-    return _merged(rows, counts, _judged, gone=True)
+    recorded = _recorded(counts)
+    judged = []
+    for row in rows:
+        then = recorded.pop((row.table, row.row), None)
+        judged.append(row if then is None else replace(row, cells=_judged(row.cells, then.cells)))
+    return [*judged, *recorded.values()]
 
 
-def _merged(
-    rows: Iterable[ReportRow],
-    counts: Iterable[StoredCounts],
-    change: Callable[[ReportRow, CountedRow, Session], ReportRow],
-    *,
-    gone: bool,
-) -> list[ReportRow]:
-    merged = {(row.table, row.row): row for row in rows}
-    for stored in counts:
-        for counted in stored.record.rows:
-            if counted.table is None:
-                continue
-            key = counted.table, str(counted.id)
-            if key in merged:
-                merged[key] = change(merged[key], counted, stored.record.session)
-            elif gone:
-                merged[key] = _gone(counted, stored.record.session)
-    return list(merged.values())
-
-
-def _judged(row: ReportRow, counted: CountedRow, session: Session) -> ReportRow:
-    recorded = _cells(counted, session)
-    cells = {**recorded, **row.cells}
+def _judged(cells: Mapping[str, ReportCell], recorded: Mapping[str, ReportCell]) -> dict[str, ReportCell]:
+    """The cells with the recorded claims and verdicts where the counts are those recorded."""
+    judged = {**recorded, **cells}
     for metric, then in recorded.items():
-        cell = cells[metric]
-        if cell.exact == then.exact:
-            same = then.printed == cell.printed
-            cells[metric] = replace(
-                cell,
+        if judged[metric].exact == then.exact:
+            judged[metric] = replace(
+                judged[metric],
                 printed=then.printed,
-                claim=cell.claim if same else then.claim,
-                delta=cell.delta if same else None,
+                claim=then.claim,
+                delta=then.delta,
                 verdict=then.verdict,
                 reason=then.reason,
                 explained=then.explained,
             )
-    return replace(row, cells=cells)
+    return judged
 
 
-def _gone(counted: CountedRow, session: Session) -> ReportRow:
-    """A row that no table has any more, from its counts."""
-    label = str(counted.row)
-    cells = _cells(counted, session)
-    name = row_name(label, counted.size, counted.settings)
-    return ReportRow(
-        str(counted.table), str(counted.id), label, dict(counted.settings), None, None, counted.size, None, cells, name
-    )
-
-
-def _cells(counted: CountedRow, session: Session) -> dict[str, ReportCell]:
-    return {metric: _cell(metric, counted, getattr(counted, metric), session) for metric in COUNTED}
+def _recorded(counts: Iterable[StoredCounts]) -> dict[tuple[str, str], ReportRow]:
+    """The counted rows of tables as they were counted, by table and row id."""
+    return {
+        (row.table, str(row.id)): ReportRow(
+            row.table,
+            str(row.id),
+            str(row.row),
+            dict(row.settings),
+            None,
+            None,
+            row.size,
+            None,
+            {metric: _cell(metric, row, getattr(row, metric), stored.record.session) for metric in COUNTED},
+            row_name(str(row.row), row.size, row.settings),
+        )
+        for stored in counts
+        for row in stored.record.rows
+        if row.table is not None
+    }
 
 
 def _cell(metric: str, counted: CountedRow, cell: CountedCell, session: Session) -> ReportCell:
     claim = _claim(metric, cell)
-    count = None if cell.count is None else str(cell.count)
     if cell.count is None:
-        measurement = Measurement(None, Reason.NO_DEFINITION)
-    else:
-        measurement = Measurement(Decimal(cell.count), stand_in=counted.definition == "stand-in")
-    verdict = judge(claim, measurement)
+        return report_cell(claim, [], Reason.NO_DEFINITION)
+    row = Row(str(counted.table), str(counted.id), "", {}, counted.size, None, {metric: claim}, None, {})
+    measurement = Measurement(Decimal(cell.count), stand_in=counted.definition == "stand-in")
+    origin = Provenance(shlex.join(session.command), session.cspbench, counting=cell.counting)
+    reported = report_cell(claim, [CellMeasurement(row, claim, measurement, origin)])
     twins = [judge(claim, Measurement(Decimal(twin))).status is Status.EXACT for twin in cell.namesakes.values()]
-    return ReportCell(
-        metric=metric,
-        header=claim.column,
-        printed=cell.printed,
-        unit="1",
-        claim=None if claim.value is None else f"{claim.value:f}",
-        measured=count,
-        exact=count,
-        delta=None,
-        verdict=str(verdict.status),
-        reason=str(verdict.reason) if verdict.reason else None,
-        explained=verdict.status is Status.OFF and (measurement.stand_in or any(twins)),
-        provenance=Provenance(shlex.join(session.command), session.cspbench, counting=cell.counting),
-    )
+    return replace(reported, explained=reported.verdict == "off" and (measurement.stand_in or any(twins)))
 
 
 def _claim(metric: str, cell: CountedCell) -> Cell:

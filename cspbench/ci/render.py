@@ -80,7 +80,7 @@ def _value(cell: ReportCell | None) -> str:
 
 
 def _moved(pair: Pair) -> str:
-    moved, percent = pair.moved, pair.moved_percent
+    moved, percent = pair.change, pair.change_percent
     if moved is None:
         return "-"
     if pair.metric not in COUNTED:
@@ -156,7 +156,7 @@ def _object(pair: Pair) -> dict[str, Any]:
         "claim": cell.printed if cell else None,
         "baseline": _measurement(pair.before),
         "measured": _measurement(pair.after),
-        "change": None if pair.moved is None else f"{pair.moved:f}",
+        "change": None if pair.change is None else f"{pair.change:f}",
         "why": pair.why,
     }
 

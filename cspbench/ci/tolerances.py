@@ -53,12 +53,8 @@ def _read(text: str) -> dict[str, Decimal]:
     for part in text.split(","):
         name, _, number = map(str.strip, part.partition(":"))
         if name not in NAMES or name in tolerances or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number, re.ASCII):
-            raise UsageError(
-                "usage.fail-on",
-                "--fail-on cannot be read",
-                expected=f"METRIC:TOLERANCE,... with each metric once, of {', '.join(NAMES)}",
-                found=repr(part),
-                remedy=f"Try --fail-on {DEFAULT}",
-            )
+            expected = f"METRIC:TOLERANCE,... with each metric once, of {', '.join(NAMES)}"
+            what, remedy = "--fail-on cannot be read", f"Try --fail-on {DEFAULT}"
+            raise UsageError("usage.fail-on", what, expected=expected, found=repr(part), remedy=remedy)
         tolerances[name] = Decimal(number)
     return tolerances

@@ -23,11 +23,6 @@ class Metric:
     unit: str
     tolerance: Decimal | None = None
 
-    @property
-    def comparison(self) -> Literal["ratio", "difference"]:
-        """How documents compare a row with its base row."""
-        return "ratio" if self.family == "count" else "difference"
-
 
 def _percent(family: Family, tolerance: str, *names: tuple[str, str]) -> tuple[Metric, ...]:
     return tuple(Metric(name, header, family, "%", Decimal(tolerance)) for name, header in names)

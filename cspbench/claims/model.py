@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
+
+from msgspec import Meta, Struct
 
 from cspbench.claims.models import PublishedFile, Status
 from cspbench.errors import TableError, UsageError, brief
@@ -29,8 +31,7 @@ _COMPARISON = rf"\((?:=|[+-]{_INTEGER}%|[+-]{_INTEGER}\.[0-9]+)\)"
 _READING = rf"({_NUMBER})\(([^()\s|]+)\)"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True, forbid_unknown_fields=True):
     """A column of a printed table: its header, its role and, for a metric, how to read its numbers.
 
     `unit` of the printed numbers: "M" 1e6, "G" 1e9, "1" single parameters or operations, "%", "fps", "B" bytes.
@@ -44,36 +45,6 @@ class Column:
     suffix: str = ""
     counting: str | None = None
     rounding: Rounding = "printed"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A parenthesised comparison with the base row: percent of the base (ratio) or a plain difference."""
-
-    text: str
-    kind: Literal["ratio", "difference"]
-    value: Decimal
-
-    @classmethod
-    def parse(cls, text: str) -> Comparison:
-        """Parse "(-34%)" (ratio), "(+0.8)" (difference) or "(=)" (difference 0)."""
-        if not re.fullmatch(_COMPARISON, text):
-            raise cell_error(
-                "tables.not-a-comparison",
-                "not a comparison",
-                None,
-                expected="one like (-34%), (+0.8) or (=)",
-                found=repr(text),
-            )
-        value = Decimal(0 if text == "(=)" else text.strip("(%)"))
-        return cls(text, "ratio" if text.endswith("%)") else "difference", value)
-
-    def render(self) -> str:
-        """The printed comparison."""
-        if self.kind == "ratio":
-            return f"({self.value:+f}%)"
-        # Printed differences have decimals, so a zero without decimals is "(=)".
-        return "(=)" if self.value.as_tuple().exponent == 0 else f"({self.value:+f})"
 
 
 @dataclass(frozen=True)
@@ -92,7 +63,8 @@ class Cell:
     unit: str
     counting: str | None
     rounding: Rounding
-    comparison: Comparison | None = None
+    comparison: str | None = None
+    """With the base row: percent of its number, "(-34%)", or a difference, "(+0.8)" or "(=)"."""
     values: tuple[tuple[str, Decimal], ...] = ()
     suffix: str = ""
 
@@ -106,18 +78,10 @@ class Cell:
             values = tuple((device, Decimal(reading)) for reading, device in re.findall(_READING, text))
         if not (number or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
             expected = f"a number like 12.3{column.suffix} (at most 100 %), or {NOTHING}"
-            raise cell_error(
-                "tables.not-a-number", "not a published number", column.header, expected=expected, found=repr(text)
-            )
+            raise cell_error("tables.not-a-number", "not a published number", column.header, expected, repr(text))
         if rounding and rounding not in get_args(Rounding):
-            expected = f"one of {', '.join(get_args(Rounding))}"
-            raise cell_error(
-                "tables.unknown-rounding",
-                "unknown rounding",
-                f"{column.metric}_rounding",
-                expected=expected,
-                found=repr(rounding),
-            )
+            expected, where = f"one of {', '.join(get_args(Rounding))}", f"{column.metric}_rounding"
+            raise cell_error("tables.unknown-rounding", "unknown rounding", where, expected, repr(rounding))
         return cls(
             column=column.header,
             metric=column.metric,
@@ -127,7 +91,7 @@ class Cell:
             unit=column.unit,
             counting=counting or column.counting,
             rounding=cast("Rounding", rounding or column.rounding),
-            comparison=Comparison.parse(number[2]) if number and number[2] else None,
+            comparison=number[2] if number else None,
             values=values,
             suffix=column.suffix,
         )
@@ -137,7 +101,7 @@ class Cell:
         """Whether the cell has a number."""
         return self.value is not None or bool(self.values)
 
-    def counted_as(self, rule: str | None) -> Cell:
+    def under(self, rule: str | None) -> Cell:
         """The same claim under a counting; another counting than its own is never rounded as `doubled`."""
         if rule == self.counting:
             return self
@@ -148,7 +112,7 @@ class Cell:
         if self.value is None:
             return " ".join(f"{value:f}({device})" for device, value in self.values) or NOTHING
         number = f"{self.value:.{self.decimals}f}{self.suffix}"
-        return f"{number} {self.comparison.render()}" if self.comparison else number
+        return f"{number} {self.comparison}" if self.comparison else number
 
 
 @dataclass(frozen=True)
@@ -200,7 +164,7 @@ class Table:
     section: tuple[str, ...]
     source: str
     dataset: Literal["imagenet", "coco"]
-    split: str
+    split: Annotated[str, Meta(min_length=1)]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     kind: Literal["published", "sample"] = "published"
@@ -208,7 +172,7 @@ class Table:
     data: str | None = None
     """Digest of the only admissible images; None if the name of the split identifies them."""
     presets: tuple[str, ...] = ()
-    """Presets under which its accuracies may be measured; the first is the claimed one."""
+    """Presets under which its accuracies or APs may be measured; the first is the claimed one."""
     sweep: str | None = None
     """Header of the setting with the NMS threshold, in a table of one detector at several thresholds."""
     figure: Figure | None = None
@@ -249,14 +213,14 @@ def row_name(label: str, size: tuple[int, int] | None, settings: Mapping[str, st
     return " ".join(part for part in (label, "×".join(map(str, size or ())), f"({texts})" if texts else "") if part)
 
 
-def cell_error(code: str, what: str, column: str | None, *, expected: str, found: str) -> TableError:
+def cell_error(code: str, what: str, column: str | None, expected: str, found: str) -> TableError:
     """The error for an invalid cell or column of a CSV file."""
     where = f'column "{brief(column, 80)}"' if column else None
     remedy = "Write the CSV as the document prints the table, with the columns of tables.toml."
     return TableError(code, what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
 
 
-def unknown(code: str, what: str, name: str, names: list[str]) -> UsageError:
+def unknown(code: str, what: str, name: str, names: Sequence[str]) -> UsageError:
     """The error for an unknown name; the remedy proposes a similar one."""
     similar = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     remedy = f"Did you mean {similar[0]}?" if similar else "Name one of these"

@@ -16,7 +16,7 @@ def round_half_up(value: Decimal | int | str, decimals: int) -> Decimal:
     return _quantized(value, decimals, ROUND_HALF_UP)
 
 
-def claimed_as(measured: int, rounding: str) -> int:
+def comparable_count(measured: int, rounding: str) -> int:
     """A count comparable with the claim: doubled if the publisher printed doubled counts."""
     return 2 * measured if rounding == "doubled" else measured
 
@@ -41,7 +41,7 @@ def percent_off(measured: int, claim: Decimal, unit: str, rounding: str) -> Deci
     """Deviation of a count from the claim in percent of the claim, to one decimal; None for a claim of 0."""
     if not claim:
         return None
-    value = in_unit(claimed_as(measured, rounding), unit)
+    value = in_unit(comparable_count(measured, rounding), unit)
     return round_half_up((value / claim - 1) * 100, 1)
 
 

@@ -26,41 +26,28 @@ def read(file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[st
     """
     rows: dict[str, Row] = {}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] = []
     try:
-        for record in reader:
-            if not header:
-                _check_header(record, table, catalogue is not None)
-                header = record
-                continue
-            if len(record) != len(header):
-                what = "row too short" if len(record) < len(header) else "row too long"
-                column = header[len(record)] if len(record) < len(header) else None
-                raise cell_error(
-                    "tables.row-too-short" if len(record) < len(header) else "tables.row-too-long",
-                    what,
-                    column,
-                    expected=f"{len(header)} cells",
-                    found=str(len(record)),
-                )
-            row = _row(table, dict(zip(header, record, strict=True)), sizes, catalogue)
-            if row.id in rows:
-                raise cell_error("tables.duplicate-id", "duplicate id", "id", expected="a unique id", found=row.id)
-            rows[row.id] = row
+        header = next(reader, None)
+        if header is not None:
+            _check_header(header, table, catalogue is not None)
+            for record in reader:
+                row = _row(table, _cells(header, record), sizes, catalogue)
+                if row.id in rows:
+                    raise cell_error("tables.duplicate-id", "duplicate id", "id", "a unique id", row.id)
+                rows[row.id] = row
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
         raise TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy) from error
     except TableError as error:
         raise error.at(f"{file}, line {reader.line_num}") from None
     if not rows:
-        raise cell_error("tables.empty", "empty table", None, expected="a header and rows", found="none").at(file)
+        raise cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file)
     for row in rows.values():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
-            expected = "the id of the row that the comparisons refer to"
-            found = repr(row.base or "")
-            unknown_base = cell_error("tables.unknown-base", "unknown base", "base", expected=expected, found=found)
-            raise unknown_base.at(f"{file}, row {row.id}")
+            expected, found = "the id of the row that the comparisons refer to", repr(row.base or "")
+            unknown = cell_error("tables.unknown-base", "unknown base", "base", expected, found)
+            raise unknown.at(f"{file}, row {row.id}")
     return tuple(rows.values())
 
 
@@ -71,16 +58,22 @@ def _check_header(header: list[str], table: Table, modelled: bool) -> None:
     counts = [column.metric for column in table.columns if column.counting]
     optional = [f"{metric}_{kind}" for metric in counts for kind in ("counting", "rounding")]
     optional += ["base", "counting_size", "model", "note", "weights", "weights_status"]
-    for column in [*required, *header]:
+    expected, found = ", ".join(required), ", ".join(header)
+    for column in required:
+        if column not in header:
+            raise cell_error("tables.missing-column", "missing column", column, expected, found)
+    for column in header:
         if header.count(column) != 1 or column not in [*required, *optional]:
-            what = "missing column" if column not in header else "unknown or repeated column"
-            raise cell_error(
-                "tables.missing-column" if column not in header else "tables.unexpected-column",
-                what,
-                column,
-                expected=", ".join(required),
-                found=", ".join(header),
-            )
+            raise cell_error("tables.unexpected-column", "unknown or repeated column", column, expected, found)
+
+
+def _cells(header: list[str], record: list[str]) -> dict[str, str]:
+    expected, found = f"{len(header)} cells", str(len(record))
+    if len(record) < len(header):
+        raise cell_error("tables.row-too-short", "row too short", header[len(record)], expected, found)
+    if len(record) > len(header):
+        raise cell_error("tables.row-too-long", "row too long", None, expected, found)
+    return dict(zip(header, record, strict=True))
 
 
 def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[str, Entry] | None) -> Row:
@@ -90,21 +83,11 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
     for column in (Column("id", "name"), *table.columns):
         text = record[column.header]
         if column.role == "check" and text not in ("", CHECK):
-            raise cell_error(
-                "tables.not-a-check",
-                "not a check mark",
-                column.header,
-                expected=f"{CHECK} or nothing",
-                found=repr(text),
-            )
+            expected = f"{CHECK} or nothing"
+            raise cell_error("tables.not-a-check", "not a check mark", column.header, expected, repr(text))
         if (not text and column.role != "check") or text != text.strip() or "|" in text or not text.isprintable():
-            raise cell_error(
-                "tables.not-a-cell",
-                "not a printed cell",
-                column.header,
-                expected="text on one line without |",
-                found=repr(text),
-            )
+            expected = "text on one line without |"
+            raise cell_error("tables.not-a-cell", "not a printed cell", column.header, expected, repr(text))
     for column in table.columns:
         text, metric = record[column.header], column.metric
         if column.role == "metric":
@@ -138,48 +121,27 @@ def _of_model(
     """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise cell_error(
-            "tables.not-a-note",
-            "invalid note",
-            "note",
-            expected=f"at most {LONGEST_NOTE} characters on one line",
-            found=repr(note),
-        )
+        expected = f"at most {LONGEST_NOTE} characters on one line"
+        raise cell_error("tables.not-a-note", "invalid note", "note", expected, repr(note))
     if not name and not note:
-        raise cell_error(
-            "tables.no-model",
-            "row without a model",
-            "model",
-            expected="a model, or a note why there is none",
-            found="neither",
-        )
+        expected = "a model, or a note why there is none"
+        raise cell_error("tables.no-model", "row without a model", "model", expected, "neither")
     if name and name not in catalogue:
-        raise cell_error(
-            "tables.unknown-model", "unknown model", "model", expected=f"a model of {models.FILE}", found=repr(name)
-        )
+        expected = f"a model of {models.FILE}"
+        raise cell_error("tables.unknown-model", "unknown model", "model", expected, repr(name))
     if bool(file) == bool(status):
-        expected = "either a file in weights or a weights_status"
-        raise cell_error(
-            "tables.undeclared-weights",
-            "invalid weights and weights_status",
-            "weights",
-            expected=expected,
-            found="both" if file else "neither",
-        )
+        what, expected = "invalid weights and weights_status", "either a file in weights or a weights_status"
+        raise cell_error("tables.undeclared-weights", what, "weights", expected, "both" if file else "neither")
     if status and status != "never-released":
         expected = f"never-released, or a weight file of {models.FILE} in weights"
-        raise cell_error(
-            "tables.unknown-status", "unknown status", "weights_status", expected=expected, found=repr(status)
-        )
+        raise cell_error("tables.unknown-status", "unknown status", "weights_status", expected, repr(status))
     if not file:
         return name or None, None, "never-released"
     entry = catalogue.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"
-        raise cell_error(
-            "tables.unknown-weights", "unknown weight file", "weights", expected=expected, found=repr(file)
-        )
+        raise cell_error("tables.unknown-weights", "unknown weight file", "weights", expected, repr(file))
     return name, weights, weights.status
 
 
@@ -190,4 +152,4 @@ def size_of(text: str, column: str, sign: str) -> tuple[int, int] | None:
     if match := re.fullmatch(rf"([1-9][0-9]*){sign}([1-9][0-9]*)", text):
         return int(match[1]), int(match[2])
     expected = f"HEIGHT{sign}WIDTH, such as 512{sign}512"
-    raise cell_error("tables.not-a-size", "invalid size", column, expected=expected, found=repr(text))
+    raise cell_error("tables.not-a-size", "invalid size", column, expected, repr(text))

@@ -7,16 +7,18 @@ columns, `models.toml` the models of the rows. A missing declaration that would 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
+
+import msgspec
 
 from cspbench.claims import models
-from cspbench.claims.model import Column, Figure, Table, unknown
+from cspbench.claims.model import Table, unknown
 from cspbench.claims.models import Entry
 from cspbench.claims.rows import Sizes, read, size_of
-from cspbench.claims.toml import sections
+from cspbench.claims.toml import read_sections
 from cspbench.errors import TableError, brief
 from cspbench.io import read_file
 
@@ -25,23 +27,22 @@ LARGEST_FILE = 1 << 22
 LARGEST_DESCRIPTION = 1 << 16
 """Characters of tables.toml."""
 DESCRIPTION = "tables.toml"
-ROLES = frozenset(get_args(get_type_hints(Column)["role"]))
-DATASETS = get_args(get_type_hints(Table)["dataset"])
-KINDS = get_args(get_type_hints(Table)["kind"])
-FIGURES = (None, *get_args(Figure))
+DESCRIBED = {field.name for field in fields(Table)} - {"name", "rows"}
 
 Files = Path | Mapping[str, bytes | str]
 """A folder, or file contents by name."""
 
 
-def names(source: Files | None = None, kind: str = "published") -> tuple[str, ...]:
-    """The names of the tables of a kind (`published`, `sample`), in the order of tables.toml."""
+def names(source: Files | None = None, kind: str | None = "published") -> tuple[str, ...]:
+    """The names of the tables of a kind (`published`, `sample`, None for both), in the order of tables.toml."""
     descriptions = _descriptions(source)["tables"]
-    return tuple(name for name, table in descriptions.items() if table.get("kind", "published") == kind)
+    return tuple(name for name, table in descriptions.items() if kind in (None, table.get("kind", "published")))
 
 
-def load_all(source: Files | None = None, kind: str = "published", *, claims_only: bool = False) -> tuple[Table, ...]:
-    """All tables of a kind; see `load`."""
+def load_all(
+    source: Files | None = None, kind: str | None = "published", *, claims_only: bool = False
+) -> tuple[Table, ...]:
+    """All tables of a kind, by default the published ones; see `names` and `load`."""
     return tuple(load(name, source, claims_only=claims_only) for name in names(source, kind))
 
 
@@ -102,7 +103,7 @@ def _bytes(source: Files, name: str) -> bytes | str:
 
 
 def _descriptions(source: Files | None) -> dict[str, dict[str, dict[str, Any]]]:
-    return sections(_text(source, DESCRIPTION), DESCRIPTION, ("columns", "tables"), LARGEST_DESCRIPTION)
+    return read_sections(_text(source, DESCRIPTION), DESCRIPTION, ("columns", "tables"), LARGEST_DESCRIPTION)
 
 
 @lru_cache(maxsize=64)
@@ -120,49 +121,28 @@ def _described(
 ) -> tuple[Table, Sizes]:
     description = dict(section)
     try:
-        columns = tuple(Column(**{"header": key, **column_types[key]}) for key in description.pop("columns"))
+        columns = [{"header": key, **column_types[key]} for key in description.pop("columns")]
         size = size_of(description.pop("size", ""), "size", "x")
         counting_size = size_of(description.pop("counting_size", ""), "counting_size", "x")
-        headings, presets = tuple(description.pop("section")), tuple(description.pop("presets", ()))
-        settings = description.pop("show_settings", True)
-        table = Table(
-            name=name,
-            columns=columns,
-            rows=(),
-            section=headings,
-            presets=presets,
-            show_settings=settings,
-            **description,
-        )
-        texts = [*headings, *presets, *description.values()]
-        texts += [value for column in columns for value in vars(column).values()]
-        if not all(text is None or isinstance(text, str) for text in texts) or type(settings) is not bool:
-            raise TypeError("a value of the wrong type")
-        _check(table, size, claims_only=claims_only)
+        if unknown_keys := description.keys() - DESCRIBED:
+            raise ValueError(f"unknown {', '.join(sorted(unknown_keys))}")
+        table = msgspec.convert({**description, "name": name, "columns": columns, "rows": ()}, Table)
+        if not claims_only:
+            _check(table, size)
     except (KeyError, TypeError, ValueError) as error:
-        where = f"{DESCRIPTION}, table {name}"
-        remedy = "Add or correct that entry."
+        where, remedy = f"{DESCRIPTION}, table {name}", "Add or correct that entry."
+        found = brief(str(error), 120)
         raise TableError(
-            "tables.incomplete", "incomplete description", where=where, found=brief(str(error), 120), remedy=remedy
+            "tables.incomplete", "incomplete description", where=where, found=found, remedy=remedy
         ) from error
     return table, (size, counting_size)
 
 
-def _check(table: Table, size: tuple[int, int] | None, *, claims_only: bool) -> None:
+def _check(table: Table, size: tuple[int, int] | None) -> None:
     """Raise `ValueError` unless the table declares what measuring its rows needs."""
-    roles = [column.role for column in table.columns]
-    for value, allowed in ((table.dataset, DATASETS), (table.kind, KINDS), (table.figure, FIGURES)):
-        if value not in allowed:
-            raise ValueError(f"{value!r}, not one of {', '.join(map(str, allowed))}")
-    if not {*roles} <= ROLES:
-        raise ValueError("unknown role of a column")
-    if not table.split:
-        raise ValueError("empty split")
-    if claims_only:
-        return
-    if table.dataset == "imagenet" and not table.presets:
-        raise ValueError("no presets for its accuracies")
-    if table.dataset == "coco" and size is None and not {"size", "side"} & {*roles}:
+    if not table.presets:
+        raise ValueError("no presets for its numbers")
+    if table.dataset == "coco" and size is None and not {"size", "side"} & {column.role for column in table.columns}:
         raise ValueError("no size, neither of the table nor in a column")
     settings = [column.header for column in table.columns if column.role == "setting"]
     if table.sweep is not None and table.sweep not in settings:

@@ -13,7 +13,7 @@ LONGEST_LINE = 1000
 
 
 @lru_cache(maxsize=8)
-def sections(text: str, file: str, groups: tuple[str, ...], largest: int) -> dict[str, dict[str, dict[str, Any]]]:
+def read_sections(text: str, file: str, groups: tuple[str, ...], largest: int) -> dict[str, dict[str, dict[str, Any]]]:
     """The sections [group.name] of a TOML file by group and name; absent groups are empty.
 
     Raises `TableError` for a file of more than `largest` characters, for invalid TOML, and for other contents of a
@@ -24,17 +24,11 @@ def sections(text: str, file: str, groups: tuple[str, ...], largest: int) -> dic
             raise ValueError(f"more than {largest} characters, or more than {LONGEST_LINE} on a line")
         content: dict[str, Any] = {**{group: {} for group in groups}, **tomllib.loads(text)}
     except (ValueError, RecursionError) as error:
-        raise TableError(
-            "tables.not-toml", "not TOML", where=file, found=brief(str(error), 120), remedy="Correct that line."
-        ) from error
+        found, remedy = brief(str(error), 120), "Correct that line."
+        raise TableError("tables.not-toml", "not TOML", where=file, found=found, remedy=remedy) from error
     for group in groups:
-        if not isinstance(content[group], dict) or not all(
-            isinstance(section, dict) for section in content[group].values()
-        ):
-            raise TableError(
-                "tables.not-sections",
-                f"[{group}] is not a group of sections",
-                where=file,
-                remedy="Restore the published file.",
-            )
+        sections = content[group].values() if isinstance(content[group], dict) else [None]
+        if not all(isinstance(section, dict) for section in sections):
+            what, remedy = f"[{group}] is not a group of sections", "Restore the published file."
+            raise TableError("tables.not-sections", what, where=file, remedy=remedy)
     return content

@@ -109,29 +109,29 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
     value = measurement.value
     metric = METRICS[cell.metric]
     if not cell.published:
-        return Verdict(Status.UNPUBLISHED, None, _in_cell_unit(value, cell))
+        return Verdict(Status.UNPUBLISHED, None, _without_verdict(value, cell))
     if cell.value is None or cell.decimals is None:  # several numbers in a cell: frame rates by device
         return Verdict(Status.UNMEASURED, None, None, reason=measurement.reason or Reason.PROTOCOL_MISMATCH)
     reason = _reason(measurement)
     if value is None or reason is not None:
-        return Verdict(Status.UNMEASURED, cell.value, _printed(value, cell), reason=reason)
+        return Verdict(Status.UNMEASURED, cell.value, _without_verdict(value, cell), reason=reason)
     if metric.family == "count":
         printed = as_printed(value, cell.unit, cell.decimals, cell.rounding)
         equal = Status.FITTED if measurement.stand_in else Status.EXACT
         return Verdict(equal if printed == cell.value else Status.OFF, cell.value, printed, printed - cell.value)
     printed, difference = round_half_up(value, cell.decimals), value - cell.value
+    delta = round_half_up(difference, cell.decimals + 2)
     if measurement.coverage is Coverage.DRAWN:
         low, high = measurement.interval or (0.0, 100.0)
         status = Status.CONSISTENT if low <= float(cell.value) <= high else Status.INCONSISTENT
-        return Verdict(status, cell.value, printed, round_half_up(difference, cell.decimals + 2))
+        return Verdict(status, cell.value, printed, delta)
     images = None
     if measurement.images is not None:
         images = int(round_half_up(difference * measurement.images / 100, 0))
-    if printed == cell.value:
-        return Verdict(Status.EXACT, cell.value, printed, printed - cell.value, None, images, metric.tolerance)
     close = metric.tolerance is not None and abs(difference) <= metric.tolerance
     status = Status.CLOSE if close else Status.OFF
-    delta = round_half_up(difference, cell.decimals + 2)
+    if printed == cell.value:
+        status, delta = Status.EXACT, printed - cell.value
     return Verdict(status, cell.value, printed, delta, None, images, metric.tolerance)
 
 
@@ -148,54 +148,29 @@ def _reason(measurement: Measurement) -> Reason | None:
     return reasons[0] if reasons else None
 
 
-def _in_cell_unit(value: Decimal | None, cell: Cell) -> Decimal | None:
+def _without_verdict(value: Decimal | None, cell: Cell) -> Decimal | None:
+    """A measurement in the cell's unit; a count as the publisher would print it, where there is a claim."""
     if value is None or METRICS[cell.metric].family != "count":
         return value
-    return in_unit(value, cell.unit)
+    if cell.decimals is None:
+        return in_unit(value, cell.unit)
+    return as_printed(value, cell.unit, cell.decimals, cell.rounding)
 
 
-def _printed(value: Decimal | None, cell: Cell) -> Decimal | None:
-    if value is None or cell.decimals is None:
-        return None
-    if METRICS[cell.metric].family == "count":
-        return as_printed(value, cell.unit, cell.decimals, cell.rounding)
-    return value
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A comparison with the base row, computed from the two numbers, beside the printed one."""
-
-    text: str
-    printed: str | None
-
-    @property
-    def equal(self) -> bool:
-        """Whether the printed comparison is the same."""
-        return self.text == self.printed
-
-
-def derived(
+def comparison_of(
     row: Row, base: Row, metric: str, values: tuple[Decimal | int, Decimal | int] | None = None
-) -> Derived | None:
+) -> str | None:
     """The comparison of `row` with its base as the README prints it; None if a number is missing or the base is 0.
 
-    Counts compare by ratio, accuracies by difference. `values` are the numbers of the row and of its base in the same
-    unit, such as both measured; by default the published ones.
+    Counts compare by ratio, "(-34%)", accuracies by difference, "(+0.8)". `values` are the numbers of the row and of
+    its base in the same unit, such as both measured; by default the published ones.
     """
     if row.base != base.id:
         raise ValueError(f"{row.id} is compared with {row.base}, not with {base.id}")
     value, base_value = values or (row.cells[metric].value, base.cells[metric].value)
-    if value is None or base_value is None:
+    ratio = METRICS[metric].family == "count"
+    if value is None or base_value is None or (ratio and not base_value):
         return None
     difference = as_decimal(value) - as_decimal(base_value)
-    if METRICS[metric].comparison == "ratio":
-        if not base_value:
-            return None
-        change = round_half_up(difference * 100 / base_value, 0)
-        text = f"({change:+f}%)"
-    else:
-        change = round_half_up(difference, 1)
-        text = f"({change:+f})"
-    comparison = row.cells[metric].comparison
-    return Derived(text if change else "(=)", comparison.text if comparison else None)
+    change = round_half_up(difference * 100 / base_value, 0) if ratio else round_half_up(difference, 1)
+    return f"({change:+f}{'%' if ratio else ''})" if change else "(=)"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError, WeightsError
+from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -27,21 +27,12 @@ weights = typer.Typer(
 weights.command("fetch")(fetch_files)
 
 
-class Target(StrEnum):
-    """A format to convert to."""
-
-    SAFETENSORS = "safetensors"
-    DARKNET = "darknet"
-
-
+COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 
 @weights.command("list")
-def list_files(
-    table: options.TableOption = None,
-    form: options.FormatOption = Format.MD,
-) -> None:
+def list_files(table: options.TableOption = None, form: options.FormatOption = Format.MD) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
@@ -52,20 +43,10 @@ def list_files(
     """
     from cspbench.weights.catalogue import looked_for, weight_files
 
-    lines: list[dict[str, Any]] = [
-        {
-            "table": file.table,
-            "row": file.row,
-            "id": file.id,
-            "model": file.model,
-            "file": file.file or looked_for(file.model),
-            "bytes": file.size,
-            "sha256": file.sha256,
-            "status": file.status,
-            "note": file.note,
-        }
-        for file in weight_files(table)
-    ]
+    lines = []
+    for file in weight_files(table):
+        line = asdict(file) | {"file": file.file or looked_for(file.model), "bytes": file.size}
+        lines.append({key: line[key] for key in COLUMNS})
     print_table(lines, form)
 
 
@@ -82,16 +63,15 @@ def verify(
     The network is that of --model or --cfg, or is identified by the file's size.
     """
     from cspbench.weights import recognition
-    from cspbench.weights.catalogue import published_arrays, published_digest
+    from cspbench.weights.catalogue import published
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
-    published = published_digest(network.name), published_arrays(network.name)
     if text := recognition.remark(network, read.digest):
         terminal().note(text)
-    print_facts(summary(read, network, alike, *published), form)
+    print_facts(summary(read, network, alike, published(network.name)), form)
 
 
 @weights.command()
@@ -102,17 +82,7 @@ def identify(file: FileArgument) -> None:
     """
     from cspbench.weights import catalogue
 
-    matches = catalogue.identify(file)
-    if not matches:
-        raise WeightsError(
-            "weights.unknown-size",
-            "no model of the catalogue has a weight file of this size",
-            where=str(file),
-            expected="a size that `cspbench weights list` shows",
-            found=f"{file.stat().st_size} bytes",
-            remedy="Check it against its cfg: `cspbench weights verify FILE --cfg CFG`",
-        )
-    for match in matches:
+    for match in catalogue.identify(file):
         typer.echo(
             match.model if match.complete else f"{match.model}: its first {match.layers} of {match.total} layers"
         )
@@ -121,7 +91,7 @@ def identify(file: FileArgument) -> None:
 @weights.command()
 def convert(
     file: FileArgument,
-    to: Annotated[Target, typer.Option("--to", help="The format to write.")],
+    to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     out: options.OutOption = None,
@@ -133,17 +103,14 @@ def convert(
     from cspbench.weights import darknet, safetensors_file
     from cspbench.weights.opening import open_weights
 
-    target = out or file.with_suffix({Target.SAFETENSORS: ".safetensors", Target.DARKNET: ".weights"}[to])
+    target = out or file.with_suffix(".safetensors" if to == "safetensors" else ".weights")
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
-            "usage.file-exists",
-            "there is a file already",
-            where=str(target),
-            remedy="Remove it, or name another with --out",
+            "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
         )
     read = open_weights(file, network)
-    write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
+    write = safetensors_file.write if to == "safetensors" else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")
 
@@ -160,11 +127,6 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if name is not None:
         return model(name).build(), []
     if partial:
-        raise UsageError(
-            "usage.partial-without-network",
-            "--partial needs the network",
-            expected="--model or --cfg",
-            remedy="Name the file's model",
-        )
+        raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)
     return identified.build(), alike

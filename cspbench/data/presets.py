@@ -8,21 +8,30 @@ Pillow's bicubic, OpenCV's decoder, which rotates images according to EXIF).
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
+from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN
+from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 Order = Literal["resize-crop", "crop-resize"]
 Interpolation = Literal["darknet", "bilinear", "bicubic"]
 Rounding = Literal["down", "nearest"]
+
+_RECORDED = frozenset(
+    ("name", "decoder", "interpolation", "crop_pct", "crop_padding", "crop_rounding", "order", "mean", "std", "epsilon")
+)
+"""The fields that records always have; later ones only where they are not at their defaults. Names of run directories
+depend on it, so that it must not change.
+"""
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,8 @@ class ClassificationPreset:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, for the provenance of a result."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        """The fields that identify a run: all, but for those newer than `_RECORDED` at their defaults."""
+        return {**without_new_defaults(self, _RECORDED), "mean": list(self.mean), "std": list(self.std)}
 
     def _center(self, image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         """The centred square that becomes the input: the shorter side, less the share that the crop removes."""
@@ -141,6 +150,15 @@ class ClassificationPreset:
         np.divide(crop.transpose(2, 0, 1), np.float32(255), out=out)
 
 
+_TIMM = ClassificationPreset(
+    "timm",
+    decoder="pillow",
+    interpolation="bilinear",
+    crop_pct=0.887,
+    crop_rounding="nearest",
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_DEVIATION,
+)
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -148,24 +166,8 @@ PRESETS = {
         ClassificationPreset("readme", decoder="opencv"),
         ClassificationPreset("head"),
         ClassificationPreset("pjreddie", order="crop-resize", epsilon=Epsilon.OUTSIDE_1E6),
-        ClassificationPreset(
-            "timm",
-            decoder="pillow",
-            interpolation="bilinear",
-            crop_pct=0.887,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
-        ClassificationPreset(
-            "mmpretrain",
-            decoder="opencv",
-            interpolation="bicubic",
-            crop_padding=32,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
+        _TIMM,
+        replace(_TIMM, name="mmpretrain", decoder="opencv", interpolation="bicubic", crop_pct=1.0, crop_padding=32),
     )
 }
 
@@ -183,11 +185,5 @@ STEPS = {
 def preset(name: str) -> ClassificationPreset:
     """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
-        raise UsageError(
-            "usage.unknown-preset",
-            "unknown preset",
-            expected=f"one of {', '.join(PRESETS)}",
-            found=repr(name),
-            remedy="Correct --preset",
-        )
+        raise unknown("usage.unknown-preset", "unknown preset", name, tuple(PRESETS))
     return PRESETS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, overload
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.source import Sample, Source
@@ -28,7 +28,7 @@ def limit_of(text: str, total: int) -> int:
     return min(total, max(1, int(total * count / 100) if text.endswith("%") else int(count)))
 
 
-def drawn(total: int, count: int, seed: int) -> list[int]:
+def random_indices(total: int, count: int, seed: int) -> list[int]:
     """`count` indices below `total`, drawn without replacement, in ascending order."""
     if seed < 0:
         raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Give a seed of 0 or more")
@@ -40,7 +40,7 @@ class Part(Source):
 
     def __init__(self, source: Source, count: int, seed: int) -> None:
         self.source, self.seed = source, seed
-        self.indices = drawn(len(source), min(count, len(source)), seed)
+        self.indices = random_indices(len(source), min(count, len(source)), seed)
         self.kind, self.random_access = source.kind, source.random_access
 
     def __len__(self) -> int:
@@ -64,8 +64,8 @@ class CocoPart(CocoSource):
 
     def __init__(self, source: CocoSource, count: int, seed: int) -> None:
         self.whole, self.seed = source, seed
-        images = [source.images[index] for index in drawn(len(source), min(count, len(source)), seed)]
-        super().__init__(source.annotations, images, source.folder, source.split)
+        images = [source.images[index] for index in random_indices(len(source), min(count, len(source)), seed)]
+        super().__init__(source.annotations, images, source.folder, source.split, source.place)
         if self.no_objects is not None:
             raise self.no_objects
 
@@ -73,13 +73,16 @@ class CocoPart(CocoSource):
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}
 
 
-def part_of(source: Source, limit: str | None, seed: int = 0) -> Source:
-    """The part of a source that `limit` requests; the source itself where that is all of it."""
-    count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else Part(source, count, seed)
+@overload
+def part_of(source: Source, limit: str | None, seed: int = 0) -> Source: ...
+@overload
+def part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource: ...
+def part_of(source: Source | CocoSource, limit: str | None, seed: int = 0) -> Source | CocoSource:
+    """The part of a source that `limit` requests; the source itself where that is all of it.
 
-
-def coco_part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource:
-    """The same for a COCO set. Raises `DatasetError` for a part without objects."""
+    Raises `DatasetError` for a part of a COCO set without objects.
+    """
     count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else CocoPart(source, count, seed)
+    if count == len(source):
+        return source
+    return CocoPart(source, count, seed) if isinstance(source, CocoSource) else Part(source, count, seed)

@@ -5,30 +5,54 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cspbench.claims.metrics import ACCURACIES
+from cspbench.data.source import Images
 from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
 from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
-from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
+from cspbench.results.store import StoredEvaluation
 from cspbench.weights import recognition
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from cspbench.inference.engine import Engine
     from cspbench.inference.predict_shards import Timing
 
 Predict = Callable[["Shards", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
 """Predicts shards: (shards, their numbers, engine, batch, workers, progress)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRun:
+    """A run with its metrics."""
+
+    run: RunDirectory
+    metrics: Metrics
+
+    @property
+    def stored(self) -> StoredEvaluation:
+        """The run as reports read it."""
+        return self.run.stored(self.metrics)
+
+    def frame(self) -> DataFrame:
+        """One line per number, with its interval, claim and verdict."""
+        from cspbench.evaluation.frames import of_evaluation
+
+        return of_evaluation(self.stored)
 
 
 def run_or_resume(
@@ -54,8 +78,8 @@ def run_or_resume(
         if text := recognition.remark(subject.network, subject.weights_digest.removeprefix("arrays:")):
             listener.note(text)
     device = choose_device(execution.device)
-    session = sessions.session(execution.made_by, device=str(device), when=sessions.now())
-    share = rank()
+    session = sessions.session(execution.command_line, device=str(device), when=sessions.now())
+    share, name = rank(), subject.name
     first = share[0] == 0
     record = Run(
         samples=len(images),
@@ -69,9 +93,12 @@ def run_or_resume(
     )
     complete = None if execution.fresh or share[1] > 1 else _complete(path, record, images)
     if complete is not None:
-        _note_resumed(subject.name, complete, session, complete.samples, [], listener)
+        _note_resumed(name, complete, session, complete.samples, [], listener)
         return complete
-    with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
+    remedy = "Wait for it to end, or choose another --run"
+    advice = "Choose another --run, in a folder that can be written, with space left"
+    lock = exclusive(path / ".lock", remedy=remedy, place=advice) if first else nullcontext()
+    with _resumable(path, session, listener if first else None), lock:
         init(share)
         if not first:
             barrier(share)  # until the first process has begun the run, or discarded an old one
@@ -81,13 +108,20 @@ def run_or_resume(
         missing = valid.missing()
         if first:
             if resumed:
-                run = _resume(subject.name, run, valid, missing, session, listener)
+                run = _resume(name, run, valid, missing, session, listener)
             barrier(share)
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
-            with footprint.enough_memory(f"the weights of {subject.name}"):
+            with footprint.enough_memory(f"the weights of {name}"):
                 engine = prepare(subject.build(epsilon), device, execution.precision, compiled=execution.compiled)
-            _predict(subject.name, run.shards, missing, engine, predict, execution.batch_and_workers(device), listener)
+            count = sum(len(run.shards.block(shard)) for shard in missing)
+            with listener.progress(name, count) as reach, footprint.enough_memory(f"the evaluation of {name}"):
+
+                def step(timing: Timing) -> None:
+                    reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
+
+                timing = predict(run.shards, missing, engine, *execution.batch_and_workers(device), step)
+            listener.note(f"{name}: {timing}")
         barrier(share)
         if first:
             run.shards.tidy()
@@ -103,33 +137,6 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
         return None
     valid = StillValid(run.shards, images, run.record.files)
     return run if not valid.missing() and not valid.elsewhere else None
-
-
-def _locked(path: Path) -> Any:
-    return exclusive(
-        path / ".lock",
-        remedy="Wait for it to end, or choose another --run",
-        place="Choose another --run, in a folder that can be written, with space left",
-    )
-
-
-def _predict(
-    name: str,
-    shards: Shards,
-    missing: list[int],
-    engine: Engine,
-    predict: Predict,
-    sizes: tuple[int, int],
-    listener: Listener,
-) -> None:
-    images = sum(len(shards.block(shard)) for shard in missing)
-    with listener.progress(name, images) as reach, footprint.enough_memory(f"the evaluation of {name}"):
-
-        def step(timing: Timing) -> None:
-            reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
-
-        timing = predict(shards, missing, engine, *sizes, step)
-    listener.note(f"{name}: {timing}")
 
 
 @contextmanager
@@ -161,7 +168,7 @@ def _resume(
         # the test server's answers are for the old predictions
         (run.path / "server.json").unlink(missing_ok=True)
         return (runs.add_session if reused else runs.begin_again)(run, session, files)
-    return runs.moved(run, files) if valid.elsewhere else run
+    return runs.record_files(run, files) if valid.elsewhere else run
 
 
 def _note_resumed(
@@ -188,7 +195,7 @@ def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, lis
     numbers = list(ACCURACIES)
     if isinstance(metrics, DetectionMetrics):
         numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
-    if runs.write_metrics(run, metrics, sessions.scored(execution.made_by, numbers)):
+    if runs.write_metrics(run, metrics, sessions.scored(execution.command_line, numbers)):
         return runs.load_run(run.path)
     listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")
     return run

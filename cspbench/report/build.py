@@ -14,13 +14,13 @@ from pathlib import Path
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
-from cspbench.claims.verdict import Measurement, Reason, Status, derived, judge
+from cspbench.claims.verdict import Measurement, Reason, Status, comparison_of, judge
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
 from cspbench.results import measurements
 from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
-from cspbench.results.store import Sources, StoredEvaluation, files_of, merged, of_files, of_run
+from cspbench.results.store import Sources, StoredEvaluation, files_of, merge, of_files, of_run
 from cspbench.zoo.registry import provenance, remarks
 
 
@@ -38,7 +38,7 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     """
     stored = of_files(files_of(results), str(results))
     by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
-    new = [merged(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
+    new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
     complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
     kept = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
     return Sources(stored.counts, (*kept, *new))
@@ -52,16 +52,15 @@ def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
 
 
 def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
-    """Every row of every table, the published ones first, then the sample's.
+    """Every row of every table, in the order of tables.toml, where the sample's come last.
 
     `then` are the networks to hold measurements against instead of the catalogue's.
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
-    for kind in ("published", "sample"):
-        for table in tables.load_all(kind=kind):
-            named = zip(table.rows, table.names(), strict=True)
-            built += compared([(row, _row(table, row, name, by_cell)) for row, name in named])
+    for table in tables.load_all(kind="any"):
+        named = zip(table.rows, table.names(), strict=True)
+        built += compared([(row, _row(table, row, name, by_cell)) for row, name in named])
     return built
 
 
@@ -149,11 +148,9 @@ def _with_comparisons(row: Row, report: ReportRow, base: Row, base_report: Repor
         printed, against = row.cells[metric].comparison, base_report.cells.get(metric)
         if printed is None or against is None:
             continue
-        value, base_value = cell.comparable, against.comparable
-        measured = None
-        if value is not None and base_value is not None and (result := derived(row, base, metric, (value, base_value))):
-            measured = result.text
-        comparison = ComparisonResult(printed.text, measured, base.label)
+        numbers = cell.comparable, against.comparable
+        result = None if None in numbers else comparison_of(row, base, metric, numbers)  # type: ignore[arg-type]
+        comparison = ComparisonResult(printed, result, base.label)
         notes = [cell.note] if cell.note else []
         if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Table
-from cspbench.claims.rounding import claimed_as, percent_off
+from cspbench.claims.rounding import comparable_count, percent_off
 from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.report.select import Section
 from cspbench.report.text import some, with_comparison
-from cspbench.results.schema import CountedCell
+from cspbench.results.counts import CountedCell
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
@@ -61,7 +61,7 @@ def _measured(counted: CountedCell, cell: ReportCell) -> str:
     if counted.count is None:
         return "-"
     single = f"{COUNTINGS[counted.counting].unit}s" if counted.unit == "G" else ""
-    return with_comparison(quantity(claimed_as(counted.count, counted.rounding), counted.unit, single), cell)
+    return with_comparison(quantity(comparable_count(counted.count, counted.rounding), counted.unit, single), cell)
 
 
 def _counting(counted: CountedCell) -> str:
@@ -105,12 +105,12 @@ def texts(row: CountsRow) -> list[str]:
     return [*line, ", ".join(_counting(counted) for counted, _ in _cells(row)), _note(row) or ""]
 
 
-def markdown(rows: Sequence[CountsRow], tables: Iterable[Table]) -> str:
+def markdown(rows: Sequence[CountsRow]) -> str:
     """All rows, a section for each table in the README's order, models without a row first."""
     parts = []
     if rowless := [row for row in rows if not row.report.table]:
         parts.append(grid(HEADER, map(texts, rowless)))
-    for table in tables:
+    for table in tables.load_all(kind=None):
         if section := [row for row in rows if row.report.table == table.name]:
             heading = f"## {Section(table).place}\n\n`{table.name}`, {table.source}"
             parts.append(f"{heading}\n\n{grid(HEADER, map(texts, section))}")
@@ -156,7 +156,7 @@ def _cell_json(counted: CountedCell, cell: ReportCell) -> dict[str, Any]:
     """
     measured: int | float | None = counted.count
     if counted.count is not None:
-        measured = claimed_as(counted.count, counted.rounding)
+        measured = comparable_count(counted.count, counted.rounding)
         if counted.unit == "G":
             measured = round(measured / 10**9, 6)
     data: dict[str, Any] = {

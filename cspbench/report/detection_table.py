@@ -69,7 +69,7 @@ def _about(evaluation: StoredEvaluation) -> tuple[CocoIdentity, DetectionMetrics
     assert isinstance(metrics, DetectionMetrics)
     assert settings is not None
     preset = "its own protocol" if identity.quoted else settings.name
-    return identity, metrics, preset, protocol.named(preset, protocol.of_detector(evaluation.run))
+    return identity, metrics, preset, protocol.preset_text(preset, protocol.of_detector(evaluation.run))
 
 
 def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:

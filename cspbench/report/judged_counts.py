@@ -11,8 +11,9 @@ from cspbench.claims.model import Row, Table, setting_texts
 from cspbench.claims.verdict import Reason
 from cspbench.report.build import cell, compared
 from cspbench.report.model import ReportRow
+from cspbench.results.counts import CountedRow
 from cspbench.results.measurements import UNPUBLISHED, of_row
-from cspbench.results.schema import CountedRow, Session
+from cspbench.results.schema import Session
 from cspbench.zoo.registry import MODELS, remarks
 
 

@@ -55,7 +55,7 @@ def without_weights(model: str) -> list[JudgedClaim]:
     """Every accuracy claimed of a model whose weights are missing."""
     return [
         JudgedClaim(row, cell(row.cells[metric], [], Reason.NO_WEIGHTS))
-        for row in match.claims_of(model)
+        for _, row in match.claims_of(model)
         for metric in ACCURACIES
         if metric in row.cells and row.cells[metric].published
     ]

@@ -27,7 +27,7 @@ from cspbench.report.text import (
     notes,
     summary,
 )
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 SCHEMA = 2
 

@@ -11,7 +11,7 @@ from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import Section
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
 """Units of counts, as powers of ten."""
@@ -27,7 +27,10 @@ LEGEND = {
     "off": "neither; “explained” where the cause is known and stated",
     "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
     "consistent": "measured on a part drawn at random, whose 95 % interval holds the published number",
-    "inconsistent": "measured on a part drawn at random, whose 95 % interval does not hold it",
+    "inconsistent": (
+        "measured on a part drawn at random, whose 95 % interval does not hold it; by chance this happens to one right "
+        "number in twenty, so to one or more of six APs in up to one run of four"
+    ),
     "unpublished": "the document prints no number here",
     "unmeasured": "no measurement that may be held against the claim, with the reason",
 }
@@ -36,7 +39,7 @@ REASONS = {
     "no-data": "no images",
     "no-definition": "no network",
     "split-mismatch": "measured on other images than the claim's",
-    "partial": "measured on a part of the images that was not drawn at random",
+    "partial": "measured on a part of the images that was not drawn at random, or of which some could not be read",
     "protocol-mismatch": "measured under another protocol than the claim's; the note says how",
     "awaiting-server": "the test server has not answered",
     "hardware": "requires the hardware of the claim",

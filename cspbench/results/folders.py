@@ -6,8 +6,8 @@ folder is renamed last, so that an interrupted migration can be run again.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,10 +21,11 @@ from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
 from cspbench.network.network import Network
 from cspbench.results import migrate
+from cspbench.results.encoding import SCHEMA, encode
 from cspbench.results.migrate import OldDigests
 from cspbench.results.runs import run_path
-from cspbench.results.schema import SCHEMA, Run, encode
-from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST
+from cspbench.results.schema import Run
+from cspbench.results.store import COUNTS, EVALUATIONS, LARGEST, not_results
 
 
 @dataclass(frozen=True)
@@ -37,35 +38,27 @@ class Migration:
     """A run's name contains a digest of its identity, which differs between schemas."""
 
 
-def migrated(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
+def migrate_folder(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
     """Migrate a results directory, a run directory or a folder of runs; returns the rewritten paths.
 
     Files of the current schema stay as they are. `cfgs` are networks outside the catalogue that runs were made with.
-    Raises `MigrationError`, with nothing written, where a network is unknown or a file cannot be read.
+    Raises `CspbenchError`, with nothing written, where a network is unknown or a file cannot be read.
     """
     digests = OldDigests(cfgs)
-    counted = [folder / name for name in COUNTS if (folder / name).exists()]
-    stored = sorted((folder / EVALUATIONS).glob("*.json"))
-    runs = _runs(folder)
-    if not (counted or stored or runs):
-        raise MigrationError(
-            "results.none-there",
-            "no results here",
-            where=brief(str(folder), 200),
-            expected=f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below",
-            remedy="Name a results directory, a run directory or a folder of runs",
-        )
-    readers = [*((_counts, path) for path in counted), *((_evaluation, path) for path in stored)]
-    readers += [(_run, path) for path in runs]
+    readers = [(_counts, folder / name) for name in COUNTS if (folder / name).exists()]
+    readers += [(_evaluation, path) for path in sorted((folder / EVALUATIONS).glob("*.json"))]
+    readers += [(_run, path) for path in _runs(folder)]
+    if not readers:
+        where, remedy = brief(str(folder), 200), "Name a results directory, a run directory or a folder of runs"
+        expected = f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below"
+        raise MigrationError("results.none-there", "no results here", where=where, expected=expected, remedy=remedy)
     migrations = [migration for read, path in readers if (migration := read(path, digests))]
     for migration in migrations:
         if migration.new_path != migration.path and migration.new_path.exists():
+            where, new_path = str(migration.path), str(migration.new_path)
+            remedy = "Remove one of the two"
             raise MigrationError(
-                "results.name-taken",
-                "its new name is taken",
-                where=str(migration.path),
-                found=str(migration.new_path),
-                remedy="Remove one of the two",
+                "results.name-taken", "its new name is taken", where=where, found=new_path, remedy=remedy
             )
     return [_write(migration) for migration in migrations]
 
@@ -86,8 +79,7 @@ def _evaluation(path: Path, digests: OldDigests) -> Migration | None:
         if "schema" in document and _is_current(document):
             return None
         record = migrate.evaluation(document, digests)
-        name = _new_name(path.stem, document["run"], record.run)
-        return Migration(path, {path: record}, path.with_name(f"{name}.json"))
+        return Migration(path, {path: record}, path.with_name(f"{_new_name(path.stem, record.run)}.json"))
 
 
 def _run(path: Path, digests: OldDigests) -> Migration | None:
@@ -97,7 +89,7 @@ def _run(path: Path, digests: OldDigests) -> Migration | None:
         if _is_current(document):
             return None
         record = migrate.run(document, digests)
-        new_path = path.with_name(_new_name(path.resolve().name, document, record)) if path.name else path
+        new_path = path.with_name(_new_name(path.resolve().name, record)) if path.name else path
     if metrics.exists():
         with _document(metrics) as scores:
             if not ("schema" in scores and _is_current(scores)):
@@ -108,30 +100,18 @@ def _run(path: Path, digests: OldDigests) -> Migration | None:
 def _is_current(document: Mapping[str, Any]) -> bool:
     schema = document.get("schema")
     if type(schema) is not int or schema not in (1, SCHEMA):
-        raise MigrationError(
-            "results.unknown-schema",
-            "a result of another version",
-            expected=f"schema 1 or {SCHEMA}",
-            found=brief(f"schema {schema}"),
-            remedy="Read it with the cspbench that wrote it, or remove it",
-        )
+        what, remedy = "a result of another version", "Read it with the cspbench that wrote it, or remove it"
+        expected, found = f"schema 1 or {SCHEMA}", brief(f"schema {schema}")
+        raise MigrationError("results.unknown-schema", what, expected=expected, found=found, remedy=remedy)
     return schema == SCHEMA
 
 
-def _new_name(name: str, old: Mapping[str, Any], new: Run) -> str:
-    """The name by a run's new identity, if `name` was that by its old one; else `name`."""
-    if name != _schema_1_name(old):
+def _new_name(name: str, run: Run) -> str:
+    """The name by a run's new identity, if `name` has the form MODEL-PRESET-DIGEST of one by its old identity."""
+    if not re.fullmatch(rf"{re.escape(run.identity.model.replace('/', '-'))}-.+-[0-9a-f]{{8}}", name, re.DOTALL):
         return name
-    preset = new.settings.name if new.settings else str(new.identity.preset["name"])
-    return run_path(Path(), new.identity, preset.replace(" ", "-")).name
-
-
-def _schema_1_name(record: Mapping[str, Any]) -> str:
-    identity = record["identity"]
-    if identity["task"] == "coco":
-        identity = {**identity, "preset": {"name": record["preset"]["name"], **identity["preset"]}}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{identity['model'].replace('/', '-')}-{identity['preset']['name']}-{digest}"
+    preset = run.settings.name if run.settings else str(run.identity.preset["name"])
+    return run_path(Path(), run.identity, preset.replace(" ", "-")).name
 
 
 def _write(migration: Migration) -> Path:
@@ -143,13 +123,14 @@ def _write(migration: Migration) -> Path:
         try:
             path.rename(new_path)
         except OSError as error:
+            where, found, remedy = str(path), error.strerror or str(error), "Rename it yourself; it is migrated"
             raise MigrationError(
                 "disk.write-failed",
                 "cannot be renamed",
-                where=str(path),
+                where=where,
                 expected=new_path.name,
-                found=error.strerror or str(error),
-                remedy="Rename it yourself; it is migrated",
+                found=found,
+                remedy=remedy,
             ) from error
     return new_path
 
@@ -165,11 +146,4 @@ def _document(path: Path) -> Iterator[dict[str, Any]]:
     except MigrationError as error:
         raise error.at(str(path)) from None
     except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise MigrationError(
-            "results.not-results",
-            "not a file of results",
-            where=str(path),
-            expected="what `cspbench params --save`, an evaluation or `cspbench report --save` wrote",
-            found=brief(f"{type(error).__name__}: {error}", 120),
-            remedy="Make it again, or remove it",
-        ) from None
+        raise not_results(str(path), f"{type(error).__name__}: {error}") from None

@@ -8,7 +8,6 @@ from functools import cache
 
 from cspbench.claims import tables
 from cspbench.claims.model import Row, Table
-from cspbench.claims.models import PublishedFile
 from cspbench.claims.verdict import Deviation
 from cspbench.results.schema import CocoIdentity, ImagenetIdentity
 from cspbench.weights.arrays import digest
@@ -16,17 +15,10 @@ from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import MODELS
 
 
-def of_dataset(dataset: str, kind: str = "published") -> tuple[str, ...]:
-    """The tables of accuracies ("imagenet") or of AP ("coco"): published ones, or those of the sample."""
-    return tuple(table.name for table in tables.load_all(kind=kind) if table.dataset == dataset)
-
-
 def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
-    """The rows of a model with their tables, the published ones first."""
-    candidates = [table for kind in ("published", "sample") for table in tables.load_all(kind=kind)]
-    return [
-        (table, row) for table in candidates if table.dataset == dataset for row in table.rows if row.model == model
-    ]
+    """The rows of a model with their tables."""
+    of_dataset = [table for table in tables.load_all(kind="any") if table.dataset == dataset]
+    return [(table, row) for table in of_dataset for row in table.rows if row.model == model]
 
 
 @cache
@@ -56,22 +48,17 @@ class PublishedWeights:
 
 
 def published_weights(row: Row) -> PublishedWeights:
-    """The digests of a row's published weights, as far as they are known."""
+    """The digests of a row's published weights, as far as they are known; also of files with the same arrays."""
     if row.model is None:
         return PublishedWeights()
-    published = _published_files(row)
-    arrays = [file.arrays for file in published if file.arrays]
-    files = [sha256 for sha256 in (*(file.sha256 for file in published), shipped_digest(row.model)) if sha256]
-    return PublishedWeights(tuple(dict.fromkeys(arrays)), tuple(dict.fromkeys(files)))
-
-
-def _published_files(row: Row) -> list[PublishedFile]:
-    """The weight file of a row, and files that have the same arrays under another name."""
-    if row.model is None or row.weights is None:
-        return []
-    first = row.weights.same_as or row.weights.file
-    equal = [file for file in MODELS[row.model].weights if first in (file.file, file.same_as)]
-    return [row.weights, *(file for file in equal if file != row.weights)]
+    files = []
+    if row.weights is not None:
+        first = row.weights.same_as or row.weights.file
+        files = [row.weights, *(file for file in MODELS[row.model].weights if first in (file.file, file.same_as))]
+    hashes = [*(file.sha256 for file in files), shipped_digest(row.model)]
+    return PublishedWeights(
+        tuple(dict.fromkeys(file.arrays for file in files if file.arrays)), tuple(dict.fromkeys(filter(None, hashes)))
+    )
 
 
 @cache
@@ -81,32 +68,29 @@ def shipped_digest(model: str) -> str | None:
     return None if path is None else digest(path)
 
 
-def of_classifier(identity: ImagenetIdentity) -> list[Row]:
+def of_classifier(identity: ImagenetIdentity) -> list[tuple[Table, Row]]:
     """The rows that a classifier's run measures: its model's, with published weights, at their size and preset.
 
-    An accuracy belongs to the presets of its table. A user's cfg file has no rows.
+    An accuracy belongs to the presets of its table. Where there is none, all rows that claim an accuracy of the model.
+    A user's cfg file has no rows.
     """
     model, preset = identity.model, str(identity.preset["name"])
-    if identity.user_file or model not in MODELS or identity.size != _input(model):
+    if identity.user_file or model not in MODELS:
         return []
-    rows = _rows("imagenet", model)
-    return [row for table, row in rows if preset in table.presets and row.weights_status == "released"]
+    rows = claims_of(model)
+    measured = [(table, row) for table, row in rows if preset in table.presets and row.weights_status == "released"]
+    return measured if measured and identity.size == _input(model) else rows
 
 
-def of_model(identity: ImagenetIdentity) -> list[Row]:
-    """All rows that claim an accuracy of a run's model, under any preset; a user's cfg file has none."""
-    return [] if identity.user_file or identity.model not in MODELS else claims_of(identity.model)
-
-
-def claims_of(model: str) -> list[Row]:
+def claims_of(model: str) -> list[tuple[Table, Row]]:
     """All rows that claim an accuracy of a catalogue's classifier; only those with released weights, if any have."""
-    rows = [row for _, row in _rows("imagenet", model)]
-    return [row for row in rows if row.weights_status == "released"] or rows
+    rows = _rows("imagenet", model)
+    return [(table, row) for table, row in rows if row.weights_status == "released"] or rows
 
 
-def classifier_deviations(row: Row, identity: ImagenetIdentity) -> list[Deviation]:
+def classifier_deviations(table: Table, row: Row, identity: ImagenetIdentity) -> list[Deviation]:
     """A classifier's deviations from a row's preset, from the model's input size, and from released weights."""
-    claimed = tables.load(row.table).presets[0]
+    claimed = table.presets[0]
     preset, size = str(identity.preset["name"]), _input(identity.model)
     deviations = [] if preset == claimed else [Deviation(f"preset {preset}, not {claimed}")]
     if identity.size != size:
@@ -116,7 +100,7 @@ def classifier_deviations(row: Row, identity: ImagenetIdentity) -> list[Deviatio
     return deviations
 
 
-def of_detector(identity: CocoIdentity, nms: float) -> list[Row]:
+def of_detector(identity: CocoIdentity, nms: float) -> list[tuple[Table, Row]]:
     """The rows that claim an AP of a detector's published weights at its size and NMS threshold.
 
     The rows of a sweep hold only at their own threshold; "aware" is not one of Darknet's. A user's cfg file has
@@ -127,5 +111,5 @@ def of_detector(identity: CocoIdentity, nms: float) -> list[Row]:
         threshold = row.settings[table.sweep] if table.sweep else None
         same_nms = threshold is None or (threshold != "aware" and Decimal(threshold) == Decimal(str(nms)))
         if row.weights is not None and row.size == identity.size and same_nms:
-            rows.append(row)
+            rows.append((table, row))
     return rows

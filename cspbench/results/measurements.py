@@ -6,9 +6,10 @@ networks.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -20,27 +21,27 @@ from cspbench.claims.model import Cell, Column, Row, Table
 from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, Status, Verdict, judge
 from cspbench.classification.accuracy import FULL, wilson
 from cspbench.errors import brief
-from cspbench.results import explain_counts, match, protocol
+from cspbench.results import explain_counts, match, protocol, provenance
+from cspbench.results.counts import CountedRow, Counts
 from cspbench.results.explain_counts import Explanation
+from cspbench.results.provenance import Provenance
 from cspbench.results.schema import (
     ClassificationMetrics,
     CocoIdentity,
-    CountedRow,
-    Counts,
     Data,
     DetectionMetrics,
     Hits,
     ImagenetIdentity,
-    Run,
-    Scored,
-    Scoring,
+    Metrics,
     Session,
     Threshold,
 )
-from cspbench.results.sessions import program
-from cspbench.results.store import Sources, StoredEvaluation, not_results, shortened
-from cspbench.zoo.registry import MODELS, provenance
+from cspbench.results.store import Sources, StoredEvaluation, not_results, without_folders
+from cspbench.zoo.registry import MODELS
+from cspbench.zoo.registry import provenance as of_model
 
+VALIDATION = r"val(idation)?(\[[^+]*\])?"
+"""The validation set, or a slice of it, as readers of named data sets spell it: validation[:10%]."""
 UNPUBLISHED = {
     "params": Cell.parse("-", Column("#Parameter", "metric", "params", "M", "M", counting="weights")),
     "bflops": Cell.parse("-", Column("BFLOPs", "metric", "bflops", "G", counting="conv+maxpool", rounding="darknet")),
@@ -49,35 +50,6 @@ UNPUBLISHED = {
 
 Key = tuple[str, str, str]
 """Table, row id, metric."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How a measured number was made; None for what does not apply."""
-
-    command: str
-    """Quoted for a shell."""
-    version: str
-    """Of cspbench."""
-    commit: str | None = None
-    when: str | None = None
-    """UTC, ISO 8601; of an evaluation's first session."""
-    counting: str | None = None
-    definition: str | None = None
-    """Where the network's definition comes from: "cfg", "reconstruction, high", ..."""
-    weights: str | None = None
-    """The digest of the weights' arrays, and whether there was a published one to compare it with."""
-    data: str | None = None
-    """"val2017, 5000 images, sha256 ...": what it was measured on."""
-    preset: str | None = None
-    """With overridden fields: "readme with conf 0.3, NMS 0.6 default"."""
-    precision: str | None = None
-    run: str | None = None
-    """The run's name."""
-    sessions: tuple[str, ...] = ()
-    """The later sessions: when, version, command."""
-    scored: str | None = None
-    """The program that computed the number from the predictions, where it is not the one that predicted."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +130,7 @@ def of_evaluation(evaluation: StoredEvaluation, then: protocol.Networks | None =
 
 @cache
 def _rows() -> dict[tuple[str, str], Row]:
-    kinds = ("published", "sample")
-    return {(table.name, row.id): row for kind in kinds for table in tables.load_all(kind=kind) for row in table.rows}
+    return {(table.name, row.id): row for table in tables.load_all(kind="any") for row in table.rows}
 
 
 def of_counts(counts: Counts, then: protocol.Networks | None = None) -> Iterator[CellMeasurement]:
@@ -174,8 +145,10 @@ def of_row(
     row: Row, counted: CountedRow, session: Session, then: protocol.Networks | None = None
 ) -> Iterator[CellMeasurement]:
     """The counts of one row, beside its cells."""
-    deviations = _network_deviations(row, counted, then)
     model = counted.model
+    deviations = changed_since(counted, then)
+    if row.table and model != row.model:
+        deviations = [Deviation(f"counted for {brief(str(model))}, not {row.model}")]
     entry = MODELS.get(model or "")
     for metric in COUNTED:
         cell, claim = getattr(counted, metric), row.cells.get(metric)
@@ -184,28 +157,22 @@ def of_row(
         rule = [] if cell.counting == claim.counting else [Deviation(f"counted as {brief(cell.counting)}")]
         yield CellMeasurement(
             row,
-            claim.counted_as(cell.counting),
+            claim.under(cell.counting),
             Measurement(
                 Decimal(cell.count),
                 deviations=(*rule, *deviations),
                 stand_in=entry is not None and entry.definition == "stand-in",
             ),
             Provenance(
-                shlex.join(shortened(session.command)),
+                shlex.join(without_folders(session.command)),
                 session.cspbench,
                 session.commit,
                 counting=cell.counting,
-                definition=provenance(model) if model in MODELS else "file",
+                definition=of_model(model) if model in MODELS else "file",
             ),
             model,
             row.counting_size or row.size or counted.size,
         )
-
-
-def _network_deviations(row: Row, counted: CountedRow, then: protocol.Networks | None) -> list[Deviation]:
-    if row.table and counted.model != row.model:
-        return [Deviation(f"counted for {brief(str(counted.model))}, not {row.model}")]
-    return changed_since(counted, then)
 
 
 def changed_since(counted: CountedRow, then: protocol.Networks | None = None) -> list[Deviation]:
@@ -219,32 +186,30 @@ def changed_since(counted: CountedRow, then: protocol.Networks | None = None) ->
 
 
 def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) -> Iterator[CellMeasurement]:
-    run, identity = evaluation.run, evaluation.run.identity
-    metrics = evaluation.metrics if isinstance(evaluation.metrics, ClassificationMetrics) else None
+    run, metrics, identity = evaluation.run, evaluation.metrics, evaluation.run.identity
     assert isinstance(identity, ImagenetIdentity)
     overrides = protocol.of_classifier(identity)
-    preset = protocol.named(str(identity.preset["name"]), overrides)
-    for row in match.of_classifier(identity) or match.of_model(identity):
+    preset = protocol.preset_text(str(identity.preset["name"]), overrides)
+    for table, row in match.of_classifier(identity):
         deviations = [
-            *_data_deviations(row, identity.data),
-            *match.classifier_deviations(row, identity),
+            *_data_deviations(table, identity.data),
+            *_bad_deviations(metrics),
+            *match.classifier_deviations(table, row, identity),
             *protocol.deviations(overrides),
             *protocol.weights(row, run),
             *protocol.network(identity, then),
         ]
-        origin = _provenance(evaluation, row, preset, metrics.scoring if metrics else None, ACCURACIES[0])
+        scoring = metrics.scoring if isinstance(metrics, ClassificationMetrics) else None
+        origin = provenance.of_evaluation(evaluation, table, row, preset, scoring, ACCURACIES[0])
         for metric in ACCURACIES:
             if metric in row.cells:
-                measurement = _accuracy(getattr(metrics, metric, None), identity.data, deviations)
+                measurement = _INCOMPLETE
+                if metrics is not None:
+                    hits: Hits = getattr(metrics, metric)
+                    percent, interval = Decimal(100 * hits.correct) / hits.total, wilson(hits.correct, hits.total)
+                    coverage = _coverage(table, identity.data, metrics)
+                    measurement = Measurement(percent, None, tuple(deviations), coverage, hits.total, interval)
                 yield CellMeasurement(row, row.cells[metric], measurement, origin)
-
-
-def _accuracy(hits: Hits | None, data: Data, deviations: Sequence[Deviation]) -> Measurement:
-    if hits is None:
-        return _INCOMPLETE
-    percent = Decimal(100 * hits.correct) / Decimal(hits.total)
-    interval = wilson(hits.correct, hits.total)
-    return Measurement(percent, None, tuple(deviations), _coverage(data), hits.total, interval)
 
 
 def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) -> Iterator[CellMeasurement]:
@@ -254,39 +219,48 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
     assert settings is not None
     usual, kind = protocol.suppression(run)
     overrides = protocol.of_detector(run)
-    name = "its own protocol" if identity.quoted else settings.name
-    label = protocol.named(name, overrides)
-    shared = [] if identity.quoted or name == "readme" else [Deviation(f"preset {name}, not readme")]
-    shared += [*protocol.deviations(overrides), *protocol.network(identity, then)]
+    label = protocol.preset_text("its own protocol" if identity.quoted else settings.name, overrides)
     if not isinstance(metrics, DetectionMetrics):
-        for row in match.of_detector(identity, usual):
+        for table, row in match.of_detector(identity, usual):
+            origin = provenance.of_evaluation(evaluation, table, row, label, None, "")
             for metric in PRECISIONS:
                 if metric in row.cells:
-                    origin = _provenance(evaluation, row, label, None, "")
                     yield CellMeasurement(row, row.cells[metric], _INCOMPLETE, origin)
         return
     for threshold in metrics.thresholds:
-        preset = label if identity.quoted else f"{label}, NMS {threshold.nms:g} {threshold.kind}"
-        for row in match.of_detector(identity, threshold.nms):
-            suppression = _suppression_deviations(row, threshold, usual, kind)
-            if suppression and _table(row.table).sweep is None and _superseded(threshold, metrics, usual, kind):
+        name = f"{threshold.nms:g} {threshold.kind}"
+        for table, row in match.of_detector(identity, threshold.nms):
+            suppression = _suppression_deviations(table, threshold, usual, kind)
+            if suppression and table.sweep is None and _superseded(threshold, metrics, usual, kind):
                 continue  # the run has a number under the claimed suppression
-            deviations = [*_data_deviations(row, identity.data), *shared, *suppression, *protocol.weights(row, run)]
-            origin = _provenance(evaluation, row, preset, threshold.scoring, f"{threshold.nms:g} {threshold.kind}")
+            other = not identity.quoted and settings.name != table.presets[0]
+            deviations = (
+                *_data_deviations(table, identity.data),
+                *_bad_deviations(metrics),
+                *([Deviation(f"preset {settings.name}, not {table.presets[0]}")] if other else []),
+                *protocol.deviations(overrides),
+                *protocol.network(identity, then),
+                *suppression,
+                *protocol.weights(row, run),
+            )
+            preset = label if identity.quoted else f"{label}, NMS {name}"
+            origin = provenance.of_evaluation(evaluation, table, row, preset, threshold.scoring, name)
+            coverage = _coverage(table, identity.data, metrics)
             for metric in PRECISIONS:
                 cell = row.cells.get(metric)
                 if cell is not None and cell.published:
-                    measurement = _precision(threshold, metric, identity.data, deviations)
+                    measurement = _precision(threshold, metric, identity.data, deviations, coverage)
                     yield CellMeasurement(row, cell, measurement, origin, nms=threshold.nms, kind=threshold.kind)
 
 
-def _precision(threshold: Threshold, metric: str, data: Data, deviations: Sequence[Deviation]) -> Measurement:
+def _precision(
+    threshold: Threshold, metric: str, data: Data, deviations: tuple[Deviation, ...], coverage: Coverage
+) -> Measurement:
     value = threshold.ap.get(metric)
     if value is None:
         waiting = (data.split or "").startswith("test") and data.limit is None
-        return Measurement(None, Reason.AWAITING_SERVER if waiting else Reason.NO_DATA, tuple(deviations))
-    interval = (threshold.intervals or {}).get(metric)
-    return Measurement(value, None, tuple(deviations), _coverage(data), None, interval)
+        return Measurement(None, Reason.AWAITING_SERVER if waiting else Reason.NO_DATA, deviations)
+    return Measurement(value, None, deviations, coverage, None, (threshold.intervals or {}).get(metric))
 
 
 def _superseded(threshold: Threshold, metrics: DetectionMetrics, usual: float, kind: str | None) -> bool:
@@ -297,12 +271,12 @@ def _superseded(threshold: Threshold, metrics: DetectionMetrics, usual: float, k
     )
 
 
-def _suppression_deviations(row: Row, threshold: Threshold, usual: float, kind: str | None) -> list[Deviation]:
+def _suppression_deviations(table: Table, threshold: Threshold, usual: float, kind: str | None) -> list[Deviation]:
     """Deviations of NMS from a row's; a row of a sweep names its own threshold."""
     deviations = []
     if kind is not None and threshold.asked != kind:
         deviations.append(Deviation(f"nms_kind {brief(threshold.asked)}, not {kind}"))
-    if _table(row.table).sweep is None and threshold.nms != usual:
+    if table.sweep is None and threshold.nms != usual:
         deviations.append(Deviation(f"NMS {threshold.nms:g}, not the preset's {usual:g}"))
     return deviations
 
@@ -310,70 +284,29 @@ def _suppression_deviations(row: Row, threshold: Threshold, usual: float, kind: 
 _INCOMPLETE = Measurement(None, Reason.PARTIAL, (Deviation("incomplete: the run can be resumed"),))
 
 
-@cache
-def _table(name: str) -> Table:
-    return tables.load(name)
+def _data_deviations(table: Table, data: Data) -> list[Deviation]:
+    """A deviation where the images are not the claim's, by digest where the table has one, else by split.
 
-
-def _data_deviations(row: Row, data: Data) -> list[Deviation]:
-    """A deviation where the images are not the claim's, by digest where the table has one, else by split."""
-    table = _table(row.table)
+    Of ImageNet's validation set, whose readers mostly record no split, any part is the claim's; `_coverage` says so.
+    """
     if table.data is not None:
         same = data.sha256 == table.data
-    elif table.dataset == "imagenet":
-        same = data.images == FULL
-    else:
+    elif table.dataset == "coco":
         same = data.split == table.split
+    else:
+        sample = any(other.data == data.sha256 for other in tables.load_all(kind="sample"))
+        same = not sample and data.images <= FULL and re.fullmatch(VALIDATION, data.split or "val") is not None
     return [] if same else [Deviation("other images than the claim's", Reason.SPLIT_MISMATCH)]
 
 
-def _coverage(data: Data) -> Coverage:
-    if data.limit is None:
-        return Coverage.WHOLE
-    return Coverage.PART if data.seed is None else Coverage.DRAWN
+def _bad_deviations(metrics: Metrics | None) -> list[Deviation]:
+    """A deviation where images could not be read: the others are a part of the claim's images."""
+    bad = len(metrics.bad) if metrics else 0
+    return [Deviation(f"{bad} image{'s' * (bad != 1)} could not be read", Reason.PARTIAL)] if bad else []
 
 
-def _provenance(
-    evaluation: StoredEvaluation, row: Row, preset: str, scoring: Scoring | None, number: str
-) -> Provenance:
-    """How the number of that name (as of `Scored.numbers`) was made."""
-    run = evaluation.run
-    first, *later = run.sessions
-    return Provenance(
-        shlex.join(first.command),
-        first.cspbench,
-        first.commit,
-        when=first.when or None,
-        definition=provenance(run.identity.model),
-        weights=protocol.weights_text(row, run),
-        data=_data(row, run.identity.data),
-        preset=preset,
-        precision=run.identity.precision,
-        run=evaluation.name,
-        sessions=tuple(_session(session) for session in later),
-        scored=_scored(run, scoring, number),
-    )
-
-
-def _session(session: Session | Scored) -> str:
-    return f"{session.when or 'unknown time'}, {program(session)}: {shlex.join(session.command)}"
-
-
-def _scored(run: Run, scoring: Scoring | None, number: str) -> str | None:
-    """Who scored that number last and when, unless it was a command that predicted."""
-    scorers = [scored for scored in run.scored if number in scored.numbers]
-    if scorers:
-        last = scorers[-1]
-        predicted = {(program(session), *session.command) for session in run.sessions}
-        return None if (program(last), *last.command) in predicted else _session(last)
-    if scoring is None or {program(session) for session in run.sessions} == {program(scoring)}:
-        return None
-    return program(scoring)
-
-
-def _data(row: Row, data: Data) -> str:
-    """The images in words: "val2017, 50 of 5000 images drawn with seed 0, sha256 ..."."""
-    place = "the drawn sample" if _table(row.table).kind == "sample" else data.split or data.kind
-    part = f"{data.limit} of {data.images}" if data.limit is not None else f"{data.images}"
-    seed = f" drawn with seed {data.seed}" if data.seed is not None else ""
-    return f"{place}, {part} images{seed}" + (f", sha256 {data.sha256}" if data.sha256 else "")
+def _coverage(table: Table, data: Data, metrics: Metrics) -> Coverage:
+    short = table.dataset == "imagenet" and table.data is None and data.images < FULL
+    if metrics.bad or short or (data.limit is not None and data.seed is None):
+        return Coverage.PART
+    return Coverage.WHOLE if data.limit is None else Coverage.DRAWN

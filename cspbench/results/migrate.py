@@ -2,7 +2,8 @@
 
 Schema 1 identified a network by the sha256 of its layers' `repr` and weights by the sha256 of their file; schema 2
 uses digests of a canonical form and of the arrays, stores no verdicts, and is typed (`cspbench.results.schema`). The
-functions here take documents and return records; `OldDigests` translates the digests.
+functions here take documents and return records, which ignore fields that only schema 1 had; `OldDigests` translates
+the digests.
 """
 
 from __future__ import annotations
@@ -15,22 +16,15 @@ from typing import Any
 
 import msgspec
 
-from cspbench.claims.metrics import ACCURACIES, COUNTED
 from cspbench.errors import DefinitionError, MigrationError, brief
 from cspbench.network import canonical
 from cspbench.network.layers import Layer
 from cspbench.network.network import Network, digest
+from cspbench.results.counts import Counts
+from cspbench.results.encoding import SCHEMA
 from cspbench.results.match import shipped_digest
-from cspbench.results.schema import (
-    ClassificationMetrics,
-    Counts,
-    DetectionMetrics,
-    Evaluation,
-    Metrics,
-    Run,
-    Session,
-)
-from cspbench.weights.catalogue import published_arrays, published_digest
+from cspbench.results.schema import ClassificationMetrics, DetectionMetrics, Evaluation, Metrics, Run, Session
+from cspbench.weights.catalogue import published
 from cspbench.zoo.registry import MODELS
 
 Size = tuple[int, int]
@@ -49,10 +43,7 @@ _CLASSES_V1: Mapping[str, tuple[str, str]] = {
     "cost": ("Loss", "sources"),
     "crop": ("Crop", "sources height width noadjust"),
     "dropout": ("Dropout", "sources probability"),
-    "gaussian_yolo": (
-        "GaussianYolo",
-        "sources classes anchors mask scale_x_y new_coords nms_kind beta_nms yolo_point",
-    ),
+    "gaussian_yolo": ("GaussianYolo", "sources classes anchors mask scale_x_y new_coords nms_kind beta_nms yolo_point"),
     "implicit": ("Implicit", "sources filters atoms"),
     "local_avgpool": ("LocalAvgPool", "sources size stride padding"),
     "maxpool": ("MaxPool", "sources size stride padding"),
@@ -109,8 +100,9 @@ class OldDigests:
         """The weights of an identity, "arrays:..." or "file:...", for a file with the sha256 `old`."""
         if ":" in old:
             return old
-        arrays = published_arrays(model) if old in (published_digest(model), shipped_digest(model)) else None
-        return f"file:{old}" if arrays is None else f"arrays:{arrays}"
+        sha256, arrays = published(model)
+        known = arrays is not None and old in (sha256, shipped_digest(model))
+        return f"arrays:{arrays}" if known else f"file:{old}"
 
 
 @cache
@@ -118,30 +110,25 @@ def _build(model: str) -> Network:
     return MODELS[model].build()
 
 
-class _Verbatim(str):
-    """A text that is its own `repr`."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
 def _digest_v1(network: Network) -> str | None:
     """The digest of schema 1: sha256 of `repr((input, letter_box, layers))`.
 
     None for a network that its classes could not describe.
     """
-    layers = tuple(map(_repr_v1, network.layers))
-    if None in layers or set(canonical.settings(network)) - {"input", "letter_box", "layers"}:
+    layers = list(filter(None, map(_repr_v1, network.layers)))
+    if len(layers) < len(network.layers) or set(canonical.settings(network)) - {"input", "letter_box", "layers"}:
         return None
-    return hashlib.sha256(repr((network.input, network.letter_box, layers)).encode()).hexdigest()
+    comma = "," if len(layers) == 1 else ""
+    text = f"({network.input!r}, {network.letter_box!r}, ({', '.join(layers)}{comma}))"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _repr_v1(layer: Layer) -> _Verbatim | None:
-    name, names = _CLASSES_V1.get(layer.kind, ("", ""))
+def _repr_v1(layer: Layer) -> str | None:
+    name, names = _CLASSES_V1.get(str(canonical.kind(layer)), ("", ""))
     order = names.split()
     if not name or set(canonical.settings(layer)) - set(order):
         return None
-    return _Verbatim(f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})")
+    return f"{name}({', '.join(f'{field}={getattr(layer, field)!r}' for field in order)})"
 
 
 def counts(document: Mapping[str, Any], digests: OldDigests) -> Counts:
@@ -157,10 +144,7 @@ def _row(row: Mapping[str, Any], digests: OldDigests) -> dict[str, Any]:
             network = digests.network(row["model"], _size(row["size"]), network)
         except MigrationError as error:
             raise error.at(f"{row.get('table')}:{row.get('id')}" if row.get("table") else str(row["model"])) from None
-    fields = {key: row.get(key) for key in ("model", "table", "id", "row", "size", "definition")}
-    keys = ("counting", "count", "printed", "unit", "rounding")
-    cells = {metric: {key: row[metric][key] for key in keys} for metric in COUNTED}
-    return {**fields, **cells, "network": network, "settings": row.get("settings") or {}}
+    return {**row, "network": network, "settings": row.get("settings") or {}}
 
 
 def _session(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,9 +177,8 @@ def identity(document: Mapping[str, Any], digests: OldDigests) -> dict[str, Any]
     data = dict(old["data"])
     if old["task"] == "coco" and document["data"].get("limit") is not None:
         data["limit"] = document["data"]["limit"]  # the identity had the number of images drawn
-    keys = ("task", "model", "size", "precision", "classes", "quoted", "last")
     return {
-        **{key: old[key] for key in keys if key in old},
+        **old,
         "network": digests.network(old["model"], _size(old["size"]), old["definition"]),
         "weights": digests.weights(old["model"], old["weights"]),
         "data": data,
@@ -229,34 +212,14 @@ def metrics(document: Mapping[str, Any], record: Mapping[str, Any], digests: Old
     new = identity(record, digests)
     if document["identity"] != record["identity"]:
         raise ValueError("metrics of another run")
-    shared = {"identity": new, "images": document["images"], "bad": document["bad"], "pixels": document.get("pixels")}
     if new["task"] == "imagenet":
-        tops = {metric: {key: document[metric][key] for key in ("correct", "total")} for metric in ACCURACIES}
         scoring = {"cspbench": record["cspbench"], "commit": record.get("commit")}
-        order = document["class_order"]
-        return msgspec.convert({**shared, **tops, "class_order": order, "scoring": scoring}, ClassificationMetrics)
+        new_document = {**document, "schema": SCHEMA, "identity": new, "scoring": scoring}
+        return msgspec.convert(new_document, ClassificationMetrics)
     scoring = {"cspbench": document["cspbench"]}
-    thresholds = [_threshold(threshold, scoring) for threshold in document["thresholds"]]
-    submissions = document.get("submissions")
-    return msgspec.convert({**shared, "thresholds": thresholds, "submissions": submissions}, DetectionMetrics)
-
-
-def _threshold(old: Mapping[str, Any], scoring: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("nms", "kind", "engine", "intervals", "detections", "server")
-    per_class = old.get("per_class")
-    if per_class is not None:
-        per_class = {name: _decimals(numbers) for name, numbers in per_class.items()}
-    return {
-        **{key: old[key] for key in keys if old.get(key) is not None},
-        "asked": old.get("asked", old["kind"]),
-        "scoring": scoring,
-        "ap": _decimals(old["ap"]),
-        "per_class": per_class,
-    }
-
-
-def _decimals(numbers: Mapping[str, Any]) -> dict[str, str | None]:
-    return {name: None if number is None else str(number) for name, number in numbers.items()}
+    thresholds = [{"asked": old["kind"], **old, "scoring": scoring} for old in document["thresholds"]]
+    new_document = {**document, "schema": SCHEMA, "identity": new, "thresholds": thresholds}
+    return msgspec.convert(new_document, DetectionMetrics)
 
 
 def evaluation(document: Mapping[str, Any], digests: OldDigests) -> Evaluation:

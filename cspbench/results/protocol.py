@@ -15,7 +15,7 @@ from cspbench.errors import brief
 from cspbench.network.network import digest
 from cspbench.results import match
 from cspbench.results.schema import Identity, ImagenetIdentity, Run
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 from cspbench.zoo.registry import MODELS
 
 UNKNOWN = "(no published digest to compare with)"
@@ -65,12 +65,14 @@ def weights_text(row: Row, run: Run) -> str:
     return run.identity.weights if same is not None else f"{run.identity.weights} {UNKNOWN}"
 
 
-def overridden(used: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def overrides_of(used: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """The fields in which a run differs from its preset.
 
-    A field that the run did not record is not among them: the run is older than that choice.
+    A field that the run did not record is not among them: the run is older than that choice. One that the preset lacks
+    is recorded only where it is not at its default.
     """
     plain = json.loads(json.dumps(preset))  # tuples are lists in a file
+    plain |= {field: "its default" for field in used if field not in plain}
     return {
         field: (_text(used[field]), _text(value))
         for field, value in plain.items()
@@ -81,7 +83,7 @@ def overridden(used: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, 
 def of_classifier(identity: ImagenetIdentity) -> dict[str, tuple[str, str]]:
     """The fields of a classifier's preset that a run overrode."""
     preset = preset_of(identity.model, str(identity.preset["name"]), identity.user_file)
-    return overridden(identity.preset, preset.as_json())
+    return overrides_of(identity.preset, preset.as_json())
 
 
 def of_detector(run: Run) -> dict[str, tuple[str, str]]:
@@ -89,14 +91,14 @@ def of_detector(run: Run) -> dict[str, tuple[str, str]]:
     identity, settings = run.identity, run.settings
     assert settings is not None
     if getattr(identity, "quoted", False):
-        return overridden(identity.preset, _recipe(identity.model).as_json())
+        return overrides_of(identity.preset, _detector_protocol(identity.model).as_json())
     preset = detection_presets.PRESETS.get(settings.name)
     if preset is None:
         return {}
     # NMS may differ each time that a run is scored
     fields = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
     used = {**settings.fields, "conf": settings.conf}
-    return overridden(used, fields) | overridden(identity.preset, preset.forward_json())
+    return overrides_of(used, fields) | overrides_of(identity.preset, preset.forward_json())
 
 
 def suppression(run: Run) -> tuple[float, str | None]:
@@ -104,16 +106,16 @@ def suppression(run: Run) -> tuple[float, str | None]:
     settings = run.settings
     assert settings is not None
     if getattr(run.identity, "quoted", False):
-        return _recipe(run.identity.model).nms.overlap, None
+        return _detector_protocol(run.identity.model).nms.overlap, None
     preset = detection_presets.PRESETS.get(settings.name)
     return (settings.nms, None) if preset is None else (preset.nms, preset.nms_kind)
 
 
-def _recipe(model: str) -> Recipe:
-    recipe = MODELS[model].recipe if model in MODELS else None
-    if recipe is None:
+def _detector_protocol(model: str) -> DetectorProtocol:
+    detector_protocol = MODELS[model].detector_protocol if model in MODELS else None
+    if detector_protocol is None:
         raise ValueError(f"{model} has no protocol of its own")
-    return recipe
+    return detector_protocol
 
 
 def deviations(overrides: Overrides) -> list[Deviation]:
@@ -121,7 +123,7 @@ def deviations(overrides: Overrides) -> list[Deviation]:
     return [Deviation(f"{field} {used}, not {default}") for field, (used, default) in overrides.items()]
 
 
-def named(name: str, overrides: Overrides) -> str:
+def preset_text(name: str, overrides: Overrides) -> str:
     """A preset's name with the fields that were overridden: "readme with conf 0.3"."""
     changed = ", ".join(f"{field} {used}" for field, (used, _) in overrides.items())
     return f"{name} with {changed}" if changed else name

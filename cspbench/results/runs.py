@@ -25,9 +25,10 @@ from cspbench.inference.shards import SHARD, Shards
 from cspbench.io import write_bytes
 from cspbench.lock import exclusive
 from cspbench.provenance import CHANGED, commit
-from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session, encode
+from cspbench.results.encoding import encode
+from cspbench.results.schema import DetectionMetrics, Identity, Metrics, Run, Scored, Session
 from cspbench.results.sessions import program
-from cspbench.results.store import StoredEvaluation, merged_thresholds, metrics_of, read_record
+from cspbench.results.store import StoredEvaluation, merge_thresholds, metrics_of, read_record
 
 PATIENCE = 60.0
 """Seconds to wait for another command that writes the same metrics."""
@@ -78,13 +79,9 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
     """
     file, predictions = path / "run.json", path / "predictions"
     if predictions.is_symlink():
-        raise RunError(
-            "run.predictions-linked",
-            "the folder of predictions is a link",
-            where=str(predictions),
-            expected="a folder of the run's own",
-            remedy="Remove the link, or choose another --run; the run directory itself may be a link",
-        )
+        what, expected = "the folder of predictions is a link", "a folder of the run's own"
+        remedy = "Remove the link, or choose another --run; the run directory itself may be a link"
+        raise RunError("run.predictions-linked", what, where=str(predictions), expected=expected, remedy=remedy)
     if fresh:
         _discard([*predictions.glob("*.npz"), path / "metrics.json", path / "server.json", file])
     if file.exists():
@@ -93,29 +90,20 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
             raise _other_run(path, run.identity, record.identity)
         return run
     if any(predictions.glob("*.npz")):
-        raise RunError(
-            "run.no-record",
-            "the directory contains predictions but no run.json",
-            where=str(path),
-            expected="the run.json that goes with them",
-            found="none",
-            remedy="Put it back, or start over with --fresh",
-        )
+        what, expected = "the directory contains predictions but no run.json", "the run.json that goes with them"
+        remedy = "Put it back, or start over with --fresh"
+        raise RunError("run.no-record", what, where=str(path), expected=expected, found="none", remedy=remedy)
     write_bytes(file, encode(record))
     return RunDirectory(path, record)
 
 
-def _other_run(path: Path, stored: Identity, expected: Identity) -> RunError:
-    old, new = msgspec.to_builtins(stored), msgspec.to_builtins(expected)
+def _other_run(path: Path, stored: Identity, requested: Identity) -> RunError:
+    old, new = msgspec.to_builtins(stored), msgspec.to_builtins(requested)
     differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return RunError(
-        "run.other-run",
-        "the directory holds another run",
-        where=str(path),
-        expected=f"the same {', '.join(differing)}",
-        found=brief(", ".join(f"{key} {old.get(key)}" for key in differing), 400),
-        remedy="Choose another --run, or start over with --fresh",
-    )
+    what, remedy = "the directory holds another run", "Choose another --run, or start over with --fresh"
+    expected = f"the same {', '.join(differing)}"
+    found = brief(", ".join(f"{key} {old.get(key)}" for key in differing), 400)
+    return RunError("run.other-run", what, where=str(path), expected=expected, found=found, remedy=remedy)
 
 
 def _discard(files: Sequence[Path]) -> None:
@@ -123,12 +111,9 @@ def _discard(files: Sequence[Path]) -> None:
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
+            found, remedy = error.strerror or str(error), "Remove it, or choose another --run"
             raise CspbenchError(
-                "disk.remove-failed",
-                "cannot be removed",
-                where=str(file),
-                found=error.strerror or str(error),
-                remedy="Remove it, or choose another --run",
+                "disk.remove-failed", "cannot be removed", where=str(file), found=found, remedy=remedy
             ) from error
 
 
@@ -136,14 +121,9 @@ def load_run(path: Path) -> RunDirectory:
     """The run in a directory; raises `CspbenchError` where it cannot be read."""
     record = read_record(path / "run.json", Run)
     if record.shard != SHARD:
-        raise RunError(
-            "run.not-a-run",
-            "shards of another size",
-            where=str(path),
-            expected=f"{SHARD} samples per shard",
-            found=str(record.shard),
-            remedy="Start over with --fresh",
-        )
+        what, expected, remedy = "shards of another size", f"{SHARD} samples per shard", "Start over with --fresh"
+        found = str(record.shard)
+        raise RunError("run.not-a-run", what, where=str(path), expected=expected, found=found, remedy=remedy)
     return RunDirectory(path, record)
 
 
@@ -151,14 +131,9 @@ def load_one(path: Path) -> RunDirectory:
     """The run in a directory, or the only one in a folder of runs."""
     runs = find_runs([path])
     if len(runs) != 1:
-        raise RunError(
-            "run.several",
-            "a folder of several runs",
-            where=str(path),
-            expected="one run",
-            found=", ".join(run.name for run in runs[:4]),
-            remedy="Name one of them",
-        )
+        what, found = "a folder of several runs", ", ".join(run.name for run in runs[:4])
+        remedy = "Name one of them"
+        raise RunError("run.several", what, where=str(path), expected="one run", found=found, remedy=remedy)
     return load_run(runs[0])
 
 
@@ -173,13 +148,9 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
         except OSError as error:
             folders, problem = [], error.strerror
         if not folders:
+            where, expected = brief(str(path), 200), "run.json in it or up to two levels below"
             raise RunError(
-                "run.none-there",
-                "no run here",
-                where=brief(str(path), 200),
-                expected="run.json in it or up to two levels below",
-                found=problem,
-                remedy="Name a run",
+                "run.none-there", "no run here", where=where, expected=expected, found=problem, remedy="Name a run"
             )
         for folder in folders:
             runs.setdefault(folder.resolve(), folder)
@@ -198,7 +169,7 @@ def begin_again(run: RunDirectory, session: Session, files: str | None) -> RunDi
     return _rewrite(run, lambda record: structs.replace(record, files=files, sessions=[session], scored=[]))
 
 
-def moved(run: RunDirectory, files: str | None) -> RunDirectory:
+def record_files(run: RunDirectory, files: str | None) -> RunDirectory:
     """Record the fingerprint of image files that have moved."""
     return _rewrite(run, lambda record: structs.replace(record, files=files))
 
@@ -210,12 +181,10 @@ def _rewrite(run: RunDirectory, change: Callable[[Run], Run]) -> RunDirectory:
             record = change(load_run(run.path).record)
             write_bytes(run.path / "run.json", encode(record))
     except CspbenchError as error:
+        what = "the record of the run cannot be written"
+        remedy = "Finished shards are kept: make space there, or let it be written, and run the command again"
         raise IncompleteRunError(
-            "incomplete.write-failed",
-            "the record of the run cannot be written",
-            where=error.where,
-            found=error.found,
-            remedy="Finished shards are kept: make space there, or let it be written, and run the command again",
+            "incomplete.write-failed", what, where=error.where, found=error.found, remedy=remedy
         ) from error
     return replace(run, record=record)
 
@@ -257,11 +226,11 @@ def write_metrics(run: RunDirectory, metrics: Metrics, scored: Scored) -> bool:
 
 def _with_earlier(earlier: Metrics | None, metrics: Metrics) -> Metrics:
     if isinstance(earlier, DetectionMetrics) and isinstance(metrics, DetectionMetrics):
-        return merged_thresholds(earlier, metrics)
+        return merge_thresholds(earlier, metrics)
     return metrics
 
 
-def made_by_others(folder: Path) -> str | None:
+def other_program(folder: Path) -> str | None:
     """A program other than the present one that made predictions of the runs in a folder; None without such a run.
 
     A checkout with uncommitted changes is always another program.

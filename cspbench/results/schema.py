@@ -2,7 +2,7 @@
 
     RUN/run.json                   Run: its identity, and every session that made a part of it
     RUN/metrics.json               ClassificationMetrics or DetectionMetrics: numbers, and who computed them
-    RESULTS/params.json            Counts
+    RESULTS/params.json            `cspbench.results.counts.Counts`
     RESULTS/evaluations/NAME.json  Evaluation: a run's record and its metrics
 
 Numbers are stored at full precision: integers, or decimals as JSON numbers. Verdicts are never stored; they follow from
@@ -14,19 +14,17 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
 from cspbench.data.coco import SPLITS
+from cspbench.results.encoding import SCHEMA
 
-SCHEMA = 2
 MOST = 100_000_000
 """The largest number of samples or images."""
 
-Record = TypeVar("Record", bound=Struct)
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -98,9 +96,8 @@ class Weights(Struct, frozen=True, omit_defaults=True):
     origin: Literal["published", "file", "retrained"] = "file"
 
 
-class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
-    """Everything that changes a classifier's predictions; two runs of one identity are one run."""
-
+class _Identity(Struct, frozen=True, omit_defaults=True):
+    # The names of run directories depend on the order of the fields.
     model: str
     network: str
     """The definition's digest (`cspbench.network.network.digest`)."""
@@ -108,9 +105,14 @@ class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
     """The digest of the arrays."""
     data: Data
     preset: dict[str, Any]
-    """Every field of the preset, its name among them."""
+    """The fields of the preset, of a classifier's with its name."""
     size: Size
     precision: Precision
+
+
+class ImagenetIdentity(_Identity, frozen=True, omit_defaults=True, tag_field="task", tag="imagenet"):
+    """Everything that changes a classifier's predictions; two runs of one identity are one run."""
+
     classes: str
     """The order in which the network numbers the classes."""
     user_file: bool
@@ -121,7 +123,7 @@ class ImagenetIdentity(Struct, frozen=True, tag_field="task", tag="imagenet"):
             raise ValueError("the preset has no name")
 
 
-class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
+class LastLayer(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What NMS needs to know about a network's last box layer."""
 
     classes: Positive
@@ -129,19 +131,12 @@ class LastLayer(Struct, frozen=True, forbid_unknown_fields=True):
     beta_nms: Annotated[float, Meta(ge=-1e9, le=1e9)]
 
 
-class CocoIdentity(Struct, frozen=True, tag_field="task", tag="coco"):
+class CocoIdentity(_Identity, frozen=True, omit_defaults=True, tag_field="task", tag="coco"):
     """Everything that changes a detector's candidates. NMS comes later and is not part of it.
 
     A `quoted` detector's NMS belongs to its protocol and cannot be chosen, so its whole protocol is the preset.
     """
 
-    model: str
-    network: str
-    weights: str
-    data: Data
-    preset: dict[str, Any]
-    size: Size
-    precision: Precision
     quoted: bool
     user_file: bool
     last: LastLayer
@@ -304,45 +299,6 @@ class Evaluation(Struct, frozen=True, kw_only=True):
             raise ValueError("metrics of another run")
 
 
-class CountedCell(Struct, frozen=True, omit_defaults=True):
-    """One count, in single parameters or operations, beside the claim as it was printed at the time."""
-
-    counting: str
-    count: Annotated[int, Meta(ge=0, le=10**18)] | None
-    printed: str
-    """The whole cell as published, "27.61M (-34%)"; "-" without a claim."""
-    unit: str
-    rounding: str
-    namesakes: dict[str, Annotated[int, Meta(ge=0, le=10**18)]] = field(default_factory=dict)
-    """The counts of other networks of the same name: one that has the published number explains a miss."""
-
-
-class CountedRow(Struct, frozen=True, omit_defaults=True):
-    """A counted row; `table` and `id` are None for a model without a published row."""
-
-    model: str | None
-    params: CountedCell
-    bflops: CountedCell
-    table: str | None = None
-    id: str | None = None
-    row: str | None = None
-    """Its label in the table."""
-    settings: dict[str, str] = field(default_factory=dict)
-    size: Size | None = None
-    network: str | None = None
-    """The digest of the counted network."""
-    definition: str | None = None
-    """The kind of the network's definition when it was counted: `cfg`, `stand-in`, ..."""
-
-
-class Counts(Struct, frozen=True, kw_only=True):
-    """params.json."""
-
-    schema: int = SCHEMA
-    session: Session
-    rows: list[CountedRow]
-
-
 def check_percentages(numbers: dict[str, Decimal | None]) -> None:
     """Raise `ValueError` unless every name is a COCO metric and every number a percentage of bounded length."""
     for name, value in numbers.items():
@@ -356,62 +312,3 @@ def bounded(value: Decimal) -> bool:
     """Whether a number from a file is short enough for exact, fast arithmetic."""
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and abs(exponent) <= 100 and len(value.as_tuple().digits) <= 100
-
-
-class _OldRun(Struct):
-    schema: int
-
-
-class _Versioned(Struct):
-    schema: int | None = None
-    run: _OldRun | None = None
-    """Schema 1 had its number only in the run."""
-
-
-class OldSchemaError(ValueError):
-    """A record of schema 1, which `cspbench.results.migrate` reads."""
-
-    def __init__(self, schema: int) -> None:
-        super().__init__(f"schema {schema}, not {SCHEMA}")
-        self.schema = schema
-
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
-
-
-def encode(record: Struct | list[Any]) -> bytes:
-    """A record as JSON, indented by one, with a final newline; equal records give equal bytes.
-
-    Bytes of a name or an argument that are not UTF-8 are escaped.
-    """
-    try:
-        data = _ENCODER.encode(record)
-    except UnicodeEncodeError:
-        data = _ENCODER.encode(_escaped(msgspec.to_builtins(record, builtin_types=(Decimal,))))
-    return msgspec.json.format(data, indent=1) + b"\n"
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_escaped(key): _escaped(item) for key, item in value.items()}
-    return [_escaped(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def decode(data: bytes, kind: type[Record]) -> Record:
-    """The record in a file's bytes. Raises `OldSchemaError` for schema 1, `ValueError` for anything else."""
-    try:
-        versioned = msgspec.json.decode(data, type=_Versioned)
-        schema = versioned.run.schema if versioned.schema is None and versioned.run else versioned.schema
-        if schema is None:
-            raise ValueError("Object missing required field `schema`")
-        if schema == 1:
-            raise OldSchemaError(schema)
-        if schema != SCHEMA:
-            raise ValueError(f"schema {schema}, not {SCHEMA}")
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None

@@ -13,30 +13,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 from msgspec import structs
 
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
+from cspbench.results.counts import Counts
+from cspbench.results.encoding import OldSchemaError, Record, decode, encode
 from cspbench.results.schema import (
     ClassificationMetrics,
-    Counts,
     DetectionMetrics,
     Evaluation,
     ImagenetIdentity,
     Metrics,
-    OldSchemaError,
     Run,
     Threshold,
-    decode,
-    encode,
 )
 from cspbench.zoo.registry import MODELS
 
-Record = TypeVar("Record", bound=msgspec.Struct)
 COUNTS = ("params.json", "sample-params.json")
 EVALUATIONS = "evaluations"
 LARGEST = 64 * 2**20
@@ -55,7 +50,7 @@ class StoredEvaluation:
     @property
     def partial(self) -> bool:
         """Whether it lacks predictions, or covers only a part of the data."""
-        return self.metrics is None or self.run.partial
+        return self.metrics is None or self.run.partial or bool(self.metrics.bad)
 
 
 @dataclass(frozen=True)
@@ -74,20 +69,16 @@ class Sources:
     evaluations: tuple[StoredEvaluation, ...]
 
 
-def parsed(data: bytes, kind: type[Record], where: str) -> Record:
+def record_of(data: bytes, kind: type[Record], where: str) -> Record:
     """The record in a file's bytes; raises `CspbenchError` for anything else."""
     try:
         if len(data) > LARGEST:
             raise ValueError(f"{len(data)} bytes")
         return decode(data, kind)
-    except OldSchemaError as error:
+    except OldSchemaError:
+        what, remedy = "results of an earlier version", "Migrate them once: cspbench report --migrate DIR"
         raise CspbenchError(
-            "results.old-schema",
-            "results of an earlier version",
-            where=where,
-            expected="schema 2",
-            found=f"schema {error.schema}",
-            remedy="Migrate them once: cspbench report --migrate DIR",
+            "results.old-schema", what, where=where, expected="schema 2", found="schema 1", remedy=remedy
         ) from None
     except ValueError as error:
         raise not_results(where, str(error)) from None
@@ -95,19 +86,14 @@ def parsed(data: bytes, kind: type[Record], where: str) -> Record:
 
 def not_results(where: str, found: str) -> CspbenchError:
     """The error for a file that cannot be read as results."""
-    return CspbenchError(
-        "results.not-results",
-        "not a file of results",
-        where=where,
-        expected="what `cspbench params --save` or an evaluation wrote",
-        found=brief(found, 120),
-        remedy="Make it again, or remove it",
-    )
+    what, remedy = "not a file of results", "Make it again, or remove it"
+    expected, found = "what `cspbench params --save` or an evaluation wrote", brief(found, 120)
+    return CspbenchError("results.not-results", what, where=where, expected=expected, found=found, remedy=remedy)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:
     """The record in a file; raises `CspbenchError` where it cannot be read or is not one."""
-    return parsed(_bytes(path), kind, str(path))
+    return record_of(_bytes(path), kind, str(path))
 
 
 def _bytes(path: Path) -> bytes:
@@ -120,13 +106,9 @@ def _bytes(path: Path) -> bytes:
 def files_of(results: Path) -> dict[str, bytes]:
     """The bytes of a results directory's files, by their path in it."""
     if not results.is_dir():
-        raise CspbenchError(
-            "results.none-there",
-            "no results here",
-            where=str(results),
-            expected="a folder that `cspbench params --all --save` or `cspbench report --save` wrote",
-            remedy="Make it, or name another with --results",
-        )
+        what, remedy = "no results here", "Make it, or name another with --results"
+        expected = "a folder that `cspbench params --all --save` or `cspbench report --save` wrote"
+        raise CspbenchError("results.none-there", what, where=str(results), expected=expected, remedy=remedy)
     paths = [*(results / name for name in COUNTS), *sorted((results / EVALUATIONS).glob("*.json"))]
     return {path.relative_to(results).as_posix(): _bytes(path) for path in paths if path.exists()}
 
@@ -150,7 +132,7 @@ def _migrated(data: bytes, kind: type[Record], where: str) -> Record:
     Unknown networks keep a digest of schema 1, so that their measurements deviate from every claim.
     """
     try:
-        return parsed(data, kind, where)
+        return record_of(data, kind, where)
     except CspbenchError as error:
         if error.code != "results.old-schema":
             raise
@@ -184,12 +166,12 @@ def metrics_of(path: Path, run: Run) -> Metrics | None:
 
 def without_places(run: Run) -> Run:
     """A record without the folders of the machine that it was made on, for publication."""
-    sessions = [structs.replace(session, command=shortened(session.command)) for session in run.sessions]
-    scored = [structs.replace(scoring, command=shortened(scoring.command)) for scoring in run.scored]
+    sessions = [structs.replace(session, command=without_folders(session.command)) for session in run.sessions]
+    scored = [structs.replace(scoring, command=without_folders(scoring.command)) for scoring in run.scored]
     return structs.replace(run, sessions=sessions, scored=scored, place=None)
 
 
-def shortened(command: Sequence[str]) -> list[str]:
+def without_folders(command: Sequence[str]) -> list[str]:
     """A command's arguments, each path among them without its folders: "--run=/data/runs" is "--run=runs"."""
     return [_without_folder(argument) for argument in command]
 
@@ -202,8 +184,8 @@ def _without_folder(argument: str) -> str:
     return "".join([option, equals, *last]) if re.search(r"[/\\]", value) else argument
 
 
-def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
-    """A run with its earlier thresholds and scorers, where both are of one identity; see `merged_thresholds`."""
+def merge(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvaluation:
+    """A run with its earlier thresholds and scorers, where both are of one identity; see `merge_thresholds`."""
     if stored is None or not isinstance(stored.metrics, DetectionMetrics):
         return new
     if not isinstance(new.metrics, DetectionMetrics) or stored.run.identity != new.run.identity:
@@ -211,10 +193,10 @@ def merged(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEval
     rescored = {number for scored in new.run.scored for number in scored.numbers}
     earlier = [scored for scored in stored.run.scored if not rescored.issuperset(scored.numbers)]
     run = structs.replace(new.run, scored=[*earlier, *new.run.scored])
-    return replace(new, run=run, metrics=merged_thresholds(stored.metrics, new.metrics))
+    return replace(new, run=run, metrics=merge_thresholds(stored.metrics, new.metrics))
 
 
-def merged_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
+def merge_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
     """The new metrics with the old ones' thresholds, unless those are of other images.
 
     Of the same threshold and kind the new entry counts, unless only the old one has numbers. Metrics with the test
@@ -241,13 +223,9 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
     """
     folder = results / EVALUATIONS
     if folder.is_symlink():
-        raise CspbenchError(
-            "results.folder-is-link",
-            "the folder of evaluations is a link",
-            where=str(folder),
-            expected="a folder of the results' own",
-            remedy="Remove the link, or choose another --results",
-        )
+        what, remedy = "the folder of evaluations is a link", "Remove the link, or choose another --results"
+        expected = "a folder of the results' own"
+        raise CspbenchError("results.folder-is-link", what, where=str(folder), expected=expected, remedy=remedy)
     files = []
     for path in runs:
         run = of_run(path)
@@ -258,7 +236,7 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
         with exclusive(folder / ".lock", wait=60):
             if file.exists():
                 record = read_record(file, Evaluation)
-                run = merged(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
+                run = merge(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
             assert run.metrics is not None
             write_bytes(file, encode(Evaluation(run=run.run, metrics=run.metrics)))
         files.append(file)

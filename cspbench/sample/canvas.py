@@ -8,8 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cspbench.sample.shapes import POINTS, Counts, Mask, Outline, per_pixel
-from cspbench.sample.textures import Texture
+from cspbench.sample.shapes import POINTS, Counts, Mask, Outline, Texture, per_pixel
 
 Colour = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
@@ -104,15 +103,16 @@ def colours(random: Generator, behind: Colour, contrast: int, between: int) -> t
 
     Each is the first of sixteen random colours with such a difference, or else the last.
     """
-    pair: list[Colour] = []
-    for reference, least in ((behind, contrast), (None, between)):
-        other = brightness(pair[0] if reference is None else reference)
+
+    def differing(other: Colour, least: int) -> Colour:
         for _ in range(16):
             colour = random.integers(0, LEVELS, 3)
-            if abs(brightness(colour) - other) >= least:
+            if abs(brightness(colour) - brightness(other)) >= least:
                 break
-        pair.append(colour)
-    return pair[0], pair[1]
+        return colour
+
+    first = differing(behind, contrast)
+    return first, differing(first, between)
 
 
 def jpeg(pixels: Pixels) -> bytes:

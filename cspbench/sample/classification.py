@@ -11,8 +11,7 @@ from cspbench.data.classes import SAMPLE_WNIDS
 from cspbench.io import write_bytes
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, direction, generator
-from cspbench.sample.shapes import SHAPES, Outline
-from cspbench.sample.textures import TEXTURES, random_texture
+from cspbench.sample.shapes import SHAPES, TEXTURES, Outline, random_texture
 
 CLASS_SHAPES = ("disc", "square", "triangle", "star")
 """The shapes of the classes; there is a class for each shape in each texture."""
@@ -37,14 +36,10 @@ def write(
     Picture n has the seed `seed` + n and the class n modulo the number of classes.
     """
     for index in range(images):
-        write_one(folder, seed, index)
+        label = index % len(CLASSES)
+        path = folder / CLASSES[label][0] / f"ILSVRC2012_val_{index + 1:08d}.JPEG"
+        write_bytes(path, jpeg(draw(seed + index, label)))
         step(index + 1)
-
-
-def write_one(folder: Path, seed: int, index: int) -> None:
-    """Write picture `index` of the set with the first seed `seed`."""
-    label = index % len(CLASSES)
-    write_bytes(folder / CLASSES[label][0] / f"ILSVRC2012_val_{index + 1:08d}.JPEG", jpeg(draw(seed + index, label)))
 
 
 def draw(seed: int, label: int) -> Pixels:
@@ -67,7 +62,7 @@ def _scene(random: Generator, name: str) -> tuple[Canvas, int]:
     canvas = Canvas(width, height)
     canvas.background(random, int(random.integers(10, 60)))
     for _ in range(int(random.integers(0, 5))):
-        _add(canvas, random, (7.0, 15.0), list(SHAPES), 0)
+        _add(canvas, random, (7.0, 15.0), list(SHAPES))
     side = min(width, height)
     radius = side * between(random, 0.26, 0.46)
     spare = side / 2 - radius * 0.8
@@ -83,9 +78,9 @@ def _scene(random: Generator, name: str) -> tuple[Canvas, int]:
     pair = colours(random, canvas.around(outline), 30, 36)
     whole = canvas.paint(outline, texture, pair, NUMBER)
     for _ in range(int(random.integers(0, 4))):
-        _add(canvas, random, (6.0, 17.0), ["disc", "bar", "cross"], 0)
+        _add(canvas, random, (6.0, 17.0), ["disc", "bar", "cross"])
     if chance(random, 0.3):
-        _add(canvas, random, (50.0, 90.0), ["bar"], 0, aspect=(0.2, 0.5))
+        _add(canvas, random, (50.0, 90.0), ["bar"], aspect=(0.2, 0.5))
     return canvas, whole
 
 
@@ -94,10 +89,9 @@ def _add(
     random: Generator,
     radii: tuple[float, float],
     shapes: Sequence[str],
-    number: int,
     aspect: tuple[float, float] = (0.7, 1.0),
 ) -> None:
-    """Draw one of the shapes in one colour at a random place."""
+    """Draw one of the shapes in one colour at a random place, as part of the background."""
     outline = Outline(
         shapes[int(random.integers(len(shapes)))],
         between(random, 0, canvas.width),
@@ -106,6 +100,5 @@ def _add(
         between(random, *aspect),
         direction(random),
     )
-    canvas.paint(
-        outline, random_texture(random, "plain", 8, 8.5), colours(random, canvas.around(outline), 20, 0), number
-    )
+    texture = random_texture(random, "plain", 8, 8.5)
+    canvas.paint(outline, texture, colours(random, canvas.around(outline), 20, 0), 0)

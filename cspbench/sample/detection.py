@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from cspbench.io import write_bytes, write_text
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
 from cspbench.sample.seeds import HELD_OUT, between, chance, choice, direction, generator
-from cspbench.sample.shapes import Mask, Outline
-from cspbench.sample.textures import random_texture
+from cspbench.sample.shapes import Mask, Outline, random_texture
 
 CATEGORIES: dict[int, str] = dict(
     enumerate(("disc", "ring", "square", "board", "triangle", "star", "cross", "crescent", "bar", "arrow"), 1)
@@ -53,13 +52,6 @@ class Object(NamedTuple):
         return int(self.visible.sum())
 
 
-class Scene(NamedTuple):
-    """A picture, uint8 (H, W, 3), and its annotated objects."""
-
-    pixels: Pixels
-    objects: list[Object]
-
-
 def write(
     folder: Path, images: int = IMAGES, seed: int = HELD_OUT, step: Callable[[int], None] = lambda _: None
 ) -> None:
@@ -67,49 +59,35 @@ def write(
 
     Picture n has the seed `seed` + n; `step` receives the number of pictures written so far.
     """
-    _annotate(folder, (write_one(folder, seed, index) for index in range(images)), step)
-
-
-def write_one(folder: Path, seed: int, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write picture `index` of the set with the first seed `seed`; returns its record and its objects', without ids."""
-    scene = draw(seed + index)
-    name = f"{index + 1:012d}.jpg"
-    write_bytes(folder / "val2017" / name, jpeg(scene.pixels))
-    height, width = scene.pixels.shape[:2]
-    return (
-        {"id": index + 1, "file_name": name, "width": width, "height": height, "license": 1},
-        [_record(item, index + 1) for item in scene.objects],
-    )
-
-
-def _annotate(
-    folder: Path, pictures: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], step: Callable[[int], None]
-) -> None:
-    images: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for image, objects in pictures:
-        images.append(image)
-        annotations += [{"id": len(annotations) + number, **record} for number, record in enumerate(objects, 1)]
-        step(len(images))
+    for image in range(1, images + 1):
+        pixels, objects = draw(seed + image - 1)
+        name = f"{image:012d}.jpg"
+        write_bytes(folder / "val2017" / name, jpeg(pixels))
+        height, width = pixels.shape[:2]
+        records.append({"id": image, "file_name": name, "width": width, "height": height, "license": 1})
+        for item in objects:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image,
+                    "category_id": item.category,
+                    "bbox": list(item.box),
+                    "area": item.area,
+                    "iscrowd": int(item.crowd),
+                    "segmentation": {"counts": run_lengths(item.visible), "size": list(item.visible.shape)},
+                }
+            )
+        step(image)
     data = {
         "info": {"description": "Drawn shapes", "version": "1.0", "contributor": "cspbench"},
         "licenses": [{"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}],
-        "images": images,
+        "images": records,
         "annotations": annotations,
         "categories": [{"supercategory": "shape", "id": key, "name": name} for key, name in CATEGORIES.items()],
     }
     write_text(folder / "annotations" / "instances_val2017.json", json.dumps(data, separators=(",", ":")) + "\n")
-
-
-def _record(item: Object, image: int) -> dict[str, Any]:
-    return {
-        "image_id": image,
-        "category_id": item.category,
-        "bbox": list(item.box),
-        "area": item.area,
-        "iscrowd": int(item.crowd),
-        "segmentation": {"counts": run_lengths(item.visible), "size": list(item.visible.shape)},
-    }
 
 
 def run_lengths(mask: Mask) -> list[int]:
@@ -119,17 +97,8 @@ def run_lengths(mask: Mask) -> list[int]:
     return [int(length) for length in np.diff(np.concatenate(([0], changes, [mask.size])))]
 
 
-class CanvasObject(NamedTuple):
-    """An object on a canvas, or a crowd."""
-
-    category: int
-    pixels: int
-    """Pixels that showed the object when it was drawn."""
-    crowd: bool = False
-
-
-def draw(seed: int) -> Scene:
-    """The picture with this seed."""
+def draw(seed: int) -> tuple[Pixels, list[Object]]:
+    """The picture with this seed, uint8 (H, W, 3), and its annotated objects."""
     random = generator(seed)
     canvas, items = arrange(random)
     objects = [
@@ -140,21 +109,21 @@ def draw(seed: int) -> Scene:
     if chance(random, 0.2):
         canvas.blur()
     canvas.light(random, 70)
-    return Scene(canvas.finished(random, int(random.integers(2, 20))), objects)
+    return canvas.finished(random, int(random.integers(2, 20))), objects
 
 
-def arrange(random: Generator) -> tuple[Canvas, list[CanvasObject]]:
-    """A canvas with objects, numbered from 1."""
+def arrange(random: Generator) -> tuple[Canvas, list[tuple[int, int, bool]]]:
+    """A canvas with objects, numbered from 1: their categories, the pixels drawn of each, and whether it is a crowd."""
     width, height = (int(side) for side in random.integers(NARROW, WIDE + 1, 2))
     canvas = Canvas(width, height)
     canvas.background(random, int(random.integers(10, 60)))
     crowded = chance(random, 0.2)
     alone = int(random.integers(3, 10)) - 2 * crowded
-    items: list[CanvasObject] = []
+    items = []
     for number in range(1, alone + crowded + 1):
         category = int(random.integers(1, len(CATEGORIES) + 1))
         add = _single if number <= alone else _crowd
-        items.append(CanvasObject(category, add(canvas, random, category, number), number > alone))
+        items.append((category, add(canvas, random, category, number), number > alone))
     return canvas, items
 
 
@@ -179,13 +148,10 @@ def _crowd(canvas: Canvas, random: Generator, category: int, number: int) -> int
     top = between(random, 0, max(1.0, canvas.height - rows * pitch))
     for row in range(rows):
         for column in range(columns):
-            place = (
-                left + (column + between(random, 0.3, 0.7)) * pitch,
-                top + (row + between(random, 0.3, 0.7)) * pitch,
-            )
-            _paint(
-                canvas, random, category, _outline(random, category, place, pitch * between(random, 0.4, 0.55)), number
-            )
+            x = left + (column + between(random, 0.3, 0.7)) * pitch
+            y = top + (row + between(random, 0.3, 0.7)) * pitch
+            outline = _outline(random, category, (x, y), pitch * between(random, 0.4, 0.55))
+            _paint(canvas, random, category, outline, number)
     return int((canvas.objects == number).sum())
 
 

@@ -1,7 +1,7 @@
 """The cache of the drawn sets, in which a set is complete or absent.
 
-A set is drawn into a temporary folder beside its place, which is then renamed: a killed run leaves nothing that looks
-like a set, and simultaneous runs do not disturb each other.
+A set counts only with the record that is written last, so that a killed run leaves nothing that looks like a set. One
+process draws it, and others wait.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from cspbench.errors import CspbenchError, UsageError
+from cspbench.errors import CspbenchError
 from cspbench.io import write_json
+from cspbench.lock import exclusive
 
 Kind = Literal["classification", "detection"]
 
@@ -26,37 +25,32 @@ LAYOUTS = {"classification": "imagenet", "detection": "coco"}
 """The subfolder with the set alone."""
 WHOLE = "whole.json"
 """Written last: the number of files of the set, and their total bytes."""
-ABANDONED = 3600.0
-"""Seconds after which the folder of an unfinished run is deleted."""
+OTHERS = 600.0
+"""Seconds to wait while another process draws the same set."""
 
 
 def ensure(kind: Kind, step: Callable[[int], None] = lambda _: None) -> Path:
     """The folder of a drawn set, in ImageNet's or COCO's layout; a missing or damaged set is drawn.
 
-    `step` receives the number of pictures drawn so far. Raises `UsageError`, and `CspbenchError` if the cache cannot be
-    written.
+    `step` receives the number of pictures drawn so far. Raises `CspbenchError` if the cache cannot be
+    written, and `LockedError` if another process draws for too long.
     """
-    if kind not in VERSIONS:
-        raise UsageError(
-            "usage.unknown-sample",
-            "unknown sample",
-            expected=" or ".join(VERSIONS),
-            found=repr(kind),
-            remedy="Correct --sample",
-        )
+    from cspbench.sample import classification, detection
+
     place = cache() / f"sample-{kind}-{VERSIONS[kind]}"
-    if not _whole(place):
-        try:
-            _draw(kind, place, step)
-        except OSError as error:
-            raise CspbenchError(
-                "disk.write-failed",
-                "the sample cannot be drawn",
-                where=str(place.parent),
-                expected="a writable folder with 20 MB of free space",
-                found=error.strerror or str(error),
-                remedy="Make it writable, or set CSPBENCH_CACHE to another folder",
-            ) from error
+    if _whole(place):
+        return place / LAYOUTS[kind]
+    remedy = "Set CSPBENCH_CACHE to a writable folder with 20 MB of free space"
+    with exclusive(place.with_name(f".{place.name}.lock"), wait=OTHERS, place=remedy):
+        if not _whole(place):  # no other process has drawn it meanwhile
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                write = classification.write if kind == "classification" else detection.write
+                write(place / LAYOUTS[kind], step=step)
+                write_json(place / WHOLE, _contents(place))
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
     return place / LAYOUTS[kind]
 
 
@@ -68,44 +62,8 @@ def cache() -> Path:
             return Path(own).expanduser().absolute()
         return (Path(general) if general else Path.home() / ".cache").absolute() / "cspbench"
     except RuntimeError as error:
-        raise CspbenchError(
-            "environment.no-home", "no home folder for the cache", remedy="Set CSPBENCH_CACHE to a folder"
-        ) from error
-
-
-def _draw(kind: Kind, place: Path, step: Callable[[int], None]) -> None:
-    from cspbench.sample import classification, detection
-
-    place.parent.mkdir(parents=True, exist_ok=True)
-    _clear(place)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-    try:
-        temporary.chmod(0o755)
-        write = classification.write if kind == "classification" else detection.write
-        write(temporary / LAYOUTS[kind], step=step)
-        files, size = _contents(temporary)
-        write_json(temporary / WHOLE, {"files": files, "bytes": size})
-        _put(temporary, place)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _put(temporary: Path, place: Path) -> None:
-    """Rename a complete set to its place, unless another run has put one there."""
-    while not _whole(place):
-        try:
-            temporary.rename(place)
-        except OSError:
-            if not place.exists():
-                raise
-            # move a damaged set to a name that no run reads
-            aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-            try:
-                place.rename(aside / "damaged")
-            except FileNotFoundError:  # another run was faster
-                pass
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+        what, remedy = "no home folder for the cache", "Set CSPBENCH_CACHE to a folder"
+        raise CspbenchError("environment.no-home", what, remedy=remedy) from error
 
 
 def _whole(place: Path) -> bool:
@@ -113,27 +71,10 @@ def _whole(place: Path) -> bool:
         record = json.loads((place / WHOLE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    files, size = _contents(place)
-    return bool(record == {"files": files, "bytes": size})
+    return bool(record == _contents(place))
 
 
-def _contents(place: Path) -> tuple[int, int]:
+def _contents(place: Path) -> dict[str, int]:
     """The number of files of a set, and their total bytes."""
-    sizes = [
-        os.stat(os.path.join(folder, name)).st_size
-        for folder, _, names in os.walk(place)
-        for name in names
-        if name != WHOLE
-    ]
-    return len(sizes), sum(sizes)
-
-
-def _clear(place: Path) -> None:
-    """Delete the temporary folders of runs that were killed a while ago."""
-    for folder in place.parent.glob(f".{place.name}.*"):
-        try:
-            old = time.time() - folder.stat().st_mtime > ABANDONED
-        except OSError:
-            continue
-        if old:
-            shutil.rmtree(folder, ignore_errors=True)
+    sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file() and path.name != WHOLE]
+    return {"files": len(sizes), "bytes": sum(sizes)}

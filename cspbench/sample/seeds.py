@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import PCG64, Generator
 
-from cspbench.errors import UsageError
-
 HELD_OUT = 10_000_000
 """The first seed of the held-out pictures; training pictures have seeds from 0 to HELD_OUT - 1."""
 
@@ -19,9 +17,7 @@ Direction = tuple[float, float]
 
 
 def generator(seed: int) -> Generator:
-    """The generator of the picture with this seed. Raises `UsageError` for a negative seed."""
-    if seed < 0:
-        raise UsageError("usage.negative-seed", "negative seed", found=str(seed), remedy="Use a seed of 0 or more")
+    """The generator of the picture with this seed, 0 or more."""
     return Generator(PCG64(seed))
 
 

@@ -1,4 +1,4 @@
-"""The shapes of the sample as sets of points, and the share of each pixel that a shape covers.
+"""The shapes of the sample and their textures as sets of points, and the share of each pixel that a shape covers.
 
 A shape is the set of points (u, v) for which a function is true; it extends from -1 to 1 along u and lies within
 `REACH` of the origin.
@@ -12,9 +12,10 @@ from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cspbench.sample.seeds import Direction
+from cspbench.sample.seeds import Direction, between, direction
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -35,68 +36,31 @@ PENTAGRAM = 0.30901699437494745
 """Distance from the centre of the five lines of a pentagram with its tips on the unit circle."""
 
 
-def disc(u: Floats, v: Floats) -> Mask:
-    """The unit disc."""
-    inside: Mask = u * u + v * v <= 1
-    return inside
-
-
-def ring(u: Floats, v: Floats) -> Mask:
-    """The unit disc without a disc of half its radius."""
-    square = u * u + v * v
-    inside: Mask = (square <= 1) & (square >= 0.25)
-    return inside
-
-
-def square(u: Floats, v: Floats) -> Mask:
-    """The square of side 1.5."""
-    inside: Mask = (np.abs(u) <= 0.75) & (np.abs(v) <= 0.75)
-    return inside
-
-
-def triangle(u: Floats, v: Floats) -> Mask:
-    """The equilateral triangle in the unit circle."""
-    inside: Mask = (v <= 0.5) & (ROOT3 * np.abs(u) <= v + 1)
-    return inside
-
-
-def star(u: Floats, v: Floats) -> Mask:
-    """The five-pointed star in the unit circle: points on the inner side of at least four of its five lines."""
-    sides = [u * x + v * y >= -PENTAGRAM for x, y in PENTAGON]
-    inside: Mask = np.sum(sides, axis=0) >= 4
-    return inside
-
-
-def cross(u: Floats, v: Floats) -> Mask:
-    """Two crossed bars of length 2 and width 0.6."""
-    across, down = np.abs(u), np.abs(v)
-    inside: Mask = (np.minimum(across, down) <= 0.3) & (np.maximum(across, down) <= 1)
-    return inside
-
-
-def crescent(u: Floats, v: Floats) -> Mask:
-    """The unit disc without a smaller disc at its side."""
-    aside = u - 0.55
-    inside: Mask = (u * u + v * v <= 1) & (aside * aside + v * v >= 0.64)
-    return inside
-
-
-def bar(u: Floats, v: Floats) -> Mask:
-    """The rectangle of 2 by 0.5."""
-    inside: Mask = (np.abs(u) <= 1) & (np.abs(v) <= 0.25)
-    return inside
-
-
-def arrow(u: Floats, v: Floats) -> Mask:
-    """A triangular head before a shaft of width 0.5."""
-    across = np.abs(v)
-    inside: Mask = ((u >= 0) & (u + across <= 1)) | ((u >= -1) & (u <= 0) & (across <= 0.25))
-    return inside
-
-
 SHAPES: dict[str, Inside] = {
-    shape.__name__: shape for shape in (disc, ring, square, triangle, star, cross, crescent, bar, arrow)
+    "disc": lambda u, v: u * u + v * v <= 1,
+    # without a disc of half its radius
+    "ring": lambda u, v: (u * u + v * v <= 1) & (u * u + v * v >= 0.25),
+    # of side 1.5
+    "square": lambda u, v: (np.abs(u) <= 0.75) & (np.abs(v) <= 0.75),
+    # equilateral, in the unit circle
+    "triangle": lambda u, v: (v <= 0.5) & (ROOT3 * np.abs(u) <= v + 1),
+    # in the unit circle: points on the inner side of at least four of the five lines of a pentagram
+    "star": lambda u, v: np.sum([u * x + v * y >= -PENTAGRAM for x, y in PENTAGON], axis=0) >= 4,
+    # two bars of length 2 and width 0.6
+    "cross": lambda u, v: (np.minimum(np.abs(u), np.abs(v)) <= 0.3) & (np.maximum(np.abs(u), np.abs(v)) <= 1),
+    # the unit disc without a smaller disc at its side
+    "crescent": lambda u, v: (u * u + v * v <= 1) & ((u - 0.55) * (u - 0.55) + v * v >= 0.64),
+    # 2 by 0.5
+    "bar": lambda u, v: (np.abs(u) <= 1) & (np.abs(v) <= 0.25),
+    # a triangular head before a shaft of width 0.5
+    "arrow": lambda u, v: ((u >= 0) & (u + np.abs(v) <= 1)) | ((u >= -1) & (u <= 0) & (np.abs(v) <= 0.25)),
 }
+
+
+def _turned(right: Floats, down: Floats, along: Direction) -> tuple[Floats, Floats]:
+    """Coordinates along a direction and across it."""
+    cosine, sine = along
+    return right * cosine + down * sine, down * cosine - right * sine
 
 
 class Window(NamedTuple):
@@ -143,10 +107,8 @@ class Outline:
     def inside(self, window: Window) -> Mask:
         """Whether the shape covers each point of the window's pixels, (3 H, 3 W)."""
         right, down = self.points(window)
-        cosine, sine = self.turned
-        u = (right * cosine + down * sine) / self.radius
-        v = (down * cosine - right * sine) / (self.radius * self.aspect)
-        return SHAPES[self.shape](u, v)
+        u, v = _turned(right, down, self.turned)
+        return SHAPES[self.shape](u / self.radius, v / (self.radius * self.aspect))
 
 
 def per_pixel(points: Mask) -> Counts:
@@ -155,3 +117,41 @@ def per_pixel(points: Mask) -> Counts:
     rows = bits[0::SAMPLES] + bits[1::SAMPLES] + bits[2::SAMPLES]
     counts: Counts = (rows[:, 0::SAMPLES] + rows[:, 1::SAMPLES] + rows[:, 2::SAMPLES]).astype(np.int64)
     return counts
+
+
+Pattern = Callable[[Floats, Floats], Mask]
+"""Whether points have the second colour, from coordinates in periods of the texture."""
+
+
+TEXTURES: dict[str, Pattern] = {
+    "plain": lambda u, v: np.zeros(np.broadcast_shapes(u.shape, v.shape), np.bool_),
+    # half a period wide
+    "striped": lambda u, v: (u + 0 * v) % 1 < 0.5,
+    # squares half a period wide
+    "checked": lambda u, v: (u % 1 < 0.5) ^ (v % 1 < 0.5),
+    # a dot in each square period
+    "dotted": lambda u, v: (u % 1 - 0.5) * (u % 1 - 0.5) + (v % 1 - 0.5) * (v % 1 - 0.5) <= 0.1,
+}
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A texture with its position on a shape: the set of points that have the shape's second colour."""
+
+    pattern: str
+    period: float = 8.0
+    """Pixels."""
+    turned: Direction = (1.0, 0.0)
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Periods from the shape's centre."""
+
+    def second(self, right: Floats, down: Floats) -> Mask:
+        """Whether points have the second colour; their coordinates are in pixels from the shape's centre."""
+        u, v = _turned(right, down, self.turned)
+        return TEXTURES[self.pattern](u / self.period + self.shift[0], v / self.period + self.shift[1])
+
+
+def random_texture(random: Generator, pattern: str, smallest: float, largest: float) -> Texture:
+    """A texture with a period from `smallest` to `largest` pixels, rotated and shifted at random."""
+    period = between(random, smallest, largest)
+    return Texture(pattern, period, direction(random), (float(random.random()), float(random.random())))

@@ -97,15 +97,7 @@ def check(network: Network, arrays: Arrays, where: str, layers: int | None = Non
 
     Only the first `layers` layers are checked, all by default. Errors name the layer and the array.
     """
-    if len(arrays) != len(network.layers):
-        raise WeightsError(
-            "weights.layer-count",
-            f"the arrays do not belong to {network.name}",
-            where=where,
-            expected=f"{len(network.layers)} layers",
-            found=str(len(arrays)),
-            remedy="Name the network that they belong to",
-        )
+    assert len(arrays) == len(network.layers)
     for index in range(len(network.layers) if layers is None else layers):
         expected = {weight.role: weight.shape for weight in network.weights(index)}
         for role in (*expected, *(role for role in arrays[index] if role not in expected)):

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import get_args
 
 from cspbench.claims import tables
-from cspbench.claims.model import NOTHING, Row
+from cspbench.claims.model import Row
 from cspbench.claims.models import Status
 from cspbench.errors import WeightsError
 from cspbench.io import user_path
-from cspbench.network.counting import parameters
 from cspbench.weights.arrays import layout, numbers_after
 from cspbench.weights.darknet import read_header
-from cspbench.weights.filekind import Kind, examine
+from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
@@ -41,11 +40,12 @@ class WeightFile:
     id: str
     model: str | None
     file: str | None
+    url: str | None
     size: int | None
     short_size: int | None
     sha256: str | None
     status: Status
-    note: str | None = None
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -79,41 +79,26 @@ def of_row(row: Row) -> WeightFile:
         id=row.id,
         model=model,
         file=file.file if file else None,
+        url=file.url if file else None,
         size=file.size if file and file.size else size,
         short_size=short,
         sha256=file.sha256 if file else None,
         status=row.weights_status or "never-released",
-        note=(file.note or _linked_elsewhere(row)) if file else None,
+        note=file.note if file else None,
     )
 
 
-def _linked_elsewhere(row: Row) -> str | None:
-    """The note for a row that prints no link although another row links the same file."""
-    if row.weights is None or _links(row):
-        return None
-    others = (other for table in tables.load_all() for other in table.rows if other.weights == row.weights)
-    return "the file of another row of the same training" if any(map(_links, others)) else None
-
-
-def _links(row: Row) -> bool:
-    return row.links.get("weight", NOTHING) != NOTHING
-
-
-def published_digest(model: str) -> str | None:
-    """The whole sha256 of the file that a model's authors published, if it is known."""
+def published(model: str) -> tuple[str | None, str | None]:
+    """The whole sha256 of the file that a model's authors published, and of its arrays (`arrays_digest`), if known."""
     files = MODELS[model].weights if model in MODELS else ()
-    return next((file.sha256 for file in files if file.sha256 and len(file.sha256) == 64), None)
+    return (
+        next((file.sha256 for file in files if file.sha256 and len(file.sha256) == 64), None),
+        next((file.arrays for file in files if file.arrays), None),
+    )
 
 
-def published_arrays(model: str) -> str | None:
-    """The digest of the arrays that a model's authors published, if it is known; see `arrays_digest`."""
-    files = MODELS[model].weights if model in MODELS else ()
-    return next((file.arrays for file in files if file.arrays), None)
-
-
-@cache
 def _sizes(model: str) -> tuple[int, int]:
-    stored = 4 * parameters(MODELS[model].build(), "stored")
+    stored = _layer_ends(model)[-1]
     return Header().size + stored, SHORTEST + stored
 
 
@@ -125,30 +110,23 @@ def file_names(model: str) -> list[str]:
     return list(dict.fromkeys([*authors, *usual]))
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The weight file that a model needs: the name that `find` tries first, its exact size and its availability."""
+def wanted(model: str) -> tuple[str, int | None, Status | None]:
+    """The weight file that a model needs: the name that `find` tries first, its exact size and its availability.
 
-    name: str
-    size: int | None
-    status: Status | None
-    """None for a model that belongs to no row."""
-
-
-def wanted(model: str) -> Wanted:
-    """The weight file that a model needs, from the row whose file is easiest to get."""
+    From the row whose file is easiest to get; no availability for a model that belongs to no row.
+    """
     files = [of_row(row) for table in tables.load_all() for row in table.rows if row.model == model]
     order = get_args(Status)
     best = min(files, key=lambda file: order.index(file.status), default=None)
     if best is None:
-        return Wanted(file_names(model)[0], _sizes(model)[0], None)
-    return Wanted(best.file or file_names(model)[0], best.size, best.status)
+        return file_names(model)[0], _sizes(model)[0], None
+    return best.file or file_names(model)[0], best.size, best.status
 
 
 def looked_for(model: str | None) -> str | None:
     """The first file name that `find` tries for a model whose file was never released, None for other models."""
-    file = None if model is None else wanted(model)
-    return file.name if file is not None and file.status == "never-released" else None
+    name, _, status = wanted(model) if model else (None, None, None)
+    return name if status == "never-released" else None
 
 
 def folder_of_weights() -> Path | None:
@@ -186,24 +164,22 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
         if (folder / name).is_file():
             return folder / name
     foreign = {name for other in MODELS if other != model.name for name in file_names(other)}
-    candidates = [
-        path
-        for path in sorted(folder.glob("*.weights"))
-        if path.name not in foreign and path.is_file() and path.stat().st_size in _sizes(model.name)
-    ]
-    if not candidates:
+    fits: dict[Path, list[str]] = {}
+    for path in sorted(folder.glob("*.weights")):
+        if path.name not in foreign and path.is_file() and path.stat().st_size in _sizes(model.name):
+            models = _complete(examine(path))
+            if model.name in models:  # else it has the other header, and this size by coincidence
+                fits[path] = models
+    if not fits:
         return None
-    models = [match.model for match in identify(candidates[0]) if match.complete]
-    if len(candidates) == 1 and models == [model.name]:
-        return candidates[0]
-    if len(candidates) == 1 and model.name not in models:  # has the other header, and this size by coincidence
-        return None
+    if list(fits.values()) == [[model.name]]:
+        return next(iter(fits))
     raise WeightsError(
         "weights.ambiguous-file",
         f"the size alone does not identify the weight file of {model.name}",
         where=str(folder),
         expected=f"one file named {model.name.rpartition('/')[2]}.weights",
-        found=", ".join(path.name for path in candidates) + f", with the size of {', '.join(models)}",
+        found=", ".join(path.name for path in fits) + f", with the size of {', '.join(next(iter(fits.values())))}",
         remedy="Rename the file, or pass it with --weights",
     )
 
@@ -212,7 +188,8 @@ def fitting(size: int, header: Header) -> list[Match]:
     """The models that fill a Darknet file of `size` bytes: complete ones, then those with a layer that ends there."""
     body = size - header.size
     whole, part = [], []
-    for model, ends in _layer_ends().items():
+    for model in MODELS:
+        ends = _layer_ends(model)
         if body == ends[-1]:
             whole.append(Match(model, len(ends), len(ends)))
         elif body > 0 and body in ends:
@@ -220,22 +197,30 @@ def fitting(size: int, header: Header) -> list[Match]:
     return whole + part
 
 
+def _complete(file: Examined) -> list[str]:
+    """The models that a Darknet file fills exactly."""
+    return [match.model for match in fitting(file.size, read_header(file)) if match.complete]
+
+
 @cache
-def _layer_ends() -> dict[str, list[int]]:
-    return {name: [4 * numbers for numbers in numbers_after(model.build())] for name, model in MODELS.items()}
+def _layer_ends(model: str) -> list[int]:
+    return [4 * numbers for numbers in numbers_after(MODELS[model].build())]
 
 
 def identify(path: Path) -> list[Match]:
     """The models whose weight file has exactly this file's size, or has a layer that ends there.
 
-    For a safetensors file that cspbench wrote, the model that it names; `identify` does not read its tensors.
+    For a safetensors file that cspbench wrote, the model that it names. Raises `WeightsError` if there is none.
     """
     file = examine(path)
     if file.kind is Kind.SAFETENSORS:
         model, _ = model_of(path)
         total = len(model.build().layers)
         return [Match(model.name, total, total)]
-    return fitting(file.size, read_header(file))
+    matches = fitting(file.size, read_header(file))
+    if not matches:
+        raise _unidentified(path, f"{file.size} bytes, unlike any known model")
+    return matches
 
 
 def model_of(path: Path) -> tuple[Model, list[str]]:
@@ -246,15 +231,16 @@ def model_of(path: Path) -> tuple[Model, list[str]]:
     """
     file = examine(path)
     if file.kind is Kind.SAFETENSORS:
-        from cspbench.weights.safetensors_file import network_name
+        from cspbench.weights.safetensors_file import opened
 
-        name = network_name(path)
+        with opened(path) as tensors:
+            name = (tensors.metadata() or {}).get("network")
         if name in MODELS:
             return MODELS[name], []
         raise _unidentified(path, "without the name of a known model")
     if file.kind in (Kind.ZIP, Kind.PICKLE):
         raise _unidentified(path, file.kind.value[0])
-    models = [match.model for match in fitting(file.size, read_header(file)) if match.complete]
+    models = _complete(file)
     if not models:
         raise _unidentified(path, f"{file.size} bytes, unlike any known model")
     if len({layout(MODELS[name].build()) for name in models}) > 1:
@@ -263,5 +249,8 @@ def model_of(path: Path) -> tuple[Model, list[str]]:
 
 
 def _unidentified(path: Path, found: str) -> WeightsError:
-    what, remedy = "cannot identify the model of the file", "Name its model with --model, or its cfg with --cfg"
+    what, remedy = (
+        "cannot identify the model of the file",
+        "Name its model with --model, or its cfg with --cfg",
+    )
     return WeightsError("weights.unknown-model", what, where=str(path), found=found, remedy=remedy)

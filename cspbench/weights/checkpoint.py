@@ -84,13 +84,10 @@ def units(model: str) -> Iterator[Unit]:
 def read(path: Path, network: Network) -> Weights:
     """The arrays of a checkpoint; raises `WeightsError` unless every tensor fits and none is left over."""
     if network.name not in BLOCK_CONVOLUTIONS:
-        raise WeightsError(
-            "checkpoint.not-darknet",
-            f"the weights of {network.name} cannot be read from a checkpoint",
-            where=str(path),
-            expected=f"a Darknet weight file, or {', '.join(BLOCK_CONVOLUTIONS)} as the model",
-            remedy="Download the .weights file again, or name the checkpoint's model",
-        )
+        what = f"the weights of {network.name} cannot be read from a checkpoint"
+        expected = f"a Darknet weight file, or {', '.join(BLOCK_CONVOLUTIONS)} as the model"
+        remedy = "Download the .weights file again, or name the checkpoint's model"
+        raise WeightsError("checkpoint.not-darknet", what, where=str(path), expected=expected, remedy=remedy)
     tensors = _renamed(_tensors(path))
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     used: set[str] = set()
@@ -115,7 +112,7 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
     linear = name == "head.fc.weight" and tuple(value.shape) == shape[:2]  # the same numbers as a 1x1 convolution
     if tuple(value.shape) != theirs and not linear:
         raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
-    array = np.asarray(value, np.float32) if isinstance(value, np.ndarray) else pickled.numbers(value)
+    array = pickled.numbers(value)
     if array is None:
         raise _unfit(path, f"{name} as dense floating-point numbers", f"{value.dtype}, {value.layout}, {value.device}")
     if unit.half is not None:
@@ -142,14 +139,8 @@ def _tensors(path: Path) -> dict[str, Any]:
     if kind is Kind.SAFETENSORS:
         from cspbench.weights.safetensors_file import opened
 
-        with opened(path) as file:
-            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no iterator)
-            others = [name for name, type_ in types.items() if type_ not in ("F16", "F32", "F64", "I64")]
-            if others:  # bfloat16, which NumPy lacks, or integers
-                raise _unfit(path, "tensors of F16, F32 or F64", f"{types[others[0]]} in {first_names(others)}")
-            return {name: file.get_tensor(name) for name in types}
-    if kind not in (Kind.ZIP, Kind.PICKLE):
-        raise examine(path).refused(Kind.ZIP)
+        with opened(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
     from torch import Tensor
 
     state = pickled.load(path, kind)

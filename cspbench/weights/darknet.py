@@ -5,7 +5,6 @@ Darknet itself checks nothing: it ignores surplus bytes, and layers that a file 
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from pathlib import Path
 
@@ -49,14 +48,8 @@ def read_header(file: Examined) -> Header:
     if file.size >= SHORTEST:
         header = Header.unpack(file.head)
         if not header.plausible:
-            raise WeightsError(
-                "weights.not-darknet",
-                "not a Darknet weight file",
-                where=where,
-                expected="a version such as 0.1.0 or 0.2.5 at the beginning",
-                found=header.version,
-                remedy="Name the .weights file itself",
-            )
+            what, remedy = "not a Darknet weight file, as its version shows", "Name the .weights file itself"
+            raise WeightsError("weights.not-darknet", what, where=where, found=header.version, remedy=remedy)
         if file.size >= header.size:
             return header
     what, remedy = "the file ends within its header", "Download it again"
@@ -67,13 +60,8 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
     """Write a `.weights` file, whole or not at all; raises `WeightsError` for arrays that `check` refuses."""
     header = header or Header()
     check(network, arrays, f"arrays for {path}")
-    try:
-        packed = header.pack()
-    except struct.error as error:
-        what, remedy = "the header's numbers are out of range", "Correct the header"
-        raise WeightsError("weights.header-numbers", what, where=str(path), found=str(error), remedy=remedy) from error
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
-        stream.write(packed)
+        stream.write(header.pack())
         for index, layer in enumerate(network.layers):
             for weight in network.weights(index):
                 array = arrays[index][weight.role]
@@ -98,50 +86,23 @@ def _arrays(numbers: Array, network: Network, layers: int, transposed: bool) -> 
 
 def _layer_count(file: Examined, header: Header, network: Network, partial: bool) -> int:
     """How many layers the file holds, by its size alone; raises `WeightsError` if that is not the expected one."""
-    ends = [STORED.itemsize * numbers for numbers in numbers_after(network)]
-    body = file.size - header.size
-    if body == ends[-1]:
-        return len(network.layers)
-    boundary = body > 0 and body in ends
-    layers = bisect_right(ends, body)  # those that end at or before the file's end
-    if partial and boundary:
-        return layers
-    raise WeightsError(
-        "weights.too-long" if body > ends[-1] else "weights.too-short",
-        _misfit(network, ends, body),
-        where=str(file.path),
-        expected=f"{header.size + ends[-1]} bytes for {network.name}",
-        found=str(file.size),
-        remedy=_remedy(file, header, network, layers if boundary else None, ends[-1]),
-    )
-
-
-def _misfit(network: Network, ends: list[int], body: int) -> str:
-    if body > ends[-1]:
-        return f"{body - ends[-1]} surplus bytes after {network.place(len(network.layers) - 1)}"
-    index = bisect_right(ends, body)
-    at = ends[index - 1] if index else 0
-    for weight in network.weights(index):
-        size = STORED.itemsize * weight.size
-        if at + size > body:
-            missing = f"{at + size - body} of its {size} bytes are missing"
-            return f"the file ends in {network.place(index)}, {weight.role}: {missing}"
-        at += size
-    raise AssertionError("the file ends within this layer, so within one of its arrays")
-
-
-def _remedy(file: Examined, header: Header, network: Network, boundary: int | None, whole: int) -> str:
     from cspbench.weights.catalogue import fitting
 
-    names = [match.model for match in fitting(file.size, header) if match.complete and match.model != network.name]
-    advice = []
-    if names:
-        advice.append(f"Pass one of the models of this size with --model: {', '.join(names)}")
-    if boundary is not None:
-        advice.append(f"It ends exactly after layer {boundary - 1}: --partial reads its {boundary} layers")
-    if not advice:
-        advice.append("No known model has this size: download the file again, or pass its cfg with --cfg")
-    for likely in (Header(0, 1, 0), Header(0, 2, 0)):
-        if likely.size != header.size and file.size == likely.size + whole:
-            advice.append(f"it would fit with a header of {likely.size} bytes, as in version {likely.version}")
-    return "; ".join(advice)
+    ends = [STORED.itemsize * numbers for numbers in numbers_after(network)]
+    body = file.size - header.size
+    layers = bisect_right(ends, body)  # those that end at or before the file's end
+    boundary = body > 0 and body in ends
+    if body == ends[-1] or (partial and boundary):
+        return layers
+    if body > ends[-1]:
+        code, what = "weights.too-long", f"{body - ends[-1]} surplus bytes after the last layer"
+    else:
+        code, what = "weights.too-short", f"the file ends in {network.place(layers)}"
+    models = [match.model for match in fitting(file.size, header) if match.complete and match.model != network.name]
+    remedy = "No known model has this size: download the file again, or pass its cfg with --cfg"
+    if boundary:
+        remedy = f"It ends exactly after layer {layers - 1}: --partial reads its {layers} layers"
+    elif models:
+        remedy = f"Pass one of the models of this size with --model: {', '.join(models)}"
+    expected = f"{header.size + ends[-1]} bytes for {network.name}"
+    raise WeightsError(code, what, where=str(file.path), expected=expected, found=str(file.size), remedy=remedy)

@@ -58,9 +58,6 @@ def examine(path: Path) -> Examined:
             head = read_part(stream, 0, SAMPLE)
             others = (read_part(stream, max(0, at), SAMPLE) for at in (size // 2, size - SAMPLE))
             zeros = not any(head) and not any(map(any, others))
-    except IsADirectoryError as error:
-        what = "the path of the weight file is a folder"
-        raise WeightsError("weights.not-a-file", what, where=str(path), remedy="Name the file itself") from error
     except OSError as error:
         what, found = "the weight file cannot be read", error.strerror or str(error)
         remedy = "Check the path and its permissions"
@@ -70,22 +67,23 @@ def examine(path: Path) -> Examined:
     return Examined(path, size, head, Kind.ZEROS if zeros else _kind(head, size))
 
 
+def is_page(head: bytes) -> bool:
+    """Whether a file with this beginning is a page: no weight file begins with `<` or blanks and `<`."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
 def _kind(head: bytes, size: int) -> Kind:
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
+    if is_page(head):
         return Kind.HTML
-    if text.startswith(b"version https://git-lfs"):
+    if head.startswith(b"version https://git-lfs"):
         return Kind.LFS
-    if head.startswith(b"PK\x03\x04"):
-        return Kind.ZIP
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):  # the opcode for protocol 2 to 5
         return Kind.PICKLE
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
         return Kind.SAFETENSORS
-    if head.startswith(b"\x1f\x8b"):
-        return Kind.GZIP
-    if head.startswith(b"\x89HDF\r\n"):
-        return Kind.HDF5
+    for start, kind in ((b"PK\x03\x04", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP), (b"\x89HDF\r\n", Kind.HDF5)):
+        if head.startswith(start):
+            return kind
     if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
         return Kind.TEXT
     return Kind.DARKNET

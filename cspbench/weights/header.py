@@ -39,7 +39,8 @@ class Header:
     @property
     def plausible(self) -> bool:
         """Whether any Darknet may have written these numbers; bytes of other files read as huge ones."""
-        return all(0 <= number < 10_000 for number in (self.major, self.minor, self.revision))
+        versions = (self.major, self.minor, self.revision)
+        return all(0 <= number < 10_000 for number in versions) and 0 <= self.seen < 2 ** (64 if self.wide else 32)
 
     @property
     def version(self) -> str:

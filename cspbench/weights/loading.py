@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from cspbench.errors import WeightsError
 from cspbench.network.epsilon import Epsilon
-from cspbench.network.layers import BatchNorm, Connected, Convolution, Implicit
+from cspbench.network.layers import Connected, Implicit
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights, check
 
@@ -22,7 +24,7 @@ def load(
     """Copy all arrays into a module from `to_module(network)`, in place; returns the module.
 
     `epsilon` holds for all its batch norms, also after they are folded. Raises `WeightsError` for partial or unfit
-    arrays and for a module of another network.
+    arrays.
     """
     if not weights.complete:
         what = f"the file holds only {weights.layers} of {len(weights.arrays)} layers of {network.name}"
@@ -44,8 +46,7 @@ def load(
 def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array], ...]:
     """Copies of the arrays of a module from `to_module(network)` whose batch norms are not folded.
 
-    Variances that were loaded as `OUTSIDE_1E6` are converted back, exact up to rounding; all others are exact. Raises
-    `WeightsError` for a module of another network.
+    Variances that were loaded as `OUTSIDE_1E6` are converted back, exact up to rounding; all others are exact.
     """
     parts = dict(module.named_modules())
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
@@ -57,24 +58,14 @@ def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array],
     return tuple(arrays)
 
 
-def _tensors(module: fx.GraphModule, network: Network) -> list[tuple[int, str, str, Tensor]]:
-    """Layer, role, name in the module and tensor of every stored array; the module must have exactly these."""
-    state = {name: value for name, value in module.state_dict(keep_vars=True).items() if "num_batches" not in name}
-    tensors = []
-    code, what = "weights.other-module", f"the module does not fit {network.name}"
-    remedy = "Use the module of this network, before its batch norms are folded"
+def _tensors(module: fx.GraphModule, network: Network) -> Iterator[tuple[int, str, str, Tensor]]:
+    """Layer, role, name in the module and tensor of every stored array."""
+    state = module.state_dict(keep_vars=True)
     for index in range(len(network.layers)):
         for weight in network.weights(index):
             name = _name(network, index, weight.role)
-            tensor = state.pop(name, None)
-            if tensor is None or tuple(tensor.shape) != weight.shape:
-                found = "none" if tensor is None else str(tuple(tensor.shape))
-                expected = f"a tensor of {weight.shape}"
-                raise WeightsError(code, what, where=name, expected=expected, found=found, remedy=remedy)
-            tensors.append((index, weight.role, name, tensor))
-    if state:
-        raise WeightsError(code, what, expected="no more tensors", found=", ".join(state), remedy=remedy)
-    return tensors
+            assert state[name].shape == weight.shape, name
+            yield index, weight.role, name, state[name]
 
 
 _NORM = {"bias": "bn.bias", "scale": "bn.weight", "mean": "bn.running_mean", "variance": "bn.running_var"}
@@ -83,17 +74,8 @@ _NORM = {"bias": "bn.bias", "scale": "bn.weight", "mean": "bn.running_mean", "va
 def _name(network: Network, index: int, role: str) -> str:
     """The name of an array of layer `index` in the module's state dict."""
     layer = network.layers[index]
-    match layer:
-        case Convolution():
-            owner = "conv"
-        case Connected():
-            owner = "linear"
-        case BatchNorm():
-            return f"layers.{index}.{_NORM[role]}"
-        case Implicit():
-            return f"layers.{index}.vector.weight"
-        case _:  # a weighted shortcut
-            return f"layers.{index}.sum.weight"
-    if role == "weight" or not layer.batch_normalize:
-        return f"layers.{index}.{owner}.{role}"
-    return f"layers.{index}.{_NORM[role]}"
+    if role == "fusion":  # of an implicit layer or a weighted shortcut
+        return f"layers.{index}.{'vector' if isinstance(layer, Implicit) else 'sum'}.weight"
+    if role in _NORM and any(weight.role == "scale" for weight in network.weights(index)):
+        return f"layers.{index}.{_NORM[role]}"
+    return f"layers.{index}.{'linear' if isinstance(layer, Connected) else 'conv'}.{role}"

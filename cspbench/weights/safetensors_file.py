@@ -20,21 +20,15 @@ from cspbench.weights.header import Header
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """An open safetensors file; its own errors become `WeightsError`."""
+def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
+    """An open safetensors file, whose tensors are NumPy's or torch's ("pt"); its errors become `WeightsError`."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(path, framework=framework) as file:
             yield file
     except (SafetensorError, OSError) as error:
         code, what = "weights.safetensors-unreadable", "the safetensors file cannot be read"
         found, remedy = brief(str(error), 120), "Download it again"
         raise WeightsError(code, what, where=str(path), found=found, remedy=remedy) from error
-
-
-def network_name(path: Path) -> str | None:
-    """The network that a file names in its metadata; None for a safetensors file that cspbench did not write."""
-    with opened(path) as file:
-        return (file.metadata() or {}).get("network")
 
 
 def read(path: Path, network: Network) -> Weights:
@@ -75,8 +69,7 @@ def write(path: Path, network: Network, arrays: Arrays, header: Header | None = 
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
-            what, remedy = "cannot be written", "Choose a writable location with free space"
-            raise WeightsError("disk.write-failed", what, where=str(path), found=str(error), remedy=remedy) from error
+            raise OSError(str(error)) from error
 
 
 def _header(metadata: dict[str, str]) -> Header | None:
@@ -84,7 +77,8 @@ def _header(metadata: dict[str, str]) -> Header | None:
     seen = re.fullmatch(r"\d{1,19}", metadata.get("images_seen", ""))
     if not version or not seen:
         return None
-    return Header(int(version[1]), int(version[2]), int(version[3]), int(seen[0]))
+    header = Header(int(version[1]), int(version[2]), int(version[3]), int(seen[0]))
+    return header if header.plausible else None
 
 
 def _unfit(path: Path, network: Network, expected: str, found: str) -> WeightsError:

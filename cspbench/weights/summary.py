@@ -10,16 +10,12 @@ SMALL_VARIANCE = 1e-3
 
 
 def summary(
-    weights: Weights,
-    network: Network,
-    alike: list[str],
-    published: str | None = None,
-    published_arrays: str | None = None,
+    weights: Weights, network: Network, alike: list[str], published: tuple[str | None, str | None] = (None, None)
 ) -> dict[str, str]:
     """Facts by label.
 
-    `alike`: models that store the same arrays in the same order. `published`: sha256 of the authors' file.
-    `published_arrays`: digest of its arrays.
+    `alike`: models that store the same arrays in the same order. `published`: the digests of the authors' file and of
+    its arrays, as far as they are known.
     """
     by_role: dict[str, list[Array]] = {}
     for arrays in weights.arrays:
@@ -43,10 +39,8 @@ def summary(
         lines["variance"] += f"; {small} of {total} below {SMALL_VARIANCE:g}, where the epsilon rule matters"
     if weights.complete:
         lines["arrays"] = weights.digest
-        if published_arrays is not None:
-            same = weights.digest == published_arrays
-            lines["arrays"] += ", the published weights" if same else ", not the published weights"
     lines["sha256"] = weights.sha256
-    if published is not None:
-        lines["sha256"] += ", the published file" if weights.sha256 == published else ", not the published file"
+    for label, known, what in zip(("sha256", "arrays"), published, ("file", "weights"), strict=True):
+        if known is not None and label in lines:
+            lines[label] += f", the published {what}" if lines[label] == known else f", not the published {what}"
     return lines

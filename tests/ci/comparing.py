@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cspbench.ci.baseline import compared, load, present
+from cspbench.ci.baseline import changes_since, load, present
 from cspbench.ci.diff import Changes
 from cspbench.ci.tolerances import DEFAULT, parse
 
 
 def against(baseline: str | Path, results: Path) -> Changes:
     """What changed, by the tolerances that hold where nobody asks for others."""
-    return compared(load(str(baseline), results), present(results), parse(DEFAULT))
+    return changes_since(load(str(baseline), results), present(results), parse(DEFAULT))
 
 
 def told(found: Changes) -> list[tuple[str, str, str]]:

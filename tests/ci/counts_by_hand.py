@@ -8,7 +8,9 @@ from typing import Any
 from msgspec import structs
 from result_files import classifier, network_of, put
 
-from cspbench.results.schema import CountedCell, CountedRow, Counts, Session, encode
+from cspbench.results.counts import CountedCell, CountedRow, Counts
+from cspbench.results.encoding import encode
+from cspbench.results.schema import Session
 
 WHO = Session(["cspbench", "params"], "0.1.0")
 

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from refusals import refuses
-from result_files import classifier, stored
+from result_files import classifier, put, stored
 
 from cspbench.ci import render
-from cspbench.ci.baseline import Results, compared, load, present
+from cspbench.ci.baseline import Results, changes_since, load, present
 from cspbench.ci.junit import junit
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.errors import CspbenchError
@@ -134,7 +134,7 @@ def test_a_params_json_says_nothing_of_the_sample(tmp_path: Path, results: Path)
     both = counts.write(tmp_path / "both")
     (both / "sample-params.json").write_bytes(counts.document(line))
     for name, ours in (("params.json", False), ("sample-params.json", True)):
-        found = compared(load(str(both / name), both), present(both), parse(DEFAULT))
+        found = changes_since(load(str(both / name), both), present(both), parse(DEFAULT))
         assert {pair.table.startswith("sample-") for pair in found.pairs} == {ours}
         assert not any(pair.kind == "new" for pair in found.pairs)
 
@@ -165,12 +165,28 @@ def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_pat
     assert told(against(results, results)) == []
     now = present(results, [run])
     assert now.partial == ("run",)
-    found = compared(load(str(results), results), now, parse(DEFAULT))
+    found = changes_since(load(str(results), results), now, parse(DEFAULT))
     why = "run run is of a part of the data only, which is not compared"
     tables = ("imagenet-big", "imagenet-tricks-cspdarknet-53")
     assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
         (table, metric, "partial", why) for table in tables for metric in ("top1", "top5")
     ]
+    assert found.exit_code == 4
+
+
+@pytest.mark.parametrize("changes", [{"images": 49_999}, {"limit": 50_000}, {"limit": 50_000, "seed": 0}, {"bad": 1}])
+def test_no_kind_of_part_passes_behind_a_complete_run(tmp_path: Path, changes: dict[str, Any]) -> None:
+    bad = ["x.png"] * changes.pop("bad", 0)
+    evaluation = classifier(when="2020-01-01T00:00:00Z", **changes)
+    assert evaluation.metrics is not None
+    run = put(tmp_path / "part", replace(evaluation, metrics=structs.replace(evaluation.metrics, bad=bad)))
+    results = counts.write(tmp_path / "results")
+    (results / "evaluations").mkdir()
+    (results / "evaluations" / "run.json").write_bytes(stored(classifier()))
+    now = present(results, [run])
+    assert now.partial == ("part",)
+    found = changes_since(load(str(results), results), now, parse(DEFAULT))
+    assert {(pair.metric, pair.kind) for pair in found.changed} == {("top1", "partial"), ("top5", "partial")}
     assert found.exit_code == 4
 
 
@@ -329,7 +345,7 @@ def now(results: Path) -> Results:
 def _survives(path: Path, now: Results) -> None:
     """A baseline file is compared with and shown in every form, or refused with one error."""
     try:
-        found = compared(load(str(path), path.parent), now, parse(DEFAULT))
+        found = changes_since(load(str(path), path.parent), now, parse(DEFAULT))
     except CspbenchError:
         return
     Xml.fromstring(junit(found))

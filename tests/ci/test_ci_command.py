@@ -23,7 +23,7 @@ from cspbench.cli.options import Format
 from cspbench.errors import CspbenchError
 from cspbench.network.network import Network, digest
 from cspbench.results import protocol, store
-from cspbench.results.store import parsed
+from cspbench.results.store import record_of
 
 
 def cspbench(*arguments: str | Path, cwd: Path, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -190,13 +190,13 @@ def test_no_work_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def parse(data: bytes, kind: type[Any], where: str) -> Any:
         read.append(where)
-        return parsed(data, kind, where)
+        return record_of(data, kind, where)
 
     def look(network: Network) -> str:
         looked_at.append((network.name, network.input))
         return digest(network)
 
-    monkeypatch.setattr(store, "parsed", parse)
+    monkeypatch.setattr(store, "record_of", parse)
     monkeypatch.setattr(protocol, "digest", look)
     protocol._digest.cache_clear()
     ci(str(results), results=results)

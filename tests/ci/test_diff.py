@@ -10,7 +10,7 @@ from cells_by_hand import PARAMS, TOP1, UNMEASURED, changes, counted, line, top1
 from cspbench.ci.diff import Changes, Kind, compare
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.report.model import ComparisonResult, ReportCell
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 OFF = counted(27_999_999, "off")
 PARTIAL = replace(TOP1, **{**UNMEASURED, "reason": "partial"}, partial=True)

@@ -27,6 +27,7 @@ section = ["Scaled"]
 source = "a document"
 dataset = "coco"
 split = "val2017"
+presets = ["readme"]
 columns = ["Model", "Size", "#Parameter", "AP", "weight"]
 """
 ACCURACIES = """
@@ -107,8 +108,8 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
         last=LastLayer(80, "default", 0.6),
     )
     rows = match.of_detector(identity, 0.45)
-    assert [(row.table, row.id) for row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
-    assert NAME in match.of_dataset("coco")
+    assert [(table.name, row.id) for table, row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
+    assert tables.load(NAME).dataset == "coco"
     assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
 
 
@@ -143,8 +144,9 @@ def changed(old: str, new: str, text: str) -> str:
         (ENTRY + 'sweep = "Threshold"\n', "sweep"),
         (ENTRY + 'figure = "pie"\n', "'pie'"),
         (ENTRY + 'kind = "smaple"\n', "'smaple'"),
-        (ENTRY + 'show_settings = "no"\n', "type"),
+        (ENTRY + 'show_settings = "no"\n', "show_settings"),
         (ENTRY + 'colour = "red"\n', "colour"),
+        (changed('presets = ["readme"]\n', "", ENTRY), "presets"),
         (changed('presets = ["readme"]\n', "", ACCURACIES), "presets"),
         (changed('presets = ["readme"]\n', "presets = []\n", ACCURACIES), "presets"),
     ],
@@ -235,32 +237,32 @@ def test_an_entry_of_a_model() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ('definition = "paper"\n', "", "models.incomplete"),
-        ('source = "a paper"\n', "", "models.incomplete"),
-        ('file = "new.weights"\n', "", "models.incomplete"),
-        ('status = "released"\n', "", "models.incomplete"),
-        ('source = "a document"\n', "", "models.no-source"),
-        ('"paper"', '"guess"', "models.unknown-word"),
-        ('"paper"', '"file"', "models.unknown-word"),
-        ('"high"', '"quite"', "models.unknown-word"),
-        ('"released"', '"lost"', "models.unknown-status"),
-        ('confidence = "high"', 'classes = "any"', "models.unknown-word"),
-        ('confidence = "high"', 'engine = "mine"', "models.unknown-word"),
+        ('definition = "paper"\n', "", "models.not-an-entry"),
+        ('source = "a paper"\n', "", "models.not-an-entry"),
+        ('file = "new.weights"\n', "", "models.not-an-entry"),
+        ('status = "released"\n', "", "models.not-an-entry"),
+        ('source = "a document"\n', "", "models.not-an-entry"),
+        ('"paper"', '"guess"', "models.not-an-entry"),
+        ('"paper"', '"file"', "models.not-an-entry"),
+        ('"high"', '"quite"', "models.not-an-entry"),
+        ('"released"', '"lost"', "models.not-an-entry"),
+        ('confidence = "high"', 'classes = "any"', "models.not-an-entry"),
+        ('confidence = "high"', 'engine = "mine"', "models.not-an-entry"),
         ('confidence = "high"', 'namesakes = ["old"]', "models.unknown-namesake"),
-        ('confidence = "high"', 'colour = "red"', "models.unknown-key"),
-        ('confidence = "high"', "confidence = 1", "models.wrong-type"),
-        ("size = 7", 'size = "7"', "models.wrong-type"),
-        ("size = 7", "size = true", "models.wrong-type"),
-        ("size = 7", "size = 0", "models.not-a-size"),
-        ("size = 7", 'same_as = "new.weights"', "models.unknown-file"),
-        ('"0123abcd"', '"0123ABCD"', "models.not-a-digest"),
-        ('"new.weights"\n', '"../new.weights"\n', "models.not-a-file-name"),
-        ('"new.weights"\n', '"new.zip"\n', "models.not-a-file-name"),
-        ("https://host", "ftp://host", "models.not-an-address"),
-        ("https://host", "http://host", "models.not-an-address"),
-        ("https://host", "https://me@host", "models.not-an-address"),
-        ("https://host", "https://host:x", "models.not-an-address"),
-        ("https://host/", "https://ho st/", "models.not-an-address"),
+        ('confidence = "high"', 'colour = "red"', "models.not-an-entry"),
+        ('confidence = "high"', "confidence = 1", "models.not-an-entry"),
+        ("size = 7", 'size = "7"', "models.not-an-entry"),
+        ("size = 7", "size = true", "models.not-an-entry"),
+        ("size = 7", "size = 0", "models.not-an-entry"),
+        ("size = 7", 'same_as = "new.weights"', "models.not-an-entry"),
+        ('"0123abcd"', '"0123ABCD"', "models.not-an-entry"),
+        ('"new.weights"\n', '"../new.weights"\n', "models.not-an-entry"),
+        ('"new.weights"\n', '"new.zip"\n', "models.not-an-entry"),
+        ("https://host", "ftp://host", "models.not-an-entry"),
+        ("https://host", "http://host", "models.not-an-entry"),
+        ("https://host", "https://me@host", "models.not-an-entry"),
+        ("https://host", "https://host:x", "models.not-an-entry"),
+        ("https://host/", "https://ho st/", "models.not-an-entry"),
     ],
 )
 def test_an_entry_that_is_refused(old: str, new: str, code: str) -> None:

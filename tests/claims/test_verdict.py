@@ -11,7 +11,7 @@ import pytest
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Column
 from cspbench.claims.rounding import as_printed, percent_off, round_half_up
-from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, Status, Verdict, derived, judge
+from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, Status, Verdict, comparison_of, judge
 
 G = 1_000_000_000
 AP = Cell.parse("38.0", Column("AP", "metric", "ap", "%"))
@@ -304,13 +304,9 @@ def test_comparisons_of_published_and_of_measured_numbers() -> None:
     row, base = table.row("cspdarknet-53"), table.row("darknet-53")
     # 27.61 / 41.57 = 0.6642, 13.07 / 18.57 = 0.7038, 77.2 - 77.2, 93.6 - 93.8
     for metric, text in [("params", "(-34%)"), ("bflops", "(-30%)"), ("top1", "(=)"), ("top5", "(-0.2)")]:
-        found = derived(row, base, metric)
-        assert found is not None
-        assert found.text == found.printed == text
-        assert found.equal
-    measured = derived(row, base, "params", (30_000_000, 40_000_000))
-    assert measured is not None
-    assert (measured.text, measured.printed, measured.equal) == ("(-25%)", "(-34%)", False)
+        printed = row.cells[metric].comparison
+        assert comparison_of(row, base, metric) == printed == text
+    assert comparison_of(row, base, "params", (30_000_000, 40_000_000)) == "(-25%)"
 
 
 @pytest.mark.parametrize(
@@ -328,25 +324,24 @@ def test_comparisons_of_published_and_of_measured_numbers() -> None:
 )
 def test_comparison_roundings(metric: str, values: tuple[str, str], text: str) -> None:
     table = tables.load("imagenet-big")
-    found = derived(table.row("cspresnet-50"), table.row("resnet-50"), metric, (Decimal(values[0]), Decimal(values[1])))
-    assert found is not None
-    assert found.text == text
+    row, base = table.row("cspresnet-50"), table.row("resnet-50")
+    assert comparison_of(row, base, metric, (Decimal(values[0]), Decimal(values[1]))) == text
 
 
 def test_nothing_to_compare() -> None:
     table = tables.load("imagenet-big")
-    assert derived(table.row("cspdarknet-53-elastic"), table.row("darknet-53"), "params") is None
+    assert comparison_of(table.row("cspdarknet-53-elastic"), table.row("darknet-53"), "params") is None
     with pytest.raises(ValueError, match=r"cspdarknet-53 .*darknet-53.* resnet-50"):
-        derived(table.row("cspdarknet-53"), table.row("resnet-50"), "params")
+        comparison_of(table.row("cspdarknet-53"), table.row("resnet-50"), "params")
 
 
 def test_a_base_of_zero_gives_no_ratio() -> None:
     table = tables.load("imagenet-big")
     row, base = table.row("cspdarknet-53"), table.row("darknet-53")
-    assert derived(row, base, "params", (30_000_000, 0)) is None
-    assert derived(row, base, "top1", (Decimal("77.2"), Decimal(0))) is not None
+    assert comparison_of(row, base, "params", (30_000_000, 0)) is None
+    assert comparison_of(row, base, "top1", (Decimal("77.2"), Decimal(0))) is not None
     none = replace(base, cells={**base.cells, "bflops": replace(base.cells["bflops"], value=Decimal(0))})
-    assert derived(row, none, "bflops") is None
+    assert comparison_of(row, none, "bflops") is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import processes
 
 from cspbench.weights.arrays import digest
-from cspbench.weights.catalogue import published_arrays, shipped
+from cspbench.weights.catalogue import published, shipped
 
 MODEL = "sample-csp-classifier"
 
@@ -23,14 +23,12 @@ def evaluated(folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_a_converted_file_is_judged_as_the_published_weights(tmp_path: Path) -> None:
-    published = shipped(MODEL)
-    assert published is not None
-    done = processes.run(
-        ["weights", "convert", str(published), "--to", "safetensors", "--out", "a.safetensors"], tmp_path
-    )
+    own = shipped(MODEL)
+    assert own is not None
+    done = processes.run(["weights", "convert", str(own), "--to", "safetensors", "--out", "a.safetensors"], tmp_path)
     assert done.returncode == 0, done.stderr
     converted = evaluated(tmp_path, "--weights", "a.safetensors")
-    assert converted["identity"]["weights"] == f"arrays:{published_arrays(MODEL)}"
+    assert converted["identity"]["weights"] == f"arrays:{published(MODEL)[1]}"
     assert {claim["table"] for claim in converted["claims"]} == {"sample-classification"}
     assert [claim["why"] for claim in converted["claims"]] == [[], []]
     original = evaluated(tmp_path)
@@ -41,9 +39,9 @@ def test_a_converted_file_is_judged_as_the_published_weights(tmp_path: Path) -> 
 
 
 def test_other_arrays_are_other_weights(tmp_path: Path) -> None:
-    published = shipped(MODEL)
-    assert published is not None
-    data = bytearray(published.read_bytes())
+    own = shipped(MODEL)
+    assert own is not None
+    data = bytearray(own.read_bytes())
     data[-4] ^= 1  # the last number's last bit
     (tmp_path / "b.weights").write_bytes(data)
     found = evaluated(tmp_path, "--weights", "b.weights")

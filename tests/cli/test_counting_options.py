@@ -16,7 +16,9 @@ from cspbench.cli.list import list_rows
 from cspbench.cli.options import Format
 from cspbench.cli.params import params
 from cspbench.cli.show import show
-from cspbench.results.schema import CountedCell, CountedRow, Counts, Session, encode
+from cspbench.results.counts import CountedCell, CountedRow, Counts
+from cspbench.results.encoding import encode
+from cspbench.results.schema import Session
 
 AGAINST = {"against": Path("x.cfg")}
 

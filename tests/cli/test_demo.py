@@ -99,12 +99,13 @@ def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
 
 
 def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet, report
+    from cspbench.cli import counting, eval_coco, eval_imagenet
     from cspbench.cli.demo import demo
+    from cspbench.plots import report_files
 
     monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", lambda **options: None)
-    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
+    monkeypatch.setattr(report_files, "save", lambda *arguments: ([], []))
     for failed in (True, False):
         monkeypatch.setattr(counting, "count_all", lambda out, failed=failed: ("", failed))
         with pytest.raises(typer.Exit) as left:
@@ -118,8 +119,9 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
 def test_an_evaluation_that_is_off_fails_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classified: int, detected: int, code: int
 ) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet, report
+    from cspbench.cli import counting, eval_coco, eval_imagenet
     from cspbench.cli.demo import demo
+    from cspbench.plots import report_files
 
     def left_with(code: int) -> Callable[..., None]:
         def command(**options: Any) -> None:
@@ -131,7 +133,7 @@ def test_an_evaluation_that_is_off_fails_it(
     monkeypatch.setattr(counting, "count_all", lambda out: ("", False))
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", left_with(classified))
     monkeypatch.setattr(eval_coco, "eval_coco", left_with(detected))
-    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
+    monkeypatch.setattr(report_files, "save", lambda *arguments: ([], []))
     with pytest.raises(typer.Exit) as left:
         demo(tmp_path)
     assert left.value.exit_code == code
@@ -143,17 +145,17 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
 
     from cspbench import provenance
     from cspbench.results import runs
-    from cspbench.results.runs import made_by_others
-    from cspbench.results.schema import encode
+    from cspbench.results.encoding import encode
+    from cspbench.results.runs import other_program
 
     record = runs.load_run(made(tmp_path / "runs" / "run", data_set(tmp_path / "coco"))).record
 
     def by(version: str, commit: str | None, *more: str) -> str | None:
         sessions = [structs.replace(record.sessions[0], cspbench=each, commit=commit) for each in (version, *more)]
         (tmp_path / "runs" / "run" / "run.json").write_bytes(encode(structs.replace(record, sessions=sessions)))
-        return made_by_others(tmp_path / "runs")
+        return other_program(tmp_path / "runs")
 
-    assert made_by_others(tmp_path / "none") is None
+    assert other_program(tmp_path / "none") is None
     monkeypatch.setattr(runs, "commit", lambda: "a" * 40)
     assert by(__version__, "a" * 40) is None
     assert by("0.0.0", "a" * 40) == "cspbench 0.0.0, commit aaaaaaa"
@@ -164,7 +166,7 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
     monkeypatch.setattr(runs, "commit", lambda: None)
     assert by(__version__, None) is None
     (tmp_path / "runs" / "run" / "run.json").write_text("{")
-    assert "cannot be read" in str(made_by_others(tmp_path / "runs"))
+    assert "cannot be read" in str(other_program(tmp_path / "runs"))
 
 
 def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:

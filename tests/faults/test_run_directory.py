@@ -24,8 +24,8 @@ from refusals import refuses
 
 from cspbench.errors import CspbenchError
 from cspbench.inference import npz
+from cspbench.results.encoding import encode
 from cspbench.results.runs import find_runs, load_run, open_run
-from cspbench.results.schema import encode
 from faults.written_runs import ANSWER, COCO, IMAGENET, classified, copied, detected, metrics, numbers, obeys, well_told
 
 

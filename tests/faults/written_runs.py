@@ -21,6 +21,7 @@ from cspbench.evaluation import server
 from cspbench.evaluation.imagenet import score_classifier
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.results import store
+from cspbench.results.encoding import encode
 from cspbench.results.runs import find_runs, load_run, read_metrics
 from cspbench.results.schema import (
     ClassificationMetrics,
@@ -37,7 +38,6 @@ from cspbench.results.schema import (
     Session,
     Threshold,
     Weights,
-    encode,
 )
 
 SAMPLES = 300

@@ -8,7 +8,7 @@ from decimal import Decimal
 from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
-from cspbench.results.measurements import Provenance
+from cspbench.results.provenance import Provenance
 
 COUNTED = Provenance("cspbench params --all --save", "0.1.0", commit="0bbb9d1", counting="weights", definition="cfg")
 EVALUATED = Provenance(
@@ -47,7 +47,7 @@ def cell(row: Row, metric: str, measured: str | None = None, verdict: str | None
         else f"{(Decimal(measured) + Decimal(str(0.0009))).scaleb(UNITS.get(claim.unit, 0)):f}",
         delta=None if measured is None or claim.value is None else str(Decimal(measured) - claim.value),
         verdict=verdict or ("unpublished" if not claim.published else "unmeasured" if measured is None else "exact"),
-        comparison=None if compared is None else ComparisonResult(compared.text, measured and compared.text, base),
+        comparison=None if compared is None else ComparisonResult(compared, measured and compared, base),
         provenance=None if measured is None else COUNTED if claim.counting else EVALUATED,
     )
     if known.verdict == "unmeasured" and "reason" not in more:

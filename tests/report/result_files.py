@@ -16,13 +16,12 @@ from cspbench.data import presets
 from cspbench.data.detection_presets import detection_preset
 from cspbench.inference.shards import SHARD
 from cspbench.network.network import digest
+from cspbench.results.counts import CountedCell, CountedRow, Counts
+from cspbench.results.encoding import encode
 from cspbench.results.schema import (
     ClassificationMetrics,
     ClassOrder,
     CocoIdentity,
-    CountedCell,
-    CountedRow,
-    Counts,
     Data,
     DetectionMetrics,
     DetectionSettings,
@@ -35,7 +34,6 @@ from cspbench.results.schema import (
     Session,
     Threshold,
     Weights,
-    encode,
 )
 from cspbench.results.store import Sources, StoredEvaluation, of_files
 from cspbench.zoo.registry import model

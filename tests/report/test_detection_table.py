@@ -16,7 +16,8 @@ from cspbench.evaluation import frames
 from cspbench.report import build
 from cspbench.report.detection_table import Scored, as_json, described, of_evaluation, text
 from cspbench.report.judged_evaluations import JudgedClaim
-from cspbench.results.measurements import CellMeasurement, Provenance
+from cspbench.results.measurements import CellMeasurement
+from cspbench.results.provenance import Provenance
 from cspbench.results.store import StoredEvaluation
 
 

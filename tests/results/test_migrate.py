@@ -17,14 +17,13 @@ from schema1 import CLASSIFIER, CLASSIFIER_FILE, DETECTOR, DETECTOR_FILE
 from cspbench.network.layers import Convolution, Dropout, Route
 from cspbench.network.network import Network, digest
 from cspbench.results import migrate
+from cspbench.results.counts import CountedCell, CountedRow, Counts
+from cspbench.results.encoding import decode, encode
 from cspbench.results.migrate import OldDigests, _digest_v1
 from cspbench.results.schema import (
     ClassificationMetrics,
     ClassOrder,
     CocoIdentity,
-    CountedCell,
-    CountedRow,
-    Counts,
     Data,
     DetectionMetrics,
     DetectionSettings,
@@ -37,11 +36,9 @@ from cspbench.results.schema import (
     Session,
     Threshold,
     Weights,
-    decode,
-    encode,
 )
 from cspbench.results.store import of_files
-from cspbench.weights.catalogue import published_arrays
+from cspbench.weights.catalogue import published
 from cspbench.zoo.registry import MODELS
 
 SESSION = Session(
@@ -52,7 +49,7 @@ SESSION = Session(
     platform="linux x86_64",
     packages={"torch": "2.13.0+cpu", "faster-coco-eval": None},
 )
-ARRAYS = f"arrays:{published_arrays('sample-csp-classifier')}"
+ARRAYS = f"arrays:{published('sample-csp-classifier')[1]}"
 NOW = digest(MODELS["sample-csp-classifier"].build())
 SMALL = Network("small", (3, 8, 9), (Convolution(sources=(-1,), filters=4), Route(sources=(0,))))
 WRITTEN = (
@@ -167,7 +164,7 @@ def test_a_detectors_run_and_its_metrics() -> None:
     identity = CocoIdentity(
         model="sample-csp-detector",
         network=digest(MODELS["sample-csp-detector"].build()),
-        weights=f"arrays:{published_arrays('sample-csp-detector')}",
+        weights=f"arrays:{published('sample-csp-detector')[1]}",
         data=Data("coco", 160, "7" * 64, "custom", annotations="instances_val2017.json", objects=893),
         preset=schema1.PRESET,
         size=(224, 224),

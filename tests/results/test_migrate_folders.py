@@ -13,7 +13,7 @@ from refusals import refuses
 
 from cspbench.network import cfg
 from cspbench.report.build import build
-from cspbench.results.folders import migrated
+from cspbench.results.folders import migrate_folder
 from cspbench.results.migrate import _digest_v1
 from cspbench.results.runs import find_runs, load_run, read_metrics, run_path
 from cspbench.results.schema import DetectionMetrics, Evaluation
@@ -49,14 +49,14 @@ def test_a_run_is_refused_until_it_is_migrated_and_then_found_by_its_new_name(tm
     old = old_run(tmp_path / "runs" / OLD_NAME)
     with refuses("results.old-schema", where=str(old / "run.json"), found="schema 1"):
         load_run(old)
-    (new,) = migrated(tmp_path / "runs")
+    (new,) = migrate_folder(tmp_path / "runs")
     run = load_run(new)
     assert new == run_path(tmp_path / "runs", run.identity, "readme")
     assert not old.exists()
     metrics = read_metrics(run)
     assert metrics is not None
     assert (metrics.identity, metrics.images) == (run.identity, 2)
-    assert migrated(tmp_path / "runs") == []
+    assert migrate_folder(tmp_path / "runs") == []
 
 
 def test_a_detectors_run_with_its_predictions(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_detectors_run_with_its_predictions(tmp_path: Path) -> None:
     schema1.write(old / "metrics.json", schema1.detection_metrics(document))
     (old / "predictions").mkdir()
     (old / "predictions" / "000000.npz").write_bytes(b"candidates")
-    (new,) = migrated(tmp_path)
+    (new,) = migrate_folder(tmp_path)
     run = load_run(new)
     assert new == run_path(tmp_path / "runs", run.identity, "readme")
     assert (new / "predictions" / "000000.npz").read_bytes() == b"candidates"
@@ -81,10 +81,10 @@ def test_a_detectors_run_with_its_predictions(tmp_path: Path) -> None:
 def test_one_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     place = old_run(tmp_path / "mine")
     whole = files(old_run(tmp_path / "other"))
-    assert migrated(place) == [place]  # a name of one's own stays
+    assert migrate_folder(place) == [place]  # a name of one's own stays
     done = files(place)
     (place / "run.json").write_bytes(whole["run.json"])
-    assert migrated(place) == [place]
+    assert migrate_folder(place) == [place]
     assert files(place) == done
 
 
@@ -97,7 +97,7 @@ def test_results_are_read_as_they_are_and_the_same_once_migrated(tmp_path: Path)
 
     before = shown()
     assert before[0][0] is not None
-    assert len(migrated(results)) == 2
+    assert len(migrate_folder(results)) == 2
     assert shown() == before
     assert json.loads((results / "params.json").read_text())["schema"] == 2
     (kept,) = (results / "evaluations").iterdir()
@@ -110,7 +110,7 @@ def test_nothing_is_written_where_one_is_refused(tmp_path: Path) -> None:
     old_run(tmp_path / "b", definition="e" * 64)
     before = files(tmp_path)
     with refuses("results.unknown-network", where=str(tmp_path / "b" / "run.json"), found="e" * 64):
-        migrated(tmp_path)
+        migrate_folder(tmp_path)
     assert files(tmp_path) == before
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_written_where_one_cannot_be_read(tmp_path: Path) -> None:
     schema1.write(tmp_path / "evaluations" / "z.json", {"run": schema1.run(), "metrics": None})
     before = files(tmp_path)
     with refuses("results.not-results", where=str(tmp_path / "evaluations" / "z.json")):
-        migrated(tmp_path)
+        migrate_folder(tmp_path)
     assert files(tmp_path) == before
 
 
@@ -129,7 +129,7 @@ def test_another_schema_is_refused(tmp_path: Path, schema: Any) -> None:
     schema1.write(tmp_path / "b" / "run.json", {**schema1.run(), "schema": schema})
     before = files(tmp_path)
     with refuses("results.unknown-schema", where=str(tmp_path / "b" / "run.json")):
-        migrated(tmp_path)
+        migrate_folder(tmp_path)
     assert files(tmp_path) == before
 
 
@@ -139,8 +139,8 @@ def test_a_run_of_a_cfg_needs_the_cfg(tmp_path: Path) -> None:
     definition = _digest_v1(cfg.read(file).network)
     place = old_run(tmp_path / "run", model="mine", file=True, size=[8, 8], definition=definition)
     with refuses("results.unknown-network"):
-        migrated(place)
-    assert migrated(place, [cfg.read(file).network]) == [place]
+        migrate_folder(place)
+    assert migrate_folder(place, [cfg.read(file).network]) == [place]
     assert load_run(place).identity.network.startswith("v2:")
 
 
@@ -163,14 +163,14 @@ def test_what_is_not_a_result_is_named(tmp_path: Path, text: str) -> None:
     with refuses("results.not-results", where=str(tmp_path / "params.json")):
         build(tmp_path)
     with refuses("results.unknown-schema" if text == "{}" else "results.not-results"):
-        migrated(tmp_path)
+        migrate_folder(tmp_path)
     assert (tmp_path / "params.json").read_text() == text
     with refuses("results.none-there"):
-        migrated(tmp_path / "nowhere")
+        migrate_folder(tmp_path / "nowhere")
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
-    (new,) = migrated(old_run(tmp_path / OLD_NAME))
+    (new,) = migrate_folder(old_run(tmp_path / OLD_NAME))
     again = old_run(tmp_path / OLD_NAME)
     with refuses("results.name-taken", where=str(again), found=str(new)):
-        migrated(again)
+        migrate_folder(again)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
+from msgspec import structs
 from result_files import classifier, counted, detector, threshold
 from test_build import ap, count, line, rows, top1
 
@@ -16,6 +17,7 @@ from cspbench.network.counting import ledger
 from cspbench.results.explain_counts import explanation
 from cspbench.results.match import PublishedWeights, published_weights
 from cspbench.results.schema import Weights
+from cspbench.results.store import StoredEvaluation
 from cspbench.weights.arrays import digest
 from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import model
@@ -50,8 +52,35 @@ def test_what_is_graver_is_the_reason() -> None:
     assert (part.mark, part.note) == ("unmeasured: partial", "bf16 arithmetic")
     drawn = top1(run=classifier(top1=77, limit=100, seed=1, precision="bf16"))
     assert (drawn.mark, drawn.note, drawn.partial) == ("unmeasured: protocol-mismatch", "bf16 arithmetic", True)
-    other = top1(run=classifier(images=200, top1=150, precision="bf16"))
+    other = top1(run=classifier(images=50_001, top1=150, precision="bf16"))
     assert (other.mark, other.note) == ("unmeasured: split-mismatch", "other images than the claim's; bf16 arithmetic")
+
+
+def test_any_part_shows_its_interval() -> None:
+    """Wilson's of 39 of 50: (0.78 + 0.0384 ± 1.96 sqrt(0.003432 + 0.000384)) / 1.0768."""
+    found = top1(run=classifier(images=50, top1=39))
+    assert (found.mark, found.measured, found.interval) == ("unmeasured: partial", "78.0", ("64.76", "87.25"))
+    assert (found.delta, found.partial) == (None, True)
+
+
+def bad(evaluation: StoredEvaluation, count: int = 2) -> StoredEvaluation:
+    assert evaluation.metrics is not None
+    return replace(evaluation, metrics=structs.replace(evaluation.metrics, bad=[f"{at}.png" for at in range(count)]))
+
+
+def test_images_that_could_not_be_read_leave_a_part() -> None:
+    bounds: dict[str, tuple[float, float] | None] = {"ap": (37.1, 39.0)}
+    whole, drawn = detector(intervals=bounds), detector(intervals=bounds, limit=9, seed=0)
+    for run in (classifier(), classifier(limit=50_000, seed=0)):
+        found = top1(run=bad(run))
+        assert (found.mark, found.note, found.delta) == ("unmeasured: partial", "2 images could not be read", None)
+        assert found.interval is not None
+    for run in (whole, drawn):
+        found = ap(*ROW, run=bad(run, 1))
+        assert (found.mark, found.note) == ("unmeasured: partial", "1 image could not be read")
+        assert found.interval == ("37.10", "39.00")
+    other = top1(run=bad(classifier(images=50_001)))
+    assert other.mark == "unmeasured: split-mismatch"
 
 
 def test_a_part_of_the_data_never_counts_before_all_of_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from dataclasses import field, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from permissions import permissions_hold
 from refusals import refuses
 from result_files import WHO, changed, classifier, detector, threshold
 
+from cspbench.data import presets
+from cspbench.data.detection_presets import detection_preset
 from cspbench.errors import CspbenchError, IncompleteRunError
 from cspbench.inference.shards import SHARD
-from cspbench.results import runs, sessions
+from cspbench.results import protocol, runs, sessions
+from cspbench.results.encoding import encode
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import DetectionMetrics, Run, Scored, encode
+from cspbench.results.schema import DetectionMetrics, Run, Scored
 from cspbench.results.store import StoredEvaluation
+from cspbench.zoo.registry import MODELS
 
 SECOND = msgspec.structs.replace(WHO, commit="b" * 40 + "+changes", command=["cspbench", "again"])
 
@@ -236,7 +241,7 @@ def test_every_session_is_listed(tmp_path: Path) -> None:
     assert runs.load_run(tmp_path) == later
     third = runs.add_session(run, WHO, None)  # of one that had read it before
     assert third.record.sessions == [run.record.sessions[0], SECOND, WHO]
-    assert runs.moved(run, "elsewhere").record.files == "elsewhere"
+    assert runs.record_files(run, "elsewhere").record.files == "elsewhere"
     alone = runs.begin_again(run, SECOND, None)
     assert (alone.record.sessions, alone.record.scored) == ([SECOND], [])
 
@@ -408,3 +413,43 @@ def test_a_run_without_its_record_cannot_be_scored(tmp_path: Path) -> None:
     (tmp_path / "run.json").unlink()
     with refuses("results.not-results", where=str(tmp_path / "run.json")):
         write(run, evaluation.metrics)
+
+
+# --- names of directories, which must outlive this version
+
+
+def test_names_are_what_they_were() -> None:
+    """Under another name nobody would find a run again, and it would be computed anew."""
+    root = Path("runs")
+    for preset, digest in (("readme", "231c008e"), ("pjreddie", "faa0b189"), ("timm", "0008ecb9")):
+        identity = classifier(preset=presets.preset(preset).as_json()).run.identity
+        assert runs.run_path(root, identity, preset).name == f"csdarknet53-{preset}-{digest}"
+    for preset, digest in (("readme", "5a4ca976"), ("head", "663531ef")):
+        assert runs.run_path(root, detector(preset=preset).run.identity, preset).name.endswith(f"-{preset}-{digest}")
+
+
+def newer(instance: Any, **changes: Any) -> dict[str, Any]:
+    """What would be recorded of a preset whose class had a field more."""
+    kind = make_dataclass(
+        "Newer", [("sharpened", float, field(default=0.0))], bases=(type(instance),), frozen=True, kw_only=True
+    )
+    record: dict[str, Any] = kind(**{**vars(instance), **changes}).as_json()
+    return json.loads(json.dumps(record))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "preset", [presets.preset("timm"), detection_preset("readme"), MODELS["pelee-304"].detector_protocol]
+)
+def test_a_new_field_of_a_preset_changes_no_name(preset: Any) -> None:
+    assert newer(preset) == json.loads(json.dumps(preset.as_json()))
+    assert newer(preset, sharpened=0.5) == {**newer(preset), "sharpened": 0.5}
+    assert protocol.overrides_of(newer(preset, sharpened=0.5), preset.as_json()) == {
+        "sharpened": ("0.5", "its default")
+    }
+
+
+def test_a_new_field_of_an_identity_changes_no_name() -> None:
+    for identity in (record().identity, detector().run.identity):
+        kind = msgspec.defstruct("Newer", [("sharpened", float, 0.0)], bases=(type(identity),), frozen=True)
+        newer: Any = kind(**{name: getattr(identity, name) for name in identity.__struct_fields__})
+        assert runs.run_path(Path(), newer, "x") == runs.run_path(Path(), identity, "x")

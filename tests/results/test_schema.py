@@ -14,19 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_files import WHO, classifier, counted, counts, detector, stored, threshold
 
-from cspbench.results.schema import (
-    ClassificationMetrics,
-    Counts,
-    Data,
-    DetectionMetrics,
-    Evaluation,
-    OldSchemaError,
-    Run,
-    Session,
-    bounded,
-    decode,
-    encode,
-)
+from cspbench.results.counts import Counts
+from cspbench.results.encoding import OldSchemaError, decode, encode
+from cspbench.results.schema import ClassificationMetrics, Data, DetectionMetrics, Evaluation, Run, Session, bounded
 
 CLASSIFIER, DETECTOR = classifier(), detector(intervals={"ap": (37.1, 39.0), "apl": None})
 RECORDS: list[tuple[bytes, type[msgspec.Struct]]] = [

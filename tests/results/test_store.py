@@ -15,7 +15,7 @@ from test_build import line
 from cspbench.report import build
 from cspbench.report.model import ReportCell
 from cspbench.results.schema import DetectionMetrics, Evaluation, Scored, Threshold
-from cspbench.results.store import keep, merged, merged_thresholds, of_files, of_run, read_record, shortened
+from cspbench.results.store import keep, merge, merge_thresholds, of_files, of_run, read_record, without_folders
 
 NMS = "cspresnext50-panet-spp-512-nms"
 
@@ -84,7 +84,7 @@ def test_thresholds_of_other_pixels_are_not(old: str | None, new: str | None, ke
     first, second = detector(nms=0.45, pixels=old).metrics, detector(nms=0.6, pixels=new).metrics
     assert isinstance(first, DetectionMetrics)
     assert isinstance(second, DetectionMetrics)
-    assert [each.nms for each in merged_thresholds(first, second).thresholds] == kept
+    assert [each.nms for each in merge_thresholds(first, second).thresholds] == kept
 
 
 def test_the_servers_numbers_outlive_a_new_submission(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_is_kept_names_no_places(tmp_path: Path) -> None:
     ],
 )
 def test_paths_lose_their_folders(argument: str, kept: str) -> None:
-    assert shortened([argument]) == [kept]
+    assert without_folders([argument]) == [kept]
 
 
 def test_a_record_is_named_after_its_run_also_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_a_merged_run_says_who_scored_each_threshold() -> None:
     )
     earlier = detector(thresholds=[threshold(0.45)], run={"scored": [first]})
     new = detector(thresholds=[threshold(0.6)], run={"scored": [second]})
-    assert merged(earlier, new).run.scored == [first, second]
+    assert merge(earlier, new).run.scored == [first, second]
     again = detector(thresholds=[threshold(0.45)], run={"scored": [third]})
-    assert merged(merged(earlier, new), again).run.scored == [second, third]
-    assert merged(None, new) is new
+    assert merge(merge(earlier, new), again).run.scored == [second, third]
+    assert merge(None, new) is new

@@ -13,6 +13,7 @@ from result_files import classifier, counted, counts, detector, put, sources, st
 from test_build import ap, count, line, rows, top1
 from test_store import at
 
+from cspbench.claims import tables
 from cspbench.report import build
 from cspbench.report.model import ReportCell
 from cspbench.results.schema import Data
@@ -21,6 +22,7 @@ from cspbench.results.store import Sources, keep, of_files
 ROW = "cspresnext50-panet-spp-512-nms0.45"
 LATER = "2027-01-01T00:00:00Z"
 PART: dict[str, Any] = {"limit": 50_000}
+SAMPLE = tables.load("sample-classification").data
 
 
 def order(found: ReportCell) -> list[str | None]:
@@ -71,13 +73,19 @@ def test_of_equals_one_counts_whatever_the_order_of_the_files() -> None:
         (PART, "unmeasured: partial"),
         ({"limit": 50_000, "seed": 0}, "consistent"),  # 77.2 is in the middle of its interval
         ({"limit": 50_000, "seed": 0, "precision": "bf16"}, "unmeasured: protocol-mismatch"),
-        ({"images": 49_999}, "unmeasured: split-mismatch"),
+        ({"images": 49_999}, "unmeasured: partial"),
+        ({"images": 49_999, "limit": 49_998}, "unmeasured: partial"),
+        ({"data": Data("hfds", 50_000, split="validation")}, "exact"),
+        ({"data": Data("hfds", 5_000, split="validation[:10%]"), "top1": 3_860}, "unmeasured: partial"),
+        ({"data": Data("hfds", 50_000, split="train[:50000]")}, "unmeasured: split-mismatch"),
+        ({"data": Data("hfds", 49_999, split="test")}, "unmeasured: split-mismatch"),
+        ({"data": Data("folders", 400, SAMPLE), "top1": 309}, "unmeasured: split-mismatch"),
         ({"images": 50_001}, "unmeasured: split-mismatch"),
     ],
 )
 def test_a_classifiers_run_of_another_kind(changes: dict[str, Any], mark: str) -> None:
     images = changes.get("images", 50_000)
-    assert top1(run=classifier(top1=images * 772 // 1000, **changes)).mark == mark
+    assert top1(run=classifier(**{"top1": images * 772 // 1000, **changes})).mark == mark
 
 
 @pytest.mark.parametrize("preset", ["head", "pjreddie", "timm"])

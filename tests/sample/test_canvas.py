@@ -11,8 +11,7 @@ from cspbench.data.decode import decode
 from cspbench.sample.canvas import Canvas, brightness, colours, jpeg
 from cspbench.sample.detection import Object, run_lengths
 from cspbench.sample.seeds import generator
-from cspbench.sample.shapes import Outline
-from cspbench.sample.textures import Texture
+from cspbench.sample.shapes import Outline, Texture
 
 PLAIN = Texture("plain")
 RED, BLUE = np.array([240, 0, 0]), np.array([0, 0, 240])

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from cspbench.sample.seeds import direction, generator
-from cspbench.sample.shapes import POINTS, REACH, SAMPLES, SHAPES, Outline, Window, per_pixel
-from cspbench.sample.textures import TEXTURES, Texture
+from cspbench.sample.shapes import POINTS, REACH, SAMPLES, SHAPES, TEXTURES, Outline, Texture, Window, per_pixel
 
 
 def _crescent() -> float:

@@ -157,18 +157,13 @@ def test_half_precision_is_read_as_the_numbers_it_holds(state: dict[str, Tensor]
 
 
 def test_number_formats_of_safetensors(state: dict[str, Tensor], tmp_path: Path) -> None:
-    torch.save(state, tmp_path / "plain.pth")
     for kind in (torch.float64, torch.bfloat16):
-        save_file(
-            {name: (value.to(kind) if value.ndim else value).contiguous() for name, value in state.items()},
-            tmp_path / "other.safetensors",
-        )
-        if kind is torch.float64:
-            assert same(read(tmp_path / "other.safetensors").arrays, read(tmp_path / "plain.pth").arrays)
-        else:
-            with refuses("checkpoint.other-tensors", expected="tensors of F16, F32 or F64") as caught:
-                read(tmp_path / "other.safetensors")
-            assert "BF16 in head.fc.bias" in str(caught.value.found)
+        other = {name: (value.to(kind) if value.ndim else value).contiguous() for name, value in state.items()}
+        save_file(other, tmp_path / "other.safetensors")
+        torch.save(other, tmp_path / "other.pth")
+        arrays = read(tmp_path / "other.safetensors").arrays
+        assert arrays[0]["bias"].tolist() == other["stem.conv1.bn.bias"].tolist()
+        assert same(read(tmp_path / "other.pth").arrays, arrays)
 
 
 class _Hostile:
@@ -206,11 +201,9 @@ def test_archives_that_are_no_checkpoint(tmp_path: Path, state: dict[str, Tensor
         archive.writestr("a.jpg", "x")
     torch.save(state, tmp_path / "good.pth")
     cut = save(tmp_path, (tmp_path / "good.pth").read_bytes()[:-1000], "cut.pth")
-    for path in (tmp_path / "photos.zip", cut):
+    for path in (tmp_path / "photos.zip", cut, save(tmp_path, b"text, not a checkpoint", "text.pth")):
         with refuses("checkpoint.unreadable", where=str(path)):
             read(path)
-    with refuses("weights.other-kind", expected=Kind.ZIP.value[0], found=Kind.TEXT.value[0]):
-        read(save(tmp_path, b"text, not a checkpoint", "text.pth"))
 
 
 def test_only_timms_models_are_read_from_checkpoints(tmp_path: Path, state: dict[str, Tensor]) -> None:

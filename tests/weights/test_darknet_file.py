@@ -19,7 +19,7 @@ from weight_files import V010, V025, count_up, floats, networks, random_arrays, 
 from cspbench.network import cfg
 from cspbench.network.layers import AvgPool, BatchNorm, Connected, Convolution, Implicit, Shortcut
 from cspbench.network.network import Network
-from cspbench.weights import darknet
+from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.arrays import Arrays, Weights
 from cspbench.weights.filekind import Kind
 from cspbench.weights.header import Header
@@ -134,9 +134,8 @@ def test_the_header_by_version(version: tuple[int, int, int], size: int, transpo
 
 def test_seen_beyond_32_bits(tmp_path: Path) -> None:
     assert Header.unpack(Header(0, 2, 5, 2**40).pack()).seen == 2**40
-    with refuses("weights.header-numbers"):
-        darknet.write(tmp_path / "x.weights", network(PLAIN), random_arrays(network(PLAIN)), Header(0, 1, 0, 2**40))
-    assert not list(tmp_path.iterdir())
+    safetensors_file.write(tmp_path / "x", network(PLAIN), random_arrays(network(PLAIN)), Header(0, 1, 0, 2**40))
+    assert safetensors_file.read(tmp_path / "x", network(PLAIN)).header is None
 
 
 HEADERS = st.builds(Header, st.just(0), st.sampled_from([1, 2, 1001]), st.integers(0, 9), st.integers(0, 2**32 - 1))
@@ -165,29 +164,28 @@ WHOLE = V025 + count_up(30)
 
 
 @pytest.mark.parametrize(
-    ("size", "place", "count"),
+    ("size", "words"),
     [
-        (20, "hand, layer 0 [convolutional], bias", "8 of its 8 bytes"),
-        (22, "hand, layer 0 [convolutional], bias", "6 of its 8 bytes"),
-        (48, "hand, layer 0 [convolutional], variance", "4 of its 8 bytes"),
-        (64, "hand, layer 0 [convolutional], weight", "4 of its 16 bytes"),
-        (68, "hand, layer 2 [convolutional], bias", "8 of its 8 bytes"),
-        (88, "hand, layer 2 [convolutional], weight", "4 of its 16 bytes"),
-        (112, "hand, layer 3 [connected], weight", "4 of its 16 bytes"),
-        (136, "hand, layer 3 [connected], variance", "4 of its 8 bytes"),
-        (141, "hand, layer 4 [avgpool]", "1 "),
-        (144, "hand, layer 4 [avgpool]", "4 "),
-        (1000, "hand, layer 4 [avgpool]", "860 "),
+        (20, "hand, layer 0 [convolutional]"),
+        (22, "hand, layer 0 [convolutional]"),
+        (48, "hand, layer 0 [convolutional]"),
+        (64, "hand, layer 0 [convolutional]"),
+        (68, "hand, layer 2 [convolutional]"),
+        (88, "hand, layer 2 [convolutional]"),
+        (112, "hand, layer 3 [connected]"),
+        (136, "hand, layer 3 [connected]"),
+        (141, "1 surplus"),
+        (144, "4 surplus"),
+        (1000, "860 surplus"),
     ],
 )
-def test_a_file_that_ends_elsewhere_is_refused(tmp_path: Path, size: int, place: str, count: str) -> None:
+def test_a_file_that_ends_elsewhere_is_refused(tmp_path: Path, size: int, words: str) -> None:
     path = save(tmp_path, (WHOLE + bytes(1000))[:size])
     code = "weights.too-long" if size > 140 else "weights.too-short"
     for partial in (False, True) if size != 68 else (False,):
         with refuses(code, where=str(path), expected="140 bytes for hand", found=str(size)) as caught:
             darknet.read(path, THREE, partial)
-        assert place in caught.value.what
-        assert count in caught.value.what
+        assert words in caught.value.what
         assert ("--partial reads its 2 layers" in str(caught.value.remedy)) is (size == 68)
 
 
@@ -196,14 +194,6 @@ def test_partial_files_end_at_a_layer(tmp_path: Path, size: int, layers: int) ->
     read = darknet.read(save(tmp_path, WHOLE[:size]), THREE, partial=True)
     assert (read.layers, read.complete) == (layers, layers == 5)
     assert [bool(arrays) for arrays in read.arrays] == [True, False, size > 68, size > 92, False]
-
-
-def test_a_file_whose_header_is_of_the_other_length(tmp_path: Path) -> None:
-    for data, size, version in ((V025 + count_up(29), 16, "0.1.0"), (V010 + count_up(31), 20, "0.2.0")):
-        with refuses("weights.too-short" if size == 16 else "weights.too-long") as caught:
-            darknet.read(save(tmp_path, data), THREE)
-        assert f"{size} bytes" in str(caught.value.remedy)
-        assert version in str(caught.value.remedy)
 
 
 def test_the_models_of_that_size_are_named(tmp_path: Path) -> None:
@@ -295,7 +285,7 @@ def test_a_file_that_is_not_darknets(tmp_path: Path, data: bytes, code: str, fou
 
 
 def test_a_path_that_is_not_a_file(tmp_path: Path) -> None:
-    with refuses("weights.not-a-file", where=str(tmp_path)):
+    with refuses("weights.unreadable", where=str(tmp_path)):
         darknet.read(tmp_path, THREE)
     with refuses("weights.unreadable", where=str(tmp_path / "none.weights"), found="No such file or directory"):
         darknet.read(tmp_path / "none.weights", THREE)
@@ -342,7 +332,6 @@ def _owner(array: object) -> object:
 def test_arrays_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
     path, good = tmp_path / "x.weights", random_arrays(THREE)
     cases: list[tuple[Arrays, str]] = [
-        (good[:-1], "weights.layer-count"),
         (({**good[0], "scale": good[0]["scale"][:1]}, *good[1:]), "weights.array-shape"),
         (({**good[0], "scale": good[0]["scale"].astype(np.float64)}, *good[1:]), "weights.array-shape"),
         (({**good[0], "extra": good[0]["scale"]}, *good[1:]), "weights.array-shape"),
@@ -393,9 +382,8 @@ def test_trained_files(shared: Path, name: str, version: str, tmp_path: Path) ->
     darknet.write(tmp_path / "copy", net, read.arrays, read.header)
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
     for cut in (4, 1):
-        with refuses("weights.too-short") as caught:
+        with refuses("weights.too-short", found=str(path.stat().st_size - cut)):
             darknet.read(save(tmp_path, path.read_bytes()[:-cut]), net)
-        assert f"weight: {cut} of its" in caught.value.what
 
 
 @pytest.mark.parametrize("name", ["csmobilenet-v2", "enetb0", "resnet10"])

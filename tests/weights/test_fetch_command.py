@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,16 @@ def arrived(folder: Path, size: int) -> None:
         time.sleep(0.02)
 
 
+def link_all(monkeypatch: pytest.MonkeyPatch, url: str | None) -> None:
+    """Let every row link this address."""
+    files = [replace(file, url=url) for file in weight_files()]
+    monkeypatch.setattr("cspbench.weights.catalogue.weight_files", lambda: files)
+
+
 @pytest.fixture
 def here(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """Runs the command in this process, into `tmp_path`, where no link was published: exit code, table and words."""
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
+    link_all(monkeypatch, None)
     monkeypatch.setenv("CSPBENCH_WEIGHTS", str(tmp_path))
 
     def run(rows: list[str] | None = None, **options: Any) -> tuple[int, list[dict[str, object]], str]:
@@ -179,10 +186,10 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
     assert not [each for each in site.asked if "pelee" in each.path]
 
 
-def test_a_reason_is_said_once_for_a_file(
+def test_a_file_of_several_rows_has_the_same_reason_in_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: None)
+    link_all(monkeypatch, None)
     with pytest.raises(typer.Exit):
         fetch_files(
             ["csresnext50-panet-spp*", "peleenet", "resnet-10"], to=tmp_path, mirror=["file:///none"], form=Format.MD
@@ -190,10 +197,9 @@ def test_a_reason_is_said_once_for_a_file(
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     files = [line[2] for line in lines]
     assert len(set(files)) < len(files)
-    for place, line in enumerate(lines):
-        again = line[2] != "-" and line[2] in files[:place]
-        assert (line[6:] == ["as above", "as above"]) == again
-        assert (line[3], line[4]) == (lines[files.index(line[2])][3], "unmeasured: no-weights") or line[2] == "-"
+    for line in lines:
+        assert line[2] == "-" or line[3:] == lines[files.index(line[2])][3:]
+        assert line[4] == "unmeasured: no-weights"
 
 
 def test_what_is_gone_or_never_released_is_not_asked_for(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +224,7 @@ def test_the_published_link_comes_after_the_mirrors(
     site: Site, data: bytes, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = site.on("/published", sends(data))
-    monkeypatch.setattr("cspbench.weights.download.rows.published_link", lambda file: link)
+    link_all(monkeypatch, link)
     assert here([ROW], mirror=[site.url("/none/")])[0] == 0
     assert [each.path for each in site.asked] == [f"/none/{NAME}", "/published"]
 
@@ -275,11 +281,6 @@ def test_a_folder_is_a_mirror(data: bytes, tmp_path: Path, here: Here) -> None:
         ({"rows": [ROW, "resnet-10"], "sha256": "0" * 64}, "usage.sha256", {"found": "64 characters, rows of 2 files"}),
         ({"rows": [ROW], "sha256": "xyz"}, "usage.sha256", {"found": "3 characters, rows of 1 files"}),
         ({"rows": [ROW], "mirror": ["/etc"]}, "usage.not-an-address", {"remedy": "Write file:///etc"}),
-        (
-            {"rows": [ROW, "resnet-10"], "mirror": ["http://h/a.weights"]},
-            "usage.mirror-of-one-file",
-            {"found": "http://h/a.weights"},
-        ),
     ],
 )
 def test_mistakes(options: dict[str, Any], code: str, fields: dict[str, str], here: Here) -> None:
@@ -347,3 +348,11 @@ def test_unknown_rows_are_answered_with_the_nearest(name: str, words: str) -> No
     with refuses("usage.unknown-weights", found=repr(name)) as caught:
         names(name)
     assert words in str(caught.value.remedy)
+
+
+def test_a_model_is_named_by_argument_or_option(here: Here) -> None:
+    by_argument, by_option = here(["csmobilenet-v2"]), here(model_option=["csmobilenet-v2"])
+    assert by_argument == by_option
+    assert [line["row"] for line in by_option[1]]
+    with refuses("usage.named-twice"):
+        here([ROW], model_option=["csmobilenet-v2"])

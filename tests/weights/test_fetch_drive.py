@@ -8,7 +8,6 @@ import pytest
 from refusals import refuses
 from weight_server import (  # noqa: F401 (found by their names)
     DATA,
-    PAGE,
     QUICK,
     SIZED,
     Site,
@@ -43,13 +42,6 @@ def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> 
     answers = [each for each in site.asked if each.path.startswith("/download")]
     assert [each.path for each in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
     assert [each.range for each in answers] == [None, "bytes=1000-"]
-
-
-def test_the_old_cookie_is_answered(site: Site, target: Path) -> None:
-    page = status(200, PAGE, Set_Cookie="download_warning_123_ID=Xy_z; path=/")
-    download([site.on("/uc", page, sends(DATA)) + "?id=ID"], target, SIZED)
-    assert [each.path for each in site.asked] == ["/uc?id=ID", "/uc?id=ID&confirm=Xy_z"]
-    assert target.read_bytes() == DATA
 
 
 def test_the_question_is_answered_once(site: Site, target: Path) -> None:

@@ -23,7 +23,6 @@ from weight_server import (  # noqa: F401 (found by their names)
     sends,
 )
 
-from cspbench.errors import LockError
 from cspbench.lock import exclusive
 from cspbench.weights.download.files import download
 
@@ -55,7 +54,6 @@ def test_a_folder_that_cannot_be(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with refuses("disk.write-failed", found="File exists") as caught:
         download([site.on("/x", sends(DATA))], tmp_path / "file" / "net.weights", SIZED)
-    assert isinstance(caught.value, LockError)
     assert "--out" in str(caught.value.remedy)
 
 
@@ -80,7 +78,7 @@ def test_a_full_disk_keeps_what_fitted(site: Site, target: Path, monkeypatch: py
     url = site.on("/x", sends(DATA))
     with monkeypatch.context() as patch:
         patch.setattr("cspbench.weights.download.part.os.write", full)
-        with refuses("disk.full", where=f"{target}.part", found="No space left on device"):
+        with refuses("disk.write-failed", where=f"{target}.part", found="No space left on device"):
             download([url], target, SIZED)
     assert target.with_name("net.weights.part").read_bytes() == DATA[:100_000]
     download([url], target, SIZED)

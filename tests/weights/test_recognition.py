@@ -10,11 +10,11 @@ import pytest
 from cspbench.network import cfg, cfg_writer
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
-from cspbench.weights.catalogue import published_arrays
+from cspbench.weights.catalogue import published
 from cspbench.weights.recognition import remark
 from cspbench.zoo.registry import model
 
-ARRAYS = str(published_arrays("yolov3-tiny"))
+ARRAYS = str(published("yolov3-tiny")[1])
 
 
 def with_masks(*masks: tuple[int, ...]) -> Network:

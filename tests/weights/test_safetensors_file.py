@@ -18,6 +18,7 @@ from weight_files import networks, random_arrays, same, save
 from cspbench.network.layers import AvgPool, Convolution
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.catalogue import model_of
 from cspbench.weights.header import Header
 
 NET = Network("two", (3, 4, 4), (Convolution(sources=(-1,), filters=2), AvgPool(sources=(0,))))
@@ -47,7 +48,6 @@ def test_names_and_metadata(tmp_path: Path) -> None:
         "layers.0.variance": (2,),
         "layers.0.weight": (2, 3, 1, 1),
     }
-    assert safetensors_file.network_name(path) == "two"
     with safetensors_file.opened(path) as file:
         assert file.metadata() == {"network": "two", "darknet_version": "0.1.0", "images_seen": "5"}
     (tmp_path / "any file").touch()
@@ -115,4 +115,5 @@ def test_arrays_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
 def test_metadata_is_not_trusted(tmp_path: Path, metadata: dict[str, str]) -> None:
     save_file({f"layers.0.{role}": array for role, array in random_arrays(NET)[0].items()}, tmp_path / "x", metadata)
     assert safetensors_file.read(tmp_path / "x", NET).header is None
-    assert safetensors_file.network_name(tmp_path / "x") is None
+    with refuses("weights.unknown-model"):
+        model_of(tmp_path / "x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,9 @@ def test_identify_by_size_and_header(tmp_path: Path) -> None:
     assert complete == ["resnet10"]
     old = sized(tmp_path, "b", 20995760, V010)
     assert [each.model for each in catalogue.identify(old) if each.complete] == ["resnet10"]
-    assert not [each for each in catalogue.identify(sized(tmp_path, "c", 20995760)) if each.complete]
-    assert catalogue.identify(sized(tmp_path, "d", 20995764 + 1)) == []
+    assert not [each for each in catalogue.fitting(20995760, Header()) if each.complete]
+    with refuses("weights.unknown-model", found="20995765 bytes, unlike any known model"):
+        catalogue.identify(sized(tmp_path, "d", 20995764 + 1))
     with refuses("weights.other-kind", found="an HTML page"):
         catalogue.identify(save(tmp_path, b"<html>", "e"))
 
@@ -197,7 +199,7 @@ def test_the_model_of_a_file(tmp_path: Path) -> None:
     assert catalogue.model_of(tmp_path / "b")[0].name == "csmobilenet-v2"
     safetensors_file.write(tmp_path / "c", network, random_arrays(network))
     assert catalogue.model_of(tmp_path / "c")[0].name == "csmobilenet-v2"
-    safetensors_file.write(tmp_path / "d", network.renamed("mine"), random_arrays(network))
+    safetensors_file.write(tmp_path / "d", replace(network, name="mine"), random_arrays(network))
     for path, content in (
         (tmp_path / "d", ""),
         (save(tmp_path, b"PK\x03\x04", "e"), "a zip archive"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import re
 import string
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
@@ -51,11 +50,6 @@ class Page:
         return next(meanings, page)
 
 
-def is_page(head: bytes) -> bool:
-    """Whether a file with this beginning is a page: no weight file begins with `<` or blanks and `<`."""
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-
-
 def read_page(data: bytes) -> Page:
     """The page in these bytes; malformed markup is accepted."""
     title, text, forms = "", [], list[tuple[str, dict[str, str]]]()
@@ -85,11 +79,11 @@ def google_host(host: str) -> bool:
     return host == "google.com" or host.endswith((".google.com", ".googleusercontent.com"))
 
 
-def confirmation(page: Page, url: str, cookies: Mapping[str, str]) -> str | None:
+def confirmation(page: Page, url: str) -> str | None:
     """The address that confirms Google Drive's warning about an unscanned file, None for other pages.
 
-    `url` is the page's address. Today the page has a form with hidden inputs; formerly it set a cookie with the answer.
-    The hosts of the page and of the file must be Google's, and https must stay https.
+    `url` is the page's address; the answer is in the hidden inputs of its form. The hosts of the page and of the file
+    must be Google's, and https must stay https.
     """
     here = urlsplit(url)
     if not google_host(here.hostname or ""):
@@ -105,7 +99,4 @@ def confirmation(page: Page, url: str, cookies: Mapping[str, str]) -> str | None
         if not safe or "@" in target.netloc or not google_host(target.hostname or ""):
             return None
         return target._replace(query=urlencode({**dict(parse_qsl(target.query)), **hidden}), fragment="").geturl()
-    for name, value in cookies.items():
-        if name.startswith("download_warning"):
-            return here._replace(query=urlencode({**dict(parse_qsl(here.query)), "confirm": value})).geturl()
     return None

@@ -1,16 +1,14 @@
-"""Addresses of weight files: the links that the published documents print, and a user's mirrors."""
+"""Addresses of weight files: the links to pages about them, and a user's mirrors."""
 
 from __future__ import annotations
 
 import os
 import re
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 from urllib.request import url2pathname
 
-from cspbench.claims import tables
 from cspbench.errors import UsageError, brief
 
 _DRIVE = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
@@ -19,53 +17,33 @@ _DRIVE_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")  # older files can be opened wi
 _WEIGHT_NAME = re.compile(r".\.(weights|pth|safetensors)$")
 
 
-@cache
-def published_link(file: str) -> str | None:
-    """The address of a file in the published documents, None if they print none."""
-    files = [entry for model in tables.entries().values() for entry in model.weights if entry.file == file]
-    return files[0].url if files else None
-
-
 def split(url: str) -> SplitResult:
     """The parts of an http, https or file address without a password; raises `UsageError` for any other text."""
-    expected = "http://HOST/..., https://HOST/... or file:///FOLDER"
+    found, remedy = brief(url, 80), None
     if secret := re.match(r"[^/?#]*//[^/?#]*@([^/?#]*)", url):
-        raise UsageError(
-            "usage.address-with-password",
-            "addresses with a name or password are not supported",
-            expected=expected,
-            found=f"one for {brief(secret[1], 80) or 'no host'}",
-            remedy="Use an address without them",
-        )
-    with suppress(ValueError):  # from a port that is not a number, or brackets that do not contain an address
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        local = parts.scheme == "file" and parts.path and host in ("", "localhost")
-        web = parts.scheme in ("http", "https") and host and "%" not in host
-        if (local or web) and url.isascii() and url.isprintable() and " " not in url:
-            return parts
-    remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
-    raise UsageError("usage.not-an-address", "not an address", expected=expected, found=brief(url, 80), remedy=remedy)
+        found = f"a name or password for {brief(secret[1], 80) or 'no host'}"
+    else:
+        with suppress(ValueError):  # from a port that is not a number, or brackets that do not contain an address
+            parts = urlsplit(url)
+            host, _ = parts.hostname or "", parts.port
+            local = parts.scheme == "file" and parts.path and host in ("", "localhost")
+            web = parts.scheme in ("http", "https") and host and "%" not in host
+            if (local or web) and url.isascii() and url.isprintable() and " " not in url:
+                return parts
+        remedy = f"Write {Path(url).absolute().as_uri()}" if url.isprintable() and os.path.exists(url) else None
+    expected = "http://HOST/..., https://HOST/... or file:///FOLDER"
+    raise UsageError("usage.not-an-address", "not an address", expected=expected, found=found, remedy=remedy)
 
 
-def mirrored(mirror: str, file: str, only: bool) -> str:
-    """The address of a file at a mirror: a folder's address and the file's name, or the address of the `only` file.
+def mirrored(mirror: str, file: str) -> str:
+    """The address of a file at a mirror: the mirror's own, or the file's name in that folder.
 
-    An address is that of a file if it ends like a weight file, has a query or is a local file. Raises `UsageError` for
-    one that is not the only file.
+    An address is that of a file if it ends like a weight file, has a query or is a local file.
     """
     parts = split(mirror)
     local_file = parts.scheme == "file" and Path(url2pathname(parts.path)).is_file()
     if _WEIGHT_NAME.search(parts.path) or parts.query or drive_id(mirror) or local_file:
-        if only:
-            return mirror
-        raise UsageError(
-            "usage.mirror-of-one-file",
-            "the mirror is a single file, but several files were requested",
-            expected="the address of a folder",
-            found=brief(mirror, 120),
-            remedy="Leave out the file's name, or request one file",
-        )
+        return mirror
     return f"{mirror.rstrip('/')}/{quote(file)}"
 
 

@@ -18,8 +18,7 @@ WINDOW = 2
 class Pace:
     """Ends an answer whose body arrives at less than `SLOWEST` on average over `WINDOW` time-outs.
 
-    So the header must arrive within the first window. The reader's own time between two parts of the body does not
-    count.
+    So the header must arrive within the first window.
 
     httpx only limits the wait for the next byte, so it would wait forever for a server that drips bytes or repeats
     `100 Continue`. A thread therefore measures the pace and shuts down the connection, known from httpx's trace.
@@ -28,9 +27,10 @@ class Pace:
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.slow = ""
         self._window, self._clock = WINDOW * timeout, clock
-        self._begun, self._bytes, self._reading = clock(), 0, True
+        self._bytes = 0
+        self._begun, self._bytes_before = clock(), 0
         self._socket: socket.socket | None = None
-        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
@@ -50,23 +50,18 @@ class Pace:
     def body(self, parts: Iterable[bytes]) -> Iterator[bytes]:
         """Count the parts of a body; raises `TimeoutError` if it was ended as too slow."""
         for part in parts:
-            paused = self._clock()
-            with self._lock:
-                self._bytes, self._reading = self._bytes + len(part), False
+            self._bytes += len(part)
             yield part
-            with self._lock:
-                self._begun, self._reading = self._begun + self._clock() - paused, True
         if self.slow:
             raise TimeoutError(self.slow)
 
     def check(self) -> bool:
         """Whether the pace is sufficient; if not, `slow` describes it."""
-        with self._lock:
-            seconds = self._clock() - self._begun
-            if self._reading and seconds >= self._window:
-                if self._bytes < SLOWEST * seconds:
-                    self.slow = f"{self._bytes} bytes in {seconds:.3g} s, less than {SLOWEST} a second"
-                self._begun, self._bytes = self._clock(), 0
+        now, total = self._clock(), self._bytes
+        if (seconds := now - self._begun) >= self._window:
+            if (count := total - self._bytes_before) < SLOWEST * seconds:
+                self.slow = f"{count} bytes in {seconds:.3g} s, less than {SLOWEST} a second"
+            self._begun, self._bytes_before = now, total
         return not self.slow
 
     def _watch(self) -> None:

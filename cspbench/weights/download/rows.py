@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cspbench.errors import LockedError, UsageError, WeightsError
 from cspbench.weights.catalogue import WeightFile
 from cspbench.weights.darknet import read
-from cspbench.weights.download.files import Expected, Patience, download
-from cspbench.weights.download.links import mirrored, published_link
+from cspbench.weights.download.files import Expected, Patience, Progress, Say, download
+from cspbench.weights.download.links import mirrored
 from cspbench.weights.filekind import Kind, examine
 from cspbench.zoo.registry import MODELS
 
 NO_WEIGHTS = "unmeasured: no-weights"
-
-Progress = Callable[[int, int | None], None]
-"""A callback for the bytes of a file so far and in total."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +47,29 @@ def rows_named(names: Sequence[str], files: Sequence[WeightFile]) -> list[Weight
             rows = [file for file in files if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
             rows = [file for file in rows if file.file] or rows
         if not rows:
-            raise _unknown(name, files)
+            import difflib
+
+            texts = [f"{file.table}:{file.id}" for file in files]
+            if ":" not in name:
+                texts = [text for file in files for text in (file.id, file.model, file.file) if text]
+            near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
+            what, remedy = "unknown row, model or weight file", "`cspbench weights list` shows all rows"
+            remedy = f"Did you mean {', '.join(near)}?" if near else remedy
+            raise UsageError("usage.unknown-weights", what, found=repr(name), remedy=remedy)
         matches.update((file.table, file.id) for file in rows)
     return [file for file in files if (file.table, file.id) in matches]
-
-
-def _unknown(name: str, files: Sequence[WeightFile]) -> UsageError:
-    import difflib
-
-    texts = [f"{file.table}:{file.id}" for file in files]
-    if ":" not in name:
-        texts = [text for file in files for text in (file.id, file.model, file.file) if text]
-    near = difflib.get_close_matches(name.lower(), dict.fromkeys(texts), n=3, cutoff=0.4)
-    remedy = f"Did you mean {', '.join(near)}?" if near else "`cspbench weights list` shows all rows"
-    return UsageError("usage.unknown-weights", "unknown row, model or weight file", found=repr(name), remedy=remedy)
 
 
 def fetch_rows(
     rows: Sequence[WeightFile],
     folder: Path,
     *,
-    mirrors: Sequence[str] = (),
-    patience: Patience | None = None,
-    sha256: str | None = None,
-    force: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-    progress: Callable[[str], AbstractContextManager[Progress]] = lambda file: nullcontext(lambda done, total: None),
+    mirrors: Sequence[str],
+    patience: Patience,
+    sha256: str | None,
+    force: bool,
+    say: Say,
+    progress: Callable[[str], AbstractContextManager[Progress]],
 ) -> Iterator[Outcome]:
     """Download the files of rows into a folder, each file once; yields the outcome of every row in turn.
 
@@ -83,9 +77,7 @@ def fetch_rows(
     share one file. `say` gets a line for each event, `progress` opens a display for a file. Raises `UsageError` for an
     invalid mirror, before anything is downloaded.
     """
-    patience = patience or Patience()
-    names = {row.file for row in rows if row.file}
-    addresses = {name: [mirrored(mirror, name, len(names) == 1) for mirror in mirrors] for name in names}
+    addresses = {row.file: [mirrored(mirror, row.file) for mirror in mirrors] for row in rows if row.file}
     done: dict[str, Outcome] = {}
     for row in rows:
         if row.file is None:
@@ -99,18 +91,12 @@ def fetch_rows(
 
 
 def _fetched(
-    row: WeightFile,
-    folder: Path,
-    mirrors: list[str],
-    patience: Patience,
-    force: bool,
-    say: Callable[[str], None],
-    progress: Progress,
+    row: WeightFile, folder: Path, mirrors: list[str], patience: Patience, force: bool, say: Say, progress: Progress
 ) -> Outcome:
     """Download one file unless it exists or no address is known."""
     assert row.file is not None
-    target, link = folder / row.file, published_link(row.file)
-    published = [link] if link and (mirrors or row.status != "gone") else []
+    target = folder / row.file
+    published = [row.url] if row.url and (mirrors or row.status != "gone") else []
     if not mirrors and not published and not target.exists():
         gone = row.status == "gone" and row.note
         return _without(row, folder, "download.no-address", gone or "the published documents give no address")
@@ -118,8 +104,8 @@ def _fetched(
         urls = [*mirrors, *published]
         file = download(urls, target, _expected(row), patience, force=force, progress=progress, say=say)
     except (WeightsError, LockedError) as error:
-        bare = type(error)(error.code, error.what, where=error.where, expected=error.expected, found=error.found)
-        return _without(row, folder, error.code, str(bare), error.remedy)
+        remedy, error.remedy = error.remedy, None
+        return _without(row, folder, error.code, str(error), remedy)
     origin = f"downloaded from {file.source}" if file.source else "exists already"
     say(f"{file.path}: {origin}; {file.size} bytes, sha256 {file.sha256}; checked: {file.checked}")
     return Outcome(row.table, row.id, row.file, file.size, "fetched" if file.source else "there already", file.checked)
@@ -132,7 +118,7 @@ def _without(row: WeightFile, folder: Path, code: str, reason: str, remedy: str 
         size = f" ({row.size} bytes, or {row.short_size} with the 16-byte header)"
     name = row.file or (f"{row.model.rpartition('/')[2]}.weights" if row.model else None)
     own = f"put your own file at {folder / name}{size}" if name else None
-    advice = "; or ".join(text for text in (remedy, own) if text)
+    advice = "; or ".join(filter(None, (remedy, own)))
     advice = advice[:1].upper() + advice[1:]
     return Outcome(row.table, row.id, row.file, row.size, NO_WEIGHTS, None, code, reason, advice or None)
 
@@ -141,15 +127,14 @@ def _expected(row: WeightFile) -> Expected:
     """The requirements for a file from the catalogue, with the check of its format."""
     sizes = tuple(size for size in (row.size, row.short_size) if size is not None)
 
-    def read_all(path: Path) -> None:
+    def inspect(path: Path) -> str:
+        if row.file is not None and row.file.endswith(".pth"):
+            file = examine(path)
+            if file.kind not in (Kind.ZIP, Kind.PICKLE):
+                raise file.refused(Kind.ZIP)
+            return "a checkpoint by its first bytes"
         assert row.model is not None
         read(path, MODELS[row.model].build())
+        return "every number read"
 
-    def is_checkpoint(path: Path) -> None:
-        file = examine(path)
-        if file.kind not in (Kind.ZIP, Kind.PICKLE):
-            raise file.refused(Kind.ZIP)
-
-    if row.file is not None and row.file.endswith(".pth"):
-        return Expected(sizes, row.sha256, is_checkpoint, "a checkpoint by its first bytes")
-    return Expected(sizes, row.sha256, read_all, "every number read")
+    return Expected(sizes, row.sha256, inspect)

@@ -6,9 +6,9 @@ import os
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
 from cspbench import __version__
-from cspbench.errors import BrokenError, UnreachableError, UsageError, WeightsError, brief
+from cspbench.errors import BrokenError, UsageError, WeightsError, brief
 from cspbench.io import open_file
-from cspbench.weights.download.drive import LARGEST, Page, confirmation, is_page, read_page
+from cspbench.weights.download.drive import LARGEST, Page, confirmation, read_page
 from cspbench.weights.download.links import direct, split
 from cspbench.weights.download.pace import Pace
+from cspbench.weights.filekind import is_page
 
 if TYPE_CHECKING:
     import httpx
@@ -46,8 +47,6 @@ class Answer:
     def page(self) -> Page | None:
         """The HTML page that was sent in place of a file, None for a file, whose data stays complete."""
         head = b"" if self.start else next(self.parts, b"")
-        while len(head) < 64 and not head.strip(b"\xef\xbb\xbf \t\r\n") and (part := next(self.parts, b"")):
-            head += part
         self.parts = chain([head] if head else [], self.parts)
         return read_page(_beginning(self.parts)) if is_page(head) else None
 
@@ -71,18 +70,17 @@ def opened(url: str, start: int = 0, validator: str | None = None, timeout: floa
         headers = {"Range": f"bytes={start}-"} if start else {}
         if start and validator:
             headers["If-Range"] = validator
-        address: str | None = direct(url)
+        address = direct(url)
         for confirmed in (False, True):
-            assert address is not None
             with _requested(client, address, headers, start) as answer:
                 page = answer.page()
                 if page is None:
                     yield answer
                     return
-                cookies = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}
-                address = None if confirmed else confirmation(page, answer.url, cookies)
-                if address is None:
+                confirming = None if confirmed else confirmation(page, answer.url)
+                if confirming is None:
                     raise _no_file(answer.url, page.meaning())
+                address = confirming
 
 
 @contextmanager
@@ -94,18 +92,12 @@ def _file(url: str, path: Path) -> Iterator[Answer]:
         raise _no_file(url, _text(error)) from error
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """The system's certificates, read once."""
-    return ssl.create_default_context()
-
-
 def _client(url: str, timeout: float) -> httpx.Client:
     import httpx
 
     headers = {"User-Agent": f"cspbench/{__version__}", "Accept-Encoding": "identity"}
     try:
-        return httpx.Client(headers=headers, timeout=timeout, verify=_certificates())
+        return httpx.Client(headers=headers, timeout=timeout, verify=ssl.create_default_context())
     except (ImportError, ValueError) as error:
         what, remedy = "the proxy cannot be used", "Correct or unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY"
         raise WeightsError("download.proxy", what, where=url, found=_text(error), remedy=remedy) from error
@@ -114,61 +106,43 @@ def _client(url: str, timeout: float) -> httpx.Client:
 @contextmanager
 def _requested(client: httpx.Client, url: str, headers: dict[str, str], start: int) -> Iterator[Answer]:
     """The answer at an address, after redirects, whose bodies may be endless and stay unread."""
-    with Pace(client.timeout.read or 0) as pace, _failures(url, pace):
-        request = client.build_request("GET", url, headers=headers, extensions={"trace": pace.trace})
-        for _ in range(REDIRECTS + 1):
-            response = client.send(request, stream=True)
-            try:
-                beyond = start and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-                if response.next_request is None and not beyond:
-                    yield _answer(response, pace.body(response.iter_raw()), start)
-                    return
-            finally:
-                response.close()
-            if response.next_request is not None:
+    import httpx
+
+    with Pace(client.timeout.read or 0) as pace:
+        try:
+            request = client.build_request("GET", url, headers=headers, extensions={"trace": pace.trace})
+            for _ in range(REDIRECTS + 1):
+                with closing(client.send(request, stream=True)) as response:
+                    if response.next_request is None:
+                        yield _answer(response, pace.body(response.iter_raw()), start)
+                        return
                 _may_redirect(str(request.url), str(response.next_request.url))
                 request = response.next_request
-            else:  # the file has fewer bytes than `start`
-                start = 0
-                request = client.build_request("GET", request.url, extensions=request.extensions)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise _failure(url, error, pace.slow) from error
     raise _no_file(url, f"more than {REDIRECTS} redirects")
 
 
 def _may_redirect(url: str, target: str) -> None:
-    try:
+    with suppress(UsageError):
         if split(target).scheme in (("https",) if url.startswith("https:") else ("http", "https")):
             return
-    except UsageError:
-        pass
     raise _no_file(url, f"a redirect to {brief(target, 80)}, which is not followed")
 
 
-@contextmanager
-def _failures(url: str, pace: Pace) -> Iterator[None]:
-    """Converts exceptions of httpx to errors of cspbench."""
+def _failure(url: str, error: Exception, slow: str) -> WeightsError:
+    """The error for an exception of httpx, or for an answer that was ended as too slow."""
     import httpx
 
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError):
-            cause = cause.__cause__ or cause.__context__
-        found, slow = _text(cause or error), pace.slow
-        if not slow and isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            slow = "no data within the time-out"
-        if slow:
-            raise BrokenError("download.stalled", "the transfer stalled", where=url, found=slow) from error
-        if isinstance(cause, ssl.SSLError) and isinstance(error, httpx.ConnectError):
-            what = "the server's certificate is not trusted"
-            raise UnreachableError("download.certificate", what, where=url, found=found) from error
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-            what = "no response from the server"
-            raise UnreachableError("download.unreachable", what, where=url, found=found) from error
-        redirect = isinstance(error.__context__, httpx.InvalidURL)
-        if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not redirect:
-            raise BrokenError("download.broken-off", "the connection broke off", where=url, found=found) from error
-        raise _no_file(url, found) from error  # an address that httpx does not accept
+    found = slow or _text(error)
+    if not slow and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return BrokenError("download.unreachable", "no connection to the server", where=url, found=found)
+    if slow or isinstance(error, httpx.TimeoutException):
+        return BrokenError("download.stalled", "the transfer stalled", where=url, found=found)
+    redirect = isinstance(error.__context__, httpx.InvalidURL)
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not redirect:
+        return BrokenError("download.broken-off", "the connection broke off", where=url, found=found)
+    return _no_file(url, found)  # an address that httpx does not accept
 
 
 def _answer(response: httpx.Response, parts: Iterator[bytes], start: int) -> Answer:
@@ -177,24 +151,24 @@ def _answer(response: httpx.Response, parts: Iterator[bytes], start: int) -> Ans
     status_line = f"{status} {brief(response.reason_phrase)}".strip()
     if status in _AGAIN:
         raise BrokenError("download.server-busy", "the server is busy", where=url, found=status_line)
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+        raise BrokenError("download.changed", "the remote file changed during the download", where=url)
     if status >= HTTPStatus.MULTIPLE_CHOICES:
         body = _beginning(parts)
         raise _no_file(url, f"{status_line}, {read_page(body).meaning()}" if is_page(body) else status_line)
-    coding = headers.get("Content-Encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
-        what = "the server sends the file compressed or encoded"
-        raise WeightsError("download.coding", what, where=url, found=f"Content-Encoding {brief(coding)}")
     etag = headers.get("ETag", "")
-    validator = etag if re.fullmatch(r'"[^"]*"', etag) else headers.get("Last-Modified")
-    if validator is not None and not (validator.isascii() and validator.isprintable() and len(validator) <= 200):
-        validator = None
+    version = etag if re.fullmatch(r'"[^"]*"', etag) else headers.get("Last-Modified", "")
+    validator = version if re.fullmatch(r"[ -~]{1,200}", version) else None
     # the length of a chunked body is unknown, whatever the header says
     length = None if "Transfer-Encoding" in headers else headers.get("Content-Length")
-    if status == HTTPStatus.OK:
-        return Answer(url, parts, 0, None if length is None else int(length), validator)
     content_range = headers.get("Content-Range", "missing")
     match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", content_range.strip(), re.ASCII)
-    if status == HTTPStatus.PARTIAL_CONTENT and start and match is not None:
+    coding = headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):  # which was not asked for
+        status_line += f", Content-Encoding {brief(coding)}"
+    elif status == HTTPStatus.OK:
+        return Answer(url, parts, 0, None if length is None else int(length), validator)
+    elif status == HTTPStatus.PARTIAL_CONTENT and start and match is not None:
         first, last = int(match[1]), int(match[2])
         total = None if match[3] == "*" else int(match[3])
         within = first == start <= last and (total is None or last < total)

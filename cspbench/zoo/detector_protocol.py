@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
+
+_RECORDED = frozenset(("bgr", "mean", "deviation", "epsilon", "conf", "nms", "objectness", "decoder"))
+"""The fields that records always have, as in `cspbench.data.presets`; must not change."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class SoftNms:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DetectorProtocol:
     """The protocol of a quoted detector, apart from its layers.
 
     An image is stretched to the network's input with bilinear interpolation of uint8 pixels (half-pixel centres, no
@@ -53,8 +57,9 @@ class Recipe:
     """Of the image files (`cspbench.data.decode.Decoder`)."""
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, for the provenance of results."""
-        return {**asdict(self), "nms_kind": "soft" if isinstance(self.nms, SoftNms) else "default"}
+        """The fields that identify a run: all, but for those newer than `_RECORDED` at their defaults."""
+        kind = "soft" if isinstance(self.nms, SoftNms) else "default"
+        return {**without_new_defaults(self, _RECORDED), "nms_kind": kind}
 
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
