@@ -73,7 +73,7 @@ def score(
                 found=", ".join(unfit) or "runs beside files",
                 remedy="Leave out the others",
             )
-        _score_files(files, data, split, engine, bootstrap, per_class, form)
+        _score_files(files, data, split, engine, bootstrap, per_class, names, form)
         return
     if split is not None:
         raise UsageError(
@@ -110,7 +110,14 @@ def score(
 
 
 def _score_files(
-    files: list[Path], data: str | None, split: str | None, engine: str, bootstrap: bool, per_class: bool, form: Format
+    files: list[Path],
+    data: str | None,
+    split: str | None,
+    engine: str,
+    bootstrap: bool,
+    per_class: bool,
+    names: Path | None,
+    form: Format,
 ) -> None:
     from cspbench.cli.results import print_files
     from cspbench.evaluation.result_files import score_file
@@ -123,5 +130,5 @@ def _score_files(
             where=str(files[0]),
             remedy=f"Name the data set with --data, or set ${options.COCO}",
         )
-    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class)
+    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class, names=names)
     print_files([score(file, place, listener=terminal()) for file in files], form)

@@ -13,6 +13,7 @@ from msgspec import structs
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.darknet.opening import open_detection_data
+from cspbench.data.darknet.source import DarknetSource
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
@@ -100,6 +101,9 @@ def evaluate_coco(
         upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
         texts = known.texts if known else None
         data = open_detection_data(data, split, names=texts, classes=classes, allowed=allow_bad, upright=upright)
+    if isinstance(data, DarknetSource) and data.darknet.faults:
+        faults = data.darknet.faults
+        listener.note(f"warning: {len(faults)} faults of the data set are tolerated, the first: {faults[0]}")
     source = part_of(data, limit, seed)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
