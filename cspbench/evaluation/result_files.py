@@ -12,7 +12,8 @@ from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_prec
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluation.coco import ground_truth, threshold_of
+from cspbench.evaluation.coco import threshold_of
+from cspbench.evaluation.detection_data import ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
