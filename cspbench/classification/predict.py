@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
+from cspbench.classification.classifiers import other_outputs
+from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
 from cspbench.errors import BadImageError
@@ -41,13 +43,19 @@ class PreparedImages(Predictor):
     """Images of a source, decoded and prepared by a preset for an input of (height, width).
 
     `probabilities`: the network's outputs are probabilities, not logits. The five most probable classes are stored.
+    `classes` is the order of the classes, by its name; a network with another number of outputs is refused.
     """
 
     def __init__(
-        self, source: Source, preset: ClassificationPreset, size: tuple[int, int], probabilities: bool = False
+        self,
+        source: Source,
+        preset: ClassificationPreset,
+        size: tuple[int, int],
+        probabilities: bool = False,
+        classes: str | None = None,
     ) -> None:
         super().__init__(source, size)
-        self.preset, self.probabilities = preset, probabilities
+        self.preset, self.probabilities, self.classes = preset, probabilities, classes
 
     def unread(self, index: int) -> dict[str, Any]:
         return {"wnid": ""}
@@ -58,6 +66,8 @@ class PreparedImages(Predictor):
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         flat = outputs[0].flatten(1)
+        if self.classes is not None and flat.shape[1] != len(order(self.classes)):
+            raise other_outputs("the network", flat.shape[1], self.classes)
         probability = (flat if self.probabilities else torch.softmax(flat, 1)).numpy()
         check_finite(np.isfinite(probability).all(1), batch.columns["key"], "probabilities")
         classes = top_k(probability, TOP)

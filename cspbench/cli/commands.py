@@ -25,7 +25,7 @@ def refuse_empty(arguments: list[str]) -> None:
         named = argument.startswith("-") and equals == "=" and not value
         if not argument or named:
             raise UsageError(
-                "usage.path",
+                "usage.empty",
                 "an empty path or value",
                 where=option if named else f"after {before}" if before else "the first argument",
                 found="''",

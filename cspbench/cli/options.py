@@ -125,10 +125,7 @@ LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; alw
 BadOption = Annotated[
     int,
     typer.Option(
-        "--allow-bad",
-        min=0,
-        metavar="N",
-        help="Unreadable images, and faults of label files, to tolerate.",
+        "--allow-bad", "--max-bad", min=0, metavar="N", help="Unreadable images and wrong labels to tolerate."
     ),
 ]
 StrictOption = Annotated[

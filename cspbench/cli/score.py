@@ -72,7 +72,7 @@ def score(
                 found=", ".join(unfit) or "runs beside files",
                 remedy="Leave out the others",
             )
-        _score_files(files, data, split, engine, bootstrap, per_class, form)
+        _score_files(files, data, split, engine, bootstrap, per_class, names, form)
         return
     if split is not None:
         raise UsageError(
@@ -109,7 +109,14 @@ def score(
 
 
 def _score_files(
-    files: list[Path], data: str | None, split: str | None, engine: str, bootstrap: bool, per_class: bool, form: Format
+    files: list[Path],
+    data: str | None,
+    split: str | None,
+    engine: str,
+    bootstrap: bool,
+    per_class: bool,
+    names: Path | None,
+    form: Format,
 ) -> None:
     from cspbench.cli.results import print_files
     from cspbench.evaluation.result_files import no_data, open_objects, score_file
@@ -118,6 +125,6 @@ def _score_files(
     if place is None:
         raise no_data(files[0])
     listener = terminal()
-    source = open_objects(place, split, listener)
+    source = open_objects(place, split, names, listener)
     score = partial(score_file, engine=engine, bootstrap=bootstrap, per_class=per_class, listener=listener)
     print_files([score(file, source) for file in files], form)

@@ -55,7 +55,7 @@ class CocoSource(ImageFiles):
     ) -> None:
         """`images` are all or some of the annotated images, sorted by id; `place` is the path the user named.
 
-        Without a `folder` of the images there are none to read: scoring needs only the objects.
+        Without a `folder` there are no images to read: scoring needs only the objects.
         """
         names = [image.file_name for image in images]
         regions = [Region(str(folder / name)) for name in names] if folder else []
@@ -105,7 +105,7 @@ class CocoSource(ImageFiles):
 
 
 def open_coco(path: str | Path, split: str | None = None, *, images: bool = True) -> CocoSource:
-    """A data set for evaluation, with consistent annotations and all images; `images` False for scoring alone.
+    """A data set for evaluation, with consistent annotations and all images; for scoring alone these need not be there.
 
     `split` selects one of several in a folder, and must match: a subset of val2017 is `custom`. Raises `DatasetError`,
     `UsageError`.
@@ -117,7 +117,7 @@ def open_coco(path: str | Path, split: str | None = None, *, images: bool = True
         raise faults[0]
     if source.no_objects is not None:
         raise source.no_objects
-    if source.missing:
+    if source.missing and images:
         first = ", ".join(brief(name) for name in source.missing[:3])
         raise DatasetError(
             "coco.images-missing",
@@ -140,7 +140,12 @@ def scan_coco(path: str | Path, split: str | None = None, *, images: bool = True
     pictures = list(annotations.images)
     if layout.image_list:
         pictures = selected(pictures, layout.image_list)
-    folder = image_folder(layout, annotations, pictures) if images else None
+    try:
+        folder = image_folder(layout, annotations, pictures)
+    except DatasetError:
+        if images:
+            raise
+        folder = None
     actual = _split(layout, len(pictures), annotations.categories)
     if split not in (None, actual):
         expected = f"{PUBLISHED[split][0]} with {PUBLISHED[split][1]:,} images" if split in PUBLISHED else "no split"

@@ -24,7 +24,7 @@ from cspbench.data.labels import Labels
 from cspbench.data.source import Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
 from cspbench.errors import DatasetError, UsageError, brief
-from cspbench.io import open_file, read_part, user_path, utf8_name
+from cspbench.io import argument_path, open_file, read_part, user_path, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
 """Subfolders in which downloads have the validation images."""
@@ -52,10 +52,11 @@ def open_imagenet(
         from cspbench.data.timm_sources import open_timm
 
         return open_timm(prefix, name, split)
-    file = Path(place).expanduser() if str(place) and "\0" not in str(place) else Path()
-    if file.is_file() and file.suffix.lower() in LISTS:
-        names = names if names is not None else labels
-        return open_labelled_paths(file, names_file=None if names is None else user_path(names), allowed=allowed)
+    file = os.path.expanduser(place)
+    if os.path.isfile(file) and Path(file).suffix.lower() in LISTS:
+        option, given = ("labels", labels) if names is None else ("names", names)
+        names_file = None if given is None else argument_path(option, given)
+        return open_labelled_paths(Path(file), names_file=names_file, allowed=allowed)
     source = scan(place, labels)
     unlabelled = [entry.key for entry in source.entries if entry.wnid is None]
     if unlabelled:

@@ -45,7 +45,7 @@ def by_name(categories: Mapping[int, str], names: Sequence[str]) -> tuple[int, .
     return tuple(matched) if complete else None
 
 
-def assigned(
+def assign(
     categories: Mapping[int, str],
     classes: int,
     names: Sequence[str] | None,

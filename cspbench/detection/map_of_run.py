@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.data.coco import CocoSource
-from cspbench.detection.ap.darknet_map import Found, Objects
+from cspbench.detection.ap.darknet_map import MapDetections, Objects
 from cspbench.detection.candidates import Candidates, shards
 from cspbench.detection.detections import in_file_order
 from cspbench.detection.nms import criterion, nms_many
@@ -21,7 +21,9 @@ SCORE = 0.005
 NMS = 0.45
 
 
-def found_by(run: Shards, conf: float, last: Detection, step: Callable[[int], None] = lambda done: None) -> Found:
+def map_detections(
+    run: Shards, conf: float, last: Detection, step: Callable[[int], None] = lambda done: None
+) -> MapDetections:
     """The detections of a complete run with Darknet's own threshold and NMS, whatever the run's preset has.
 
     `conf` is the score that the run's candidates exceed, `last` its network's last box layer, which says the kind of
@@ -38,17 +40,17 @@ def found_by(run: Shards, conf: float, last: Detection, step: Callable[[int], No
         )
     by = criterion("cfg", last)
     scores = np.zeros(0, np.float32)
-    parts = [Found(np.zeros(0, np.int64), np.zeros(0, np.int16), scores.reshape(0, 4), scores)]
+    parts = [MapDetections(np.zeros(0, np.int64), np.zeros(0, np.int16), scores.reshape(0, 4), scores)]
     done = 0
     for arrays, images in shards(run):
         relative = [relative_to(image, extent) for image, extent in zip(images, arrays["extent"], strict=True)]
         for number, image, mask in zip(arrays["index"], relative, nms_many(relative, [NMS], by)[0], strict=True):
             rows = in_file_order(image, mask)
             boxes = image.boxes[image.box[rows]]
-            parts.append(Found(np.full(len(rows), number), image.category[rows], boxes, image.score[rows]))
+            parts.append(MapDetections(np.full(len(rows), number), image.category[rows], boxes, image.score[rows]))
         done += len(images)
         step(done)
-    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return MapDetections(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def relative_to(image: Candidates, extent: Sequence[int] | NDArray[np.int32]) -> Candidates:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.darknet import names as files
-from cspbench.detection.class_names import assigned, by_name, by_order
+from cspbench.detection.class_names import assign, by_name, by_order
 from cspbench.detection.collect import categories_of
 from cspbench.errors import CspbenchError
 from cspbench.evaluation.execution import Listener
@@ -28,7 +28,7 @@ class ClassNames:
 def read_class_names(file: str | Path, classes: int) -> ClassNames:
     """The names in a file. Raises `DatasetError` unless they are as many as the network's classes."""
     path = argument_path("names", file)
-    return ClassNames(files.counted(files.read_names(path), path, classes, "the network"))
+    return ClassNames(files.check_count(files.read_names(path), path, classes, "the network"))
 
 
 def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], classes: int) -> ClassNames | None:
@@ -65,7 +65,7 @@ def categories(
     order_is_known = source.kind == "darknet" or list(known.values()) == coco
     if classes == len(coco) and by_name(known, coco) is None:
         order_is_known = True  # scoring says which names are not COCO's
-    found = assigned(
+    found = assign(
         known,
         classes,
         None if names is None else names.texts,

@@ -11,15 +11,16 @@ import msgspec
 from msgspec import structs
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.darknet.opening import open_detection_data
+from cspbench.data.darknet.source import DarknetSource
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
 from cspbench.detection.class_names import by_name
 from cspbench.detection.collect import AtThreshold, Collected, categories_of, collect, evaluated
 from cspbench.detection.map_of_run import SCORE
-from cspbench.errors import UsageError, brief
+from cspbench.errors import brief
 from cspbench.evaluation import server
 from cspbench.evaluation.class_names import ClassNames, categories, known_names, names_of, recorded
 from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
@@ -100,6 +101,9 @@ def evaluate_coco(
         upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
         texts = known.texts if known else None
         data = open_detection_data(data, split, names=texts, classes=classes, allowed=allow_bad, upright=upright)
+    if isinstance(data, DarknetSource) and data.darknet.faults:
+        faults = data.darknet.faults
+        listener.note(f"warning: {len(faults)} faults of the data set are tolerated, the first: {faults[0]}")
     source = part_of(data, limit, seed)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
@@ -271,50 +275,3 @@ def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener:
             f"warning: {len(renamed)} of the 80 categories have different names from COCO's, in the order of their "
             f"ids: {brief(renamed[0], 100)}; a network for COCO takes them for COCO's"
         )
-
-
-def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
-    """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
-    data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
-    if path is None:
-        raise UsageError(
-            "usage.run-without-data",
-            "the run has no path of its data",
-            where=str(run.path),
-            remedy="Name it with --data",
-        )
-    identity, names = run.identity, names_of(run)
-    assert isinstance(identity, CocoIdentity)
-    source = open_detection_data(
-        path,
-        data.split,
-        names=names.texts if names else None,
-        classes=identity.last.classes,
-        allowed=None,
-        upright=identity.preset.get("decoder") == "opencv",
-    )
-    if data.limit is not None:
-        source = part_of(source, str(data.limit), data.seed or 0)
-    actual = msgspec.convert(source.as_json(), Data)
-    if actual != data:
-        raise UsageError(
-            "usage.other-data",
-            "the data set is not the one of the run",
-            where=str(path),
-            expected=f"{data.images} images, sha256 {str(data.sha256)[:12]}...",
-            found=f"{actual.images} images, sha256 {str(actual.sha256)[:12]}...",
-            remedy="Name the right one with --data",
-        )
-    return source
-
-
-def ground_truth(source: CocoSource) -> GroundTruth:
-    """The annotated objects of a data set; `UsageError` for a test set, which has none."""
-    if source.ground_truth is None:
-        raise UsageError(
-            "usage.no-ground-truth",
-            "there is no ground truth",
-            where=str(source.annotations.path),
-            remedy="Use a set with annotations",
-        )
-    return source.ground_truth

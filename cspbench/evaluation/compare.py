@@ -18,7 +18,8 @@ from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference
 from cspbench.errors import UsageError
-from cspbench.evaluation.coco import data_of, detect, ground_truth
+from cspbench.evaluation.coco import detect
+from cspbench.evaluation.detection_data import data_of, ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
 from cspbench.evaluation.result_files import FileResult, no_data, open_objects, score_file
@@ -177,7 +178,7 @@ def _files(
         )
     if data is None:
         raise no_data(paths[0])
-    source = open_objects(data, None, listener)
+    source = open_objects(data, listener=listener)
     one, other = (score_file(path, source, listener=listener) for path in paths)
     differences = _differences(one.measured, other.measured, listener)
     first, second = paths

@@ -10,7 +10,7 @@ import msgspec
 from cspbench.claims.model import unknown
 from cspbench.data.coco import CocoSource
 from cspbench.detection.ap.darknet_map import POINTS, darknet_map
-from cspbench.detection.map_of_run import found_by, objects_of
+from cspbench.detection.map_of_run import map_detections, objects_of
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import Listener
 from cspbench.network.layers import Detection, Yolo
@@ -70,7 +70,7 @@ def map_of(
         )
     objects = objects_of(source, category_ids)
     with listener.progress("mAP", run.samples) as reach:
-        found = found_by(run.shards, run.record.settings.conf, last_layer(identity), reach)
+        found = map_detections(run.shards, run.record.settings.conf, last_layer(identity), reach)
     result = darknet_map(
         objects,
         found,

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from cspbench.claims.model import unknown
-from cspbench.classification.classifiers import class_order, preset_of
+from cspbench.classification.classifiers import class_order, other_outputs, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
 from cspbench.data.darknet.classification_set import LabelledPaths
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import BadImageError, DatasetError, UsageError, brief
+from cspbench.errors import BadImageError, UsageError, brief
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -73,6 +73,8 @@ def evaluate_imagenet(
     runs, execution = argument_path("store", store), execution or Execution()
     if not isinstance(data, Source):
         data = open_imagenet(str(data), labels, names=names, allowed=allow_bad)
+    if isinstance(data, LabelledPaths) and data.faults:
+        listener.note(f"warning: {len(data.faults)} faults of the data set are tolerated, the first: {data.faults[0]}")
     if isinstance(data, LabelledPaths) and data.several:
         listener.note(
             f"warning: the paths of {len(data.several)} images contain several labels; the first counts, as in "
@@ -96,7 +98,7 @@ def evaluate_imagenet(
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities)
+    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities, numbering)
     run = run_or_resume(
         run_path(runs, identity, preset.name),
         subject,
@@ -166,16 +168,9 @@ def check_outputs(network: Network | None, classes: str) -> None:
     """Raise `DatasetError` unless a network has as many outputs as the data has classes; a module's are not known."""
     if network is None or not network.layers:
         return
-    outputs, expected = math.prod(network.shape(len(network.layers) - 1)), len(order(classes))
-    if outputs != expected:
-        kind = {SAMPLE: "the bundled sample"}.get(classes, "ImageNet" if classes in ORDERS else "the data set")
-        raise DatasetError(
-            "imagenet.other-outputs",
-            f"{network.name} has other classes than the data set",
-            expected=f"{expected:,} outputs, one for each class of {kind}",
-            found=f"{outputs:,} outputs",
-            remedy="Name data of its own classes: a .data file with valid= and labels=, as Darknet has it",
-        )
+    outputs = math.prod(network.shape(len(network.layers) - 1))
+    if outputs != len(order(classes)):
+        raise other_outputs(network.name, outputs, classes)
 
 
 def check_classes(model: str, source: Source, classes: str | None) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource, data_path, open_coco
-from cspbench.data.darknet.opening import darknet_path, open_detection_data
+from cspbench.data.coco import CocoSource
+from cspbench.data.darknet.names import read_names
+from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluation.coco import ground_truth, threshold_of
+from cspbench.evaluation.coco import threshold_of
+from cspbench.evaluation.detection_data import ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
@@ -38,16 +40,19 @@ def score_file(
     engine: str = DEFAULT_ENGINE,
     bootstrap: bool = False,
     per_class: bool = False,
+    names: str | Path | None = None,
     listener: Listener = SILENT,
 ) -> FileResult:
-    """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
+    """AP of a COCO result file, as `darknet detector valid` writes it, on a data set of either form.
+
+    `names` is the file with the names of a list's classes.
 
     Neither images nor their sizes are needed. `listener` is told what looks wrong with the detections. Raises
     `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
-    source = data if isinstance(data, CocoSource) else open_objects(data, split, listener)
+    source = data if isinstance(data, CocoSource) else open_objects(data, split, names, listener)
     truth = ground_truth(source)
     detections, digest, notes = read(path, source.annotations)
     for note in notes:
@@ -63,14 +68,15 @@ def score_file(
     return FileResult(path, digest, source, numbers, measured)
 
 
-def open_objects(data: str | Path, split: str | None = None, listener: Listener = SILENT) -> CocoSource:
+def open_objects(
+    data: str | Path, split: str | None = None, names: str | Path | None = None, listener: Listener = SILENT
+) -> CocoSource:
     """A data set for scoring, in COCO's form or in Darknet's; in COCO's, no images are needed.
 
-    `listener` is told what the annotations lack.
+    `names` is the file with the names of a list's classes. `listener` is told what the annotations lack.
     """
-    if darknet_path(data_path(data)) is not None:
-        return open_detection_data(data, split)
-    source = open_coco(data, split, images=False)
+    texts = None if names is None else read_names(argument_path("names", names))
+    source = open_detection_data(data, split, names=texts, allowed=None, images=False)
     for note in source.annotations.notes:
         listener.note(f"note: {note}")
     return source

@@ -13,6 +13,7 @@ from cspbench.evaluation import coco, imagenet, server
 from cspbench.evaluation.class_names import categories, names_of, read_class_names
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.darknet_map import MapOptions
+from cspbench.evaluation.detection_data import data_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.evaluation.runner import ScoredRun, store_metrics
@@ -59,7 +60,7 @@ def score(
     if names is not None:
         known = read_class_names(names, identity.last.classes)
         run = runs.record_names(run, known.texts)
-    source = coco.data_of(run, None if data is None else data_path(data))
+    source = data_of(run, None if data is None else data_path(data))
     ids = categories(source, identity.last.classes, known, identity.user_file, listener)
     return coco.score_detector(run, source, options, execution, listener, ids)
 

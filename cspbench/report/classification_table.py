@@ -76,7 +76,8 @@ def _described(evaluation: StoredEvaluation) -> str:
     identity, metrics = _parts(evaluation)
     hits = [(metrics.top1, "top-1"), (metrics.top5, "top-5")]
     if identity.data.top is not None and identity.data.top <= len(metrics.top):
-        hits.insert(1, (metrics.top[identity.data.top - 1], f"top-{identity.data.top}"))
+        share = metrics.top[identity.data.top - 1]
+        hits.insert(1, (share, f"top-{identity.data.top} ({100 * share.correct / share.total:.3f} %)"))
     facts = [
         f"weights {identity.weights.partition(':')[2][:12]}",
         f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
@@ -85,9 +86,7 @@ def _described(evaluation: StoredEvaluation) -> str:
         f"decoder {identity.preset.get('decoder', 'unknown')}",
         f"batch norm {identity.preset.get('epsilon', 'unknown')}",
     ]
-    counts = ", ".join(
-        f"{share.correct}/{share.total} {name} ({100 * share.correct / share.total:.3f} %)" for share, name in hits
-    )
+    counts = ", ".join(f"{share.correct}/{share.total} {name}" for share, name in hits)
     parts = [f"{identity.model}: {counts}", ", ".join(facts), evaluation.where, *deviations(judged(evaluation))]
     return printable("; ".join(parts))
 

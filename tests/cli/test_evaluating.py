@@ -67,7 +67,7 @@ def test_an_empty_argument_is_refused(
         monkeypatch.setenv(variable, str(tmp_path))
     done = CliRunner().invoke(app, shlex.split(arguments))
     assert isinstance(done.exception, UsageError)
-    assert (done.exception.code, done.exception.where) == ("usage.path", where)
+    assert (done.exception.code, done.exception.where) == ("usage.empty", where)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,9 +30,9 @@ def test_a_folder_of_images_and_labels(tmp_path: Path) -> None:
     source = open_detection_data(tmp_path / "obj", classes=3)
     assert [image.file_name for image in source.images] == ["a.jpg", "b.jpg", "c.jpg"]
     assert source.ground_truth is not None
-    assert source.ground_truth.categories == {0: "0", 1: "1", 2: "2"}
+    assert source.ground_truth.categories == {1: "0", 2: "1", 3: "2"}
     named = open_detection_data(tmp_path / "obj", names=NAMES)
-    assert named.annotations.categories[2] == "dog"
+    assert named.annotations.categories[3] == "dog"
 
 
 def test_a_folder_as_darknet_is_run_from(tmp_path: Path) -> None:

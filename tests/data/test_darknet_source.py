@@ -20,9 +20,9 @@ def test_objects_are_in_pixels_of_their_images(tmp_path: Path) -> None:
     assert source.images == tuple(Picture(number, f"{'abc'[number - 1]}.jpg", 50, 40) for number in (1, 2, 3))
     truth = source.ground_truth
     assert truth is not None
-    assert truth.categories == {0: "person", 1: "car", 2: "dog"}
+    assert truth.categories == {1: "person", 2: "car", 3: "dog"}
     assert truth.images.tolist() == [1, 1, 3]
-    assert truth.category_ids.tolist() == [1, 0, 2]
+    assert truth.category_ids.tolist() == [2, 1, 3]
     np.testing.assert_allclose(truth.boxes, [[18.75, 10.0, 12.5, 20.0], [0.0, 20.0, 25.0, 20.0], [0.0, 0.0, 10.0, 8.0]])
     np.testing.assert_allclose(truth.areas, [250, 500, 80])
     assert not truth.crowd.any()

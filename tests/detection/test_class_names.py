@@ -8,43 +8,43 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.detection.class_names import assigned, by_name
+from cspbench.detection.class_names import assign, by_name
 
 OTHER_ORDER = {1: "car", 2: "dog", 3: "person"}
 NETWORK = ("person", "car", "dog")
 
 
 def test_names_decide_and_not_the_order_of_ids() -> None:
-    assert assigned(OTHER_ORDER, 3, NETWORK, "a.json") == ((3, 1, 2), None)
-    assert assigned(OTHER_ORDER, 3, ("Car", "DOG", "per_son"), "a.json") == ((1, 2, 3), None)
+    assert assign(OTHER_ORDER, 3, NETWORK, "a.json") == ((3, 1, 2), None)
+    assert assign(OTHER_ORDER, 3, ("Car", "DOG", "per_son"), "a.json") == ((1, 2, 3), None)
 
 
 def test_without_names_the_order_is_assumed_aloud() -> None:
-    ids, warning = assigned(OTHER_ORDER, 3, None, "a.json")
+    ids, warning = assign(OTHER_ORDER, 3, None, "a.json")
     assert ids == (1, 2, 3)
     assert warning is not None
     assert "1 car, 2 dog, 3 person" in warning
     assert "--names" in warning
-    assert assigned({0: "a", 1: "b"}, 2, None, "obj.data", known_order=True) == ((0, 1), None)
+    assert assign({0: "a", 1: "b"}, 2, None, "obj.data", known_order=True) == ((0, 1), None)
 
 
 def test_names_that_contradict() -> None:
     """A user's are refused, names that were found somewhere are set aside aloud."""
     names = ("person", "car", "cat")
     with refuses("coco.other-names", where="a.json", found="1 other names, the first 'cat'"):
-        assigned(OTHER_ORDER, 3, names, "a.json", named_by_user=True)
-    ids, warning = assigned(OTHER_ORDER, 3, names, "a.json")
+        assign(OTHER_ORDER, 3, names, "a.json", named_by_user=True)
+    ids, warning = assign(OTHER_ORDER, 3, names, "a.json")
     assert ids == (1, 2, 3)
     assert warning is not None
     assert "'cat'" in warning
     with refuses("coco.other-names", found="repeated names"):
-        assigned(OTHER_ORDER, 3, ("car", "car", "dog"), "a.json", named_by_user=True)
+        assign(OTHER_ORDER, 3, ("car", "car", "dog"), "a.json", named_by_user=True)
 
 
 @pytest.mark.parametrize("names", [None, NETWORK])
 def test_other_numbers_of_classes_are_refused(names: tuple[str, ...] | None) -> None:
     with refuses("coco.other-classes", expected="4 categories, as in the network", found="3"):
-        assigned(OTHER_ORDER, 4, names, "a.json")
+        assign(OTHER_ORDER, 4, names, "a.json")
 
 
 def test_darknets_names_of_coco_are_cocos() -> None:

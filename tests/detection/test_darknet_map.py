@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.detection.ap.darknet_map import POINTS, DarknetMap, Found, Objects, darknet_map, iou
+from cspbench.detection.ap.darknet_map import POINTS, DarknetMap, MapDetections, Objects, darknet_map, iou
 
 # width of a box at the same place as one of width 0.4, with the IoU of the two
 SAME, NEARLY, HALF, LESS = 0.4, 0.36, 0.2, 0.18  # 1, 0.9, 0.5, 0.45
@@ -23,10 +23,12 @@ def objects(rows: list[Row], difficult: tuple[int, ...] = ()) -> Objects:
     return Objects(np.array([row[0] for row in rows], int), np.array([row[1] for row in rows], int), _boxes(rows), hard)
 
 
-def found(rows: list[tuple[int, int, float, float, float]]) -> Found:
+def found(rows: list[tuple[int, int, float, float, float]]) -> MapDetections:
     """Rows with their scores."""
     images, classes = (np.array([row[column] for row in rows], int) for column in (0, 1))
-    return Found(images, classes, _boxes([row[:4] for row in rows]), np.array([row[4] for row in rows], np.float32))
+    return MapDetections(
+        images, classes, _boxes([row[:4] for row in rows]), np.array([row[4] for row in rows], np.float32)
+    )
 
 
 def _boxes(rows: list[Row]) -> np.ndarray:
@@ -158,7 +160,7 @@ def test_the_numbers_are_those_of_the_rule_in_its_own_steps(
     assert result.ap == pytest.approx(expected, abs=1e-12)
 
 
-def _by_rule(truth: Objects, detected: Found, number: int, points: int) -> float:
+def _by_rule(truth: Objects, detected: MapDetections, number: int, points: int) -> float:
     """AP of a class rank by rank, with a flag on each object that is taken."""
     taken = set()
     curve = []

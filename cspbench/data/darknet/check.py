@@ -74,7 +74,7 @@ def check(source: DarknetSource | LabelledPaths, path: Path, step: Step = lambda
 def _of_objects(source: DarknetSource) -> DarknetReport:
     truth = source.ground_truth
     assert truth is not None
-    counts = np.bincount(truth.category_ids, minlength=len(truth.categories)).tolist()
+    counts = [int((truth.category_ids == key).sum()) for key in truth.categories]
     report = DarknetReport(
         task="detection",
         list_name=utf8_name(source.annotations.path.name),

@@ -12,8 +12,8 @@ from cspbench.data.darknet.data_file import MOST_CLASSES, DataFile
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder, read_list
 from cspbench.data.darknet.labels_in_paths import Classes
-from cspbench.data.darknet.names import counted, read_names
-from cspbench.data.darknet.text import at, shown
+from cspbench.data.darknet.names import check_count, read_names
+from cspbench.data.darknet.text import at, excerpt
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.errors import DatasetError
 from cspbench.io import utf8_name
@@ -89,7 +89,7 @@ def _labels(data: DataFile | None, names_file: Path | None) -> tuple[tuple[str, 
         return order("darknet"), None
     path = names_file or (data.required("labels", "names") if data is not None else None)
     assert path is not None
-    labels = counted(read_names(path), path, stated, "classes= in the .data file")
+    labels = check_count(read_names(path), path, stated, "classes= in the .data file")
     long = next((label for label in labels if len(label) > LABEL_LIMIT), None)
     if long is not None:
         raise DatasetError(
@@ -97,7 +97,7 @@ def _labels(data: DataFile | None, names_file: Path | None) -> tuple[tuple[str, 
             "a label is too long",
             where=str(path),
             expected=f"{LABEL_LIMIT} bytes at most",
-            found=shown(long),
+            found=excerpt(long),
             remedy="Shorten it",
         )
     return labels, path
@@ -109,7 +109,7 @@ def _without_label(where: str, text: str, labels: tuple[str, ...], path: Path | 
         "darknet.no-label",
         "the path contains no label",
         where=where,
-        expected=f"one of the {len(labels):,} labels of {source}, such as {shown(labels[0])}",
-        found=shown(text),
+        expected=f"one of the {len(labels):,} labels of {source}, such as {excerpt(labels[0])}",
+        found=excerpt(text),
         remedy="Correct the path or the labels, or count the image as wrong with --allow-bad",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cspbench.data.darknet import paths
 from cspbench.data.darknet.paths import missing
-from cspbench.data.darknet.text import Line, at, read_lines, shown
+from cspbench.data.darknet.text import Line, at, excerpt, read_lines
 from cspbench.errors import DatasetError
 
 SIZE_LIMIT = 1 << 16
@@ -38,7 +38,7 @@ class DataFile:
             return None
         found = paths.find(text, self.path.parent)
         if found is None:
-            raise missing("darknet.missing-file", f"no file {shown(text)} for {key}=", text, *self._where(key))
+            raise missing("darknet.missing-file", f"no file {excerpt(text)} for {key}=", text, *self._where(key))
         return found
 
     def finds(self, key: str) -> bool:
@@ -73,7 +73,7 @@ class DataFile:
                 f"{key}= is not a number in its range",
                 where=self._where(key)[1],
                 expected=f"1 to {largest:,}",
-                found=shown(text),
+                found=excerpt(text),
                 remedy="Correct the line",
             )
         return int(text)
@@ -102,7 +102,7 @@ def read(path: Path) -> DataFile:
             "not a .data file",
             where=str(path),
             expected="lines such as valid = valid.txt",
-            found=", ".join(f"{shown(name)}" for name in list(values)[:8]) or "no keys",
+            found=", ".join(f"{excerpt(name)}" for name in list(values)[:8]) or "no keys",
             remedy="Name Darknet's .data file",
         )
     return DataFile(path, values, lines)
@@ -114,6 +114,6 @@ def _bad_line(path: Path, line: Line) -> DatasetError:
         "not key = value",
         where=at(path, line),
         expected="key = value",
-        found=shown(line.text),
+        found=excerpt(line.text),
         remedy="Correct the line, or start it with # to leave it out",
     )

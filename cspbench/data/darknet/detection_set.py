@@ -12,7 +12,7 @@ from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import SIZE_LIMIT as LIST_LIMIT
 from cspbench.data.darknet.image_list import in_folder, read_list
 from cspbench.data.darknet.label_file import Box, read_labels
-from cspbench.data.darknet.names import counted, read_names
+from cspbench.data.darknet.names import check_count, read_names
 from cspbench.data.darknet.text import at, read_lines
 from cspbench.errors import DatasetError, UsageError, brief
 
@@ -91,7 +91,7 @@ def class_names(
     if data is not None and (names is None or data.finds("names")):
         file = data.file("names")
         if file is not None:
-            return counted(read_names(file), file, stated, f"classes= in {data.path.name}"), False
+            return check_count(read_names(file), file, stated, f"classes= in {data.path.name}"), False
     if names is not None and stated in (None, len(names)):
         return tuple(names), False
     count = stated or classes

@@ -8,7 +8,7 @@ from pathlib import Path
 from cspbench.data.darknet import paths
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.paths import missing
-from cspbench.data.darknet.text import at, read_lines, shown
+from cspbench.data.darknet.text import at, excerpt, read_lines
 from cspbench.data.source import is_image
 from cspbench.errors import DatasetError
 
@@ -49,18 +49,18 @@ def read_list(path: Path, folder: Path, faults: Faults) -> dict[int, tuple[str, 
                     "a path that is not UTF-8",
                     where=at(path, line),
                     expected="UTF-8",
-                    found=shown(line.text),
+                    found=excerpt(line.text),
                     remedy="Rename the file",
                 )
             )
         elif file is None:
-            what = f"no image {shown(line.text)}"
+            what = f"no image {excerpt(line.text)}"
             faults.add(missing("darknet.missing-image", what, line.text, folder, at(path, line)))
         elif file in first:
             faults.add(
                 DatasetError(
                     "darknet.listed-twice",
-                    f"the image {shown(line.text)} is listed twice",
+                    f"the image {excerpt(line.text)} is listed twice",
                     where=at(path, line),
                     expected="every image once",
                     found=f"it is also on line {first[file]}",

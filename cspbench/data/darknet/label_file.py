@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cspbench.data.darknet.faults import Faults
-from cspbench.data.darknet.text import Line, at, read_lines, shown
+from cspbench.data.darknet.text import Line, at, excerpt, read_lines
 from cspbench.errors import DatasetError
 
 SIZE_LIMIT = 1 << 22
@@ -71,13 +71,13 @@ def _box(path: Path, line: Line, classes: int, faults: Faults) -> Box | None:
     words = line.text.split()
     if len(words) != 5 or not all(map(_NUMBER.fullmatch, words)):
         numbers = sum(map(bool, map(_NUMBER.fullmatch, words)))
-        found = f"{len(words)} numbers" if numbers == len(words) != 5 else shown(line.text)
+        found = f"{len(words)} numbers" if numbers == len(words) != 5 else excerpt(line.text)
         faults.add(_fault("darknet.label-line", "not five numbers", path, line, "class x y width height", found))
         return None
     label, *sides = map(float, words)
     if not (label.is_integer() and 0 <= label < classes):
         expected = f"a class from 0 to {classes - 1:,}"
-        faults.add(_fault("darknet.class-range", "class out of range", path, line, expected, shown(words[0])))
+        faults.add(_fault("darknet.class-range", "class out of range", path, line, expected, excerpt(words[0])))
         return None
     return Box(int(label), *sides)
 
@@ -87,7 +87,7 @@ def _outside(path: Path, line: Line, box: Box, size: tuple[int, int] | None) -> 
     sides = (box.x, box.y, box.width, box.height)
     if not (all(map(math.isfinite, sides)) and 0 < box.width < 100 and 0 < box.height < 100):
         expected = "a width and a height above 0, as parts of the image"
-        return _fault("darknet.box-size", "not a box", path, line, expected, shown(line.text))
+        return _fault("darknet.box-size", "not a box", path, line, expected, excerpt(line.text))
     margins = (PIXEL, PIXEL) if size is None else (1 / size[0], 1 / size[1])
     reach = [
         max(side / 2 - centre, centre + side / 2 - 1) - margin
@@ -96,7 +96,7 @@ def _outside(path: Path, line: Line, box: Box, size: tuple[int, int] | None) -> 
     if max(reach) <= 1e-5:
         return None
     expected = "a centre, width and height inside the image, from 0 to 1"
-    return _fault("darknet.box-outside", "a box outside of the image", path, line, expected, shown(line.text))
+    return _fault("darknet.box-outside", "a box outside of the image", path, line, expected, excerpt(line.text))
 
 
 def _fault(code: str, what: str, path: Path, line: Line, expected: str, found: str) -> DatasetError:

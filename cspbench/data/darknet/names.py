@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cspbench.data.darknet import data_file
-from cspbench.data.darknet.text import at, read_lines, shown
+from cspbench.data.darknet.text import at, excerpt, read_lines
 from cspbench.errors import DatasetError
 
 SIZE_LIMIT = 1 << 23
@@ -20,7 +20,7 @@ def read_names(path: Path, kind: str = "names of classes, one a line") -> tuple[
         if line.text in lines:
             raise DatasetError(
                 "darknet.repeated-name",
-                f"the name {shown(line.text)} occurs twice",
+                f"the name {excerpt(line.text)} occurs twice",
                 where=at(path, line),
                 expected="every class once",
                 found=f"it is also on line {lines[line.text]}",
@@ -34,7 +34,7 @@ def read_names(path: Path, kind: str = "names of classes, one a line") -> tuple[
     return tuple(lines)
 
 
-def counted(names: tuple[str, ...], path: Path, classes: int | None, source: str) -> tuple[str, ...]:
+def check_count(names: tuple[str, ...], path: Path, classes: int | None, source: str) -> tuple[str, ...]:
     """The names, which are as many as the `classes` that `source` states. Raises `DatasetError` for others."""
     if classes is not None and len(names) != classes:
         raise DatasetError(

@@ -26,15 +26,16 @@ def open_detection_data(
     classes: int | None = None,
     allowed: int | None = 0,
     upright: bool = True,
+    images: bool = True,
 ) -> CocoSource:
-    """A data set for evaluation at a path of either form; `split` is for COCO's, the others for Darknet's.
+    """A data set for evaluation at a path; `split` and `images` are for COCO's form, the others for Darknet's.
 
     See `open_coco` and `open_darknet`. Raises `DatasetError`, `UsageError`.
     """
     place = data_path(path)
     darknet = darknet_path(place)
     if darknet is None:
-        return open_coco(path, split)
+        return open_coco(path, split, images=images)
     if split not in (None, "custom"):
         raise UsageError(
             "usage.split-of-darknet",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import Annotations, GroundTruth, Picture
+from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture
 from cspbench.data.darknet.detection_set import DarknetSet, Listed, Size, read_set
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder
@@ -19,14 +19,16 @@ from cspbench.io import open_file, read_part
 
 HEAD = 1 << 14
 """Bytes of an image file whose header is sought first."""
+COCO_IDS = tuple(sorted(COCO_CATEGORIES))
+"""The ids that Darknet writes for the classes of any network, in its result files for COCO's program."""
 UNKNOWN: Size = (1, 1)
 """The size of an image that cannot be read: its objects stay, and nobody finds them."""
 
 
 class DarknetSource(CocoSource):
-    """The images and objects of a set, which is `darknet`; classes count from 0, as in the label files.
+    """The images and objects of a set, which is `darknet`; its categories have the ids of Darknet's result files.
 
-    Ids are the numbers that the images are named after, as in COCO, or else count from 1 in the order of the list.
+    Ids of images are the numbers that they are named after, as in COCO, or else count from 1 in the order of the list.
     """
 
     kind = "darknet"
@@ -102,14 +104,16 @@ def _ground_truth(whole: DarknetSet, pictures: list[Picture]) -> GroundTruth:
             for crowd, boxes in ((False, image.boxes), (True, image.difficult))
         )
     )
+    count = len(whole.names)
+    ids = np.array(COCO_IDS[:count] if count <= len(COCO_IDS) else range(1, count + 1), np.int64)
     table = np.array(rows, np.float64).reshape(-1, 9)
     extent, centre, size = table[:, 3:5], table[:, 5:7], table[:, 7:9]
     boxes = np.concatenate(((centre - size / 2) * extent, size * extent), 1)
     return GroundTruth(
         image_ids=np.unique(np.array([picture.id for picture in pictures], np.int64)),
-        categories=dict(enumerate(whole.names)),
+        categories=dict(zip(ids.tolist(), whole.names, strict=True)),
         images=table[:, 0].astype(np.int64),
-        category_ids=table[:, 1].astype(np.int64),
+        category_ids=ids[table[:, 1].astype(np.int64)],
         boxes=boxes,
         areas=boxes[:, 2:].prod(1),
         crowd=table[:, 2].astype(np.bool_),

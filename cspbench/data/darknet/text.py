@@ -61,6 +61,6 @@ def at(path: Path, line: Line | int) -> str:
     return f"{path}, line {line if isinstance(line, int) else line.number}"
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """Text of a file for a message."""
     return repr(brief(printable(text), SHOWN))

@@ -34,7 +34,7 @@ class Objects(NamedTuple):
     difficult: Array
 
 
-class Found(NamedTuple):
+class MapDetections(NamedTuple):
     """D detections by image, within an image in Darknet's order: as `Objects`, with `scores` (D,) float32."""
 
     images: Array
@@ -43,7 +43,7 @@ class Found(NamedTuple):
     scores: NDArray[np.float32]
 
 
-class Matched(NamedTuple):
+class MapMatches(NamedTuple):
     """Detections matched with objects: `best` (D,) is the index of the object, -1 for none, `iou` (D,) the overlap.
 
     `ignored` (D,) have no object but a difficult one, and count only at a confidence. `objects` (K,) are the numbers of
@@ -120,7 +120,7 @@ class DarknetMap:
 
 def darknet_map(
     objects: Objects,
-    found: Found,
+    found: MapDetections,
     classes: int,
     *,
     points: int = 0,
@@ -134,7 +134,7 @@ def darknet_map(
     return DarknetMap(points, iou_threshold, confidence, ap, tuple(per_class), together(per_class))
 
 
-def match(objects: Objects, found: Found, classes: int, iou_threshold: float = 0.5) -> Matched:
+def match(objects: Objects, found: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
     """Match every detection with the object of its class that it overlaps most, by more than the threshold."""
     best = np.full(len(found.scores), -1, np.int64)
     overlap = np.zeros(len(found.scores), np.float32)
@@ -153,7 +153,7 @@ def match(objects: Objects, found: Found, classes: int, iou_threshold: float = 0
         best[rows] = np.where(overlap[rows] > 0, first + easy.argmax(1), -1)
         ignored[rows] = (best[rows] < 0) & (value > 0).any(1)
     counted = np.bincount(objects.classes[~objects.difficult], minlength=classes)
-    return Matched(found.classes, found.scores, best, overlap, ignored, counted)
+    return MapMatches(found.classes, found.scores, best, overlap, ignored, counted)
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
@@ -171,7 +171,7 @@ def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
     return np.nan_to_num(value, copy=False).astype(np.float32)
 
 
-def average_precision(matches: Matched, number: int, points: int) -> float:
+def average_precision(matches: MapMatches, number: int, points: int) -> float:
     """AP of a class, 0 to 1: the area under the curve of precision, which never rises, or its mean at some recalls.
 
     An object that several detections match is found by the one of the highest score; the others are false positives.
@@ -192,7 +192,7 @@ def average_precision(matches: Matched, number: int, points: int) -> float:
     return float(np.append(precision, 0.0)[reached].sum() / points)
 
 
-def at_confidence(matches: Matched, confidence: float = 0.25) -> list[AtConfidence]:
+def at_confidence(matches: MapMatches, confidence: float = 0.25) -> list[AtConfidence]:
     """The counts of each class, of detections with a score above `confidence`.
 
     Darknet's rule here differs from that of AP: of the detections that match one object, the first in the order of its
