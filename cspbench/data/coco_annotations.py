@@ -202,8 +202,8 @@ def _truth(
     truth = GroundTruth(
         image_ids=unique_ids,
         categories=categories,
-        images=np.array([_number(known[0], each.image_id) for each in objects], np.int64),
-        category_ids=np.array([_number(known[1], each.category_id) for each in objects], np.int64),
+        images=_numbers(known[0], [each.image_id for each in objects]),
+        category_ids=_numbers(known[1], [each.category_id for each in objects]),
         boxes=boxes,
         areas=areas,
         crowd=np.array([bool(each.iscrowd) for each in objects], bool),
@@ -235,9 +235,10 @@ def _truth(
     return truth, faults
 
 
-def _number(ids: Ids, value: int | float | str) -> int:
-    number = ids.find(value)
-    return -1 if number is None else number
+def _numbers(ids: Ids, values: Sequence[int | float | str]) -> Array:
+    """The number of each id, -1 for an unknown one."""
+    known = {value: ids.find(value) for value in set(values)}
+    return np.array([-1 if known[value] is None else known[value] for value in values], np.int64)
 
 
 def _shown(each: Object, key: str) -> str:

@@ -27,6 +27,14 @@ class Ids:
 
     def __init__(self, values: Sequence[int | float | str]) -> None:
         """Raises `ValueError` for a float that is not whole."""
+        self.numbers: list[int]
+        self.texts: dict[int, str] = {}
+        """The text of each number whose id is one in the file."""
+        self._numbers: dict[int | str, int]
+        if set(map(type, values)) <= {int}:  # COCO's own files are large
+            self.numbers = [int(value) for value in values]
+            self._numbers = {number: number for number in self.numbers}
+            return
         plain = [value if isinstance(value, str) else whole(value) for value in values]
         texts = list(dict.fromkeys(value for value in plain if isinstance(value, str)))
         taken = {value for value in plain if not isinstance(value, str)}
@@ -39,10 +47,9 @@ class Ids:
         by_text: dict[int | str, int] = {
             text: number for text, number in zip(texts, meant, strict=True) if number is not None
         }
-        self._numbers: dict[int | str, int] = {**by_digits, **{number: number for number in taken}, **by_text}
+        self._numbers = {**by_digits, **{number: number for number in taken}, **by_text}
         self.numbers = [self._numbers[value] for value in plain]
         self.texts = {number: str(text) for text, number in by_text.items()}
-        """The text of each number whose id is one in the file."""
 
     def find(self, value: int | float | str) -> int | None:
         """The number of an id that another record names; None for an unknown one, and for a float that is not whole."""

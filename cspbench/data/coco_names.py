@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 TAILS = 8
 """The most folders above an image that are looked for."""
+_ODD = re.compile(r"[\\:]|(?:^|/)\.{0,2}(?:/|$)")
+"""What a path inside a folder does not have: backslashes, drives, and parts that are empty, "." or ".."."""
 
 
 class Names(NamedTuple):
@@ -45,6 +47,8 @@ def is_name(text: str) -> bool:
 
 def _split(name: str) -> tuple[list[str], bool]:
     """The parts of a path, and whether it is an absolute one or begins above its folder."""
+    if not _ODD.search(name):
+        return name.split("/"), False
     text = re.sub(r"^(?:[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://)", "/", name.replace("\\", "/"))
     parts = [part for part in posixpath.normpath(text).split("/") if part not in ("", ".")] if text else []
     elsewhere = text.startswith("/") or parts[:1] == [".."]

@@ -67,15 +67,16 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
         Ids([image.id for image in annotations.images]),
         Ids(list(annotations.categories)),
     )
-    files = [(PurePosixPath(image.file_name), image.id) for image in annotations.images if image.file_name]
-    named = images.more((text, number) for file, number in files for text in {str(file), file.name, file.stem})
     notes = []
     image_ids = [record.image_id for record in records]
-    by_name = sum(isinstance(key, str) and images.find(key) != named.find(key) for key in set(image_ids))
-    if by_name:
-        notes.append(f"{by_name:,} images are named by their files, not by their ids")
+    if texts := [key for key in set(image_ids) if isinstance(key, str)]:
+        named = _by_file(images, annotations)
+        by_name = sum(images.find(key) != named.find(key) for key in texts)
+        if by_name:
+            images = named
+            notes.append(f"{by_name:,} images are named by their files, not by their ids")
     detections = Detections(
-        _numbers(path, "detections.unknown-image", image_ids, named if by_name else images),
+        _numbers(path, "detections.unknown-image", image_ids, images),
         _numbers(
             path,
             "detections.unknown-category",
@@ -93,6 +94,12 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
         )
         detections = Detections(*(column[~above] for column in detections))
     return ResultFile(detections, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def _by_file(ids: Ids, annotations: Annotations) -> Ids:
+    """The ids of images, with their files' paths, names, and names without suffix."""
+    files = [(PurePosixPath(image.file_name), image.id) for image in annotations.images if image.file_name]
+    return ids.more((text, number) for file, number in files for text in {str(file), file.name, file.stem})
 
 
 def _numbers(path: Path, code: str, values: Sequence[int | float | str], ids: Ids) -> Array:
