@@ -104,6 +104,8 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
+    for note in source.annotations.notes:
+        terminal().note(f"note: {note}")
     with terminal().progress("checking", len(source)) as reach:
         report = check_coco(source, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))

@@ -13,9 +13,9 @@ from cspbench.data.coco_annotations import GroundTruth
 from cspbench.detection.ap.matching import Array, Detections
 
 LOOKED_AT = 2000
-"""The best detections, whose boxes are compared with the objects."""
-LEAST = 3
-"""Detections that must meet an object in another reading of their boxes."""
+"""The most detections whose boxes are compared with the objects: the best, at most two for each object."""
+LEAST, SHARE = 3, 0.05
+"""How many of them, and what share, must meet an object before anything is said about their boxes."""
 OVERLAP = 0.5
 UNIT = 1.5
 """The largest coordinate of boxes that are parts of their image."""
@@ -29,7 +29,7 @@ def doubts(truth: GroundTruth, detections: Detections, sizes: Mapping[int, tuple
     scores = np.unique(detections.scores)
     if len(scores) == 1 and len(detections.scores) > 1:
         found.append(f"all {len(detections.scores):,} scores are {scores[0]:g}: AP depends on their order")
-    best = np.argsort(-detections.scores, kind="stable")[:LOOKED_AT]
+    best = np.argsort(-detections.scores, kind="stable")[: min(LOOKED_AT, 2 * len(truth))]
     boxes = _boxes(truth, Detections(*(column[best] for column in detections)), sizes)
     found.append(boxes)
     return [text for text in found if text]
@@ -64,13 +64,14 @@ def _boxes(truth: GroundTruth, best: Detections, sizes: Mapping[int, tuple[int, 
     met, right = _meeting(truth, best, best.boxes)
     others = {name: _meeting(truth, best, boxes)[0] for name, boxes in readings.items()}
     name, most = max(others.items(), key=lambda item: item[1])
+    least = max(LEAST, SHARE * len(best.scores))
     best_of = f"of the {len(best.scores):,} best detections"
     if parts:
         words = f"; as {name}, {most:,} {best_of} meet an object" if most > met else ""
         return f"the boxes look like parts of their images (0 to 1), not like pixels{words}"
-    if most >= LEAST and most > 2 * met:
+    if most >= least and most > 2 * met:
         return f"the boxes look like {name}: so read, {most:,} {best_of} meet an object, as they are {met:,}"
-    if met >= LEAST and met > 4 * right:
+    if met >= least and met > 4 * right:
         return (
             f"{met:,} {best_of} meet an object, but only {right:,} one of their category: the category ids may be "
             "those of another list"
