@@ -200,6 +200,7 @@ CODES = {
     "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",
     "tables.unknown-weights": "A row names a weight file that its model does not have.",
     "tables.unreadable": "A table or its description cannot be opened or read.",
+    "terminated": "The command was asked to terminate (SIGTERM); finished work is kept.",
     "usage.bootstrap-engine": "--bootstrap was given with an engine that does not keep matches.",
     "usage.cfg-without-weights": "--cfg was given without --weights.",
     "usage.commit-name": "The baseline is not the name of a commit.",

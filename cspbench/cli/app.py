@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Check the published numbers of the Cross Stage Partial Networks tables.\n\n"
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
-    "4 incomplete, 130 interrupted.",
+    "4 incomplete, 130 interrupted, 143 terminated.",
 )
 app.command("params")(params)
 app.command("eval-imagenet")(eval_imagenet)
@@ -74,7 +74,7 @@ def main() -> None:
     streams.secure()
     try:
         try:
-            with interrupt.watched():
+            with interrupt.watched() as stop:
                 code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
@@ -84,8 +84,8 @@ def main() -> None:
     except CspbenchError as error:
         sys.exit(failing.report(error))
     except KeyboardInterrupt:
-        failing.report(failing.stopped())
-        interrupt.leave()
+        failing.report(failing.stopped(stop.number))
+        interrupt.leave(stop.number)
     except BrokenPipeError:
         # the reader of stdout has closed it
         streams.silence()

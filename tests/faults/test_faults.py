@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from faults.commands import PATIENCE, Evaluation, Process, Warm, classifier, contents, kept, state
+from faults.commands import PATIENCE, Evaluation, Process, Warm, classifier, contents, kept, until_gone
 from faults.conftest import Undisturbed
 
 SLOW = ("-b", "1")
@@ -227,10 +227,7 @@ def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: W
     workers = process.children
     assert len(workers) == 2
     assert process.kill()
-    deadline = time.monotonic() + PATIENCE
-    while any(state(each) not in ("Z", "") for each in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until_gone(workers)
     warm.done(classified.evaluation.arguments(), tmp_path)
     assert contents(tmp_path) == classified.files
 
@@ -273,6 +270,22 @@ def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, worke
     assert again.startswith("cspbench eval-imagenet")
     assert last.startswith("cspbench: ")
     assert last.endswith("[interrupted]")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_request_to_terminate(classified: Undisturbed, warm: Warm, tmp_path: Path, whole: bool) -> None:
+    """To the command alone, or, as a scheduler does it, to its workers, too."""
+    process = begun(classified.evaluation.arguments("-j", "2", *SLOW), warm, tmp_path, unhurried=True)
+    workers = process.children
+    assert len(workers) == 2
+    process.signal(signal.SIGTERM, whole)
+    process.resume()
+    assert process.wait() == 143, process.words
+    assert process.words.rstrip().endswith("[terminated]")
+    assert "Traceback" not in process.words
+    until_gone(workers)
+    warm.done(classified.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == classified.files
 
 
 def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:
