@@ -38,7 +38,7 @@ def steps() -> dict[str, float]:
     gc.freeze()
     marks.append(time.perf_counter())
     subjects = published(tables.load_all())
-    defined = [(each.model, each.build, each.size) for each in subjects if each.build and each.model]
+    defined = [(each.model.name, each.model.build, each.size) for each in subjects if each.model]
     counter = Counter()
     for _, build, _ in defined:
         build()

@@ -170,6 +170,14 @@ def write_text(path: Path, text: str, *, named: bool = False) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"), named=named)
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add text at the end of a file that others write to as well."""
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON with the keys in their order and a final newline."""
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

@@ -19,8 +19,8 @@ SEVERAL_WORDINGS = frozenset(
     """
     cfg.out-of-range cfg.unknown-value cfg.unsupported disk.write-failed incomplete.write-failed memory.exhausted
     network.indivisible-channels network.indivisible-groups network.no-layers network.no-sources network.not-finite
-    network.shortcut-sizes network.unknown-source network.window-too-large usage.different-tasks usage.needs-model
-    usage.one-model usage.other-task usage.out-of-range usage.own-recipe usage.two-networks
+    network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
+    usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
     usage.unknown-model usage.unknown-row usage.unknown-suffix
     """.split()
 )

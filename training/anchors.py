@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.sample import detection
-from cspbench.zoo.sample import ANCHORS, sample_csp_detector
+from cspbench.zoo.registry import model
+from cspbench.zoo.sample import ANCHORS
 
 Sizes = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=10_000)
     options = parser.parse_args()
-    _, height, width = sample_csp_detector().input
+    _, height, width = model("sample-csp-detector").build().input
     for anchor, used in zip(k_means(sizes(options.pictures, height, width)).round(), ANCHORS, strict=True):
         print(*anchor, "in use:", *used)
 

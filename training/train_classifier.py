@@ -12,7 +12,7 @@ from drawn_pictures import Pictures, for_classifier, pictures
 from torch import Tensor, fx
 from torch.nn import functional
 
-from cspbench.zoo.sample import sample_csp_classifier
+from cspbench.zoo.registry import model
 
 TRAINING, VALIDATION = 16_000, 1_000
 """Numbers of pictures; the seeds for validation follow those for training."""
@@ -41,7 +41,7 @@ def main() -> None:
 
 def train(place: Path, output: Path, epochs: int, seed: int, brief: bool, log: fitting.Log) -> None:
     """Train on pictures cached in `place`; writes the network and its weights to `output` after every epoch."""
-    network = sample_csp_classifier()
+    network = model("sample-csp-classifier").build()
     side = network.input[1]
     data = pictures(place, "classification", for_classifier, range(TRAINING), side)
     held = pictures(place, "classification", for_classifier, range(TRAINING, TRAINING + VALIDATION), side)

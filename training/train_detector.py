@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
-from cspbench.zoo.sample import sample_csp_detector
+from cspbench.zoo.registry import model
 
 TRAINING = 10_000
 """Number of pictures."""
@@ -50,7 +50,7 @@ def main() -> None:
 
 def train(place: Path, output: Path, steps: int, seed: int, brief: bool, log: fitting.Log) -> None:
     """Train on pictures cached in `place`; writes the network and its weights to `output` every `SAVE_STEPS`."""
-    network = sample_csp_detector()
+    network = model("sample-csp-detector").build()
     data = pictures(place, "detection", for_detector, range(TRAINING), network.input[1])
     module, random = fitting.fresh(network), np.random.default_rng(seed)
     _initialize_biases(module, network)

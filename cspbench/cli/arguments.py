@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.cli.options import Precision
-    from cspbench.evaluation.execution import Automatic, Execution, Listener
+    from cspbench.evaluation.execution import Execution, Listener
     from cspbench.network.network import Network
 
 Value = TypeVar("Value")
@@ -32,18 +32,14 @@ def refuse_together(values: Mapping[str, object], apart: Mapping[str, tuple[str,
 def either(positional: Value | None, option: Value | None, name: str) -> Value | None:
     """The value of an argument or of the equivalent option; `UsageError` for both."""
     if positional and option:
+        values = [", ".join(value) if isinstance(value, list) else str(value) for value in (positional, option)]
         raise UsageError(
             "usage.named-twice",
             f"{name} does the same as the argument",
-            expected="one of them",
-            found=f"{_words(positional)} and {_words(option)}",
+            found=" and ".join(values),
             remedy=f"Leave out {name}",
         )
     return option if positional is None or positional == [] else positional
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def place_of_data(positional: str | None, option: str | None, variable: str) -> str | None:
@@ -56,8 +52,8 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """Read "416" or "256x326" as (height, width)."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,5})(?:[x×,](\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:[x×,]([1-9]\d{0,4}))?", text)
+    if match is None:
         raise UsageError(
             "usage.size",
             "--size cannot be read",
@@ -74,9 +70,7 @@ def execution(
     """The options of execution, with the present command line."""
     from cspbench.evaluation.execution import Execution
 
-    return Execution(
-        _number_or_auto("-b", batch), _number_or_auto("-j", workers), device, precision, compiled, fresh, command()
-    )
+    return Execution(_number(batch), _number(workers), device, precision, compiled, fresh, command())
 
 
 def command() -> tuple[str, ...]:
@@ -84,18 +78,9 @@ def command() -> tuple[str, ...]:
     return ("cspbench", *sys.argv[1:])
 
 
-def _number_or_auto(option: str, text: str) -> Automatic:
-    if text == "auto":
-        return "auto"
-    if not text.isdecimal() or len(text) > 9:
-        raise UsageError(
-            "usage.number-or-auto",
-            f"{option} is neither a number in its range nor auto",
-            expected="a number or auto",
-            found=repr(text),
-            remedy=f"Try {option} auto",
-        )
-    return int(text)
+def _number(text: str) -> Any:
+    """A number where the text is one; otherwise the text, which `Execution` refuses unless it is auto."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def read_cfg(path: Path, listener: Listener) -> Network:

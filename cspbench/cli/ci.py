@@ -62,7 +62,7 @@ def ci(
     from cspbench.ci.junit import junit as as_junit
     from cspbench.ci.tolerances import parse
     from cspbench.errors import printable
-    from cspbench.io import write_bytes, write_text
+    from cspbench.io import append_text, write_bytes, write_text
 
     tolerances = parse(fail_on)
     now = present(results, runs or [])
@@ -71,7 +71,7 @@ def ci(
     if junit is not None:
         write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:
-        _append(summary, render.markdown(changes, against.name, render.SUMMARY_LIMIT))
+        append_text(summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n")
     if comment is not None:
         write_text(comment, render.comment(changes, against.name), named=True)
     typer.echo(render.table(changes, against.name, form.value), nl=False)
@@ -84,21 +84,3 @@ def ci(
         typer.echo(f"cspbench: run {printable(run)}: of a part of the data only, which never passes", err=True)
     if code := changes.exit_code or (4 if now.partial else 0):
         raise typer.Exit(code)
-
-
-def _append(path: Path, text: str) -> None:
-    """Add a section to a file that others write to as well."""
-    from cspbench.errors import CspbenchError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"### cspbench ci\n\n{text}\n")
-    except OSError as error:
-        raise CspbenchError(
-            "disk.write-failed",
-            "cannot be written",
-            where=str(path),
-            found=error.strerror or str(error),
-            remedy="Choose another place for --summary",
-        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,12 +50,8 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
                 "models": [run.identity.model for run in comparison.runs],
                 "top1": [accuracy.as_json() for accuracy in comparison.top1],
                 "top5": [accuracy.as_json() for accuracy in comparison.top5],
-                "both": shared.both,
-                "only_first": shared.only_first,
-                "only_second": shared.only_second,
-                "neither": shared.neither,
+                **asdict(shared),
                 "p": shared.p,
-                "flipped": list(shared.flipped),
                 "right": dict(comparison.right),
             }
         )
@@ -63,7 +60,7 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
         [label, name, f"{float(top1.percent):.3f}", f"{float(top5.percent):.3f}"]
         for label, name, top1, top5 in zip("AB", comparison.labels, comparison.top1, comparison.top5, strict=True)
     ]
-    typer.echo(table(("Run", "Model", "Top-1", "Top-5"), rows, form), nl=False)
+    typer.echo(table(("Run", "Model", "Top-1", "Top-5"), rows, form.value), nl=False)
     if form is not Format.MD:
         return
     typer.echo(
@@ -102,4 +99,4 @@ def _detectors(comparison: DetectorComparison, form: Format) -> None:
         named = [f"{label} NMS {nms:g}" for label, nms in zip(comparison.labels, comparison.nms, strict=True)]
         images = comparison.runs[0].samples
         typer.echo(f"A: {named[0]}, B: {named[1]}; paired bootstrap over {images} images\n")
-    typer.echo(table(("", "A", "B", "B - A", "95 % interval", "p"), rows, form), nl=False)
+    typer.echo(table(("", "A", "B", "B - A", "95 % interval", "p"), rows, form.value), nl=False)

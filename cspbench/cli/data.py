@@ -10,17 +10,13 @@ from cspbench.cli import options
 from cspbench.cli.arguments import place_of_data
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
-from cspbench.cli.progress import Progress
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
+from cspbench.evaluation.execution import steps
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
 check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
 data.add_typer(check, name="check")
-
-
-@check.callback()
-def _check() -> None:
-    pass
 
 
 @check.command()
@@ -48,8 +44,8 @@ def imagenet(
     from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
-    with Progress("checking", len(source)) as progress:
-        report = checks.check(source, full=full, step=progress.step)
+    with terminal().progress("checking", len(source)) as reach:
+        report = checks.check(source, full=full, step=steps(reach))
     _finish(imagenet_facts(report), report, format_of(form, as_json))
 
 
@@ -76,20 +72,15 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
-    with Progress("checking", len(source)) as progress:
-        report = check_coco(source, step=progress.step)
+    with terminal().progress("checking", len(source)) as reach:
+        report = check_coco(source, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))
 
 
 def _place(path: str | None, option: str | None, variable: str) -> str:
     place = place_of_data(path, option, variable)
     if place is None:
-        raise UsageError(
-            "usage.nothing-to-check",
-            "no data set to check",
-            expected=f"DATA, or ${variable}",
-            remedy="Name the data set",
-        )
+        raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
     return place
 
 

@@ -11,8 +11,6 @@ from cspbench.cli import options
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 
-VARIABLES = (options.IMAGENET, options.COCO, options.WEIGHTS)
-
 
 def env(form: options.FormatOption = Format.MD, as_json: options.JsonOption = False) -> None:
     """Print versions, hardware and configured folders."""
@@ -28,15 +26,10 @@ def env(form: options.FormatOption = Format.MD, as_json: options.JsonOption = Fa
         **installed(),
         "accelerators": _accelerators(),
     }
-    for variable in VARIABLES:
-        facts[variable] = _folder(os.environ.get(variable))
+    for variable in (options.IMAGENET, options.COCO, options.WEIGHTS):
+        path = os.environ.get(variable)
+        facts[variable] = path if not path or Path(path).exists() else f"{path} (does not exist)"
     print_facts(facts, format_of(form, as_json))
-
-
-def _folder(path: str | None) -> str | None:
-    if not path:
-        return None
-    return path if Path(path).exists() else f"{path} (does not exist)"
 
 
 def _accelerators() -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli import arguments, bundled, options
+from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
-    from cspbench.evaluation.execution import Listener
-    from cspbench.evaluation.selection import Selected
 
 
 def eval_coco(
@@ -61,63 +59,41 @@ def eval_coco(
 
     Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
     preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
-    Drawn images go to --out, by default to `pictures` in the run.
+    Drawn images go to --out, by default to `pictures` in the run. `--draw worst:N` takes those with the most false
+    positives and misses at IoU 0.5 among detections with a score of 0.25 or more, which are the ones drawn.
 
     Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
     """
-    from cspbench.cli.detection_results import finish
-    from cspbench.data.coco import data_path, open_coco
+    from cspbench.cli.results import finish_detectors, write_json
+    from cspbench.data.coco import open_coco
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
-    from cspbench.evaluation.coco import evaluate
-    from cspbench.evaluation.part import coco_part_of
+    from cspbench.evaluation.coco import evaluate_coco
+    from cspbench.evaluation.part import part_of
     from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
-    from cspbench.evaluation.subject import subject_of
 
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
-    place = arguments.place_of_data(data, data_option, options.COCO)
-    on_sample = bundled.wanted(sample, data if data is not None else data_option, place, models, cfg, weights)
-    if on_sample:
-        place = str(bundled.images("detection", listener))
-    if place is None:
-        raise UsageError(
-            "usage.no-data",
-            "no images to evaluate on",
-            expected=f"DATA, ${options.COCO} or --sample",
-            remedy=f"Name COCO's folder (annotations/ and val2017/): cspbench eval-coco PATH, or set ${options.COCO}",
-        )
-    if not place or not Path(place).exists():
-        open_coco(place)  # raises: report a mistyped path before missing weights
     pixels = arguments.parse_size(size)
-    if cfg is not None:
-        chosen = selection.of_file(arguments.read_cfg(cfg, listener), weights, models or [], detectors=True)
-    else:
-        tables = selection.rows_of("coco", on_sample)
-        chosen = selection.of_models(models or [], weights, tables, detectors=True, listener=listener)
-    source = coco_part_of(open_coco(place, split), limit, seed)
+    place, selected = evaluating.chosen("coco", data, data_option, sample, models, cfg, weights, open_coco, listener)
+    source = part_of(open_coco(place, split), limit, seed)
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
-    selection.check_own_protocol(
-        chosen.models, [option for option, value in values.items() if value is not None], listener
-    )
-
-    def evaluated(model: Selected, shape: tuple[int, int] | None) -> DetectionResult | None:
-        subject = subject_of(model.network, model.file, shape)
-        where = str(data_path(place).resolve())
-        return evaluate(subject, source, protocol, scoring, run, how, listener, where, split)
-
+    given = [option for option, value in values.items() if value is not None]
+    selection.check_own_protocol(selected.models, given, listener)
+    about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
+    about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
+    evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [
-        (model.name, partial(evaluated, model, shape))
-        for model in chosen.models
+        (model.name, partial(evaluate, model.network, weights=model.file, size=shape))
+        for model in selected.models
         for shape in ([pixels] if pixels else selection.sizes_of(model.network))
     ]
     if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
             "usage.one-evaluation",
             "--save-json, --draw and --plots take a single evaluation",
-            expected="one model at one size",
             found=f"{len(evaluations)} evaluations",
             remedy="Name one with -m and --size",
         )
@@ -125,34 +101,23 @@ def eval_coco(
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):  # otherwise this process only helped another
         for result in finished:
-            _write(result, save_json, draw, out, plots, listener)
-        finish([result.stored for result in finished], chosen.without, form, allow_bad, listener, failed)
+            write_json(result, save_json)
+            _draw(result, draw, out, plots)
+        finish_detectors(finished, selected.without, form, allow_bad, failed)
 
 
-def _write(
-    result: DetectionResult,
-    save_json: Path | None,
-    draw: str | None,
-    out: Path | None,
-    plots: Path | None,
-    listener: Listener,
-) -> None:
-    """Write the detections, pictures and plots that the options name; pictures at the first NMS threshold."""
-    from cspbench.cli.detection_results import write_json
+def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
+    """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
+    from cspbench.data.decode import decoder_named
+    from cspbench.plots.detections import LEAST
+    from cspbench.plots.samples import draw_samples, plot_curves
 
     first = result.at[0]
-    write_json(result, save_json, listener)
     if draw is not None:
-        from cspbench.data.decode import decoder_named
-        from cspbench.plots.detections import LEAST
-        from cspbench.plots.samples import draw_samples
-
         folder = out or result.run.path / "pictures"
         decoder = decoder_named(result.run.identity.preset["decoder"])
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
-        listener.note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
+        terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
-        from cspbench.plots.samples import plot_curves
-
         names = ", ".join(path.name for path in plot_curves(result.at, plots))
-        listener.note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")
+        terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")

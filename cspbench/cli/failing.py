@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from cspbench.cli import streams
-from cspbench.errors import CspbenchError
+from cspbench.errors import CspbenchError, IncompleteRunError, brief
+
+TRACEBACK = "CSPBENCH_TRACEBACK"
+"""The environment variable that makes an unforeseen error show its traceback."""
 
 
 def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
@@ -37,3 +44,44 @@ def stopped(number: int, resumable: bool = False) -> CspbenchError:
 def json_wanted(arguments: Sequence[str]) -> bool:
     """Whether the arguments ask for JSON."""
     return bool({"--json", "--format=json"} & {*arguments}) or ("--format", "json") in pairwise(arguments)
+
+
+def unexpected(error: Exception) -> int:
+    """Print an error that ends a command, whatever it is; returns its exit code."""
+    if isinstance(error, CspbenchError):
+        return report(error)
+    if os.environ.get(TRACEBACK):
+        raise error
+    if isinstance(error, OSError):  # a full disk behind stdout, for instance
+        streams.silence()
+        return report(_of_system(error))
+    return report(unforeseen(error))
+
+
+def _of_system(error: OSError) -> CspbenchError:
+    """What the system refuses where no command expects it, such as to write our output."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return CspbenchError(
+        "disk.full" if full else "system.refused",
+        error.strerror or brief(str(error), 200),
+        where=brief(str(error.filename)) if error.filename else None,
+        remedy="Free some space, or write elsewhere" if full else f"{TRACEBACK}=1 shows what was being done",
+    )
+
+
+def unforeseen(error: Exception) -> CspbenchError:
+    """An unforeseen error as one with a code; its exit code is never 1, which means that a number is off."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return IncompleteRunError(
+            "memory.exhausted", "out of memory; what is finished is kept", remedy="Use a smaller -b or --size"
+        )
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(__file__).parents[1]
+    places = [(Path(frame.filename), frame.lineno) for frame in frames]
+    where = [f" in {file.name}, line {number}" for file, number in places if file.is_relative_to(package)]
+    return CspbenchError(
+        "internal.defect",
+        f"{name}: {brief(str(error), 200)}{where[-1] if where else ''}",
+        remedy=f"This is a defect of cspbench, please report it; {TRACEBACK}=1 shows how it came about",
+    )

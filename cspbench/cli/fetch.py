@@ -5,25 +5,30 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cspbench.cli import options
+from cspbench.cli.arguments import either
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_table
+from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cspbench.evaluation.execution import Reach
 
 
 def fetch_files(
     rows: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*)."),
+        list[str] | None, typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*).")
     ] = None,
+    model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     out: options.OutOption = None,
     to: Annotated[Path | None, typer.Option("--to", hidden=True, help="The old name of --out.")] = None,
@@ -60,15 +65,13 @@ def fetch_files(
     from cspbench.weights.download.files import Patience
     from cspbench.weights.download.rows import NO_WEIGHTS, fetch_rows, rows_named
 
-    if bool(rows) == every:
+    names = either(rows, model_option, "--model") or []
+    if bool(names) == every:
         raise UsageError(
-            "usage.nothing-to-fetch",
-            "name the rows to fetch",
-            expected="ROW... or --all",
-            remedy="Try `cspbench weights fetch --all`, or a row's id",
+            "usage.nothing-to-fetch", "name the rows to fetch", expected="ROW... or --all", remedy="Try --all"
         )
     catalogue = weight_files()
-    chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(rows or [], catalogue)
+    chosen = [file for file in catalogue if file.status == "released"] if every else rows_named(names, catalogue)
     files = len({row.file for row in chosen if row.file})
     if sha256 is not None and (files != 1 or not re.fullmatch(r"[0-9a-fA-F]{8,64}", sha256)):
         raise UsageError(
@@ -84,7 +87,6 @@ def fetch_files(
             "usage.no-folder",
             "no folder for the files",
             expected=f"--out DIR, or ${VARIABLE}",
-            found=f"${VARIABLE} not set",
             remedy="Name the folder",
         )
     outcomes = fetch_rows(
@@ -94,7 +96,7 @@ def fetch_files(
         patience=Patience(timeout, retries),
         sha256=sha256,
         force=force,
-        say=lambda text: typer.echo(f"cspbench: {text}", err=True),
+        say=terminal().note,
         progress=_bar,
     )
     lines: list[dict[str, Any]] = []
@@ -102,39 +104,25 @@ def fetch_files(
         lines.extend(asdict(outcome) for outcome in outcomes)
     except KeyboardInterrupt:
         again = shlex.join(["cspbench", *sys.argv[1:]])
-        typer.echo(f"\ncspbench: interrupted; partial downloads are kept in {folder}. To resume:\n{again}", err=True)
+        terminal().note(f"interrupted; partial downloads are kept in {folder}. To resume:\n{again}")
         raise
     finally:
         if lines:
-            print_table(_for_reading(lines) if form in (Format.MD, Format.LATEX) else lines, form)
+            codes = form in (Format.JSON, Format.CSV)
+            print_table([{key: line[key] for key in line if codes or key != "code"} for line in lines], form)
     if any(line["result"] == NO_WEIGHTS for line in lines):
         raise typer.Exit(3)
 
 
-def _for_reading(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines without codes, and with the reason and remedy of a file only at its first row."""
-    files: set[str] = set()
-    shown = []
-    for line in lines:
-        again = line["file"] in files and line["reason"]
-        as_above = dict.fromkeys(("reason", "remedy"), "as above") if again else {}
-        shown.append({key: value for key, value in (line | as_above).items() if key != "code"})
-        if line["file"]:
-            files.add(line["file"])
-    return shown
-
-
 @contextmanager
 def _bar(file: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress line that appears with the first bytes; none if stderr is not a terminal or CI is set."""
-    from cspbench.cli.progress import Progress
-
+    """A progress line that appears with the first bytes."""
     with ExitStack() as bars:
-        shown: list[Progress] = []
+        shown: list[Reach] = []
 
         def reach(done: int, total: int | None) -> None:
             if not shown:
-                shown.append(bars.enter_context(Progress(f"{file}, MB", round((total or 0) / 1e6))))
-            shown[0].reach(round(done / 1e6))
+                shown.append(bars.enter_context(terminal().progress(f"{file}, MB", round((total or 0) / 1e6))))
+            shown[0](round(done / 1e6))
 
         yield reach

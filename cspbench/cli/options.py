@@ -99,8 +99,7 @@ ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and
 BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
 WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
 DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one."),
+    str | None, typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one.")
 ]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")]
 CompileOption = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
@@ -122,7 +121,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="W
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,
-    typer.Option("--draw", metavar="N|all|image:ID|class:NAME", help="Draw images with their boxes into --out."),
+    typer.Option(
+        "--draw", metavar="N|all|worst:N|image:ID|class:NAME", help="Draw images with their boxes into --out."
+    ),
 ]
 SaveJsonOption = Annotated[
     Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")

@@ -15,11 +15,7 @@ from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.evaluation.counts import Subject
     from cspbench.network.network import Network
-    from cspbench.report.judged_counts import CountsRow
-    from cspbench.zoo.model import Model
-
 
 _APART = {
     "--against": ("--layers", "--size", "--counting", "--save", "--strict", "--format csv", "--format latex"),
@@ -60,19 +56,19 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import tables
-    from cspbench.cli.counting import counted, save_sample
+    from cspbench.cli.counting import count_tables, counted
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
+    from cspbench.report import counts_table
+    from cspbench.report.network_table import ledger_text
     from cspbench.report.saved_counts import refuse_to_lose
     from cspbench.zoo import registry
+    from cspbench.zoo.model import Model
 
     names = either(models, model_option, "--model") or []
     if sum([bool(names), every, bool(table), cfg is not None]) != 1:
         raise UsageError(
-            "usage.nothing-to-count",
-            "say what to count",
-            expected="one of MODEL..., --all, --table, --cfg",
-            remedy="Try `cspbench params --all`",
+            "usage.nothing-to-count", "say what to count", remedy="Give one of MODEL..., --all, --table and --cfg"
         )
     values = {"--against": against, "--layers": layers, "--size": size, "--counting": counting, "--save": save}
     values |= {"--strict": strict, "--format csv": form is Format.CSV, "--format latex": form is Format.LATEX}
@@ -84,52 +80,39 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
-    chosen = [_from_file(cfg)] if cfg is not None else registry.matching(names)
+    chosen = registry.matching(names)
+    if cfg is not None:
+        network = read_cfg(cfg, terminal())
+        chosen = [Model(network.name, lambda: network, "file", str(cfg))]
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
         return
     networks = [resized(model.build(), pixels, terminal()) for model in chosen] if layers or pixels else []
     if layers:
-        _print_layers(networks, form)
+        if not networks:
+            raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
+        typer.echo(ledger_text(networks, form.value), nl=False)
         return
-    of_tables = tables.load_all() if every or chosen else [tables.load(name) for name in table or []]
-    subjects = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
+    of_tables = [tables.load(name) for name in table] if table else tables.load_all()
+    countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
     folder = out or Path("results")
     if save and not every:
-        refuse_to_lose(folder / "params.json", set(map(_key, subjects)))
-    rows = counted(subjects, overrides_of(counting or []))
-    _print(rows, form)
-    if save:
-        save_counts(rows, folder, "params", tables.load_all())
-        if every:
-            rows += save_sample(folder)
-    if any(row.failed or (strict and row.off) for row in rows):
-        raise typer.Exit(1)
-
-
-def _from_file(path: Path) -> Model:
-    from cspbench.zoo.model import Model
-
-    network = read_cfg(path, terminal())
-    return Model(network.name, lambda: network, "file", str(path))
-
-
-def _key(subject: Subject) -> tuple[str | None, str | None]:
-    return (subject.row.table, subject.row.id) if subject.row else (None, subject.model)
-
-
-def _print(rows: list[CountsRow], form: Format) -> None:
-    from cspbench.claims import tables
-    from cspbench.report import counts_table
-
+        keys: list[tuple[str | None, str | None]] = [
+            (row.table, row.id) if row else (None, model.name if model else None) for row, model, _ in countables
+        ]
+        refuse_to_lose(folder / "params.json", keys)
+    rows = counted(countables, overrides_of(counting or []))
     if form is Format.JSON:
         print_json(list(map(counts_table.as_json, rows)))
-    elif form is Format.MD:
-        every = (*tables.load_all(), *tables.load_all(kind="sample"))
-        typer.echo(counts_table.markdown(rows, every), nl=False)
     else:
-        write = counts_table.as_csv if form is Format.CSV else counts_table.as_latex
-        typer.echo(write(rows), nl=False)
+        write = {Format.MD: counts_table.markdown, Format.CSV: counts_table.as_csv, Format.LATEX: counts_table.as_latex}
+        typer.echo(write[form](rows), nl=False)
+    if save:
+        save_counts(rows, folder, "params")
+        if every:
+            rows += count_tables(folder, "sample-params", "sample")
+    if any(row.failed or (strict and row.off) for row in rows):
+        raise typer.Exit(1)
 
 
 def _compare(networks: list[Network], path: Path, form: Format) -> None:
@@ -137,11 +120,7 @@ def _compare(networks: list[Network], path: Path, form: Format) -> None:
 
     if len(networks) != 1:
         raise UsageError(
-            "usage.one-model",
-            "--against compares one model",
-            expected="one MODEL",
-            found=str(len(networks)),
-            remedy="Name a single model",
+            "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
         )
     network = networks[0]
     different = difference(network, read_cfg(path, terminal()), (network.name, path.name))
@@ -155,11 +134,3 @@ def _compare(networks: list[Network], path: Path, form: Format) -> None:
         typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
     if different:
         raise typer.Exit(1)
-
-
-def _print_layers(networks: list[Network], form: Format) -> None:
-    from cspbench.report.network_table import ledger_text
-
-    if not networks:
-        raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
-    typer.echo(ledger_text(networks, form.value), nl=False)

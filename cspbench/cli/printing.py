@@ -22,9 +22,9 @@ def print_table(lines: list[dict[str, Any]], form: Format) -> None:
     if form is Format.JSON:
         print_json(lines)
         return
-    keys = list(lines[0])
+    keys = [key if form is Format.CSV else key.capitalize() for key in lines[0]]
     texts = [["-" if value is None else str(value) for value in line.values()] for line in lines]
-    typer.echo(table(keys if form is Format.CSV else [key.capitalize() for key in keys], texts, form), nl=False)
+    typer.echo(table(keys, texts, form), nl=False)
 
 
 def print_json(document: Any) -> None:
@@ -41,4 +41,5 @@ def print_facts(facts: Mapping[str, str | None], form: Format, document: Any = N
         width = max(map(len, facts))
         typer.echo("\n".join(f"{name:<{width}}  {value or '-'}" for name, value in facts.items()))
     else:
-        typer.echo(table(("name", "value"), [[name, value or "-"] for name, value in facts.items()], form), nl=False)
+        lines = [[name, value or "-"] for name, value in facts.items()]
+        typer.echo(table(("name", "value"), lines, form.value), nl=False)

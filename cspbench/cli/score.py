@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli import arguments, options
+from cspbench.cli import options
+from cspbench.cli.arguments import command
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
-
-if TYPE_CHECKING:
-    from cspbench.results.store import StoredEvaluation
+from cspbench.io import argument_path
 
 
 def score(
@@ -47,8 +47,16 @@ def score(
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    files = [path for path in runs if path.is_file()]
-    if files:
+    from cspbench.cli.results import finish_classifiers, finish_detectors, write_json
+    from cspbench.evaluation.coco import DetectionResult
+    from cspbench.evaluation.execution import Execution
+    from cspbench.evaluation.imagenet import ClassificationResult
+    from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
+    from cspbench.evaluation.score import score as scored
+    from cspbench.results.runs import find_runs, load_run
+
+    paths = [argument_path("RUN", path) for path in runs]
+    if files := [path for path in paths if path.is_file()]:
         values = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
         unfit = [option for option, value in values.items() if value is not None]
         if unfit or len(files) != len(runs):
@@ -60,107 +68,54 @@ def score(
                 found=", ".join(unfit) or "runs beside files",
                 remedy="Leave out the others",
             )
-        _files(files, data, split, engine, bootstrap, per_class, form)
+        _score_files(files, data, split, engine, bootstrap, per_class, form)
         return
     if split is not None:
         raise UsageError(
-            "usage.split-of-run",
-            "--split applies only to files of detections",
-            expected="RUN alone",
-            found=split,
-            remedy="Leave it out: a run knows its split",
+            "usage.split-of-run", "--split applies only to files of detections", found=split, remedy="Leave it out"
         )
-    _runs(runs, nms, nms_kind, engine, bootstrap, per_class, save_json, data, server, allow_bad, form)
+    opened = [load_run(path) for path in find_runs(paths)]
+    check_one_task(opened)
+    if len(opened) > 1 and (server or save_json):
+        raise UsageError(
+            "usage.one-run",
+            "--import-server and --save-json take a single run",
+            found=f"{len(opened)} runs",
+            remedy="Name the one",
+        )
+    listener = terminal()
+    how = Execution(command=command())
+    about: dict[str, Any] = {"nms": nms, "nms_kind": nms_kind, "execution": how, "listener": listener}
+    if server is not None:
+        finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
+        return
+    about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
+    results = [scored(run, **about) for run in opened]
+    classifiers = [result for result in results if isinstance(result, ClassificationResult)]
+    if classifiers:
+        if save_json is not None:
+            raise detector_options()
+        finish_classifiers(classifiers, [], form, allow_bad)
+        return
+    detectors = [result for result in results if isinstance(result, DetectionResult)]
+    for result in detectors:
+        write_json(result, save_json)
+    finish_detectors(detectors, [], form, allow_bad)
 
 
-def _files(
-    files: list[Path],
-    data: str | None,
-    split: str | None,
-    engine: str,
-    bootstrap: bool,
-    per_class: bool,
-    form: Format,
+def _score_files(
+    files: list[Path], data: str | None, split: str | None, engine: str, bootstrap: bool, per_class: bool, form: Format
 ) -> None:
-    from cspbench.cli.detection_results import print_files
+    from cspbench.cli.results import print_files
     from cspbench.evaluation.result_files import score_file
 
     place = data or os.environ.get(options.COCO)
     if place is None:
         raise UsageError(
             "usage.detections-without-data",
-            "a file of detections does not say what it is of",
+            "detections of unknown data",
             where=str(files[0]),
-            expected=f"--data COCO, or ${options.COCO}",
-            remedy="Name the data set with the annotations",
+            remedy=f"Name the data set with --data, or set ${options.COCO}",
         )
-    results = [
-        score_file(file, place, split=split, engine=engine, bootstrap=bootstrap, listener=terminal()) for file in files
-    ]
-    print_files(results, form, per_class)
-
-
-def _runs(
-    paths: list[Path],
-    nms: str | None,
-    nms_kind: str | None,
-    engine: str,
-    bootstrap: bool,
-    per_class: bool,
-    save_json: Path | None,
-    data: str | None,
-    server: Path | None,
-    allow_bad: int,
-    form: Format,
-) -> None:
-    from cspbench.cli import classification_results, detection_results
-    from cspbench.evaluation.coco import DetectionResult
-    from cspbench.evaluation.execution import Execution
-    from cspbench.evaluation.imagenet import ClassificationResult
-    from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
-    from cspbench.evaluation.score import score as scored
-    from cspbench.results.runs import find_runs, load_run
-
-    listener, how = terminal(), Execution(command=arguments.command())
-    runs = [load_run(path) for path in find_runs(paths)]
-    check_one_task(runs)
-    if len(runs) > 1 and (server or save_json):
-        raise UsageError(
-            "usage.one-run",
-            "--import-server and --save-json take a single run",
-            expected="one RUN",
-            found=f"{len(runs)} runs",
-            remedy="Name the one",
-        )
-    if server is not None:
-        answered = [
-            import_server_answer(run, server, nms=nms, nms_kind=nms_kind, execution=how, listener=listener)
-            for run in runs
-        ]
-        detection_results.finish(answered, [], form, allow_bad, listener)
-        return
-    results = [
-        scored(
-            run,
-            data=data,
-            nms=nms,
-            nms_kind=nms_kind,
-            engine=engine,
-            bootstrap=bootstrap or None,
-            per_class=per_class,
-            execution=how,
-            listener=listener,
-        )
-        for run in runs
-    ]
-    classifiers = [result for result in results if isinstance(result, ClassificationResult)]
-    if classifiers:
-        if save_json is not None:
-            raise detector_options()
-        classification_results.finish(classifiers, [], form, allow_bad, listener)
-        return
-    detectors = [result for result in results if isinstance(result, DetectionResult)]
-    for result in detectors:
-        detection_results.write_json(result, save_json, listener)
-    stored: list[StoredEvaluation] = [result.stored for result in detectors]
-    detection_results.finish(stored, [], form, allow_bad, listener)
+    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class)
+    print_files([score(file, place, listener=terminal()) for file in files], form)

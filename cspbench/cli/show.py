@@ -57,18 +57,11 @@ def show(
     if why:
         _evidence(entry, form)
         return
-    listener = terminal()
-    network = resized(entry.build(), parse_size(size), listener)
-    drawings = [file for file in (plot, out) if file is not None and (file is plot or _is_drawing(file))]
-    files = [file for file in (cfg, out) if file is not None and file not in drawings]
+    network = resized(entry.build(), parse_size(size), terminal())
+    files = [file for file in (out, cfg, plot) if file is not None]
     for file in files:
-        _write_cfg(network, file)
-    for file in drawings:
-        from cspbench.plots.network import draw
-
-        draw(network, file)
-        listener.note(f"wrote {file}")
-    if files or drawings:
+        _write(network, file)
+    if files:
         return
     if form is Format.MD:
         typer.echo(f"# {entry.name}\n")
@@ -92,20 +85,21 @@ def _origin(entry: Model) -> str:
     return "\n".join([*lines, f"Unknown: {entry.unknown}"] if entry.unknown else lines)
 
 
-def _is_drawing(file: Path) -> bool:
-    return file.suffix.lower() not in ("", ".cfg") and (not file.exists() or file.is_file())
-
-
-def _write_cfg(network: Network, file: Path) -> None:
+def _write(network: Network, file: Path) -> None:
+    """Write a network as a drawing, or as a cfg if that is the suffix, or there is none, or the file is a device."""
     from cspbench.io import write_text
     from cspbench.network.cfg_writer import write
     from cspbench.network.shortcut_checks import old_only
+    from cspbench.plots.network import draw
 
-    text = write(network)
-    for line in old_only(network):
-        terminal().note(f"warning: {line}")
-    if str(file) == "-":
-        typer.echo(text, nl=False)
+    if file.suffix.lower() not in ("", ".cfg") and (not file.exists() or file.is_file()):
+        draw(network, file)
     else:
+        text = write(network)
+        for line in old_only(network):
+            terminal().note(f"warning: {line}")
+        if str(file) == "-":
+            typer.echo(text, nl=False)
+            return
         write_text(file, text, named=True)
-        terminal().note(f"wrote {file}")
+    terminal().note(f"wrote {file}")

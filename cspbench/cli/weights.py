@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,21 +27,12 @@ weights = typer.Typer(
 weights.command("fetch")(fetch_files)
 
 
-class Target(StrEnum):
-    """A format to convert to."""
-
-    SAFETENSORS = "safetensors"
-    DARKNET = "darknet"
-
-
+COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 
 @weights.command("list")
-def list_files(
-    table: options.TableOption = None,
-    form: options.FormatOption = Format.MD,
-) -> None:
+def list_files(table: options.TableOption = None, form: options.FormatOption = Format.MD) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
@@ -52,20 +43,10 @@ def list_files(
     """
     from cspbench.weights.catalogue import looked_for, weight_files
 
-    lines: list[dict[str, Any]] = [
-        {
-            "table": file.table,
-            "row": file.row,
-            "id": file.id,
-            "model": file.model,
-            "file": file.file or looked_for(file.model),
-            "bytes": file.size,
-            "sha256": file.sha256,
-            "status": file.status,
-            "note": file.note,
-        }
-        for file in weight_files(table)
-    ]
+    lines = []
+    for file in weight_files(table):
+        line = asdict(file) | {"file": file.file or looked_for(file.model), "bytes": file.size}
+        lines.append({key: line[key] for key in COLUMNS})
     print_table(lines, form)
 
 
@@ -107,7 +88,7 @@ def identify(file: FileArgument) -> None:
 @weights.command()
 def convert(
     file: FileArgument,
-    to: Annotated[Target, typer.Option("--to", help="The format to write.")],
+    to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     out: options.OutOption = None,
@@ -119,17 +100,14 @@ def convert(
     from cspbench.weights import darknet, safetensors_file
     from cspbench.weights.opening import open_weights
 
-    target = out or file.with_suffix({Target.SAFETENSORS: ".safetensors", Target.DARKNET: ".weights"}[to])
+    target = out or file.with_suffix(".safetensors" if to == "safetensors" else ".weights")
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
-            "usage.file-exists",
-            "there is a file already",
-            where=str(target),
-            remedy="Remove it, or name another with --out",
+            "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
         )
     read = open_weights(file, network)
-    write = safetensors_file.write if to is Target.SAFETENSORS else darknet.write
+    write = safetensors_file.write if to == "safetensors" else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")
 
@@ -146,11 +124,6 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if name is not None:
         return model(name).build(), []
     if partial:
-        raise UsageError(
-            "usage.partial-without-network",
-            "--partial needs the network",
-            expected="--model or --cfg",
-            remedy="Name the file's model",
-        )
+        raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)
     return identified.build(), alike

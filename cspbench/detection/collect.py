@@ -12,15 +12,15 @@ from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
-from cspbench.detection.candidates import Candidates, shards
-from cspbench.detection.detections import detections, joined
+from cspbench.detection.candidates import shards
+from cspbench.detection.detections import detections
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
 from cspbench.errors import DatasetError
 from cspbench.inference.memory import give_back
 from cspbench.inference.shards import Shards
 from cspbench.network.layers import Detection
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +70,13 @@ def collect(
     thresholds: Sequence[float],
     kind: str,
     last: Detection,
-    recipe: Recipe | None = None,
+    protocol: DetectorProtocol | None = None,
     step: Callable[[int], None] = lambda done: None,
 ) -> Collected:
     """Apply the detector's NMS to a run's candidates at every threshold, a shard at a time.
 
     `last` is the network's last box layer, which defines the classes and the kind of NMS. A quoted detector uses the
-    NMS of its `recipe`; then `thresholds` has one entry, for the record. `step` receives the number of images done.
+    NMS of its `protocol`; then `thresholds` has one entry, for the record. `step` receives the number of images done.
     Image ids are those of the annotations. Raises `DatasetError`, `RunError`, `IncompleteRunError`.
     """
     by = criterion(kind, last)
@@ -87,8 +87,8 @@ def collect(
     digest = hashlib.sha256()
     for arrays, images in shards(run):
         masks: Sequence[Sequence[np.ndarray]]
-        if recipe is not None:
-            images = _suppressed(images, recipe)
+        if protocol is not None:
+            images = [suppress(image, protocol.nms) for image in images]
             masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
         else:
             masks = nms_many(images, thresholds, by)
@@ -104,11 +104,8 @@ def collect(
         give_back()
         done += len(images)
         step(done)
-    return Collected(tuple(joined(part) for part in parts), tuple(bad), digest.hexdigest(), resized)
-
-
-def _suppressed(images: Sequence[Candidates], recipe: Recipe) -> list[Candidates]:
-    return [suppress(image, recipe.nms) for image in images]
+    joined = (Detections(*map(np.concatenate, zip(*part, strict=True))) for part in parts)
+    return Collected(tuple(joined), tuple(bad), digest.hexdigest(), resized)
 
 
 def evaluated(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.nms import nms
-from cspbench.zoo.recipe import HardNms, SoftNms
+from cspbench.zoo.detector_protocol import HardNms, SoftNms
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cspbench.data.coco import CocoSource, data_path, open_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
+from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
 from cspbench.detection.collect import AtThreshold, Collected, category_ids, collect, evaluated
 from cspbench.errors import UsageError, brief
 from cspbench.evaluation import server
 from cspbench.evaluation.execution import SILENT, Execution, Listener
-from cspbench.evaluation.part import coco_part_of
-from cspbench.evaluation.runner import run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, options_of, recipe_of
+from cspbench.evaluation.part import part_of
+from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
+from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -28,34 +28,19 @@ from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
-from cspbench.results.store import StoredEvaluation
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from cspbench.detection.detector import Detector
 
 
 @dataclass(frozen=True, eq=False)
-class DetectionResult:
+class DetectionResult(ScoredRun):
     """A scored run of a detector."""
 
-    run: RunDirectory
     metrics: DetectionMetrics
     source: CocoSource
     at: tuple[AtThreshold, ...]
     """Detections and curves at each threshold."""
-
-    @property
-    def stored(self) -> StoredEvaluation:
-        """The run as reports read it."""
-        return self.run.stored(self.metrics)
-
-    def frame(self) -> DataFrame:
-        """One line per number, with its interval, claim and verdict."""
-        from cspbench.evaluation.frames import of_evaluation
-
-        return of_evaluation(self.stored)
 
 
 def evaluate_coco(
@@ -64,7 +49,7 @@ def evaluate_coco(
     *,
     weights: str | Path | None = None,
     preset: str | DetectionPreset = "readme",
-    nms: float | Sequence[float] | None = None,
+    nms: Thresholds | None = None,
     nms_kind: str | None = None,
     conf: float | None = None,
     decoder: str | None = None,
@@ -83,63 +68,40 @@ def evaluate_coco(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
+    "100" or "5%" of the images with `seed`. A quoted detector uses only its own protocol. None in all processes of
+    torchrun but the first.
     """
-    runs = argument_path("store", store)
-    preset = detection_preset(preset) if isinstance(preset, str) else preset
-    preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
-    source = data if isinstance(data, CocoSource) else open_coco(data, split)
-    thresholds = (preset.nms,) if nms is None else checked_thresholds([nms] if isinstance(nms, int | float) else nms)
-    options = ScoringOptions(thresholds, preset.nms_kind, engine, bootstrap, per_class)
-    subject = subject_of(model, weights, size)
-    part = coco_part_of(source, limit, seed)
-    place = None if isinstance(data, CocoSource) else str(data_path(data).resolve())
-    return evaluate(subject, part, preset, options, runs, execution or Execution(), listener, place, split)
-
-
-def evaluate(
-    subject: Subject,
-    source: CocoSource,
-    preset: DetectionPreset,
-    options: ScoringOptions,
-    store: Path,
-    execution: Execution,
-    listener: Listener,
-    place: str | None = None,
-    split: str | None = None,
-) -> DetectionResult | None:
-    """`evaluate_coco` for an open subject and source. A quoted detector uses only its own protocol."""
     from cspbench.detection import predict
     from cspbench.detection.detector import detector_of
 
-    recipe = subject.recipe
-    detector = detector_of(subject.description, preset, recipe)
-    settings = _settings(preset)
-    if recipe is not None:
-        options = replace(options, thresholds=(recipe.nms.overlap,))
-        settings = DetectionSettings("its own protocol", recipe.conf, recipe.nms.overlap, "default")
+    runs, execution = argument_path("store", store), execution or Execution()
+    preset = detection_preset(preset) if isinstance(preset, str) else preset
+    preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
+    source = part_of(data if isinstance(data, CocoSource) else open_coco(data, split), limit, seed)
+    options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
+    subject = subject_of(model, weights, size)
+    protocol = subject.detector_protocol
+    detector = detector_of(subject.description, preset, protocol)
+    fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
+    settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
+    if protocol is not None:
+        options = replace(options, thresholds=(protocol.nms.overlap,))
+        settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
     category_ids(source, detector.heads[-1].classes)
     identity = _identity(subject, detector, source, execution.precision)
     run = run_or_resume(
-        run_path(store, identity, settings.name.replace(" ", "-")),
+        run_path(runs, identity, settings.name.replace(" ", "-")),
         subject,
         detector.epsilon,
         identity,
         source,
-        predict.predictor(predict.PreparedImages(source, detector)),
+        predict.PreparedImages(source, detector).predict,
         execution,
         listener,
         settings,
-        place,
+        str(source.place.resolve()) if source.place else None,
     )
     return None if run is None else score_detector(run, source, options, execution, listener)
-
-
-def _settings(preset: DetectionPreset) -> DetectionSettings:
-    fields = {
-        name: value for name, value in preset.as_json().items() if name not in ("name", "conf", "nms", "nms_kind")
-    }
-    return DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
 
 
 def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:
@@ -152,35 +114,34 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
         preset=msgspec.json.decode(msgspec.json.encode(detector.forward_json())),  # tuples as lists
         size=subject.size,
         precision=precision,
-        quoted=subject.recipe is not None,
+        quoted=subject.detector_protocol is not None,
         user_file=subject.user_file,
         last=LastLayer(last.classes, getattr(last, "nms_kind", "default"), float(getattr(last, "beta_nms", 0.6))),
     )
 
 
 def score_detector(
-    run: RunDirectory,
-    source: CocoSource,
-    options: ScoringOptions,
-    execution: Execution | None = None,
-    listener: Listener = SILENT,
+    run: RunDirectory, source: CocoSource, options: ScoringOptions, execution: Execution, listener: Listener
 ) -> DetectionResult:
     """AP of a complete run at the requested thresholds, from its candidates; stored in its metrics where possible.
 
     On a test split the numbers are the server's; without its answer the zip for the server is written.
     """
-    execution = execution or Execution()
     collected, at = detect(run, source, options, listener)
     _warn(run, source, collected, listener)
-    split = run.identity.data.split or ""
-    answers = server.answers(run) if split.startswith("test") else {}
-    # a part of the images is shown with its interval
-    part = run.identity.data.seed is not None or bool(collected.bad)
-    bootstrap = part if options.bootstrap is None else options.bootstrap
-    thresholds = [_threshold(run, entry, options, bootstrap, answers, listener) for entry in at]
-    submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
-    identity = run.identity
+    identity, kind = run.identity, server.kind_of(run, options.nms_kind)
     assert isinstance(identity, CocoIdentity)
+    answers = server.answers(run) if (identity.data.split or "").startswith("test") else {}
+    if options.bootstrap is None:
+        # a part of the images is shown with its interval
+        part = identity.data.seed is not None or bool(collected.bad)
+        options = replace(options, bootstrap=part and options.engine == DEFAULT_ENGINE)
+    thresholds = []
+    for entry in at:
+        answer = answers.get((entry.nms, kind)) if entry.measured is None else None
+        numbers = threshold_of(entry, kind, options, listener)
+        thresholds.append(server.threshold(answer, options.nms_kind) if answer else numbers)
+    submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
     metrics = DetectionMetrics(
         identity=identity,
         images=run.samples,
@@ -204,49 +165,29 @@ def detect(
     keep_freed_memory()  # NMS allocates and frees large arrays
     # NMS reads only these fields of the last box layer, not its anchors
     last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
-    recipe = recipe_of(run)
+    protocol = protocol_of(run)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(
-            run.shards, source, options.thresholds, options.nms_kind, last, recipe, lambda done: reach(done, "")
-        )
+        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, reach)
     return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
 
 
-def _threshold(
-    run: RunDirectory,
-    at: AtThreshold,
-    options: ScoringOptions,
-    bootstrap: bool,
-    answers: Mapping[tuple[float, str], server.Answer],
-    listener: Listener,
-) -> Threshold:
-    kind = server.kind_of(run, options.nms_kind)
-    answer = answers.get((at.nms, kind))
-    if at.measured is None and answer is not None:
-        return server.threshold(answer, options.nms_kind)
-    intervals, per_class = None, None
-    if bootstrap and at.measured is not None and at.measured.matches is not None:
-        intervals = intervals_of(at, listener)
-    if options.per_class and at.measured is not None:
-        per_class = at.measured.per_class()
+def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: Listener) -> Threshold:
+    """The numbers of detections at one threshold, as metrics hold them; none without ground truth."""
+    measured, intervals = at.measured, None
+    if options.bootstrap and measured is not None:
+        with listener.progress("bootstrap", resampling.DRAWS) as reach:
+            intervals = dict(resampling.intervals(measured, step=reach))
     return Threshold(
         nms=at.nms,
         kind=kind,
         asked=options.nms_kind,
         scoring=sessions.scoring(),
-        engine=at.measured.engine if at.measured else None,
-        ap=at.measured.percent() if at.measured else {},
+        engine=measured.engine if measured else None,
+        ap=measured.percent() if measured else {},
         intervals=intervals,
-        per_class=per_class,
+        per_class=measured.per_class() if measured and options.per_class else None,
         detections=len(at.detections.scores),
     )
-
-
-def intervals_of(at: AtThreshold, listener: Listener) -> dict[str, tuple[float, float] | None]:
-    """Bootstrap intervals of AP at one threshold, in percent."""
-    assert at.measured is not None
-    with listener.progress("bootstrap", resampling.DRAWS) as reach:
-        return dict(resampling.intervals(at.measured, step=lambda done: reach(done, "")))
 
 
 def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
@@ -277,31 +218,19 @@ def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener:
         )
 
 
-def score_run(
-    run: RunDirectory,
-    data: Path | None = None,
-    options: ScoringOptions | None = None,
-    execution: Execution | None = None,
-    listener: Listener = SILENT,
-) -> DetectionResult:
-    """Score a detector's run again; at the thresholds of its earlier scores by default."""
-    return score_detector(run, data_of(run, data), options or options_of(run), execution, listener)
-
-
 def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
     """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
     data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
     if path is None:
         raise UsageError(
             "usage.run-without-data",
-            "the run does not say where its data is",
+            "the run has no path of its data",
             where=str(run.path),
-            expected="--data COCO",
-            remedy="Name the data set with --data",
+            remedy="Name it with --data",
         )
     source = open_coco(path, data.split)
     if data.limit is not None:
-        source = coco_part_of(source, str(data.limit), data.seed or 0)
+        source = part_of(source, str(data.limit), data.seed or 0)
     actual = msgspec.convert(source.as_json(), Data)
     if actual != data:
         raise UsageError(
@@ -313,3 +242,15 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
             remedy="Name the right one with --data",
         )
     return source
+
+
+def ground_truth(source: CocoSource) -> GroundTruth:
+    """The annotated objects of a data set; `UsageError` for a test set, which has none."""
+    if source.ground_truth is None:
+        raise UsageError(
+            "usage.no-ground-truth",
+            "there is no ground truth",
+            where=str(source.annotations.path),
+            remedy="Use a set with annotations",
+        )
+    return source.ground_truth

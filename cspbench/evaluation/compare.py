@@ -15,13 +15,15 @@ from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference
 from cspbench.errors import UsageError
-from cspbench.evaluation.coco import data_of, detect
+from cspbench.evaluation.coco import data_of, detect, ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
-from cspbench.evaluation.scoring import of_preset
+from cspbench.evaluation.score import check_one_task
+from cspbench.evaluation.scoring import options_of
+from cspbench.io import argument_path
 from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
-from cspbench.results.schema import CocoIdentity, ImagenetIdentity
+from cspbench.results.schema import ImagenetIdentity
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -85,21 +87,11 @@ def compare(
 
     Raises `UsageError` for runs of different tasks or images, and for detectors without ground truth.
     """
-    both = runs.load_one(Path(first)), runs.load_one(Path(second))
-    kinds = [isinstance(run.identity, ImagenetIdentity) for run in both]
-    if kinds[0] != kinds[1]:
-        tasks = ["imagenet" if kind else "coco" for kind in kinds]
-        raise UsageError(
-            "usage.different-tasks",
-            "the runs are of different tasks",
-            where=f"{first} and {second}",
-            expected=tasks[0],
-            found=tasks[1],
-            remedy="Compare two classifiers or two detectors",
-        )
-    if kinds[0]:
+    both = runs.load_one(argument_path("first", first)), runs.load_one(argument_path("second", second))
+    check_one_task(both)
+    if isinstance(both[0].identity, ImagenetIdentity):
         return _classifiers(both)
-    return _detectors(both, None if nms is None else str(nms), None if data is None else data_path(data), listener)
+    return _detectors(both, nms, None if data is None else data_path(data), listener)
 
 
 def _classifiers(both: Runs) -> ClassifierComparison:
@@ -123,21 +115,22 @@ def _classifiers(both: Runs) -> ClassifierComparison:
     return ClassifierComparison(both, _labels(both), top1, top5, shared, right)
 
 
-def _detectors(both: Runs, nms: str | None, data: Path | None, listener: Listener) -> DetectorComparison:
+def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener: Listener) -> DetectorComparison:
     measured, thresholds = [], []
     for run in both:
-        _, (at,) = detect(run, data_of(run, data), of_preset(run, nms), listener)
-        if at.measured is None:
+        options = options_of(run, nms)
+        if len(options.thresholds) != 1:
             raise UsageError(
-                "usage.no-ground-truth",
-                "there is no ground truth",
-                where=str(run.path),
-                remedy="Compare runs on a set with annotations",
+                "usage.one-threshold", "compare takes one threshold", found=str(nms), remedy="Name one: --nms 0.6"
             )
+        source = data_of(run, data)
+        ground_truth(source)
+        _, (at,) = detect(run, source, options, listener)
+        assert at.measured is not None  # there is ground truth
         measured.append(at.measured)
         thresholds.append(at.nms)
     with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
-        differences = bootstrap.paired(measured[0], measured[1], step=lambda done: reach(done, ""))
+        differences = bootstrap.paired(measured[0], measured[1], step=reach)
     return DetectorComparison(
         both, _labels(both), (thresholds[0], thresholds[1]), (measured[0], measured[1]), differences
     )
@@ -157,7 +150,5 @@ def _preset(run: RunDirectory) -> str:
     identity = run.identity
     if isinstance(identity, ImagenetIdentity):
         return protocol.preset_text(str(identity.preset["name"]), protocol.of_classifier(identity))
-    assert isinstance(identity, CocoIdentity)
     assert run.record.settings is not None
-    name = "its own protocol" if identity.quoted else run.record.settings.name
-    return protocol.preset_text(name, protocol.of_detector(run.record))
+    return protocol.preset_text(run.record.settings.name, protocol.of_detector(run.record))

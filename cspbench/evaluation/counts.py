@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Row, Table
+from cspbench.claims.model import Row, Table, unknown
 from cspbench.errors import UsageError
+from cspbench.evaluation.subject import description_of
+from cspbench.inference.description import Described
 from cspbench.network.counter import Counter, Size
-from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count
+from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ModuleCount, count_module
 from cspbench.network.counting import count as count_network
 from cspbench.network.network import Network, digest
 from cspbench.results.counts import CountedCell, CountedRow
@@ -20,80 +23,68 @@ from cspbench.zoo.registry import MODELS
 from cspbench.zoo.registry import model as catalogue_model
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A network to be counted, and its published row, if any.
+class Countable(NamedTuple):
+    """A model to be counted, and its published row, if any.
 
-    `build` is None for a row without a definition; `size` is the input to count at, None for the network's own.
+    `model` is None for a row without a definition; `size` is the input to count at, None for the network's own.
     """
 
     row: Row | None
-    model: str | None
-    definition: str | None
-    build: Callable[[], Network] | None
+    model: Model | None
     size: Size | None
 
 
-def published(claims: Iterable[Table]) -> list[Subject]:
+def published(claims: Iterable[Table]) -> list[Countable]:
     """Every row of the tables, with its model of the catalogue."""
-    return [_subject(row, MODELS[row.model] if row.model else None) for table in claims for row in table.rows]
+    return [
+        Countable(row, MODELS[row.model] if row.model else None, row.counting_size or row.size)
+        for table in claims
+        for row in table.rows
+    ]
 
 
-def _subject(row: Row | None, model: Model | None, size: Size | None = None) -> Subject:
-    if row is not None:
-        size = row.counting_size or row.size
-    if model is None:
-        return Subject(row, None, None, None, size)
-    return Subject(row, model.name, model.definition, model.build, size)
-
-
-def of_models(models: Iterable[Model], claims: Iterable[Table], size: Size | None) -> list[Subject]:
+def of_models(models: Iterable[Model], claims: Iterable[Table], size: Size | None) -> list[Countable]:
     """The models with every row that claims a count of theirs; a model without one, or at another size, alone.
 
     Nothing is published for a user's file, whatever its name.
     """
-    rows = [subject for subject in published(claims) if subject.row and _claims_counts(subject.row)]
-    subjects = []
+    rows = [
+        countable
+        for countable in published(claims)
+        if countable.row and any(cell.published for metric, cell in countable.row.cells.items() if metric in COUNTED)
+    ]
+    every = []
     for model in models:
-        comparable = size is None and model.definition != "file"
-        matches = [subject for subject in rows if comparable and subject.model == model.name]
-        subjects += matches or [_subject(None, model, size)]
-    return subjects
+        matches = [countable for countable in rows if countable.model is model] if size is None else []
+        every += matches or [Countable(None, model, size)]
+    return every
 
 
-def _claims_counts(row: Row) -> bool:
-    return any(metric in row.cells and row.cells[metric].published for metric in COUNTED)
-
-
-def with_bases(subjects: list[Subject]) -> list[Subject]:
-    """The subjects, followed by the base rows that their rows are compared with, where those are missing."""
-    rows = {(subject.row.table, subject.row.id): subject.row for subject in subjects if subject.row}
+def with_bases(countables: list[Countable]) -> list[Countable]:
+    """The same, followed by the base rows that their rows are compared with, where those are missing."""
+    rows = {(countable.row.table, countable.row.id): countable.row for countable in countables if countable.row}
     bases: dict[tuple[str, str], None] = {}
     for row in rows.values():
         compares = any(metric in row.cells and row.cells[metric].comparison for metric in COUNTED)
         if row.base and compares and (row.table, row.base) not in rows:
             bases[row.table, row.base] = None
     loaded = [(tables.load(name), base) for name, base in bases]
-    return [*subjects, *published(replace(table, rows=(table.row(base),)) for table, base in loaded)]
+    return [*countables, *published(replace(table, rows=(table.row(base),)) for table, base in loaded)]
 
 
-def count(model: str | Network, size: Size | None = None) -> Count:
-    """A network's parameters and operations under every counting, by two counters.
+def count(model: str | Network | Described, size: Size | None = None) -> Count | ModuleCount:
+    """A model's parameters and operations under every counting that it has.
 
-    `model` is a catalogue's name or a network, `size` its input (height, width), its own by default. Raises
-    `CountingError` where the two counters disagree, `UsageError` for anything else, such as a module: the countings are
-    defined by layers, which a module does not list.
+    `model` is a catalogue's name, a network, or a module with a description; `size` is its input (height, width), its
+    own by default. A network is counted by two counters, a module by fvcore alone. Raises `CountingError` where the two
+    counters disagree, `UsageError` for anything else.
     """
     network = catalogue_model(model).build() if isinstance(model, str) else model
-    if not isinstance(network, Network):
-        raise UsageError(
-            "usage.not-countable",
-            "cannot be counted",
-            expected="a model's name or a Network",
-            found=type(model).__name__,
-            remedy="Build a Network, with cspbench.network.cfg.read for instance",
-        )
-    return count_network(network if size is None else network.resized(*size))
+    if isinstance(network, Network):
+        return count_network(network if size is None else network.resized(*size))
+    channels, *own = description_of(network).input
+    height, width = size or own
+    return count_module(cast(Any, network), (channels, height, width))
 
 
 def overrides_of(countings: Sequence[str]) -> dict[str, str]:
@@ -101,58 +92,49 @@ def overrides_of(countings: Sequence[str]) -> dict[str, str]:
     overrides: dict[str, str] = {}
     for name in countings:
         if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
-            raise UsageError(
-                "usage.unknown-counting",
-                f"unknown counting {name!r}",
-                expected=f"one of {', '.join([*PARAMETER_COUNTINGS, *COUNTINGS])}",
-                remedy="Correct --counting",
-            )
-        metric = "params" if name in PARAMETER_COUNTINGS else "bflops"
+            known = [*PARAMETER_COUNTINGS, *COUNTINGS]
+            raise unknown("usage.unknown-counting", f"unknown counting {name!r}", name, known)
+        metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
         if overrides.setdefault(metric, name) != name:
             raise UsageError(
                 "usage.two-countings",
-                f"two countings of {'parameters' if metric == 'params' else 'operations'}",
-                expected="one --counting of each",
+                f"two countings of {counted}",
                 found=f"{overrides[metric]} and {name}",
-                remedy="Run once for each",
+                remedy="Give one --counting of each, and run once for each",
             )
     return overrides
 
 
 def count_rows(
-    subjects: list[Subject],
+    countables: list[Countable],
     counter: Counter | None = None,
     overrides: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[CountedRow]:
-    """Count every subject; `overrides` replace a metric's counting, `progress` is called for every counted graph.
+    """Count every model; `overrides` replace a metric's counting, `progress` is called for every counted graph.
 
     Raises `CountingError` where the two counters disagree.
     """
     counter = counter or Counter()
-    ahead = [(subject.model, subject.build, subject.size) for subject in subjects if subject.build and subject.model]
-    counter.ahead(ahead, progress)
-    return [_counted(subject, counter, overrides or {}) for subject in subjects]
+    counter.ahead([(model.name, model.build, size) for _, model, size in countables if model], progress)
+    return [_counted(countable, counter, overrides or {}) for countable in countables]
 
 
-def _counted(subject: Subject, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
-    row, counts, namesakes = subject.row, None, {}
-    model = MODELS.get(subject.model or "")
-    if subject.build is not None and subject.model is not None:
-        counts = counter(subject.model, subject.build, subject.size)
-    if model is not None and model.build is subject.build:
-        namesakes = {name: counter(name, MODELS[name].build, subject.size) for name in model.namesakes}
+def _counted(countable: Countable, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
+    row, model, size = countable
+    counts = counter(model.name, model.build, size) if model else None
+    namesakes = {name: counter(name, MODELS[name].build, size) for name in model.namesakes} if model else {}
     return CountedRow(
-        model=subject.model,
+        model=model.name if model else None,
         params=_cell(row, "params", counts, namesakes, overrides),
         bflops=_cell(row, "bflops", counts, namesakes, overrides),
         table=row.table if row else None,
         id=row.id if row else None,
         row=row.label if row else None,
         settings=dict(row.settings) if row else {},
-        size=counts.network.input[1:] if counts else subject.size,
+        size=counts.network.input[1:] if counts else size,
         network=digest(counts.network) if counts else None,
-        definition=subject.definition,
+        definition=model.definition if model else None,
     )
 
 
@@ -162,10 +144,6 @@ def _cell(
     claim = (row.cells.get(metric) if row else None) or UNPUBLISHED[metric]
     claim = claim.under(overrides.get(metric, claim.counting))
     rule = str(claim.counting)
-    value = None if counts is None else _value(counts, metric, rule)
-    twins = {name: _value(twin, metric, rule) for name, twin in namesakes.items()}
+    value = None if counts is None else counts.total(rule)
+    twins = {name: twin.total(rule) for name, twin in namesakes.items()}
     return CountedCell(rule, value, claim.text, claim.unit, claim.rounding, twins)
-
-
-def _value(counts: Count, metric: str, rule: str) -> int:
-    return counts.parameters[rule] if metric == "params" else counts.total(rule)

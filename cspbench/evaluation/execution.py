@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from cspbench.claims.model import unknown
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
-Reach = Callable[[int, str], None]
-"""Called with the number of finished steps, and a detail for the progress bar."""
 Automatic = int | Literal["auto"]
+
+
+class Reach(Protocol):
+    """Called with the number of finished steps, and a detail for the progress bar."""
+
+    def __call__(self, done: int, detail: str = "") -> None: ...
+
+
+def steps(reach: Reach) -> Callable[[str], None]:
+    """A function to call with the name of each finished step; it passes on their number."""
+    done = itertools.count(1)
+    return lambda name: reach(next(done), name)
 
 
 class Listener:
@@ -53,7 +65,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         for name, value, least in (("batch", self.batch, 1), ("workers", self.workers, 0)):
-            if value != "auto" and not least <= value <= 65536:
+            if value != "auto" and not (isinstance(value, int) and least <= value <= 65536):
                 raise UsageError(
                     "usage.number-or-auto",
                     f"{name} is neither a number in its range nor auto",
@@ -62,13 +74,7 @@ class Execution:
                     remedy=f"Try {name} auto",
                 )
         if self.precision not in ("fp32", "bf16", "fp16"):
-            raise UsageError(
-                "usage.unknown-precision",
-                "unknown precision",
-                expected="fp32, bf16 or fp16",
-                found=str(self.precision),
-                remedy="Correct the precision",
-            )
+            raise unknown("usage.unknown-precision", "unknown precision", self.precision, ["fp32", "bf16", "fp16"])
 
     def batch_and_workers(self, device: torch.device) -> tuple[int, int]:
         """Images per forward and processes that prepare them, by default as suits the device."""

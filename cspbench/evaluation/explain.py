@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
+from pathlib import Path
+
+from cspbench.classification.ablation import MOST, Classifier, Explained, explain
 from cspbench.data.source import Source
-from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
 from cspbench.evaluation.part import Part
-from cspbench.evaluation.subject import Subject
+from cspbench.evaluation.subject import subject_of
 from cspbench.inference import footprint
+from cspbench.inference.description import Described
+from cspbench.network.network import Network
 
 
 def explain_imagenet(
-    subject: Subject,
-    source: Source,
+    model: str | Network | Described,
+    data: Source,
     *,
+    weights: str | Path | None = None,
     preset: str | None = None,
     decoder: str | None = None,
     classes: str | None = None,
+    size: tuple[int, int] | None = None,
     seed: int = 0,
     execution: Execution | None = None,
     listener: Listener = SILENT,
@@ -28,22 +34,15 @@ def explain_imagenet(
     """
     from cspbench.inference.engine import choose_device
 
-    execution = execution or Execution()
+    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size)
     if subject.network is not None:
         footprint.check(subject.network)
     if len(source) > MOST:
         listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
         source = Part(source, MOST, seed)
     device = choose_device(execution.device)
-    means = Means(device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
+    means = (device, execution.precision, *execution.batch_and_workers(device))
+    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        done = 0
-
-        def step(name: str) -> None:
-            nonlocal done
-            done += 1
-            reach(done, name)
-
-        return explain(classifier, source, reference, means, step)
+        return explain(classifier, source, reference, steps(reach))

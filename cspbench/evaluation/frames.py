@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -36,6 +37,8 @@ def load_tables(directory: str | Path | None = None, dataframe: bool = False) ->
 
 def cells(source: Iterable[Table]) -> DataFrame:
     """One line per published number: table, row, size, metric, value, unit, decimals, counting."""
+    from pandas import DataFrame
+
     lines = [
         {
             "table": table.name,
@@ -56,7 +59,7 @@ def cells(source: Iterable[Table]) -> DataFrame:
         for cell in row.cells.values()
         if cell.published
     ]
-    return _frame(lines)
+    return DataFrame(lines)
 
 
 def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
@@ -64,22 +67,22 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
 
     A number with several claims has one line per claim.
     """
-    metrics = evaluation.metrics
-    claims: dict[tuple[float | None, str | None, str], list[dict[str, Any]]] = {}
+    from pandas import DataFrame
+
+    claims = defaultdict(list)
     for measurement in measurements.of_evaluation(evaluation):
         claim, verdict = measurement.claim, measurement.verdict
         if claim.published:
-            claims.setdefault((measurement.nms, measurement.kind, claim.metric), []).append(
-                {
-                    "table": measurement.row.table,
-                    "id": measurement.row.id,
-                    "claim": as_float(claim.value),
-                    "verdict": str(verdict.status),
-                    "reason": str(verdict.reason) if verdict.reason else None,
-                }
-            )
+            line = {
+                "table": measurement.row.table,
+                "id": measurement.row.id,
+                "claim": as_float(claim.value),
+                "verdict": str(verdict.status),
+                "reason": str(verdict.reason) if verdict.reason else None,
+            }
+            claims[measurement.nms, measurement.kind, claim.metric].append(line)
     lines = []
-    for nms, kind, metric, percent, interval in _numbers(metrics):
+    for nms, kind, metric, percent, interval in _numbers(evaluation.metrics):
         line = {
             "model": evaluation.run.identity.model,
             "nms": nms,
@@ -91,7 +94,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
         }
         blank = dict.fromkeys(("table", "id", "claim", "verdict", "reason"))
         lines += [{**line, **columns} for columns in claims.get((nms, kind, metric), [blank])]
-    return _frame(lines)
+    return DataFrame(lines)
 
 
 def _numbers(metrics: Any) -> Iterable[tuple[float | None, str | None, str, float | None, tuple[float, float] | None]]:
@@ -110,9 +113,3 @@ def _numbers(metrics: Any) -> Iterable[tuple[float | None, str | None, str, floa
 def as_float(value: Decimal | None) -> float | None:
     """A number for a frame, whose columns are floats."""
     return None if value is None else float(value)
-
-
-def _frame(lines: list[Mapping[str, Any]] | list[dict[str, Any]]) -> DataFrame:
-    from pandas import DataFrame
-
-    return DataFrame(lines)

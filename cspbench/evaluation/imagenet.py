@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
 from cspbench.data.imagenet import open_imagenet
@@ -18,7 +18,7 @@ from cspbench.data.source import Source
 from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
-from cspbench.evaluation.runner import run_or_resume, store_metrics
+from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -26,33 +26,17 @@ from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
-from cspbench.results.store import StoredEvaluation
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 NAMED = 20
 """Unreadable images whose error is looked up."""
 
 
-@dataclass(frozen=True)
-class ClassificationResult:
+@dataclass(frozen=True, eq=False)
+class ClassificationResult(ScoredRun):
     """A scored run of a classifier. `faults` are the errors of the first unreadable images, by key."""
 
-    run: RunDirectory
     metrics: ClassificationMetrics
     faults: Mapping[str, str]
-
-    @property
-    def stored(self) -> StoredEvaluation:
-        """The run as reports read it."""
-        return self.run.stored(self.metrics)
-
-    def frame(self) -> DataFrame:
-        """One line per number, with its interval, claim and verdict."""
-        from cspbench.evaluation.frames import of_evaluation
-
-        return of_evaluation(self.stored)
 
 
 def evaluate_imagenet(
@@ -60,7 +44,7 @@ def evaluate_imagenet(
     data: str | Path | Source,
     *,
     weights: str | Path | None = None,
-    labels: Path | None = None,
+    labels: str | Path | None = None,
     preset: str | ClassificationPreset | None = None,
     decoder: str | None = None,
     classes: str | None = None,
@@ -77,26 +61,11 @@ def evaluate_imagenet(
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
     "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
     """
-    runs = argument_path("store", store)
-    source = data if isinstance(data, Source) else open_imagenet(str(data), labels)
-    subject = subject_of(model, weights, size)
-    part = part_of(source, limit, seed)
-    return evaluate(subject, part, preset, decoder, classes, runs, execution or Execution(), listener)
-
-
-def evaluate(
-    subject: Subject,
-    source: Source,
-    preset: str | ClassificationPreset | None,
-    decoder: str | None,
-    classes: str | None,
-    store: Path,
-    execution: Execution,
-    listener: Listener,
-) -> ClassificationResult | None:
-    """`evaluate_imagenet` for an open subject and source."""
     from cspbench.classification import predict
 
+    runs, execution = argument_path("store", store), execution or Execution()
+    source = part_of(data if isinstance(data, Source) else open_imagenet(str(data), labels), limit, seed)
+    subject = subject_of(model, weights, size)
     preset = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)
@@ -112,14 +81,14 @@ def evaluate(
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, preset, subject.size)
+    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities)
     run = run_or_resume(
-        run_path(store, identity, preset.name),
+        run_path(runs, identity, preset.name),
         subject,
         preset.epsilon,
         identity,
         source,
-        predict.predictor(images, subject.description.probabilities, streams=not source.random_access),
+        images.predict,
         execution,
         listener,
     )
@@ -143,13 +112,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted`, or `sample` for the bundled sample."""
     numbering = classes or subject.description.classes or class_order(subject.name)
     if numbering not in (*ORDERS, SAMPLE):
-        raise UsageError(
-            "usage.unknown-class-order",
-            "unknown class order",
-            expected=" or ".join(ORDERS),
-            found=numbering,
-            remedy="Correct --classes",
-        )
+        raise unknown("usage.unknown-class-order", "unknown class order", numbering, ORDERS)
     return numbering
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, overload
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.source import Sample, Source
@@ -65,7 +65,7 @@ class CocoPart(CocoSource):
     def __init__(self, source: CocoSource, count: int, seed: int) -> None:
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in random_indices(len(source), min(count, len(source)), seed)]
-        super().__init__(source.annotations, images, source.folder, source.split)
+        super().__init__(source.annotations, images, source.folder, source.split, source.place)
         if self.no_objects is not None:
             raise self.no_objects
 
@@ -73,13 +73,16 @@ class CocoPart(CocoSource):
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}
 
 
-def part_of(source: Source, limit: str | None, seed: int = 0) -> Source:
-    """The part of a source that `limit` requests; the source itself where that is all of it."""
-    count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else Part(source, count, seed)
+@overload
+def part_of(source: Source, limit: str | None, seed: int = 0) -> Source: ...
+@overload
+def part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource: ...
+def part_of(source: Source | CocoSource, limit: str | None, seed: int = 0) -> Source | CocoSource:
+    """The part of a source that `limit` requests; the source itself where that is all of it.
 
-
-def coco_part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource:
-    """The same for a COCO set. Raises `DatasetError` for a part without objects."""
+    Raises `DatasetError` for a part of a COCO set without objects.
+    """
     count = len(source) if limit is None else limit_of(limit, len(source))
-    return source if count == len(source) else CocoPart(source, count, seed)
+    if count == len(source):
+        return source
+    return CocoPart(source, count, seed) if isinstance(source, CocoSource) else Part(source, count, seed)

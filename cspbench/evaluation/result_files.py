@@ -6,26 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cspbench.data.coco import CocoSource, open_coco
-from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
+from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_precision
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluation.coco import intervals_of
+from cspbench.evaluation.coco import ground_truth, threshold_of
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
+from cspbench.results.schema import Threshold
 
 
 @dataclass(frozen=True, eq=False)
 class FileResult:
-    """AP of a result file, with the file's sha256."""
+    """AP of a result file, with the file's sha256; its NMS is unknown, whatever `threshold` says of it."""
 
     file: Path
     sha256: str
     source: CocoSource
-    measured: AveragePrecision
-    detections: int
-    intervals: dict[str, tuple[float, float] | None] | None
+    threshold: Threshold
 
 
 def score_file(
@@ -35,26 +34,20 @@ def score_file(
     split: str | None = None,
     engine: str = DEFAULT_ENGINE,
     bootstrap: bool = False,
+    per_class: bool = False,
     listener: Listener = SILENT,
 ) -> FileResult:
     """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
 
     Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
-    ScoringOptions((), "default", engine, bootstrap)  # raises UsageError
+    options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
     source = data if isinstance(data, CocoSource) else open_coco(data, split)
-    if source.ground_truth is None:
-        raise UsageError(
-            "usage.no-ground-truth",
-            "there is no ground truth",
-            where=str(source.annotations.path),
-            remedy="Score the file on a set with annotations",
-        )
+    truth = ground_truth(source)
     detections, digest = read(path)
     try:
-        measured = average_precision(source.ground_truth, detections, engine)
+        measured = average_precision(truth, detections, engine)
     except CspbenchError as error:
         raise (error if isinstance(error, UsageError) else error.at(str(path))) from None
-    bounds = intervals_of(AtThreshold(0.0, detections, measured), listener) if bootstrap else None
-    return FileResult(path, digest, source, measured, len(detections.scores), bounds)
+    return FileResult(path, digest, source, threshold_of(AtThreshold(0.0, detections, measured), "", options, listener))

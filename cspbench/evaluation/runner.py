@@ -5,29 +5,53 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cspbench.claims.metrics import ACCURACIES
+from cspbench.data.source import Images
 from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
 from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
-from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
+from cspbench.results.store import StoredEvaluation
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from cspbench.inference.engine import Engine
     from cspbench.inference.predict_shards import Timing
 
 Predict = Callable[["Shards", list[int], "Engine", int, int, Callable[["Timing"], None]], "Timing"]
 """Predicts shards: (shards, their numbers, engine, batch, workers, progress)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRun:
+    """A run with its metrics."""
+
+    run: RunDirectory
+    metrics: Metrics
+
+    @property
+    def stored(self) -> StoredEvaluation:
+        """The run as reports read it."""
+        return self.run.stored(self.metrics)
+
+    def frame(self) -> DataFrame:
+        """One line per number, with its interval, claim and verdict."""
+        from cspbench.evaluation.frames import of_evaluation
+
+        return of_evaluation(self.stored)
 
 
 def run_or_resume(
@@ -52,7 +76,7 @@ def run_or_resume(
         footprint.check(subject.network)
     device = choose_device(execution.device)
     session = sessions.session(execution.command_line, device=str(device), when=sessions.now())
-    share = rank()
+    share, name = rank(), subject.name
     first = share[0] == 0
     record = Run(
         samples=len(images),
@@ -66,9 +90,12 @@ def run_or_resume(
     )
     complete = None if execution.fresh or share[1] > 1 else _complete(path, record, images)
     if complete is not None:
-        _note_resumed(subject.name, complete, session, complete.samples, [], listener)
+        _note_resumed(name, complete, session, complete.samples, [], listener)
         return complete
-    with _resumable(path, session, listener if first else None), _locked(path) if first else nullcontext():
+    remedy = "Wait for it to end, or choose another --run"
+    advice = "Choose another --run, in a folder that can be written, with space left"
+    lock = exclusive(path / ".lock", remedy=remedy, place=advice) if first else nullcontext()
+    with _resumable(path, session, listener if first else None), lock:
         init(share)
         if not first:
             barrier(share)  # until the first process has begun the run, or discarded an old one
@@ -78,13 +105,20 @@ def run_or_resume(
         missing = valid.missing()
         if first:
             if resumed:
-                run = _resume(subject.name, run, valid, missing, session, listener)
+                run = _resume(name, run, valid, missing, session, listener)
             barrier(share)
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
-            with footprint.enough_memory(f"the weights of {subject.name}"):
+            with footprint.enough_memory(f"the weights of {name}"):
                 engine = prepare(subject.build(epsilon), device, execution.precision, compiled=execution.compiled)
-            _predict(subject.name, run.shards, missing, engine, predict, execution.batch_and_workers(device), listener)
+            count = sum(len(run.shards.block(shard)) for shard in missing)
+            with listener.progress(name, count) as reach, footprint.enough_memory(f"the evaluation of {name}"):
+
+                def step(timing: Timing) -> None:
+                    reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
+
+                timing = predict(run.shards, missing, engine, *execution.batch_and_workers(device), step)
+            listener.note(f"{name}: {timing}")
         barrier(share)
         if first:
             run.shards.tidy()
@@ -100,33 +134,6 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
         return None
     valid = StillValid(run.shards, images, run.record.files)
     return run if not valid.missing() and not valid.elsewhere else None
-
-
-def _locked(path: Path) -> Any:
-    return exclusive(
-        path / ".lock",
-        remedy="Wait for it to end, or choose another --run",
-        place="Choose another --run, in a folder that can be written, with space left",
-    )
-
-
-def _predict(
-    name: str,
-    shards: Shards,
-    missing: list[int],
-    engine: Engine,
-    predict: Predict,
-    sizes: tuple[int, int],
-    listener: Listener,
-) -> None:
-    images = sum(len(shards.block(shard)) for shard in missing)
-    with listener.progress(name, images) as reach, footprint.enough_memory(f"the evaluation of {name}"):
-
-        def step(timing: Timing) -> None:
-            reach(timing.images, f"{timing.images / max(1e-9, timing.seconds):.1f} images/s")
-
-        timing = predict(shards, missing, engine, *sizes, step)
-    listener.note(f"{name}: {timing}")
 
 
 @contextmanager

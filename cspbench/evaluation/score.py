@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cspbench.data.coco import data_path
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
@@ -13,14 +12,12 @@ from cspbench.evaluation import coco, imagenet, server
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
-from cspbench.evaluation.runner import store_metrics
-from cspbench.evaluation.scoring import options_of
+from cspbench.evaluation.runner import ScoredRun, store_metrics
+from cspbench.evaluation.scoring import Thresholds, rescoring_options
+from cspbench.io import argument_path
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import ImagenetIdentity
-from cspbench.results.store import StoredEvaluation
-
-Thresholds = float | Sequence[float] | str
 
 
 def score(
@@ -41,7 +38,7 @@ def score(
     earlier scores; `data` is the path of its data set, by default the recorded one. Raises `UsageError` for detector
     options with a classifier's run.
     """
-    run = run if isinstance(run, RunDirectory) else runs.load_one(Path(run))
+    run = run if isinstance(run, RunDirectory) else runs.load_one(argument_path("run", run))
     execution = execution or Execution()
     if isinstance(run.identity, ImagenetIdentity):
         if any((data, nms, nms_kind, bootstrap, per_class)) or engine != DEFAULT_ENGINE:
@@ -49,8 +46,9 @@ def score(
         metrics = imagenet.score_classifier(run)
         run = store_metrics(run, metrics, execution, listener)
         return ClassificationResult(run, metrics, {})
-    options = options_of(run, _text(nms), nms_kind, engine, bootstrap, per_class)
-    return coco.score_run(run, None if data is None else data_path(data), options, execution, listener)
+    options = rescoring_options(run, nms, nms_kind, engine=engine, bootstrap=bootstrap, per_class=per_class)
+    source = coco.data_of(run, None if data is None else data_path(data))
+    return coco.score_detector(run, source, options, execution, listener)
 
 
 def check_one_task(directories: Sequence[RunDirectory]) -> None:
@@ -58,21 +56,14 @@ def check_one_task(directories: Sequence[RunDirectory]) -> None:
     tasks = sorted({"imagenet" if isinstance(run.identity, ImagenetIdentity) else "coco" for run in directories})
     if len(tasks) > 1:
         raise UsageError(
-            "usage.different-tasks",
-            "runs of different tasks",
-            expected="runs of one task",
-            found=", ".join(tasks),
-            remedy="Score them apart",
+            "usage.different-tasks", "runs of different tasks", found=", ".join(tasks), remedy="Name runs of one task"
         )
 
 
 def detector_options() -> UsageError:
     """The error for detector options with a classifier's run."""
     return UsageError(
-        "usage.detector-options",
-        "options of detectors do not go with classifiers",
-        expected="RUN, --allow-bad and --format alone",
-        remedy="Leave out the others",
+        "usage.detector-options", "options of detectors do not go with classifiers", remedy="Leave them out"
     )
 
 
@@ -80,20 +71,13 @@ def import_server_answer(
     run: RunDirectory,
     file: Path,
     *,
-    nms: str | None = None,
+    nms: Thresholds | None = None,
     nms_kind: str | None = None,
     execution: Execution | None = None,
     listener: Listener = SILENT,
-) -> StoredEvaluation:
+) -> ScoredRun:
     """Store COCO's server's answer for the zip of one threshold in a run on a test split."""
     if isinstance(run.identity, ImagenetIdentity):
         raise detector_options()
-    metrics = server.import_answer(run, options_of(run, nms, nms_kind), file)
-    run = store_metrics(run, metrics, execution or Execution(), listener)
-    return run.stored(metrics)
-
-
-def _text(nms: Any) -> str | None:
-    if nms is None or isinstance(nms, str):
-        return nms
-    return ",".join(map(str, [nms] if isinstance(nms, int | float) else nms))
+    metrics = server.import_answer(run, rescoring_options(run, nms, nms_kind), argument_path("file", file))
+    return ScoredRun(store_metrics(run, metrics, execution or Execution(), listener), metrics)

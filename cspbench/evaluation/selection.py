@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, WeightsError
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.distributed import rank
 from cspbench.network.network import Network
-from cspbench.results.match import of_dataset
 from cspbench.weights.catalogue import VARIABLE, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
 NAMED = 3
 """Weight files that a message names."""
+Task = Literal["imagenet", "coco"]
 Result = TypeVar("Result")
 
 
@@ -38,8 +39,8 @@ class Selected:
     @property
     def quoted(self) -> bool:
         """Whether it is another paper's detector, evaluated by its authors' own protocol; never a user's file."""
-        entry = None if self.network.places else registry.MODELS.get(self.name)
-        return entry is not None and entry.recipe is not None
+        entry = registry.entry_of(self.network)
+        return entry is not None and entry.detector_protocol is not None
 
 
 @dataclass(frozen=True)
@@ -50,57 +51,39 @@ class Selection:
     without: tuple[str, ...] = ()
 
 
-def rows_of(task: str, sample: bool = False) -> tuple[str, ...]:
-    """The published tables of the task "imagenet" or "coco", or those of the bundled sample."""
-    return of_dataset(task, "sample" if sample else "published")
-
-
-def of_file(network: Network, weights: Path | None, patterns: Sequence[str], *, detectors: bool) -> Selection:
+def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
-        raise UsageError(
-            "usage.cfg-without-weights",
-            "--cfg needs --weights",
-            expected="both files",
-            remedy="Name the .weights of this .cfg",
-        )
+        raise UsageError("usage.cfg-without-weights", "--cfg needs --weights", remedy="Name the .weights of this .cfg")
     if patterns:
-        raise UsageError(
-            "usage.two-networks",
-            "--cfg and -m name different networks",
-            expected="one of them",
-            found="both",
-            remedy="Leave out -m",
-        )
-    _check_task(network, detectors)
+        raise UsageError("usage.two-networks", "--cfg and -m name different networks", remedy="Leave out -m")
+    _check_task(network, task)
     return Selection((Selected(network, weights),))
 
 
 def of_models(
-    patterns: Sequence[str],
-    weights: Path | None,
-    of_tables: Sequence[str],
-    *,
-    detectors: bool,
-    listener: Listener = SILENT,
+    patterns: Sequence[str], weights: Path | None, task: Task, *, sample: bool = False, listener: Listener = SILENT
 ) -> Selection:
-    """The models that patterns match, or without patterns all with a row in the tables, with their weight files.
+    """The models that patterns match, with their weight files; without patterns all that have a published row.
 
     A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error if it was named,
-    and ignored if a wildcard matched it. Raises `UsageError` where none of them has weights.
+    and ignored if a wildcard matched it. `sample` means the rows of the bundled sample. Raises `UsageError` where none
+    of the models has weights.
     """
     if patterns:
-        models = _of_task(_matching(patterns), patterns, detectors)
+        models = _of_task(_matching(patterns), patterns, task)
     else:
-        names = {row.model for table in of_tables for row in tables.load(table).rows}
+        of_task = [
+            table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
+        ]
+        names = {row.model for table in of_task for row in table.rows}
         models = [model for name, model in registry.MODELS.items() if name in names]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "usage.one-model",
             "--weights requires exactly one model",
-            expected="-m MODEL",
             found=f"{len(models)} models",
-            remedy="Name the model",
+            remedy="Name it with -m",
         )
     selected, without = [], []
     for model in models:
@@ -128,19 +111,19 @@ def sizes_of(network: Network) -> list[tuple[int, int] | None]:
     """
     if network.places:
         return [None]
-    names = (*of_dataset("coco"), *of_dataset("coco", "sample"))
-    sizes = {row.size for name in names for row in tables.load(name).rows if row.model == network.name}
+    rows = [row for table in tables.load_all(kind=None) if table.dataset == "coco" for row in table.rows]
+    sizes = {row.size for row in rows if row.model == network.name}
     return [*sorted(size for size in sizes if size)] or [None]
 
 
 def check_own_protocol(models: Sequence[Selected], options: Sequence[str], listener: Listener = SILENT) -> None:
     """Refuse options that a quoted detector's protocol fixes; among several models note that they have no effect."""
-    for model in models:
-        if not (model.quoted and options):
+    for model in models if options else ():
+        if not model.quoted:
             continue
         if len(models) == 1:
             raise UsageError(
-                "usage.own-recipe",
+                "usage.own-protocol",
                 f"{model.name} has its authors' own protocol",
                 expected=f"no {' or '.join(options)}",
                 found=" ".join(options),
@@ -177,47 +160,42 @@ def _matching(patterns: Sequence[str]) -> list[Model]:
         if ":" not in pattern:
             names.append(pattern)
             continue
-        loaded = [*tables.load_all(), *tables.load_all(kind="sample")]
-        rows = {f"{table.name}:{row.id}": row.model for table in loaded for row in table.rows}
+        rows = {f"{table.name}:{row.id}": row.model for table in tables.load_all(kind=None) for row in table.rows}
         matches = [model for row, model in rows.items() if fnmatchcase(row, pattern)]
         models = [model for model in matches if model]
         if not models:
+            similar = difflib.get_close_matches(pattern.lower(), [row for row, model in rows.items() if model], 3, 0.4)
             raise UsageError(
                 "usage.unknown-row" if not matches else "usage.undefined-network",
                 f"no row {pattern!r}" if not matches else f"no network definition for {pattern}",
                 expected="TABLE:ROW of a published table",
-                remedy=_suggestion(pattern, [row for row, model in rows.items() if model]),
+                remedy=f"Did you mean {', '.join(similar)}?" if similar else "`cspbench weights list` names every row",
             )
         names += models
     return registry.matching(names)
 
 
-def _suggestion(name: str, rows: list[str]) -> str:
-    import difflib
-
-    matches = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.4)
-    return f"Did you mean {', '.join(matches)}?" if matches else "`cspbench weights list` names every row"
-
-
-def _of_task(models: list[Model], patterns: Sequence[str], detectors: bool) -> list[Model]:
+def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
-    networks = {model.name: model.build() for model in models}
-    suitable = [model for model in models if bool(networks[model.name].detections) == detectors]
+    suitable = [model for model in models if _task_of(model.build()) == task]
     for model in models:
         if not suitable or model.name in patterns:
-            _check_task(networks[model.name], detectors)
+            _check_task(model.build(), task)
     return suitable
 
 
-def _check_task(network: Network, detectors: bool) -> None:
-    if bool(network.detections) != detectors:
-        kinds = ("a classifier", "a detector")
-        command = ("eval-imagenet", "eval-coco")[not detectors]
+def _task_of(network: Network) -> Task:
+    return "coco" if network.detections else "imagenet"
+
+
+def _check_task(network: Network, task: Task) -> None:
+    kinds, own = {"imagenet": "a classifier", "coco": "a detector"}, _task_of(network)
+    if own != task:
         raise UsageError(
             "usage.other-task",
-            f"{network.name} is {kinds[not detectors]}",
-            expected=kinds[detectors],
-            remedy=f"Evaluate it with `cspbench {command}`",
+            f"{network.name} is {kinds[own]}",
+            expected=kinds[task],
+            remedy=f"Evaluate it with `cspbench eval-{own}`",
         )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,7 @@ from cspbench.data.detection_presets import PRESETS
 from cspbench.detection.coco_server import LARGEST, import_server, submission_path, write_submission
 from cspbench.detection.collect import AtThreshold
 from cspbench.errors import UsageError, brief
-from cspbench.evaluation.execution import Listener, Reach
+from cspbench.evaluation.execution import Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import read_file, write_bytes
 from cspbench.lock import exclusive
@@ -88,14 +87,10 @@ def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener
     for entry in at:
         with listener.progress("writing the zip", len(entry.detections.scores)) as reach:
             name = submission_name(run, nms_kind, entry.nms)
-            file = write_submission(entry.detections, name, run.path, split, partial(_reached, reach))
+            file = write_submission(entry.detections, name, run.path, split, reach)
         files.append(str(file))
         listener.note(f"wrote {file}; awaiting-server")
     return files
-
-
-def _reached(reach: Reach, done: int) -> None:
-    reach(done, "")
 
 
 def import_answer(run: RunDirectory, options: ScoringOptions, file: Path) -> DetectionMetrics:
@@ -183,9 +178,5 @@ def threshold(answer: Answer, nms_kind: str) -> Threshold:
         scoring=sessions.scoring(),
         engine="server",
         ap=answer.ap,
-        server={
-            "answer": msgspec.to_builtins(answer.answer),
-            "submission": answer.submission,
-            "when": answer.when,
-        },
+        server={"answer": msgspec.to_builtins(answer.answer), "submission": answer.submission, "when": answer.when},
     )

@@ -13,16 +13,14 @@ from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
 from cspbench.network import canonical
 from cspbench.network.network import Network, digest
-from cspbench.zoo.registry import MODELS
-from cspbench.zoo.registry import model as catalogue_model
+from cspbench.weights.catalogue import find
+from cspbench.weights.opening import open_weights
+from cspbench.zoo import registry
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cspbench.zoo.recipe import Recipe
-
-Module = Any
-"""An `nn.Module`; torch is imported only when one is built."""
+    from cspbench.zoo.detector_protocol import DetectorProtocol
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Subject:
     build: Callable[[str], nn.Module]
     network: Network | None = None
     user_file: bool = False
-    recipe: Recipe | None = None
+    detector_protocol: DetectorProtocol | None = None
     """The protocol of a quoted detector."""
 
     @property
@@ -64,42 +62,38 @@ def subject_of(
     `WeightsError` for a file that does not fit.
     """
     if isinstance(model, str):
-        entry = catalogue_model(model)
-        return _of_network(entry.build(), _weight_file(model, weights), size, entry.recipe)
+        model = registry.model(model).build()
     if isinstance(model, Network):
-        recipe = MODELS[model.name].recipe if model.name in MODELS and not model.places else None
-        return _of_network(model, _weight_file(model.name, weights, user_file=bool(model.places)), size, recipe)
+        return _of_network(model, weights, size)
     if weights is not None or size is not None:
         raise UsageError(
             "usage.module-has-its-own",
             "a module brings its own weights and size",
-            expected="weights and size in the module and its description",
             remedy="Load the weights into the module, and leave both out",
         )
     return _of_module(model)
 
 
-def _weight_file(name: str, weights: str | Path | None, user_file: bool = False) -> Path:
-    from cspbench.weights.catalogue import find
-
+def weight_file(network: Network, weights: str | Path | None) -> Path | None:
+    """The weight file of a network: the named one, else that of a catalogue model, where there is one."""
     if weights is not None:
         return argument_path("weights", weights)
-    path = None if user_file or name not in MODELS else find(MODELS[name])
-    if path is None:
+    entry = registry.entry_of(network)
+    return find(entry) if entry else None
+
+
+def _of_network(network: Network, weights: str | Path | None, size: tuple[int, int] | None) -> Subject:
+    entry, file = registry.entry_of(network), weight_file(network, weights)
+    detector_protocol = entry.detector_protocol if entry else None
+    if file is None:
         raise UsageError(
             "usage.no-weights",
             "no weights to evaluate",
-            expected=f"a weight file of {name}, or one in $CSPBENCH_WEIGHTS",
-            remedy="Name the file with weights=",
+            where=network.name,
+            remedy="Name the file with weights=, or set $CSPBENCH_WEIGHTS",
         )
-    return path
-
-
-def _of_network(network: Network, file: Path, size: tuple[int, int] | None, recipe: Recipe | None) -> Subject:
-    from cspbench.weights.opening import open_weights
-
     if size is not None and size != network.input[1:]:
-        if recipe is not None:
+        if detector_protocol is not None:
             raise UsageError(
                 "usage.own-size",
                 f"{network.name} runs at its own input size only",
@@ -108,28 +102,29 @@ def _of_network(network: Network, file: Path, size: tuple[int, int] | None, reci
                 remedy="Leave out the size: its anchors and steps belong to its input",
             )
         network = network.resized(*size)
-    weights = open_weights(file, network)
+    opened = open_weights(file, network)
 
     def build(epsilon: str) -> nn.Module:
         from cspbench.network.epsilon import Epsilon
         from cspbench.network.module import to_module
         from cspbench.weights.loading import load
 
-        return load(to_module(network), network, weights, Epsilon(epsilon))
+        return load(to_module(network), network, opened, Epsilon(epsilon))
 
     return Subject(
         describe(network),
         digest(network),
-        f"arrays:{weights.digest}",
-        weights.sha256,
+        f"arrays:{opened.digest}",
+        opened.sha256,
         build,
         network,
         bool(network.places),
-        recipe,
+        detector_protocol,
     )
 
 
-def _of_module(module: Module) -> Subject:
+def description_of(module: Described) -> Description:
+    """A module's description; raises `UsageError` if it has none."""
     description = getattr(module, "description", None)
     if not isinstance(description, Description):
         raise UsageError(
@@ -139,6 +134,11 @@ def _of_module(module: Module) -> Subject:
             found=type(module).__name__,
             remedy="Set module.description = Description(name, (3, height, width), heads or classes)",
         )
+    return description
+
+
+def _of_module(module: Any) -> Subject:
+    description = description_of(module)
     state = module.state_dict()
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in state.items())
     arrays = hashlib.sha256()

@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-from cspbench.errors import DefinitionError
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Convolution,
-    Dropout,
-    GaussianYolo,
-    Layer,
-    LocalAvgPool,
-    MaxPool,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shape,
-    Shortcut,
-    Softmax,
-    Upsample,
-    Yolo,
-)
+from typing import Any
+
+from cspbench.network import layers
 from cspbench.network.layers.heads import Anchor
 from cspbench.network.network import Network
 
@@ -38,18 +21,17 @@ class Builder:
     Every method returns the absolute index of its layer; `b.last` is the newest.
     """
 
-    def __init__(self, name: str, shape: Shape = (3, 256, 256)) -> None:
+    def __init__(self, name: str, shape: layers.Shape = (3, 256, 256)) -> None:
         self.name = name
         self.input = shape
-        self.layers: list[Layer] = []
+        self.layers: list[layers.Layer] = []
 
     @property
     def last(self) -> int:
         """Index of the newest layer; -1, the network input, before the first."""
         return len(self.layers) - 1
 
-    def add(self, layer: Layer) -> int:
-        """Append any layer."""
+    def add(self, layer: layers.Layer) -> int:
         self.layers.append(layer)
         return self.last
 
@@ -70,7 +52,7 @@ class Builder:
         Without batch normalisation it has a bias, unless `bias` is False.
         """
         return self.add(
-            Convolution(
+            layers.Convolution(
                 sources=(self.last,),
                 filters=filters,
                 size=size,
@@ -84,82 +66,57 @@ class Builder:
         )
 
     def batchnorm(self) -> int:
-        """A separate batch normalisation."""
-        return self.add(BatchNorm(sources=(self.last,)))
+        return self.add(layers.BatchNorm(sources=(self.last,)))
 
     def activation(self, kind: str) -> int:
-        """A separate non-linearity."""
-        return self.add(Activation(sources=(self.last,), activation=kind))
+        return self.add(layers.Activation(sources=(self.last,), activation=kind))
 
     def maxpool(self, size: int, stride: int | None = None) -> int:
         """Max pooling with Darknet's padding of size - 1 in total; the stride defaults to the size."""
-        return self.add(MaxPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
+        return self.add(layers.MaxPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
 
     def local_avgpool(self, size: int, stride: int | None = None) -> int:
         """Average pooling over a window, in the geometry of `maxpool`."""
-        return self.add(LocalAvgPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
+        return self.add(layers.LocalAvgPool(sources=(self.last,), size=size, stride=stride or size, padding=size - 1))
 
     def avgpool(self) -> int:
         """The mean of each channel."""
-        return self.add(AvgPool(sources=(self.last,)))
+        return self.add(layers.AvgPool(sources=(self.last,)))
 
     def route(self, *sources: int, groups: int = 1, group_id: int = 0) -> int:
         """Concatenate layers in this order; a single source becomes the current layer again."""
-        return self.add(Route(sources=sources, groups=groups, group_id=group_id))
+        return self.add(layers.Route(sources=sources, groups=groups, group_id=group_id))
 
     def shortcut(self, *sources: int, activation: str = "linear") -> int:
         """Add earlier layers to the current one."""
-        return self.add(Shortcut(sources=(self.last, *sources), activation=activation))
+        return self.add(layers.Shortcut(sources=(self.last, *sources), activation=activation))
 
     def scale_channels(self, scaled: int, *, activation: str = "linear") -> int:
         """Scale each channel of an earlier layer by the current vector (squeeze and excitation)."""
-        return self.add(ScaleChannels(sources=(self.last, scaled), activation=activation))
+        return self.add(layers.ScaleChannels(sources=(self.last, scaled), activation=activation))
 
     def sam(self, scaled: int, *, activation: str = "linear") -> int:
         """Multiply the current layer elementwise by an earlier one."""
-        return self.add(Sam(sources=(self.last, scaled), activation=activation))
+        return self.add(layers.Sam(sources=(self.last, scaled), activation=activation))
 
     def upsample(self, stride: int = 2, *, bilinear: bool = False) -> int:
         """Enlarge by repetition, or by bilinear interpolation."""
-        return self.add(Upsample(sources=(self.last,), stride=stride, bilinear=bilinear))
+        return self.add(layers.Upsample(sources=(self.last,), stride=stride, bilinear=bilinear))
 
     def dropout(self, probability: float) -> int:
         """Dropout; the identity at inference."""
-        return self.add(Dropout(sources=(self.last,), probability=probability))
+        return self.add(layers.Dropout(sources=(self.last,), probability=probability))
 
     def softmax(self, *, groups: int = 1) -> int:
-        """Softmax over the channels."""
-        return self.add(Softmax(sources=(self.last,), groups=groups))
+        return self.add(layers.Softmax(sources=(self.last,), groups=groups))
 
     def yolo(
-        self,
-        mask: tuple[int, ...],
-        anchors: tuple[Anchor, ...],
-        *,
-        classes: int = 80,
-        scale_x_y: float = 1.0,
-        nms_kind: str = "default",
-        beta_nms: float = 0.6,
-        gaussian: bool = False,
+        self, mask: tuple[int, ...], anchors: tuple[Anchor, ...], *, gaussian: bool = False, **settings: Any
     ) -> int:
-        """A box layer over the anchors (in pixels of the network input) selected by `mask`."""
-        kind = GaussianYolo if gaussian else Yolo
-        return self.add(
-            kind(
-                sources=(self.last,),
-                mask=mask,
-                anchors=anchors,
-                classes=classes,
-                scale_x_y=scale_x_y,
-                nms_kind=nms_kind,
-                beta_nms=beta_nms,
-            )
-        )
+        """A box layer over the anchors (in pixels of the network input) selected by `mask`; settings are its fields."""
+        kind = layers.GaussianYolo if gaussian else layers.Yolo
+        return self.add(kind(sources=(self.last,), mask=mask, anchors=anchors, **settings))
 
     def network(self) -> Network:
         """The validated network; raises `DefinitionError`."""
-        if not self.layers:
-            raise DefinitionError(
-                "network.no-layers", "the builder has no layers", where=self.name, remedy="Add layers first"
-            )
         return Network(self.name, self.input, tuple(self.layers))

@@ -4,7 +4,7 @@ The form is JSON with sorted keys and no spaces; different values always have di
 
     network     {"input": [...], "layers": [...], and other fields that differ from their defaults}
     a layer, or a dataclass within one
-                [kind, {field: value}], where the class declares `kind`
+                [kind, {field: value}], by the `kind` of the class, or its `section`: unique, never changed
     a tuple     {"tuple": [values]}
     a number    as an integer if it is whole, else {"float": float.hex()}: 1, 1.0 and True are the same number
     an enum     its value; {"enum": value} unless its members equal their values, as a StrEnum's do
@@ -44,13 +44,18 @@ def settings(instance: Any) -> dict[str, Any]:
     return {
         name: value
         for name, default in _digested(class_)
-        if (value := getattr(instance, name)) is not default and not _equal(value, default)
+        if (value := getattr(instance, name)) is not default and (default is MISSING or value != default)
     }
 
 
 def digested(class_: type) -> tuple[Field[Any], ...]:
     """The fields of a dataclass that are part of the digest."""
     return tuple(item for item in fields(class_) if item.metadata.get("cspbench.digested", True))
+
+
+def kind(layer: Any) -> str | None:
+    """The name of a layer's class in the form; None for anything else."""
+    return getattr(layer, "kind", getattr(layer, "section", None))
 
 
 @cache
@@ -71,10 +76,6 @@ def without_new_defaults(instance: Any, first: frozenset[str]) -> dict[str, Any]
     return {name: value for name, value in asdict(instance).items() if name in first or name in used}
 
 
-def _equal(value: Any, default: Any) -> bool:
-    return default is not MISSING and bool(value == default)
-
-
 def _form(value: Any) -> Any:
     if value is None or type(value) is str:
         return value
@@ -86,7 +87,6 @@ def _form(value: Any) -> Any:
         return int(value) if value.is_integer() else {"float": value.hex()}
     if isinstance(value, tuple):
         return {"tuple": [_form(item) for item in value]}
-    kind = getattr(value, "kind", None)
-    if is_dataclass(value) and isinstance(kind, str):
-        return [kind, {name: _form(item) for name, item in settings(value).items()}]
+    if is_dataclass(value) and (name := kind(value)):
+        return [name, {name: _form(item) for name, item in settings(value).items()}]
     raise TypeError(f"a {type(value).__name__} has no canonical form: {value!r:.80}")

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
+from cspbench.network import cfg_sections
 from cspbench.network.cfg_parser import Section, decode, sections
 from cspbench.network.cfg_sections import READERS, SHORT
 from cspbench.network.layers import Layer
@@ -72,8 +73,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     layers: list[Layer] = []
     for index, section in enumerate(rest):
         section.name = SHORT.get(section.name, section.name)
-        reader = READERS.get(section.name)
-        if reader is None:
+        if section.name not in READERS:
             raise DefinitionError(
                 "cfg.unknown-layer",
                 "unknown layer type",
@@ -83,16 +83,10 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
                 remedy="Remove the section, or use a network of supported layers",
             )
         try:
-            layers.append(reader(section, index))
+            layers.append(cfg_sections.read(section, index))
         except DefinitionError as error:
-            raise DefinitionError(
-                error.code,
-                error.what,
-                where=f"{error.where or section.place}, layer {index} {section.title}",
-                expected=error.expected,
-                found=error.found,
-                remedy=error.remedy,
-            ) from None
+            error.where = f"{error.where or section.place}, layer {index} {section.title}"
+            raise
     places = tuple(section.place for section in rest)
     network = Network(
         name, (channels, height, width), tuple(layers), letter_box=letter_box, origin=net.place, places=places

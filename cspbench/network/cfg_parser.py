@@ -87,12 +87,19 @@ class Section:
         if len(self.notes) < MOST_NOTES and self.notes[-1:] != [note]:
             self.notes.append(note)
 
-    def text(self, key: str, default: str) -> str:
-        """A word, such as an activation, without a trailing comment; Darknet strips comments from numbers only."""
+    def _value(self, key: str) -> str | None:
+        """The value, marked as used; None if the key is absent."""
         if key not in self.keys:
-            return default
+            return None
         value, line = self.keys[key]
         self.used.add(line)
+        return value
+
+    def text(self, key: str, default: str) -> str:
+        """A word, such as an activation, without a trailing comment; Darknet strips comments from numbers only."""
+        value = self._value(key)
+        if value is None:
+            return default
         word, sign, _ = value.partition("#")
         if sign:
             self.note(key, f"{key}={brief(value)} is read as {brief(word)}; Darknet keeps the comment in the value")
@@ -118,30 +125,25 @@ class Section:
 
     def integer(self, key: str, default: int | None = None, expected: str = "an integer") -> int:
         """An integer; without a default the key is required."""
-        if key not in self.keys:
-            if default is None:
-                raise self.missing(key, expected)
-            return default
-        value, line = self.keys[key]
-        self.used.add(line)
-        return self._number(key, value, _INT, int)
+        value = self._value(key)
+        if value is not None:
+            return self._number(key, value, _INT, int)
+        if default is None:
+            raise self.missing(key, expected)
+        return default
 
     def flag(self, key: str) -> bool:
         """A switch: any integer except 0 means on; an absent key means off."""
         return self.integer(key, 0) != 0
 
     def real(self, key: str, default: float) -> float:
-        if key not in self.keys:
-            return default
-        value, line = self.keys[key]
-        self.used.add(line)
-        return self._number(key, value, _FLOAT, float)
+        value = self._value(key)
+        return default if value is None else self._number(key, value, _FLOAT, float)
 
     def _list(self, key: str, expected: str) -> list[str]:
-        if key not in self.keys:
+        value = self._value(key)
+        if value is None:
             raise self.missing(key, expected)
-        value, line = self.keys[key]
-        self.used.add(line)
         items = value.partition("#")[0].split(",", LARGEST_LIST + 1)
         if len(items) > 1 and items[-1] == "":  # after a trailing comma
             items.pop()

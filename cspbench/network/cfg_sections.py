@@ -1,43 +1,82 @@
-"""One reader per type of cfg section: keys become a layer, with Darknet's defaults (spec: Darknet parser.c)."""
+"""Reads cfg sections: keys become a layer, with Darknet's defaults (spec: Darknet parser.c)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from cspbench.errors import DefinitionError, brief
+from cspbench.network import layers
 from cspbench.network.cfg_parser import Section
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Connected,
-    Convolution,
-    Crop,
-    Dropout,
-    GaussianYolo,
-    Implicit,
-    Layer,
-    LocalAvgPool,
-    Loss,
-    MaxPool,
-    MaxPoolDepth,
-    Region,
-    Reorg,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shortcut,
-    Softmax,
-    Upsample,
-    Yolo,
-)
 from cspbench.network.layers.heads import Anchor
 
+Reader = Callable[[Section, int], layers.Layer]
 
-def _relative(section: Section, key: str, index: int, default: list[int] | None = None) -> tuple[int, ...]:
+
+@dataclass(frozen=True)
+class Key:
+    """A key that is one field of a layer, read and written alike."""
+
+    name: str
+    default: bool | int | float | str
+    """Darknet's; its type is that of the value."""
+    field: str = ""
+    """The field's name, if not the key's."""
+    always: bool = True
+    """Whether it is written even at its default."""
+
+    def read(self, section: Section) -> bool | int | float | str:
+        """The value in a section."""
+        match self.default:
+            case bool():
+                return section.flag(self.name)
+            case int():
+                return section.integer(self.name, self.default)
+            case float():
+                return section.real(self.name, self.default)
+            case str():
+                return section.text(self.name, self.default)
+
+
+_ACTIVATION = Key("activation", "linear")
+_YOLO = (
+    Key("scale_x_y", 1.0, always=False),
+    Key("new_coords", False, always=False),
+    Key("nms_kind", "default", always=False),
+    Key("beta_nms", 0.6, always=False),
+)
+KEYS: dict[type[layers.Layer], tuple[Key, ...]] = {
+    layers.Activation: (_ACTIVATION,),
+    layers.Connected: (
+        Key("batch_normalize", False, always=False),
+        Key("output", 1, "outputs"),
+        Key("activation", "logistic"),
+    ),
+    layers.Crop: (Key("crop_height", 1, "height"), Key("crop_width", 1, "width"), Key("noadjust", False, always=False)),
+    layers.Dropout: (Key("probability", 0.5),),
+    layers.GaussianYolo: (*_YOLO, Key("yolo_point", "center", always=False)),
+    layers.Implicit: (Key("filters", 128), Key("atoms", 1)),
+    layers.Region: (Key("softmax", False, always=False),),
+    layers.Reorg: (Key("stride", 1),),
+    layers.Sam: (_ACTIVATION,),
+    layers.ScaleChannels: (Key("scale_wh", False, "per_pixel", always=False), _ACTIVATION),
+    layers.Shortcut: (_ACTIVATION,),
+    layers.Softmax: (Key("groups", 1), Key("temperature", 1.0, always=False)),
+    layers.Upsample: (Key("scale", 1.0, always=False),),
+    layers.Yolo: _YOLO,
+}
+"""The keys of each layer that need no rule of their own, in the order in which they are written."""
+
+
+def _layer(kind: type[layers.Layer], section: Section, index: int, *others: int, **fields: Any) -> layers.Layer:
+    """A layer that reads the previous one and `others`, from its keys and other fields."""
+    plain = {key.field or key.name: key.read(section) for key in KEYS.get(kind, ())}
+    return kind(sources=(index - 1, *others), **plain, **fields)
+
+
+def _relative(section: Section, key: str, index: int) -> tuple[int, ...]:
     """The layers that `key` references, as absolute indices; negative references count back from layer `index`."""
-    if default is not None and key not in section.keys:
-        return tuple(default)
     targets = []
     for value in section.integers(key, "the index of an earlier layer, such as -1"):
         target = value + index if value < 0 else value
@@ -70,7 +109,7 @@ def _unsupported(section: Section, key: str, expected: str) -> DefinitionError:
     )
 
 
-def _convolutional(section: Section, index: int) -> Layer:
+def _convolutional(section: Section, index: int) -> layers.Layer:
     for key in () if _UNSUPPORTED.isdisjoint(section.keys) else sorted(_UNSUPPORTED):
         if section.flag(key):
             raise _unsupported(section, key, "an ordinary convolution")
@@ -83,7 +122,7 @@ def _convolutional(section: Section, index: int) -> Layer:
     padding = section.integer("padding", 0)
     dilation = section.integer("dilation", 1)
     share = _relative(section, "share_index", index)[0] if "share_index" in section.keys else None
-    return Convolution(
+    return layers.Convolution(
         sources=(index - 1,),
         filters=section.integer("filters", 1),
         size=size,
@@ -98,22 +137,13 @@ def _convolutional(section: Section, index: int) -> Layer:
     )
 
 
-def _connected(section: Section, index: int) -> Layer:
-    return Connected(
-        sources=(index - 1,),
-        outputs=section.integer("output", 1),
-        batch_normalize=section.flag("batch_normalize"),
-        activation=section.text("activation", "logistic"),
-    )
-
-
-def _maxpool(section: Section, index: int) -> Layer:
+def _maxpool(section: Section, index: int) -> layers.Layer:
     if section.flag("maxpool_depth"):
         section.used |= {section.keys[key][1] for key in ("size", "stride") if key in section.keys}
-        return MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
+        return layers.MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
     if section.flag("antialiasing"):
         raise _unsupported(section, "antialiasing", "a pool without antialiasing")
-    return MaxPool(sources=(index - 1,), **_window(section))
+    return layers.MaxPool(sources=(index - 1,), **_window(section))
 
 
 def _window(section: Section) -> dict[str, int]:
@@ -132,57 +162,33 @@ def _window(section: Section) -> dict[str, int]:
     return {"size": size, "stride": stride, "padding": section.integer("padding", size - 1)}
 
 
-def _shortcut(section: Section, index: int) -> Layer:
+def _shortcut(section: Section, index: int) -> layers.Layer:
     kind = section.text("weights_type", "none")
     key = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
     normalization = section.text(key, "none")
-    return Shortcut(
-        sources=(index - 1, *_relative(section, "from", index)),
-        activation=section.text("activation", "linear"),
+    return _layer(
+        layers.Shortcut,
+        section,
+        index,
+        *_relative(section, "from", index),
         weighting="per_feature" if kind == "per_layer" else kind,
         # without weights there is nothing to normalise
         normalization="none" if kind == "none" else {"avg_relu": "relu"}.get(normalization, normalization),
     )
 
 
-def _route(section: Section, index: int) -> Layer:
-    return Route(
-        sources=_relative(section, "layers", index),
-        groups=section.integer("groups", 1),
-        group_id=section.integer("group_id", 0),
-    )
+def _route(section: Section, index: int) -> layers.Layer:
+    sources = _relative(section, "layers", index)
+    return layers.Route(sources=sources, groups=section.integer("groups", 1), group_id=section.integer("group_id", 0))
 
 
-def _scale_channels(section: Section, index: int) -> Layer:
-    return ScaleChannels(
-        sources=(index - 1, _relative(section, "from", index)[0]),
-        activation=section.text("activation", "linear"),
-        per_pixel=section.flag("scale_wh"),
-    )
+def _gated(kind: type[layers.Layer]) -> Reader:
+    return lambda section, index: _layer(kind, section, index, _relative(section, "from", index)[0])
 
 
-def _sam(section: Section, index: int) -> Layer:
-    return Sam(
-        sources=(index - 1, _relative(section, "from", index)[0]), activation=section.text("activation", "linear")
-    )
-
-
-def _upsample(section: Section, index: int) -> Layer:
+def _upsample(section: Section, index: int) -> layers.Layer:
     stride = section.integer("stride", 2)
-    return Upsample(sources=(index - 1,), stride=abs(stride), scale=section.real("scale", 1.0), reverse=stride < 0)
-
-
-def _reorg(section: Section, index: int) -> Layer:
-    return Reorg(sources=(index - 1,), stride=section.integer("stride", 1), legacy=section.name == "reorg")
-
-
-def _crop(section: Section, index: int) -> Layer:
-    return Crop(
-        sources=(index - 1,),
-        height=section.integer("crop_height", 1),
-        width=section.integer("crop_width", 1),
-        noadjust=section.flag("noadjust"),
-    )
+    return _layer(layers.Upsample, section, index, stride=abs(stride), reverse=stride < 0)
 
 
 def _anchors(section: Section) -> tuple[Anchor, ...]:
@@ -212,23 +218,11 @@ def _anchors(section: Section) -> tuple[Anchor, ...]:
     return tuple((values[2 * index], values[2 * index + 1]) for index in range(count))
 
 
-def _yolo(section: Section, index: int) -> Layer:
+def _yolo(section: Section, index: int) -> layers.Layer:
     anchors = _anchors(section)
-    kind, extra = Yolo, {}
-    if section.name == "Gaussian_yolo":
-        kind, extra = GaussianYolo, {"yolo_point": section.text("yolo_point", "center")}
-    mask = section.integers("mask", "indices of anchors") if "mask" in section.keys else list(range(len(anchors)))
-    return kind(
-        sources=(index - 1,),
-        classes=section.integer("classes", 20),
-        anchors=anchors,
-        mask=tuple(mask),
-        scale_x_y=section.real("scale_x_y", 1.0),
-        new_coords=section.flag("new_coords"),
-        nms_kind=section.text("nms_kind", "default"),
-        beta_nms=section.real("beta_nms", 0.6),
-        **extra,
-    )
+    kind = layers.GaussianYolo if section.name == "Gaussian_yolo" else layers.Yolo
+    mask = section.integers("mask", "indices of anchors") if "mask" in section.keys else range(len(anchors))
+    return _layer(kind, section, index, classes=section.integer("classes", 20), anchors=anchors, mask=tuple(mask))
 
 
 def _no_tree(section: Section) -> None:
@@ -237,55 +231,50 @@ def _no_tree(section: Section) -> None:
         raise _unsupported(section, "tree", "no class hierarchy")
 
 
-def _region(section: Section, index: int) -> Layer:
+def _region(section: Section, index: int) -> layers.Layer:
     _no_tree(section)
-    return Region(
-        sources=(index - 1,),
-        classes=section.integer("classes", 20),
-        anchors=_anchors(section),
-        softmax=section.flag("softmax"),
-    )
+    return _layer(layers.Region, section, index, classes=section.integer("classes", 20), anchors=_anchors(section))
 
 
-def _softmax(section: Section, index: int) -> Layer:
+def _softmax(section: Section, index: int) -> layers.Layer:
     _no_tree(section)
-    return Softmax(
-        sources=(index - 1,), groups=section.integer("groups", 1), temperature=section.real("temperature", 1.0)
-    )
+    return _layer(layers.Softmax, section, index)
 
 
-def _implicit(section: Section, index: int) -> Layer:
-    return Implicit(sources=(index - 1,), filters=section.integer("filters", 128), atoms=section.integer("atoms", 1))
-
-
-READERS: dict[str, Callable[[Section, int], Layer]] = {
+READERS: dict[str, type[layers.Layer] | Reader] = {
     "convolutional": _convolutional,
-    "connected": _connected,
-    "batchnorm": lambda _, index: BatchNorm(sources=(index - 1,)),
-    "activation": lambda section, index: Activation(
-        sources=(index - 1,), activation=section.text("activation", "linear")
-    ),
+    "connected": layers.Connected,
+    "batchnorm": layers.BatchNorm,
+    "activation": layers.Activation,
     "maxpool": _maxpool,
-    "local_avgpool": lambda section, index: LocalAvgPool(sources=(index - 1,), **_window(section)),
-    "avgpool": lambda _, index: AvgPool(sources=(index - 1,)),
+    "local_avgpool": lambda section, index: layers.LocalAvgPool(sources=(index - 1,), **_window(section)),
+    "avgpool": layers.AvgPool,
     "route": _route,
     "shortcut": _shortcut,
-    "scale_channels": _scale_channels,
-    "sam": _sam,
+    "scale_channels": _gated(layers.ScaleChannels),
+    "sam": _gated(layers.Sam),
     "upsample": _upsample,
-    "reorg": _reorg,
-    "reorg3d": _reorg,
-    "crop": _crop,
-    "dropout": lambda section, index: Dropout(sources=(index - 1,), probability=section.real("probability", 0.5)),
+    "reorg": lambda section, index: _layer(layers.Reorg, section, index, legacy=True),
+    "reorg3d": layers.Reorg,
+    "crop": layers.Crop,
+    "dropout": layers.Dropout,
     "softmax": _softmax,
-    "cost": lambda _, index: Loss(sources=(index - 1,)),
-    "contrastive": lambda _, index: Loss(sources=(index - 1,)),
-    "implicit": _implicit,
+    "cost": layers.Loss,
+    "contrastive": layers.Loss,
+    "implicit": layers.Implicit,
     "yolo": _yolo,
     "Gaussian_yolo": _yolo,
     "region": _region,
 }
-"""Readers by section name; arguments: the section and the layer's index."""
+"""By section name, the layer whose KEYS say all, or the reader of a section and the layer's index."""
+
+
+def read(section: Section, index: int) -> layers.Layer:
+    """The layer `index` of a network, of a section named in READERS. Raises `DefinitionError`."""
+    reader = READERS[section.name]
+    return _layer(reader, section, index) if isinstance(reader, type) else reader(section, index)
+
+
 SHORT = {
     "conv": "convolutional",
     "conn": "connected",

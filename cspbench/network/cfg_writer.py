@@ -6,31 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Connected,
-    Convolution,
-    Crop,
-    Dropout,
-    GaussianYolo,
-    Implicit,
-    Layer,
-    LocalAvgPool,
-    Loss,
-    MaxPool,
-    MaxPoolDepth,
-    Region,
-    Reorg,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shortcut,
-    Softmax,
-    Upsample,
-    Yolo,
-)
+from cspbench.network import layers
+from cspbench.network.cfg_sections import KEYS
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import old_only
 
@@ -46,7 +23,7 @@ def _back(sources: Iterable[int], index: int) -> str:
     return _joined(source - index for source in sources)
 
 
-def _convolution(layer: Convolution, index: int) -> Pairs:
+def _convolution(layer: layers.Convolution, index: int) -> Pairs:
     if layer.batch_normalize:
         yield "batch_normalize", 1
     yield "filters", layer.filters
@@ -69,127 +46,85 @@ def _convolution(layer: Convolution, index: int) -> Pairs:
     yield "activation", layer.activation
 
 
-def _connected(layer: Connected, index: int) -> Pairs:
-    if layer.batch_normalize:
-        yield "batch_normalize", 1
-    yield from (("output", layer.outputs), ("activation", layer.activation))
-
-
-def _window(layer: MaxPool | LocalAvgPool, index: int) -> Pairs:
+def _window(layer: layers.MaxPool | layers.LocalAvgPool, index: int) -> Pairs:
     yield from (("size", layer.size), ("stride", layer.stride))
     if layer.padding != layer.size - 1:
         yield "padding", layer.padding
 
 
-def _depth(layer: MaxPoolDepth, index: int) -> Pairs:
+def _depth(layer: layers.MaxPoolDepth, index: int) -> Pairs:
     yield from (("maxpool_depth", 1), ("out_channels", layer.channels), ("size", 1), ("stride", 1))
 
 
-def _route(layer: Route, index: int) -> Pairs:
+def _route(layer: layers.Route, index: int) -> Pairs:
     yield "layers", _back(layer.sources, index)
     if layer.groups > 1:
         yield from (("groups", layer.groups), ("group_id", layer.group_id))
 
 
-def _shortcut(layer: Shortcut, index: int) -> Pairs:
+def _shortcut(layer: layers.Shortcut, index: int) -> Pairs:
     yield "from", _back(layer.sources[1:], index)
     if layer.weighting != "none":
         yield "weights_type", layer.weighting
         if layer.normalization != "none":
             yield "weights_normalization", layer.normalization
-    yield "activation", layer.activation
 
 
-def _scale_channels(layer: ScaleChannels, index: int) -> Pairs:
+def _gated(layer: layers.Layer, index: int) -> Pairs:
     yield "from", _back(layer.sources[1:], index)
-    if layer.per_pixel:
-        yield "scale_wh", 1
-    yield "activation", layer.activation
 
 
-def _sam(layer: Sam, index: int) -> Pairs:
-    yield from (("from", _back(layer.sources[1:], index)), ("activation", layer.activation))
-
-
-def _upsample(layer: Upsample, index: int) -> Pairs:
-    yield "stride", -layer.stride if layer.reverse else layer.stride
-    if layer.scale != 1:
-        yield "scale", repr(layer.scale)
-
-
-def _crop(layer: Crop, index: int) -> Pairs:
-    yield from (("crop_height", layer.height), ("crop_width", layer.width))
-    if layer.noadjust:
-        yield "noadjust", 1
-
-
-def _softmax(layer: Softmax, index: int) -> Pairs:
-    yield "groups", layer.groups
-    if layer.temperature != 1:
-        yield "temperature", repr(layer.temperature)
-
-
-def _anchors(layer: Yolo | Region) -> Pairs:
+def _anchors(layer: layers.Yolo | layers.Region) -> Pairs:
     yield "anchors", ",".join(repr(value).removesuffix(".0") for pair in layer.anchors for value in pair)
     yield from (("classes", layer.classes), ("num", len(layer.anchors)))
 
 
-def _yolo(layer: Yolo, index: int) -> Pairs:
+def _yolo(layer: layers.Yolo, index: int) -> Pairs:
     yield "mask", _joined(layer.mask)
     yield from _anchors(layer)
-    if layer.scale_x_y != 1:
-        yield "scale_x_y", repr(layer.scale_x_y)
-    if layer.new_coords:
-        yield "new_coords", 1
-    if layer.nms_kind != "default":
-        yield "nms_kind", layer.nms_kind
-    if layer.beta_nms != 0.6:
-        yield "beta_nms", repr(layer.beta_nms)
-    if isinstance(layer, GaussianYolo) and layer.yolo_point != "center":
-        yield "yolo_point", layer.yolo_point
 
 
-def _region(layer: Region, index: int) -> Pairs:
-    yield from _anchors(layer)
-    if layer.softmax:
-        yield "softmax", 1
-
-
-_WRITERS: dict[type[Layer], Callable[[Any, int], Pairs]] = {
-    Activation: lambda layer, _: [("activation", layer.activation)],
-    AvgPool: lambda *_: (),
-    BatchNorm: lambda *_: (),
-    Connected: _connected,
-    Convolution: _convolution,
-    Crop: _crop,
-    Dropout: lambda layer, _: [("probability", repr(layer.probability))],
-    GaussianYolo: _yolo,
-    Implicit: lambda layer, _: [("filters", layer.filters), ("atoms", layer.atoms)],
-    LocalAvgPool: _window,
-    Loss: lambda *_: (),
-    MaxPool: _window,
-    MaxPoolDepth: _depth,
-    Region: _region,
-    Reorg: lambda layer, _: [("stride", layer.stride)],
-    Route: _route,
-    Sam: _sam,
-    ScaleChannels: _scale_channels,
-    Shortcut: _shortcut,
-    Softmax: _softmax,
-    Upsample: _upsample,
-    Yolo: _yolo,
+_RULES: dict[type[layers.Layer], Callable[[Any, int], Pairs]] = {
+    layers.Convolution: _convolution,
+    layers.GaussianYolo: _yolo,
+    layers.LocalAvgPool: _window,
+    layers.MaxPool: _window,
+    layers.MaxPoolDepth: _depth,
+    layers.Region: lambda layer, _: _anchors(layer),
+    layers.Route: _route,
+    layers.Sam: _gated,
+    layers.ScaleChannels: _gated,
+    layers.Shortcut: _shortcut,
+    layers.Upsample: lambda layer, _: [("stride", -layer.stride if layer.reverse else layer.stride)],
+    layers.Yolo: _yolo,
 }
+"""Writers of what KEYS do not say."""
+_WRITTEN = {*KEYS, *_RULES, layers.AvgPool, layers.BatchNorm, layers.Loss}
 
 
-def _inexpressible(layer: Layer) -> str:
+def _pairs(layer: layers.Layer, index: int) -> Pairs:
+    if type(layer) in _RULES:
+        yield from _RULES[type(layer)](layer, index)
+    for key in KEYS.get(type(layer), ()):
+        value = getattr(layer, key.field or key.name)
+        if key.always or value != key.default:
+            yield key.name, int(value) if isinstance(value, bool) else value
+
+
+def _inexpressible(layer: layers.Layer) -> str:
     """The feature of this layer that Darknet has no key for; empty if there is none."""
-    if type(layer) not in _WRITERS:
+    if type(layer) not in _WRITTEN:
         return f"[{layer.section}]"
-    if isinstance(layer, Convolution) and not layer.shifts:
+    if isinstance(layer, layers.Convolution) and not layer.shifts:
         return "no bias and no batch norm"
-    if isinstance(layer, Upsample) and layer.bilinear:
+    if isinstance(layer, layers.Upsample) and layer.bilinear:
         return "bilinear interpolation"
     return ""
+
+
+def _not_expressible(where: str, expected: str, found: str, remedy: str) -> DefinitionError:
+    what = "this layer cannot be written as a cfg"
+    return DefinitionError("cfg.not-expressible", what, where=where, expected=expected, found=found, remedy=remedy)
 
 
 def write(network: Network) -> str:
@@ -209,34 +144,18 @@ def write(network: Network) -> str:
     blocks = ["\n".join(f"# {line}" for line in [title, *old_only(network)]), _block("net", net)]
     for index, layer in enumerate(network.layers):
         if feature := _inexpressible(layer):
-            raise DefinitionError(
-                "cfg.not-expressible",
-                "this layer cannot be written as a cfg",
-                where=network.place(index),
-                expected="a layer of Darknet",
-                found=feature,
-                remedy="`cspbench show MODEL` prints the layers instead",
+            raise _not_expressible(
+                network.place(index), "a layer of Darknet", feature, "`cspbench show MODEL` prints the layers instead"
             )
-        if not isinstance(layer, Route) and layer.sources[0] != index - 1:
-            raise DefinitionError(
-                "cfg.not-expressible",
-                "this layer cannot be written as a cfg",
-                where=network.place(index),
-                expected=f"a layer that reads layer {index - 1}, the previous one",
-                found=f"layer {layer.sources[0]}",
-                remedy="Insert a [route] to that layer",
-            )
-        if -1 in (layer.sources if isinstance(layer, Route) else layer.sources[1:]):
-            raise DefinitionError(
-                "cfg.not-expressible",
-                "this layer cannot be written as a cfg",
-                where=network.place(index),
-                expected="an earlier layer",
-                found="the network input",
-                remedy="Insert a layer that passes the input on, such as [dropout], at the start",
-            )
-        section = "reorg" if isinstance(layer, Reorg) and layer.legacy else layer.section
-        blocks.append(_block(section, _WRITERS[type(layer)](layer, index)))
+        if not isinstance(layer, layers.Route) and layer.sources[0] != index - 1:
+            expected = f"a layer that reads layer {index - 1}, the previous one"
+            found = f"layer {layer.sources[0]}"
+            raise _not_expressible(network.place(index), expected, found, "Insert a [route] to that layer")
+        if -1 in (layer.sources if isinstance(layer, layers.Route) else layer.sources[1:]):
+            remedy = "Insert a layer that passes the input on, such as [dropout], at the start"
+            raise _not_expressible(network.place(index), "an earlier layer", "the network input", remedy)
+        section = "reorg" if isinstance(layer, layers.Reorg) and layer.legacy else layer.section
+        blocks.append(_block(section, _pairs(layer, index)))
     return "\n".join(blocks)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import sys
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -46,7 +47,8 @@ class Counter:
     def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
         """Count the requested networks in advance, in parallel, if that saves time.
 
-        The processes are forks of this one, so that torch is imported once; does nothing where there is no fork.
+        The processes are started anew: a fork of a process with threads, such as the one that watches for interrupts,
+        can wait for ever.
         """
         missing: dict[object, Network] = {}
         for name, build, size in requests:
@@ -55,16 +57,13 @@ class Counter:
             if graph not in self._counts:
                 missing.setdefault(graph, network)
         processes = min(os.cpu_count() or 1, len(missing) // WORTH_A_PROCESS)
-        if processes < 2 or not sys.platform.startswith("linux"):
+        if processes < 2:
             return
-        import cspbench.network.fvcore_counter  # noqa: F401 - before the fork
-
         # consecutive models of the catalogue share layers, which a process traces once
         chunk = -(-len(missing) // (2 * processes))
-        with ProcessPoolExecutor(processes, get_context("fork"), _single_threaded) as pool:
-            for graph, result in zip(
-                missing, pool.map(_count_in_child, missing.values(), chunksize=chunk), strict=True
-            ):
+        with ProcessPoolExecutor(processes, get_context("spawn"), _begin) as pool:
+            results = pool.map(_count_in_child, missing.values(), chunksize=chunk)
+            for graph, result in zip(missing, results, strict=True):
                 self._counts[graph] = result
                 progress(result.network.name)
 
@@ -81,10 +80,14 @@ _CHILD_TRACES: Traces = {}
 """Traced layers of a child process."""
 
 
-def _single_threaded() -> None:
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes, which would print tracebacks
     import torch
 
+    import cspbench.network.fvcore_counter  # noqa: F401 - before the freeze
+
     torch.set_num_threads(1)
+    gc.freeze()  # the collector would walk the objects of these imports again and again
 
 
 def _count_in_child(network: Network) -> Count:
@@ -92,12 +95,10 @@ def _count_in_child(network: Network) -> Count:
 
 
 def _graph(network: Network) -> object:
-    return network.input, tuple(_counting_key(layer) for layer in network.layers)
-
-
-def _counting_key(layer: Layer) -> Layer | None:
-    """The layer without what the counts do not depend on."""
-    if isinstance(layer, Detection):
-        return None
-    kind = getattr(layer, "activation", "linear")
-    return replace(layer, activation="leaky") if kind in ("swish", "mish", "relu") else layer  # type: ignore[call-arg]
+    """What the counts depend on: the input, and the layers without boxes and with one of the activations alike."""
+    graph: list[Layer | None] = []
+    for layer in network.layers:
+        alike = getattr(layer, "activation", "linear") in ("swish", "mish", "relu")
+        same = replace(layer, activation="leaky") if alike else layer  # type: ignore[call-arg]
+        graph.append(None if isinstance(layer, Detection) else same)
+    return network.input, tuple(graph)

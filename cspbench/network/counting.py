@@ -6,34 +6,36 @@ agree on every operation of every layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cspbench.errors import CountingError, UsageError
-from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Shortcut
+from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Shape, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cspbench.network.fvcore_counter import Traces
 
 
 @dataclass(frozen=True)
 class Counting:
-    """A rule that sums a network's operations to one integer, in `unit`s."""
+    """A rule that sums a network's operations to one integer, in `unit`s.
 
-    name: str
+    `rule` is a weight for each kind of operation, or a function of the layers and their operations.
+    """
+
     unit: str
-    meaning: str
-    total: Callable[[Network, Sequence[Operations]], int]
+    rule: Mapping[str, int] | Callable[[Network, Sequence[Operations]], int]
 
-
-def _weighted(**weights: int) -> Callable[[Network, Sequence[Operations]], int]:
-    def total(network: Network, operations: Sequence[Operations]) -> int:
-        return sum(weight * getattr(layer, name) for layer in operations for name, weight in weights.items())
-
-    return total
+    def total(self, network: Network, operations: Sequence[Operations]) -> int:
+        """The total of a network, from the operations of its layers."""
+        if callable(self.rule):
+            return self.rule(network, operations)
+        return sum(weight * getattr(layer, kind) for layer in operations for kind, weight in self.rule.items())
 
 
 def classifier(network: Network) -> int | None:
@@ -83,71 +85,43 @@ def _elastic(network: Network, operations: Sequence[Operations]) -> int:
     return 2 * total
 
 
-COUNTINGS: dict[str, Counting] = {
-    counting.name: counting
-    for counting in (
-        Counting(
-            "conv", "operation", "2 per multiply-add of convolution and connected layers", _weighted(conv=2, linear=2)
-        ),
-        Counting(
-            "conv+maxpool",
-            "operation",
-            "2 per convolution multiply-add, 1 per tap of a pooling window: Darknet's BFLOPS of 2019, as in the README",
-            _weighted(conv=2, pool_taps=1),
-        ),
-        Counting(
-            "conv+maxpool+shortcut",
-            "operation",
-            "conv+maxpool and 1 per added shortcut element: Darknet's BFLOPS since January 2020",
-            _weighted(conv=2, pool_taps=1, shortcut=1),
-        ),
-        Counting(
-            "mac", "multiply-add", "multiply-adds of convolution and connected layers", _weighted(conv=1, linear=1)
-        ),
-        Counting(
-            "fvcore",
-            "flop",
-            "fvcore's total: multiply-adds, 2 per batch-norm element, 1 per element read by global pooling and by "
-            "upsampling",
-            _weighted(conv=1, blur=1, linear=1, batch_norm=2, global_pool_input=1, upsample=1),
-        ),
-        Counting(
-            "thop",
-            "operation",
-            "thop on timm's modules: convolution multiply-adds, 1 per LeakyReLU element, C(hw + 1) for global pooling; "
-            "without the classifier and without batch norm fused with its activation",
-            _thop,
-        ),
-        Counting(
-            "mmcv",
-            "flop",
-            "mmcv's get_model_complexity_info: convolution multiply-adds, 2 per batch-norm element, 1 per activation "
-            "and pooling input element; without the classifier",
-            _mmcv,
-        ),
-        Counting(
-            "sparsenet",
-            "operation",
-            "2 per multiply-add of convolution and connected layers, 2 per batch-norm element, 1 per pooling input "
-            "element: the DenseNets of the SparseNet paper",
-            _weighted(conv=2, linear=2, batch_norm=2, pool_input=1, global_pool_input=1),
-        ),
-        Counting(
-            "elastic",
-            "operation",
-            "twice the ELASTIC authors' counter: 1 per multiply-add, activation and element read by a pooling window, "
-            "2 per batch-norm element; without global pooling and the activation before it",
-            _elastic,
-        ),
-    )
+COUNTINGS = {
+    # 2 per multiply-add of convolution and connected layers
+    "conv": Counting("operation", {"conv": 2, "linear": 2}),
+    # 2 per convolution multiply-add, 1 per tap of a pooling window: Darknet's BFLOPS of 2019, as in the README
+    "conv+maxpool": Counting("operation", {"conv": 2, "pool_taps": 1}),
+    # also 1 per added shortcut element: Darknet's BFLOPS since January 2020
+    "conv+maxpool+shortcut": Counting("operation", {"conv": 2, "pool_taps": 1, "shortcut": 1}),
+    # multiply-adds of convolution and connected layers
+    "mac": Counting("multiply-add", {"conv": 1, "linear": 1}),
+    # fvcore's total: multiply-adds, 2 per batch-norm element, 1 per element read by global pooling and by upsampling
+    "fvcore": Counting(
+        "flop", {"conv": 1, "blur": 1, "linear": 1, "batch_norm": 2, "global_pool_input": 1, "upsample": 1}
+    ),
+    # thop on timm's modules: convolution multiply-adds, 1 per LeakyReLU element, C(hw + 1) for global pooling; without
+    # the classifier and without batch norm fused with its activation
+    "thop": Counting("operation", _thop),
+    # mmcv's get_model_complexity_info: convolution multiply-adds, 2 per batch-norm element, 1 per element that
+    # activations and pools read; without the classifier
+    "mmcv": Counting("flop", _mmcv),
+    # 2 per multiply-add of convolution and connected layers, 2 per batch-norm element, 1 per pooling input element: the
+    # DenseNets of the SparseNet paper
+    "sparsenet": Counting(
+        "operation", {"conv": 2, "linear": 2, "batch_norm": 2, "pool_input": 1, "global_pool_input": 1}
+    ),
+    # twice the ELASTIC authors' counter: 1 per multiply-add, activation and element read by a pooling window, 2 per
+    # batch-norm element; without global pooling and the activation before it
+    "elastic": Counting("operation", _elastic),
 }
 """Countings of operations by name."""
 
-PARAMETER_COUNTINGS: dict[str, str] = {
-    "weights": "kernels of convolution and connected layers, without bias and batch norm (the README's #Parameter)",
-    "learnable": "all trained numbers: kernels, biases, batch-norm scales, shortcut factors",
-    "stored": "all numbers in the weight file: learnable and batch-norm statistics",
-}
+PARAMETER_COUNTINGS = ("weights", "learnable", "stored")
+"""Countings of parameters.
+
+`weights` are the kernels of convolution and connected layers, without bias and batch norm (the README's #Parameter);
+`learnable` are all trained numbers: also biases, batch-norm scales, shortcut factors; `stored` are all numbers in the
+weight file: also batch-norm statistics.
+"""
 
 
 def counting(name: str) -> Counting:
@@ -183,8 +157,40 @@ class Count:
     """By counting of parameters."""
 
     def total(self, name: str) -> int:
-        """Operations under a counting, as an exact integer."""
+        """Operations or parameters under a counting, as an exact integer."""
+        if name in self.parameters:
+            return self.parameters[name]
         return counting(name).total(self.network, self.operations)
+
+
+@dataclass(frozen=True)
+class ModuleCount:
+    """Operations and parameters of a module, by fvcore and torch alone: there are no layers to apply formulas to."""
+
+    operations: Operations
+    """Those that fvcore knows, for one image of the described input."""
+    fvcore: int
+    """fvcore's own total."""
+    parameters: dict[str, int]
+    """By counting: `learnable` (all), `stored` (with batch-norm statistics), and `weights` (kernels of convolutions and
+    linear modules) if torch's own modules hold all parameters."""
+
+    def total(self, name: str) -> int:
+        """Operations or parameters under a counting; raises `UsageError` for one that needs a network's layers."""
+        if name == "fvcore":
+            return self.fvcore
+        if name in self.parameters:
+            return self.parameters[name]
+        rule = None if name in PARAMETER_COUNTINGS else counting(name).rule
+        if rule is None or callable(rule):
+            raise UsageError(
+                "usage.counting-of-layers",
+                f"the counting {name} is not defined for this module",
+                expected="a Network, whose layers the counting distinguishes",
+                found="a module, which does not list its layers",
+                remedy="Use another counting, such as learnable, mac or fvcore",
+            )
+        return sum(weight * getattr(self.operations, kind) for kind, weight in rule.items())
 
 
 def ledger(network: Network) -> Count:
@@ -200,17 +206,30 @@ def count(network: Network, traces: Traces | None = None) -> Count:
     from cspbench.network.fvcore_counter import trace
 
     counts = ledger(network)
-    traced, fvcore_total, traced_parameters = trace(network, traces)
+    traced = trace(network, traces)
     for index, (formula, measured) in enumerate(zip(counts.operations, traced, strict=True)):
+        _agree(f"{network.place(index)}, output", network.shape(index), measured.output)
         for name in NAMES:
-            _agree(f"{network.place(index)}, {name}", getattr(formula, name), getattr(measured, name))
-    _agree(f"{network.name}, fvcore's total", counts.total("fvcore"), fvcore_total)
-    for rule, total in traced_parameters.items():
-        _agree(f"{network.name}, parameters ({rule})", counts.parameters[rule], total)
+            _agree(f"{network.place(index)}, {name}", getattr(formula, name), getattr(measured.operations, name))
+    _agree(f"{network.name}, fvcore's total", counts.total("fvcore"), sum(layer.fvcore for layer in traced))
+    for rule, total in counts.parameters.items():
+        measured_total = sum(layer.parameters.get(rule, 0) for layer in traced)
+        _agree(f"{network.name}, parameters ({rule})", total, measured_total)
     return counts
 
 
-def _agree(where: str, formula: int, measured: int) -> None:
+def count_module(module: nn.Module, shape: Shape) -> ModuleCount:
+    """Count a module on an input of `shape`; the module's own errors are raised as they are."""
+    from cspbench.network.fvcore_counter import knows_kernels, parameters_of, trace_module
+
+    operations, fvcore = trace_module(module, shape)
+    parameters = parameters_of(module)
+    if not knows_kernels(module):
+        del parameters["weights"]
+    return ModuleCount(operations, fvcore, parameters)
+
+
+def _agree(where: str, formula: object, measured: object) -> None:
     if formula != measured:
         raise CountingError(
             "count.disagree",

@@ -10,8 +10,8 @@ Besides fvcore's public interface this needs its table of handles by operator, f
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import prod
@@ -19,11 +19,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from cspbench.errors import CountingError, CspbenchError, DefinitionError
-from cspbench.network.module import to_module
+from cspbench.network.layers import Convolution, Layer, Shape
+from cspbench.network.module import side_by_side
+from cspbench.network.modules import Blur, DepthMaxPool, ShortcutSum, Vector, WindowPool
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
+from cspbench.network.roi_modules import ProposalBoxes, PsRoiAlign
 
 try:
     from fvcore.nn import FlopCountAnalysis
@@ -47,11 +52,6 @@ FVCORE = "fvcore"
 """Key of the total by fvcore's own handles."""
 
 
-def _of_images(values: Values) -> bool:
-    """Whether any value depends on the images; operations on arrays alone are not counted."""
-    return any(sizes and sizes[0] == 0 for sizes in map(get_shape, values))
-
-
 def _one_image(values: Values) -> None:
     for value in values:
         sizes = get_shape(value)
@@ -63,34 +63,13 @@ def _elements(value: Any) -> int:
     return prod(get_shape(value) or [])
 
 
-def _integers(value: Any) -> list[int]:
-    return [item.toIValue() for item in value.node().inputs()]
-
-
-def _convolution(inputs: Values, outputs: Values) -> Counter[str]:
-    kernel = get_shape(inputs[1])
-    return Counter(conv=_elements(outputs[0]) * prod(kernel[1:]))
-
-
-def _padding(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(padding=_elements(outputs[0]) - _elements(inputs[0]))
+def _window(inputs: Values, outputs: Values) -> Counter[str]:
+    taps = _elements(outputs[0]) * prod(item.toIValue() for item in inputs[1].node().inputs())
+    return Counter(pool_taps=taps, pool_input=_elements(inputs[0]))
 
 
 def _linear(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter(linear=_elements(outputs[0]) * get_shape(inputs[0])[-1])
-
-
-def _window(inputs: Values, outputs: Values) -> Counter[str]:
-    taps = _elements(outputs[0]) * prod(_integers(inputs[1]))
-    return Counter(pool_taps=taps, pool_input=_elements(inputs[0]))
-
-
-def _depth(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(depth_input=_elements(inputs[0]))
-
-
-def _global(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(global_pool_input=_elements(inputs[0]), global_pool_output=_elements(outputs[0]))
 
 
 def _addition(inputs: Values, outputs: Values) -> Counter[str]:
@@ -98,28 +77,27 @@ def _addition(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter(shortcut=_elements(outputs[0])) if get_shape(inputs[1]) else Counter()
 
 
-def _weighted(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter(shortcut=2 * _elements(outputs[0]))
-
-
-def _per_output(name: str) -> Handle:
-    return lambda inputs, outputs: Counter({name: _elements(outputs[0])})
+def _per_output(name: str, operations: int = 1) -> Handle:
+    return lambda inputs, outputs: Counter({name: operations * _elements(outputs[0])})
 
 
 _HANDLES: dict[str, Handle] = {
-    "aten::_convolution": _convolution,
+    "aten::_convolution": lambda inputs, outputs: Counter(conv=_elements(outputs[0]) * prod(get_shape(inputs[1])[1:])),
     "aten::linear": _linear,
     "aten::addmm": _linear,
     "aten::max_pool2d": _window,
     "aten::avg_pool2d": _window,
-    "aten::amax": _depth,
-    "aten::adaptive_avg_pool2d": _global,
+    "aten::amax": lambda inputs, outputs: Counter(depth_input=_elements(inputs[0])),
+    "aten::adaptive_avg_pool2d": lambda inputs, outputs: Counter(
+        global_pool_input=_elements(inputs[0]), global_pool_output=_elements(outputs[0])
+    ),
     "aten::add": _addition,
-    "aten::addcmul": _weighted,
-    "aten::pad": _padding,
+    "aten::add_": _addition,
+    "aten::addcmul": _per_output("shortcut", 2),
+    "aten::pad": lambda inputs, outputs: Counter(padding=_elements(outputs[0]) - _elements(inputs[0])),
     "aten::batch_norm": _per_output("batch_norm"),
     "aten::upsample_nearest2d": _per_output("upsample"),
-    "aten::upsample_bilinear2d": lambda _, outputs: Counter(upsample=4 * _elements(outputs[0])),
+    "aten::upsample_bilinear2d": _per_output("upsample", 4),
 }
 for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mish", "tanh", "exp"):
     _HANDLES[f"aten::{_name}"] = _HANDLES[f"aten::{_name}_"] = _per_output("activation")
@@ -129,9 +107,8 @@ def _both(ours: Handle | None, default: Any) -> Handle:
     """A handle that counts operations by kind and, under FVCORE, what fvcore's own handle counts."""
 
     def both(inputs: Values, outputs: Values) -> Counter[str]:
-        handle = ours if _of_images(outputs) else None
         _one_image([*inputs, *outputs])
-        counts = handle(inputs, outputs) if handle else Counter[str]()
+        counts = ours(inputs, outputs) if ours else Counter[str]()
         if default is not None:
             theirs = default(inputs, outputs)
             counts[FVCORE] = int(sum(theirs.values()) if isinstance(theirs, Counter) else theirs)
@@ -140,90 +117,43 @@ def _both(ours: Handle | None, default: Any) -> Handle:
     return both
 
 
-def _layer(roles: Mapping[str, Counter[str]]) -> Operations:
-    """The operations of a layer from the counts of its modules by role."""
-    nothing: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    for role, module_counts in roles.items():
-        if role != "regions":  # box and coordinate arithmetic is not counted
-            counts.update(module_counts)
-    blur = roles.get("blur", nothing)["conv"]
-    counts.update(conv=-blur, blur=blur)
-    pool = roles.get("pool", nothing)
-    # explicit padding around the map is not read from the map
-    counts["pool_input"] -= pool["padding"]
-    # a maximum over channels belongs to a pool here, to the activation in layers that normalise channels
-    counts.update(pool_taps=pool["depth_input"], pool_input=pool["depth_input"])
-    return Operations(**{name: counts[name] for name in NAMES})
-
-
-Traces = dict[Hashable, tuple[Operations, int]]
-"""Operations and fvcore's own total of each traced layer, by the layer and its input shapes."""
+def _corrected(module: nn.Module, counts: Counter[str]) -> Counter[str]:
+    """The counts of one of our modules by kinds of `Operations`, where the operators alone do not tell them."""
+    match module:
+        case ProposalBoxes() | PsRoiAlign():  # box and coordinate arithmetic is not counted
+            return Counter({FVCORE: counts[FVCORE]})
+        case Blur():
+            return Counter({"blur": counts["conv"], FVCORE: counts[FVCORE]})
+        case DepthMaxPool():
+            return Counter(pool_taps=counts["depth_input"], pool_input=counts["depth_input"])
+        case WindowPool():  # explicit padding around the map is not read from the map
+            return counts + Counter(pool_input=-counts["padding"])
+        case ShortcutSum():  # normalising the factors is not an activation
+            return Counter({name: value for name, value in counts.items() if name != "activation"})
+    return counts
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The calls of a network's module that compute one layer, and the nodes they read from other layers."""
+class Traced:
+    """What torch and fvcore say about one layer."""
 
-    index: int
-    key: Hashable
-    calls: tuple[fx.Node, ...]
-    reads: tuple[fx.Node, ...]
-
-
-class _Parts(nn.Module):
-    """Layers of a network's module side by side, each with inputs of its own.
-
-    They are called in a loop because the tracer is slow in the module's generated forward, a function of up to a
-    thousand lines: for every operation Python searches it for the current line.
-    """
-
-    def __init__(self, module: fx.GraphModule, parts: Sequence[_Part]) -> None:
-        super().__init__()
-        self.layers = nn.Module()
-        children = dict(module.get_submodule("layers").named_children()) if hasattr(module, "layers") else {}
-        for name in (str(part.index) for part in parts):
-            if name in children:  # a layer of plain functions has no modules
-                self.layers.add_module(name, children[name])
-        self.parts = tuple(parts)
-
-    def forward(self, *maps: Tensor) -> list[Tensor]:
-        """The inputs of all parts, in order, to the output of each part."""
-        outputs, inputs = [], iter(maps)
-        for part in self.parts:
-            values = {node: next(inputs) for node in part.reads}
-            for node in part.calls:
-                call: Any = self.get_submodule(str(node.target)) if node.op == "call_module" else node.target
-                values[node] = call(*fx.node.map_arg(node.args, values.__getitem__))
-            outputs.append(values[part.calls[-1]])
-        return outputs
+    output: Shape
+    operations: Operations
+    fvcore: int
+    """fvcore's own total."""
+    parameters: dict[str, int]
+    """As in `parameters_of`."""
 
 
-def _parts(
-    network: Network, calls: Iterator[fx.Node], outputs: Sequence[fx.Node], sizes: Mapping[fx.Node, torch.Size]
-) -> list[_Part]:
-    """The calls of a network's module by layer, from each layer's output node and the sizes of these."""
-    parts: list[_Part] = []
-    assigned: set[fx.Node] = set()
-    for index, (layer, last) in enumerate(zip(network.layers, outputs, strict=True)):
-        if last in assigned or last.op == "placeholder":  # the layer passes its input on
-            continue
-        nodes = []
-        for node in calls:
-            nodes.append(node)
-            if node is last:
-                break
-        assigned.update(nodes)
-        reads = tuple(dict.fromkeys(read for node in nodes for read in node.all_input_nodes if read not in nodes))
-        alone = replace(layer, sources=tuple(range(len(layer.sources))))
-        parts.append(_Part(index, (alone, *(sizes[node] for node in reads)), tuple(nodes), reads))
-    return parts
+Alone = tuple[Layer, tuple[Shape, ...]]
+"""A layer whose sources are 0, 1, .., and the shapes of its inputs: all that its counts depend on."""
+Traces = dict[Alone, Traced]
 
 
-def _analyse(module: nn.Module, sizes: Sequence[torch.Size]) -> dict[str, Counter[str]]:
-    """Fvcore's counts by module path; '' is the whole."""
+def _analyse(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Counter[str]]:
+    """Fvcore's counts by module path; '' is the whole. Any other error than fvcore's own is torch's."""
     with torch.no_grad():
-        analysis = FlopCountAnalysis(module, tuple(torch.empty(size) for size in sizes))
+        analysis = FlopCountAnalysis(module, inputs)
         analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
         # sums over children are made here: fvcore would add every call to every ancestor
         analysis.ancestor_mode("caller")
@@ -233,40 +163,35 @@ def _analyse(module: nn.Module, sizes: Sequence[torch.Size]) -> dict[str, Counte
     return by_module
 
 
-def _trace_parts(
-    module: fx.GraphModule, parts: Sequence[_Part], sizes: Mapping[fx.Node, torch.Size], traces: Traces
-) -> None:
-    """Trace these parts and add their counts to `traces`."""
-    # in a thread, for a short call stack: the tracer walks it for every operation
-    with ThreadPoolExecutor(1) as thread:
-        inputs = [sizes[node] for part in parts for node in part.reads]
-        by_module = thread.submit(_analyse, _Parts(module, parts), inputs).result()
-    roles: dict[str, dict[str, Counter[str]]] = defaultdict(dict)
-    for path, counts in by_module.items():
-        layer, _, role = path.rpartition(".")
-        roles[layer][role] = counts
-    inside = sum(counts[FVCORE] for path, counts in by_module.items() if path)
-    if inside != by_module[""][FVCORE]:
-        raise CountingError(
-            "count.outside-modules",
-            "fvcore counts operations outside the layers' modules",
-            expected=f"{inside}, the sum over the modules",
-            found=str(by_module[""][FVCORE]),
-            remedy="This is a bug in cspbench; please report it",
-        )
-    for part in parts:
-        modules = roles[f"layers.{part.index}"]
-        traces[part.key] = _layer(modules), sum(counts[FVCORE] for counts in modules.values())
+def _operations(counts: Counter[str]) -> Operations:
+    return Operations(**{name: counts[name] for name in NAMES})
 
 
-def _module(network: Network) -> fx.GraphModule:
-    """The network's module with every layer as an output; its arrays share one buffer, as large as the largest.
+def parameters_of(module: nn.Module) -> dict[str, int]:
+    """Parameters by counting: `weights` (kernels of convolution and linear modules), `learnable` (all), `stored`."""
+    children = list(module.modules())
+    statistics = [child.running_mean for child in children if isinstance(child, _NormBase)]
+    learnable = sum(value.numel() for value in module.parameters())
+    return {
+        "weights": sum(child.weight.numel() for child in children if isinstance(child, _ConvNd | nn.Linear)),
+        "learnable": learnable,
+        "stored": learnable + 2 * sum(mean.numel() for mean in statistics if mean is not None),
+    }
 
-    The buffer is never read or written, so it takes addresses but no memory. torch cannot trace convolutions on the
-    meta device, which would need no buffer.
+
+def knows_kernels(module: nn.Module) -> bool:
+    """Whether every parameter belongs to a class of modules whose kernels are known."""
+    known = (_ConvNd, nn.Linear, _NormBase, nn.LayerNorm, nn.GroupNorm, nn.PReLU, ShortcutSum, Vector)
+    return all(isinstance(child, known) or not [*child.parameters(recurse=False)] for child in module.modules())
+
+
+def _module(layers: Sequence[Alone]) -> fx.GraphModule:
+    """The layers' module. Its arrays share one buffer, as large as the largest, that is never read or written.
+
+    So it takes addresses but no memory. torch cannot trace convolutions on the meta device, which would need no buffer.
     """
     with torch.device("meta"):
-        module = to_module(network, range(len(network.layers)))
+        module = side_by_side(layers)
     arrays = [*module.parameters(), *module.buffers()]
     largest = max((array.numel() for array in arrays), default=0)
     try:
@@ -275,7 +200,6 @@ def _module(network: Network) -> fx.GraphModule:
         raise DefinitionError(
             "network.too-large-to-count",
             "not enough memory to count a layer this large",
-            where=network.origin or network.name,
             expected=f"{4 * largest / 2**30:.1f} GiB for one array",
             found="less",
             remedy="Raise the memory limit (ulimit -v), or correct filters= and size=",
@@ -290,32 +214,80 @@ def _module(network: Network) -> fx.GraphModule:
     return module
 
 
-def trace(network: Network, traces: Traces | None = None) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
-    """Trace the network's module: operations of every layer, fvcore's own total, parameters by counting.
+def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
+    """Trace these layers side by side."""
+    module = _module(layers)
+    images = tuple(torch.empty(0, *shape) for _, shapes in layers for shape in shapes)
+    with torch.no_grad():
+        outputs = module(*images)
+    # in a thread, for a short call stack: the tracer walks it for every operation
+    with ThreadPoolExecutor(1) as thread:
+        by_module = thread.submit(_analyse, module, images).result()
+    inside = sum(counts[FVCORE] for path, counts in by_module.items() if path)
+    if inside != by_module[""][FVCORE]:
+        raise CountingError(
+            "count.outside-modules",
+            "fvcore counts operations outside the layers' modules",
+            expected=f"{inside}, the sum over the modules",
+            found=str(by_module[""][FVCORE]),
+            remedy="This is a bug in cspbench; please report it",
+        )
+    containers = dict(module.named_modules())
+    for index, output in enumerate(outputs):
+        path = f"layers.{index}"
+        container = containers.get(path, nn.Module())  # a layer of plain functions has no modules
+        counts: Counter[str] = Counter()
+        for role, child in container.named_children():
+            counts.update(_corrected(child, by_module[f"{path}.{role}"]))
+        yield Traced(tuple(output.shape[1:]), _operations(counts), counts[FVCORE], parameters_of(container))
 
-    The whole module runs once, on zero images, for the shapes that each layer reads. A layer's counts depend on the
-    layer and these shapes only, so equal layers are traced once; layers in `traces` are not traced again, and the
-    others are added. Parameters are counted as `weights` (convolution and linear kernels) and `learnable` (all).
+
+def trace(network: Network, traces: Traces | None = None) -> list[Traced]:
+    """Trace every layer of a network by itself, on inputs of the shapes that the network gives it.
+
+    Equal layers are traced once; layers in `traces` are not traced again, and the others are added.
     """
     traces = {} if traces is None else traces
-    module = _module(network)
-    image = torch.empty(0, *network.input)
-    with torch.no_grad():
-        maps = module(image)
-    placeholder, *calls, output = module.graph.nodes
-    outputs: Any = output.args[0]
-    if len(network.layers) == 1:
-        maps, outputs = (maps,), (outputs,)
-    sizes = {placeholder: image.shape, **{node: map_.shape for node, map_ in zip(outputs, maps, strict=True)}}
-    parts = _parts(network, iter(calls), outputs, sizes)
-    untraced = list({part.key: part for part in parts if part.key not in traces}.values())
+    layers = [_alone(layer, network.inputs(index)) for index, layer in enumerate(network.layers)]
+    untraced = [layer for layer in dict.fromkeys(layers) if layer not in traces]
     for start in range(0, len(untraced), AT_ONCE):
-        _trace_parts(module, untraced[start : start + AT_ONCE], sizes, traces)
-    counts = {part.index: traces[part.key] for part in parts}
-    layers = tuple(counts[index][0] if index in counts else Operations() for index in range(len(network.layers)))
-    kernels = sum(child.weight.numel() for child in module.modules() if isinstance(child, nn.Conv2d | nn.Linear))
-    parameters = {"weights": kernels, "learnable": sum(value.numel() for value in module.parameters())}
-    return layers, sum(total for _, total in counts.values()), parameters
+        some = untraced[start : start + AT_ONCE]
+        try:
+            traces.update(zip(some, _trace(some), strict=True))
+        except DefinitionError as error:
+            raise error.at(network.origin or network.name) from None
+    return [
+        replace(traces[alone], parameters={})
+        if isinstance(layer, Convolution) and layer.share is not None
+        else traces[alone]
+        for layer, alone in zip(network.layers, layers, strict=True)
+    ]
+
+
+def _alone(layer: Layer, shapes: Sequence[Shape]) -> Alone:
+    layer = replace(layer, sources=tuple(range(len(layer.sources))))
+    return (replace(layer, share=None) if isinstance(layer, Convolution) else layer), tuple(shapes)
+
+
+def trace_module(module: nn.Module, shape: Shape) -> tuple[Operations, int]:
+    """Operations of any module on one zero image of `shape`, and fvcore's own total.
+
+    The module runs once, in eval mode, where its arrays are. Any error is the module's own.
+    """
+    training = [child for child in module.modules() if child.training]
+    array = next(module.parameters(), torch.empty(0))
+    module.eval()
+    try:
+        by_module = _analyse(module, (array.new_zeros(1, *shape),))
+    finally:
+        for child in training:
+            child.training = True
+    counts = Counter(by_module[""])
+    for path, child in module.named_modules():
+        if path:
+            counts.subtract(by_module[path])
+            counts.update(_corrected(child, by_module[path]))
+    return _operations(counts), counts[FVCORE]
 
 
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)

@@ -9,33 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from cspbench.network import layers, roi_modules
 from cspbench.network import modules as blocks
-from cspbench.network import roi_modules
-from cspbench.network.layers import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Connected,
-    Convolution,
-    Crop,
-    Dropout,
-    Implicit,
-    Layer,
-    LocalAvgPool,
-    MaxPool,
-    MaxPoolDepth,
-    Proposals,
-    Reorg,
-    Resize,
-    RoiAlign,
-    Route,
-    Sam,
-    ScaleChannels,
-    Shortcut,
-    Shuffle,
-    Softmax,
-    Upsample,
-)
 from cspbench.network.network import Network
 
 BATCH_NORM_EPS = 1e-5
@@ -45,16 +20,10 @@ BATCH_NORM_EPS = 1e-5
 class _Writer:
     """Appends the calls of one layer to an fx graph; the modules of layer i live at `layers.i.<role>`."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self) -> None:
         self.graph = fx.Graph()
         self.modules: dict[str, nn.Module] = {}
-        self.input = self.graph.placeholder("x")
-        self.outputs: list[fx.Node] = []
         self.index = 0
-
-    def read(self, source: int) -> fx.Node:
-        return self.outputs[source] if source >= 0 else self.input
 
     def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
         """One module call; the argument itself if `module` is None."""
@@ -67,68 +36,70 @@ class _Writer:
     def function(self, target: Callable[..., Any], *arguments: Any) -> fx.Node:
         return self.graph.call_function(target, arguments)
 
-    def layer(self, index: int, layer: Layer) -> fx.Node:
-        """The node of layer `index`'s output."""
+    def module(self, output: fx.Node | tuple[fx.Node, ...]) -> fx.GraphModule:
+        """The module that computes `output`, in eval mode."""
+        self.graph.output(output)
+        root: dict[str, Any] = dict(self.modules)
+        return fx.GraphModule(root, self.graph, class_name="Darknet").eval()
+
+    def layer(self, index: int, layer: layers.Layer, inputs: list[fx.Node], shapes: list[layers.Shape]) -> fx.Node:
+        """The node of layer `index`'s output, from those of its inputs and their shapes."""
         self.index = index
-        inputs = [self.read(source) for source in layer.sources]
-        shapes = self.network.inputs(index)
         match layer:
-            case Convolution():
+            case layers.Convolution():
                 return self._convolution(layer, inputs[0], shapes[0][0])
-            case Connected():
+            case layers.Connected():
                 return self._connected(layer, inputs[0], shapes[0])
-            case BatchNorm():
+            case layers.BatchNorm():
                 return self.call("bn", _batch_norm(shapes[0][0]), inputs[0])
-            case Activation():
+            case layers.Activation():
                 return self.call("activation", blocks.activation(layer.activation, inplace=False), inputs[0])
-            case MaxPool() | LocalAvgPool():
-                output = self.network.shape(index)
+            case layers.MaxPool() | layers.LocalAvgPool():
+                output = layer.output(shapes)
                 return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
-            case MaxPoolDepth():
+            case layers.MaxPoolDepth():
                 return self.call("pool", blocks.DepthMaxPool(layer.channels), inputs[0])
-            case AvgPool():
+            case layers.AvgPool():
                 return self.call("pool", nn.AdaptiveAvgPool2d(1), inputs[0])
-            case Route():
+            case layers.Route():
                 return self._route(layer, inputs, shapes)
-            case Shortcut():
+            case layers.Shortcut():
                 total = self.call("sum", blocks.ShortcutSum(layer, shapes), *inputs)
                 return self.call("activation", blocks.activation(layer.activation), total)
-            case ScaleChannels() | Sam():
+            case layers.ScaleChannels() | layers.Sam():
                 product = self.function(operator.mul, inputs[1], inputs[0])
                 return self.call("activation", blocks.activation(layer.activation), product)
-            case Upsample():
-                mode = "bilinear" if layer.bilinear else "nearest"
-                enlarge = nn.Upsample(scale_factor=layer.stride, mode=mode)
-                resized = self.call("resize", blocks.BlockSum(layer.stride) if layer.reverse else enlarge, inputs[0])
+            case layers.Upsample():
+                if layer.reverse:
+                    resized = self.function(blocks.block_sum, inputs[0], layer.stride)
+                else:
+                    mode = "bilinear" if layer.bilinear else "nearest"
+                    resized = self.call("resize", nn.Upsample(scale_factor=layer.stride, mode=mode), inputs[0])
                 return resized if layer.scale == 1 else self.function(operator.mul, resized, layer.scale)
-            case Resize():
-                aligned = True if layer.bilinear else None
-                mode = "bilinear" if layer.bilinear else "nearest"
-                return self.call("resize", nn.Upsample(shapes[1][1:], mode=mode, align_corners=aligned), inputs[0])
-            case Shuffle():
-                return self.call("shuffle", roi_modules.ChannelShuffle(layer.groups), inputs[0])
-            case Proposals():
+            case layers.Resize():
+                settings: dict[str, Any] = {"mode": "bilinear", "align_corners": True} if layer.bilinear else {}
+                return self.call("resize", nn.Upsample(shapes[1][1:], **settings), inputs[0])
+            case layers.Shuffle():
+                return self.function(blocks.shuffle, inputs[0], layer.groups)
+            case layers.Proposals():
                 return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
-            case RoiAlign():
+            case layers.RoiAlign():
                 return self.call("regions", roi_modules.PsRoiAlign(layer), *inputs)
-            case Reorg():
-                return self.call("reorg", blocks.ReorgPermutation(layer.stride, layer.legacy), inputs[0])
-            case Crop():
-                top, left = (shapes[0][1] - layer.height) // 2, (shapes[0][2] - layer.width) // 2
-                crop = blocks.CentreCrop(top, left, layer.height, layer.width, not layer.noadjust)
-                return self.call("crop", crop, inputs[0])
-            case Softmax():
+            case layers.Reorg():
+                return self.function(blocks.reorg, inputs[0], layer.stride, layer.legacy)
+            case layers.Crop():
+                return self.function(blocks.centre_crop, inputs[0], layer.height, layer.width, not layer.noadjust)
+            case layers.Softmax():
                 plain = layer.groups == 1 and layer.temperature == 1 and shapes[0][1:] == (1, 1)
-                softmax = nn.Softmax(1) if plain else blocks.GroupSoftmax(layer.groups, layer.temperature)
-                return self.call("softmax", softmax, inputs[0])
-            case Implicit():
+                if plain:
+                    return self.call("softmax", nn.Softmax(1), inputs[0])
+                return self.function(blocks.group_softmax, inputs[0], layer.groups, layer.temperature)
+            case layers.Implicit():
                 return self.call("vector", blocks.Vector(layer.filters * layer.atoms), inputs[0])
-            case Dropout():
-                return inputs[0]
-            case _:  # detection and loss layers pass their input on; evaluation decodes it
+            case _:  # dropout, detection and loss layers pass their input on; evaluation decodes it
                 return inputs[0]
 
-    def _convolution(self, layer: Convolution, x: fx.Node, channels: int) -> fx.Node:
+    def _convolution(self, layer: layers.Convolution, x: fx.Node, channels: int) -> fx.Node:
         if layer.share is None:
             conv: nn.Module = blocks.Conv(
                 channels,
@@ -150,11 +121,11 @@ class _Writer:
         x = self.call("bn", bn, self.call("conv", conv, x))
         x = self.call("activation", blocks.activation(layer.activation), x)
         if layer.antialiasing:
-            blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride, layer.blur_padding)
+            blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride)
             x = self.call("blur", blur, x)
         return x
 
-    def _connected(self, layer: Connected, x: fx.Node, shape: tuple[int, int, int]) -> fx.Node:
+    def _connected(self, layer: layers.Connected, x: fx.Node, shape: layers.Shape) -> fx.Node:
         size = shape[0] * shape[1] * shape[2]
         x = self.function(torch.flatten, x, 1)
         x = self.call("linear", blocks.Linear(size, layer.outputs, bias=not layer.batch_normalize), x)
@@ -163,7 +134,7 @@ class _Writer:
         x = self.call("activation", blocks.activation(layer.activation), x)
         return self.function(torch.unflatten, x, 1, (layer.outputs, 1, 1))
 
-    def _route(self, layer: Route, inputs: list[fx.Node], shapes: list[tuple[int, int, int]]) -> fx.Node:
+    def _route(self, layer: layers.Route, inputs: list[fx.Node], shapes: list[layers.Shape]) -> fx.Node:
         if layer.groups > 1:
             for index, shape in enumerate(shapes):
                 width = shape[0] // layer.groups
@@ -182,16 +153,32 @@ def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.Grap
     several are a tuple. Convolution and linear arrays are uninitialised until weights are loaded. Every layer is
     computed, even if no output depends on it, as in Darknet.
     """
-    writer = _Writer(network)
+    writer = _Writer()
+    nodes = [writer.graph.placeholder("x")]  # of layer -1, the input, and all others
     for index, layer in enumerate(network.layers):
-        writer.outputs.append(writer.layer(index, layer))
-    indices = list(outputs if outputs is not None else network.detections or (len(network.layers) - 1,))
-    nodes = [writer.outputs[index] for index in indices]
-    writer.graph.output(nodes[0] if len(nodes) == 1 else tuple(nodes))
-    root: dict[str, Any] = dict(writer.modules)
-    return fx.GraphModule(root, writer.graph, class_name="Darknet").eval()
+        inputs = [nodes[source + 1] for source in layer.sources]
+        nodes.append(writer.layer(index, layer, inputs, network.inputs(index)))
+    indices = outputs if outputs is not None else network.detections or (len(network.layers) - 1,)
+    chosen = [nodes[index + 1] for index in indices]
+    return writer.module(chosen[0] if len(chosen) == 1 else tuple(chosen))
 
 
+def side_by_side(alone: Sequence[tuple[layers.Layer, Sequence[layers.Shape]]]) -> fx.GraphModule:
+    """Layers that do not read each other, as one module: the inputs of all layers, in order, to a tuple of outputs.
+
+    The second item of each pair is the shapes of the layer's inputs.
+    """
+    writer = _Writer()
+    inputs = [
+        [writer.graph.placeholder(f"x{index}_{at}") for at in range(len(shapes))]
+        for index, (_, shapes) in enumerate(alone)
+    ]
+    return writer.module(
+        tuple(writer.layer(index, layer, inputs[index], list(shapes)) for index, (layer, shapes) in enumerate(alone))
+    )
+
+
+@torch.no_grad()
 def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
     """Fold every convolution's own batch norm into it, in double as Darknet does (spec d.3); in place.
 
@@ -206,20 +193,15 @@ def fold_batch_norm(module: fx.GraphModule) -> fx.GraphModule:
             continue
         norm, conv = modules[f"{layer}.bn"], modules[f"{layer}.conv"]
         if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d):
-            _fold(conv, norm)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+            bias = norm.bias.double() - norm.running_mean.double() * factor
+            weight: Tensor = conv.weight.double() * factor[:, None, None, None]
+            conv.weight = nn.Parameter(weight.to(conv.weight.dtype))
+            conv.bias = nn.Parameter(bias.to(conv.weight.dtype))
         node.replace_all_uses_with(node.args[0])
         module.graph.erase_node(node)
     module.delete_all_unused_submodules()
     module.recompile()
     return module
-
-
-@torch.no_grad()
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    bias = norm.bias.double() - norm.running_mean.double() * factor
-    weight: Tensor = conv.weight.double() * factor[:, None, None, None]
-    conv.weight = nn.Parameter(weight.to(conv.weight.dtype))
-    conv.bias = nn.Parameter(bias.to(conv.weight.dtype))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,8 +45,13 @@ class Activation(nn.Module):
         raised = torch.exp(x)
         return raised / raised.sum(1, keepdim=True).add(1e-4)
 
-    def extra_repr(self) -> str:
-        return self.kind
+
+_INPLACE: dict[str, Callable[..., nn.Module]] = {
+    "leaky": partial(nn.LeakyReLU, 0.1),
+    "relie": partial(nn.LeakyReLU, 0.01),
+    **{"relu": nn.ReLU, "relu6": nn.ReLU6, "swish": nn.SiLU, "mish": nn.Mish},
+}
+"""torch's activations that can overwrite their input, by Darknet's name."""
 
 
 def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
@@ -51,27 +59,11 @@ def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
 
     With `inplace` it may overwrite its input, which nothing else may read then.
     """
-    match kind:
-        case "linear":
-            return None
-        case "leaky":
-            return nn.LeakyReLU(0.1, inplace=inplace)
-        case "relie":
-            return nn.LeakyReLU(0.01, inplace=inplace)
-        case "relu":
-            return nn.ReLU(inplace=inplace)
-        case "relu6":
-            return nn.ReLU6(inplace=inplace)
-        case "logistic":
-            return nn.Sigmoid()
-        case "swish":
-            return nn.SiLU(inplace=inplace)
-        case "mish":
-            return nn.Mish(inplace=inplace)
-        case "tanh":
-            return nn.Tanh()
-        case _:
-            return Activation(kind)
+    if kind == "linear":
+        return None
+    if kind in _INPLACE:
+        return _INPLACE[kind](inplace=inplace)
+    return {"logistic": nn.Sigmoid, "tanh": nn.Tanh}.get(kind, partial(Activation, kind))()
 
 
 class WindowPool(nn.Module):
@@ -113,15 +105,13 @@ class WindowPool(nn.Module):
         left, right, top, bottom = self.border
 
         def taps(length: int, before: int, after: int) -> Tensor:
-            ones = torch.ones(length - before - after, dtype=padded.dtype, device=padded.device)
+            inside = torch.zeros(length, dtype=padded.dtype, device=padded.device)
+            inside[before : length - after] = 1
             # unfold rather than pooling, which fvcore would count again
-            return functional.pad(ones, [before, after]).unfold(0, self.size, self.stride).sum(1)
+            return inside.unfold(0, self.size, self.stride).sum(1)
 
         rows = taps(padded.shape[2], top, bottom).expand(padded.shape[0], 1, -1)
         return rows[..., None] * taps(padded.shape[3], left, right)
-
-    def extra_repr(self) -> str:
-        return f"{self.size}, stride={self.stride}, border={self.border}"
 
 
 class DepthMaxPool(nn.Module):
@@ -192,37 +182,40 @@ class ShortcutSum(nn.Module):
         return x
 
 
-class ReorgPermutation(nn.Module):
-    """[reorg3d], or [reorg] if `legacy`, which reads its input as if it had the shape of its inverse's output."""
+def reorg(x: Tensor, stride: int, legacy: bool) -> Tensor:
+    """[reorg3d], or [reorg] if `legacy`, which reads its input as if it had the shape of its inverse's output.
 
-    def __init__(self, stride: int, legacy: bool) -> None:
-        super().__init__()
-        self.stride, self.legacy = stride, legacy
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C s^2, H / s, W / s)."""
-        n, c, h, w = x.shape
-        s = self.stride
-        if self.legacy:
-            cells = x.reshape(n, c // (s * s), h, s, w, s).permute(0, 3, 5, 1, 2, 4)
-        else:
-            cells = x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4)
-        return cells.reshape(n, c * s * s, h // s, w // s)
+    (N, C, H, W) to (N, C s^2, H / s, W / s).
+    """
+    n, c, h, w = x.shape
+    s = stride
+    shape = (n, c // (s * s), h, s, w, s) if legacy else (n, c, h // s, s, w // s, s)
+    return x.reshape(shape).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
 
 
-class CentreCrop(nn.Module):
-    """[crop] at inference."""
+def centre_crop(x: Tensor, height: int, width: int, adjust: bool) -> Tensor:
+    """[crop] at inference: (N, C, H, W) to (N, C, height, width)."""
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    x = x[:, :, top : top + height, left : left + width]
+    return x * 2 - 1 if adjust else x
 
-    def __init__(self, top: int, left: int, height: int, width: int, adjust: bool) -> None:
-        super().__init__()
-        self.box = (top, left, height, width)
-        self.adjust = adjust
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, height, width)."""
-        top, left, height, width = self.box
-        x = x[:, :, top : top + height, left : left + width]
-        return x * 2 - 1 if self.adjust else x
+def group_softmax(x: Tensor, groups: int, temperature: float) -> Tensor:
+    """[softmax] over each of `groups` equal parts of the flattened input; any shape to the same shape."""
+    flat = x.flatten(1)
+    parts = torch.unflatten(flat, 1, (groups, flat.shape[1] // groups)) / temperature
+    return torch.softmax(parts, 2).reshape(x.shape)
+
+
+def block_sum(x: Tensor, stride: int) -> Tensor:
+    """[upsample] with a negative stride: the sum of each block, (N, C, H, W) to (N, C, H / stride, W / stride)."""
+    n, c, height, width = x.shape
+    return x.reshape(n, c, height // stride, stride, width // stride, stride).sum((3, 5))
+
+
+def shuffle(x: Tensor, groups: int) -> Tensor:
+    """[shuffle]: interleaves `groups` groups of channels, (N, C, H, W) to the same shape."""
+    return torch.unflatten(x, 1, (x.shape[1] // groups, groups)).transpose(1, 2).flatten(1, 2)
 
 
 class Vector(nn.Module):
@@ -237,47 +230,19 @@ class Vector(nn.Module):
         return self.weight.view(1, -1, 1, 1).expand(x.shape[0], -1, 1, 1)
 
 
-class GroupSoftmax(nn.Module):
-    """[softmax] over each of `groups` equal parts of the flattened input, with a temperature."""
-
-    def __init__(self, groups: int, temperature: float) -> None:
-        super().__init__()
-        self.groups, self.temperature = groups, temperature
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
-        flat = x.flatten(1)
-        parts = torch.unflatten(flat, 1, (self.groups, flat.shape[1] // self.groups)) / self.temperature
-        return torch.softmax(parts, 2).reshape(x.shape)
-
-
-class BlockSum(nn.Module):
-    """[upsample] with a negative stride: the sum of each stride x stride block."""
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
-        s = self.stride
-        n, c, height, width = x.shape
-        return x.reshape(n, c, height // s, s, width // s, s).sum((3, 5))
-
-
 class Blur(nn.Module):
     """The fixed depthwise kernel of antialiasing: [1 2 1] x [1 2 1] / 16 with padding 1, or a 2x2 mean."""
 
     kernel: Tensor
 
-    def __init__(self, channels: int, size: int, stride: tuple[int, int], padding: int) -> None:
+    def __init__(self, channels: int, size: int, stride: tuple[int, int]) -> None:
         super().__init__()
         row = torch.tensor([1.0, 2.0, 1.0] if size == 3 else [1.0, 1.0])
         kernel = torch.outer(row, row)
         self.register_buffer(
             "kernel", (kernel / kernel.sum()).expand(channels, 1, size, size).contiguous(), persistent=False
         )
-        self.stride, self.padding = stride, padding
+        self.stride, self.padding = stride, (size - 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H', W')."""

@@ -11,6 +11,7 @@ from cspbench.errors import DefinitionError
 from cspbench.network import canonical
 from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, Shape, Weight
+from cspbench.network.layers.base import check_present
 from cspbench.network.operations import Operations
 
 SHARED = ("filters", "size", "groups", "batch_normalize", "bias")
@@ -35,15 +36,10 @@ class Network:
 
     def __post_init__(self) -> None:
         origin = self.origin or self.name
-        if not self.layers:
-            raise DefinitionError(
-                "network.no-layers",
-                "a network needs at least one layer",
-                where=origin,
-                expected="layers",
-                found="none",
-                remedy="Add layers",
-            )
+        try:
+            check_present(self.layers, "network.no-layers", "a network needs at least one layer", "layers")
+        except DefinitionError as error:
+            raise error.at(origin) from None
         if min(self.input) < 1 or prod(self.input) > LARGEST:
             raise DefinitionError(
                 "network.input-out-of-range",
@@ -146,9 +142,6 @@ class Network:
     def resized(self, height: int, width: int) -> Network:
         """The same layers over another input size (pixels). Anchors keep their pixels, as in Darknet."""
         return replace(self, input=(self.input[0], height, width))
-
-    def renamed(self, name: str) -> Network:
-        return replace(self, name=name)
 
 
 def digest(network: Network) -> str:

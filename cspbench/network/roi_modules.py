@@ -110,15 +110,3 @@ class PsRoiAlign(nn.Module):
         places = torch.unflatten(places.clamp(0, length - 1), 2, (self.bins, self.samples)).transpose(1, 2)
         low = places.floor()
         return low.long(), (low.long() + 1).clamp(max=length - 1), places - low
-
-
-class ChannelShuffle(nn.Module):
-    """[shuffle]: interleaves `groups` groups of channels."""
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return torch.unflatten(x, 1, (x.shape[1] // self.groups, self.groups)).transpose(1, 2).flatten(1, 2)

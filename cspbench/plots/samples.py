@@ -9,26 +9,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.decode import Decoder, decode
-from cspbench.detection.ap.matching import Detections
+from cspbench.detection.ap.matching import HIT, Detections, match
 from cspbench.errors import BadImageError, UsageError
 from cspbench.plots import detections as figures
-from cspbench.plots.detections import Box, draw
+from cspbench.plots.detections import LEAST, Array, Box, draw
 
 if TYPE_CHECKING:
     from cspbench.detection.collect import AtThreshold
 
 
-def chosen(source: CocoSource, which: str) -> list[int]:
-    """The indices of the images that "8" (evenly spread), "all", "image:ID" or "class:NAME" selects."""
+def chosen(source: CocoSource, detections: Detections, which: str) -> list[int]:
+    """The indices of the images that "8" (evenly spread), "all", "worst:8", "image:ID" or "class:NAME" selects.
+
+    The worst images have the most `errors`; of equal ones the first are taken.
+    """
     kind, _, name = which.partition(":")
     truth = source.ground_truth
     places: list[int] = []
+    number = name if kind == "worst" else which
+    count = min(int(number[:9]), len(source)) if number.isdecimal() else 0
     if which == "all":
         places = list(range(len(source)))
-    elif which.isdecimal() and int(which[:9]) > 0:
-        count = min(int(which[:9]), len(source))
+    elif kind == "worst":
+        places = [] if truth is None else np.argsort(-errors(truth, detections), kind="stable")[:count].tolist()
+    elif count:
         places = [place * len(source) // count for place in range(count)]
     elif kind == "image":
         places = [place for place, image in enumerate(source.images) if str(image.id) == name]
@@ -40,11 +46,23 @@ def chosen(source: CocoSource, which: str) -> list[int]:
         raise UsageError(
             "usage.draw",
             "--draw names no image",
-            expected="a number from 1, all, image:ID or class:NAME, of the data set",
+            expected="a number from 1, all, worst:N, image:ID or class:NAME, of the data set",
             found=repr(which),
             remedy="Try --draw 8",
         )
     return places
+
+
+def errors(truth: GroundTruth, detections: Detections) -> Array:
+    """(I,) the false positives and missed objects of each image at IoU 0.5, of the detections that are drawn."""
+    scores = np.asarray(detections.scores)
+    matches = match(truth, Detections(*(np.asarray(column)[scores >= LEAST] for column in detections)))
+    states = np.zeros(len(matches.images), np.uint8)
+    states[matches.hits] = matches.states[:, 0, 0]  # objects of all sizes, at the lowest threshold
+    images = len(truth.image_ids)
+    false = np.bincount(matches.images[states == 0], minlength=images)
+    objects = np.bincount(matches.objects[0][matches.counted[0]], minlength=images)
+    return false + objects - np.bincount(matches.images[states == HIT], minlength=images)
 
 
 def draw_samples(source: CocoSource, detections: Detections, which: str, folder: Path, decoder: Decoder) -> list[Path]:
@@ -56,22 +74,22 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     names = truth.categories if truth is not None else COCO_CATEGORIES
     distinct = len({Path(image.file_name).stem.casefold() for image in source.images}) == len(source.images)
     files = []
-    for place in chosen(source, which):
-        sample = source.sample(place)
+    for place in chosen(source, detections, which):
+        sample, image_id = source.sample(place), source.images[place].id
         boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
                 names[int(detections.category_ids[at])],
                 float(detections.scores[at]),
             )
-            for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
+            for at in np.flatnonzero(np.asarray(detections.image_ids) == image_id)
         ]
         objects = []
         if truth is not None:
-            places = np.flatnonzero(truth.images == sample.image_id)
+            places = np.flatnonzero(truth.images == image_id)
             objects = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in places]
         stem = Path(sample.key).stem
-        path = folder / (f"{stem}.png" if distinct else f"{stem}-{sample.image_id}.png")
+        path = folder / (f"{stem}.png" if distinct else f"{stem}-{image_id}.png")
         try:
             pixels = decode(sample.data, sample.key, decoder)
         except BadImageError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Table
 from cspbench.claims.rounding import comparable_count, percent_off
 from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
@@ -105,12 +105,12 @@ def texts(row: CountsRow) -> list[str]:
     return [*line, ", ".join(_counting(counted) for counted, _ in _cells(row)), _note(row) or ""]
 
 
-def markdown(rows: Sequence[CountsRow], tables: Iterable[Table]) -> str:
+def markdown(rows: Sequence[CountsRow]) -> str:
     """All rows, a section for each table in the README's order, models without a row first."""
     parts = []
     if rowless := [row for row in rows if not row.report.table]:
         parts.append(grid(HEADER, map(texts, rowless)))
-    for table in tables:
+    for table in tables.load_all(kind=None):
         if section := [row for row in rows if row.report.table == table.name]:
             heading = f"## {Section(table).place}\n\n`{table.name}`, {table.source}"
             parts.append(f"{heading}\n\n{grid(HEADER, map(texts, section))}")

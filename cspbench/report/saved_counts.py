@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from cspbench.claims.model import Table
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.io import write_bytes, write_text
 from cspbench.report import counts_table
@@ -20,12 +19,12 @@ Key = tuple[str | None, str | None]
 """Table and row id; None and the model where it has no row."""
 
 
-def save(rows: Sequence[CountsRow], out: Path, name: str, of_tables: tuple[Table, ...], session: Session) -> None:
-    """Write NAME.json, and NAME.md with the tables' rows."""
+def save(rows: Sequence[CountsRow], out: Path, name: str, session: Session) -> None:
+    """Write NAME.json and NAME.md."""
     write_bytes(out / f"{name}.json", encode(Counts(session=session, rows=[row.counted for row in rows])))
     by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
     heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
-    write_text(out / f"{name}.md", heading + counts_table.markdown(rows, of_tables))
+    write_text(out / f"{name}.md", heading + counts_table.markdown(rows))
 
 
 def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:

@@ -30,7 +30,7 @@ def explanation(claim: Cell, model: str, size: tuple[int, int] | None, measured:
     if entry.definition == "stand-in":
         return Explanation(("of our stand-in, which says nothing about the claim",), True)
     rule = str(claim.counting)
-    if _count(claim, model, size, rule) != measured:
+    if _ledger(model, size).total(rule) != measured:
         return Explanation()
     twins = [twin for twin in entry.namesakes if _is_claim(claim, twin, size, rule)]
     texts = [f"exact under {counting}" for counting in _fitting(claim, model, size) if counting != rule]
@@ -39,7 +39,7 @@ def explanation(claim: Cell, model: str, size: tuple[int, int] | None, measured:
 
 def fitting(claim: Cell, model: str, size: tuple[int, int] | None, measured: int, rule: str) -> Explanation:
     """The countings under which the claim holds, for a count by a `rule` that is not the claim's."""
-    if MODELS[model].definition == "stand-in" or _count(claim, model, size, rule) != measured:
+    if MODELS[model].definition == "stand-in" or _ledger(model, size).total(rule) != measured:
         return Explanation()
     rules = _fitting(claim, model, size)
     return Explanation((f"exact under {', '.join(rules)}",) if rules else ())
@@ -51,13 +51,8 @@ def _fitting(claim: Cell, model: str, size: tuple[int, int] | None) -> list[str]
 
 
 def _is_claim(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> bool:
-    measurement = Measurement(Decimal(_count(claim, model, size, rule)))
+    measurement = Measurement(Decimal(_ledger(model, size).total(rule)))
     return judge(claim.under(rule), measurement).status is Status.EXACT
-
-
-def _count(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) -> int:
-    count = _ledger(model, size)
-    return count.parameters[rule] if claim.metric == "params" else count.total(rule)
 
 
 @cache

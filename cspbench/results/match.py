@@ -15,11 +15,6 @@ from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import MODELS
 
 
-def of_dataset(dataset: str, kind: str = "published") -> tuple[str, ...]:
-    """The tables of accuracies ("imagenet") or of AP ("coco"): published ones, or those of the sample."""
-    return tuple(table.name for table in tables.load_all(kind=kind) if table.dataset == dataset)
-
-
 def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
     """The rows of a model with their tables."""
     of_dataset = [table for table in tables.load_all(kind="any") if table.dataset == dataset]

@@ -124,7 +124,7 @@ def _digest_v1(network: Network) -> str | None:
 
 
 def _repr_v1(layer: Layer) -> str | None:
-    name, names = _CLASSES_V1.get(layer.kind, ("", ""))
+    name, names = _CLASSES_V1.get(str(canonical.kind(layer)), ("", ""))
     order = names.split()
     if not name or set(canonical.settings(layer)) - set(order):
         return None

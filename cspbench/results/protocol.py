@@ -15,7 +15,7 @@ from cspbench.errors import brief
 from cspbench.network.network import digest
 from cspbench.results import match
 from cspbench.results.schema import Identity, ImagenetIdentity, Run
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 from cspbench.zoo.registry import MODELS
 
 UNKNOWN = "(no published digest to compare with)"
@@ -91,7 +91,7 @@ def of_detector(run: Run) -> dict[str, tuple[str, str]]:
     identity, settings = run.identity, run.settings
     assert settings is not None
     if getattr(identity, "quoted", False):
-        return overrides_of(identity.preset, _recipe(identity.model).as_json())
+        return overrides_of(identity.preset, _detector_protocol(identity.model).as_json())
     preset = detection_presets.PRESETS.get(settings.name)
     if preset is None:
         return {}
@@ -106,16 +106,16 @@ def suppression(run: Run) -> tuple[float, str | None]:
     settings = run.settings
     assert settings is not None
     if getattr(run.identity, "quoted", False):
-        return _recipe(run.identity.model).nms.overlap, None
+        return _detector_protocol(run.identity.model).nms.overlap, None
     preset = detection_presets.PRESETS.get(settings.name)
     return (settings.nms, None) if preset is None else (preset.nms, preset.nms_kind)
 
 
-def _recipe(model: str) -> Recipe:
-    recipe = MODELS[model].recipe if model in MODELS else None
-    if recipe is None:
+def _detector_protocol(model: str) -> DetectorProtocol:
+    detector_protocol = MODELS[model].detector_protocol if model in MODELS else None
+    if detector_protocol is None:
         raise ValueError(f"{model} has no protocol of its own")
-    return recipe
+    return detector_protocol
 
 
 def deviations(overrides: Overrides) -> list[Deviation]:

@@ -7,13 +7,15 @@ from cspbench.network.builder import Builder
 CLASSES = 1000
 
 
-def classifier(b: Builder, *, classes: int = CLASSES, pool_first: bool = True) -> int:
-    """Append global average pooling, a linear 1x1 with bias to the classes, and softmax.
+def classifier(b: Builder, *, classes: int = CLASSES, pool_first: bool = True, dropout: float | None = None) -> int:
+    """Append global average pooling, any dropout, a linear 1x1 with bias to the classes, and softmax.
 
     Older files classify every pixel and then average (`pool_first` False): the same logits with more operations.
     """
     if pool_first:
         b.avgpool()
+    if dropout is not None:
+        b.dropout(dropout)
     b.conv(classes, activation="linear", batch_normalize=False)
     if not pool_first:
         b.avgpool()

@@ -8,7 +8,6 @@ every stage doubles the width, and the stages have other depths.
 from __future__ import annotations
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 from cspbench.zoo.partial import GAMMA, convolved_parts
@@ -21,13 +20,7 @@ STAGES = (Stage(2, 16), Stage(4, 32), Stage(8, 64), Stage(4, 64))
 
 
 def csp_stage(
-    b: Builder,
-    width: int,
-    stage: Stage,
-    *,
-    gamma: float = GAMMA,
-    activation: str,
-    layer: DenseLayer = two_way,
+    b: Builder, width: int, stage: Stage, *, gamma: float = GAMMA, activation: str, layer: DenseLayer = two_way
 ) -> tuple[int, int]:
     """A stage over `width` channels up to its concatenation; returns that layer and its channels.
 
@@ -62,22 +55,11 @@ def csppelee_trunk(
     return ends[1], ends[2], transition2
 
 
-def _network(name: str, *, activation: str, layer: DenseLayer = two_way, gamma: float = GAMMA) -> Network:
-    b = Builder(name, (3, 224, 224))
+@register("csppeleenet", 224)
+@register("csppeleenet-swish", 224, activation="swish")
+@register("csppeleenet-mish", 224, activation="mish")
+@register("csppeleenet-swish-se", 224, activation="swish", layer=two_way_se)
+def csppeleenet(b: Builder, *, activation: str = "leaky", layer: DenseLayer = two_way, gamma: float = GAMMA) -> None:
+    """CSPPeleeNet; -se has squeeze and excitation in every dense layer."""
     csppelee_trunk(b, gamma=gamma, activation=activation, layer=layer)
     classifier(b)
-    return b.network()
-
-
-@register("csppeleenet")
-@register("csppeleenet-swish", "swish", "csppeleenet-swish")
-@register("csppeleenet-mish", "mish", "csppeleenet-mish")
-def csppeleenet(activation: str = "leaky", name: str = "csppeleenet", *, gamma: float = GAMMA) -> Network:
-    """CSPPeleeNet."""
-    return _network(name, activation=activation, gamma=gamma)
-
-
-@register("csppeleenet-swish-se")
-def csppeleenet_swish_se() -> Network:
-    """CSPPeleeNet with swish and squeeze and excitation in every dense layer."""
-    return _network("csppeleenet-swish-se", activation="swish", layer=two_way_se)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
@@ -50,11 +49,11 @@ def elastic_residual(b: Builder, filters: int, bottleneck: int, activation: str)
     return b.shortcut(entry)
 
 
-def stage(b: Builder, filters: int, depth: int, *, activation: str = "leaky") -> int:
+def stage(b: Builder, filters: int, depth: int) -> int:
     """A stage of DarkNet-53: a 3x3 that halves the map, then `depth` residual blocks with half-width bottlenecks."""
-    b.conv(filters, 3, stride=2, activation=activation)
+    b.conv(filters, 3, stride=2)
     for _ in range(depth):
-        residual(b, filters, filters // 2, activation)
+        residual(b, filters, filters // 2, "leaky")
     return b.last
 
 
@@ -77,10 +76,10 @@ def csp_stage(
     return b.conv(filters, activation=activation)
 
 
-def darknet53_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
+def darknet53_trunk(b: Builder) -> tuple[int, int, int]:
     """Append DarkNet-53 without its classifier; returns the last layers of the stages with strides 8, 16 and 32."""
-    b.conv(32, 3, activation=activation)
-    *_, c3, c4, c5 = [stage(b, filters, depth, activation=activation) for filters, depth in STAGES]
+    b.conv(32, 3)
+    *_, c3, c4, c5 = [stage(b, filters, depth) for filters, depth in STAGES]
     return c3, c4, c5
 
 
@@ -95,41 +94,30 @@ def csdarknet53_trunk(b: Builder, activation: str = "leaky", *, block: Block = r
 
 
 @register("darknet")
-def darknet() -> Network:
+def darknet(b: Builder) -> None:
     """Darknet Reference (darknet.cfg): 3x3 convolutions of 16 to 1024 filters with 2x2 max pools between them."""
-    b = Builder("darknet", (3, 256, 256))
     b.conv(16, 3)
     for filters in (32, 64, 128, 256, 512, 1024):
         b.maxpool(2)
         b.conv(filters, 3)
     classifier(b)
-    return b.network()
 
 
 @register("darknet53")
-def darknet53() -> Network:
+def darknet53(b: Builder) -> None:
     """DarkNet-53 (darknet53.cfg)."""
-    b = Builder("darknet53", (3, 256, 256))
     darknet53_trunk(b)
     classifier(b)
-    return b.network()
 
 
 @register("csdarknet53")
-@register("csdarknet53-gamma", name="csdarknet53-gamma")
-@register("csdarknet53-omega", "mish", "csdarknet53-omega")
-def csdarknet53(activation: str = "leaky", name: str = "csdarknet53") -> Network:
-    """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish."""
-    b = Builder(name)
-    csdarknet53_trunk(b, activation)
-    classifier(b)
-    return b.network()
+@register("csdarknet53-gamma")
+@register("csdarknet53-omega", activation="mish")
+@register("csdarknet53-elastic", block=elastic_residual)
+def csdarknet53(b: Builder, *, activation: str = "leaky", block: Block = residual) -> None:
+    """CSPDarkNet-53 (csdarknet53.cfg); -gamma has the same layers and other training, -omega has mish.
 
-
-@register("csdarknet53-elastic")
-def csdarknet53_elastic() -> Network:
-    """CSPDarkNet-53-Elastic (csdarknet53-elastic.cfg): CSPDarkNet-53 with elastic blocks in all five stages."""
-    b = Builder("csdarknet53-elastic", (3, 256, 256))
-    csdarknet53_trunk(b, block=elastic_residual)
+    -elastic (csdarknet53-elastic.cfg) has elastic blocks in all five stages.
+    """
+    csdarknet53_trunk(b, activation, block=block)
     classifier(b)
-    return b.network()

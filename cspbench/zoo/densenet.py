@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
-from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
+
+GROWTH = 32
+"""Channels that a dense layer adds."""
 
 BLOCKS = (6, 12, 48, 32)
 """Dense layers in each of DenseNet-201's four blocks, at strides 4 to 32."""
@@ -23,58 +26,31 @@ published files (512 is half of the 1024 channels of DenseNet-121's third block)
 """
 
 
-def dense_layer(b: Builder, growth: int, activation: str) -> int:
-    """A 1x1 to four times the growth and a 3x3 to the growth, concatenated before the layer's input."""
-    entry = b.last
-    b.conv(4 * growth, activation=activation)
-    new = b.conv(growth, 3, activation=activation)
-    return b.route(new, entry)
-
-
-def dense_block(b: Builder, depth: int, *, growth: int = 32, activation: str = "leaky") -> int:
-    """`depth` dense layers, which add `depth * growth` channels."""
+def dense_block(b: Builder, depth: int) -> None:
+    """`depth` dense layers: a 1x1 to four times the growth and a 3x3 to the growth, concatenated before their input."""
     for _ in range(depth):
-        dense_layer(b, growth, activation)
-    return b.last
-
-
-def transition(b: Builder, filters: int, *, activation: str = "leaky") -> int:
-    """A 1x1 that narrows the output of a dense block, and a max pool that halves the map."""
-    b.conv(filters, activation=activation)
-    return b.maxpool(2)
-
-
-def densenet201_trunk(b: Builder, *, activation: str = "leaky") -> int:
-    """Append DenseNet-201 without its classifier."""
-    b.conv(64, 7, stride=2, activation=activation)
-    b.maxpool(2)
-    *between, last = BLOCKS
-    for depth, filters in zip(between, TRANSITIONS, strict=True):
-        dense_block(b, depth, activation=activation)
-        transition(b, filters, activation=activation)
-    return dense_block(b, last, activation=activation)
-
-
-def dense_classifier(b: Builder, classes: int = 1000) -> int:
-    """Append Darknet's older ImageNet head: a 1x1 with bias on every pixel, and then the mean."""
-    b.conv(classes, activation="linear", batch_normalize=False)
-    b.avgpool()
-    return b.softmax()
-
-
-@register("densenet201")
-def densenet201() -> Network:
-    """DenseNet-201 (densenet201.cfg), with the final [cost] layer of Darknet's files of the time."""
-    b = Builder("densenet201", (3, 256, 256))
-    densenet201_trunk(b)
-    b.add(Loss(sources=(dense_classifier(b),)))
-    return b.network()
+        entry = b.last
+        b.conv(4 * GROWTH)
+        new = b.conv(GROWTH, 3)
+        b.route(new, entry)
 
 
 @register("icfg-densenet201-leaky")
-def icfg_densenet201_leaky() -> Network:
-    """DenseNet-201 of the activation comparison (icfg/densenet201-leaky.cfg): the same without [cost]."""
-    b = Builder("icfg-densenet201-leaky", (3, 256, 256))
-    densenet201_trunk(b)
-    dense_classifier(b)
-    return b.network()
+def densenet201(b: Builder) -> None:
+    """DenseNet-201 of the activation comparison (icfg/densenet201-leaky.cfg), which classifies every pixel."""
+    b.conv(64, 7, stride=2)
+    b.maxpool(2)
+    *between, last = BLOCKS
+    for depth, filters in zip(between, TRANSITIONS, strict=True):
+        dense_block(b, depth)
+        b.conv(filters)
+        b.maxpool(2)
+    dense_block(b, last)
+    classifier(b, pool_first=False)
+
+
+@register("densenet201")
+def densenet201_cost(b: Builder) -> None:
+    """DenseNet-201 (densenet201.cfg), with the final [cost] layer of Darknet's files of the time."""
+    densenet201(b)
+    b.add(Loss(sources=(b.last,)))

@@ -8,10 +8,9 @@ concatenation again.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.model import register
 from cspbench.zoo.partial import GAMMA, sliced_parts
@@ -20,11 +19,8 @@ GROWTH = 32
 STEM = 64
 
 
-class DenseLayer(Protocol):
-    """A layer of a dense block."""
-
-    def __call__(self, b: Builder, *, low: bool) -> int:
-        """Append the layer, with `low` also its path at half resolution, if any; returns the new channels."""
+DenseLayer = Callable[..., int]
+"""Appends a layer of a dense block, with `low` also its path at half resolution, if any; returns the new channels."""
 
 
 def normalised(b: Builder) -> int:
@@ -80,9 +76,16 @@ def transition(b: Builder, filters: int) -> int:
     return bare(b, filters)
 
 
-def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
+ELASTIC_DEPTHS = (10, 20, 40, 30)
+"""Dense layers of the ELASTIC authors' DenseNet-201."""
+
+
+# DenseNet-264 with a fourth block of 32 layers instead of 48
+@register("densenet264-32", 224, (6, 12, 64, 32), plain_layer)
+# densenet201_elastic of allenai/elastic
+@register("densenet201-plus-elastic", 224, ELASTIC_DEPTHS, elastic_layer)
+def densenet(b: Builder, depths: tuple[int, ...], layer: DenseLayer) -> None:
     """DenseNet-BC: transitions halve the channels; layers of the last block have no path at half resolution."""
-    b = Builder(name, (3, 224, 224))
     stem(b)
     width = STEM
     for index, depth in enumerate(depths):
@@ -94,23 +97,6 @@ def densenet(name: str, depths: tuple[int, ...], layer: DenseLayer) -> Network:
         width += depth * GROWTH
     normalised(b)
     logits(b)
-    return b.network()
-
-
-@register("densenet264-32")
-def densenet264_32() -> Network:
-    """DenseNet-264-32: DenseNet-264 with a fourth block of 32 layers instead of 48."""
-    return densenet("densenet264-32", (6, 12, 64, 32), plain_layer)
-
-
-ELASTIC_DEPTHS = (10, 20, 40, 30)
-"""Dense layers of the ELASTIC authors' DenseNet-201."""
-
-
-@register("densenet201-plus-elastic")
-def densenet201_plus_elastic() -> Network:
-    """DenseNet-201+Elastic (densenet201_elastic of allenai/elastic)."""
-    return densenet("densenet201-plus-elastic", ELASTIC_DEPTHS, elastic_layer)
 
 
 def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last: bool) -> int:
@@ -134,14 +120,12 @@ def csp_stage(b: Builder, width: int, depth: int, *, gamma: float = GAMMA, last:
     return part1 + fused
 
 
-@register("cspdensenet201-plus-elastic")
-def cspdensenet201_plus_elastic(gamma: float = GAMMA) -> Network:
+@register("cspdensenet201-plus-elastic", 224)
+def cspdensenet201_plus_elastic(b: Builder, *, gamma: float = GAMMA) -> None:
     """A stand-in for CSPDenseNet-201+Elastic: the same layers on part of each stage's channels, with fusion last."""
-    b = Builder("cspdensenet201-plus-elastic", (3, 224, 224))
     stem(b)
     width = STEM
     for index, depth in enumerate(ELASTIC_DEPTHS):
         width = csp_stage(b, width, depth, gamma=gamma, last=index == len(ELASTIC_DEPTHS) - 1)
     normalised(b)
     logits(b)
-    return b.network()

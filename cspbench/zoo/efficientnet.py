@@ -8,39 +8,27 @@ published with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
-from cspbench.zoo.classifier import logits
+from cspbench.zoo.classifier import classifier, logits
 from cspbench.zoo.model import register
 
 STEM = 32
 """Filters of the first convolution."""
 
 
-class Stage(NamedTuple):
-    """A run of blocks with equal filters and kernel size; the first block has the stride."""
+STAGES = ((16, 1, 3), (24, 2, 3), (40, 2, 5), (80, 3, 3), (112, 3, 5), (192, 4, 5), (320, 1, 3))
+"""Filters, blocks and kernel size of each stage."""
 
-    filters: int
-    depth: int
-    size: int
-    stride: int
-
-
-STAGES = (
-    Stage(filters=16, depth=1, size=3, stride=1),
-    Stage(filters=24, depth=2, size=3, stride=2),
-    Stage(filters=40, depth=2, size=5, stride=2),
-    Stage(filters=80, depth=3, size=3, stride=1),
-    Stage(filters=112, depth=3, size=5, stride=2),
-    Stage(filters=192, depth=4, size=5, stride=2),
-    Stage(filters=320, depth=1, size=3, stride=1),
-)
+STRIDES = (1, 2, 2, 1, 2, 2, 1)
+"""Of the first block of each stage; OFFICIAL_STRIDES are timm's."""
+OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 
 
 class Inner(NamedTuple):
-    """Inner widths of a block: of the depthwise convolution and of the squeezed vector."""
+    """Inner widths of a block: of the depthwise convolution (0: the input's, without a 1x1) and the squeezed vector."""
 
     expanded: int
     squeeze: int
@@ -60,10 +48,7 @@ INNER = {
 The squeeze is a quarter of the input channels, as in the paper, rounded up to a multiple of 8; but 16 instead of 8 for
 16 input channels and 64 instead of 48 for 192, a peculiarity of the published file.
 """
-
-
-EXPANSION = 6
-"""Expansion of the official network; that of enetb0.cfg is in INNER."""
+OFFICIAL_INNER = {width: Inner(expanded=0 if width == STEM else 6 * width, squeeze=width // 4) for width in INNER}
 
 
 def squeeze_excite(b: Builder, filters: int, squeeze: int) -> int:
@@ -76,26 +61,18 @@ def squeeze_excite(b: Builder, filters: int, squeeze: int) -> int:
 
 
 def mobile_block(
-    b: Builder,
-    width: int,
-    filters: int,
-    *,
-    size: int,
-    stride: int,
-    inner: Inner | None = None,
-    dropout: float | None = None,
+    b: Builder, width: int, filters: int, *, size: int, stride: int, inner: Inner, dropout: float | None = None
 ) -> int:
     """MBConv: expansion of `width` channels, a depthwise convolution, squeeze and excitation, projection to `filters`.
 
-    `inner` defaults to the file's widths; a given width equal to the entry's needs no 1x1. The block is added to its
-    entry, after any dropout, if their shapes are equal. Returns the expanded map, the last one before the stride.
+    The block is added to its entry, after any dropout, if their shapes are equal. Returns the expanded map, the last
+    one before the stride.
     """
     entry = b.last
-    unexpanded = inner is not None and inner.expanded == width
-    inner = inner or INNER[width]
-    expanded = entry if unexpanded else b.conv(inner.expanded, activation="swish")
-    b.conv(inner.expanded, size, stride=stride, groups=inner.expanded, activation="swish")
-    squeeze_excite(b, inner.expanded, inner.squeeze)
+    expanded = b.conv(inner.expanded, activation="swish") if inner.expanded else entry
+    depthwise = inner.expanded or width
+    b.conv(depthwise, size, stride=stride, groups=depthwise, activation="swish")
+    squeeze_excite(b, depthwise, inner.squeeze)
     b.conv(filters, activation="linear")
     if stride == 1 and filters == width:
         if dropout is not None:
@@ -104,17 +81,20 @@ def mobile_block(
     return expanded
 
 
-def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
+def enetb0_trunk(
+    b: Builder, *, dropout: float | None = 0.2, strides: Sequence[int] = STRIDES, inner: Mapping[int, Inner] = INNER
+) -> tuple[int, int, int]:
     """Append EfficientNet-B0 without its classifier; returns the last maps with strides 8, 16 and 32.
 
-    The first two are the expanded maps inside the next blocks of stride 2.
+    The first two are the expanded maps inside the next blocks of stride 2. `inner` are the inner widths of a block by
+    its input channels.
     """
     b.conv(STEM, 3, stride=2, activation="swish")
     width, maps = STEM, []
-    for filters, depth, size, stride in STAGES:
+    for (filters, depth, size), stride in zip(STAGES, strides, strict=True):
         for at in range(depth):
             step = 1 if at else stride
-            expanded = mobile_block(b, width, filters, size=size, stride=step, dropout=dropout)
+            expanded = mobile_block(b, width, filters, size=size, stride=step, inner=inner[width], dropout=dropout)
             width = filters
             if step == 2:
                 maps.append(expanded)
@@ -122,35 +102,15 @@ def enetb0_trunk(b: Builder, *, dropout: float = 0.2) -> tuple[int, int, int]:
     return c3, c4, b.conv(1280, activation="swish")
 
 
-@register("enetb0")
-def enetb0() -> Network:
+@register("enetb0", 224)
+def enetb0(b: Builder) -> None:
     """EfficientNet-B0 (enetb0.cfg)."""
-    b = Builder("enetb0", (3, 224, 224))
     enetb0_trunk(b)
-    b.avgpool()
-    b.dropout(0.2)
-    b.conv(1000, activation="linear", batch_normalize=False)
-    b.softmax()
-    return b.network()
+    classifier(b, dropout=0.2)
 
 
-OFFICIAL_STRIDES = (1, 2, 2, 2, 1, 2, 1)
-"""Strides of the official network's stages."""
-
-
-@register("timm/efficientnet_b0")
-def timm_efficientnet_b0() -> Network:
+@register("timm/efficientnet_b0", 224)
+def timm_efficientnet_b0(b: Builder) -> None:
     """The efficientnet_b0 of timm at 224x224; 5,288,548 learnable parameters."""
-    b = Builder("timm/efficientnet_b0", (3, 224, 224))
-    b.conv(STEM, 3, stride=2, activation="swish")
-    width = STEM
-    for stage, stride in zip(STAGES, OFFICIAL_STRIDES, strict=True):
-        for at in range(stage.depth):
-            expanded = width if width == STEM else EXPANSION * width
-            inner = Inner(expanded, squeeze=width // 4)
-            step = 1 if at else stride
-            mobile_block(b, width, stage.filters, size=stage.size, stride=step, inner=inner)
-            width = stage.filters
-    b.conv(1280, activation="swish")
+    enetb0_trunk(b, dropout=None, strides=OFFICIAL_STRIDES, inner=OFFICIAL_INNER)
     logits(b)
-    return b.network()

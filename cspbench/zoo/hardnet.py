@@ -11,7 +11,6 @@ from math import ceil
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.densenet_bc import bare, normalised, stem
 from cspbench.zoo.model import register
@@ -82,9 +81,9 @@ def transition(b: Builder, width: int, *, halve: bool) -> int:
     return reduced
 
 
-def hardnet(name: str, stages: tuple[Stage, ...], growth: int) -> Network:
+@register("hardnet138s", 224, STAGES_138S, growth=30)
+def hardnet(b: Builder, stages: tuple[Stage, ...], growth: int) -> None:
     """A HarDNet of the "s" type: DenseNet's stem, and blocks with transitions between them."""
-    b = Builder(name, (3, 224, 224))
     stem(b)
     width = STEM
     depths = [(depth, block == blocks - 1) for blocks, depth in stages for block in range(blocks)]
@@ -94,10 +93,3 @@ def hardnet(name: str, stages: tuple[Stage, ...], growth: int) -> Network:
             width = transition(b, width, halve=halve)
     normalised(b)
     logits(b)
-    return b.network()
-
-
-@register("hardnet138s")
-def hardnet138s() -> Network:
-    """HarDNet-138s."""
-    return hardnet("hardnet138s", STAGES_138S, growth=30)

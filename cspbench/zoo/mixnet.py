@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
 from cspbench.zoo.efficientnet import squeeze_excite
 from cspbench.zoo.model import register
 
@@ -73,10 +73,9 @@ def mix_block(b: Builder, width: int, stage: Stage, *, stride: int) -> int:
     return b.shortcut(entry) if stride == 1 and stage.filters == width else b.last
 
 
-@register("mixnet-m-gpu")
-def mixnet_m_gpu() -> Network:
+@register("mixnet-m-gpu", 224)
+def mixnet_m_gpu(b: Builder) -> None:
     """A stand-in for MixNet-M-GPU."""
-    b = Builder("mixnet-m-gpu", (3, 224, 224))
     b.conv(STEM, 3, stride=2, activation="relu")
     width = STEM
     for stage in STAGES:
@@ -84,8 +83,4 @@ def mixnet_m_gpu() -> Network:
             mix_block(b, width, stage, stride=1 if at else stage.stride)
             width = stage.filters
     b.conv(HEAD, activation="swish")
-    b.avgpool()
-    b.dropout(0.25)
-    b.conv(1000, activation="linear", batch_normalize=False)
-    b.softmax()
-    return b.network()
+    classifier(b, dropout=0.25)

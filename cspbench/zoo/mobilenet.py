@@ -7,10 +7,9 @@ ReLU instead of ReLU6, and keep a 1x1 in the first block, whose expansion is 1.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
@@ -34,12 +33,8 @@ published files.
 """
 
 
-class Stage(Protocol):
-    """A type of stage."""
-
-    def __call__(self, b: Builder, width: int, runs: Runs, *, stride: int, expansion: int) -> int:
-        """Append a stage after blocks of `width` filters; returns the filters of its last blocks."""
-        ...
+Stage = Callable[..., int]
+"""`stage` or `csp_stage`."""
 
 
 def depthwise(b: Builder, groups: int, stride: int = 1, *, multiplier: int = 1) -> int:
@@ -98,28 +93,13 @@ def csp_stage(b: Builder, width: int, runs: Runs, *, stride: int, expansion: int
     return runs[-1][0]
 
 
-def mobilenet_v2_trunk(b: Builder, *, last: int, stage: Stage = stage) -> int:
-    """Append MobileNet-v2 without its classifier, with either type of stage; the final 1x1 has `last` filters."""
+@register("mobilenet-v2", 224, last=1280)
+@register("csmobilenet-v2", 224, last=640, stage=csp_stage)
+def mobilenet_v2(b: Builder, *, last: int, stage: Stage = stage) -> None:
+    """MobileNet-v2, or with cross stage partial stages and half the `last` filters CSPMobileNet-v2."""
     b.conv(STEM, 3, stride=2, activation="relu")
     width = STEM
     for stride, expansion, runs in STAGES:
         width = stage(b, width, runs, stride=stride, expansion=expansion)
-    return b.conv(last, activation="relu")
-
-
-@register("mobilenet-v2")
-def mobilenet_v2() -> Network:
-    """MobileNet-v2 (mobilenet-v2.cfg)."""
-    b = Builder("mobilenet-v2", (3, 224, 224))
-    mobilenet_v2_trunk(b, last=1280)
+    b.conv(last, activation="relu")
     classifier(b)
-    return b.network()
-
-
-@register("csmobilenet-v2")
-def csmobilenet_v2() -> Network:
-    """CSPMobileNet-v2 (csmobilenet-v2.cfg): MobileNet-v2 with cross stage partial stages and half the final filters."""
-    b = Builder("csmobilenet-v2", (3, 224, 224))
-    mobilenet_v2_trunk(b, last=640, stage=csp_stage)
-    classifier(b)
-    return b.network()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from cspbench.claims.models import Classes, Confidence, Definition, Engine, PublishedFile
+from cspbench.network.builder import Builder
 from cspbench.network.network import Network
-from cspbench.zoo.recipe import Recipe
+from cspbench.zoo.detector_protocol import DetectorProtocol
 
-Build = TypeVar("Build", bound=Callable[..., Network])
+Append = TypeVar("Append", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -26,35 +26,39 @@ class Model:
     unknown: str | None = None
     evidence: str = ""
     namesakes: tuple[str, ...] = ()
-    recipe: Recipe | None = None
+    detector_protocol: DetectorProtocol | None = None
     """Input and suppression of a detector that is not Darknet's."""
     classes: Classes = "darknet"
     engine: Engine = "any"
     weights: tuple[PublishedFile, ...] = ()
 
 
-@dataclass(frozen=True)
-class Registered:
-    """A builder, and the recipe of a detector that is not Darknet's."""
-
-    build: Callable[[], Network]
-    recipe: Recipe | None
-
-
-BUILDERS: dict[str, Registered] = {}
+BUILDERS: dict[str, Callable[[], Network]] = {}
 """Registered builders by model name."""
+PROTOCOLS: dict[str, DetectorProtocol] = {}
+"""Protocols of detectors that are not Darknet's, by model name."""
 
 
-def register(name: str, /, *arguments: Any, recipe: Recipe | None = None, **keywords: Any) -> Callable[[Build], Build]:
-    """Register a builder, called with these arguments, as the model `name`; it may be registered several times.
+def register(
+    name: str, side: int = 256, *arguments: Any, detector_protocol: DetectorProtocol | None = None, **keywords: Any
+) -> Callable[[Append], Append]:
+    """Register a function that appends a model's layers to a builder; it may be registered several times.
 
-    `name` is also the model's section in `tables/models.toml` and the name of the network.
+    The function gets a builder for an input of `side` pixels and these arguments. `name` is also the model's section in
+    `tables/models.toml` and the name of the network.
     """
 
-    def decorate(build: Build) -> Build:
+    def decorate(append: Append) -> Append:
+        def build() -> Network:
+            b = Builder(name, (3, side, side))
+            append(b, *arguments, **keywords)
+            return b.network()
+
         if name in BUILDERS:
             raise ValueError(f"duplicate model {name}")
-        BUILDERS[name] = Registered(partial(build, *arguments, **keywords), recipe)
-        return build
+        BUILDERS[name] = build
+        if detector_protocol is not None:
+            PROTOCOLS[name] = detector_protocol
+        return append
 
     return decorate

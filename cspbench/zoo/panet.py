@@ -2,8 +2,8 @@
 
 Sources: SPP (arXiv 1406.4729), PANet (arXiv 1803.01534) with concatenation instead of addition, as in YOLOv4 (arXiv
 2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, to which
-these networks are equal layer by layer. The SAM and the giou-optimal detector have no published file; their docstrings
-give the evidence.
+these networks are equal layer by layer. The SAM and the giou-optimal detector have no published file; comments give the
+evidence.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.darknet import csdarknet53_trunk
 from cspbench.zoo.model import register
 from cspbench.zoo.resnet import csresnet50_trunk, csresnext50_trunk
+from cspbench.zoo.tiny import predict
 
 Trunk = Callable[[Builder], tuple[int, int, int]]
 """Appends a backbone; returns the last layers of its stages with strides 8, 16 and 32."""
@@ -100,23 +100,36 @@ def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool 
     b.conv(filters, 3)
     if attention:
         point_wise_attention(b, filters)
-    mask = boxes.masks[scale]
-    b.conv(len(mask) * (5 + boxes.classes), activation="linear", batch_normalize=False)
-    return b.yolo(
-        mask,
-        boxes.anchors,
-        classes=boxes.classes,
-        scale_x_y=boxes.scale_x_y[scale],
-        nms_kind=boxes.nms_kind,
-    )
+    mask, spread = boxes.masks[scale], boxes.scale_x_y[scale]
+    return predict(b, mask, anchors=boxes.anchors, classes=boxes.classes, scale_x_y=spread, nms_kind=boxes.nms_kind)
 
 
-def panet_spp(b: Builder, trunk: tuple[int, int, int], boxes: Boxes, *, attention: bool = False) -> None:
-    """Append SPP, the two paths and the heads to a trunk that ends at stride 32.
+# csresnext50-panet-spp.cfg
+@register("csresnext50-panet-spp", 416, csresnext50_trunk, YOLOV3)
+# csresnext50-panet-spp-giou.cfg: GIoU loss and other scale_x_y; and the same for rows trained with another loss
+@register("csresnext50-panet-spp-giou", 416, csresnext50_trunk, GRID_SENSITIVE)
+@register("csresnext50-panet-spp-iou", 416, csresnext50_trunk, GRID_SENSITIVE)
+# csresnext50-panet-spp-original-optimal.cfg: optimal recipe and CIoU loss
+@register("csresnext50-panet-spp-original-optimal", 512, csresnext50_trunk, OPTIMAL)
+# The README's "CSPResNeXt50-PANet-SPP(GIoU)". No cfg was published. According to the README's rows and table 4 of
+# YOLOv4 only the loss differs from original-optimal; csresnext50-panet-spp-giou.cfg is another, earlier detector.
+@register("csresnext50-panet-spp-giou-optimal", 512, csresnext50_trunk, OPTIMAL)
+# The README's "CSPResNeXt50-PANet-SPP(SAM)". No cfg was published. The author names the block (YOLOv4's modified SAM);
+# that it gates the last 3x3 of the three heads, with batch normalisation, follows from the size of the yolov4-sam-mish
+# weights: 1,383,424 floats more than yolov4, the sum of F^2 + 4F over F = 256, 512, 1024.
+@register("csresnext50-panet-spp-sam", 512, csresnext50_trunk, OPTIMAL, attention=True)
+# csdarknet53-panet-spp.cfg
+@register("csdarknet53-panet-spp", 416, csdarknet53_trunk, YOLOV3)
+# cd53paspp-gamma.cfg of AlexeyAB/darknet: optimal recipe on the `gamma` backbone
+@register("cd53paspp-gamma", 512, csdarknet53_trunk, OPTIMAL)
+# csresnet50-panet-spp.cfg
+@register("csresnet50-panet-spp", 416, csresnet50_trunk, YOLOV3)
+def panet_spp(b: Builder, trunk: Trunk, boxes: Boxes, *, attention: bool = False) -> None:
+    """Append a trunk, SPP, the two paths and the heads.
 
     Each head directly follows its map, so the first [yolo] has stride 8, unlike in YOLOv3.
     """
-    c3, c4, _ = trunk
+    c3, c4, _ = trunk(b)
     alternating(b, 512, 3)
     spatial_pyramid(b)
     p5 = alternating(b, 512, 3)
@@ -127,73 +140,3 @@ def panet_spp(b: Builder, trunk: tuple[int, int, int], boxes: Boxes, *, attentio
     head(b, 512, boxes, 1, attention=attention)
     bottom_up(b, 512, n4, p5)
     head(b, 1024, boxes, 2, attention=attention)
-
-
-def detector(name: str, trunk: Trunk, boxes: Boxes, size: int, *, attention: bool = False) -> Network:
-    """A complete detector for a square input of side `size`."""
-    b = Builder(name, (3, size, size))
-    panet_spp(b, trunk(b), boxes, attention=attention)
-    return b.network()
-
-
-@register("csresnext50-panet-spp")
-def csresnext50_panet_spp() -> Network:
-    """CSPResNeXt50-PANet-SPP (csresnext50-panet-spp.cfg)."""
-    return detector("csresnext50-panet-spp", csresnext50_trunk, YOLOV3, 416)
-
-
-@register("csresnext50-panet-spp-giou")
-def csresnext50_panet_spp_giou() -> Network:
-    """CSPResNeXt50-PANet-SPP with GIoU loss and other scale_x_y (csresnext50-panet-spp-giou.cfg)."""
-    return detector("csresnext50-panet-spp-giou", csresnext50_trunk, GRID_SENSITIVE, 416)
-
-
-@register("csresnext50-panet-spp-original-optimal")
-def csresnext50_panet_spp_original_optimal() -> Network:
-    """CSPResNeXt50-PANet-SPP, optimal recipe and CIoU loss (csresnext50-panet-spp-original-optimal.cfg)."""
-    return detector("csresnext50-panet-spp-original-optimal", csresnext50_trunk, OPTIMAL, 512)
-
-
-@register("csresnext50-panet-spp-giou-optimal")
-def csresnext50_panet_spp_giou_optimal() -> Network:
-    """The README's "CSPResNeXt50-PANet-SPP(GIoU)": original-optimal with another loss, hence the same layers.
-
-    No cfg was published. According to the README's rows and table 4 of YOLOv4 only the loss differs from
-    original-optimal; csresnext50-panet-spp-giou.cfg is another, earlier detector.
-    """
-    return csresnext50_panet_spp_original_optimal().renamed("csresnext50-panet-spp-giou-optimal")
-
-
-@register("csresnext50-panet-spp-sam")
-def csresnext50_panet_spp_sam() -> Network:
-    """The README's "CSPResNeXt50-PANet-SPP(SAM)": original-optimal with point-wise attention in each head.
-
-    No cfg was published. The author names the block (YOLOv4's modified SAM); that it gates the last 3x3 of the three
-    heads, with batch normalisation, follows from the size of the yolov4-sam-mish weights: 1,383,424 floats more than
-    yolov4, the sum of F^2 + 4F over F = 256, 512, 1024.
-    """
-    return detector("csresnext50-panet-spp-sam", csresnext50_trunk, OPTIMAL, 512, attention=True)
-
-
-@register("csdarknet53-panet-spp")
-def csdarknet53_panet_spp() -> Network:
-    """CSPDarkNet53-PANet-SPP (csdarknet53-panet-spp.cfg)."""
-    return detector("csdarknet53-panet-spp", csdarknet53_trunk, YOLOV3, 416)
-
-
-@register("cd53paspp-gamma")
-def cd53paspp_gamma() -> Network:
-    """CSPDarkNet53-PANet-SPP, optimal recipe on the `gamma` backbone (cd53paspp-gamma.cfg of AlexeyAB/darknet)."""
-    return detector("cd53paspp-gamma", csdarknet53_trunk, OPTIMAL, 512)
-
-
-@register("csresnet50-panet-spp")
-def csresnet50_panet_spp() -> Network:
-    """CSPResNet50-PANet-SPP (csresnet50-panet-spp.cfg)."""
-    return detector("csresnet50-panet-spp", csresnet50_trunk, YOLOV3, 416)
-
-
-@register("csresnext50-panet-spp-iou")
-def csresnext50_panet_spp_iou() -> Network:
-    """The network of csresnext50-panet-spp-giou.cfg, for rows trained with another loss."""
-    return csresnext50_panet_spp_giou().renamed("csresnext50-panet-spp-iou")

@@ -8,10 +8,9 @@ the stages are max pools (Darknet had only [maxpool] at the time, and its operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.efficientnet import squeeze_excite
 from cspbench.zoo.model import register
@@ -35,11 +34,8 @@ Fetch = Callable[[Sequence[int]], Sequence[int]]
 """Selects the inputs of a dense block's next layer from the outputs so far, the block's input first."""
 
 
-class DenseLayer(Protocol):
-    """A layer of a dense block, between one concatenation and the next."""
-
-    def __call__(self, b: Builder, bottleneck: int, *, activation: str) -> int:
-        """Append the layer; returns its last layer, which has only the new channels."""
+DenseLayer = Callable[..., int]
+"""Appends a layer of a dense block, as `two_way` does; returns its last layer, which has only the new channels."""
 
 
 def everything(outputs: Sequence[int]) -> Sequence[int]:
@@ -99,13 +95,7 @@ def two_way_se(b: Builder, bottleneck: int, *, activation: str) -> int:
 
 
 def dense_block(
-    b: Builder,
-    depth: int,
-    bottleneck: int,
-    *,
-    activation: str,
-    layer: DenseLayer = two_way,
-    fetch: Fetch = everything,
+    b: Builder, depth: int, bottleneck: int, *, activation: str, layer: DenseLayer = two_way, fetch: Fetch = everything
 ) -> int:
     """`depth` dense layers, whose inputs `fetch` selects; returns the concatenation of input and all outputs."""
     outputs = [b.last]
@@ -141,28 +131,15 @@ def pelee_trunk(
     return ends[1], ends[2], ends[3]
 
 
-def _network(name: str, *, activation: str, layer: DenseLayer = two_way, fetch: Fetch = everything) -> Network:
-    b = Builder(name, (3, 224, 224))
+@register("peleenet", 224)
+@register("peleenet-swish", 224, activation="swish")
+@register("peleenet-mish", 224, activation="mish")
+@register("peleenet-swish-se", 224, activation="swish", layer=two_way_se)
+@register("sparsepeleenet", 224, fetch=exponential)
+def peleenet(b: Builder, *, activation: str = "leaky", layer: DenseLayer = two_way, fetch: Fetch = everything) -> None:
+    """PeleeNet; -se has squeeze and excitation in every dense layer.
+
+    In sparsepeleenet the dense layers read only the outputs 1, 2, 4, 8, ... back; transitions read all outputs.
+    """
     pelee_trunk(b, activation=activation, layer=layer, fetch=fetch)
     classifier(b)
-    return b.network()
-
-
-@register("peleenet")
-@register("peleenet-swish", "swish", "peleenet-swish")
-@register("peleenet-mish", "mish", "peleenet-mish")
-def peleenet(activation: str = "leaky", name: str = "peleenet") -> Network:
-    """PeleeNet."""
-    return _network(name, activation=activation)
-
-
-@register("peleenet-swish-se")
-def peleenet_swish_se() -> Network:
-    """PeleeNet with swish and squeeze and excitation in every dense layer."""
-    return _network("peleenet-swish-se", activation="swish", layer=two_way_se)
-
-
-@register("sparsepeleenet")
-def sparsepeleenet() -> Network:
-    """PeleeNet whose dense layers read only the outputs 1, 2, 4, 8, ... back; transitions read all outputs."""
-    return _network("sparsepeleenet", activation="leaky", fetch=exponential)

@@ -6,6 +6,7 @@ comes first in a dense layer, so that arrays and channels are in the order of th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 
@@ -13,10 +14,9 @@ from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import MultiBox
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import DetectorProtocol, HardNms
 from cspbench.zoo.model import register
 from cspbench.zoo.pelee import pelee_trunk, two_way
-from cspbench.zoo.recipe import HardNms, Recipe
 
 RATIOS = (2.0, 3.0)
 """Width / height of the anchors that are not square; their inverses are used too."""
@@ -27,7 +27,9 @@ SIZES = (7, 15, 33, 51, 69, 87)
 NEXT_SIZES = (15, 33, 51, 69, 87, 105)
 """SIZES of the next head: the side of the larger square is the geometric mean of both."""
 
-RECIPE = Recipe(
+CLASSES = 80
+
+PROTOCOL = DetectorProtocol(
     bgr=True,
     mean=(103.94, 116.78, 123.68),
     deviation=(1 / 0.017,) * 3,
@@ -41,11 +43,13 @@ RECIPE = Recipe(
 def anchors(side: int, size: int, next_size: int) -> tuple[Anchor, ...]:
     """A head's anchors for an input of `side` pixels, from sizes in percent of it, in Caffe's order."""
     small, large = side * size / 100, side * next_size / 100
-    boxes = [(small, small), (sqrt(small * large),) * 2]
-    for ratio in RATIOS:
-        root = sqrt(ratio)
-        boxes += [(small * root, small / root), (small / root, small * root)]
-    return tuple((width, height) for width, height in boxes)
+    return ((small, small), (sqrt(small * large), sqrt(small * large)), *elongated(small))
+
+
+def elongated(side: float) -> Iterator[Anchor]:
+    """Boxes of the area of a square, with RATIOS and their inverses."""
+    for root in map(sqrt, RATIOS):
+        yield from ((side * root, side / root), (side / root, side * root))
 
 
 def plain(b: Builder, filters: int, size: int = 1, *, stride: int = 1, padding: int = 0) -> int:
@@ -64,20 +68,19 @@ def prediction_block(b: Builder, entry: int) -> int:
     return b.shortcut(straight, activation="relu")
 
 
-def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...], *, classes: int = 80) -> int:
+def multibox(b: Builder, entry: int, boxes: tuple[Anchor, ...]) -> int:
     """SSD's head with 1x1 convolutions: offsets, and scores of classes and background."""
     b.route(entry)
     offsets = b.conv(4 * len(boxes), activation="linear", batch_normalize=False)
     b.route(entry)
-    scores = b.conv((classes + 1) * len(boxes), activation="linear", batch_normalize=False)
+    scores = b.conv((CLASSES + 1) * len(boxes), activation="linear", batch_normalize=False)
     joined = b.route(offsets, scores)
-    return b.add(MultiBox(sources=(joined,), classes=classes, anchors=boxes))
+    return b.add(MultiBox(sources=(joined,), classes=CLASSES, anchors=boxes))
 
 
-@register("pelee-304", recipe=RECIPE)
-def pelee_304(side: int = 304) -> Network:
+@register("pelee-304", 304, detector_protocol=PROTOCOL)
+def pelee_304(b: Builder) -> None:
     """Pelee at 304x304: heads on maps of side 19, 19, 10, 5, 3 and 1 (the first map twice, for two box sizes)."""
-    b = Builder("pelee-304", (3, side, side))
     # Caffe's and Darknet's pools round up: 19 becomes 10, with the last windows partly outside
     layer = partial(two_way, branches=(1, 2))
     _, c4, c5 = pelee_trunk(b, activation="relu", layer=layer, pool=Builder.local_avgpool)
@@ -88,5 +91,4 @@ def pelee_304(side: int = 304) -> Network:
         maps.append(plain(b, 256, 3))
     blocks = [prediction_block(b, entry) for entry in maps]
     for entry, size, next_size in zip((blocks[0], *blocks), SIZES, NEXT_SIZES, strict=True):
-        multibox(b, entry, anchors(side, size, next_size))
-    return b.network()
+        multibox(b, entry, anchors(b.input[2], size, next_size))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 from cspbench.zoo.partial import convolved_parts, sliced_parts
@@ -64,21 +63,17 @@ def csppeleenet_ref_trunk(b: Builder, last: int) -> tuple[int, int, int]:
     return c3, c4, b.conv(LAST, last)
 
 
-@register("cspdensenet-ref")
-@register("cspdensenetb-ref", 1, "cspdensenetb-ref")
-def cspdensenet_ref(last: int = 3, name: str = "cspdensenet-ref") -> Network:
+@register("cspdensenet-ref", 224)
+@register("cspdensenetb-ref", 224, last=1)
+def cspdensenet_ref(b: Builder, last: int = 3) -> None:
     """A stand-in for CSPDenseNet Ref. (`last` 3) and CSPDenseNetb Ref. (1)."""
-    b = Builder(name, (3, 224, 224))
     cspdensenet_ref_trunk(b, last)
     classifier(b)
-    return b.network()
 
 
-@register("csppeleenet-ref")
-@register("csppeleenetb-ref", 1, "csppeleenetb-ref")
-def csppeleenet_ref(last: int = 3, name: str = "csppeleenet-ref") -> Network:
+@register("csppeleenet-ref", 224)
+@register("csppeleenetb-ref", 224, last=1)
+def csppeleenet_ref(b: Builder, last: int = 3) -> None:
     """A stand-in for CSPPeleeNet Ref. (`last` 3) and CSPPeleeNetb Ref. (1)."""
-    b = Builder(name, (3, 224, 224))
     csppeleenet_ref_trunk(b, last)
     classifier(b)
-    return b.network()

@@ -7,15 +7,13 @@ third-party port, for the structure. The port has another trunk, and its anchors
 
 from __future__ import annotations
 
-from math import sqrt
-
 from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RefineBox, Resize
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import IMAGENET_MEAN, DetectorProtocol, HardNms, in_levels
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_MEAN, HardNms, Recipe, in_levels
+from cspbench.zoo.pelee_ssd import elongated
 from cspbench.zoo.res2net import CARDINALITY, SCALE, downsample, res2netlite72_trunk
 
 EXTRA = 128
@@ -25,9 +23,10 @@ WIDTH = 256
 
 STEPS = (16.0, 32.0, 64.0, 107.0)
 SIZES = (32.0, 64.0, 128.0, 256.0)
-RATIOS = (2.0, 3.0)
 
-RECIPE = Recipe(
+CLASSES = 80
+
+PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
     deviation=(1.0, 1.0, 1.0),
@@ -41,11 +40,7 @@ RECIPE = Recipe(
 
 def anchors(size: float) -> tuple[Anchor, ...]:
     """A square, and boxes of the same area with RATIOS and their inverses: five; the port's heads fit six."""
-    boxes = [(size, size)]
-    for ratio in RATIOS:
-        root = sqrt(ratio)
-        boxes += [(size * root, size / root), (size / root, size * root)]
-    return tuple(boxes)
+    return ((size, size), *elongated(size))
 
 
 def light_head(b: Builder, entry: int, filters: int) -> int:
@@ -71,19 +66,18 @@ def transfer_connection(b: Builder, entry: int, deeper: int | None) -> int:
     return b.shortcut(features, activation="relu")
 
 
-def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...], step: float, classes: int) -> int:
+def refined_head(b: Builder, entry: int, refined: int, boxes: tuple[Anchor, ...], step: float) -> int:
     """Offsets and scores that refine anchors, from the trunk's map; then those of boxes, from the connection's map."""
     count = len(boxes)
     parts = [light_head(b, entry, 4 * count), light_head(b, entry, 2 * count)]
-    parts += [light_head(b, refined, 4 * count), light_head(b, refined, (classes + 1) * count)]
+    parts += [light_head(b, refined, 4 * count), light_head(b, refined, (CLASSES + 1) * count)]
     joined = b.route(*parts)
-    return b.add(RefineBox(sources=(joined,), classes=classes, anchors=boxes, step=step, clip=True))
+    return b.add(RefineBox(sources=(joined,), classes=CLASSES, anchors=boxes, step=step, clip=True))
 
 
-@register("refinedetlite", recipe=RECIPE)
-def refinedetlite(*, classes: int = 80) -> Network:
+@register("refinedetlite", 320, detector_protocol=PROTOCOL)
+def refinedetlite(b: Builder) -> None:
     """RefineDetLite at 320x320, with heads on maps of side 20, 10, 5 and 3."""
-    b = Builder("refinedetlite", (3, 320, 320))
     _, *maps = res2netlite72_trunk(b)
     for _ in range(2):
         maps.append(downsample(b, EXTRA, scale=SCALE, cardinality=CARDINALITY))
@@ -91,5 +85,4 @@ def refinedetlite(*, classes: int = 80) -> Network:
     for entry in reversed(maps):
         connections.append(transfer_connection(b, entry, connections[-1] if connections else None))
     for entry, refined, step, size in zip(maps, reversed(connections), STEPS, SIZES, strict=True):
-        refined_head(b, entry, refined, anchors(size), step, classes)
-    return b.network()
+        refined_head(b, entry, refined, anchors(size), step)

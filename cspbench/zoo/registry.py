@@ -14,7 +14,8 @@ from cspbench import zoo
 from cspbench.claims import models, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError, UsageError
-from cspbench.zoo.model import BUILDERS, Model
+from cspbench.network.network import Network
+from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 
 LIST_MODELS = "See `cspbench list --models`"
 
@@ -35,7 +36,7 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     return {
-        name: Model(name, BUILDERS[name].build, recipe=BUILDERS[name].recipe, **structs.asdict(entry))
+        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **structs.asdict(entry))
         for name, entry in entries.items()
     }
 
@@ -54,6 +55,11 @@ def model(name: str) -> Model:
             remedy=f"Did you mean {', '.join(similar)}?" if similar else LIST_MODELS,
         )
     return MODELS[name]
+
+
+def entry_of(network: Network) -> Model | None:
+    """The catalogue's entry of a network; None for a network of a user's file, whatever its name."""
+    return None if network.places else MODELS.get(network.name)
 
 
 def provenance(name: str) -> str:
@@ -79,10 +85,6 @@ def matching(patterns: Iterable[str]) -> list[Model]:
     for pattern in patterns:
         matches = [name for name in MODELS if fnmatchcase(name, pattern)]
         if not matches and any(sign in pattern for sign in "*?["):
-            raise UsageError(
-                "usage.unknown-model",
-                f"no model matches {pattern!r}",
-                remedy=LIST_MODELS,
-            )
+            raise UsageError("usage.unknown-model", f"no model matches {pattern!r}", remedy=LIST_MODELS)
         names.update(matches or [model(pattern).name])
     return [MODELS[name] for name in MODELS if name in names]

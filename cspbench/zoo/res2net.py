@@ -8,7 +8,6 @@ shortcut.
 from __future__ import annotations
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
 
@@ -60,10 +59,8 @@ def res2netlite72_trunk(b: Builder, *, scale: int = SCALE, cardinality: int = CA
     return ends[0], ends[1], ends[2]
 
 
-@register("res2netlite72")
-def res2netlite72(*, scale: int = SCALE, cardinality: int = CARDINALITY) -> Network:
+@register("res2netlite72", 224)
+def res2netlite72(b: Builder, *, scale: int = SCALE, cardinality: int = CARDINALITY) -> None:
     """Res2NetLite-72 (res2netlite72.cfg), with 72 channels per slice in the first stage."""
-    b = Builder("res2netlite72", (3, 224, 224))
     res2netlite72_trunk(b, scale=scale, cardinality=cardinality)
     classifier(b)
-    return b.network()

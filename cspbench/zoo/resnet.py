@@ -1,7 +1,7 @@
 """ResNet and ResNeXt on ImageNet, and their cross stage partial forms.
 
 Sources: ResNet (arXiv 1512.03385), ResNeXt (1611.05431), CSPNet (1911.11929), each as in the Darknet cfg file that
-gives the network its name.
+gives the network its name, if there is one.
 
 Darknet's shortcut adds the channels and pixels that fit, so its files have no projections: where a stage widens or
 halves the map, the identity contributes its first channels at every other pixel. The ResNet-152 quoted from another
@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Loss
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier, logits
 from cspbench.zoo.model import register
 
@@ -30,15 +28,8 @@ PARTS = 2
 CROSS_DEPTHS = (3, 3, 5, 2)
 """Blocks per cross stage; from the second on, the downsampling convolution replaces the first block of DEPTHS."""
 
-Block = Callable[[Builder, int], int]
-"""Appends a residual block with the given output filters; returns its last layer."""
-
-
-class StridedBlock(Protocol):
-    """A `Block` that can also halve the map."""
-
-    def __call__(self, b: Builder, filters: int, *, stride: int = 1) -> int:
-        """Append the block; returns its last layer."""
+Block = Callable[..., int]
+"""Appends a residual block with the given output filters, some also with `stride=2`; returns its last layer."""
 
 
 def stem(b: Builder, activation: str, *, pool: int = 2) -> int:
@@ -85,16 +76,6 @@ def projected(b: Builder, filters: int, *, stride: int = 1, activation: str = "r
     return b.shortcut(residual, activation=activation)
 
 
-def residual_stage(
-    b: Builder, block: StridedBlock, filters: int, *, depth: int, stride: int, opening: StridedBlock | None = None
-) -> int:
-    """A residual stage: `depth` blocks, the first with the stride and of type `opening`, if given."""
-    (opening or block)(b, filters, stride=stride)
-    for _ in range(1, depth):
-        block(b, filters)
-    return b.last
-
-
 def cross_stage(
     b: Builder,
     block: Block,
@@ -124,19 +105,21 @@ def cross_stage(
 
 def residual_trunk(
     b: Builder,
-    block: StridedBlock,
+    block: Block,
     activation: str,
     *,
     depths: tuple[int, ...] = DEPTHS,
     expansion: int = EXPANSION,
-    opening: StridedBlock | None = None,
+    opening: Block | None = None,
     pool: int = 2,
 ) -> int:
-    """Append a stem and four residual stages; all but the first halve the map."""
+    """Append a stem and four residual stages of `block`; `opening` replaces the first, which halves the later maps."""
     stem(b, activation, pool=pool)
     for stage, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
         stride = 2 if stage > 0 else 1
-        residual_stage(b, block, expansion * width, depth=depth, stride=stride, opening=opening)
+        (opening or block)(b, expansion * width, stride=stride)
+        for _ in range(1, depth):
+            block(b, expansion * width)
     return b.last
 
 
@@ -179,65 +162,47 @@ def cross_trunk(
 
 
 @register("resnet10")
-def resnet10() -> Network:
+def resnet10(b: Builder) -> None:
     """ResNet-10 (resnet10.cfg): one basic block per stage."""
-    b = Builder("resnet10")
     residual_trunk(b, basic, "leaky", depths=(1, 1, 1, 1), expansion=1)
     classifier(b)
-    return b.network()
 
 
-@register("resnet50")
-def resnet50() -> Network:
-    """ResNet-50 (resnet50.cfg), which classifies every pixel and then averages."""
-    b = Builder("resnet50")
-    residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky")
-    classifier(b, pool_first=False)
-    return b.network()
+@register("resnet50", pool_first=False)
+@register("icfg-resnet50-leaky")
+@register("icfg-resnet50-relu", activation="relu")
+@register("icfg-resnet50-mish", activation="mish")
+@register("icfg-resnet50-swish", activation="swish")
+@register("resnext50", expansion=2, groups=CARDINALITY)
+def resnet50(
+    b: Builder, *, activation: str = "leaky", expansion: int = EXPANSION, groups: int = 1, pool_first: bool = True
+) -> None:
+    """ResNet-50 and ResNeXt-50 32x4d, with 3x3 convolutions twice as wide in 32 groups, as in the files of their names.
 
-
-@register("icfg-resnet50-leaky", "leaky")
-@register("icfg-resnet50-relu", "relu")
-@register("icfg-resnet50-mish", "mish")
-@register("icfg-resnet50-swish", "swish")
-def icfg_resnet50(activation: str = "leaky") -> Network:
-    """ResNet-50 with average pooling before the classifier, under several activations (icfg-resnet50-*.cfg)."""
-    b = Builder(f"icfg-resnet50-{activation}")
-    residual_trunk(b, partial(bottleneck, expansion=EXPANSION, activation=activation), activation)
-    classifier(b)
-    return b.network()
+    resnet50.cfg classifies every pixel and then averages.
+    """
+    block = partial(bottleneck, expansion=expansion, groups=groups, activation=activation)
+    residual_trunk(b, block, activation)
+    classifier(b, pool_first=pool_first)
 
 
 DEPTHS_152 = (3, 8, 36, 3)
 
 
 @register("resnet152")
-def resnet152() -> Network:
+def resnet152(b: Builder) -> None:
     """ResNet-152 (resnet152.cfg), with the older classifier and the file's final [cost] layer."""
-    b = Builder("resnet152")
     residual_trunk(b, partial(bottleneck, expansion=EXPANSION), "leaky", depths=DEPTHS_152)
     classifier(b, pool_first=False)
     b.add(Loss(sources=(b.last,)))
-    return b.network()
 
 
-@register("resnet152-v1")
-def resnet152_v1() -> Network:
+@register("resnet152-v1", 224)
+def resnet152_v1(b: Builder) -> None:
     """The paper's ResNet-152: ReLU, projections, an overlapping max pool, and strides in the first 1x1."""
-    b = Builder("resnet152-v1", (3, 224, 224))
     block = partial(bottleneck, expansion=EXPANSION, activation="relu")
     residual_trunk(b, block, "relu", depths=DEPTHS_152, opening=projected, pool=3)
     logits(b)
-    return b.network()
-
-
-@register("resnext50")
-def resnext50() -> Network:
-    """ResNeXt-50 32x4d (resnext50.cfg): ResNet-50 with 3x3 convolutions twice as wide, in 32 groups."""
-    b = Builder("resnext50")
-    residual_trunk(b, partial(bottleneck, expansion=2, groups=CARDINALITY), "leaky")
-    classifier(b)
-    return b.network()
 
 
 def csresnet50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, int]:
@@ -252,24 +217,45 @@ def csresnext50_trunk(b: Builder, activation: str = "leaky") -> tuple[int, int, 
 
 
 @register("csresnet50")
-@register("csresnet50-gamma", name="csresnet50-gamma")
-@register("csresnet50-omega", "mish", "csresnet50-omega")
-def csresnet50(activation: str = "leaky", name: str = "csresnet50") -> Network:
+@register("csresnet50-gamma")
+@register("csresnet50-omega", activation="mish")
+def csresnet50(b: Builder, activation: str = "leaky") -> None:
     """CSPResNet-50 (csresnet50.cfg); -gamma has the same layers and other training, -omega has mish."""
-    b = Builder(name)
     csresnet50_trunk(b, activation)
     classifier(b)
-    return b.network()
 
 
 @register("csresnext50")
-@register("csresnext50-gamma", name="csresnext50-gamma")
-@register("csresnext50-omega", "mish", "csresnext50-omega")
-@register("csresnext50-mish", "mish", "csresnext50-mish")
-@register("csresnext50-swish", "swish", "csresnext50-swish")
-def csresnext50(activation: str = "leaky", name: str = "csresnext50") -> Network:
+@register("csresnext50-gamma")
+@register("csresnext50-omega", activation="mish")
+@register("csresnext50-mish", activation="mish")
+@register("csresnext50-swish", activation="swish")
+def csresnext50(b: Builder, activation: str = "leaky") -> None:
     """CSPResNeXt-50 (csresnext50.cfg); -gamma has the same layers and other training, -omega has mish."""
-    b = Builder(name)
     csresnext50_trunk(b, activation)
     classifier(b)
-    return b.network()
+
+
+CROSS_WIDTHS_10 = (64, 64, 128, 256)
+"""Filters of each part: half of the stage's, but all in the first stage, as in the authors' other files."""
+
+
+@register("csresnet10")
+def csresnet10(b: Builder) -> None:
+    """CSPResNet-10: cross stages of one basic block, whose parts halve the map separately.
+
+    No file was published; of 660,960 designs in the authors' style, without exceptions for a first or last stage, only
+    this one has both published totals. Without a bottleneck, part 2 narrows in the first 3x3 of the block.
+    """
+    stem(b, "leaky")
+    for index, filters in enumerate(CROSS_WIDTHS_10):
+        entry = b.last
+        part1 = b.conv(filters)
+        if index:
+            part1 = b.maxpool(2)
+        b.route(entry)
+        basic(b, filters, stride=2 if index else 1)
+        part2 = b.conv(filters)
+        b.route(part2, part1)
+        b.conv(2 * filters)
+    classifier(b)

@@ -10,10 +10,19 @@ from __future__ import annotations
 from functools import partial
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.model import register
-from cspbench.zoo.resnet import CARDINALITY, EXPANSION, PARTS, WIDTHS, bottleneck, cross_trunk, squeeze
+from cspbench.zoo.resnet import (
+    CARDINALITY,
+    CROSS_DEPTHS,
+    EXPANSION,
+    PARTS,
+    WIDTHS,
+    Block,
+    bottleneck,
+    cross_trunk,
+    squeeze,
+)
 
 FIRST_PART2 = 128
 """Input width of part 2 in the first stage: the full width, not that of the stem."""
@@ -37,25 +46,13 @@ def elastic_bottleneck(b: Builder, filters: int, *, expansion: int, groups: int 
 
 
 @register("csresnet50-elastic")
-def csresnet50_elastic() -> Network:
+def csresnet50_elastic(b: Builder) -> None:
     """CSPResNet-50-Elastic (csresnet50-elastic.cfg).
 
     As published, the paths have no bottleneck (expansion 1 instead of 2), hence more weights than CSPResNet-50.
     """
-    b = Builder("csresnet50-elastic")
     cross_trunk(b, partial(elastic_bottleneck, expansion=1), "leaky", transition_ratio=1, first_part2=FIRST_PART2)
     classifier(b)
-    return b.network()
-
-
-@register("csresnext50-elastic")
-def csresnext50_elastic() -> Network:
-    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 with elastic blocks."""
-    b = Builder("csresnext50-elastic")
-    block = partial(elastic_bottleneck, expansion=1, groups=CARDINALITY)
-    cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2)
-    classifier(b)
-    return b.network()
 
 
 PLUS_DEPTHS = (6, 8, 5, 3)
@@ -80,18 +77,12 @@ def plus_elastic_bottleneck(b: Builder, filters: int) -> int:
     return b.shortcut(identity, activation="leaky")
 
 
-@register("csresnext50-plus-elastic")
-def csresnext50_plus_elastic() -> Network:
-    """A stand-in for CSPResNeXt-50+Elastic: CSPResNeXt-50 with ELASTIC's blocks and block counts."""
-    b = Builder("csresnext50-plus-elastic")
-    cross_trunk(
-        b,
-        plus_elastic_bottleneck,
-        "leaky",
-        transition_ratio=2,
-        groups=CARDINALITY,
-        first_part2=FIRST_PART2,
-        depths=PLUS_DEPTHS,
-    )
+@register("csresnext50-elastic", 256, partial(elastic_bottleneck, expansion=1, groups=CARDINALITY))
+@register("csresnext50-plus-elastic", 256, plus_elastic_bottleneck, depths=PLUS_DEPTHS)
+def csresnext50_elastic(b: Builder, block: Block, *, depths: tuple[int, ...] = CROSS_DEPTHS) -> None:
+    """CSPResNeXt-50-Elastic (csresnext50-elastic.cfg): CSPResNeXt-50 with elastic blocks.
+
+    The second is a stand-in for CSPResNeXt-50+Elastic, with ELASTIC's blocks and block counts.
+    """
+    cross_trunk(b, block, "leaky", transition_ratio=2, groups=CARDINALITY, first_part2=FIRST_PART2, depths=depths)
     classifier(b)
-    return b.network()

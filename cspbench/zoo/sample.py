@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import classifier
 from cspbench.zoo.darknet import csp_stage
 from cspbench.zoo.model import register
+from cspbench.zoo.tiny import predict
 
 CLASSES = 16
 CATEGORIES = 10
@@ -28,22 +28,19 @@ SPREAD = 2.0
 """scale_x_y: a centre may be half a cell outside its cell, so that several cells learn to detect an object."""
 
 
-@register("sample-csp-classifier")
-def sample_csp_classifier() -> Network:
+@register("sample-csp-classifier", 64)
+def sample_csp_classifier(b: Builder) -> None:
     """Three cross stage partial stages, at strides 2 to 8."""
-    b = Builder("sample-csp-classifier", (3, 64, 64))
     b.conv(16, 3)
     csp_stage(b, 32, 1, partial=16)
     csp_stage(b, 64, 2, partial=32)
     csp_stage(b, 112, 2, partial=56)
     classifier(b, classes=CLASSES)
-    return b.network()
 
 
-@register("sample-csp-detector")
-def sample_csp_detector() -> Network:
+@register("sample-csp-detector", 224)
+def sample_csp_detector(b: Builder) -> None:
     """Four cross stage partial stages, at strides 4 to 32, and two [yolo] heads, at strides 16 and 8."""
-    b = Builder("sample-csp-detector", (3, 224, 224))
     b.conv(16, 3, stride=2)
     csp_stage(b, 32, 1, partial=16)
     c3 = csp_stage(b, 64, 2, partial=32)
@@ -53,19 +50,12 @@ def sample_csp_detector() -> Network:
     coarse = b.upsample()
     b.route(coarse, c4)
     joined = b.conv(64)
-    _head(b, 80, 0)
+    b.conv(80, 3)
+    predict(b, MASKS[0], anchors=ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
     b.route(joined)
     b.conv(32)
     coarse = b.upsample()
     b.route(coarse, c3)
     b.conv(48)
-    _head(b, 64, 1)
-    return b.network()
-
-
-def _head(b: Builder, filters: int, scale: int) -> int:
-    """A 3x3, a linear 1x1 to one value per anchor and term, [yolo]."""
-    b.conv(filters, 3)
-    mask = MASKS[scale]
-    b.conv(len(mask) * (5 + CATEGORIES), activation="linear", batch_normalize=False)
-    return b.yolo(mask, ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)
+    b.conv(64, 3)
+    predict(b, MASKS[1], anchors=ANCHORS, classes=CATEGORIES, scale_x_y=SPREAD)

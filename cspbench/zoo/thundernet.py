@@ -16,9 +16,8 @@ from cspbench.network.builder import Builder
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Proposals, Resize, RoiAlign, RoiBox, Shuffle
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
+from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN, DetectorProtocol, SoftNms, in_levels
 from cspbench.zoo.model import register
-from cspbench.zoo.recipe import IMAGENET_DEVIATION, IMAGENET_MEAN, Recipe, SoftNms, in_levels
 
 DEPTHS = (4, 8, 4)
 """Units per stage, at strides 8, 16 and 32."""
@@ -31,7 +30,9 @@ SCALES = (32, 64, 128, 256, 512)
 RATIOS = (1 / 2, 3 / 4, 1.0, 4 / 3, 2.0)
 """Height / width."""
 
-RECIPE = Recipe(
+CLASSES = 80
+
+PROTOCOL = DetectorProtocol(
     bgr=False,
     mean=in_levels(IMAGENET_MEAN),
     deviation=in_levels(IMAGENET_DEVIATION),
@@ -117,31 +118,20 @@ def first_stage(b: Builder, context: int) -> tuple[int, int]:
     return b.sam(context), proposals
 
 
-def second_stage(b: Builder, attended: int, proposals: int, *, classes: int = 80) -> int:
+def second_stage(b: Builder, attended: int, proposals: int) -> int:
     """Features of each proposal, one connected layer, and class scores and offsets."""
     b.add(RoiAlign(sources=(attended, proposals)))
     features = b.conv(1024, activation="relu", batch_normalize=False)
-    scores = b.conv(classes + 1, activation="linear", batch_normalize=False)
+    scores = b.conv(CLASSES + 1, activation="linear", batch_normalize=False)
     b.route(features)
     offsets = b.conv(4, activation="linear", batch_normalize=False)
     joined = b.route(scores, offsets, proposals)
-    return b.add(RoiBox(sources=(joined,), classes=classes))
+    return b.add(RoiBox(sources=(joined,), classes=CLASSES))
 
 
-def _thundernet(name: str, widths: tuple[int, int, int], last: int | None = None) -> Network:
-    b = Builder(name, (3, 320, 320))
+@register("snet49-thundernet", 320, (60, 120, 240), 512, detector_protocol=PROTOCOL)
+@register("snet146-thundernet", 320, (132, 264, 528), detector_protocol=PROTOCOL)
+def thundernet(b: Builder, widths: tuple[int, int, int], last: int | None = None) -> None:
+    """ThunderNet with SNet49 or SNet146, given by its arguments of `snet`."""
     context = context_enhancement(b, *snet(b, widths, last))
     second_stage(b, *first_stage(b, context))
-    return b.network()
-
-
-@register("snet49-thundernet", recipe=RECIPE)
-def snet49_thundernet() -> Network:
-    """ThunderNet with SNet49 at 320x320."""
-    return _thundernet("snet49-thundernet", (60, 120, 240), 512)
-
-
-@register("snet146-thundernet", recipe=RECIPE)
-def snet146_thundernet() -> Network:
-    """ThunderNet with SNet146 at 320x320."""
-    return _thundernet("snet146-thundernet", (132, 264, 528))

@@ -11,57 +11,38 @@ from __future__ import annotations
 from functools import partial
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
 from cspbench.zoo.classifier import logits
 from cspbench.zoo.darknet import csdarknet53_trunk
 from cspbench.zoo.model import register
-from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, Block, bottleneck, stem
+from cspbench.zoo.resnet import CARDINALITY, CROSS_DEPTHS, EXPANSION, PARTS, WIDTHS, bottleneck, stem
 
 ACTIVATION = "relie"
 
 
-def expanded_stage(b: Builder, block: Block, filters: int, *, depth: int, transition: int) -> int:
-    """A cross stage partial stage on the halves of one expansion; unlike in `cross_stage`, part 1 comes first."""
-    expansion = b.conv(PARTS * filters, activation="linear")
-    part1 = b.route(expansion, groups=PARTS, group_id=0)
-    b.route(expansion, groups=PARTS, group_id=1)
-    for _ in range(depth):
-        block(b, filters)
-    part2 = b.conv(filters, activation=ACTIVATION)
-    b.route(part1, part2)
-    return b.conv(transition, activation=ACTIVATION)
-
-
-def cross_network(name: str, size: int, *, expansion: int, transition_ratio: int, groups: int = 1) -> Network:
-    """A network of expanded stages, with an overlapping pool in the stem."""
+# 21,616,168 and 20,569,896 learnable parameters
+@register("timm/cspresnet50", expansion=2, transition_ratio=1)
+@register("timm/cspresnext50", 224, expansion=1, transition_ratio=2, groups=CARDINALITY)
+def cross_network(b: Builder, *, expansion: int, transition_ratio: int, groups: int = 1) -> None:
+    """Timm's cspresnet50 at 256x256 and cspresnext50 at 224x224: expanded stages, an overlapping pool in the stem."""
     block = partial(bottleneck, expansion=expansion, groups=groups, activation=ACTIVATION)
-    b = Builder(name, (3, size, size))
     stem(b, ACTIVATION, pool=3)
     for stage, (width, depth) in enumerate(zip(WIDTHS, CROSS_DEPTHS, strict=True)):
         filters = EXPANSION * width // PARTS
         if stage > 0:
             b.conv(transition_ratio * filters // 2, 3, stride=2, groups=groups, activation=ACTIVATION)
-        expanded_stage(b, block, filters, depth=depth, transition=transition_ratio * filters)
+        expansion_map = b.conv(PARTS * filters, activation="linear")
+        part1 = b.route(expansion_map, groups=PARTS, group_id=0)
+        b.route(expansion_map, groups=PARTS, group_id=1)
+        for _ in range(depth):
+            block(b, filters)
+        part2 = b.conv(filters, activation=ACTIVATION)
+        b.route(part1, part2)  # unlike in `cross_stage`, part 1 comes first
+        b.conv(transition_ratio * filters, activation=ACTIVATION)
     logits(b)
-    return b.network()
 
 
 @register("timm/cspdarknet53")
-def timm_cspdarknet53() -> Network:
+def timm_cspdarknet53(b: Builder) -> None:
     """The cspdarknet53 of timm at 256x256; 27,642,184 learnable parameters."""
-    b = Builder("timm/cspdarknet53")
     csdarknet53_trunk(b, ACTIVATION)
     logits(b)
-    return b.network()
-
-
-@register("timm/cspresnet50")
-def timm_cspresnet50() -> Network:
-    """The cspresnet50 of timm at 256x256; 21,616,168 learnable parameters."""
-    return cross_network("timm/cspresnet50", 256, expansion=2, transition_ratio=1)
-
-
-@register("timm/cspresnext50")
-def timm_cspresnext50() -> Network:
-    """The cspresnext50 of timm at 224x224; 20,569,896 learnable parameters."""
-    return cross_network("timm/cspresnext50", 224, expansion=1, transition_ratio=2, groups=CARDINALITY)

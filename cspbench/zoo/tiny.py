@@ -6,9 +6,10 @@ equal layer by layer.
 
 from __future__ import annotations
 
+from typing import Any
+
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
-from cspbench.network.network import Network
 from cspbench.zoo.model import register
 
 ANCHORS: tuple[Anchor, ...] = (
@@ -40,16 +41,17 @@ def yolov3_tiny_trunk(b: Builder, filters: int = 1024) -> tuple[int, int, int]:
     return c4, first, b.conv(filters, 3)
 
 
-def predict(b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = ANCHORS, classes: int = 80) -> int:
-    """A 1x1 with one value per anchor and box term, and [yolo]."""
+def predict(
+    b: Builder, mask: tuple[int, ...], *, anchors: tuple[Anchor, ...] = ANCHORS, classes: int = 80, **settings: Any
+) -> int:
+    """A linear 1x1 with one value per anchor and box term, and [yolo], with any other settings of it."""
     b.conv(len(mask) * (5 + classes), activation="linear", batch_normalize=False)
-    return b.yolo(mask, anchors, classes=classes)
+    return b.yolo(mask, anchors, classes=classes, **settings)
 
 
-@register("yolov3-tiny")
-def yolov3_tiny() -> Network:
+@register("yolov3-tiny", 416)
+def yolov3_tiny(b: Builder) -> None:
     """YOLOv3-tiny (yolov3-tiny.cfg)."""
-    b = Builder("yolov3-tiny", (3, 416, 416))
     c4, *_ = yolov3_tiny_trunk(b)
     coarse, fine = MASKS
     features = b.conv(256)
@@ -61,4 +63,3 @@ def yolov3_tiny() -> Network:
     b.route(upsampled, c4)
     b.conv(256, 3)
     predict(b, fine)
-    return b.network()

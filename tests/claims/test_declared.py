@@ -109,7 +109,7 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     rows = match.of_detector(identity, 0.45)
     assert [(table.name, row.id) for table, row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
-    assert NAME in match.of_dataset("coco")
+    assert tables.load(NAME).dataset == "coco"
     assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
 
 

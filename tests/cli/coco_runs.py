@@ -16,7 +16,7 @@ from cspbench.data.coco import open_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.candidates import Candidates, pack
-from cspbench.evaluation.part import coco_part_of
+from cspbench.evaluation.part import part_of
 from cspbench.inference.shards import SHARD
 from cspbench.results.encoding import encode
 from cspbench.results.runs import load_run, open_run
@@ -67,7 +67,7 @@ def made(
 
     `split` and `limit` (with the seed 0) are what the run says of its data; `changes` are fields of its preset.
     """
-    source = coco_part_of(open_coco(data), None if limit is None else str(limit))
+    source = part_of(open_coco(data), None if limit is None else str(limit))
     own = {**detection_preset(preset).as_json(), **changes}
     name, conf, nms, kind = (own.pop(field) for field in ("name", "conf", "nms", "nms_kind"))
     about = msgspec.convert(source.as_json(), Data)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cspbench.cli.app import _unforeseen
+from cspbench.cli.failing import unforeseen
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,18 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_too_little_memory_is_incomplete(error: Exception) -> None:
-    found = _unforeseen(error)
+    found = unforeseen(error)
     assert (found.code, found.exit_code) == ("memory.exhausted", 4)
 
 
 def test_a_defect_is_one_line_and_no_number_that_is_off() -> None:
     try:
-        _unforeseen(None)  # type: ignore[arg-type]
+        unforeseen(None)  # type: ignore[arg-type]
     except AttributeError as error:
-        found = _unforeseen(error)
+        found = unforeseen(error)
     text = str(found)
     assert (found.code, found.exit_code) == ("internal.defect", 3)
     assert text.startswith("AttributeError: ")
-    assert "in app.py, line " in text
+    assert "in failing.py, line " in text
     assert "please report it; CSPBENCH_TRACEBACK=1 shows" in text
     assert "\n" not in text

@@ -367,7 +367,7 @@ def test_env_names_versions_and_folders(tmp_path: Path) -> None:
         (["params", "darknet", "--size", "0"], 2, "usage.size", "--size"),
         (["params", "darknet", "--size", "99999"], 3, "network.input-out-of-range", "2147483647"),
         (["params", "--table", "imagenet"], 2, "usage.unknown-table", "imagenet-big"),
-        (["params", "darknet", "--counting", "flops"], 2, "usage.unknown-counting", "'flops'"),
+        (["params", "darknet", "--counting", "flops"], 2, "usage.unknown-counting", "flops"),
         (["params", "--all", "--layers"], 2, "usage.needs-model", "--layers"),
         (["params", "darknet", "darknet53", "--against", "x.cfg"], 2, "usage.one-model", "--against"),
         (["params", "--cfg", "missing.cfg"], 3, "cfg.unreadable", "missing.cfg"),

@@ -99,12 +99,13 @@ def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
 
 
 def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet, report
+    from cspbench.cli import counting, eval_coco, eval_imagenet
     from cspbench.cli.demo import demo
+    from cspbench.plots import report_files
 
     monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", lambda **options: None)
-    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
+    monkeypatch.setattr(report_files, "save", lambda *arguments: ([], []))
     for failed in (True, False):
         monkeypatch.setattr(counting, "count_all", lambda out, failed=failed: ("", failed))
         with pytest.raises(typer.Exit) as left:
@@ -118,8 +119,9 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
 def test_an_evaluation_that_is_off_fails_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classified: int, detected: int, code: int
 ) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet, report
+    from cspbench.cli import counting, eval_coco, eval_imagenet
     from cspbench.cli.demo import demo
+    from cspbench.plots import report_files
 
     def left_with(code: int) -> Callable[..., None]:
         def command(**options: Any) -> None:
@@ -131,7 +133,7 @@ def test_an_evaluation_that_is_off_fails_it(
     monkeypatch.setattr(counting, "count_all", lambda out: ("", False))
     monkeypatch.setattr(eval_imagenet, "eval_imagenet", left_with(classified))
     monkeypatch.setattr(eval_coco, "eval_coco", left_with(detected))
-    monkeypatch.setattr(report, "save", lambda out, runs: ([], []))
+    monkeypatch.setattr(report_files, "save", lambda *arguments: ([], []))
     with pytest.raises(typer.Exit) as left:
         demo(tmp_path)
     assert left.value.exit_code == code

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from cspbench.cli import eval_coco
 from cspbench.cli.app import app
-from cspbench.cli.classification_results import name_bad
-from cspbench.cli.progress import Terminal
+from cspbench.cli.results import name_bad
 from cspbench.errors import DatasetError
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.score import score
@@ -20,7 +19,7 @@ from cspbench.plots import samples
 
 
 def test_unreadable_images_are_named_with_reasons_and_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
-    name_bad([f"{at}.png" for at in range(500)], {"0.png": "is cut off"}, "counts as wrong", Terminal())
+    name_bad([f"{at}.png" for at in range(500)], {"0.png": "is cut off"}, "counts as wrong")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
     assert lines[0] == "cspbench: could not be read and counts as wrong: 0.png (is cut off)"
@@ -55,6 +54,12 @@ def test_an_empty_path_is_refused(
     assert done.exception.code == code
 
 
+@pytest.mark.parametrize("command", ["eval-imagenet", "eval-coco"])
+def test_the_home_of_an_unknown_user_is_refused(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "~nobody-of-this-name/data"])
+    assert isinstance(done.exception, DatasetError)
+
+
 @pytest.mark.parametrize("decoder", ["opencv", "pillow", "stb"])
 def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoders: list[str] = []
@@ -67,5 +72,5 @@ def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monke
     run = made(tmp_path / "run", data_set(tmp_path / "coco"), decoder=decoder)
     result = score(run, data=tmp_path / "coco")
     assert isinstance(result, DetectionResult)
-    eval_coco._write(result, None, "all", tmp_path / "pictures", None, Terminal())
+    eval_coco._draw(result, "all", tmp_path / "pictures", None)
     assert decoders == [decoder]

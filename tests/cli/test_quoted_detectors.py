@@ -1,4 +1,4 @@
-"""A detector quoted from another paper through eval-coco and score: its own recipe, and no other."""
+"""A detector quoted from another paper through eval-coco and score: its own protocol, and no other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def arguments(folder: Path) -> list[str]:
     return ["eval-coco", str(folder / "coco"), "-m", MODEL, "--weights", str(folder / f"{MODEL}.weights")]
 
 
-def test_its_recipe_is_what_the_run_records(made: tuple[Path, Any]) -> None:
+def test_its_protocol_is_what_the_run_records(made: tuple[Path, Any]) -> None:
     folder, done = made
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
@@ -46,9 +46,9 @@ def test_its_recipe_is_what_the_run_records(made: tuple[Path, Any]) -> None:
     (path,) = (folder / "runs").glob("*/")
     assert path.name.startswith(f"{MODEL}-its-own-protocol-")
     kept = json.loads((path / "run.json").read_text())
-    recipe = registry.model(MODEL).recipe
-    assert recipe is not None
-    assert kept["identity"]["preset"] == json.loads(json.dumps(recipe.as_json()))
+    protocol = registry.model(MODEL).detector_protocol
+    assert protocol is not None
+    assert kept["identity"]["preset"] == json.loads(json.dumps(protocol.as_json()))
     assert kept["settings"]["name"] == "its own protocol"
 
 
@@ -68,7 +68,7 @@ def test_options_of_darknet_are_refused(made: tuple[Path, Any], more: list[str])
     folder, _ = made
     done = run([*arguments(folder), *more], folder)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert error_of(done) == "usage.own-recipe"
+    assert error_of(done) == "usage.own-protocol"
     assert more[0] in done.stderr
 
 
@@ -80,7 +80,7 @@ def test_another_size_is_refused(made: tuple[Path, Any]) -> None:
     assert "(expected 320x320, found 416x416)" in done.stderr
 
 
-def test_scoring_repeats_the_recipe_and_takes_no_other_suppression(made: tuple[Path, Any]) -> None:
+def test_scoring_repeats_the_protocol_and_takes_no_other_suppression(made: tuple[Path, Any]) -> None:
     folder, done = made
     (path,) = (folder / "runs").glob("*/")
     again = run(["score", str(path), "--format", "json"], folder)
@@ -89,4 +89,4 @@ def test_scoring_repeats_the_recipe_and_takes_no_other_suppression(made: tuple[P
     assert {**scored, **other} == {**result, **other}
     for more in (["--nms", "0.7"], ["--nms-kind", "diou"]):
         refused = run(["score", str(path), *more], folder)
-        assert (refused.returncode, error_of(refused)) == (2, "usage.own-recipe")
+        assert (refused.returncode, error_of(refused)) == (2, "usage.own-protocol")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import pytest
 from coco_runs import as_model, command, data_set, made
 from msgspec import structs
 
-from cspbench.cli.progress import Progress
+from cspbench.cli.progress import Terminal
 from cspbench.data import coco
 from cspbench.errors import CspbenchError
+from cspbench.evaluation.execution import Reach
 from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
 from cspbench.results.encoding import encode
@@ -147,7 +150,12 @@ def test_the_servers_numbers_stay(tmp_path: Path) -> None:
 
 def test_suppression_and_zips_show_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(Progress, "reach", lambda self, done, detail="": seen.append((self.what, done, self.total)))
+
+    @contextmanager
+    def progress(self: Terminal, what: str, total: int) -> Iterator[Reach]:
+        yield lambda done, detail="": seen.append((what, done, total))
+
+    monkeypatch.setattr(Terminal, "progress", progress)
     run = made(tmp_path / "run", data_set(tmp_path / "coco", stem="image_info_test-dev2017"), split="test-dev2017")
     small = {split: (name, 6) for split, (name, _) in coco.PUBLISHED.items()}
     monkeypatch.setattr(coco, "PUBLISHED", small)
@@ -242,8 +250,9 @@ GOOD = {"image_id": 1, "category_id": 2, "bbox": [8, 8, 40, 40], "score": 0.5}
         (json.dumps([{**GOOD, "score": True}]), "detections.not-a-result-file"),
         (json.dumps([{**GOOD, "image_id": 99}]), "detections.unknown-image"),
         (json.dumps([{**GOOD, "category_id": 12}]), "detections.unknown-category"),
-        (json.dumps([{**GOOD, "score": float("nan")}]), "detections.unusable-score"),
-        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detections.unusable-box"),
+        (json.dumps([{**GOOD, "score": float("nan")}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 1e300]}]), "detections.unusable-box"),
     ],
 )
 def test_a_file_of_something_else(tmp_path: Path, content: str, code: str) -> None:

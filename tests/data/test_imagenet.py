@@ -99,11 +99,12 @@ def test_lines_may_end_otherwise(tmp_path: Path, name: str, end: str) -> None:
     assert classes(open_imagenet(tmp_path)) == [SEA_SNAKE, ALP, SHETLAND]
 
 
-def test_labels_can_be_named(tmp_path: Path) -> None:
+def test_labels_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat(tmp_path / "images")
     fill(tmp_path / "elsewhere", {"mine.txt": LABEL_FILES["val.txt"][0].encode()})
-    source = open_imagenet(tmp_path / "images", tmp_path / "elsewhere" / "mine.txt")
-    assert classes(source) == [SEA_SNAKE, ALP, SHETLAND]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for labels in (tmp_path / "elsewhere" / "mine.txt", "~/elsewhere/mine.txt", Path("~/elsewhere/mine.txt")):
+        assert classes(open_imagenet(tmp_path / "images", labels)) == [SEA_SNAKE, ALP, SHETLAND]
 
 
 def test_a_part_of_the_images_finds_its_places_by_its_numbers(tmp_path: Path) -> None:

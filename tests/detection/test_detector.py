@@ -30,7 +30,7 @@ def detector(name: str, size: tuple[int, int] | None = None) -> tuple[Network, D
     """A catalogue's network, and the detector that it is under the preset readme."""
     network = registry.model(name).build()
     network = network if size is None else network.resized(*size)
-    return network, detector_of(describe(network), README, registry.model(name).recipe)
+    return network, detector_of(describe(network), README, registry.model(name).detector_protocol)
 
 
 def picture(height: int = 180, width: int = 260) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
@@ -129,14 +129,14 @@ def test_pixels_by_hand() -> None:
     image[:, :, 0] = (10, 20, 30, 41)
     image[:, :, 1] = 100
     image[1, :, 2] = 200
-    recipe = registry.model("pelee-304").recipe
-    assert recipe is not None
-    found = QuotedDetector((), (2, 2), recipe).prepare(image)
+    protocol = registry.model("pelee-304").detector_protocol
+    assert protocol is not None
+    found = QuotedDetector((), (2, 2), protocol).prepare(image)
     blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
     np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
     assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
     assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)
-    thunder = registry.model("snet49-thundernet").recipe
+    thunder = registry.model("snet49-thundernet").detector_protocol
     assert thunder is not None
     out = np.empty((3, 2, 2), np.float32)
     again = QuotedDetector((), (2, 2), thunder).prepare(image, out)
@@ -144,8 +144,8 @@ def test_pixels_by_hand() -> None:
     assert out[0, 0, 0] == pytest.approx((15 - 123.675) / 58.395, rel=1e-5)
 
 
-def test_recipes_are_their_authors() -> None:
-    assert [name for name, model in registry.MODELS.items() if model.recipe] == QUOTED
+def test_protocols_are_their_authors() -> None:
+    assert [name for name, model in registry.MODELS.items() if model.detector_protocol] == QUOTED
     pelee = detector("pelee-304")[1].forward_json()
     assert (pelee["conf"], pelee["epsilon"], pelee["nms_kind"]) == (0.01, "inside-1e-3", "default")
     assert pelee["nms"] == {"overlap": 0.45, "considered": 400, "kept": 200}

@@ -13,8 +13,8 @@ from cspbench.data.coco import CocoSource, open_coco
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.collect import category_ids
 from cspbench.errors import DatasetError
-from cspbench.evaluation.part import coco_part_of
-from cspbench.evaluation.scoring import ScoringOptions, checked_thresholds, thresholds_of
+from cspbench.evaluation.part import part_of
+from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,16 @@ def test_thresholds_that_are_none(text: str) -> None:
 
 
 def test_thresholds_as_numbers() -> None:
-    assert checked_thresholds([0.6, 0.45, 0.6]) == (0.6, 0.45)
+    preset = detection_preset("readme")
+    assert thresholds_of([0.6, 0.45, 0.6], preset) == (0.6, 0.45)
+    assert thresholds_of(0, preset) == (0.0,)
     for values in ([], [-0.1], [1.1], [float("nan")], [0.5, float("inf")]):
         with refuses("usage.nms"):
-            checked_thresholds(values)
+            thresholds_of(values, preset)
 
 
 def test_what_does_not_go_together() -> None:
-    with refuses("usage.unknown-engine", found="'mine'"):
+    with refuses("usage.unknown-engine", expected="one of cspbench, pycocotools", found="mine"):
         ScoringOptions((0.5,), "default", "mine")
     with refuses("usage.bootstrap-engine", found="pycocotools"):
         ScoringOptions((0.5,), "default", "pycocotools", bootstrap=True)
@@ -84,7 +86,7 @@ def test_classes_are_the_categories_in_the_order_of_their_ids(tmp_path: Path) ->
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_a_part_is_drawn_by_its_seed(tmp_path: Path, count: int, seed: int) -> None:
     whole = drawn(tmp_path, [1], list(range(1, 11)))
-    part = coco_part_of(whole, str(count), seed)
+    part = part_of(whole, str(count), seed)
     ids = [10 * (at + 1) for at in sorted(random.Random(seed).sample(range(10), count))]
     assert [image.id for image in part.images] == ids
     assert part.ground_truth is not None
@@ -97,7 +99,7 @@ def test_a_part_is_drawn_by_its_seed(tmp_path: Path, count: int, seed: int) -> N
 @pytest.mark.parametrize("limit", [None, "10", "11", "100%"])
 def test_all_of_a_set_is_not_a_part(tmp_path: Path, limit: str | None) -> None:
     whole = drawn(tmp_path, [1], [1])
-    assert coco_part_of(whole, limit, 7) is whole
+    assert part_of(whole, limit, 7) is whole
     assert "limit" not in whole.as_json()
 
 
@@ -106,5 +108,5 @@ def test_a_part_without_objects_is_refused(tmp_path: Path) -> None:
     assert random.Random(0).sample(range(10), 1) == [6]
     source = drawn(tmp_path, [1], [2])
     with pytest.raises(DatasetError):
-        coco_part_of(source, "1", 0)
-    assert len(coco_part_of(source, "10", 0)) == 10
+        part_of(source, "1", 0)
+    assert len(part_of(source, "10", 0)) == 10

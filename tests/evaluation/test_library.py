@@ -165,9 +165,13 @@ def test_paths_in_the_home_folder(data: Path, tmp_path: Path, monkeypatch: pytes
     for result in (classified, detected):
         assert result is not None
         assert result.run.path.is_relative_to(tmp_path / "runs")
+        assert cspbench.score(f"~/runs/{result.run.path.name}").run.path == result.run.path
+    assert classified is not None
+    same = cspbench.compare(f"~/runs/{classified.run.path.name}", classified.run.path)
+    assert [run.path for run in same.runs] == [classified.run.path] * 2
     (tmp_path / "found.json").write_text("[]", encoding="utf-8")
     scored = score_file("~/found.json", "~/coco")
-    assert (scored.file, scored.detections) == (tmp_path / "found.json", 0)
+    assert (scored.file, scored.threshold.detections) == (tmp_path / "found.json", 0)
 
 
 def test_scores_and_comparisons(data: Path, classified: ClassificationResult, detected: DetectionResult) -> None:
@@ -230,8 +234,65 @@ def test_counts_and_models() -> None:
     assert DETECTOR not in cspbench.list_models(task="imagenet")
     with refuses("usage.unknown-model"):
         cspbench.count("csdarknet54")
-    with refuses("usage.not-countable", found="Convolutional"):
+    with refuses("usage.module-without-description", found="Convolutional"):
         cspbench.count(type("Convolutional", (), {})())
+
+
+@pytest.mark.parametrize("name", ["csdarknet53", "enetb0", "snet49-thundernet", "densenet201-plus-elastic"])
+def test_a_network_and_its_module_have_the_same_counts(name: str) -> None:
+    from cspbench.network.module import to_module
+
+    network = model(name).build()
+    described: Any = to_module(network)
+    described.description = describe(network)
+    counted, ours = cspbench.count(described), cspbench.count(network)
+    for counting in "conv conv+maxpool conv+maxpool+shortcut mac fvcore sparsenet".split():
+        assert counted.total(counting) == ours.total(counting), counting
+    assert counted.parameters == ours.parameters
+    for counting in ("thop", "mmcv", "elastic"):  # they leave out the classifier, or activations by their place
+        with refuses("usage.counting-of-layers"):
+            counted.total(counting)
+    with refuses("usage.unknown-counting"):
+        counted.total("macs")
+
+
+def test_a_module_is_counted_by_hand() -> None:
+    import torch
+    from torch import nn
+
+    class Small(nn.Module):
+        description = Description("small", (3, 8, 6))
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, padding=1)
+            self.norm = nn.BatchNorm2d(4)
+            self.linear = nn.Linear(4 * 4 * 3, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.norm(self.conv(x))
+            x = nn.functional.max_pool2d(x + x, 2)
+            return self.linear(x.view(x.size(0), -1))  # type: ignore[no-any-return]
+
+    module: Any = Small()
+    counted = cspbench.count(module)
+    # 4 * 48 values of 27 and 5 of 48: 5184 + 240; 192 normalised and added; 48 windows of 4: 192
+    by_hand = {"mac": 5_424, "conv": 10_848, "conv+maxpool": 10_560, "conv+maxpool+shortcut": 10_752, "fvcore": 5_808}
+    assert {name: counted.total(name) for name in by_hand} == by_hand
+    # 4 * 27 + 5 * 48; + 4 + 5 biases, 4 scales and shifts; + 4 means and variances
+    assert counted.parameters == {"weights": 348, "learnable": 365, "stored": 373}
+    assert module.training
+    assert int(module.norm.num_batches_tracked) == 0
+    with pytest.raises(RuntimeError):
+        cspbench.count(module, (16, 12))
+    module.linear = nn.AdaptiveAvgPool2d(1)
+    module.forward = lambda x: module.linear(module.conv(x))
+    assert cspbench.count(module, (4, 5)).total("mac") == 4 * 20 * 27
+    module.scale = nn.Parameter(torch.ones(3))
+    of_its_own = cspbench.count(module)
+    assert of_its_own.total("learnable") == 4 * 27 + 4 + 8 + 3
+    with refuses("usage.counting-of-layers"):
+        of_its_own.total("weights")
 
 
 def test_a_model_has_the_weights_given_or_found_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

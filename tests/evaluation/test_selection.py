@@ -101,17 +101,17 @@ def test_missing_weights_are_named_as_they_are_looked_for(bare: None) -> None:
 
 
 def test_models_are_named_by_their_rows_too(weights: Path) -> None:
-    chosen = of_models(["imagenet-big:resnet-5*"], None, (), detectors=False)
+    chosen = of_models(["imagenet-big:resnet-5*"], None, "imagenet")
     assert [(each.name, each.file) for each in chosen.models] == [("resnet50", weights / "resnet50.weights")]
-    chosen = of_models(["imagenet-big:resnet-50", "imagenet-big:cspdarknet-53"], None, (), detectors=False)
+    chosen = of_models(["imagenet-big:resnet-50", "imagenet-big:cspdarknet-53"], None, "imagenet")
     assert ([each.name for each in chosen.models], chosen.without) == (["resnet50"], ("csdarknet53",))
     with refuses("usage.unknown-row") as caught:
-        of_models(["imagenet-big:cspdarknt-53"], None, (), detectors=False)
+        of_models(["imagenet-big:cspdarknt-53"], None, "imagenet")
     assert "imagenet-big:cspdarknet-53" in str(caught.value.remedy)
 
 
 def test_without_patterns_the_tables_say_which(weights: Path) -> None:
-    chosen = of_models([], None, selection.rows_of("imagenet"), detectors=False)
+    chosen = of_models([], None, "imagenet")
     assert [each.name for each in chosen.models] == ["resnet50", "csresnet10"]
     assert "csdarknet53" in chosen.without
     assert "yolov3-tiny" not in chosen.without
@@ -120,14 +120,14 @@ def test_without_patterns_the_tables_say_which(weights: Path) -> None:
 def test_a_detector_is_one_before_its_weights_are_missed(bare: None) -> None:
     for pattern in ("yolov3-tiny", "yolov3-tiny*"):
         with refuses("usage.other-task", expected="a classifier"):
-            of_models([pattern], None, (), detectors=False)
+            of_models([pattern], None, "imagenet")
     with refuses("usage.other-task", expected="a detector"):
-        of_models(["darknet53"], None, (), detectors=True)
+        of_models(["darknet53"], None, "coco")
 
 
 def test_a_pattern_that_matches_both_means_those_that_can_be_meant(weights: Path) -> None:
     file = weights / "mine.weights"
-    (chosen,) = of_models(["csdarknet53-p*", "csdarknet53"], file, (), detectors=False).models
+    (chosen,) = of_models(["csdarknet53-p*", "csdarknet53"], file, "imagenet").models
     assert (chosen.name, chosen.file) == ("csdarknet53", file)
 
 
@@ -139,27 +139,27 @@ def test_one_odd_file_keeps_the_other_rows(weights: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(selection, "find", found)
     heard = Heard()
-    chosen = of_models([], None, selection.rows_of("imagenet"), detectors=False, listener=heard)
+    chosen = of_models([], None, "imagenet", listener=heard)
     assert [each.name for each in chosen.models] == ["csresnet10"]
     assert [note.partition(" ")[0] for note in heard.notes] == ["resnet50"]
     with refuses("weights.ambiguous-file"):  # where it was asked for
-        of_models(["resnet50"], None, (), detectors=False)
+        of_models(["resnet50"], None, "imagenet")
 
 
 def test_a_file_of_ones_own_needs_its_weights(tmp_path: Path) -> None:
     network = model("yolov3-tiny").build()
     with refuses("usage.cfg-without-weights"):
-        of_file(network, None, [], detectors=True)
+        of_file(network, None, [], "coco")
     with refuses("usage.two-networks"):
-        of_file(network, tmp_path, ["darknet"], detectors=True)
+        of_file(network, tmp_path, ["darknet"], "coco")
     with refuses("usage.other-task"):
-        of_file(network, tmp_path, [], detectors=False)
-    assert of_file(network, tmp_path, [], detectors=True).models == (Selected(network, tmp_path),)
+        of_file(network, tmp_path, [], "imagenet")
+    assert of_file(network, tmp_path, [], "coco").models == (Selected(network, tmp_path),)
 
 
 def test_weights_of_several_models_are_refused(tmp_path: Path) -> None:
     with refuses("usage.one-model", found="2 models"):
-        of_models(["darknet", "darknet53"], tmp_path, (), detectors=False)
+        of_models(["darknet", "darknet53"], tmp_path, "imagenet")
 
 
 def test_the_sizes_of_a_detector_are_those_of_its_rows() -> None:
@@ -171,7 +171,7 @@ def test_the_sizes_of_a_detector_are_those_of_its_rows() -> None:
 def test_a_quoted_detector_keeps_its_protocol(tmp_path: Path) -> None:
     quoted, other = (Selected(model(name).build(), tmp_path) for name in ("snet49-thundernet", "yolov3-tiny"))
     assert (quoted.quoted, other.quoted) == (True, False)
-    with refuses("usage.own-recipe", found="--nms --conf"):
+    with refuses("usage.own-protocol", found="--nms --conf"):
         selection.check_own_protocol([quoted], ["--nms", "--conf"])
     selection.check_own_protocol([quoted], [])
     heard = Heard()

@@ -152,6 +152,6 @@ def test_an_answer_becomes_the_runs_metrics(run: RunDirectory, answer: Path) -> 
     import_server_answer(run, answer, nms="0.45")
     metrics = runs.read_metrics(run)
     assert isinstance(metrics, DetectionMetrics)
-    stored = import_server_answer(runs.load_run(run.path), answer, nms="0.45")
-    marks = {claim.row.id: claim.cell.mark for claim in judged(stored) if claim.cell.metric == "ap"}
+    scored = import_server_answer(runs.load_run(run.path), answer, nms="0.45")
+    marks = {claim.row.id: claim.cell.mark for claim in judged(scored.stored) if claim.cell.metric == "ap"}
     assert marks["cspresnext50-panet-spp-512-nms0.45"] == "exact"

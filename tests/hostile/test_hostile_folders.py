@@ -16,7 +16,7 @@ from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 from PIL import Image
 
-from cspbench.cli.progress import Progress
+from cspbench.cli.progress import Terminal
 from cspbench.data import labels
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import open_imagenet, scan
@@ -74,9 +74,8 @@ def test_a_label_file_with_half_bytes_in_its_name(tmp_path: Path) -> None:
 def test_names_in_the_progress_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Progress("checking", 2) as progress:
-        progress.step("a[/b].JPEG\n\x1b]0;title\x07")
-        progress._bar.refresh()
+    with Terminal().progress("checking", 2) as reach:
+        reach(1, "a[/b].JPEG\n\x1b]0;title\x07")
     shown = capsys.readouterr().err
     assert "a[/b].JPEG\\n\\x1b]0;title\\x07" in shown
     assert "\x07" not in shown

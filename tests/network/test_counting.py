@@ -196,9 +196,9 @@ def test_a_broken_parameter_count_is_found_out(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_operation_that_fvcore_weighs_otherwise_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trace(network: Network, known: object) -> tuple[tuple[Operations, ...], int, dict[str, int]]:
-        operations, total, parameters = honest(network)
-        return operations, total + 1, parameters
+    def trace(network: Network, known: object) -> list[fvcore_counter.Traced]:
+        first, *others = honest(network)
+        return [replace(first, fvcore=first.fvcore + 1), *others]
 
     honest = fvcore_counter.trace
     monkeypatch.setattr(fvcore_counter, "trace", trace)

@@ -35,7 +35,7 @@ from cspbench.network.layers import (
     Upsample,
     Yolo,
 )
-from cspbench.network.module import to_module
+from cspbench.network.module import side_by_side
 from cspbench.network.network import Network
 from cspbench.network.operations import Operations
 
@@ -208,6 +208,13 @@ def test_what_is_known_of_other_networks_changes_no_count() -> None:
 # --- what only a defect would show
 
 
+def test_a_wrong_output_shape_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Upsample, "output", lambda self, inputs: (inputs[0][0], 3, 3))
+    where = "net, layer 0 [upsample], output"
+    with refuses("count.disagree", where=where, expected="(2, 3, 3) by the ledger", found="(2, 8, 12) by fvcore"):
+        count(net(Upsample(sources=(-1,))))
+
+
 @pytest.mark.parametrize("rule", ["weights", "learnable"])
 @pytest.mark.parametrize("by", [-1, 1])
 def test_each_count_of_parameters_is_held_against_the_module(
@@ -244,14 +251,14 @@ def test_calls_outside_of_the_layers_modules_are_found_out(
 ) -> None:
     """What fvcore counts as a whole is the sum over the modules: neither more, as here first, nor less."""
 
-    def changed(network: Network, outputs: Sequence[int]) -> fx.GraphModule:
-        module = to_module(network, outputs)
+    def changed(layers: Sequence[fvcore_counter.Alone]) -> fx.GraphModule:
+        module = side_by_side(layers)
         change(module)
         return module
 
     network = net(point(2), point(2, 0), shape=(3, 4, 4))
     assert count(network).total("mac") == (3 + 2) * 2 * 16
-    monkeypatch.setattr(fvcore_counter, "to_module", changed)
+    monkeypatch.setattr(fvcore_counter, "side_by_side", changed)
     with refuses("count.outside-modules") as caught:
         count(network)
     total = int(caught.value.found or "")

@@ -171,7 +171,7 @@ def test_shapes_inputs_and_places() -> None:
     assert (larger.input, larger.shape(0), network.input) == ((3, 12, 8), (4, 6, 8), (3, 6, 10))
     with refuses("network.window-too-large", found="6x4"):
         Network("net", (3, 6, 10), (point(4, size=5),)).resized(6, 4)
-    assert (network.renamed("other").name, network.renamed("other") == network) == ("other", False)
+    assert (replace(network, name="other").name, replace(network, name="other") == network) == ("other", False)
 
 
 def test_the_box_layers_of_every_kind_in_order() -> None:
@@ -196,7 +196,7 @@ NET = Network("one", (3, 6, 10), (point(4), BatchNorm(sources=(0,)), Shortcut(so
     "other",
     [
         NET,
-        NET.renamed("other"),
+        replace(NET, name="other"),
         NET.resized(8, 12),
         replace(NET, origin="a.cfg:1", places=("a.cfg:2",)),
     ],
@@ -218,7 +218,7 @@ def test_networks_of_one_definition_do_not_differ(other: Network) -> None:
     ],
 )
 def test_the_first_difference_is_named(other: Network, words: tuple[str, ...]) -> None:
-    text = difference(NET, other.renamed("two"))
+    text = difference(NET, replace(other, name="two"))
     assert text is not None
     assert all(each in text for each in words), text
     labelled = difference(NET, other, ("mine", "theirs"))

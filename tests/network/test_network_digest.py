@@ -208,6 +208,6 @@ def test_the_input_of_other_channels_makes_another_network() -> None:
 
 
 def test_names_and_places_do_not() -> None:
-    assert digest(NET.renamed("other")) == digest(NET)
+    assert digest(replace(NET, name="other")) == digest(NET)
     assert digest(replace(NET, origin="a.cfg:1", places=("a.cfg:5",))) == digest(NET)
     assert digest(network((3, 4, 6), AvgPool(sources=(2,)))) == digest(NET)

@@ -242,7 +242,7 @@ def test_shuffle_deals_channels_out() -> None:
     x = torch.arange(6.0)[None, :, None, None].expand(1, 6, 5, 5)
     assert built(Shuffle(sources=(0,)))(x)[0, :, 0, 0].tolist() == [0, 2, 4, 1, 3, 5]
     assert built(Shuffle(sources=(0,), groups=3))(x)[0, :, 0, 0].tolist() == [0, 3, 1, 4, 2, 5]
-    with refuses("network.indivisible-groups", expected="a divisor of 6", found="4"):
+    with refuses("network.indivisible-groups", expected="a divisor of 6", found="groups=4"):
         built(Shuffle(sources=(0,), groups=4))
 
 

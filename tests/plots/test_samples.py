@@ -15,6 +15,7 @@ from refusals import refuses
 from cspbench.data.coco import CocoSource, open_coco
 from cspbench.data.decode import Decoder
 from cspbench.detection.ap.matching import Detections
+from cspbench.plots import samples
 from cspbench.plots.samples import chosen, draw_samples
 
 NOTHING = Detections(np.array([], np.int64), np.array([], np.int64), np.zeros((0, 4)), np.array([]))
@@ -63,14 +64,39 @@ def test_an_image_has_the_same_name_whichever_are_drawn_with_it(tmp_path: Path) 
 def test_which_are_drawn(tmp_path: Path) -> None:
     source = open_coco(write(tmp_path / "coco"))
     ids = [image.id for image in source.images]
-    assert chosen(source, "all") == chosen(source, "3") == chosen(source, "99999999999999") == [0, 1, 2]
-    assert (chosen(source, "1"), chosen(source, "2")) == ([0], [0, 1])  # at 0 of 3, and at 0 and 1.5
-    assert [ids[place] for place in chosen(source, "image:285")] == [285]
-    assert [ids[place] for place in chosen(source, "class:toothbrush")] == [285]
-    assert [ids[place] for place in chosen(source, "class:person")] == [139]
-    for which in ("0", "-1", "image:1", "class:horse", "class:nothing", "", "worst"):
+    for which in ("all", "3", "99999999999999"):
+        assert chosen(source, NOTHING, which) == [0, 1, 2]
+    assert (chosen(source, NOTHING, "1"), chosen(source, NOTHING, "2")) == ([0], [0, 1])  # at 0 of 3, and at 0 and 1.5
+    assert [ids[place] for place in chosen(source, NOTHING, "image:285")] == [285]
+    assert [ids[place] for place in chosen(source, NOTHING, "class:toothbrush")] == [285]
+    assert [ids[place] for place in chosen(source, NOTHING, "class:person")] == [139]
+    for which in ("0", "-1", "image:1", "class:horse", "class:nothing", "", "worst", "worst:0", "worst:x"):
         with refuses("usage.draw", found=repr(which)):
-            chosen(source, which)
+            chosen(source, NOTHING, which)
+
+
+@pytest.mark.parametrize(
+    ("box", "score", "errors", "worst"),
+    [
+        ([1, 2.5, 10, 10], 0.25, [2, 1, 0], [7, 139]),  # IoU 0.5: a hit
+        ([1, 2.5, 10, 10], 0.24, [2, 1, 1], [7, 139]),  # not drawn, so the object is missed; of equal ones the first
+        ([1, 2.5, 10, 9.9], 0.9, [2, 1, 2], [7, 285]),  # a false positive beside the missed object
+    ],
+)
+def test_the_worst_have_the_most_false_positives_and_misses(
+    tmp_path: Path, box: list[float], score: float, errors: list[int], worst: list[int]
+) -> None:
+    source = open_coco(write(tmp_path / "coco"))
+    # image 7: nothing to detect, two drawn; image 139: an object missed, and one inside the crowd, which is no error
+    images, categories = np.array([7, 7, 7, 139, 285]), np.array([1, 2, 3, 1, 90])
+    boxes = np.array([*[[1, 1, 9, 9]] * 3, [0, 0, 10, 10], box], np.float64)
+    detections = Detections(images, categories, boxes, np.array([0.9, 0.3, 0.2, 0.9, score]))
+    assert source.ground_truth is not None
+    assert samples.errors(source.ground_truth, detections).tolist() == errors
+    ids = [image.id for image in source.images]
+    assert [ids[place] for place in chosen(source, detections, "worst:2")] == worst
+    assert len(chosen(source, detections, "worst:9")) == 3
+    assert len(draw_samples(source, detections, "worst:1", tmp_path / "drawn", "opencv")) == 1
 
 
 @pytest.mark.parametrize(("decoder", "size"), [("opencv", (20, 40)), ("pillow", (40, 20)), ("stb", (40, 20))])

@@ -214,7 +214,7 @@ def test_save_writes_everything(results: Path, tmp_path: Path) -> None:
 
 
 def test_save_without_matplotlib(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspbench.cli.report.find_spec", lambda name: None)
+    monkeypatch.setattr("cspbench.plots.report_files.find_spec", lambda name: None)
     done = run("--results", results, "--save")
     assert done.exit_code == 0
     assert [line for line in done.stderr.splitlines() if "wrote" not in line] == [

@@ -437,7 +437,9 @@ def newer(instance: Any, **changes: Any) -> dict[str, Any]:
     return json.loads(json.dumps(record))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("preset", [presets.preset("timm"), detection_preset("readme"), MODELS["pelee-304"].recipe])
+@pytest.mark.parametrize(
+    "preset", [presets.preset("timm"), detection_preset("readme"), MODELS["pelee-304"].detector_protocol]
+)
 def test_a_new_field_of_a_preset_changes_no_name(preset: Any) -> None:
     assert newer(preset) == json.loads(json.dumps(preset.as_json()))
     assert newer(preset, sharpened=0.5) == {**newer(preset), "sharpened": 0.5}

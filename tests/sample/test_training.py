@@ -14,7 +14,7 @@ import torch
 from cspbench.detection.decode_yolo import decode
 from cspbench.network.layers import Yolo
 from cspbench.sample.seeds import HELD_OUT
-from cspbench.zoo.sample import sample_csp_classifier, sample_csp_detector
+from cspbench.zoo.registry import model
 
 sys.path.append(str(Path(__file__).parents[2] / "training"))
 import anchors
@@ -40,7 +40,7 @@ def test_complete_iou_by_hand() -> None:
 
 def test_the_best_answer_decodes_to_what_was_meant() -> None:
     """Raw values are fitted to a batch by the loss alone; Darknet's decoding of them gives the boxes back."""
-    network = sample_csp_detector()
+    network = model("sample-csp-detector").build()
     layers = [layer for layer in network.layers if isinstance(layer, Yolo)]
     heads = detector_loss.heads(network)
     outputs = tuple(torch.full((1, 45, side, side), -4.0) for side in (14, 28))
@@ -64,7 +64,7 @@ def test_the_best_answer_decodes_to_what_was_meant() -> None:
 
 
 def test_crowds_excuse_what_lies_in_them() -> None:
-    heads = detector_loss.heads(sample_csp_detector())
+    heads = detector_loss.heads(model("sample-csp-detector").build())
     outputs = tuple(torch.zeros(2, 45, side, side) for side in (14, 28))
     nothing = torch.zeros(0, 6)
     everywhere = torch.tensor([[0.0, -9, -9, 9, 9]])
@@ -119,7 +119,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     from cspbench.weights.loading import load
 
     torch.manual_seed(0)
-    network = sample_csp_classifier()
+    network = model("sample-csp-classifier").build()
     module = fitting.fresh(network)
     mean = fitting.Averaged(module, 0.9)
     images = fitting.inputs([np.full((3, 64, 64), 99, np.uint8)] * 2)

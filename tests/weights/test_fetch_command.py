@@ -186,7 +186,7 @@ def test_what_cannot_be_had_does_not_stop_the_rest(site: Site, data: bytes, tmp_
     assert not [each for each in site.asked if "pelee" in each.path]
 
 
-def test_a_reason_is_said_once_for_a_file(
+def test_a_file_of_several_rows_has_the_same_reason_in_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link_all(monkeypatch, None)
@@ -197,10 +197,9 @@ def test_a_reason_is_said_once_for_a_file(
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     files = [line[2] for line in lines]
     assert len(set(files)) < len(files)
-    for place, line in enumerate(lines):
-        again = line[2] != "-" and line[2] in files[:place]
-        assert (line[6:] == ["as above", "as above"]) == again
-        assert (line[3], line[4]) == (lines[files.index(line[2])][3], "unmeasured: no-weights") or line[2] == "-"
+    for line in lines:
+        assert line[2] == "-" or line[3:] == lines[files.index(line[2])][3:]
+        assert line[4] == "unmeasured: no-weights"
 
 
 def test_what_is_gone_or_never_released_is_not_asked_for(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,3 +348,11 @@ def test_unknown_rows_are_answered_with_the_nearest(name: str, words: str) -> No
     with refuses("usage.unknown-weights", found=repr(name)) as caught:
         names(name)
     assert words in str(caught.value.remedy)
+
+
+def test_a_model_is_named_by_argument_or_option(here: Here) -> None:
+    by_argument, by_option = here(["csmobilenet-v2"]), here(model_option=["csmobilenet-v2"])
+    assert by_argument == by_option
+    assert [line["row"] for line in by_option[1]]
+    with refuses("usage.named-twice"):
+        here([ROW], model_option=["csmobilenet-v2"])

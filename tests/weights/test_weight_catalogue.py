@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,7 @@ def test_the_model_of_a_file(tmp_path: Path) -> None:
     assert catalogue.model_of(tmp_path / "b")[0].name == "csmobilenet-v2"
     safetensors_file.write(tmp_path / "c", network, random_arrays(network))
     assert catalogue.model_of(tmp_path / "c")[0].name == "csmobilenet-v2"
-    safetensors_file.write(tmp_path / "d", network.renamed("mine"), random_arrays(network))
+    safetensors_file.write(tmp_path / "d", replace(network, name="mine"), random_arrays(network))
     for path, content in (
         (tmp_path / "d", ""),
         (save(tmp_path, b"PK\x03\x04", "e"), "a zip archive"),

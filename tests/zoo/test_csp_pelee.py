@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from building import built
 
 from cspbench.network.builder import Builder
 from cspbench.network.network import Network
 from cspbench.zoo.csp_pelee import csp_stage, csppelee_trunk, csppeleenet
-from cspbench.zoo.pelee import Stage, peleenet
+from cspbench.zoo.pelee import Stage
+from cspbench.zoo.registry import model
 
 
 def bars(network: Network) -> list[float]:
@@ -19,17 +21,17 @@ def bars(network: Network) -> list[float]:
 
 
 def test_the_figure_has_a_bar_for_each_layer() -> None:
-    assert (len(bars(csppeleenet())), len(bars(peleenet()))) == (114, 117)
+    assert (len(bars(model("csppeleenet").build())), len(bars(model("peleenet").build()))) == (114, 117)
 
 
 def test_the_bars_read_from_the_figure() -> None:
-    found = bars(csppeleenet())
+    found = bars(model("csppeleenet").build())
     assert [at for at, bar in enumerate(found) if round(bar, 4) == 0.1994] == [17, 42, 87]
     assert [round(found[at], 4) for at in (19, 44, 89)] == [0.0886, 0.0886, 0.0886]
 
 
 def test_the_most_expensive_layer_is_44_percent_cheaper() -> None:
-    mine, theirs = max(bars(csppeleenet())), max(bars(peleenet()))
+    mine, theirs = max(bars(model("csppeleenet").build())), max(bars(model("peleenet").build()))
     assert f"{mine:.4f} {theirs:.4f}" == "0.1994 0.3544"
     assert mine / theirs - 1 == pytest.approx(-0.4375)
 
@@ -44,7 +46,7 @@ def test_weights_by_hand() -> None:
             expected += 2 * (half + 32 * at) * bottleneck + 2 * bottleneck * 16 * 9 + 16 * 16 * 9
         expected += (half + 32 * depth) ** 2  # the transition of the block
     expected += 640 * 640 + 640 * 1000
-    network = csppeleenet()
+    network = model("csppeleenet").build()
     arrays = [array for index in range(len(network.layers)) for array in network.weights(index)]
     assert sum(array.size for array in arrays if array.role == "weight") == expected
 
@@ -70,6 +72,6 @@ def test_gamma_is_the_share_that_passes_by(gamma: float, part1: int) -> None:
 
 def test_a_smaller_gamma_costs_more() -> None:
     """The reconstruction under the paper's other gamma, as worked out when it was made (spec: 1.013)."""
-    network = csppeleenet(gamma=0.25)
+    network = built(csppeleenet, 224, gamma=0.25)
     total = sum(2 * each.conv + each.pool_taps for each in network.operations)
     assert f"{total / 1e9:.3f}" == "1.013"

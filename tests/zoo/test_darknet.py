@@ -1,7 +1,6 @@
 """DarkNet and CSPDarkNet: equal to the published cfg files, and to the numbers published for them."""
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 
@@ -9,27 +8,17 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import Convolution, MaxPool, Shortcut, Upsample
 from cspbench.network.network import Network
 from cspbench.zoo.darknet import (
-    csdarknet53,
-    csdarknet53_elastic,
     csdarknet53_trunk,
-    darknet,
-    darknet53,
     darknet53_trunk,
 )
+from cspbench.zoo.registry import model
 
-FACTORIES: dict[str, Callable[[], Network]] = {
-    "darknet": darknet,
-    "darknet53": darknet53,
-    "csdarknet53": csdarknet53,
-    "csdarknet53-gamma": partial(csdarknet53, name="csdarknet53-gamma"),
-    "csdarknet53-omega": partial(csdarknet53, "mish", "csdarknet53-omega"),
-    "csdarknet53-elastic": csdarknet53_elastic,
-}
+STEMS = ("darknet", "darknet53", "csdarknet53", "csdarknet53-gamma", "csdarknet53-omega", "csdarknet53-elastic")
 
 
-@pytest.mark.parametrize("stem", FACTORIES)
+@pytest.mark.parametrize("stem", STEMS)
 def test_equals_published_cfg(stem: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(stem, FACTORIES[stem]())
+    assert_published(stem, model(stem).build())
 
 
 # Stored floats (the weight file's length), convolution weights in M, and BFLOPs of the README's row.
@@ -45,7 +34,7 @@ TOTALS = {
 
 @pytest.mark.parametrize("stem", TOTALS)
 def test_published_totals(stem: str) -> None:
-    network = FACTORIES[stem]()
+    network = model(stem).build()
     arrays = [array for index in range(len(network.layers)) for array in network.weights(index)]
     weights = sum(array.size for array in arrays if array.role == "weight")
     conv = sum(2 * layer.conv for layer in network.operations)
@@ -72,17 +61,16 @@ def test_partial_and_elastic_keep_the_residual_blocks() -> None:
         shapes = enumerate(network.layers)
         return [network.shape(index)[1:] for index, layer in shapes if isinstance(layer, Shortcut)]
 
-    assert shortcuts(csdarknet53()) == shortcuts(darknet53()) == shortcuts(csdarknet53_elastic())
+    residual, partial, elastic = (model(name).build() for name in ("darknet53", "csdarknet53", "csdarknet53-elastic"))
+    assert shortcuts(residual) == shortcuts(partial) == shortcuts(elastic)
 
 
 def test_elastic_pools_and_enlarges_in_every_block() -> None:
-    layers = csdarknet53_elastic().layers
+    layers = model("csdarknet53-elastic").build().layers
     assert [sum(isinstance(layer, kind) for layer in layers) for kind in (MaxPool, Upsample, Shortcut)] == [23] * 3
 
 
 def test_omega_is_mish_throughout() -> None:
-    convolutions = [
-        layer for layer in csdarknet53("mish", "csdarknet53-omega").layers if isinstance(layer, Convolution)
-    ]
+    convolutions = [layer for layer in model("csdarknet53-omega").build().layers if isinstance(layer, Convolution)]
     assert {layer.activation for layer in convolutions[:-1]} == {"mish"}
     assert convolutions[-1].activation == "linear"

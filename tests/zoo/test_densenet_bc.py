@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
+from building import built
 from refusals import refuses
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,17 +15,14 @@ from cspbench.network.builder import Builder
 from cspbench.network.counting import ledger
 from cspbench.network.layers import Upsample
 from cspbench.network.module import to_module
-from cspbench.network.network import Network
 from cspbench.zoo.densenet_bc import (
     csp_stage,
-    cspdensenet201_plus_elastic,
     dense_block,
     densenet,
-    densenet201_plus_elastic,
-    densenet264_32,
     elastic_layer,
     plain_layer,
 )
+from cspbench.zoo.registry import model
 from cspbench.zoo.timm_import import import_timm
 
 
@@ -35,7 +31,7 @@ def test_densenet264_32_computes_what_torchvisions_class_does() -> None:
     from torchvision.models.densenet import DenseNet
 
     theirs = DenseNet(32, (6, 12, 64, 32), 64)
-    assert_same_outputs(to_module(densenet264_32().resized(64, 64)), theirs, 64)
+    assert_same_outputs(to_module(model("densenet264-32").build().resized(64, 64)), theirs, 64)
 
 
 # What the SparseNet table prints for the other DenseNets: parameters in millions, operations in billions.
@@ -49,14 +45,14 @@ def test_densenet264_32_computes_what_torchvisions_class_does() -> None:
     ],
 )
 def test_the_sparsenet_table(depths: tuple[int, ...], parameters: str, operations: str) -> None:
-    counted = ledger(densenet("densenet", depths, plain_layer))
+    counted = ledger(built(densenet, 224, depths, plain_layer))
     assert f"{counted.parameters['learnable'] / 1e6:.2f}" == parameters
     assert f"{counted.total('sparsenet') / 1e9:.2f}" == operations
 
 
 def test_sparsenet_counting_by_hand() -> None:
     """One dense layer on 64 channels at stride 4 of a 32x32 image: every sum written out."""
-    counted = ledger(densenet("one", (1,), plain_layer).resized(32, 32))
+    counted = ledger(built(densenet, 32, (1,), plain_layer))
     conv = 64 * 3 * 49 * 256 + (128 * 64 + 32 * 128 * 9) * 64 + 96 * 1000
     normalised = 64 * 256 + (64 + 128 + 96) * 64
     pooled = 64 * 256 + 96 * 64
@@ -65,12 +61,12 @@ def test_sparsenet_counting_by_hand() -> None:
 
 def test_elastic_counting_by_hand() -> None:
     """The same with an elastic layer and no low path, as in a last block; the last ReLU is a function, not a module."""
-    counted = ledger(densenet("one", (1,), elastic_layer).resized(32, 32))
+    counted = ledger(built(densenet, 32, (1,), elastic_layer))
     conv = 64 * 3 * 49 * 256 + 2 * (64 * 64 + 32 * 64 * 9) * 64 + 96 * 1000
     activated = 64 * 256 + (64 + 64 + 64) * 64
     normalised = activated + 96 * 64
     assert counted.total("elastic") == 2 * (conv + 2 * normalised + activated + 64 * 256)
-    assert ledger(densenet201_plus_elastic()).total("elastic") == 2 * 4_386_451_872
+    assert ledger(model("densenet201-plus-elastic").build()).total("elastic") == 2 * 4_386_451_872
 
 
 class ElasticLayer(nn.Module):
@@ -106,16 +102,16 @@ def test_elastic_layer_computes_what_its_paper_draws() -> None:
         torch.testing.assert_close(ours(image(12)), theirs(image(12)))
 
 
-@pytest.mark.parametrize("factory", [densenet201_plus_elastic, cspdensenet201_plus_elastic])
-def test_the_last_block_has_no_low_path(factory: Callable[[], Network]) -> None:
-    network = factory()
+@pytest.mark.parametrize("name", ["densenet201-plus-elastic", "cspdensenet201-plus-elastic"])
+def test_the_last_block_has_no_low_path(name: str) -> None:
+    network = model(name).build()
     low = [at for at, layer in enumerate(network.layers) if isinstance(layer, Upsample)]
     assert len(low) == 10 + 20 + 40
     assert {network.shape(at)[1] for at in low} == {56, 28, 14}
 
 
 def test_stage_widths_of_the_stand_in() -> None:
-    network = cspdensenet201_plus_elastic()
+    network = model("cspdensenet201-plus-elastic").build()
     pools = [at for at, layer in enumerate(network.layers) if layer.section == "avgpool"]
     assert network.inputs(pools[0]) == [(2144, 7, 7)]
     # what the two slices at the beginning of each stage are cut from

@@ -12,19 +12,20 @@ from cspbench.network.counting import ledger
 from cspbench.network.layers import Dropout, ScaleChannels
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
-from cspbench.zoo.efficientnet import enetb0, enetb0_trunk, timm_efficientnet_b0
+from cspbench.zoo.efficientnet import enetb0_trunk
+from cspbench.zoo.registry import model
 from cspbench.zoo.timm_import import import_timm
 
-FACTORIES = {"enetb0": enetb0}
+NAMES = ("enetb0",)
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_published_file(name: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(name, FACTORIES[name]())
+    assert_published(name, model(name).build())
 
 
 def test_counts() -> None:
-    network = enetb0()
+    network = model("enetb0").build()
     arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
     assert sum(array.size for array in arrays) == 4_890_040
     assert f"{sum(array.size for array in arrays if array.role == 'weight') / 1e6:.4f}" == "4.8084"
@@ -33,7 +34,7 @@ def test_counts() -> None:
 
 
 def test_every_block_is_gated() -> None:
-    assert sum(isinstance(layer, ScaleChannels) for layer in enetb0().layers) == 16
+    assert sum(isinstance(layer, ScaleChannels) for layer in model("enetb0").build().layers) == 16
 
 
 def test_trunk_returns_the_last_map_of_each_stride() -> None:
@@ -51,6 +52,6 @@ def test_dropout_is_the_trunk_s_to_choose() -> None:
 
 def test_the_official_network_is_timms() -> None:
     theirs = import_timm().create_model("efficientnet_b0")
-    network = timm_efficientnet_b0()
+    network = model("timm/efficientnet_b0").build()
     assert sum(value.numel() for value in theirs.parameters()) == ledger(network).parameters["learnable"]
     assert_same_outputs(to_module(network.resized(64, 64)), theirs, 64)

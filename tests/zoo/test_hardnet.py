@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from building import built
 
 from cspbench.network.counting import ledger
 from cspbench.network.layers import Convolution
-from cspbench.zoo.hardnet import STAGES_138S, Stage, hardnet, hardnet138s, harmonic_links, harmonic_width
+from cspbench.zoo.hardnet import STAGES_138S, Stage, hardnet, harmonic_links, harmonic_width
+from cspbench.zoo.registry import model
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ def test_widths_grow_with_the_factors_of_two() -> None:
 
 def test_widths_of_blocks_and_transitions() -> None:
     """Of 138s, as worked out from the paper: input and output of each block, what the transitions read and write."""
-    network = hardnet138s()
+    network = model("hardnet138s").build()
     routes = [network.shape(at)[0] for at, layer in enumerate(network.layers) if layer.section == "route"]
     for width in (306, 612, 700, 1400, 1028, 1308, 1548, 3096, 1748, 1924):
         assert width in routes
@@ -42,7 +44,7 @@ def test_widths_of_blocks_and_transitions() -> None:
     ],
 )
 def test_the_papers_three(name: str, growth: int, stages: tuple[Stage, ...], parameters: str, macs: str) -> None:
-    network = hardnet(name, stages, growth)
+    network = built(hardnet, 224, stages, growth)
     counted = ledger(network)
     assert sum(isinstance(layer, Convolution) for layer in network.layers) == int(name)
     assert f"{counted.parameters['learnable'] / 1e6:.1f}" == parameters

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cspbench.network.layers import Convolution, Route
-from cspbench.zoo.mixnet import mixnet_m_gpu
+from cspbench.zoo.registry import model
 
 
 def test_the_layers_that_the_log_shows() -> None:
     """The log's layers 241 to 252, for 1000 classes instead of its 51."""
-    network = mixnet_m_gpu()
+    network = model("mixnet-m-gpu").build()
     assert len(network.layers) == 253
     tail = network.layers[241:]
     assert [layer.section for layer in tail] == [
@@ -25,7 +25,7 @@ def test_the_layers_that_the_log_shows() -> None:
 
 
 def test_groups_of_the_mixed_convolutions() -> None:
-    network = mixnet_m_gpu()
+    network = model("mixnet-m-gpu").build()
     found: dict[str, set[int]] = {}
     for at, layer in enumerate(network.layers):
         if isinstance(layer, Convolution) and layer.groups > 2:
@@ -35,6 +35,6 @@ def test_groups_of_the_mixed_convolutions() -> None:
 
 
 def test_slices_make_up_the_whole() -> None:
-    network = mixnet_m_gpu()
+    network = model("mixnet-m-gpu").build()
     slices = [layer for layer in network.layers if isinstance(layer, Route) and layer.groups > 1]
     assert [layer.group_id for layer in slices[:7]] == [0, 1, 2, 0, 1, 2, 3]

@@ -8,14 +8,14 @@ import pytest
 
 from cspbench.network.layers import Shortcut
 from cspbench.network.network import Network
-from cspbench.zoo.mobilenet import csmobilenet_v2, mobilenet_v2
+from cspbench.zoo.registry import model
 
-FACTORIES = {"mobilenet-v2": mobilenet_v2, "csmobilenet-v2": csmobilenet_v2}
+NAMES = ("mobilenet-v2", "csmobilenet-v2")
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_published_file(name: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(name, FACTORIES[name]())
+    assert_published(name, model(name).build())
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_equals_the_published_file(name: str, assert_published: Callable[[str, N
     [("mobilenet-v2", 3_540_136, "3.4708", "0.85822"), ("csmobilenet-v2", 2_568_448, "2.5134", "0.76356")],
 )
 def test_counts(name: str, stored: int, millions: str, bflops: str) -> None:
-    network = FACTORIES[name]()
+    network = model(name).build()
     arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
     assert sum(array.size for array in arrays) == stored
     assert f"{sum(array.size for array in arrays if array.role == 'weight') / 1e6:.4f}" == millions
@@ -31,7 +31,7 @@ def test_counts(name: str, stored: int, millions: str, bflops: str) -> None:
     assert not any(layer.pool_taps for layer in network.operations)
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_blocks_are_residual_where_shapes_allow(name: str) -> None:
     """Of 17 blocks, all but the first of each of the seven runs."""
-    assert sum(isinstance(layer, Shortcut) for layer in FACTORIES[name]().layers) == 10
+    assert sum(isinstance(layer, Shortcut) for layer in model(name).build().layers) == 10

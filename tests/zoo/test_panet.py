@@ -8,25 +8,26 @@ from cspbench.network.builder import Builder
 from cspbench.network.layers import Convolution, Route, Sam, Yolo
 from cspbench.network.network import Network, difference
 from cspbench.zoo import panet
+from cspbench.zoo.registry import model
 
-PUBLISHED: dict[str, Callable[[], Network]] = {
-    "csresnext50-panet-spp": panet.csresnext50_panet_spp,
-    "csresnext50-panet-spp-giou": panet.csresnext50_panet_spp_giou,
-    "csresnext50-panet-spp-original-optimal": panet.csresnext50_panet_spp_original_optimal,
-    "csdarknet53-panet-spp": panet.csdarknet53_panet_spp,
-    "cd53paspp-gamma": panet.cd53paspp_gamma,
-    "csresnet50-panet-spp": panet.csresnet50_panet_spp,
-}
-WITHOUT_FILE: dict[str, Callable[[], Network]] = {
-    "csresnext50-panet-spp-giou-optimal": panet.csresnext50_panet_spp_giou_optimal,
-    "csresnext50-panet-spp-sam": panet.csresnext50_panet_spp_sam,
-}
-FACTORIES = PUBLISHED | WITHOUT_FILE
+PUBLISHED = (
+    "csresnext50-panet-spp",
+    "csresnext50-panet-spp-giou",
+    "csresnext50-panet-spp-original-optimal",
+    "csdarknet53-panet-spp",
+    "cd53paspp-gamma",
+    "csresnet50-panet-spp",
+)
+WITHOUT_FILE = (
+    "csresnext50-panet-spp-giou-optimal",
+    "csresnext50-panet-spp-sam",
+)
+STEMS = PUBLISHED + WITHOUT_FILE
 
 
 @pytest.mark.parametrize("stem", PUBLISHED)
 def test_equals_published_cfg(stem: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(stem, PUBLISHED[stem]())
+    assert_published(stem, model(stem).build())
 
 
 # Stored floats (the weight file's length), and BFLOPs with max pooling by input size.
@@ -47,7 +48,7 @@ TOTALS = {
 
 @pytest.mark.parametrize("stem", TOTALS)
 def test_published_totals(stem: str) -> None:
-    network = FACTORIES[stem]()
+    network = model(stem).build()
     floats, bflops = TOTALS[stem]
     assert network.name == stem
     assert sum(array.size for index in range(len(network.layers)) for array in network.weights(index)) == floats
@@ -56,9 +57,9 @@ def test_published_totals(stem: str) -> None:
         assert f"{sum(2 * layer.conv + layer.pool_taps for layer in operations) / 1e9:.3f}" == printed
 
 
-@pytest.mark.parametrize("stem", FACTORIES)
+@pytest.mark.parametrize("stem", STEMS)
 def test_heads_run_from_stride_8_to_32(stem: str) -> None:
-    network = FACTORIES[stem]()
+    network = model(stem).build()
     size = network.input[1]
     heads = [(network.layers[index], network.shape(index)) for index in network.detections]
     assert [shape for _, shape in heads] == [(255, size // stride, size // stride) for stride in (8, 16, 32)]
@@ -74,13 +75,13 @@ def test_optimal_anchors() -> None:
 
 
 def test_giou_optimal_has_the_layers_of_original_optimal() -> None:
-    giou, optimal = panet.csresnext50_panet_spp_giou_optimal(), panet.csresnext50_panet_spp_original_optimal()
+    giou, optimal = (model(f"csresnext50-panet-spp-{name}").build() for name in ("giou-optimal", "original-optimal"))
     assert difference(giou, optimal) is None
     assert giou.input == optimal.input
 
 
 def test_sam_gates_the_last_3x3_of_each_head() -> None:
-    network, base = panet.csresnext50_panet_spp_sam(), panet.csresnext50_panet_spp_original_optimal()
+    network, base = model("csresnext50-panet-spp-sam").build(), model("csresnext50-panet-spp-original-optimal").build()
     gates = [index for index, layer in enumerate(network.layers) if isinstance(layer, Sam)]
     assert [network.shape(index)[0] for index in gates] == [256, 512, 1024]
     assert [index + 2 for index in gates] == list(network.detections)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
-from cspbench.zoo.pelee import STAGES, dense_block, everything, exponential, pelee_trunk, peleenet, sparsepeleenet
+from cspbench.zoo.pelee import STAGES, dense_block, everything, exponential, pelee_trunk
+from cspbench.zoo.registry import model
 
 WIDTHS = (128, 256, 512, 704)
 
@@ -32,7 +31,7 @@ def test_weights_by_hand() -> None:
         width += 32 * depth
         expected += width * width
     assert width == 704
-    assert weights(peleenet()) == expected + 704 * 1000
+    assert weights(model("peleenet").build()) == expected + 704 * 1000
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_sparse_weights_by_hand() -> None:
             expected += two_way(read, bottleneck)
         width += 32 * depth
         expected += width * width
-    assert weights(sparsepeleenet()) == expected + 704 * 1000
+    assert weights(model("sparsepeleenet").build()) == expected + 704 * 1000
 
 
 def test_what_the_layers_of_a_sparse_block_read() -> None:
@@ -85,9 +84,9 @@ def test_what_the_layers_of_a_sparse_block_read() -> None:
     assert all_of_them == tuple(outputs)
 
 
-@pytest.mark.parametrize("factory", [peleenet, sparsepeleenet])
-def test_stage_widths(factory: Callable[[], Network]) -> None:
-    network = factory()
+@pytest.mark.parametrize("name", ["peleenet", "sparsepeleenet"])
+def test_stage_widths(name: str) -> None:
+    network = model(name).build()
     ends = [at for at in range(1, len(network.layers)) if network.layers[at].section == "maxpool"]
     assert [network.shape(at) for at in ends] == [(32, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7)]
     (pooled,) = (at for at in range(len(network.layers)) if network.layers[at].section == "avgpool")
@@ -102,7 +101,7 @@ def test_trunk_returns_the_transitions_before_their_pools() -> None:
 
 
 def test_swish_differs_in_nothing_but_the_activation() -> None:
-    plain, swish = peleenet(), peleenet("swish", "swish")
+    plain, swish = model("peleenet").build(), model("peleenet-swish").build()
     assert [layer.section for layer in plain.layers] == [layer.section for layer in swish.layers]
     kinds = {layer.activation for layer in swish.layers if isinstance(layer, Convolution)}
     assert kinds == {"swish", "linear"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from building import built
 
 from cspbench.network.builder import Builder
 from cspbench.network.counting import ledger
@@ -13,11 +14,10 @@ from cspbench.network.network import Network
 from cspbench.zoo.pelee import pelee_trunk
 from cspbench.zoo.prn import (
     csppeleenet_prn,
-    enet_coco,
     prn3_head,
     prn_head,
-    yolov3_tiny_prn,
 )
+from cspbench.zoo.registry import model
 
 
 def pelee_prn(size: int = 416) -> Network:
@@ -34,12 +34,12 @@ def pelee_prn_3l(size: int = 416) -> Network:
     return b.network()
 
 
-FACTORIES = {"yolov3-tiny-prn": yolov3_tiny_prn, "enet-coco": enet_coco}
+NAMES = ("yolov3-tiny-prn", "enet-coco")
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_published_file(name: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(name, FACTORIES[name]())
+    assert_published(name, model(name).build())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_equals_the_published_file(name: str, assert_published: Callable[[str, N
     [("yolov3-tiny-prn", 4_939_758, "3.461", "3.467"), ("enet-coco", 4_808_270, "3.730", "3.730")],
 )
 def test_counts(name: str, stored: int, convolutions: str, with_pools: str) -> None:
-    network = FACTORIES[name]()
+    network = model(name).build()
     arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
     conv, taps = (sum(getattr(layer, kind) for layer in network.operations) for kind in ("conv", "pool_taps"))
     assert sum(array.size for array in arrays) == stored
@@ -126,7 +126,7 @@ def test_third_scale_enlarges_the_bare_convolution_or_its_sum() -> None:
 
 @pytest.mark.parametrize("activation", ["leaky", "swish"])
 def test_the_head_stays_leaky(activation: str) -> None:
-    network = csppeleenet_prn(activation)
+    network = built(csppeleenet_prn, 416, activation)
     kinds = [layer.activation for layer in network.layers if isinstance(layer, Convolution)]
     assert kinds[:-6] == [activation] * (len(kinds) - 6)
     assert kinds[-6:] == ["leaky", "leaky", "linear", "leaky", "leaky", "linear"]

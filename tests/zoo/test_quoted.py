@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from refusals import refuses
@@ -11,13 +11,9 @@ from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
 from cspbench.network.counting import count, ledger
 from cspbench.network.layers import Convolution, MultiBox, Proposals, RefineBox
-from cspbench.network.network import Network
 from cspbench.zoo import registry
-from cspbench.zoo.pelee import peleenet
-from cspbench.zoo.pelee_ssd import pelee_304
-from cspbench.zoo.refinedetlite import refinedetlite
-from cspbench.zoo.res2net import res2netlite72
-from cspbench.zoo.thundernet import ANCHORS, snet, snet49_thundernet, snet146_thundernet
+from cspbench.zoo.registry import model
+from cspbench.zoo.thundernet import ANCHORS, snet
 
 # Weights, learnable parameters, multiply-adds.
 TOTALS = {
@@ -36,7 +32,7 @@ def test_totals_by_both_counters(name: str) -> None:
 
 
 def test_every_quoted_detector_has_its_totals_here() -> None:
-    quoted = [model for model in registry.MODELS.values() if model.recipe]
+    quoted = [model for model in registry.MODELS.values() if model.detector_protocol]
     assert [model.name for model in quoted] == list(TOTALS)
     assert [model.definition for model in quoted] == ["paper", "paper", "paper", "stand-in"]
 
@@ -81,11 +77,11 @@ def test_pelee_multiply_adds_by_hand() -> None:
         expected += convolution(read, 256, 1, side) + convolution(read, 128, 1, side)
         expected += convolution(128, 128, 3, side) + convolution(128, 256, 1, side)
     expected += sum(convolution(256, 6 * (4 + 81), 1, side) for side in (19, 19, 10, 5, 3, 1))
-    assert ledger(pelee_304()).total("mac") == expected == TOTALS["pelee-304"][2]
+    assert ledger(model("pelee-304").build()).total("mac") == expected == TOTALS["pelee-304"][2]
 
 
 def test_pelee_beside_its_paper() -> None:
-    counted = ledger(pelee_304())
+    counted = ledger(model("pelee-304").build())
     assert f"{counted.parameters['learnable'] / 1e6:.2f}" == "5.98"
     # the paper prints 1,290 million and 2.58 billion
     assert counted.total("mac") / 1_290e6 == pytest.approx(1, abs=0.005)
@@ -95,14 +91,14 @@ def test_pelee_beside_its_paper() -> None:
 def test_pelee_reads_the_arrays_in_its_authors_order() -> None:
     """In a dense layer of theirs the branch with one 3x3 comes first; in Darknet's PeleeNet the one with two."""
     orders = []
-    for network in (pelee_304(), peleenet()):
+    for network in (model("pelee-304").build(), model("peleenet").build()):
         sizes = [layer.size for layer in network.layers if isinstance(layer, Convolution)]
         orders.append(sizes[4:9])  # behind the four of the stem
     assert orders == [[1, 3, 1, 3, 3], [1, 3, 3, 1, 3]]
 
 
 def test_pelee_heads() -> None:
-    network = pelee_304()
+    network = model("pelee-304").build()
     assert [network.shape(at) for at in network.detections] == [(510, side, side) for side in (19, 19, 10, 5, 3, 1)]
     layers = [network.layers[at] for at in network.detections]
     assert all(isinstance(layer, MultiBox) and (layer.used, layer.classes) == (6, 80) for layer in layers)
@@ -136,14 +132,14 @@ def trunk(widths: Sequence[int], last: int | None) -> int:
 
 
 @pytest.mark.parametrize(
-    ("factory", "widths", "last", "published", "apart"),
+    ("name", "widths", "last", "published", "apart"),
     [
-        (snet49_thundernet, (60, 120, 240), 512, 262e6, -0.004),
-        (snet146_thundernet, (132, 264, 528), None, 470e6, 0.069),
+        ("snet49-thundernet", (60, 120, 240), 512, 262e6, -0.004),
+        ("snet146-thundernet", (132, 264, 528), None, 470e6, 0.069),
     ],
 )
 def test_thundernet_multiply_adds_by_hand(
-    factory: Callable[[], Network], widths: tuple[int, int, int], last: int | None, published: float, apart: float
+    name: str, widths: tuple[int, int, int], last: int | None, published: float, apart: float
 ) -> None:
     _, c4, c5 = widths
     c5 = last or c5
@@ -152,7 +148,7 @@ def test_thundernet_multiply_adds_by_hand(
     expected += convolution(245, 245, 5, 20, 245) + convolution(245, 256, 1, 20)
     expected += convolution(256, 25 + 100 + 245, 1, 20)
     expected += 200 * (245 * 1024 + 1024 * (81 + 4))
-    found = ledger(factory()).total("mac")
+    found = ledger(model(name).build()).total("mac")
     assert found == expected
     assert found / published - 1 == pytest.approx(apart, abs=0.001)
 
@@ -173,7 +169,7 @@ def test_thundernet_anchors() -> None:
     assert ANCHORS[10:15] == tuple((float(side), float(side)) for side in (32, 64, 128, 256, 512))
     assert [round(height / width, 4) for width, height in ANCHORS[::5]] == [0.5, 0.75, 1, 1.3333, 2]
     assert all(width * height == pytest.approx(32.0**2) for width, height in ANCHORS[::5])
-    network = snet49_thundernet()
+    network = model("snet49-thundernet").build()
     (layer,) = (layer for layer in network.layers if isinstance(layer, Proposals))
     assert (layer.stride, layer.considered, layer.count, layer.overlap) == (16, 2000, 200, 0.7)
 
@@ -182,13 +178,13 @@ def test_thundernet_anchors() -> None:
 
 
 def test_refinedetlite_trunk_is_the_published_one() -> None:
-    network, classifier = refinedetlite(), res2netlite72()
+    network, classifier = model("refinedetlite").build(), model("res2netlite72").build()
     body = len(classifier.layers) - 3  # without its classifier's pool, convolution and softmax
     assert network.layers[:body] == classifier.layers[:body]
 
 
 def test_refinedetlite_heads() -> None:
-    network = refinedetlite()
+    network = model("refinedetlite").build()
     assert [network.shape(at) for at in network.detections] == [(5 * 91, side, side) for side in (20, 10, 5, 3)]
     layers = [network.layers[at] for at in network.detections]
     assert all(isinstance(layer, RefineBox) for layer in layers)
@@ -202,7 +198,7 @@ def test_refinedetlite_heads() -> None:
 
 
 def test_refinedetlite_multiply_adds_by_hand() -> None:
-    classifier = res2netlite72().resized(320, 320)
+    classifier = model("res2netlite72").build().resized(320, 320)
     expected = sum(each.conv for each in classifier.operations[:-2])
     maps = ((576, 20), (1152, 10), (512, 5), (512, 3))
     for read, side in ((1152, 10), (512, 5)):
@@ -216,4 +212,4 @@ def test_refinedetlite_multiply_adds_by_hand() -> None:
             expected += convolution(entry, 256, 1, side) + convolution(entry, 128, 1, side)
             expected += convolution(128, 128, 3, side) + convolution(128, 256, 1, side)
             expected += convolution(256, outputs, 1, side)
-    assert ledger(refinedetlite()).total("mac") == expected
+    assert ledger(model("refinedetlite").build()).total("mac") == expected

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from cspbench.network.builder import Builder
-from cspbench.network.network import Network
-from cspbench.zoo.reference import cspdensenet_ref, cspdensenet_ref_trunk, csppeleenet_ref, csppeleenet_ref_trunk
+from cspbench.zoo.reference import cspdensenet_ref_trunk, csppeleenet_ref_trunk
+from cspbench.zoo.registry import model
 
 
-@pytest.mark.parametrize("factory", [cspdensenet_ref, csppeleenet_ref])
-def test_the_b_form_has_a_1x1_for_the_last_3x3(factory: Callable[..., Network]) -> None:
-    whole, b = factory(), factory(1, "b")
+@pytest.mark.parametrize("name", ["cspdensenet", "csppeleenet"])
+def test_the_b_form_has_a_1x1_for_the_last_3x3(name: str) -> None:
+    whole, b = model(f"{name}-ref").build(), model(f"{name}b-ref").build()
     assert len(whole.layers) == len(b.layers)
     (differing,) = [at for at, layer in enumerate(whole.layers) if layer != b.layers[at]]
     assert whole.inputs(differing) == [(512, 7, 7)]

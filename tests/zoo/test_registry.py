@@ -10,8 +10,8 @@ from refusals import refuses
 
 from cspbench.claims.models import Confidence, Definition
 from cspbench.network.epsilon import Epsilon
+from cspbench.zoo.detector_protocol import DetectorProtocol, HardNms, SoftNms
 from cspbench.zoo.model import Model
-from cspbench.zoo.recipe import HardNms, Recipe, SoftNms
 from cspbench.zoo.registry import MODELS, matching, model, provenance
 
 
@@ -82,12 +82,14 @@ def test_where_a_definition_comes_from(
     assert entry().confidence == "certain"  # what a model has where nothing is said
 
 
-def test_a_recipe_says_its_kind_of_suppression() -> None:
-    recipe = Recipe(False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), Epsilon.INSIDE_1E5, 0.1, HardNms(0.5, 400, 200))
-    written = recipe.as_json()
+def test_a_protocol_says_its_kind_of_suppression() -> None:
+    protocol = DetectorProtocol(
+        False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), Epsilon.INSIDE_1E5, 0.1, HardNms(0.5, 400, 200)
+    )
+    written = protocol.as_json()
     assert (written["nms_kind"], written["nms"]) == ("default", {"overlap": 0.5, "considered": 400, "kept": 200})
     assert (written["objectness"], written["conf"], written["bgr"]) == (0.0, 0.1, False)
-    soft = replace(recipe, nms=SoftNms(0.3, 0.001, 100)).as_json()
+    soft = replace(protocol, nms=SoftNms(0.3, 0.001, 100)).as_json()
     assert (soft["nms_kind"], soft["nms"]) == ("soft", {"overlap": 0.3, "floor": 0.001, "kept": 100})
 
 
@@ -99,4 +101,4 @@ def test_a_detector_that_is_not_darknets_says_how_it_is_used() -> None:
         network = each.build()
         heads = [network.layers[index] for index in network.detections]
         foreign = bool(heads) and not any(isinstance(head, Yolo | Region) for head in heads)
-        assert (each.recipe is not None) is foreign, each.name
+        assert (each.detector_protocol is not None) is foreign, each.name

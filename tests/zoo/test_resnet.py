@@ -8,28 +8,15 @@ from torch_arrays import assert_same_outputs
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 from cspbench.network.network import Network, difference
-from cspbench.zoo import panet, resnet, resnet_elastic, timm_cards
+from cspbench.zoo import resnet
+from cspbench.zoo.registry import model
 from cspbench.zoo.timm_import import import_timm
 
-Factory = Callable[[], Network]
-FACTORIES: dict[str, Factory] = {
-    "resnet10": resnet.resnet10,
-    "resnet50": resnet.resnet50,
-    "icfg-resnet50-leaky": resnet.icfg_resnet50,
-    "icfg-resnet50-relu": lambda: resnet.icfg_resnet50("relu"),
-    "icfg-resnet50-mish": lambda: resnet.icfg_resnet50("mish"),
-    "icfg-resnet50-swish": lambda: resnet.icfg_resnet50("swish"),
-    "resnet152": resnet.resnet152,
-    "resnext50": resnet.resnext50,
-    "csresnet50": resnet.csresnet50,
-    "csresnet50-gamma": lambda: resnet.csresnet50(name="csresnet50-gamma"),
-    "csresnet50-omega": lambda: resnet.csresnet50("mish", "csresnet50-omega"),
-    "csresnet50-elastic": resnet_elastic.csresnet50_elastic,
-    "csresnext50": resnet.csresnext50,
-    "csresnext50-gamma": lambda: resnet.csresnext50(name="csresnext50-gamma"),
-    "csresnext50-omega": lambda: resnet.csresnext50("mish", "csresnext50-omega"),
-    "csresnext50-elastic": resnet_elastic.csresnext50_elastic,
-}
+NAMES = """
+    resnet10 resnet50 icfg-resnet50-leaky icfg-resnet50-relu icfg-resnet50-mish icfg-resnet50-swish resnet152
+    resnext50 csresnet50 csresnet50-gamma csresnet50-omega csresnet50-elastic csresnext50 csresnext50-gamma
+    csresnext50-omega csresnext50-elastic
+""".split()
 
 
 def stored(net: Network, *roles: str) -> int:
@@ -46,9 +33,9 @@ def macs(net: Network) -> int:
     return sum(net.operations[at].conv for at in backbone(net))
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_published_file(name: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(name, FACTORIES[name]())
+    assert_published(name, model(name).build())
 
 
 # Weights of convolutions in millions; two operations per multiply-add of convolutions, in billions.
@@ -66,7 +53,7 @@ def test_equals_the_published_file(name: str, assert_published: Callable[[str, N
     ],
 )
 def test_totals_of_the_readme(name: str, weights: str, bflops: str) -> None:
-    net = FACTORIES[name]()
+    net = model(name).build()
     assert f"{stored(net, 'weight') / 1e6:.4f}" == weights
     assert f"{2 * sum(each.conv for each in net.operations) / 1e9:.5f}" == bflops
 
@@ -74,11 +61,13 @@ def test_totals_of_the_readme(name: str, weights: str, bflops: str) -> None:
 @pytest.mark.parametrize(
     ("trunk", "detector"),
     [
-        (resnet.csresnet50_trunk, panet.csresnet50_panet_spp),
-        (resnet.csresnext50_trunk, panet.csresnext50_panet_spp),
+        (resnet.csresnet50_trunk, model("csresnet50-panet-spp").build),
+        (resnet.csresnext50_trunk, model("csresnext50-panet-spp").build),
     ],
 )
-def test_trunk_begins_its_detector(trunk: Callable[[Builder], tuple[int, int, int]], detector: Factory) -> None:
+def test_trunk_begins_its_detector(
+    trunk: Callable[[Builder], tuple[int, int, int]], detector: Callable[[], Network]
+) -> None:
     theirs = detector()  # layer by layer the authors', as test_panet.py shows
     b = Builder(theirs.name, theirs.input)
     ends = trunk(b)
@@ -93,12 +82,12 @@ def test_trunk_begins_its_detector(trunk: Callable[[Builder], tuple[int, int, in
 @pytest.mark.parametrize(
     ("factory", "learnable", "conv", "mmcv", "card"),
     [
-        (timm_cards.timm_cspresnet50, 21_616_168, "3.4577", "3.4835", (256, 326, 5_924_992_000)),
-        (timm_cards.timm_cspresnext50, 20_569_896, "3.0724", "3.1082", (224, 285, 3_962_945_536)),
+        (model("timm/cspresnet50").build, 21_616_168, "3.4577", "3.4835", (256, 326, 5_924_992_000)),
+        (model("timm/cspresnext50").build, 20_569_896, "3.0724", "3.1082", (224, 285, 3_962_945_536)),
     ],
 )
 def test_totals_of_the_timm_graphs(
-    factory: Factory, learnable: int, conv: str, mmcv: str, card: tuple[int, int, int]
+    factory: Callable[[], Network], learnable: int, conv: str, mmcv: str, card: tuple[int, int, int]
 ) -> None:
     net = factory()
     assert stored(net, "bias", "scale", "weight") == learnable
@@ -123,11 +112,11 @@ def test_resnet152_computes_what_torchvisions_does_with_its_stride_on_the_first_
     theirs = resnet152(weights=None)
     for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
-    assert_same_outputs(to_module(resnet.resnet152_v1().resized(64, 64)), theirs, 64)
+    assert_same_outputs(to_module(model("resnet152-v1").build().resized(64, 64)), theirs, 64)
 
 
 def test_plus_elastic_paths_see_all_channels_and_the_last_stage_is_whole() -> None:
-    net = resnet_elastic.csresnext50_plus_elastic()
+    net = model("csresnext50-plus-elastic").build()
     pools = [at for at, layer in enumerate(net.layers) if layer.section == "local_avgpool"]
     assert [net.inputs(at)[0][0] for at in pools] == [128] * 6 + [256] * 8 + [512] * 5
     # each path gives half; with the identity's addition the block keeps its width

@@ -8,18 +8,18 @@ import pytest
 
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
-from cspbench.zoo.tiny import yolov3_tiny
+from cspbench.zoo.registry import model
 
-FACTORIES = {"yolov3-tiny": yolov3_tiny}
+NAMES = ("yolov3-tiny",)
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_published_file(name: str, assert_published: Callable[[str, Network], None]) -> None:
-    assert_published(name, FACTORIES[name]())
+    assert_published(name, model(name).build())
 
 
 def test_counts() -> None:
-    network = yolov3_tiny()
+    network = model("yolov3-tiny").build()
     arrays = [weight for index in range(len(network.layers)) for weight in network.weights(index)]
     conv, taps = (sum(getattr(layer, kind) for layer in network.operations) for kind in ("conv", "pool_taps"))
     assert sum(array.size for array in arrays) == 8_858_734
@@ -28,5 +28,5 @@ def test_counts() -> None:
 
 
 def test_anchor_3_serves_both_heads() -> None:
-    masks = [layer.mask for layer in yolov3_tiny().layers if isinstance(layer, Yolo)]
+    masks = [layer.mask for layer in model("yolov3-tiny").build().layers if isinstance(layer, Yolo)]
     assert masks == [(3, 4, 5), (1, 2, 3)]

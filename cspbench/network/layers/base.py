@@ -16,20 +16,9 @@ Shape = tuple[int, int, int]
 LARGEST = 2**31 - 1
 """Darknet indexes values with a 32-bit int."""
 
-ACTIVATIONS = (
-    "linear",
-    "leaky",
-    "relu",
-    "relu6",
-    "relie",
-    "logistic",
-    "swish",
-    "mish",
-    "hard_mish",
-    "tanh",
-    "normalize_channels",
-    "normalize_channels_softmax",
-    "normalize_channels_softmax_maxval",
+ACTIVATIONS = tuple(
+    """linear leaky relu relu6 relie logistic swish mish hard_mish tanh normalize_channels normalize_channels_softmax
+    normalize_channels_softmax_maxval""".split()
 )
 """Supported activations (Darknet's activations.h)."""
 
@@ -58,10 +47,8 @@ class Layer:
     Subclasses are pure functions of shapes: the output shape, the stored arrays in file order, and the operations.
     """
 
-    kind: ClassVar[str]
-    """Name of the class in the canonical form: unique, and never changed (see `canonical`)."""
     section: ClassVar[str]
-    """Name of the cfg section."""
+    """Name of the cfg section, and of the class in the canonical form (see `canonical`) unless it has a `kind`."""
     sources: tuple[int, ...]
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -81,25 +68,61 @@ class Layer:
         return ""
 
 
-def check_positive(name: str, value: int, limit: int = LARGEST) -> None:
-    """Raise `DefinitionError` unless `value` is from 1 to `limit`."""
-    if not 1 <= value <= limit:
+def check_range(name: str, value: int, highest: int = LARGEST, lowest: int = 1) -> None:
+    """Raise `DefinitionError` unless `value` is from `lowest` to `highest`."""
+    if not lowest <= value <= highest:
         raise DefinitionError(
             "cfg.out-of-range",
             f"{name} is out of range",
-            expected=f"1 to {limit}",
+            expected=f"{lowest} to {highest}",
             found=str(value),
             remedy=f"Correct {name}=",
         )
 
 
-def check_activation(activation: str, allowed: Sequence[str] = ACTIVATIONS) -> None:
-    """Raise `DefinitionError` for an activation that is not allowed."""
-    if activation not in allowed:
+def check_choice(name: str, value: str | int, allowed: Sequence[str | int]) -> None:
+    """Raise `DefinitionError` for a value that is not allowed."""
+    if value not in allowed:
         raise DefinitionError(
             "cfg.unknown-value",
-            "unknown activation",
-            expected=f"one of {', '.join(allowed)}",
-            found=repr(brief(activation)),
-            remedy="Correct activation=",
+            f"unknown {name}",
+            expected=f"one of {', '.join(map(str, allowed))}",
+            found=repr(brief(value)) if isinstance(value, str) else str(value),
+            remedy=f"Correct {name}=",
         )
+
+
+def check_groups(groups: int, count: int, what: str) -> None:
+    """Raise `DefinitionError` unless `groups` divides `count` values or channels, called `what`."""
+    if count % groups:
+        raise DefinitionError(
+            "network.indivisible-groups",
+            f"groups do not divide the {what}",
+            expected=f"a divisor of {count}",
+            found=f"groups={groups}",
+            remedy="Correct groups=",
+        )
+
+
+def check_present(values: Sequence[object], code: str, what: str, key: str) -> None:
+    """Raise `DefinitionError`, called `what`, if there are no values of `key`."""
+    if not values:
+        raise DefinitionError(code, what, expected=key, found="none", remedy=f"Add {key.partition('=')[0]}=")
+
+
+def check_window(shape: Shape, source: Shape, least: int, what: str) -> Shape:
+    """The output shape, if not empty: else raise `DefinitionError` for a window `what` over too small a `source`."""
+    if min(shape[1:]) < 1:
+        raise DefinitionError(
+            "network.window-too-large",
+            f"the {what} is larger than its padded input",
+            expected=f"at least {least}x{least}",
+            found=f"{source[1]}x{source[2]}",
+            remedy="Use a larger network input or a smaller size=",
+        )
+    return shape
+
+
+def sizes(*shapes: Shape) -> str:
+    """Shapes for a message: 3x8x8 and 4x8x8."""
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, Weight, check_activation, check_positive
+from cspbench.network.layers.base import (
+    ACTIVATIONS,
+    Layer,
+    Shape,
+    Weight,
+    check_choice,
+    check_groups,
+    check_range,
+    check_window,
+)
 from cspbench.network.operations import Operations
 
 LARGEST_FILTERS = 2**16
@@ -32,7 +41,6 @@ class Convolution(Layer):
     """
 
     section: ClassVar[str] = "convolutional"
-    kind: ClassVar[str] = "convolutional"
     filters: int
     size: int = 1
     stride: tuple[int, int] = (1, 1)
@@ -47,29 +55,15 @@ class Convolution(Layer):
     share: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive("filters", self.filters, LARGEST_FILTERS)
-        check_positive("size", self.size, 1024)
-        check_positive("stride", min(self.stride), 1024)
-        check_positive("stride", max(self.stride), 1024)
-        check_positive("groups", self.groups)
-        check_positive("dilation", self.dilation, 1024)
-        if not 0 <= self.padding <= 1024:
-            raise DefinitionError(
-                "cfg.out-of-range",
-                "padding is out of range",
-                expected="0 to 1024",
-                found=str(self.padding),
-                remedy="Correct padding=",
-            )
-        check_activation(self.activation)
-        if self.antialiasing not in (0, 1, 2):
-            raise DefinitionError(
-                "cfg.unknown-value",
-                "unknown antialiasing",
-                expected="0, 1 (3x3 binomial) or 2 (2x2 mean)",
-                found=str(self.antialiasing),
-                remedy="Correct antialiasing=",
-            )
+        check_range("filters", self.filters, LARGEST_FILTERS)
+        check_range("size", self.size, 1024)
+        check_range("stride", min(self.stride), 1024)
+        check_range("stride", max(self.stride), 1024)
+        check_range("groups", self.groups)
+        check_range("dilation", self.dilation, 1024)
+        check_range("padding", self.padding, 1024, lowest=0)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("antialiasing", self.antialiasing, (0, 1, 2))
 
     @property
     def step(self) -> tuple[int, int]:
@@ -83,13 +77,8 @@ class Convolution(Layer):
 
     @property
     def blur_size(self) -> int:
-        """Side of the antialiasing kernel, 0 without antialiasing."""
+        """Side of the antialiasing kernel, 0 without antialiasing; its padding is (side - 1) // 2."""
         return {0: 0, 1: 3, 2: 2}[self.antialiasing]
-
-    @property
-    def blur_padding(self) -> int:
-        """Padding of the antialiasing kernel on each side."""
-        return 1 if self.antialiasing == 1 else 0
 
     def convolved(self, inputs: Sequence[Shape]) -> Shape:
         """The shape before the blur."""
@@ -100,16 +89,8 @@ class Convolution(Layer):
         return self.filters, rows, columns
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        channels = inputs[0][0]
-        for name, value in (("input channels", channels), ("filters", self.filters)):
-            if value % self.groups:
-                raise DefinitionError(
-                    "network.indivisible-groups",
-                    f"groups do not divide the {name}",
-                    expected=f"a divisor of {value}",
-                    found=f"groups={self.groups}",
-                    remedy="Correct groups= or filters=",
-                )
+        check_groups(self.groups, inputs[0][0], "input channels")
+        check_groups(self.groups, self.filters, "filters")
         if self.dilation > 1 and (self.size == 1 or 2 * self.padding != self.size - 1):
             # Darknet's size rule ignores dilation; in these cases its map has another size than it declares.
             raise DefinitionError(
@@ -121,18 +102,10 @@ class Convolution(Layer):
             )
         _, rows, columns = self.convolved(inputs)
         if self.antialiasing:
-            over = 2 * self.blur_padding - self.blur_size
+            over = 2 * ((self.blur_size - 1) // 2) - self.blur_size
             rows = (rows + over) // self.stride[0] + 1
             columns = (columns + over) // self.stride[1] + 1
-        if rows < 1 or columns < 1:
-            raise DefinitionError(
-                "network.window-too-large",
-                "the kernel is larger than its padded input",
-                expected=f"at least {self.size - 2 * self.padding}x{self.size - 2 * self.padding}",
-                found=f"{inputs[0][1]}x{inputs[0][2]}",
-                remedy="Use a larger network input or a smaller size=",
-            )
-        return self.filters, rows, columns
+        return check_window((self.filters, rows, columns), inputs[0], self.size - 2 * self.padding, "kernel")
 
     def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
         if self.share is not None:
@@ -174,14 +147,13 @@ class Connected(Layer):
     """[connected]: y = W x + b over the flattened input; in the file, batch-norm arrays follow the weights."""
 
     section: ClassVar[str] = "connected"
-    kind: ClassVar[str] = "connected"
     outputs: int
     batch_normalize: bool = False
     activation: str = "logistic"
 
     def __post_init__(self) -> None:
-        check_positive("output", self.outputs, 2**20)
-        check_activation(self.activation)
+        check_range("output", self.outputs, 2**20)
+        check_choice("activation", self.activation, ACTIVATIONS)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return self.outputs, 1, 1
@@ -209,7 +181,6 @@ class BatchNorm(Layer):
     """[batchnorm]: a separate batch normalisation."""
 
     section: ClassVar[str] = "batchnorm"
-    kind: ClassVar[str] = "batchnorm"
 
     def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
         return (Weight("bias", (inputs[0][0],)), *batch_norm_weights(inputs[0][0]))
@@ -223,11 +194,10 @@ class Activation(Layer):
     """[activation]: a separate non-linearity, for networks that activate before they convolve."""
 
     section: ClassVar[str] = "activation"
-    kind: ClassVar[str] = "activation"
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        check_activation(self.activation)
+        check_choice("activation", self.activation, ACTIVATIONS)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         elements = output[0] * output[1] * output[2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, check_positive
+from cspbench.network.layers.base import Layer, Shape, check_groups, check_present, check_range
 
 Anchor = tuple[float, float]
 
@@ -17,13 +17,12 @@ class Softmax(Layer):
     """[softmax] over each of `groups` equal parts of the flattened input."""
 
     section: ClassVar[str] = "softmax"
-    kind: ClassVar[str] = "softmax"
     groups: int = 1
     temperature: float = 1.0
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
-        check_positive("groups", self.groups)
+        check_range("groups", self.groups)
         if not self.temperature > 0:
             raise DefinitionError(
                 "cfg.out-of-range",
@@ -32,14 +31,7 @@ class Softmax(Layer):
                 found=f"{self.temperature:g}",
                 remedy="Correct temperature=",
             )
-        if channels * height * width % self.groups:
-            raise DefinitionError(
-                "network.indivisible-groups",
-                "groups do not divide the softmax input",
-                expected=f"a divisor of {channels * height * width}",
-                found=f"groups={self.groups}",
-                remedy="Correct groups=",
-            )
+        check_groups(self.groups, channels * height * width, "softmax input")
         return inputs[0]
 
 
@@ -48,7 +40,6 @@ class Loss(Layer):
     """[cost], [contrastive]: training losses; the identity at inference."""
 
     section: ClassVar[str] = "cost"
-    kind: ClassVar[str] = "cost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +52,8 @@ class Detection(Layer):
     """Width, height in pixels of the network input ([region]: in grid cells)."""
 
     def __post_init__(self) -> None:
-        check_positive("classes", self.classes, 2**16)
-        if not self.anchors:
-            raise DefinitionError(
-                "network.no-anchors",
-                "a detection layer has no anchors",
-                expected="anchors=w,h, ...",
-                found="none",
-                remedy="Add anchors=",
-            )
+        check_range("classes", self.classes, 2**16)
+        check_present(self.anchors, "network.no-anchors", "a detection layer has no anchors", "anchors=w,h, ...")
 
     @property
     def used(self) -> int:
@@ -97,7 +81,6 @@ class Yolo(Detection):
     """[yolo]: x, y, w, h, objectness and independent class scores per anchor (spec: Darknet yolo_layer.c)."""
 
     section: ClassVar[str] = "yolo"
-    kind: ClassVar[str] = "yolo"
     mask: tuple[int, ...] = ()
     scale_x_y: float = 1.0
     new_coords: bool = False
@@ -106,14 +89,7 @@ class Yolo(Detection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.mask:
-            raise DefinitionError(
-                "network.empty-mask",
-                f"a [{self.section}] layer has an empty mask",
-                expected="mask=0,1,2",
-                found="none",
-                remedy="Add mask=",
-            )
+        check_present(self.mask, "network.empty-mask", f"a [{self.section}] layer has an empty mask", "mask=0,1,2")
         unknown = [index for index in self.mask if not 0 <= index < len(self.anchors)]
         if unknown:
             raise DefinitionError(
@@ -148,7 +124,6 @@ class Region(Detection):
     """[region]: the YOLOv2 head; anchors in grid cells, optional `softmax` over classes."""
 
     section: ClassVar[str] = "region"
-    kind: ClassVar[str] = "region"
     softmax: bool = False
 
 
@@ -162,7 +137,6 @@ class MultiBox(Detection):
     """
 
     section: ClassVar[str] = "multibox"
-    kind: ClassVar[str] = "multibox"
     step: float | None = None
     variances: tuple[float, float] = (0.1, 0.2)
     clip: bool = False
@@ -177,7 +151,6 @@ class RefineBox(MultiBox):
     """
 
     section: ClassVar[str] = "refinebox"
-    kind: ClassVar[str] = "refinebox"
     per_anchor: ClassVar[int] = 11
 
 
@@ -190,12 +163,11 @@ class RoiBox(Detection):
     """
 
     section: ClassVar[str] = "roibox"
-    kind: ClassVar[str] = "roibox"
     per_anchor: ClassVar[int] = 9
     variances: tuple[float, float] = (0.1, 0.2)
 
     def __post_init__(self) -> None:
-        check_positive("classes", self.classes, 2**16)
+        check_range("classes", self.classes, 2**16)
 
     @property
     def used(self) -> int:

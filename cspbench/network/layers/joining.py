@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cspbench.errors import DefinitionError, brief
-from cspbench.network.layers.base import ACTIVATIONS, Layer, Shape, Weight, check_activation, check_positive
+from cspbench.errors import DefinitionError
+from cspbench.network.layers.base import (
+    ACTIVATIONS,
+    Layer,
+    Shape,
+    Weight,
+    check_choice,
+    check_groups,
+    check_present,
+    check_range,
+    sizes,
+)
 from cspbench.network.operations import Operations
 
 GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in ("swish", "mish"))
@@ -20,32 +30,16 @@ class Route(Layer):
     """[route]: concatenates its sources along channels; with `groups`, slice `group_id` of each source."""
 
     section: ClassVar[str] = "route"
-    kind: ClassVar[str] = "route"
     groups: int = 1
     group_id: int = 0
 
     def __post_init__(self) -> None:
-        check_positive("groups", self.groups)
-        if not self.sources:
-            raise DefinitionError(
-                "network.no-sources",
-                "a route has no sources",
-                expected="layers=...",
-                found="none",
-                remedy="Add layers=",
-            )
-        if not 0 <= self.group_id < self.groups:
-            raise DefinitionError(
-                "cfg.out-of-range",
-                "group_id is out of range",
-                expected=f"0 to {self.groups - 1}",
-                found=str(self.group_id),
-                remedy="Correct group_id= or groups=",
-            )
+        check_range("groups", self.groups)
+        check_present(self.sources, "network.no-sources", "a route has no sources", "layers=...")
+        check_range("group_id", self.group_id, self.groups - 1, lowest=0)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        sizes = {shape[1:] for shape in inputs}
-        if len(sizes) > 1:
+        if len({shape[1:] for shape in inputs}) > 1:
             sources = ", ".join(
                 f"layer {source}: {shape[1]}x{shape[2]}" for source, shape in zip(self.sources, inputs, strict=True)
             )
@@ -57,14 +51,7 @@ class Route(Layer):
                 remedy="Choose a network input that all strides divide, or correct layers=",
             )
         for source, shape in zip(self.sources, inputs, strict=True):
-            if shape[0] % self.groups:
-                raise DefinitionError(
-                    "network.indivisible-groups",
-                    f"groups do not divide the channels of layer {source}",
-                    expected=f"a divisor of {shape[0]}",
-                    found=f"groups={self.groups}",
-                    remedy="Correct groups=",
-                )
+            check_groups(self.groups, shape[0], f"channels of layer {source}")
         return sum(shape[0] // self.groups for shape in inputs), inputs[0][1], inputs[0][2]
 
     def describe(self) -> str:
@@ -82,33 +69,15 @@ class Shortcut(Layer):
     """
 
     section: ClassVar[str] = "shortcut"
-    kind: ClassVar[str] = "shortcut"
     activation: str = "linear"
     weighting: str = "none"
     normalization: str = "none"
 
     def __post_init__(self) -> None:
-        check_activation(self.activation)
-        if len(self.sources) < 2:
-            raise DefinitionError(
-                "network.no-sources",
-                "a shortcut has no layer to add",
-                expected="from=...",
-                found="none",
-                remedy="Add from=",
-            )
-        for name, value, allowed in (
-            ("weights_type", self.weighting, ("none", "per_feature", "per_channel")),
-            ("weights_normalization", self.normalization, ("none", "relu", "softmax")),
-        ):
-            if value not in allowed:
-                raise DefinitionError(
-                    "cfg.unknown-value",
-                    f"unknown {name}",
-                    expected=f"one of {', '.join(allowed)}",
-                    found=repr(brief(value)),
-                    remedy=f"Correct {name}=",
-                )
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_present(self.sources[1:], "network.no-sources", "a shortcut has no layer to add", "from=...")
+        check_choice("weights_type", self.weighting, ("none", "per_feature", "per_channel"))
+        check_choice("weights_normalization", self.normalization, ("none", "relu", "softmax"))
 
     @staticmethod
     def steps(source: Shape, current: Shape) -> tuple[int, int]:
@@ -158,29 +127,13 @@ class Shortcut(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleChannels(Layer):
-    """[scale_channels]: `sources[1]` times the previous layer, a gate per channel or (`per_pixel`) per pixel."""
+class _Gated(Layer):
+    """A product of two maps and an activation."""
 
-    section: ClassVar[str] = "scale_channels"
-    kind: ClassVar[str] = "scale_channels"
     activation: str = "linear"
-    per_pixel: bool = False
 
     def __post_init__(self) -> None:
-        check_activation(self.activation, GATE_ACTIVATIONS)
-
-    def output(self, inputs: Sequence[Shape]) -> Shape:
-        gate, scaled = inputs
-        expected = (1, *scaled[1:]) if self.per_pixel else (scaled[0], 1, 1)
-        if gate != expected:
-            raise DefinitionError(
-                "network.gate-shape",
-                "the gate does not fit the map that it scales",
-                expected="x".join(map(str, expected)),
-                found="x".join(map(str, gate)),
-                remedy="Correct from= or the layer before",
-            )
-        return scaled
+        check_choice("activation", self.activation, GATE_ACTIVATIONS)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         return Operations(activation=prod(output) if self.activation != "linear" else 0)
@@ -190,29 +143,39 @@ class ScaleChannels(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sam(Layer):
+class ScaleChannels(_Gated):
+    """[scale_channels]: `sources[1]` times the previous layer, a gate per channel or (`per_pixel`) per pixel."""
+
+    section: ClassVar[str] = "scale_channels"
+    per_pixel: bool = False
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        gate, scaled = inputs
+        expected = (1, *scaled[1:]) if self.per_pixel else (scaled[0], 1, 1)
+        if gate != expected:
+            raise DefinitionError(
+                "network.gate-shape",
+                "the gate does not fit the map that it scales",
+                expected=sizes(expected),
+                found=sizes(gate),
+                remedy="Correct from= or the layer before",
+            )
+        return scaled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sam(_Gated):
     """[sam]: elementwise product of the previous layer and `sources[1]`."""
 
     section: ClassVar[str] = "sam"
-    kind: ClassVar[str] = "sam"
-    activation: str = "linear"
-
-    def __post_init__(self) -> None:
-        check_activation(self.activation, GATE_ACTIVATIONS)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0] != inputs[1]:
             raise DefinitionError(
                 "network.sam-shapes",
                 "a [sam] layer multiplies maps of different shapes",
-                expected="x".join(map(str, inputs[0])),
-                found="x".join(map(str, inputs[1])),
+                expected=sizes(inputs[0]),
+                found=sizes(inputs[1]),
                 remedy="Correct from=",
             )
         return inputs[0]
-
-    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        return Operations(activation=prod(output) if self.activation != "linear" else 0)
-
-    def describe(self) -> str:
-        return self.activation

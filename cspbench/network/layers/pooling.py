@@ -8,7 +8,7 @@ from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, check_positive
+from cspbench.network.layers.base import Layer, Shape, check_range, check_window
 from cspbench.network.operations import Operations
 
 
@@ -24,30 +24,15 @@ class _Window(Layer):
     padding: int
 
     def __post_init__(self) -> None:
-        check_positive("size", self.size, 1024)
-        check_positive("stride", self.stride, 1024)
-        if not 0 <= self.padding <= 2 * (self.size - 1):
-            raise DefinitionError(
-                "cfg.out-of-range",
-                "padding is out of range",
-                expected=f"0 to {2 * (self.size - 1)}, so that every window overlaps the image",
-                found=str(self.padding),
-                remedy="Correct padding=",
-            )
+        check_range("size", self.size, 1024)
+        check_range("stride", self.stride, 1024)
+        check_range("padding", self.padding, 2 * (self.size - 1), lowest=0)  # every window overlaps the image
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
         rows = (height + self.padding - self.size) // self.stride + 1
         columns = (width + self.padding - self.size) // self.stride + 1
-        if rows < 1 or columns < 1:
-            raise DefinitionError(
-                "network.window-too-large",
-                "the pooling window is larger than its padded input",
-                expected=f"at least {self.size - self.padding}",
-                found=f"{height}x{width}",
-                remedy="Use a larger network input or a smaller size=",
-            )
-        return channels, rows, columns
+        return check_window((channels, rows, columns), inputs[0], self.size - self.padding, "pooling window")
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         return Operations(pool_taps=self.size**2 * prod(output), pool_input=prod(inputs[0]))
@@ -61,7 +46,6 @@ class MaxPool(_Window):
     """[maxpool]: the largest value of each window."""
 
     section: ClassVar[str] = "maxpool"
-    kind: ClassVar[str] = "maxpool"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +53,6 @@ class LocalAvgPool(_Window):
     """[local_avgpool]: the mean of each window's taps inside the image."""
 
     section: ClassVar[str] = "local_avgpool"
-    kind: ClassVar[str] = "local_avgpool"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +64,7 @@ class MaxPoolDepth(Layer):
     channels: int
 
     def __post_init__(self) -> None:
-        check_positive("out_channels", self.channels, 2**16)
+        check_range("out_channels", self.channels, 2**16)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0][0] % self.channels:
@@ -106,7 +89,6 @@ class AvgPool(Layer):
     """[avgpool]: the mean of each channel over the whole map."""
 
     section: ClassVar[str] = "avgpool"
-    kind: ClassVar[str] = "avgpool"
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0][0], 1, 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, check_positive
+from cspbench.network.layers.base import Layer, Shape, check_range, sizes
 from cspbench.network.layers.heads import Anchor
 
 
@@ -25,7 +25,6 @@ class Proposals(Layer):
     """
 
     section: ClassVar[str] = "proposals"
-    kind: ClassVar[str] = "proposals"
     anchors: tuple[Anchor, ...]
     stride: int = 16
     considered: int = 2000
@@ -33,9 +32,9 @@ class Proposals(Layer):
     overlap: float = 0.7
 
     def __post_init__(self) -> None:
-        check_positive("stride", self.stride)
-        check_positive("considered", self.considered)
-        check_positive("count", self.count)
+        check_range("stride", self.stride)
+        check_range("considered", self.considered)
+        check_range("count", self.count)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         scores, offsets = inputs
@@ -45,7 +44,7 @@ class Proposals(Layer):
                 "network.anchor-channels",
                 "scores and offsets do not fit the anchors",
                 expected=f"{anchors} and {4 * anchors} channels of equal height and width",
-                found=" and ".join("x".join(map(str, shape)) for shape in inputs),
+                found=sizes(*inputs),
                 remedy="Correct filters= of its sources, or the anchors",
             )
         return 4, self.count, 1
@@ -65,15 +64,14 @@ class RoiAlign(Layer):
     """
 
     section: ClassVar[str] = "roialign"
-    kind: ClassVar[str] = "roialign"
     bins: int = 7
     stride: int = 16
     samples: int = 2
 
     def __post_init__(self) -> None:
-        check_positive("bins", self.bins, 1024)
-        check_positive("stride", self.stride)
-        check_positive("samples", self.samples, 1024)
+        check_range("bins", self.bins, 1024)
+        check_range("stride", self.stride)
+        check_range("samples", self.samples, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         features, regions = inputs
@@ -82,7 +80,7 @@ class RoiAlign(Layer):
                 "network.region-channels",
                 "cannot read regions of this map",
                 expected=f"a multiple of {self.bins**2} channels, and regions of 4 x count x 1",
-                found=" and ".join("x".join(map(str, shape)) for shape in inputs),
+                found=sizes(*inputs),
                 remedy="Correct bins= or its sources",
             )
         return features[0], regions[1], 1

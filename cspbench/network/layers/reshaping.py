@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cspbench.errors import DefinitionError
 from cspbench.network.canonical import NOT_DIGESTED
-from cspbench.network.layers.base import Layer, Shape, Weight, check_positive
+from cspbench.network.layers.base import Layer, Shape, Weight, check_groups, check_range
 from cspbench.network.operations import Operations
 
 
@@ -35,22 +35,13 @@ class Upsample(Layer):
     """
 
     section: ClassVar[str] = "upsample"
-    kind: ClassVar[str] = "upsample"
     stride: int = 2
     scale: float = 1.0
     reverse: bool = False
     bilinear: bool = False
 
     def __post_init__(self) -> None:
-        check_positive("stride", self.stride, 1024)
-        if self.bilinear and self.reverse:
-            raise DefinitionError(
-                "network.bilinear-reverse",
-                "an [upsample] layer is both bilinear and reverse",
-                expected="at most one of them",
-                found="both",
-                remedy="Omit bilinear: a reverse upsample sums blocks",
-            )
+        check_range("stride", self.stride, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
@@ -71,7 +62,6 @@ class Resize(Layer):
     """[resize]: `sources[0]` at the size of `sources[1]`: nearest neighbour, or `bilinear` with aligned corners."""
 
     section: ClassVar[str] = "resize"
-    kind: ClassVar[str] = "resize"
     bilinear: bool = False
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
@@ -89,19 +79,11 @@ class Shuffle(Layer):
     """[shuffle]: channel shuffle; for 2 `groups` the output is channels 0 2 4 .. 1 3 5 .."""
 
     section: ClassVar[str] = "shuffle"
-    kind: ClassVar[str] = "shuffle"
     groups: int = 2
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        check_positive("groups", self.groups)
-        if inputs[0][0] % self.groups:
-            raise DefinitionError(
-                "network.indivisible-groups",
-                "groups do not divide the channels",
-                expected=f"a divisor of {inputs[0][0]}",
-                found=str(self.groups),
-                remedy="Correct groups=",
-            )
+        check_range("groups", self.groups)
+        check_groups(self.groups, inputs[0][0], "channels")
         return inputs[0]
 
     def describe(self) -> str:
@@ -118,7 +100,7 @@ class Reorg(Layer):
     legacy: bool = False
 
     def __post_init__(self) -> None:
-        check_positive("stride", self.stride, 1024)
+        check_range("stride", self.stride, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
@@ -142,7 +124,6 @@ class Crop(Layer):
     """[crop]: at inference a centre crop; values v become 2v - 1 unless `noadjust`."""
 
     section: ClassVar[str] = "crop"
-    kind: ClassVar[str] = "crop"
     height: int = 1
     width: int = 1
     noadjust: bool = False
@@ -168,7 +149,6 @@ class Dropout(Layer):
     """[dropout]: the identity at inference."""
 
     section: ClassVar[str] = "dropout"
-    kind: ClassVar[str] = "dropout"
     probability: float = field(default=0.5, metadata=NOT_DIGESTED)
 
     def describe(self) -> str:
@@ -180,13 +160,12 @@ class Implicit(Layer):
     """[implicit]: a learned vector of filters x atoms values, independent of the input."""
 
     section: ClassVar[str] = "implicit"
-    kind: ClassVar[str] = "implicit"
     filters: int
     atoms: int = 1
 
     def __post_init__(self) -> None:
-        check_positive("filters", self.filters, 2**16)
-        check_positive("atoms", self.atoms, 2**16)
+        check_range("filters", self.filters, 2**16)
+        check_range("atoms", self.atoms, 2**16)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         return self.filters * self.atoms, 1, 1

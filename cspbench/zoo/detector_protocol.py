@@ -34,7 +34,7 @@ class SoftNms:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DetectorProtocol:
     """The protocol of a quoted detector, apart from its layers.
 
     An image is stretched to the network's input with bilinear interpolation of uint8 pixels (half-pixel centres, no
