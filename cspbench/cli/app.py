@@ -59,9 +59,10 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     streams.secure()
+    stop = interrupt.Stop()
     try:
         try:
-            with interrupt.watched() as stop:
+            with interrupt.watched(stop):
                 code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()

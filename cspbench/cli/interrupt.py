@@ -43,16 +43,15 @@ class Stop:
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Stop]:
+def watched(stop: Stop) -> Iterator[None]:
     """A context in which these signals raise KeyboardInterrupt and, if that fails, end the process after `GRACE`.
 
     The exception alone is not enough: inside a destructor or a callback it is lost (and raised again here), libraries
     catch it, and waiting compiled code never lets it be raised. A command started with a signal ignored, as shells
     do with interrupts for background jobs, keeps ignoring it.
     """
-    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
     heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in heard:
@@ -72,7 +71,7 @@ def watched() -> Iterator[Stop]:
     sys.unraisablehook = ignored
     _thread.start_new_thread(_watch, (reading, stop, heard))
     try:
-        yield stop
+        yield
     finally:
         sys.unraisablehook = hook
         signal.set_wakeup_fd(-1)

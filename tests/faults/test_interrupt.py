@@ -13,7 +13,7 @@ import ctypes, time
 from cspbench.cli import interrupt
 mutex = ctypes.create_string_buffer(64)
 library = ctypes.CDLL(None)
-with interrupt.watched():
+with interrupt.watched(interrupt.Stop()):
 """
 SWALLOWS = """
     while True:
