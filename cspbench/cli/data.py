@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import place_of_data
+from cspbench.cli.arguments import execution, place_of_data
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
@@ -17,6 +18,9 @@ from cspbench.evaluation.execution import steps
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
 check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
 data.add_typer(check, name="check")
+
+MOST = 64
+"""Threads of a check; more would only wait for each other."""
 
 
 @check.command()
@@ -32,10 +36,15 @@ def imagenet(
     data_option: options.DataOption = None,
     labels: options.LabelsOption = None,
     full: Annotated[bool, typer.Option("--full", help="Decode every image instead of reading its ends.")] = False,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = "auto",
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
     """Count ImageNet's validation images and find those that cannot be used. JSON has every name.
+
+    --limit reads a part of the files; names and classes are still those of all.
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
@@ -44,8 +53,9 @@ def imagenet(
     from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
-    with terminal().progress("checking", len(source)) as reach:
-        report = checks.check(source, full=full, step=steps(reach))
+    indices, threads = _part(len(source), limit, seed), _threads(workers)
+    with terminal().progress("checking", len(indices)) as reach:
+        report = checks.check(source, full=full, indices=indices, workers=threads, step=steps(reach))
     _finish(imagenet_facts(report), report, format_of(form, as_json))
 
 
@@ -60,10 +70,15 @@ def coco(
     ] = None,
     data_option: options.DataOption = None,
     split: options.SplitOption = None,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = "auto",
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
     """Compare COCO's annotations with the images, and with themselves. JSON has every name.
+
+    --limit reads a part of the images; the annotations are checked whole.
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
@@ -72,8 +87,9 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
-    with terminal().progress("checking", len(source)) as reach:
-        report = check_coco(source, step=steps(reach))
+    indices, threads = _part(len(source), limit, seed), _threads(workers)
+    with terminal().progress("checking", len(indices)) as reach:
+        report = check_coco(source, indices=indices, workers=threads, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))
 
 
@@ -82,6 +98,18 @@ def _place(path: str | None, option: str | None, variable: str) -> str:
     if place is None:
         raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
     return place
+
+
+def _part(total: int, limit: str | None, seed: int) -> Sequence[int]:
+    """The images whose files are read."""
+    from cspbench.evaluation.part import limit_of, random_indices
+
+    return range(total) if limit is None else random_indices(total, limit_of(limit, total), seed)
+
+
+def _threads(workers: str) -> int | None:
+    threads = execution("auto", workers, None, "fp32", compiled=False, fresh=False).workers
+    return None if threads == "auto" else min(threads, MOST)
 
 
 def _finish(facts: dict[str, str], report: Any, form: Format) -> None:

@@ -28,7 +28,7 @@ OWN = {"--format", "--cfg", "--to"}
 def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
     for each in group.registered_commands:
         assert each.callback is not None
-        yield f"{path}{each.name or each.callback.__name__}", each.callback
+        yield f"{path}{each.name or each.callback.__name__.replace('_', '-')}", each.callback
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands(inner.typer_instance, f"{path}{inner.name} ")
@@ -80,7 +80,9 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
     assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
-    assert have["--limit"] == have["--seed"] == have["--decoder"] == evaluating
+    checking = {"data check imagenet", "data check coco"}
+    assert have["--limit"] == have["--seed"] == have["--workers"] == {*evaluating, *checking}
+    assert have["--decoder"] == evaluating
 
 
 def test_choices_are_the_librarys() -> None:
