@@ -58,7 +58,7 @@ def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
-    for table in tables.load_all(kind="any"):
+    for table in tables.load_all(kind=None):
         named = zip(table.rows, table.names(), strict=True)
         built += compared([(row, _row(table, row, name, by_cell)) for row, name in named])
     return built
