@@ -98,7 +98,7 @@ def run_or_resume(
     with _resumable(path, session, listener if first else None), lock:
         init(share)
         if not first:
-            barrier(share)  # until the first process has begun the run, or discarded an old one
+            barrier(share, "the first process to begin the run, or to discard an old one")
         resumed = not execution.fresh and (path / "run.json").exists()
         run = runs.open_run(path, record, execution.fresh and first)
         valid = StillValid(run.shards, images, run.record.files)
@@ -106,7 +106,7 @@ def run_or_resume(
         if first:
             if resumed:
                 run = _resume(name, run, valid, missing, session, listener)
-            barrier(share)
+            barrier(share, "the other processes to join in")
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
             with footprint.enough_memory(f"the weights of {name}"):
@@ -119,7 +119,7 @@ def run_or_resume(
 
                 timing = predict(run.shards, missing, engine, *execution.batch_and_workers(device), step)
             listener.note(f"{name}: {timing}")
-        barrier(share)
+        barrier(share, "the other processes to finish their shards")
         if first:
             run.shards.tidy()
     return run if first else None
