@@ -18,6 +18,7 @@ from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
 from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
+from cspbench.io import remove
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
@@ -166,7 +167,7 @@ def _resume(
     files = mark(valid.images)
     if missing:
         # the test server's answers are for the old predictions
-        (run.path / "server.json").unlink(missing_ok=True)
+        remove(run.path / "server.json")
         return (runs.add_session if reused else runs.begin_again)(run, session, files)
     return runs.record_files(run, files) if valid.elsewhere else run
 
