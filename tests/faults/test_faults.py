@@ -154,16 +154,20 @@ def test_a_complete_run_that_may_only_be_read(
     shown = printed(warm.done(arguments, tmp_path))
     (record,) = records(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")}
-    for folder in (record.parent, record.parent / "predictions"):
-        folder.chmod(0o500)
+    for path in (folders := [record.parent.parent, record.parent, record.parent / "predictions"]):
+        path.chmod(0o500)
+    commands = [["score", "runs"], ["compare", "runs", "runs"], ["report", "runs"]]
+    commands += [["score", "runs", "--nms", "0.3", "--bootstrap"]] if name == "detected" else []
     again = warm.begin(arguments, tmp_path, unprivileged=True)
     assert again.wait() == 0, again.words
     assert printed(again) == shown
-    score = warm.begin(["score", "runs"], tmp_path, unprivileged=True)
-    assert score.wait() == 0, score.words
+    for command in commands:
+        reading = warm.begin(command, tmp_path, unprivileged=True)
+        assert reading.wait() == 0, reading.words
+    assert reading.words.count("the metrics are shown but not stored") == (name == "detected")
     warm.done(arguments, tmp_path)  # by who may write, and has no reason to
-    for folder in (record.parent, record.parent / "predictions"):
-        folder.chmod(0o700)
+    for path in folders:
+        path.chmod(0o700)
     assert {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")} == before
     assert len(sessions(tmp_path)) == 1
 
