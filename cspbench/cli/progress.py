@@ -18,8 +18,13 @@ class Terminal(Listener):
     """A listener that prints to stderr."""
 
     def note(self, text: str) -> None:
-        """Print a line."""
-        typer.echo(f"cspbench: {text}", err=True)
+        """Print a line; names of files in it may be hostile."""
+        typer.echo(f"cspbench: {printable(text)}", err=True)
+
+    def advise(self, text: str, command: str) -> None:
+        """Print a line, and a command as it can be pasted."""
+        self.note(text)
+        typer.echo(command, err=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Reach]:

@@ -148,7 +148,7 @@ def _resumable(path: Path, session: Session, listener: Listener | None) -> Itera
     except KeyboardInterrupt:
         if listener is not None:
             command = shlex.join(argument for argument in session.command if argument != "--fresh")
-            listener.note(f"interrupted; finished shards are kept in {path}. To resume:\n{command}")
+            listener.advise(f"interrupted; finished shards are kept in {path}. To resume:", command)
         raise
 
 

@@ -1,10 +1,10 @@
-"""What a long command says about the time that is left where it cannot draw a bar."""
+"""What commands say on stderr: notes, and how long they take where they cannot draw a bar."""
 
 from __future__ import annotations
 
 import pytest
 
-from cspbench.cli.progress import Lines, duration
+from cspbench.cli.progress import Lines, Terminal, duration
 
 
 def test_lines_come_after_half_a_minute_and_then_ever_later() -> None:
@@ -33,3 +33,10 @@ def test_a_short_command_says_nothing() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_note_is_one_line_whatever_a_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().note("wrote a\nb\x1b[31m\u202e.json")
+    Terminal().advise("interrupted. To resume:", "cspbench score 'a\nb'")
+    expected = "cspbench: wrote a\\nb\\x1b[31m\\u202e.json\ncspbench: interrupted. To resume:\ncspbench score 'a\nb'\n"
+    assert capsys.readouterr().err == expected
