@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.waiting import announced
 
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
 """Some systems lack some of them."""
@@ -112,7 +113,7 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
         if previous is not None and not stat.S_ISREG(previous.st_mode) and not stat.S_ISDIR(previous.st_mode):
             with tempfile.TemporaryDirectory() as folder:  # a pipe or a device, which must not be replaced
                 yield (temporary := Path(folder) / path.name)
-                with path.open("wb") as stream:
+                with announced(f"a reader of {path}"), path.open("wb") as stream:
                     stream.write(temporary.read_bytes())
             return
         target = Path(os.path.realpath(path)) if named and path.is_symlink() else path

@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 import cspbench
+from cspbench import waiting
 from cspbench.io import (
     argument_path,
     filled_lines,
@@ -222,6 +225,27 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
         os.close(reader)
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_wait_for_a_reader_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reader comes once the wait has been announced."""
+    monkeypatch.setattr(waiting, "SOON", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    read: list[bytes] = []
+
+    def late() -> None:
+        while not caplog.messages:
+            time.sleep(0.02)
+        read.append((tmp_path / "pipe").read_bytes())
+
+    reader = threading.Thread(target=late, daemon=True)
+    reader.start()
+    write_text(tmp_path / "pipe", "text", named=True)
+    reader.join()
+    assert read == [b"text"]
+    assert caplog.messages == [f"cspbench: waiting for a reader of {tmp_path / 'pipe'}"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
