@@ -87,6 +87,18 @@ def test_a_place_that_cannot_be_written(classified: Undisturbed, warm: Warm, tmp
     refused(sealed, 3, "disk.write-failed", "sealed/runs", os.strerror(errno.EACCES), "--run")
 
 
+def test_a_network_with_the_longest_name(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """A cfg file's name of 240 characters is the model's, and the run and its record have a shorter one."""
+    arguments = classified.evaluation.arguments("--format", "json")
+    cfg = tmp_path / f"{'x' * 240}.cfg"
+    cfg.write_bytes(Path(arguments[arguments.index("--cfg") + 1]).read_bytes())
+    arguments[arguments.index("--cfg") + 1] = str(cfg)
+    assert printed(warm.done(arguments, tmp_path))["identity"]["model"] == "x" * 240
+    warm.done(["report", "runs", "--results", "results", "--save"], tmp_path)
+    (record,) = (tmp_path / "results" / "evaluations").glob("*.json")
+    assert [record.stem] == [path.name for path in (tmp_path / "runs").iterdir()]
+
+
 def test_a_run_that_becomes_read_only(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     """The folder of the shards is gone and in its place lies a file."""
     before = halfway(classified.evaluation, warm, tmp_path)
