@@ -22,7 +22,7 @@ from cspbench.detection.collect import AtThreshold, Collected, categories_of, co
 from cspbench.detection.map_of_run import SCORE
 from cspbench.errors import brief
 from cspbench.evaluation import server
-from cspbench.evaluation.class_names import ClassNames, categories, known_names, names_of, recorded
+from cspbench.evaluation.class_names import ClassNames, categories, in_use, known_names, names_of
 from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
@@ -112,9 +112,8 @@ def evaluate_coco(
         settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
     identity = _identity(subject, detector, source, execution.precision)
     path = run_path(runs, identity, settings.name.replace(" ", "-"))
-    known = known or recorded(path)
     ids = categories(source, classes, known, subject.user_file, listener)
-    settings = structs.replace(settings, names=list(known.texts) if known else None)
+    settings = structs.replace(settings, names=in_use(source, ids, known))
     run = run_or_resume(
         path,
         subject,
@@ -129,8 +128,7 @@ def evaluate_coco(
     )
     if run is None:
         return None
-    if known is not None:
-        run = record_names(run, known.texts)
+    run = record_names(run, settings.names)
     return score_detector(run, source, options, execution, listener, ids)
 
 
