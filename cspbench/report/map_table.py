@@ -16,8 +16,8 @@ def text(maps: Sequence[tuple[str, MapRecord]], form: str) -> str:
     if form == "latex":
         return "\n".join(latex(HEADER, _lines(record)) for _, record in maps)
     return "\n".join(
-        f"{printable(model)}: {_title(record)} {100 * record.mean:.2f} %, as `darknet detector map` computes it; counts "
-        f"of scores above {record.conf:g}\n\n{grid(HEADER, _lines(record))}\n"
+        f"{printable(model)}: {_title(record)} {100 * record.mean:.2f} %, as `darknet detector map` computes it; "
+        f"counts of scores above {record.conf:g}\n\n{grid(HEADER, _lines(record))}\n"
         for model, record in maps
     )
 
