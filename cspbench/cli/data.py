@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cspbench.cli import options
-from cspbench.cli.arguments import execution, place_of_data
+from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
+from cspbench.cli.darknet_data import anchors, darknet
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
@@ -16,11 +18,37 @@ from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
-check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
-data.add_typer(check, name="check")
 
-MOST = 64
-"""Threads of a check; more would only wait for each other."""
+
+class _AnyData(TyperGroup):
+    """`data check PATH` without the form of the data set."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            path = os.path.expanduser(args[0])
+            if os.path.exists(path) or path.endswith(".data"):
+                args = [_form_of(args[0]), *args]
+        return super().resolve_command(ctx, args)
+
+
+def _form_of(path: str) -> str:
+    """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
+    from cspbench.data.coco import data_path
+    from cspbench.data.darknet.opening import darknet_path, is_annotated
+
+    place = data_path(path)
+    if place.suffix.lower() == ".json" or is_annotated(place):
+        return "coco"
+    return "darknet" if place.suffix == ".data" or darknet_path(place) is not None else "imagenet"
+
+
+check = typer.Typer(
+    cls=_AnyData,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check that a data set is whole and readable: `data check PATH` finds out which form it has.",
+)
+data.add_typer(check, name="check")
 
 
 @check.command()
@@ -53,7 +81,7 @@ def imagenet(
     from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
-    indices, threads = _part(len(source), limit, seed), _threads(workers)
+    indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
     with terminal().progress("checking", len(indices)) as reach:
         report = checks.check(source, full=full, indices=indices, workers=threads, step=steps(reach))
     _finish(imagenet_facts(report), report, format_of(form, as_json))
@@ -87,10 +115,14 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
-    indices, threads = _part(len(source), limit, seed), _threads(workers)
+    indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
     with terminal().progress("checking", len(indices)) as reach:
         report = check_coco(source, indices=indices, workers=threads, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))
+
+
+check.command()(darknet)
+data.command()(anchors)
 
 
 def _place(path: str | None, option: str | None, variable: str) -> str:
@@ -98,18 +130,6 @@ def _place(path: str | None, option: str | None, variable: str) -> str:
     if place is None:
         raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
     return place
-
-
-def _part(total: int, limit: str | None, seed: int) -> Sequence[int]:
-    """The images whose files are read."""
-    from cspbench.evaluation.part import limit_of, random_indices
-
-    return range(total) if limit is None else random_indices(total, limit_of(limit, total), seed)
-
-
-def _threads(workers: str) -> int | None:
-    threads = execution("auto", workers, None, "fp32", compiled=False, fresh=False).workers
-    return None if threads == "auto" else min(threads, MOST)
 
 
 def _finish(facts: dict[str, str], report: Any, form: Format) -> None:

@@ -29,6 +29,7 @@ ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
 DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
 NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
 Engine = Literal["cspbench", "pycocotools"]
+MapPoints = Literal["area", "voc11", "coco101"]
 Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
@@ -48,6 +49,10 @@ DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")
 ]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option("--names", metavar="FILE", help="Names of the classes; by default from beside the network."),
+]
 SplitOption = Annotated[Split | None, typer.Option("--split", help="The data set's split, where there are several.")]
 SampleOption = Annotated[
     bool, typer.Option("--sample", help="Use the bundled sample and its model (the default if nothing is configured).")
@@ -59,6 +64,8 @@ SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Everything that is published.")]
+
+NumOption = Annotated[int, typer.Option("--num", "--num-of-clusters", metavar="N", help="Number of anchors.")]
 
 # the protocol
 ClassifierPresetOption = Annotated[
@@ -93,6 +100,11 @@ EngineOption = Annotated[Engine, typer.Option("--engine", help="What computes AP
 BootstrapOption = Annotated[
     bool, typer.Option("--bootstrap", help="95 % intervals of AP: percentile bootstrap over images.")
 ]
+MapOption = Annotated[
+    MapPoints | None, typer.Option("--map", help="Also Darknet's mAP, as detector map -points 0, 11 or 101.")
+]
+MapIouOption = Annotated[float, typer.Option("--map-iou", metavar="IOU", help="IoU threshold of --map.")]
+MapConfOption = Annotated[float, typer.Option("--map-conf", metavar="SCORE", help="Score of what --map counts.")]
 ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and AR of every class.")]
 
 # how it is carried out
@@ -113,7 +125,10 @@ LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; alw
 
 # what comes out
 BadOption = Annotated[
-    int, typer.Option("--allow-bad", min=0, metavar="N", help="Number of unreadable images to tolerate.")
+    int,
+    typer.Option(
+        "--allow-bad", "--max-bad", min=0, metavar="N", help="Unreadable images and wrong labels to tolerate."
+    ),
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit 1 if any cell shown is off, even if the cause is known.")

@@ -42,7 +42,7 @@ def explain_imagenet(
         source = Part(source, MOST, seed)
     device = choose_device(execution.device)
     means = (device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes), *means)
+    classifier = Classifier(subject.build, subject.size, source.own_classes or chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
         return explain(classifier, source, reference, steps(reach))
