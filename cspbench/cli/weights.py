@@ -56,18 +56,20 @@ def verify(
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     partial: Annotated[bool, typer.Option("--partial", help="The file may end after any layer (*.conv.N).")] = False,
+    ema: options.EmaOption = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
     """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
 
-    The network is that of --model or --cfg, or is identified by the file's size.
+    The network is that of --model or --cfg, or is identified by the file's size. With --partial a checkpoint may have
+    another classifier than the network, or none: the layers before it are read.
     """
     from cspbench.weights.catalogue import published
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
-    read = open_weights(file, network, partial)
+    read = open_weights(file, network, partial, ema)
     print_facts(summary(read, network, alike, published(network.name)), form)
 
 
@@ -91,6 +93,7 @@ def convert(
     to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
+    ema: options.EmaOption = None,
     out: options.OutOption = None,
 ) -> None:
     """Write the same arrays in another format, to --out or beside FILE.
@@ -106,7 +109,9 @@ def convert(
         raise UsageError(
             "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
         )
-    read = open_weights(file, network)
+    read = open_weights(file, network, ema=ema)
+    for topic, words in read.said.items():
+        terminal().note(f"{file}: {topic} {words}")
     write = safetensors_file.write if to == "safetensors" else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")

@@ -48,6 +48,7 @@ def evaluate_coco(
     data: str | Path | CocoSource,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     preset: str | DetectionPreset = "readme",
     nms: Thresholds | None = None,
     nms_kind: str | None = None,
@@ -68,8 +69,8 @@ def evaluate_coco(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. A quoted detector uses only its own protocol. None in all processes of
-    torchrun but the first.
+    "100" or "5%" of the images with `seed`; `ema` is that of `evaluate_imagenet`. A quoted detector uses only its own
+    protocol. None in all processes of torchrun but the first.
     """
     from cspbench.detection import predict
     from cspbench.detection.detector import detector_of
@@ -79,7 +80,7 @@ def evaluate_coco(
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     source = part_of(data if isinstance(data, CocoSource) else open_coco(data, split), limit, seed)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
-    subject = subject_of(model, weights, size)
+    subject = subject_of(model, weights, size, ema)
     protocol = subject.detector_protocol
     detector = detector_of(subject.description, preset, protocol)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}

@@ -44,6 +44,7 @@ def evaluate_imagenet(
     data: str | Path | Source,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     labels: str | Path | None = None,
     preset: str | ClassificationPreset | None = None,
     decoder: str | None = None,
@@ -59,13 +60,14 @@ def evaluate_imagenet(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
+    "100" or "5%" of the images with `seed`. `ema` takes averaged weights, or others, from a checkpoint that has both;
+    by default those that timm takes. None in all processes of torchrun but the first.
     """
     from cspbench.classification import predict
 
     runs, execution = argument_path("store", store), execution or Execution()
     source = part_of(data if isinstance(data, Source) else open_imagenet(str(data), labels), limit, seed)
-    subject = subject_of(model, weights, size)
+    subject = subject_of(model, weights, size, ema)
     preset = chosen_preset(subject, preset, decoder)
     numbering = chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)

@@ -18,7 +18,7 @@ from torch import Tensor
 from weight_files import random_arrays, same, save
 
 from cspbench.network.module import to_module
-from cspbench.weights import checkpoint, darknet, safetensors_file
+from cspbench.weights import checkpoint, darknet, safetensors_file, states
 from cspbench.weights.arrays import Weights
 from cspbench.weights.filekind import Kind
 from cspbench.weights.loading import load
@@ -66,7 +66,7 @@ def read(path: Path) -> Weights:
     return checkpoint.read(path, model(SMALLEST).build())
 
 
-@pytest.mark.parametrize("key", checkpoint.NESTED)
+@pytest.mark.parametrize("key", states.KEYS)
 def test_nested_tensors_and_data_parallel_names(key: str, state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(state, tmp_path / "plain.pth")
     wrapped = {f"module.{name}": value.double() for name, value in state.items()}

@@ -73,7 +73,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
         ({**good, "layers.0.mean": np.zeros(3, np.float32)}, mean, "F32 of (3,)"),
         ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", "x\\n0, "),
         ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", " 4 more"),
-        ({**good, "layers.0.mean": np.zeros(2, np.float16)}, mean, "F16 of (2,)"),
+        ({**good, "layers.0.mean": np.zeros(2, np.int16)}, mean, "I16 of (2,)"),
     ]
     for tensors, expected, found in cases:
         save_file(tensors, path)
