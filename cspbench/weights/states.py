@@ -19,6 +19,7 @@ PARTS = ("stem", "stages", "head")
 """What the networks are made of: a tensor's name begins with one, after the attributes that hold the network."""
 WRAPPERS = {"module", "_orig_mod", "model", "net", "network", "backbone"}
 """Attributes that hold a network: of DistributedDataParallel, torch.compile, Lightning's users and mmpretrain."""
+ONE_SET = "one set of weights"
 COUNTERS = ("n_averaged", "num_batches_tracked")
 """Ends of names of tensors that count steps of training."""
 
@@ -47,14 +48,8 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
     states = list(_states(content))
     fitting = [state for state in states if ema is None or state.averaged is ema]
     if not fitting:
-        raise WeightsError(
-            "checkpoint.no-such-set",
-            f"the file has no weights that are{'' if ema else ' not'} averaged",
-            where=str(path),
-            expected=f"weights under {', '.join(key for key in KEYS if (key in AVERAGED) is ema)}",
-            found=", ".join(state.label for state in states),
-            remedy=f"Leave out --{'' if ema else 'no-'}ema",
-        )
+        labels = ", ".join(state.label for state in states)
+        raise _no_averaged(path, labels) if ema else _only_averaged(path, labels)
     state = fitting[0]
     if len(state.networks) > 1:
         raise WeightsError(
@@ -71,8 +66,17 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
 def single(path: Path, ema: bool | None) -> None:
     """Raise `WeightsError` if averaged weights are required of a file whose format has one set only."""
     if ema:
-        what, found = "the file has no weights that are averaged", "one set of weights"
-        raise WeightsError("checkpoint.no-such-set", what, where=str(path), found=found, remedy="Leave out --ema")
+        raise _no_averaged(path, ONE_SET)
+
+
+def _no_averaged(path: Path, found: str) -> WeightsError:
+    code, what, expected = "checkpoint.no-averaged", "the file has no averaged weights", f"one of {', '.join(AVERAGED)}"
+    return WeightsError(code, what, where=str(path), expected=expected, found=found, remedy="Leave out --ema")
+
+
+def _only_averaged(path: Path, found: str) -> WeightsError:
+    code, what = "checkpoint.only-averaged", "the file has averaged weights only"
+    return WeightsError(code, what, where=str(path), found=found, remedy="Leave out --no-ema")
 
 
 def _said(state: State, states: list[State]) -> dict[str, str]:
@@ -103,7 +107,7 @@ def _parts(key: str, tensors: Mapping[str, Any], averaged: bool) -> Iterator[Sta
     prefixes = list(dict.fromkeys(prefix for prefix, _ in split.values() if prefix is not None))
     others = tuple(name for name, (prefix, _) in split.items() if prefix is None)
     if not prefixes:
-        yield State(key or "one set of weights", averaged, named)
+        yield State(key or ONE_SET, averaged, named)
     for means in (True, False):
         chosen = [prefix for prefix in prefixes if _averages(prefix) is means]
         if not chosen:
@@ -114,7 +118,7 @@ def _parts(key: str, tensors: Mapping[str, Any], averaged: bool) -> Iterator[Sta
             own |= {name: named[name] for name in others}
         label = key if len(prefixes) == len(chosen) else f"{key} {brief(chosen[0])}*".strip()
         networks = tuple(dict.fromkeys(map(_unwrapped, chosen)))
-        yield State(label or "one set of weights", averaged or means, own, networks, () if bare else others)
+        yield State(label or ONE_SET, averaged or means, own, networks, () if bare else others)
 
 
 def _split(name: str) -> tuple[str | None, str]:
