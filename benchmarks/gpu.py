@@ -24,6 +24,8 @@ import torch
 from benchmarks.measuring import PYTHON, child, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
+from cspbench.data.presets import preset
+from cspbench.data.source import FileSource
 from cspbench.inference.description import describe
 from cspbench.inference.engine import DTYPES, Engine, Precision, prepare
 from cspbench.inference.predict_shards import Prepared
@@ -62,6 +64,8 @@ class InMemory(predict.PreparedImages):
 
     def __init__(self, network: Network, count: int) -> None:
         generator = torch.Generator().manual_seed(0)
+        about = describe(network)
+        super().__init__(FileSource("list", [], []), preset("readme"), about.size, about.probabilities)
         self.count = count
         self.pixels = [torch.rand(network.input, generator=generator) for _ in range(min(count, DIFFERENT))]
 
@@ -104,12 +108,11 @@ def forward_rates(engine: Engine, network: Network, setting: Setting) -> list[fl
 def evaluation_rates(engine: Engine, network: Network, setting: Setting) -> list[float]:
     """Images per second of whole evaluations of pictures in memory, the start of the worker processes included."""
     images, rates = InMemory(network, setting.images), []
-    predict_shards = predict.predictor(images, describe(network).probabilities)
     for _ in range(setting.repeats):
         with tempfile.TemporaryDirectory() as folder:
             run = Shards(Path(folder), len(images))
             begin = time.perf_counter()
-            predict_shards(run, list(range(run.count)), engine, setting.batch, setting.workers, lambda timing: None)
+            images.predict(run, list(range(run.count)), engine, setting.batch, setting.workers, lambda timing: None)
             rates.append(len(images) / (time.perf_counter() - begin))
             if run.missing():
                 raise AssertionError("an evaluation left shards out")

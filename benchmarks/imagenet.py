@@ -135,14 +135,13 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     module = load(to_module(network), network, open_weights(checkpoint, network), Epsilon(like_timm.epsilon))
     ready = engine.prepare(module, torch.device("cpu"))
     source = open_imagenet(str(folder))
-    images = predict.PreparedImages(source, like_timm, (setting.side, setting.side))
-    predict_shards = predict.predictor(images, describe(network).probabilities)
+    images = predict.PreparedImages(source, like_timm, (setting.side, setting.side), describe(network).probabilities)
     with tempfile.TemporaryDirectory() as place:
         run = Shards(Path(place), len(source))
         shards = list(range(run.count))
         ready(torch.zeros(setting.batch, 3, setting.side, setting.side))
         begin = time.perf_counter()
-        timing = predict_shards(run, shards, ready, setting.batch, setting.workers, lambda timing: None)
+        timing = images.predict(run, shards, ready, setting.batch, setting.workers, lambda timing: None)
         seconds = time.perf_counter() - begin
         found = run.merged()
     begin = time.process_time()

@@ -19,7 +19,8 @@ from benchmarks.measuring import judged, medians, part, table
 from benchmarks.torchvision_operator import Suppress, operator
 from cspbench.detection import overlaps
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.nms import MOST_PAIRS, PLAIN, Criterion, nms
+from cspbench.detection.nms import MOST_PAIRS, nms
+from cspbench.detection.overlaps import GREEDY_BETA, PLAIN
 from cspbench.inference.memory import keep_freed_memory
 
 OBJECTS = 20
@@ -109,7 +110,7 @@ def _measured(image: Candidates, threshold: float, suppress: Suppress, repeats: 
         {
             "plain": lambda: plain(image, threshold, suppress),
             "ours": lambda: nms(image, threshold),
-            "greedy": lambda: nms(image, threshold, Criterion("greedy")),
+            "greedy": lambda: nms(image, threshold, GREEDY_BETA),
         },
         repeats,
     )
@@ -124,7 +125,7 @@ def _measured(image: Candidates, threshold: float, suppress: Suppress, repeats: 
 def _spent(image: Candidates, threshold: float, repeats: int) -> str:
     """Where the time of one suppression goes."""
     at = overlaps.sort([image])
-    pairs = overlaps.overlapping(at, np.float32(threshold), PLAIN, MOST_PAIRS)
+    first, _, _ = overlaps.overlapping(at, np.float32(threshold), PLAIN, MOST_PAIRS)
     seconds = medians(
         {
             "sort": lambda: overlaps.sort([image]),
@@ -137,7 +138,7 @@ def _spent(image: Candidates, threshold: float, repeats: int) -> str:
     rest = max(0.0, 100 - sort - compare)
     return (
         f"sorting {sort:.0f} %, comparing {compare:.0f} %, ranking scores and deciding {rest:.0f} % "
-        f"({len(pairs.first)} pairs overlap)"
+        f"({len(first)} pairs overlap)"
     )
 
 

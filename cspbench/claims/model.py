@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Literal, cast, get_args
@@ -220,7 +220,7 @@ def cell_error(code: str, what: str, column: str | None, expected: str, found: s
     return TableError(code, what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)
 
 
-def unknown(code: str, what: str, name: str, names: list[str]) -> UsageError:
+def unknown(code: str, what: str, name: str, names: Sequence[str]) -> UsageError:
     """The error for an unknown name; the remedy proposes a similar one."""
     similar = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     remedy = f"Did you mean {similar[0]}?" if similar else "Name one of these"

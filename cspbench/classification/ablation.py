@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import nn
 
 from cspbench.classification.accuracy import Array, top_k
 from cspbench.classification.predict import PreparedImages
-from cspbench.data.classes import ORDERS, order
+from cspbench.data.classes import ORDERS, places
 from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.errors import DatasetError
@@ -21,16 +20,6 @@ from cspbench.inference.predict_shards import load
 
 MOST = 1000
 """Maximum number of images, each of which is prepared once for every change."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """Execution of the predictions: device, precision, images per forward pass, data-loading workers."""
-
-    device: torch.device
-    precision: Precision = "fp32"
-    batch: int = 8
-    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -43,9 +32,6 @@ class Step:
     base: float | None
     gained: int
     lost: int
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -62,36 +48,40 @@ def variants(base: ClassificationPreset) -> list[tuple[str, str, ClassificationP
 
     A step that two presets share appears once. Then every other preset as a whole.
     """
+    unnamed = replace(base, name="")
+    others = [other for other in PRESETS.values() if replace(other, name="") != unnamed]
     single: dict[ClassificationPreset, tuple[str, str]] = {}
-    for other in PRESETS.values():
+    for other in others:
         for label, names in STEPS.items():
-            changes = {name: getattr(other, name) for name in names}
-            changed = replace(base, name="", **changes)
-            if changed != replace(base, name=""):
+            changed = replace(unnamed, **{name: getattr(other, name) for name in names})
+            if changed != unnamed:
                 single.setdefault(changed, (other.name, label))
     alone = [(name, label, preset) for preset, (name, label) in single.items()]
-    whole = [
-        (other.name, "everything", other)
-        for other in PRESETS.values()
-        if replace(other, name="") != replace(base, name="")
-    ]
-    return alone + whole
+    return alone + [(other.name, "everything", other) for other in others]
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier: the function that builds its module with an epsilon, its input size, the order of its classes."""
+    """A classifier, and the execution of its predictions."""
 
     build: Callable[[str], nn.Module]
+    """Builds its module with an epsilon."""
     size: tuple[int, int]
+    """Input height and width in pixels."""
     classes: str
+    """The order of its classes."""
+    device: torch.device
+    precision: Precision = "fp32"
+    batch: int = 8
+    """Images per forward pass."""
+    workers: int = 1
+    """Data-loading workers."""
 
 
 def explain(
-    subject: Classifier,
+    classifier: Classifier,
     source: Source,
     own: ClassificationPreset,
-    means: Means,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Explained:
     """Top-1 of a classifier on every readable image of the source under a preset, and under each change from it.
@@ -100,11 +90,11 @@ def explain(
     """
     engines: dict[str, Engine] = {}
     progress(own.name)
-    first = _predict(subject, source, own, means, engines)
+    first = _predict(classifier, source, own, engines)
     changes = []
     for name, label, preset in variants(own):
         progress(f"{name} {label}")
-        changes.append((name, label, _predict(subject, source, preset, means, engines).classes))
+        changes.append((name, label, _predict(classifier, source, preset, engines).classes))
     predictions = (first.classes, *(classes for _, _, classes in changes))
     readable = np.logical_and.reduce([classes >= 0 for classes in predictions])
     if not readable.any():
@@ -116,13 +106,13 @@ def explain(
         )
     wnids = [wnid for wnid, ok in zip(first.wnids, readable, strict=True) if ok]
     predicted = first.classes[readable]
-    base = _hits(predicted, wnids, subject.classes)
+    base = _hits(predicted, wnids, classifier.classes)
     steps = [Step(own.name, "nothing", _percent(base), None, 0, 0)]
     for other in ORDERS:
-        if other != subject.classes and subject.classes in ORDERS:
+        if other != classifier.classes and classifier.classes in ORDERS:
             steps.append(_step(own.name, f"class order {other}", _hits(predicted, wnids, other), base))
     for name, label, classes in changes:
-        steps.append(_step(name, label, _hits(classes[readable], wnids, subject.classes), base))
+        steps.append(_step(name, label, _hits(classes[readable], wnids, classifier.classes), base))
     bad = tuple(key for key, ok in zip(first.keys, readable, strict=True) if not ok)
     return Explained(tuple(steps), len(wnids), bad)
 
@@ -136,8 +126,7 @@ def _percent(hits: Array) -> float:
 
 
 def _hits(predicted: Array, wnids: list[str], classes: str) -> Array:
-    numbers = {wnid: number for number, wnid in enumerate(order(classes))}
-    hits: Array = predicted == np.array([numbers.get(wnid, -1) for wnid in wnids])
+    hits: Array = predicted == np.array([places(classes).get(wnid, -1) for wnid in wnids])
     return hits
 
 
@@ -151,18 +140,18 @@ class _Predicted:
 
 
 def _predict(
-    subject: Classifier, source: Source, preset: ClassificationPreset, means: Means, engines: dict[str, Engine]
+    classifier: Classifier, source: Source, preset: ClassificationPreset, engines: dict[str, Engine]
 ) -> _Predicted:
     if preset.epsilon not in engines:
-        engines[preset.epsilon] = prepare(subject.build(preset.epsilon), means.device, means.precision)
-    images = PreparedImages(source, preset, subject.size)
-    starts = range(0, len(source), means.batch)
-    blocks = [list(range(start, min(start + means.batch, len(source)))) for start in starts]
+        engines[preset.epsilon] = prepare(classifier.build(preset.epsilon), classifier.device, classifier.precision)
+    images = PreparedImages(source, preset, classifier.size)
+    starts = range(0, len(source), classifier.batch)
+    blocks = [list(range(start, min(start + classifier.batch, len(source)))) for start in starts]
     classes: list[int] = []
     wnids: list[str] = []
     keys: list[str] = []
-    workers = means.workers if source.random_access else 0
-    for batch in load(images, blocks, workers, pinned=means.device.type == "cuda"):
+    workers = classifier.workers if source.random_access else 0
+    for batch in load(images, blocks, workers, pinned=classifier.device.type == "cuda"):
         (scores,) = engines[preset.epsilon](batch.pixels)
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
         classes += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
 from cspbench.data.presets import ClassificationPreset
-from cspbench.data.source import Source
-from cspbench.errors import BadImageError, OutputError
-from cspbench.inference import predict_shards
-from cspbench.inference.engine import Engine
+from cspbench.data.source import Sample, Source
+from cspbench.errors import BadImageError
+from cspbench.inference.finite import check_finite
 from cspbench.inference.npz import Arrays
-from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
+from cspbench.inference.predict_shards import Batch, Columns, Predictor
 from cspbench.inference.shards import Shards
 
-Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
-"""Computes shards: (shards, their numbers, engine, batch, workers, progress)."""
 TOP = 5
 """Classes stored per image."""
 COLUMNS = {
@@ -40,27 +37,34 @@ classes.
 """
 
 
-class PreparedImages(Dataset[Prepared]):
-    """Images of a source, decoded and prepared by a preset for an input of (height, width)."""
+class PreparedImages(Predictor):
+    """Images of a source, decoded and prepared by a preset for an input of (height, width).
 
-    def __init__(self, source: Source, preset: ClassificationPreset, size: tuple[int, int]) -> None:
-        self.source, self.preset, self.size = source, preset, size
+    `probabilities`: the network's outputs are probabilities, not logits. The five most probable classes are stored.
+    """
 
-    def __len__(self) -> int:
-        return len(self.source)
+    def __init__(
+        self, source: Source, preset: ClassificationPreset, size: tuple[int, int], probabilities: bool = False
+    ) -> None:
+        super().__init__(source, size)
+        self.preset, self.probabilities = preset, probabilities
 
-    def __getitem__(self, index: int) -> Prepared:
-        pixels = torch.zeros(3, *self.size)
-        try:
-            sample = self.source.sample(index)
-        except BadImageError:
-            return Prepared(index, pixels, False, {"key": self.source.key(index), "wnid": "", "checksum": 0})
-        about = {"key": sample.key, "wnid": sample.wnid or "", "checksum": zlib.crc32(sample.data)}
-        try:
-            self.preset.load(sample.data, self.size, sample.key, pixels.numpy())
-        except BadImageError:
-            return Prepared(index, pixels.zero_(), False, about)
-        return Prepared(index, pixels, True, about)
+    def unread(self, index: int) -> dict[str, Any]:
+        return {"wnid": ""}
+
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        about["wnid"] = sample.wnid or ""
+        self.preset.load(sample.data, self.size, sample.key, out)
+
+    def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+        flat = outputs[0].flatten(1)
+        probability = (flat if self.probabilities else torch.softmax(flat, 1)).numpy()
+        check_finite(np.isfinite(probability).all(1), batch.columns["key"], "probabilities")
+        classes = top_k(probability, TOP)
+        return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
+
+    def arrays(self, columns: Columns) -> Arrays:
+        return {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()}
 
 
 def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
@@ -74,48 +78,6 @@ def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
             except BadImageError as error:
                 causes[key] = f"{error.what}, {error.found}" if error.found else error.what
     return causes
-
-
-def predictor(images: PreparedImages, probabilities: bool, streams: bool = False) -> Predict:
-    """The function that computes shards of the network's five most probable classes for each image.
-
-    `probabilities`: the outputs are probabilities, not logits. `streams`: only one process can read the images. The
-    function raises `OutputError` for a probability that is not finite.
-    """
-
-    def interpret(batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
-        flat = outputs[0].flatten(1)
-        probability = (flat if probabilities else torch.softmax(flat, 1)).numpy()
-        finite = np.isfinite(probability).all(1)
-        if not finite.all():
-            raise OutputError(
-                "network.not-finite",
-                "the network's output is not finite",
-                where=batch.columns["key"][int(np.flatnonzero(~finite)[0])],
-                expected="probabilities",
-                found="nan or inf",
-                remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
-            )
-        classes = top_k(probability, TOP)
-        return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
-
-    def predict(
-        run: Shards,
-        shards: list[int],
-        engine: Engine,
-        batch: int,
-        workers: int,
-        progress: Callable[[Timing], None],
-    ) -> Timing:
-        return predict_shards.predict(
-            run, shards, images, engine, batch, 0 if streams else workers, interpret, _arrays, progress
-        )
-
-    return predict
-
-
-def _arrays(columns: Columns) -> Arrays:
-    return {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,7 +98,7 @@ def _explain(models: Sequence[Selected], explained: Callable[..., Explained], fo
     for model in models:
         found = explained(model.network, weights=model.file)
         if form is Format.JSON:
-            print_json([step.as_json() for step in found.steps])
+            print_json([asdict(step) for step in found.steps])
         else:
             heading = f"# {printable(model.name)}, {found.images} images\n\n" if form is Format.MD else ""
             typer.echo(heading + explanation(found.steps, form.value), nl=form is Format.MD)

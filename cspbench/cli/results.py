@@ -95,7 +95,7 @@ def name_bad(keys: Sequence[str], faults: Mapping[str, str], fate: str) -> None:
 def write_json(result: DetectionResult, file: Path | None) -> None:
     """Write a result's detections at its first NMS threshold as Darknet's JSON, unless `file` is None."""
     if file is not None:
-        from cspbench.detection.detections import write
+        from cspbench.detection.result_file import write
 
         write(result.at[0].detections, file)
         terminal().note(f"wrote {file}, NMS {result.at[0].nms:g}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from cspbench.errors import UsageError
+from cspbench.claims.model import unknown
 
 ORDERS = ("darknet", "sorted")
 """The orders of ImageNet's classes."""
@@ -25,13 +25,7 @@ def order(name: str) -> tuple[str, ...]:
     if name == SAMPLE:
         return SAMPLE_WNIDS
     if name not in ORDERS:
-        raise UsageError(
-            "usage.unknown-class-order",
-            "unknown class order",
-            expected=f"one of {', '.join(ORDERS)}, {SAMPLE}",
-            found=repr(name),
-            remedy="Correct the model's class order",
-        )
+        raise unknown("usage.unknown-class-order", "unknown class order", name, (*ORDERS, SAMPLE))
     wnids = tuple(files("cspbench.data").joinpath("imagenet-darknet-order.txt").read_text("ascii").split())
     return wnids if name == "darknet" else tuple(sorted(wnids))
 

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from cspbench.claims.model import unknown
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
-from cspbench.data.source import Entry, FileSource, Region, is_image
-from cspbench.errors import DatasetError, UsageError, brief
+from cspbench.data.source import Entry, ImageFiles, Region, is_image
+from cspbench.errors import DatasetError, brief
 from cspbench.io import filled_lines, read_file, user_path, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
@@ -49,49 +50,30 @@ class Layout(NamedTuple):
     """The image folder, if the user named it."""
 
 
-class CocoSample(NamedTuple):
-    """One image file: its bytes, its id, and its size in pixels as annotated."""
+class CocoSource(ImageFiles):
+    """Images sorted by id, and their objects.
 
-    key: str
-    data: bytes
-    image_id: int
-    width: int
-    height: int
-
-
-class CocoSource:
-    """Images sorted by id, and their objects. Threads and processes may share it.
-
-    `ground_truth` is None for a test set. `missing` holds the names of listed images without a file, `others` counts
+    `ground_truth` is None for a test set. `missing` holds the names of listed images without a file; `ignored` counts
     the image files in the folder that are not listed.
     """
 
     kind = "coco"
-    random_access = True
 
     def __init__(
         self, annotations: Annotations, images: Sequence[Picture], folder: Path, split: str, place: Path | None = None
     ) -> None:
         """`images` are all or some of the annotated images, sorted by id; `place` is the path the user named."""
-        self.annotations, self.folder, self.split, self.place = annotations, folder, split, place
-        self.images = tuple(images)
+        names = [image.file_name for image in images]
+        regions = [Region(str(folder / name)) for name in names]
+        super().__init__([Entry(name, None) for name in names], regions, _others(folder, names))
+        self.annotations, self.images, self.folder, self.split = annotations, tuple(images), folder, split
+        self.place = place
         truth = annotations.truth
         whole = len(self.images) == len(annotations.images)
         self.ground_truth: GroundTruth | None = (
             truth if truth is None or whole else truth.only([image.id for image in self.images])
         )
-        names = [image.file_name for image in self.images]
         self.missing = [name for name in names if not os.path.isfile(folder / name)]
-        self.others = _others(folder, names)
-        entries = [Entry(name, None) for name in names]
-        self.files = FileSource(self.kind, entries, [Region(str(folder / name)) for name in names], self.others)
-        # FileSource sorts by name, this class by id
-        by_name = sorted(range(len(names)), key=names.__getitem__)
-        self.places = {index: place for place, index in enumerate(by_name)}
-        """Index in `files` of each image."""
-
-    def __len__(self) -> int:
-        return len(self.images)
 
     @property
     def no_objects(self) -> DatasetError | None:
@@ -107,16 +89,6 @@ class CocoSource:
             found=f"{len(truth)} annotations of {len(self):,} images" + (", all crowds" if len(truth) else ""),
             remedy="Use the annotation file with the objects, or evaluate on more images",
         )
-
-    def sample(self, index: int) -> CocoSample:
-        """One image file's bytes, id and annotated size. Raises `BadImageError`."""
-        image = self.images[index]
-        data = self.files.sample(self.places[index]).data
-        return CocoSample(image.file_name, data, image.id, image.width, image.height)
-
-    def path(self, index: int) -> str | None:
-        """The image's file."""
-        return self.files.path(self.places[index])
 
     def as_json(self) -> dict[str, Any]:
         """Description for results; the digest covers everything but the pixels. No paths."""
@@ -145,14 +117,12 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
     `UsageError`.
     """
     source = scan_coco(path, split)
-    faults = source.annotations.faults
-    if not faults and source.no_objects is not None:
-        raise source.no_objects
-    if faults:
-        error = faults[0].error(source.annotations.path)
+    if faults := source.annotations.faults:
         if len(faults) > 1:
-            error.remedy = f"{error.remedy}. {len(faults) - 1} more: cspbench data check coco lists them"
-        raise error
+            faults[0].remedy = f"{faults[0].remedy}. {len(faults) - 1} more: cspbench data check coco lists them"
+        raise faults[0]
+    if source.no_objects is not None:
+        raise source.no_objects
     if source.missing:
         first = ", ".join(brief(name) for name in source.missing[:3])
         raise DatasetError(
@@ -169,13 +139,7 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
 def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
     """A data set for a check, faults included. Raises `DatasetError` for one that cannot be read, `UsageError`."""
     if split is not None and split not in SPLITS:
-        raise UsageError(
-            "usage.unknown-split",
-            "unknown split",
-            expected=f"one of {', '.join(SPLITS)}",
-            found=repr(split),
-            remedy="Correct --split",
-        )
+        raise unknown("usage.unknown-split", "unknown split", split, SPLITS)
     place = data_path(path)
     layout = find(place, split)
     annotations = read(layout.annotations)
@@ -207,31 +171,32 @@ def data_path(path: str | Path) -> Path:
 
 def find(path: Path, split: str | None = None) -> Layout:
     """The files of the data set at a path. Raises `DatasetError` if there are no annotations, or several files."""
+    image_list = images = None
     if path.is_file():
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         if path.suffix.lower() == ".json":
             return Layout(path, root)
-        return Layout(_annotations_of_list(path.parent), path.parent, path)
-    root, images = path, None
+        root, image_list, split = path.parent, path, "val2014-5k"
     # only for folders that exist: a mistyped name must not select the folder above it
-    if path.is_dir() and path.name == "annotations":
+    elif path.is_dir() and path.name == "annotations":
         root = path.parent
     elif path.is_dir() and not _files(path) and _files(path.parent):
         root, images = path.parent, path  # the user named the image folder
         split = split or next((name for name in PUBLISHED if name == path.name), None)
+    else:
+        root = path
     for name, (file, _) in PUBLISHED.items():
-        image_list = _first(root / list_name for list_name in LISTS) if name == "val2014-5k" else None
+        listed = image_list or _first(root / list_name for list_name in LISTS) if name == "val2014-5k" else None
         annotations = _first(folder / file for folder in (root / "annotations", root))
-        if split in (None, name) and annotations and (image_list or name != "val2014-5k"):
-            return Layout(annotations, root, image_list, images)
+        if split in (None, name) and annotations and (listed or name != "val2014-5k"):
+            return Layout(annotations, root, listed, images)
     others = [file for file in _files(root) if "train" not in file.name]
     if split in (None, "custom") and len(others) == 1:
         return Layout(others[0], root, images=images)
+    expected = "annotations/instances_val2017.json, or one annotation file"
     if split in PUBLISHED:
-        extra = f" and {LISTS[0]}" if split == "val2014-5k" else ""
+        extra = f" and {LISTS[0]}" if split == "val2014-5k" and image_list is None else ""
         expected = f"annotations/{PUBLISHED[split][0]}{extra}"
-    else:
-        expected = "annotations/instances_val2017.json, or one annotation file"
     found = ", ".join(brief(file.name) for file in others[:4]) or ("no annotations" if path.exists() else "nothing")
     raise _not_coco(str(path), expected, found)
 
@@ -257,21 +222,6 @@ def _files(root: Path) -> list[Path]:
     return []
 
 
-def _annotations_of_list(root: Path) -> Path:
-    name = PUBLISHED["val2014-5k"][0]
-    path = _first(folder / name for folder in (root / "annotations", root))
-    if path is None:
-        raise DatasetError(
-            "coco.list-without-annotations",
-            "image list without annotations",
-            where=str(root),
-            expected=f"annotations/{name}",
-            found="nothing",
-            remedy="Put COCO's annotations there, or use the annotation file itself",
-        )
-    return path
-
-
 def _first(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
@@ -280,6 +230,8 @@ def _selected(images: list[Picture], image_list: Path) -> list[Picture]:
     """The images whose file names are in a list of paths."""
     try:
         lines = filled_lines(read_file(image_list, LIST_LIMIT).decode("utf-8"))
+        if not lines:
+            raise ValueError("an empty list")
     except (OSError, ValueError) as error:
         raise DatasetError(
             "coco.list-unreadable",
@@ -303,14 +255,6 @@ def _selected(images: list[Picture], image_list: Path) -> list[Picture]:
                 remedy="Use the list that belongs to the annotations",
             )
         selected[name] = by_name[name]
-    if not selected:
-        raise DatasetError(
-            "coco.list-empty",
-            "empty image list",
-            where=str(image_list),
-            expected="image paths",
-            remedy="Use another list",
-        )
     return sorted(selected.values())
 
 

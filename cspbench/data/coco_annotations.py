@@ -7,14 +7,16 @@ images, NaN) are a list of faults: a check reports them all, an evaluation raise
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
 from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
@@ -41,34 +43,37 @@ COCO_CATEGORIES = {number: name for number, name in enumerate(CATEGORIES, 1) if 
 """The 80 categories by id."""
 
 
-class Picture(NamedTuple):
+Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
+Side = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class Picture(Struct, frozen=True, order=True):
     """One image of the annotation file; sizes in pixels."""
 
-    id: int
+    id: Id
     file_name: str
-    width: int
-    height: int
+    width: Side
+    height: Side
 
 
-class Fault(NamedTuple):
-    """A contradiction in an annotation file."""
+class _Category(Struct):
+    id: Id
+    name: str
 
-    code: str
-    kind: str
-    where: str
-    expected: str
-    found: str
 
-    def error(self, path: Path) -> DatasetError:
-        """The fault as an error, for an evaluation."""
-        return DatasetError(
-            self.code,
-            self.kind,
-            where=f"{path.name}, {self.where}",
-            expected=self.expected,
-            found=self.found,
-            remedy="Correct the annotations, or restore the published file",
-        )
+class _Object(Struct):
+    id: Id
+    image_id: Id
+    category_id: Id
+    bbox: tuple[float, float, float, float]
+    area: float
+    iscrowd: Literal[0, 1] | bool = 0
+
+
+class _File(Struct):
+    images: list[Picture]
+    categories: list[_Category]
+    annotations: list[_Object] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,63 +112,67 @@ class Annotations:
     images: tuple[Picture, ...]
     categories: dict[int, str]
     truth: GroundTruth | None
-    faults: tuple[Fault, ...]
+    faults: tuple[DatasetError, ...]
+    """The contradictions."""
 
 
 def read(path: Path) -> Annotations:
     """Read an annotation file. Raises `DatasetError`."""
-    data = _parsed(path)
-    where = path.name
-    records = _records(data, "images", where)
-    if not records:
-        raise _broken("coco.no-image-listed", "no images listed", where, "at least one", "none")
-    ids = _column(records, "id", "images", where, _is_id, f"an integer from 0 to {LARGEST_ID}")
-    names = _column(records, "file_name", "images", where, _is_name, "a file name inside the image folder")
-    sides = [
-        _column(records, side, "images", where, _is_side, "a whole number of pixels") for side in ("width", "height")
+    file = _parsed(path)
+    if not file.images:
+        raise _broken("coco.no-image-listed", "no images listed", path.name, "at least one", "none")
+    for index, image in enumerate(file.images):
+        if not _is_name(image.file_name):
+            expected = "a file name inside the image folder"
+            raise _unusable(f"{path.name}, images[{index}].file_name", expected, image.file_name)
+    for index, category in enumerate(file.categories):
+        if not _is_text(category.name):
+            raise _unusable(f"{path.name}, categories[{index}].name", "a name", category.name)
+    categories = {category.id: category.name for category in sorted(file.categories, key=lambda each: each.id)}
+    faults = [
+        *_repeated(path.name, "image id", [image.id for image in file.images]),
+        *_repeated(path.name, "category id", [category.id for category in file.categories]),
     ]
-    images = [Picture(*values) for values in zip(ids, names, *sides, strict=True)]
-    category_records = _records(data, "categories", where)
-    category_ids = _column(category_records, "id", "categories", where, _is_id, "an integer id")
-    labels = _column(category_records, "name", "categories", where, _is_text, "a name")
-    categories = dict(sorted(zip(category_ids, labels, strict=True)))
-    faults = [*_repeated("image id", ids), *_repeated("category id", category_ids)]
-    if "annotations" not in data and path.name.startswith("image_info"):
-        truth = None
-    else:
-        truth, more = _truth(_records(data, "annotations", where), images, categories, where)
+    truth = None
+    if file.annotations is not None:
+        truth, more = _truth(path.name, file.annotations, file.images, categories)
         faults += more
-    return Annotations(path, tuple(sorted(images)), categories, truth, tuple(faults))
+    elif not path.name.startswith("image_info"):
+        where = f"{path.name}, annotations"
+        raise _broken("coco.missing-field", "missing field", where, "a list of objects", "images, categories")
+    return Annotations(path, tuple(sorted(file.images)), categories, truth, tuple(faults))
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parsed(path: Path) -> _File:
     try:
-        data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_object)
+        data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_unique_keys)
     except OSError as error:
-        raise _broken(
-            "coco.unreadable", "cannot be read", str(path), "an annotation file", error.strerror or str(error)
-        ) from error
-    except RecursionError as error:
-        raise _broken(
-            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", "brackets nested too deeply"
-        ) from error
-    except ValueError as error:
+        found = error.strerror or str(error)
+        raise _broken("coco.unreadable", "cannot be read", str(path), "an annotation file", found) from error
+    except (ValueError, RecursionError) as error:
         # bad JSON, bad UTF-8, integers of thousands of digits
-        raise _broken(
-            "coco.not-annotations", "not a COCO annotation file", path.name, "JSON", brief(str(error), 120)
-        ) from error
-    if not isinstance(data, dict):
-        raise _broken(
-            "coco.not-annotations",
-            "not a COCO annotation file",
-            path.name,
-            "an object with images and categories",
-            _kind(data),
-        )
-    return data
+        found = "brackets nested too deeply" if isinstance(error, RecursionError) else brief(str(error), 120)
+        raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, "JSON", found) from error
+    try:
+        return msgspec.convert(data, _File)
+    except msgspec.ValidationError as error:
+        # "Expected `int`, got `str` - at `$.images[0].id`"
+        text, _, place = str(error).replace("`", "").partition(" - at $.")
+        value = data
+        for key in re.findall(r"\w+", place):
+            value = value[int(key) if isinstance(value, list) else key]
+        if missing := text.partition("missing required field ")[2]:
+            where = f"{path.name}, {f'{place}.{missing}'.lstrip('.')}"
+            found = ", ".join(map(brief, list(value)[:8])) or "nothing"
+            raise _broken("coco.missing-field", "missing field", where, missing, found) from error
+        expected = text.removeprefix("Expected ").partition(", got")[0]
+        if not place:
+            found = type(data).__name__
+            raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, expected, found) from error
+        raise _unusable(f"{path.name}, {place}", expected, value) from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object. Raises `ValueError` for a repeated key, whose value would depend on the reader."""
     record = dict(pairs)
     if len(record) != len(pairs):
@@ -173,168 +182,68 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _truth(
-    records: list[dict[str, Any]], images: list[Picture], categories: dict[int, str], where: str
-) -> tuple[GroundTruth, list[Fault]]:
-    ids = _column(records, "id", "annotations", where, _is_id, "an integer id")
-    image_ids = _column(records, "image_id", "annotations", where, _is_id, "an integer id")
-    category_ids = _column(records, "category_id", "annotations", where, _is_id, "an integer id")
-    boxes = _column(records, "bbox", "annotations", where, _is_box, "four numbers: left, top, width, height")
-    areas = _column(records, "area", "annotations", where, _is_number, "a number of pixels")
-    crowd = _column(records, "iscrowd", "annotations", where, lambda value: value in (0, 1), "0 or 1", default=0)
+    where: str, objects: list[_Object], images: list[Picture], categories: dict[int, str]
+) -> tuple[GroundTruth, list[DatasetError]]:
+    ids = [each.id for each in objects]
     unique_ids = np.unique(np.array([image.id for image in images], np.int64))
     truth = GroundTruth(
         image_ids=unique_ids,
         categories=categories,
-        images=np.array(image_ids, np.int64),
-        category_ids=np.array(category_ids, np.int64),
-        boxes=_floats(list(chain.from_iterable(boxes))).reshape(-1, 4),
-        areas=_floats(areas),
-        crowd=np.array(crowd, bool),
+        images=np.array([each.image_id for each in objects], np.int64),
+        category_ids=np.array([each.category_id for each in objects], np.int64),
+        boxes=np.array([each.bbox for each in objects], np.float64).reshape(-1, 4),
+        areas=np.array([each.area for each in objects], np.float64),
+        crowd=np.array([each.iscrowd for each in objects], bool),
     )
-    faults = _repeated("annotation id", ids)
+    faults = _repeated(where, "annotation id", ids)
+    no_image, no_category = ~np.isin(truth.images, unique_ids), ~np.isin(truth.category_ids, list(categories))
     with np.errstate(invalid="ignore"):
-        wrong = (
-            (
-                "coco.unknown-image",
-                "annotation of an unknown image",
-                ~np.isin(truth.images, unique_ids),
-                "an id of the listed images",
-                image_ids,
-            ),
-            (
-                "coco.unknown-category",
-                "annotation of an unknown category",
-                ~np.isin(truth.category_ids, list(categories)),
-                "an id of the listed categories",
-                category_ids,
-            ),
-            (
-                "coco.unusable-box",
-                "invalid box",
-                ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1)),
-                "finite numbers, width and height not negative",
-                boxes,
-            ),
-            (
-                "coco.unusable-area",
-                "invalid area",
-                ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2)),
-                "a finite number of pixels",
-                areas,
-            ),
-        )
+        no_box = ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1))
+        no_area = ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2))
+    image, category, sides = "a listed image", "a listed category", "finite numbers, width and height not negative"
+    wrong = (
+        ("coco.unknown-image", "annotation of an unknown image", no_image, image, truth.images),
+        ("coco.unknown-category", "annotation of an unknown category", no_category, category, truth.category_ids),
+        ("coco.unusable-box", "invalid box", no_box, sides, truth.boxes),
+        ("coco.unusable-area", "invalid area", no_area, "a finite number of pixels", truth.areas),
+    )
     for code, kind, bad, expected, values in wrong:
         faults += [
-            Fault(code, kind, f"annotation {ids[index]}", expected, brief(str(values[index])))
+            _broken(code, kind, f"{where}, annotation {ids[index]}", expected, brief(str(values[index].tolist())))
             for index in np.flatnonzero(bad).tolist()
         ]
     return truth, faults
 
 
-def _floats(values: list[Any]) -> Array:
-    try:
-        return np.array(values, np.float64)
-    except OverflowError:  # an integer beyond the largest float
-        return np.array([float("inf") if abs(value) > LARGEST_LENGTH**2 else value for value in values], np.float64)
-
-
-def _repeated(kind: str, ids: list[int]) -> list[Fault]:
+def _repeated(where: str, kind: str, ids: list[int]) -> list[DatasetError]:
     if len(set(ids)) == len(ids):
         return []
     values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
     return [
-        Fault("coco.repeated-id", f"{kind} used twice", f"{kind} {value}", "a unique id", f"{count} times")
+        _broken("coco.repeated-id", f"{kind} used twice", f"{where}, {kind} {value}", "a unique id", f"{count} times")
         for value, count in zip(values[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True)
     ]
 
 
-def _records(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
-    if key not in data:
-        raise _broken(
-            "coco.missing-list",
-            f'no list "{key}"',
-            where,
-            "lists of images, categories and annotations",
-            ", ".join(map(brief, list(data)[:8])) or "nothing",
-        )
-    records = data[key]
-    if not isinstance(records, list):
-        raise _broken("coco.not-a-list", "not a list", f"{where}, {key}", "a list of objects", _kind(records))
-    if set(map(type, records)) - {dict}:
-        index = next(index for index, record in enumerate(records) if not isinstance(record, dict))
-        raise _broken(
-            "coco.not-an-object",
-            "not an object",
-            f"{where}, {key}[{index}]",
-            "an object",
-            _kind(records[index]),
-        )
-    return records
+def _is_text(value: str) -> bool:
+    """Whether text can be written: JSON allows surrogates, files do not."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _column(
-    records: list[dict[str, Any]],
-    key: str,
-    group: str,
-    where: str,
-    valid: Callable[[Any], bool],
-    expected: str,
-    default: Any = None,
-) -> list[Any]:
-    """The checked value of one field of every record."""
-    values = [record.get(key, default) for record in records]
-    for index in _invalid(values, valid):
-        field = f"{where}, {group}[{index}].{key}"
-        if key not in records[index]:
-            fields = ", ".join(map(brief, list(records[index])[:8]))
-            raise _broken("coco.missing-field", "missing field", field, expected, fields)
-        raise _broken("coco.unusable-field", "invalid value", field, expected, brief(_as_text(values[index])))
-    return values
-
-
-def _invalid(values: list[Any], valid: Callable[[Any], bool]) -> Iterator[int]:
-    return (index for index, value in enumerate(values) if not valid(value))
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST_ID
-
-
-def _is_side(value: Any) -> bool:
-    return type(value) is int and 0 < value <= 1_000_000
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether a value is text that can be written: JSON allows surrogates, files do not."""
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(type(number) in (int, float) for number in value)
-
-
-def _is_name(value: Any) -> bool:
-    """A relative path that stays inside its folder."""
+def _is_name(value: str) -> bool:
+    """Whether text is a relative path that stays inside its folder."""
     if not _is_text(value) or not value or "\0" in value or "\\" in value:
         return False
     path = PurePosixPath(value)
     return not path.is_absolute() and ".." not in path.parts and path.name not in ("", ".")
 
 
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "a truth value"}
-    return names.get(type(value), "null")
-
-
-def _as_text(value: Any) -> str:
+def _unusable(where: str, expected: str, value: Any) -> DatasetError:
     try:
-        return json.dumps(value)
+        found = brief(json.dumps(value))
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
-        return _kind(value)
+        found = type(value).__name__
+    return _broken("coco.unusable-field", "invalid value", where, expected, found)
 
 
 def _broken(code: str, what: str, where: str, expected: str, found: str) -> DatasetError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import jpeg_header
-from cspbench.errors import BadImageError, UsageError, brief
+from cspbench.errors import BadImageError, brief
 from cspbench.io import read_file
 
 if TYPE_CHECKING:
@@ -60,14 +60,7 @@ NAME_LENGTH = 200
 def decoder_named(name: str) -> Decoder:
     """The decoder with this name. Raises `UsageError`."""
     if name not in DECODERS:
-        renamed = "libjpeg is now opencv (rotated according to EXIF) or pillow (not rotated)"
-        raise UsageError(
-            "usage.unknown-decoder",
-            "unknown decoder",
-            expected=", ".join(DECODERS),
-            found=brief(name),
-            remedy=renamed if name == "libjpeg" else "Correct --decoder",
-        )
+        raise unknown("usage.unknown-decoder", "unknown decoder", name, DECODERS)
     return name
 
 
@@ -95,15 +88,14 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
             raise ValueError("the file is empty")
         jpeg = jpeg_header.is_jpeg(data)
         needed, scans = jpeg_header.bare(data) if jpeg else (data, 1)
-        with _quiet:
-            image = Image.open(io.BytesIO(needed), formats=FORMATS)
-            if image.width * image.height > PIXEL_LIMIT:
-                raise ValueError(f"{image.width}x{image.height} pixels, the limit is {PIXEL_LIMIT:,}")
-            if image.width * image.height * scans > SCAN_LIMIT:
-                raise ValueError(f"{scans} scans of {image.width}x{image.height} pixels")
-            if jpeg:
-                image.info["exif"] = jpeg_header.exif(data)
-            yield image
+        image = Image.open(io.BytesIO(needed), formats=FORMATS)
+        if image.width * image.height > PIXEL_LIMIT:
+            raise ValueError(f"{image.width}x{image.height} pixels, the limit is {PIXEL_LIMIT:,}")
+        if image.width * image.height * scans > SCAN_LIMIT:
+            raise ValueError(f"{scans} scans of {image.width}x{image.height} pixels")
+        if jpeg:
+            image.info["exif"] = jpeg_header.exif(data)
+        yield image
     except Exception as error:
         # Hostile files make Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, KeyError.
         raise BadImageError(
@@ -115,34 +107,6 @@ def opened(source: bytes | Path, name: str) -> Iterator[ImageFile]:
         ) from error
 
 
-class _Quiet:
-    """Silences Pillow's warnings inside a `with`, in any number of threads.
-
-    Pillow warns about odd EXIF blocks, which do not matter here, and about large images, which are rejected. The
-    filters of `warnings` belong to the process: the first thread to enter sets them, the last to leave restores them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|cspbench\.data)\b")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._filters.__exit__(None, None, None)
-
-
-_quiet = _Quiet()
 _large = threading.Lock()
 
 
@@ -181,15 +145,10 @@ def turn(image: Image.Image) -> int:
 def _upright(image: Image.Image) -> Image.Image:
     from PIL.Image import Transpose
 
-    operation = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }.get(turn(image))
+    mirror, rotate = Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180
+    flip, transpose = Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE
+    turns = (None, mirror, rotate, flip, transpose, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+    operation = turns[turn(image) - 1]
     return image if operation is None else image.transpose(operation)
 
 

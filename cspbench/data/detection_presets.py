@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import resize
-from cspbench.data.decode import Decoder, decode, decoder_named
+from cspbench.data.decode import Decoder, decoder_named
 from cspbench.errors import UsageError
 from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
@@ -53,26 +54,17 @@ class DetectionPreset:
     """The epsilon of batch normalisation."""
 
     def __post_init__(self) -> None:
-        _share("--conf", self.conf)
-        _share("--nms", self.nms)
+        for option, value in (("--conf", self.conf), ("--nms", self.nms)):
+            if not 0 <= value <= 1:  # also false for NaN
+                raise UsageError(
+                    "usage.out-of-range",
+                    f"{option} is out of range",
+                    expected="0 to 1",
+                    found=f"{value:g}",
+                    remedy=f"Correct {option}",
+                )
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
-            raise UsageError(
-                "usage.unknown-nms-kind",
-                "unknown NMS kind",
-                expected=f"one of {', '.join((*NMS_KINDS, *CFG_NAMES, 'cfg'))}",
-                found=repr(self.nms_kind),
-                remedy="Correct --nms-kind",
-            )
-
-    def load(
-        self, data: bytes, size: tuple[int, int], name: str, out: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        """The network's input, float32 (3, height, width), and the image's width and height, from a file's bytes.
-
-        `size` is the network's (height, width). Raises `BadImageError`, which calls the image `name`.
-        """
-        image = decode(data, name, self.decoder)
-        return self.prepare(image, size, out), resize.extent(image)
+            raise unknown("usage.unknown-nms-kind", "unknown NMS kind", self.nms_kind, (*NMS_KINDS, *CFG_NAMES, "cfg"))
 
     def prepare(
         self, image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32] | None = None
@@ -82,9 +74,7 @@ class DetectionPreset:
         `size` is (height, width). The result is written to `out`, if given.
         """
         height, width = size
-        if self.letterbox:
-            return resize.letterbox(image, width, height, out)
-        return resize.resize_image(image, width, height, out)
+        return (resize.letterbox if self.letterbox else resize.resize_image)(image, width, height, out)
 
     def overridden(
         self,
@@ -97,9 +87,8 @@ class DetectionPreset:
 
         Names of NMS kinds in a cfg are accepted: greedynms, diounms.
         """
-        kind = None if nms_kind is None else CFG_NAMES.get(nms_kind, nms_kind)
-        pixels = None if decoder is None else decoder_named(decoder)
-        given = {"conf": conf, "nms": nms, "nms_kind": kind, "decoder": pixels}
+        kind = CFG_NAMES.get(nms_kind or "", nms_kind)
+        given = {"conf": conf, "nms": nms, "nms_kind": kind, "decoder": decoder and decoder_named(decoder)}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(self, **changes)
 
@@ -111,17 +100,6 @@ class DetectionPreset:
         """The fields that change the stored candidates: all but NMS and image ids, which are applied later."""
         after = ("name", "nms", "nms_kind", "image_id")
         return {name: value for name, value in self.as_json().items() if name not in after}
-
-
-def _share(option: str, value: float) -> None:
-    if not 0 <= value <= 1:  # also false for NaN
-        raise UsageError(
-            "usage.out-of-range",
-            f"{option} is out of range",
-            expected="0 to 1",
-            found=f"{value:g}",
-            remedy=f"Correct {option}",
-        )
 
 
 PRESETS = {
@@ -142,11 +120,5 @@ PRESETS = {
 def detection_preset(name: str) -> DetectionPreset:
     """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
-        raise UsageError(
-            "usage.unknown-preset",
-            "unknown preset",
-            expected=f"one of {', '.join(PRESETS)}",
-            found=repr(name),
-            remedy="Correct --preset",
-        )
+        raise unknown("usage.unknown-preset", "unknown preset", name, tuple(PRESETS))
     return PRESETS[name]

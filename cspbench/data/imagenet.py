@@ -60,8 +60,10 @@ def scan(place: str | Path, labels: str | Path | None = None) -> FileSource:
     """The images at a path or wds/PATH, with or without a class. Raises `DatasetError` if there are none."""
     prefix, slash, name = str(place).partition("/")
     shards = bool(slash) and prefix == "wds" and not Path(place).exists()
+    if not (name if shards else str(place)):
+        raise _not_imagenet(str(place), "an empty path")
     try:
-        path = _user_path(name if shards else place, str(place))
+        path = user_path(name if shards else place)
         labels = None if labels is None else user_path(labels)
         if shards:
             source = _webdataset(path)
@@ -90,13 +92,6 @@ def scan(place: str | Path, labels: str | Path | None = None) -> FileSource:
             remedy="Keep one image of each name",
         )
     return source
-
-
-def _user_path(text: str | Path, place: str) -> Path:
-    try:
-        return user_path(text)
-    except ValueError as error:
-        raise _not_imagenet(place, str(error)) from error
 
 
 def _not_imagenet(where: str, found: str) -> DatasetError:

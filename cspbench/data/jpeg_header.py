@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 MOST_SEGMENTS = 4096
 """Before the first scan, and after it; a long colour profile and a large preview have a few hundred."""
@@ -26,32 +25,25 @@ _AMONG_PIXELS = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _ORIENTATION, _SHORT = 0x0112, 3
 
 
-class Bare(NamedTuple):
-    """The bytes of a file that a decoder needs, and its number of scans."""
-
-    data: bytes
-    scans: int
-    """1, or about ten in a progressive file."""
-
-
 def is_jpeg(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8\xff")
 
 
-def bare(data: bytes) -> Bare:
+def bare(data: bytes) -> tuple[bytes, int]:
     """The file without metadata, junk between the segments of its header, and data after the image.
 
-    Raises `ValueError` if the file ends within its header, or has too many segments.
+    And its number of scans: 1, or about ten in a progressive file. Raises `ValueError` if the file ends within its
+    header, or has too many segments.
     """
     segments = list(_segments(data))
     needed = [b"\xff" + data[begin - 1 : end] for marker, begin, end in segments if marker not in METADATA]
     begin = segments[-1][2]
     end, scans = _pixels(data, begin)
-    return Bare(b"".join([data[:2], *needed, data[begin:end]]), scans)
+    return b"".join([data[:2], *needed, data[begin:end]]), scans
 
 
 def ends(data: bytes) -> bool:
-    """Whether the bytes of a `Bare` file have an end of image marker."""
+    """Whether a `bare` file has an end of image marker."""
     return data.endswith(bytes((0xFF, END_OF_IMAGE)))
 
 

@@ -35,12 +35,8 @@ class OrderProbe:
     better: str
     """The order with the most hits."""
 
-    def accuracy(self, name: str) -> float:
-        """Top-1 accuracy under an order, 0 to 1."""
-        return self.hits[name] / self.images if self.images else 0.0
-
     def __str__(self) -> str:
-        rates = ", ".join(f"{self.accuracy(name):.1%} in the {name} order" for name in self.hits)
+        rates = ", ".join(f"{hits / max(self.images, 1):.1%} in the {name} order" for name, hits in self.hits.items())
         advice = {
             "as declared": f"the classes are in the {self.declared} order",
             "swapped": f"the classes are in the {self.better} order, not in the {self.declared} one",

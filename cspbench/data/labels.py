@@ -84,10 +84,18 @@ def read(path: Path) -> Labels:
     """Read a label file of any of the four kinds. Raises `DatasetError`."""
     try:
         lines = filled_lines(read_file(path, SIZE_LIMIT).decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, getattr(error, "strerror", None) or "binary data") from error
-    if not lines:
-        raise _unreadable(path, "an empty file")
+        if not lines:
+            raise ValueError("an empty file")
+    except (OSError, ValueError) as error:
+        reason = "binary data" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise DatasetError(
+            "labels.not-a-list",
+            "not a label file",
+            where=str(path),
+            expected="the devkit's ground truth, LOC_val_solution.csv, or lines `name wnid`",
+            found=getattr(error, "strerror", None) or reason,
+            remedy="Use another file",
+        ) from error
     labels = Labels(path)
     if lines[0].replace(" ", "").lower() == "imageid,predictionstring":
         for number, line in enumerate(lines[1:], 2):
@@ -129,15 +137,4 @@ def _class(path: Path, line: int, text: str, first: int) -> Class:
         expected=f"one of the 1000 WordNet ids, or {first} to {first + 999}",
         found=repr(brief(text, 60)),
         remedy="Correct the label file",
-    )
-
-
-def _unreadable(path: Path, found: str) -> DatasetError:
-    return DatasetError(
-        "labels.not-a-list",
-        "not a label file",
-        where=str(path),
-        expected="the devkit's ground truth, LOC_val_solution.csv, or lines `name wnid`",
-        found=found,
-        remedy="Use another file",
     )

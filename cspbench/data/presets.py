@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.claims.model import unknown
 from cspbench.data import resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
@@ -149,6 +150,15 @@ class ClassificationPreset:
         np.divide(crop.transpose(2, 0, 1), np.float32(255), out=out)
 
 
+_TIMM = ClassificationPreset(
+    "timm",
+    decoder="pillow",
+    interpolation="bilinear",
+    crop_pct=0.887,
+    crop_rounding="nearest",
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_DEVIATION,
+)
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -156,24 +166,8 @@ PRESETS = {
         ClassificationPreset("readme", decoder="opencv"),
         ClassificationPreset("head"),
         ClassificationPreset("pjreddie", order="crop-resize", epsilon=Epsilon.OUTSIDE_1E6),
-        ClassificationPreset(
-            "timm",
-            decoder="pillow",
-            interpolation="bilinear",
-            crop_pct=0.887,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
-        ClassificationPreset(
-            "mmpretrain",
-            decoder="opencv",
-            interpolation="bicubic",
-            crop_padding=32,
-            crop_rounding="nearest",
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_DEVIATION,
-        ),
+        _TIMM,
+        replace(_TIMM, name="mmpretrain", decoder="opencv", interpolation="bicubic", crop_pct=1.0, crop_padding=32),
     )
 }
 
@@ -191,11 +185,5 @@ STEPS = {
 def preset(name: str) -> ClassificationPreset:
     """The preset with this name. Raises `UsageError`."""
     if name not in PRESETS:
-        raise UsageError(
-            "usage.unknown-preset",
-            "unknown preset",
-            expected=f"one of {', '.join(PRESETS)}",
-            found=repr(name),
-            remedy="Correct --preset",
-        )
+        raise unknown("usage.unknown-preset", "unknown preset", name, tuple(PRESETS))
     return PRESETS[name]

@@ -1,6 +1,6 @@
 """Darknet's resize, crop and letterbox in its own float arithmetic (spec: Darknet image.c, sections a.4, a.5 and b.1).
 
-An image is uint8 (H, W, C), whose values become v / 255, or float32 (C, H, W). Results are float32 (C, H, W).
+An image is uint8 (H, W, C), whose values become v / 255. Results are float32 (C, H, W).
 Darknet resizes the whole image and then crops; this module computes only the pixels of the crop, from the same taps,
 so that the result is equal bit for bit.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8] | NDArray[np.float32]
+Image = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
 LETTERBOX_FILL = 0.5
@@ -36,7 +36,7 @@ def resize_image(image: Image, width: int, height: int, out: Planes | None = Non
 def letterbox(image: Image, width: int, height: int, out: Planes | None = None) -> Planes:
     """The image resized to fit into (C, height, width), centred on grey 0.5."""
     inner_width, inner_height = letterbox_extent((height, width), extent(image))
-    canvas = np.empty((_channels(image), height, width), np.float32) if out is None else out
+    canvas = np.empty((image.shape[2], height, width), np.float32) if out is None else out
     canvas.fill(LETTERBOX_FILL)
     if inner_width and inner_height:
         left, top = (width - inner_width) // 2, (height - inner_height) // 2
@@ -54,10 +54,8 @@ def letterbox_extent(size: tuple[int, int], extent: tuple[int, int]) -> tuple[in
 
 
 def extent(image: Image) -> tuple[int, int]:
-    """Width and height of a uint8 (H, W, C) or float32 (C, H, W) image."""
-    if image.dtype == np.uint8:
-        return image.shape[1], image.shape[0]
-    return image.shape[2], image.shape[1]
+    """Width and height."""
+    return image.shape[1], image.shape[0]
 
 
 def shorter_side_to(side: int, width: int, height: int) -> tuple[int, int]:
@@ -91,13 +89,15 @@ def resized_window(
     same_size = (width, height) == (source_width, source_height)
     columns = _taps(source_width, width, corner[0], window_width, exact=True)
     rows = _taps(source_height, height, corner[1], window_height, exact=same_size)
-    image, columns, rows = _needed(image, columns, rows)
-    channels = _channels(image)
+    image, rows = _needed(image, rows, 0)
+    image, columns = _needed(image, columns, 1)
+    channels = image.shape[2]
     if out is None:
         out = np.empty((channels, window_height, window_width), np.float32)
     # One channel at a time, so that its arrays stay in the processor's cache.
     for channel in range(channels):
-        plane = _plane(image, channel)
+        levels = image[:, :, channel]
+        plane = np.divide(levels, np.float32(255), out=_scratch.array("plane", *levels.shape))  # correctly rounded
         part = _blend(plane, columns, 1, _scratch.array("part", len(plane), window_width))
         _blend(part, rows, 0, out[channel])
     return out
@@ -144,15 +144,8 @@ def _taps(source: int, target: int, first: int, count: int, *, exact: bool) -> T
     return Taps(low, np.minimum(low + 1, source - 1), low_weight, high_weight)
 
 
-def _needed(image: Image, columns: Taps, rows: Taps) -> tuple[Image, Taps, Taps]:
-    """The part of the image that the taps read, and the taps relative to it."""
-    interleaved = image.dtype == np.uint8
-    image, rows = _needed_along(image, rows, 0 if interleaved else 1)
-    image, columns = _needed_along(image, columns, 1 if interleaved else 2)
-    return image, columns, rows
-
-
-def _needed_along(image: Image, taps: Taps, axis: int) -> tuple[Image, Taps]:
+def _needed(image: Image, taps: Taps, axis: int) -> tuple[Image, Taps]:
+    """The part of the image that the taps along an axis read, and the taps relative to it."""
     count = len(taps.low)
     first, end = int(taps.low.min()), int(taps.high.max()) + 1
     if end - first > 2 * count:
@@ -164,15 +157,6 @@ def _needed_along(image: Image, taps: Taps, axis: int) -> tuple[Image, Taps]:
     return image[window], taps._replace(low=taps.low - first, high=taps.high - first)
 
 
-def _plane(image: Image, channel: int) -> NDArray[np.float32]:
-    """One channel as float32 (H, W); bytes become v / 255, correctly rounded."""
-    if image.dtype == np.uint8:
-        plane = image[:, :, channel]
-        return np.divide(plane, np.float32(255), out=_scratch.array("plane", *plane.shape))
-    floats: NDArray[np.float32] = image[channel]
-    return floats
-
-
 def _blend(plane: NDArray[np.float32], taps: Taps, axis: int, out: NDArray[np.float32]) -> NDArray[np.float32]:
     """low_weight * plane[low] + high_weight * plane[high] along an axis, each step rounded to float32."""
     shape = (-1, 1) if axis == 0 else (1, -1)
@@ -182,7 +166,3 @@ def _blend(plane: NDArray[np.float32], taps: Taps, axis: int, out: NDArray[np.fl
     second *= taps.high_weight.reshape(shape)
     out += second
     return out
-
-
-def _channels(image: Image) -> int:
-    return int(image.shape[2] if image.dtype == np.uint8 else image.shape[0])

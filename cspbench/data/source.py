@@ -1,4 +1,4 @@
-"""The interface of every data set reader: samples in a fixed order, each an image file's bytes and its class."""
+"""What every data set reader has in common: samples in a fixed order, each an image file's bytes and its class."""
 
 from __future__ import annotations
 
@@ -76,36 +76,31 @@ class Source(ABC):
         return {"kind": self.kind, "images": len(self)}
 
 
-class FileSource(Source):
-    """Images in files or uncompressed archives, read in place. Threads and processes may share it."""
+class ImageFiles:
+    """Images in files or uncompressed archives, in the given order, read in place. Threads and processes may share it.
 
-    def __init__(
-        self,
-        kind: str,
-        entries: Sequence[Entry],
-        regions: Sequence[Region],
-        ignored: int = 0,
-        labels: Path | None = None,
-    ) -> None:
-        """`ignored` counts the other files of the data set; `labels` is the file that the classes come from."""
-        ordered = sorted(range(len(entries)), key=lambda index: entries[index].key)
-        self.kind = kind
-        self.entries = [entries[index] for index in ordered]
-        self.regions = [regions[index] for index in ordered]
-        self.ignored = ignored
-        self.labels = labels
+    `ignored` counts the other files of the data set.
+    """
+
+    random_access = True
+
+    def __init__(self, entries: Sequence[Entry], regions: Sequence[Region], ignored: int = 0) -> None:
+        self.entries, self.regions, self.ignored = list(entries), list(regions), ignored
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def sample(self, index: int) -> Sample:
+        """One image file's bytes and class. Raises `BadImageError`."""
         key, wnid, label = self.entries[index]
         return Sample(key, self.ends(index)[1], wnid, label)
 
     def key(self, index: int) -> str:
+        """An image's key, also for one that cannot be read."""
         return self.entries[index].key
 
     def path(self, index: int) -> str | None:
+        """The file that holds an image."""
         return self.regions[index].path
 
     def ends(self, index: int, head: int | None = None, tail: int = 0) -> tuple[int, bytes, bytes]:
@@ -127,6 +122,23 @@ class FileSource(Source):
                 remedy="Make the file readable or replace it",
             ) from error
 
+
+class FileSource(ImageFiles, Source):
+    """`ImageFiles` in the order of their keys, with classes."""
+
+    def __init__(
+        self,
+        kind: str,
+        entries: Sequence[Entry],
+        regions: Sequence[Region],
+        ignored: int = 0,
+        labels: Path | None = None,
+    ) -> None:
+        """`labels` is the file that the classes come from."""
+        order = sorted(range(len(entries)), key=lambda index: entries[index].key)
+        super().__init__([entries[index] for index in order], [regions[index] for index in order], ignored)
+        self.kind, self.labels = kind, labels
+
     def as_json(self) -> dict[str, Any]:
         """Description for results: the digest covers every key and class, not the pixels."""
         digest = hashlib.sha256()
@@ -134,6 +146,10 @@ class FileSource(Source):
             digest.update(f"{key}\0{wnid or ''}\n".encode())
         labels = utf8_name(self.labels.name) if self.labels else None
         return {**super().as_json(), "labels": labels, "sha256": digest.hexdigest()}
+
+
+Images = Source | ImageFiles
+"""The images of a run."""
 
 
 def is_image(name: str) -> bool:

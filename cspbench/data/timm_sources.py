@@ -49,31 +49,51 @@ def open_timm(kind: str, name: str, split: str) -> Source:
     return Records(dataset.reader, about) if kind == "hfds" else Stream(dataset, about)
 
 
-class Records(Source):
-    """A reader with random access (timm's ReaderHfds): `reader[i]` is an open image file and its number."""
-
-    kind = "hfds"
+class TimmSource(Source):
+    """What timm's readers have in common."""
 
     def __init__(self, reader: Any, about: dict[str, str]) -> None:
+        numbers: dict[str, int] = getattr(reader, "class_to_idx", None) or {}
         self.reader, self.about = reader, about
-        self.classes = _classes(reader)
-
-    def __len__(self) -> int:
-        return len(self.reader)
+        self.classes = sorted(numbers, key=lambda name: numbers[name])
+        """The reader's class names by number; empty if it has none."""
 
     def as_json(self) -> dict[str, Any]:
         """Description for results: name and split distinguish data sets of the same size."""
         return {**super().as_json(), **self.about}
+
+    def labelled(self, key: str, data: bytes, number: int) -> Sample:
+        """A sample with the WordNet id of its class number: the class's name, or from the sorted order of all 1000."""
+        if 0 <= number < len(self.classes) and self.classes[number] in places("sorted"):
+            return Sample(key, data, self.classes[number], number)
+        if len(self.classes) in (0, 1000) and 0 <= number < 1000:
+            return Sample(key, data, order("sorted")[number], number)
+        raise DatasetError(
+            "imagenet.other-classes",
+            "not ImageNet's classes",
+            expected="1000 classes, or classes named after WordNet ids",
+            found=f"class {number} of {len(self.classes)}",
+            remedy="Use ImageNet's validation set",
+        )
+
+
+class Records(TimmSource):
+    """A reader with random access (timm's ReaderHfds): `reader[i]` is an open image file and its number."""
+
+    kind = "hfds"
+
+    def __len__(self) -> int:
+        return len(self.reader)
 
     def sample(self, index: int) -> Sample:
         file, number = self.reader[index]
         with file:
             data = file.read()
         name = self.reader.filename(index, basename=True)
-        return Sample(f"{index:08d}/{name}" if name else f"{index:08d}", data, _wnid(self.classes, number), number)
+        return self.labelled(f"{index:08d}/{name}" if name else f"{index:08d}", data, number)
 
 
-class Stream(Source):
+class Stream(TimmSource):
     """A data set without random access (timm's ReaderTfds), of decoded images and their numbers.
 
     Images become PPM files, so that no pixel changes. Reading an earlier image restarts the stream.
@@ -83,8 +103,8 @@ class Stream(Source):
     random_access = False
 
     def __init__(self, dataset: Any, about: dict[str, str]) -> None:
-        self.dataset, self.about = dataset, about
-        self.classes = _classes(dataset.reader)
+        super().__init__(dataset.reader, about)
+        self.dataset = dataset
         # Otherwise the reader would split the data among the processes of a group.
         dataset.reader.dist_rank, dataset.reader.dist_num_replicas = 0, 1
         self._next = 0
@@ -93,28 +113,20 @@ class Stream(Source):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def as_json(self) -> dict[str, Any]:
-        """Description for results: name and split distinguish data sets of the same size."""
-        return {**super().as_json(), **self.about}
-
     def sample(self, index: int) -> Sample:
         """One image as a PPM file, and its class. Raises `DatasetError`, `UsageError`."""
         import torch.utils.data
 
         if torch.utils.data.get_worker_info() is not None:
-            raise UsageError(
-                "usage.loader-processes",
-                f"loader processes cannot read {self.kind}/ data sets",
-                remedy="Use -j 0",
-            )
+            what = f"loader processes cannot read {self.kind}/ data sets"
+            raise UsageError("usage.loader-processes", what, remedy="Use -j 0")
         if self._images is None or index < self._next:
             self._images, self._next = iter(self.dataset), 0
         for image, number in self._images:
             self._next += 1
             if self._next > index:
                 rgb = image.convert("RGB")
-                data = b"P6 %d %d 255\n" % rgb.size + rgb.tobytes()
-                return Sample(f"{index:08d}", data, _wnid(self.classes, number), number)
+                return self.labelled(f"{index:08d}", b"P6 %d %d 255\n" % rgb.size + rgb.tobytes(), number)
         raise DatasetError(
             "imagenet.stream-ended",
             "the stream ended early",
@@ -122,24 +134,3 @@ class Stream(Source):
             found=str(self._next),
             remedy="Download it again",
         )
-
-
-def _classes(reader: Any) -> list[str]:
-    """The reader's class names by number; empty if it has none."""
-    numbers: dict[str, int] = getattr(reader, "class_to_idx", None) or {}
-    return sorted(numbers, key=lambda name: numbers[name])
-
-
-def _wnid(classes: list[str], number: int) -> str:
-    """The WordNet id of a class number: the class's name if that is one, else from the sorted order of all 1000."""
-    if 0 <= number < len(classes) and classes[number] in places("sorted"):
-        return classes[number]
-    if len(classes) in (0, 1000) and 0 <= number < 1000:
-        return order("sorted")[number]
-    raise DatasetError(
-        "imagenet.other-classes",
-        "not ImageNet's classes",
-        expected="1000 classes, or classes named after WordNet ids",
-        found=f"class {number} of {len(classes)}",
-        remedy="Use ImageNet's validation set",
-    )

@@ -70,20 +70,13 @@ def pack(images: Sequence[Candidates]) -> Arrays:
 
 
 def unpack(arrays: Arrays) -> list[Candidates]:
-    """The images' candidates from the arrays of `pack`, as views. Raises `ValueError` or `KeyError`."""
-    counts = [arrays["box_count"], arrays["candidate_count"]]
-    if len(counts[0]) != len(counts[1]) or any((count < 0).any() for count in counts):
-        raise ValueError("box_count and candidate_count do not match")
+    """The images' candidates from the arrays of `pack`, as views. Raises `ValueError`."""
+    counts = arrays["box_count"], arrays["candidate_count"]
+    if any((count < 0).any() for count in counts):
+        raise ValueError("a negative count")
     box_ends, ends = (np.cumsum(count, dtype=np.int64) for count in counts)
-    lengths = {"boxes": int(box_ends[-1]) if len(box_ends) else 0}
-    lengths |= dict.fromkeys(COLUMNS, int(ends[-1]) if len(ends) else 0)
-    for name, length in lengths.items():
-        if len(arrays[name]) != length:
-            raise ValueError(f"{name} has {len(arrays[name])} entries instead of {length}")
-        if arrays[name].dtype != COLUMNS.get(name, np.float32):
-            raise ValueError(f"{name} is {arrays[name].dtype}")
-        if arrays[name].shape[1:] != ((4,) if name == "boxes" else ()):
-            raise ValueError(f"{name} has shape {arrays[name].shape}")
+    npz.check(arrays, {"boxes": (np.float32, (4,))}, int(counts[0].sum()))
+    npz.check(arrays, {name: (kind, ()) for name, kind in COLUMNS.items()}, int(counts[1].sum()))
     if not np.isfinite(arrays["boxes"]).all() or not np.isfinite(arrays["score"]).all():
         raise ValueError("boxes or scores are not finite")
     boxes_of_image = np.repeat(counts[0], counts[1])
@@ -108,6 +101,6 @@ def shards(run: Shards) -> Iterator[tuple[Arrays, list[Candidates]]]:
         try:
             npz.check(arrays, IMAGES, len(run.block(shard)))
             images = unpack(arrays)
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise run.foreign(shard, error) from error
         yield arrays, images

@@ -14,15 +14,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from cspbench.detection import result_file
 from cspbench.detection.ap.average_precision import METRICS
 from cspbench.detection.ap.matching import Detections
 from cspbench.errors import DatasetError, UsageError, brief
 from cspbench.io import open_file, read_part, replacing
 
-CHUNK = 1 << 16
-"""Detections written at a time: those of a whole test set are gigabytes of text."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time in a zip, so that equal detections give equal bytes."""
 LARGEST = 1 << 20
@@ -33,7 +30,20 @@ LONGEST_LINE = 200
 ROUNDING = Decimal("0.11")
 """Percentage points by which two numbers rounded to a tenth may contradict each other."""
 
-_AREAS = {"all": "", "small": "s", "medium": "m", "large": "l"}
+_SIZES = ("small", "medium", "large")
+_LINES = dict(
+    zip(
+        (
+            *(("AP", overlap, "all", "100") for overlap in ("0.50:0.95", "0.50", "0.75")),
+            *(("AP", "0.50:0.95", size, "100") for size in _SIZES),
+            *(("AR", "0.50:0.95", "all", cap) for cap in ("1", "10", "100")),
+            *(("AR", "0.50:0.95", size, "100") for size in _SIZES),
+        ),
+        METRICS,
+        strict=True,
+    )
+)
+"""The metrics of pycocotools' lines, by kind, IoU, area and maximum detections."""
 _LINE = re.compile(
     r"Average (?:Precision|Recall)\s*\((A[PR])\)\s*@\[\s*IoU=\s*(0\.50:0\.95|0\.50|0\.75)\s*\|\s*area=\s*(\w+)\s*\|"
     r"\s*maxDets=\s*(\d+)\s*\]\s*=\s*(\S+)"
@@ -41,14 +51,14 @@ _LINE = re.compile(
 _PAIR = re.compile(r"^\s*[\"']?([A-Za-z][\w@. ]*?)[\"']?\s*[:=]\s*(-?[0-9.]+(?:[eE]-?[0-9]+)?)\s*,?\s*$")
 _NAMES = {
     **{name: name for name in METRICS},
-    **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in ("small", "medium", "large")},
+    **{f"{kind}{size}": f"{kind}{size[0]}" for kind in ("ap", "ar") for size in _SIZES},
     **{f"armax{cap}": f"ar{cap}" for cap in (1, 10, 100)},
     **{f"ardets{cap}": f"ar{cap}" for cap in (1, 10, 100)},
 }
 """Spellings of the metrics, in lower case without punctuation: AP_50, APs, AP_small, AR@100, AR_max_100."""
 
 
-def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Path:
+def submission_path(name: str, folder: Path, split: str) -> Path:
     """The path of the submission with this name on the leaderboard: detections_SPLIT_NAME_results.zip.
 
     Raises `UsageError`.
@@ -65,11 +75,7 @@ def submission_path(name: str, folder: Path, split: str = "test-dev2017") -> Pat
 
 
 def write_submission(
-    detections: Detections,
-    name: str,
-    folder: Path,
-    split: str = "test-dev2017",
-    step: Callable[[int], None] = lambda done: None,
+    detections: Detections, name: str, folder: Path, split: str, step: Callable[[int], None] = lambda done: None
 ) -> Path:
     """Write the submission with detections in the given order; returns its path, see `submission_path`.
 
@@ -82,33 +88,10 @@ def write_submission(
         entry.create_system = 3  # Unix, on every system
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=True) as output:
-            for number, part in enumerate(lines(detections)):
+            for number, part in enumerate(result_file.lines(detections)):
                 output.write(part.encode("ascii"))
-                step(min(number * CHUNK, len(detections.scores)))
+                step(min(number * result_file.CHUNK, len(detections.scores)))
     return path
-
-
-def lines(detections: Detections) -> Iterator[str]:
-    """COCO's result file in parts: six decimals, one detection per line, as in Darknet (spec b.4)."""
-    boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
-    count = len(boxes)
-    yield "[\n"
-    for begin in range(0, count, CHUNK):
-        part = slice(begin, begin + CHUNK)
-        rows = zip(
-            np.asarray(detections.image_ids)[part].tolist(),
-            np.asarray(detections.category_ids)[part].tolist(),
-            boxes[part].tolist(),
-            np.asarray(detections.scores)[part].tolist(),
-            strict=True,
-        )
-        text = ",\n".join(
-            f'{{"image_id":{image}, "category_id":{category}, '
-            f'"bbox":[{box[0]:f}, {box[1]:f}, {box[2]:f}, {box[3]:f}], "score":{score:f}}}'
-            for image, category, box, score in rows
-        )
-        yield text + (",\n" if begin + CHUNK < count else "\n")
-    yield "]\n"
 
 
 def import_server(file: Path) -> dict[str, Decimal | None]:
@@ -173,9 +156,8 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
             raise _unreadable(file, "JSON", brief(str(error), 120)) from error
         yield from _in(data)
         return
-    for kind, overlap, area, cap, number in _LINE.findall(text):
-        name = _line_name(kind, overlap, area, cap)
-        if name:
+    for *line, number in _LINE.findall(text):
+        if name := _LINES.get(tuple(line)):
             yield name, number
     for line in text.splitlines():
         pair = _PAIR.match(line) if len(line) <= LONGEST_LINE else None
@@ -198,19 +180,6 @@ def _in(data: Any) -> Iterator[tuple[str, Any]]:
 
 def _name(label: str) -> str | None:
     return _NAMES.get(re.sub(r"[^a-z0-9]", "", label.lower()))
-
-
-def _line_name(kind: str, overlap: str, area: str, cap: str) -> str | None:
-    """The metric of a line of pycocotools; None for a line that is not one of the twelve."""
-    if area not in _AREAS:
-        return None
-    if overlap == "0.50:0.95":
-        name = f"{kind.lower()}{_AREAS[area]}"
-        name = f"ar{cap}" if name == "ar" else name
-    else:
-        name = f"{kind.lower()}{overlap[2:]}{_AREAS[area]}"
-    capped = kind == "AP" or area != "all"
-    return name if name in METRICS and (cap == "100" or not capped) else None
 
 
 def _number(value: Any, name: str, file: Path) -> Decimal:

@@ -12,8 +12,8 @@ from cspbench.data.coco import CocoSource
 from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
-from cspbench.detection.candidates import Candidates, shards
-from cspbench.detection.detections import detections, joined
+from cspbench.detection.candidates import shards
+from cspbench.detection.detections import detections
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
 from cspbench.errors import DatasetError
@@ -88,7 +88,7 @@ def collect(
     for arrays, images in shards(run):
         masks: Sequence[Sequence[np.ndarray]]
         if protocol is not None:
-            images = _suppressed(images, protocol)
+            images = [suppress(image, protocol.nms) for image in images]
             masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
         else:
             masks = nms_many(images, thresholds, by)
@@ -104,11 +104,8 @@ def collect(
         give_back()
         done += len(images)
         step(done)
-    return Collected(tuple(joined(part) for part in parts), tuple(bad), digest.hexdigest(), resized)
-
-
-def _suppressed(images: Sequence[Candidates], protocol: DetectorProtocol) -> list[Candidates]:
-    return [suppress(image, protocol.nms) for image in images]
+    joined = (Detections(*map(np.concatenate, zip(*part, strict=True))) for part in parts)
+    return Collected(tuple(joined), tuple(bad), digest.hexdigest(), resized)
 
 
 def evaluated(

@@ -12,8 +12,9 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.detection.candidates import Candidates, no_candidates
-from cspbench.errors import DefinitionError, OutputError
+from cspbench.detection.candidates import Candidates
+from cspbench.errors import DefinitionError
+from cspbench.inference.finite import check_finite
 from cspbench.network.layers import Detection, MultiBox, RefineBox, RoiBox
 
 Floats = NDArray[np.float32]
@@ -40,16 +41,8 @@ def decode(
 
     Raises `OutputError` for outputs that are not finite, `DefinitionError` for a head of another kind.
     """
-    for index, name in enumerate(names):
-        if not all(np.isfinite(output[index]).all() for output in outputs):
-            raise OutputError(
-                "network.not-finite",
-                "the network's output is not finite",
-                where=name,
-                expected="boxes",
-                found="nan or inf",
-                remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
-            )
+    finite = [all(np.isfinite(output[index]).all() for output in outputs) for index in range(len(names))]
+    check_finite(np.array(finite, np.bool_), names, "boxes")
     images = []
     for index, (width, height) in enumerate(extents):
         ratio = np.array([width / size[1], height / size[0]] * 2, np.float32)
@@ -58,6 +51,7 @@ def decode(
             for output, layer in zip(outputs, layers, strict=True)
         ]
         images.append(_joined(parts, ratio))
+    check_finite(np.array([np.isfinite(image.boxes).all() for image in images], np.bool_), names, "boxes", "inf")
     return images
 
 
@@ -152,20 +146,9 @@ def _by_anchor(part: Floats, anchors: int) -> Floats:
 
 def _joined(parts: Sequence[Candidates], ratio: Floats) -> Candidates:
     """The candidates of all layers, in pixels of the image."""
-    if not parts:
-        return no_candidates()
     starts = np.cumsum([0] + [len(part.boxes) for part in parts])
-    boxes = np.concatenate([part.boxes for part in parts]) * ratio
-    if not np.isfinite(boxes).all():
-        raise OutputError(
-            "network.not-finite",
-            "the network's boxes are not finite",
-            expected="finite boxes",
-            found="inf",
-            remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
-        )
     return Candidates(
-        boxes,
+        np.concatenate([part.boxes for part in parts]) * ratio,
         np.concatenate([part.box + start for part, start in zip(parts, starts, strict=False)]).astype(np.int32),
         np.concatenate([part.category for part in parts]),
         np.concatenate([part.score for part in parts]),

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cspbench.data.resize import letterbox_extent
 from cspbench.detection.candidates import Candidates, no_candidates
-from cspbench.errors import DefinitionError, OutputError
+from cspbench.errors import DefinitionError
+from cspbench.inference.finite import check_finite
 from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
 
 Floats = NDArray[np.float32]
@@ -71,27 +72,15 @@ def decode(
     for output in outputs:
         # the maximum is NaN if any value is; testing every value takes longer
         largest = output.reshape(len(output), -1).max(1)
-        _check_finite(~np.isnan(largest), names, "nan")
+        check_finite(~np.isnan(largest), names, "boxes", "nan")
     with np.errstate(over="ignore", invalid="ignore"):  # exp(100) is infinite in Darknet, too
         decoded = [
             _decode_layer(raw, layer, size, np.float32(conf)) for raw, layer in zip(outputs, layers, strict=True)
         ]
         parts = _by_image(decoded, len(extents))
         images = [_in_pixels(part, size, extent, letterbox) for part, extent in zip(parts, extents, strict=True)]
-    _check_finite(np.array([np.isfinite(image.boxes).all() for image in images], np.bool_), names, "inf")
+    check_finite(np.array([np.isfinite(image.boxes).all() for image in images], np.bool_), names, "boxes", "inf")
     return images
-
-
-def _check_finite(finite: NDArray[np.bool_], names: Sequence[str], found: str) -> None:
-    if not finite.all():
-        raise OutputError(
-            "network.not-finite",
-            "the network's output is not finite",
-            where=names[int(np.flatnonzero(~finite)[0])],
-            expected="boxes",
-            found=found,
-            remedy="Check the weights with `cspbench weights verify`, or use --precision fp32",
-        )
 
 
 def _decode_layer(raw: Floats, layer: Detection, size: tuple[int, int], conf: np.float32) -> _LayerCandidates:
@@ -214,8 +203,6 @@ def _width_height(size: tuple[int, int]) -> Floats:
 
 def _by_image(layers: Sequence[_LayerCandidates], images: int) -> list[Candidates]:
     """The layers' candidates by image, in the order of the layers; boxes without a candidate are dropped."""
-    if not layers:
-        return [no_candidates() for _ in range(images)]
     starts = np.cumsum([0] + [len(layer.boxes) for layer in layers])
     box = np.concatenate([layer.box + start for layer, start in zip(layers, starts[:-1], strict=True)])
     used, box = np.unique(box, return_inverse=True)

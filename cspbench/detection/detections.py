@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import IdRule
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.coco_server import lines
 from cspbench.errors import DefinitionError
-from cspbench.io import replacing
-
-CATEGORY_IDS = tuple(sorted(COCO_CATEGORIES))
-"""The COCO id of each of a detector's 80 classes."""
 
 Mask = NDArray[np.bool_]
 
@@ -32,7 +25,7 @@ def detections(
     keep: Sequence[Mask],
     extents: Sequence[tuple[int, int]] | NDArray[np.int32],
     image_ids: Sequence[int] | NDArray[np.int64],
-    category_ids: Sequence[int] = CATEGORY_IDS,
+    category_ids: Sequence[int],
 ) -> Detections:
     """The remaining candidates of each image, in the order of Darknet's file: int64 ids, float64 boxes and scores.
 
@@ -59,18 +52,6 @@ def detections(
         six_decimals(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes, _ in parts)])),
         six_decimals(np.concatenate([np.zeros(0, np.float32), *(scores for _, _, scores in parts)])),
     )
-
-
-def joined(parts: Sequence[Detections]) -> Detections:
-    """The detections of several shards, in order."""
-    empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
-    return Detections(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
-
-
-def write(detections: Detections, path: Path) -> None:
-    """Write COCO's result file as Darknet does, atomically."""
-    with replacing(path, named=True) as temporary, temporary.open("w", encoding="ascii") as stream:
-        stream.writelines(lines(detections))
 
 
 def image_id(path: str, rule: IdRule) -> int:

@@ -12,9 +12,10 @@ repeated without the network.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,111 +38,97 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 
-class Detector(Protocol):
+@dataclass(frozen=True)
+class Detector(ABC):
     """A detection network with its preprocessing and postprocessing."""
 
-    @property
-    def heads(self) -> tuple[Detection, ...]:
-        """The box layers, in the order of the module's outputs."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Input height and width in pixels."""
+    heads: tuple[Detection, ...]
+    """The box layers, in the order of the module's outputs."""
+    size: tuple[int, int]
+    """Input height and width in pixels."""
+    rules: DetectionPreset | DetectorProtocol
+    """The preset, or the protocol of a quoted detector."""
 
     @property
     def epsilon(self) -> str:
         """The epsilon of batch normalisation, a `cspbench.network.epsilon.Epsilon`."""
+        return self.rules.epsilon
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
         """The network's input from an image file's bytes, and the image's (width, height). Raises `BadImageError`."""
+        image = decode(data, name, self.rules.decoder)
+        return self.prepare(image, out), extent(image)
 
+    @abstractmethod
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         """The network's input, float32 (3, height, width), from uint8 (H, W, 3) in RGB; written to `out`, if given."""
 
+    @abstractmethod
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
         """The candidates of each image from the module's outputs, the images' (width, height) and their names."""
 
+    @abstractmethod
     def suppress(self, image: Candidates) -> Candidates:
         """An image's candidates after NMS, in the same order."""
 
+    @abstractmethod
     def forward_json(self) -> dict[str, Any]:
         """Everything besides the network that changes a candidate; for a quoted detector its whole protocol."""
 
 
 @dataclass(frozen=True)
-class DarknetDetector:
+class DarknetDetector(Detector):
     """Darknet's box layers under a preset."""
 
-    heads: tuple[Detection, ...]
-    size: tuple[int, int]
-    preset: DetectionPreset
-
-    @property
-    def epsilon(self) -> str:
-        return self.preset.epsilon
-
-    def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
-        return self.preset.load(data, self.size, name, out)
+    rules: DetectionPreset
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        return self.preset.prepare(image, self.size, out)
+        return self.rules.prepare(image, self.size, out)
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        letterbox = self.preset.letterbox
-        return decode_yolo.decode(outputs, self.heads, self.size, extents, self.preset.conf, names, letterbox=letterbox)
+        conf, letterbox = self.rules.conf, self.rules.letterbox
+        return decode_yolo.decode(outputs, self.heads, self.size, extents, conf, names, letterbox=letterbox)
 
     def suppress(self, image: Candidates) -> Candidates:
-        mask = nms(image, self.preset.nms, criterion(self.preset.nms_kind, self.heads[-1]))
+        mask = nms(image, self.rules.nms, criterion(self.rules.nms_kind, self.heads[-1]))
         return Candidates(image.boxes, image.box[mask], image.category[mask], image.score[mask])
 
     def forward_json(self) -> dict[str, Any]:
-        return self.preset.forward_json()
+        return self.rules.forward_json()
 
 
 @dataclass(frozen=True)
-class QuotedDetector:
+class QuotedDetector(Detector):
     """A detector of another paper under its authors' protocol."""
 
-    heads: tuple[Detection, ...]
-    size: tuple[int, int]
-    protocol: DetectorProtocol
-
-    @property
-    def epsilon(self) -> str:
-        return self.protocol.epsilon
-
-    def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
-        image = decode(data, name, self.protocol.decoder)
-        return self.prepare(image, out), extent(image)
+    rules: DetectorProtocol
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = functional.interpolate(planes, self.size, mode="bilinear", align_corners=False)[0]
         values = stretched.round().numpy()
         mean, deviation = (
-            np.array(values, np.float32)[:, None, None] for values in (self.protocol.mean, self.protocol.deviation)
+            np.array(values, np.float32)[:, None, None] for values in (self.rules.mean, self.rules.deviation)
         )
         result: Floats = np.empty_like(values) if out is None else out
-        np.divide((values[::-1] if self.protocol.bgr else values) - mean, deviation, out=result)
+        np.divide((values[::-1] if self.rules.bgr else values) - mean, deviation, out=result)
         return result
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
     ) -> list[Candidates]:
-        protocol = self.protocol
-        return decode_anchors.decode(
-            outputs, self.heads, self.size, extents, protocol.conf, names, objectness=protocol.objectness
-        )
+        conf, objectness = self.rules.conf, self.rules.objectness
+        return decode_anchors.decode(outputs, self.heads, self.size, extents, conf, names, objectness=objectness)
 
     def suppress(self, image: Candidates) -> Candidates:
-        return suppress(image, self.protocol.nms)
+        return suppress(image, self.rules.nms)
 
     def forward_json(self) -> dict[str, Any]:
-        return self.protocol.as_json()
+        return self.rules.as_json()
 
 
 def detector_of(

@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 from cspbench.detection import overlaps
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.overlaps import GREEDY_BETA, PLAIN, Criterion, Floats, Indices, Sorted
-from cspbench.errors import TooManyPairsError, UsageError
+from cspbench.errors import TooManyPairsError
 from cspbench.network.layers import Detection, Yolo
-
-__all__ = ["PLAIN", "Criterion", "criterion", "nms", "nms_many"]
 
 Mask = NDArray[np.bool_]
 
@@ -39,9 +37,10 @@ def criterion(kind: str, last: Detection) -> Criterion:
         kind = last.nms_kind if isinstance(last, Yolo) else "default"
     match kind.removesuffix("nms"):
         case "greedy":
-            return Criterion("greedy")
+            return GREEDY_BETA
         case "diou":
-            return Criterion("diou", last.beta_nms if isinstance(last, Yolo) else GREEDY_BETA)
+            # in Darknet beta_nms is a float, and 0.6 a double
+            return float(np.float32(last.beta_nms if isinstance(last, Yolo) else GREEDY_BETA))
         case _:  # cornersnms and all names unknown to Darknet compare plain IoU
             return PLAIN
 
@@ -52,19 +51,7 @@ def nms(image: Candidates, threshold: float, by: Criterion = PLAIN) -> Mask:
 
 
 def nms_many(images: Sequence[Candidates], thresholds: Sequence[float], by: Criterion = PLAIN) -> list[list[Mask]]:
-    """For each threshold, from 0 to 1, the masks (K,) of the candidates of each image that remain.
-
-    Raises `UsageError`.
-    """
-    for threshold in thresholds:
-        if not 0 <= threshold <= 1:
-            raise UsageError(
-                "usage.out-of-range",
-                "an NMS threshold is out of range",
-                expected="0 to 1",
-                found=f"{threshold:g}",
-                remedy="Correct --nms",
-            )
+    """For each threshold, from 0 to 1, the masks (K,) of the candidates of each image that remain."""
     remaining = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
     for block in _blocks(images) if thresholds else ():
         cuts = np.cumsum([len(part.candidates) for part in block])[:-1]
@@ -122,15 +109,15 @@ def _keep(images: Sequence[Candidates], thresholds: Sequence[float], by: Criteri
         try:
             if any(image.boxes[:, 2:].min(initial=0) < 0 for image in images):  # from negative anchors
                 raise TooManyPairsError
-            pairs = overlaps.overlapping(at, np.float32(min(thresholds)), by, MOST_PAIRS)
+            first, second, value = overlaps.overlapping(at, np.float32(min(thresholds)), by, MOST_PAIRS)
         except TooManyPairsError:
             by_rank = {level: _one_by_one(at, rank, np.float32(level), by) for level in set(thresholds)}
         else:
-            first, second = rank.take(pairs.first), rank.take(pairs.second)
+            first, second = rank.take(first), rank.take(second)
             better, worse = np.minimum(first, second), np.maximum(first, second)
             by_rank = {}
             free = np.ones(len(rank), np.bool_)
-            for level, better_ranks, worse_ranks in _nested(better, worse, pairs.value, thresholds):
+            for level, better_ranks, worse_ranks in _nested(better, worse, value, thresholds):
                 free[worse_ranks] = False
                 by_rank[level] = _resolved(better_ranks, worse_ranks, free)
     masks = []

@@ -8,8 +8,7 @@ and few steps are needed, because a box that starts further to the right cannot 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,24 +32,12 @@ _TINY = np.float32(1e-30)
 """Below it, products of float32 lose digits."""
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """The value of a pair of boxes that is compared with the threshold (spec b.3).
-
-    `default`: IoU. `greedy` and `diou`: IoU - (d2 / c2)^beta, with d2 the squared distance of the centres and c2 the
-    squared diagonal of the rectangle around both, in pixels; for `greedy` beta is always 0.6.
-    """
-
-    kind: Literal["default", "greedy", "diou"] = "default"
-    beta: float = 0.6
-
-    @property
-    def exponent(self) -> float:
-        """The exponent of the distance term; in Darknet beta_nms is a float, and 0.6 a double."""
-        return GREEDY_BETA if self.kind == "greedy" else float(np.float32(self.beta))
-
-
-PLAIN = Criterion()
+Criterion = float | None
+"""The value of a pair of boxes that is compared with the threshold (spec b.3): IoU for None, or IoU - (d2 / c2)^b for a
+number b, with d2 the squared distance of the centres and c2 the squared diagonal of the rectangle around both, in
+pixels.
+"""
+PLAIN: Criterion = None
 
 
 class Sorted(NamedTuple):
@@ -69,14 +56,6 @@ class Sorted(NamedTuple):
     edges: Floats
     """(4, N): left, top, right and bottom."""
     area: Floats
-
-
-class Pairs(NamedTuple):
-    """Pairs of indices in `Sorted`, with the value that is compared with the threshold."""
-
-    first: Indices
-    second: Indices
-    value: Floats
 
 
 def sort(images: Sequence[Candidates]) -> Sorted:
@@ -109,8 +88,8 @@ def sort(images: Sequence[Candidates]) -> Sorted:
     )
 
 
-def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> Pairs:
-    """All pairs of a group whose value exceeds the threshold.
+def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> tuple[Indices, Indices, Floats]:
+    """All pairs of a group whose value exceeds the threshold: indices in `Sorted`, and the value.
 
     Raises `TooManyPairsError` if the IoU of more than `most` pairs does. No box may have a negative side: the search
     relies on the order of the edges.
@@ -123,12 +102,12 @@ def overlapping(at: Sorted, threshold: np.float32, by: Criterion, most: int) -> 
             raise TooManyPairsError
         parts.append(part)
     first, second, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    if by.kind != "default":
+    if by is not None:
         a, b = ((at.edges.take(index, 1), at.centre.take(index, 1)) for index in (first, second))
-        value -= _distance_term(*a, *b, by.exponent)
+        value -= _distance_term(*a, *b, by)
         over = value > threshold
         first, second, value = first.compress(over), second.compress(over), value.compress(over)
-    return Pairs(first, second, value)
+    return first, second, value
 
 
 def one_with_many(at: Sorted, one: int, many: Indices, by: Criterion) -> Floats:
@@ -138,8 +117,8 @@ def one_with_many(at: Sorted, one: int, many: Indices, by: Criterion) -> Floats:
     shared = np.where((sides > 0).all(0), sides[0] * sides[1], np.float32(0))
     union = at.area[one] + at.area.take(many) - shared
     value: Floats = np.where((shared == 0) | (union == 0), np.float32(0), shared / union)
-    if by.kind != "default":
-        value -= _distance_term(edges, at.centre[:, one, None], others, at.centre.take(many, 1), by.exponent)
+    if by is not None:
+        value -= _distance_term(edges, at.centre[:, one, None], others, at.centre.take(many, 1), by)
     return value
 
 

@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from cspbench.data.coco import CocoSource
-from cspbench.detection.candidates import no_candidates, pack
+from cspbench.data.source import Sample
+from cspbench.detection.candidates import IMAGES, no_candidates, pack
 from cspbench.detection.detector import Detector
-from cspbench.errors import BadImageError
-from cspbench.inference import predict_shards
-from cspbench.inference.engine import Engine
 from cspbench.inference.npz import Arrays
-from cspbench.inference.predict_shards import Batch, Columns, Prepared, Timing
-from cspbench.inference.shards import Shards
-
-Predict = Callable[[Shards, list[int], Engine, int, int, Callable[[Timing], None]], Timing]
-"""Computes shards: (shards, their numbers, engine, batch, workers, progress)."""
+from cspbench.inference.predict_shards import Batch, Columns, Predictor
 
 
-class PreparedImages(Dataset[Prepared]):
-    """Images of a COCO set, decoded and prepared for a detector."""
+class PreparedImages(Predictor):
+    """Images of a COCO set, decoded and prepared for a detector; all candidates before NMS are stored."""
 
     def __init__(self, source: CocoSource, detector: Detector) -> None:
-        self.source, self.detector = source, detector
+        super().__init__(source, detector.size)
+        self.images, self.detector = source.images, detector
 
-    def __len__(self) -> int:
-        return len(self.source)
+    def unread(self, index: int) -> dict[str, Any]:
+        return {"extent": (self.images[index].width, self.images[index].height)}
 
-    def __getitem__(self, index: int) -> Prepared:
-        image = self.source.images[index]
-        about: dict[str, Any] = {"key": image.file_name, "extent": (image.width, image.height), "checksum": 0}
-        pixels = torch.zeros(3, *self.detector.size)
-        try:
-            sample = self.source.sample(index)
-            about["checksum"] = zlib.crc32(sample.data)
-            _, about["extent"] = self.detector.load(sample.data, sample.key, pixels.numpy())
-        except BadImageError:
-            return Prepared(index, pixels.zero_(), False, about)
-        return Prepared(index, pixels, True, about)
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        _, about["extent"] = self.detector.load(sample.data, sample.key, out)
 
-
-def predictor(images: PreparedImages) -> Predict:
-    """The function that computes shards of all candidates of each image before NMS. It raises `OutputError`."""
-
-    def interpret(batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+    def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]
-        candidates = images.detector.candidates(values, batch.columns["extent"], batch.columns["key"])
+        candidates = self.detector.candidates(values, batch.columns["extent"], batch.columns["key"])
         pairs = zip(candidates, batch.columns["ok"], strict=True)
         return {"candidates": [of_image if ok else no_candidates() for of_image, ok in pairs]}
 
-    def predict(
-        run: Shards,
-        shards: list[int],
-        engine: Engine,
-        batch: int,
-        workers: int,
-        progress: Callable[[Timing], None],
-    ) -> Timing:
-        return predict_shards.predict(run, shards, images, engine, batch, workers, interpret, _arrays, progress)
-
-    return predict
-
-
-def _arrays(columns: Columns) -> Arrays:
-    return {
-        "index": np.array(columns["index"], np.int64),
-        "key": np.array(columns["key"], np.str_),
-        "extent": np.array(columns["extent"], np.int32),
-        "checksum": np.array(columns["checksum"], np.uint32),
-        "ok": np.array(columns["ok"], np.bool_),
-        **pack(columns["candidates"]),
-    }
+    def arrays(self, columns: Columns) -> Arrays:
+        return {
+            "index": np.array(columns["index"], np.int64),
+            **{name: np.array(columns[name], kind) for name, (kind, _) in IMAGES.items() if name in columns},
+            **pack(columns["candidates"]),
+        }

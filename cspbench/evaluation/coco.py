@@ -96,7 +96,7 @@ def evaluate_coco(
         detector.epsilon,
         identity,
         source,
-        predict.predictor(predict.PreparedImages(source, detector)),
+        predict.PreparedImages(source, detector).predict,
         execution,
         listener,
         settings,

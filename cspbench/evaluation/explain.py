@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cspbench.classification.ablation import MOST, Classifier, Explained, Means, explain
+from cspbench.classification.ablation import MOST, Classifier, Explained, explain
 from cspbench.data.source import Source
 from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
@@ -44,8 +44,8 @@ def explain_imagenet(
         listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
         source = Part(source, MOST, seed)
     device = choose_device(execution.device)
-    means = Means(device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes))
+    means = (device, execution.precision, *execution.batch_and_workers(device))
+    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        return explain(classifier, source, reference, means, steps(reach))
+        return explain(classifier, source, reference, steps(reach))

@@ -83,14 +83,14 @@ def evaluate_imagenet(
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, preset, subject.size)
+    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities)
     run = run_or_resume(
         run_path(runs, identity, preset.name),
         subject,
         preset.epsilon,
         identity,
         source,
-        predict.predictor(images, subject.description.probabilities, streams=not source.random_access),
+        images.predict,
         execution,
         listener,
     )
@@ -114,7 +114,7 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     """The order in which the network numbers the classes: `darknet`, `sorted`, or `sample` for the bundled sample."""
     numbering = classes or subject.description.classes or class_order(subject.name)
     if numbering not in (*ORDERS, SAMPLE):
-        raise unknown("usage.unknown-class-order", "unknown class order", numbering, list(ORDERS))
+        raise unknown("usage.unknown-class-order", "unknown class order", numbering, ORDERS)
     return numbering
 
 

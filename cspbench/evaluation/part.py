@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import Any, TypeVar
+from typing import Any, overload
 
 from cspbench.data.coco import CocoSource
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
-
-SourceOrCoco = TypeVar("SourceOrCoco", Source, CocoSource)
 
 
 def limit_of(text: str, total: int) -> int:
@@ -75,7 +73,11 @@ class CocoPart(CocoSource):
         return {**self.whole.as_json(), "limit": len(self), "seed": self.seed}
 
 
-def part_of(source: SourceOrCoco, limit: str | None, seed: int = 0) -> SourceOrCoco:
+@overload
+def part_of(source: Source, limit: str | None, seed: int = 0) -> Source: ...
+@overload
+def part_of(source: CocoSource, limit: str | None, seed: int = 0) -> CocoSource: ...
+def part_of(source: Source | CocoSource, limit: str | None, seed: int = 0) -> Source | CocoSource:
     """The part of a source that `limit` requests; the source itself where that is all of it.
 
     Raises `DatasetError` for a part of a COCO set without objects.

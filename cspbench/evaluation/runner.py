@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cspbench.claims.metrics import ACCURACIES
+from cspbench.data.source import Images
 from cspbench.errors import printable
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.subject import Subject
 from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
-from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions

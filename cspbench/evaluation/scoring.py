@@ -34,7 +34,7 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
-            raise unknown("usage.unknown-engine", "unknown engine", self.engine, list(ENGINES))
+            raise unknown("usage.unknown-engine", "unknown engine", self.engine, ENGINES)
         if self.bootstrap and self.engine != "cspbench":
             raise UsageError(
                 "usage.bootstrap-engine",

@@ -65,7 +65,6 @@ class Engine:
     module: Callable[[Tensor], Any]
     device: torch.device
     precision: Precision
-    channels_last: bool
     limit: int | None = None
     """Images per forward pass; set when memory runs out."""
 
@@ -94,19 +93,12 @@ class Engine:
         return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
 
     def _forward(self, part: Tensor) -> tuple[Tensor, ...]:
-        form = torch.channels_last if self.channels_last else torch.contiguous_format
-        x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=form)
+        x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=torch.channels_last)
         outputs = self.module(x)
         return tuple(output.float().cpu() for output in (outputs if isinstance(outputs, tuple) else (outputs,)))
 
 
-def prepare(
-    module: nn.Module,
-    device: torch.device,
-    precision: Precision = "fp32",
-    channels_last: bool = True,
-    compiled: bool = False,
-) -> Engine:
+def prepare(module: nn.Module, device: torch.device, precision: Precision = "fp32", compiled: bool = False) -> Engine:
     """The engine of a module with loaded weights.
 
     A `GraphModule` made from a network is changed and must not be used afterwards: its batch norms are folded, its
@@ -121,15 +113,14 @@ def prepare(
         fold_batch_norm(module)
     module.requires_grad_(False)
     module.to(device, DTYPES[precision])
-    if channels_last:
-        for parameter in module.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     ready: Callable[[Tensor], Any] = module
     if compiled:
         ready = torch.compile(
             module, dynamic=False, mode="max-autotune-no-cudagraphs" if device.type == "cuda" else None
         )
-    elif isinstance(module, fx.GraphModule) and device.type == "cpu" and precision == "fp32" and channels_last:
+    elif isinstance(module, fx.GraphModule) and device.type == "cpu" and precision == "fp32":
         ready = fuse(module)
-    return Engine(ready, device, precision, channels_last)
+    return Engine(ready, device, precision)

@@ -10,7 +10,8 @@ from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
 
-LIMIT = 2 << 30
+GIB = 1 << 30
+LIMIT = 2 * GIB
 """Bytes of simultaneously live maps of one image; no network of the catalogue needs 0.1 GiB at 608x608."""
 
 
@@ -47,8 +48,8 @@ def check(network: Network) -> None:
         raise UsageError(
             "usage.too-much-memory",
             f"{network.name} needs too much memory",
-            expected=f"at most {_gib(LIMIT)} for the maps of one image",
-            found=f"{_gib(needed)} with an input of {'x'.join(map(str, network.input))}",
+            expected=f"at most {LIMIT / GIB:.1f} GiB for the maps of one image",
+            found=f"{needed / GIB:.1f} GiB with an input of {'x'.join(map(str, network.input))}",
             remedy="Use a smaller --size, or correct width, height and the strides of the upsample layers",
         )
 
@@ -86,7 +87,3 @@ def exhausted(what: str, error: BaseException) -> IncompleteRunError:
         found=(str(error) or type(error).__name__).splitlines()[0][:200],
         remedy="Run the command again to resume, with more memory or smaller -b, -j or --size",
     )
-
-
-def _gib(count: int) -> str:
-    return f"{count / (1 << 30):.1f} GiB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -21,26 +22,15 @@ class FusedConvolution(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module | None) -> None:
         super().__init__()
-        self.stride, self.padding = list(conv.stride), list(conv.padding)
-        self.dilation, self.groups = list(conv.dilation), conv.groups
-        self.bias = conv.bias
-        self.weight = conv.weight
+        self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        self.weight, self.bias = conv.weight, conv.bias
         self.kind = _UNARY[type(activation)] if activation is not None else "none"
         self.scalars = [activation.negative_slope] if isinstance(activation, nn.LeakyReLU) else []
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, filters, H', W')."""
         result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x,
-            self.weight,
-            self.bias,
-            self.padding,
-            self.stride,
-            self.dilation,
-            self.groups,
-            self.kind,
-            self.scalars,
-            "",
+            x, self.weight, self.bias, *self.geometry, self.kind, self.scalars, ""
         )
         return result
 
@@ -53,9 +43,12 @@ def available() -> bool:
 def fuse(module: fx.GraphModule) -> fx.GraphModule:
     """Replace every convolution, and its activation if that is its only reader, by one fused call; in place.
 
-    The operator is torch's, as emitted by its compiler. A torch without it leaves the module unchanged.
+    The operator is torch's, as emitted by its compiler. A torch without it leaves the module unchanged, with a
+    `RuntimeWarning`, which Python shows once.
     """
     if not available():
+        text = f"torch {torch.__version__} has no fused convolution: forward passes are slower, their results equal"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
         return module
     modules: dict[str, nn.Module] = dict(module.named_modules())
     for node in list(module.graph.nodes):

@@ -8,22 +8,27 @@ import signal
 import sys
 import threading
 import time
+import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cspbench.errors import CspbenchError, IncompleteRunError
+from cspbench.data.source import Images, Sample
+from cspbench.errors import BadImageError, CspbenchError, IncompleteRunError
 from cspbench.inference.engine import Engine
 from cspbench.inference.footprint import enough_memory
 from cspbench.inference.memory import give_back
 from cspbench.inference.npz import Arrays
-from cspbench.inference.shards import Shards
+from cspbench.inference.shards import SHARD, Shards
 
 Columns = dict[str, list[Any]]
 """Values by name, with one entry per image."""
@@ -227,59 +232,75 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def predict(
-    run: Shards,
-    shards: Sequence[int],
-    images: Dataset[Prepared],
-    engine: Engine,
-    batch: int,
-    workers: int,
-    interpret: Callable[[Batch, tuple[Tensor, ...]], Columns],
-    arrays: Callable[[Columns], Arrays],
-    progress: Callable[[Timing], None],
-) -> Timing:
-    """Write the shards. `interpret` converts a batch's outputs to columns, `arrays` a shard's columns to its arrays.
+class Predictor(Dataset[Prepared], ABC):
+    """The images of a run, prepared for a network's input of (height, width), and what is stored of its outputs."""
 
-    `progress` is called after every batch. Raises `IncompleteRunError` if a worker dies.
-    """
-    timing = Timing()
-    try:
-        order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
-        with closing(load(images, order, workers, pinned=pinned)) as prepared:
-            _write(run, shards, prepared, engine, interpret, arrays, progress, timing)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise _died(error) from error
-    return timing
+    def __init__(self, source: Images, size: tuple[int, int]) -> None:
+        self.source, self.size = source, size
 
+    def __len__(self) -> int:
+        return len(self.source)
 
-def _write(
-    run: Shards,
-    shards: Sequence[int],
-    prepared: Iterator[Batch],
-    engine: Engine,
-    interpret: Callable[[Batch, tuple[Tensor, ...]], Columns],
-    arrays: Callable[[Columns], Arrays],
-    progress: Callable[[Timing], None],
-    timing: Timing,
-) -> None:
-    pending: Columns = {}
-    remaining = iter(shards)
-    shard = next(remaining, None)
-    for batch in prepared:
-        timing.spend("waiting")
-        outputs = engine(batch.pixels)
-        timing.spend("forward")
-        for name, values in {**batch.columns, **interpret(batch, outputs)}.items():
-            pending.setdefault(name, []).extend(values)
-        timing.images += len(batch)
-        timing.spend("interpreting")
-        assert shard is not None
-        if len(pending["index"]) == len(run.block(shard)):
-            run.write(shard, arrays(pending))
-            pending, shard = {}, next(remaining, None)
-            timing.spend("writing")
-        if timing.images // TRIM > (timing.images - len(batch)) // TRIM:
-            give_back()
-        progress(timing)
+    def __getitem__(self, index: int) -> Prepared:
+        pixels = torch.zeros(3, *self.size)
+        about = {"key": self.source.key(index), "checksum": 0, **self.unread(index)}
+        try:
+            sample = self.source.sample(index)
+            about |= {"key": sample.key, "checksum": zlib.crc32(sample.data)}
+            self.prepare(sample, pixels.numpy(), about)
+        except BadImageError:
+            return Prepared(index, pixels.zero_(), False, about)
+        return Prepared(index, pixels, True, about)
+
+    @abstractmethod
+    def unread(self, index: int) -> dict[str, Any]:
+        """The other values to store for an image that cannot be read."""
+
+    @abstractmethod
+    def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
+        """Write the network's input, (3, height, width), and update the other values. Raises `BadImageError`."""
+
+    @abstractmethod
+    def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
+        """A batch's outputs as columns. Raises `OutputError`."""
+
+    @abstractmethod
+    def arrays(self, columns: Columns) -> Arrays:
+        """The arrays of a shard from all its columns."""
+
+    def predict(
+        self,
+        run: Shards,
+        shards: Sequence[int],
+        engine: Engine,
+        batch: int,
+        workers: int,
+        progress: Callable[[Timing], None],
+    ) -> Timing:
+        """Write the shards; `progress` is called after every batch. Raises `IncompleteRunError` if a worker dies."""
+        timing, pending = Timing(), Columns()
+        workers = workers if self.source.random_access else 0
+        try:
+            order, pinned = batches(run, shards, batch), engine.device.type == "cuda"
+            with closing(load(self, order, workers, pinned=pinned)) as prepared:
+                for part in prepared:
+                    timing.spend("waiting")
+                    outputs = engine(part.pixels)
+                    timing.spend("forward")
+                    for name, values in {**part.columns, **self.interpret(part, outputs)}.items():
+                        pending.setdefault(name, []).extend(values)
+                    timing.images += len(part)
+                    timing.spend("interpreting")
+                    shard = pending["index"][0] // SHARD
+                    if len(pending["index"]) == len(run.block(shard)):
+                        run.write(shard, self.arrays(pending))
+                        pending = {}
+                        timing.spend("writing")
+                    if timing.images // TRIM > (timing.images - len(part)) // TRIM:
+                        give_back()
+                    progress(timing)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise _died(error) from error
+        return timing

@@ -6,22 +6,11 @@ import hashlib
 import os
 import zlib
 from contextlib import suppress
-from typing import Any, Protocol
 
+from cspbench.data.source import Images
 from cspbench.errors import BadImageError
 from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import Shards
-
-
-class Images(Protocol):
-    """The images of a run."""
-
-    def __len__(self) -> int: ...
-    def sample(self, index: int) -> Any:
-        """One image; its `data` are the file's bytes. Raises `BadImageError`."""
-
-    def path(self, index: int) -> str | None:
-        """The file that holds an image; None for a stream."""
 
 
 class StillValid:

@@ -72,15 +72,7 @@ class Shards:
 
         Raises `IncompleteRunError`.
         """
-        if len(arrays["index"]) != len(self.block(shard)):
-            raise RunError(
-                "run.shard-size",
-                f"wrong number of samples for shard {shard}",
-                where=str(self.path),
-                expected=str(len(self.block(shard))),
-                found=str(len(arrays["index"])),
-                remedy="This is a defect of cspbench, please report it",
-            )
+        assert len(arrays["index"]) == len(self.block(shard))
         try:
             write_bytes(self.shard_path(shard), npz.dump(arrays))
         except CspbenchError as error:

@@ -76,10 +76,6 @@ def without_new_defaults(instance: Any, first: frozenset[str]) -> dict[str, Any]
     return {name: value for name, value in asdict(instance).items() if name in first or name in used}
 
 
-def _equal(value: Any, default: Any) -> bool:
-    return default is not MISSING and bool(value == default)
-
-
 def _form(value: Any) -> Any:
     if value is None or type(value) is str:
         return value

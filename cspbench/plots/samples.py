@@ -75,21 +75,21 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     distinct = len({Path(image.file_name).stem.casefold() for image in source.images}) == len(source.images)
     files = []
     for place in chosen(source, detections, which):
-        sample = source.sample(place)
+        sample, image_id = source.sample(place), source.images[place].id
         boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
                 names[int(detections.category_ids[at])],
                 float(detections.scores[at]),
             )
-            for at in np.flatnonzero(np.asarray(detections.image_ids) == sample.image_id)
+            for at in np.flatnonzero(np.asarray(detections.image_ids) == image_id)
         ]
         objects = []
         if truth is not None:
-            places = np.flatnonzero(truth.images == sample.image_id)
+            places = np.flatnonzero(truth.images == image_id)
             objects = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in places]
         stem = Path(sample.key).stem
-        path = folder / (f"{stem}.png" if distinct else f"{stem}-{sample.image_id}.png")
+        path = folder / (f"{stem}.png" if distinct else f"{stem}-{image_id}.png")
         try:
             pixels = decode(sample.data, sample.key, decoder)
         except BadImageError:

@@ -17,11 +17,11 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
     fitting = f"usable, by a network of these {report.categories} categories, not of COCO's 80" if differ else "usable"
     return {
         "split": report.split,
-        "images": f"{report.images:,}, {report.others} other images in the folder",
+        "images": f"{report.images:,}, {report.other_images} other images in the folder",
         "objects": objects,
-        "no object": f"{report.empty:,} images",
-        "no extent": f"{report.tiny} objects",
-        "outside": f"{report.outside} objects reach more than a pixel out of their image",
+        "no object": f"{report.images_without_objects:,} images",
+        "no extent": f"{report.objects_without_extent} objects",
+        "outside": f"{report.objects_outside} objects reach more than a pixel out of their image",
         "formats": ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none",
         "categories": f"{report.categories}, " + (f"not COCO's 80: {_some(differ)}" if differ else "COCO's 80"),
         "missing": _some(report.missing),
@@ -39,13 +39,13 @@ def imagenet_facts(report: Report) -> dict[str, str]:
     low, high = facts["images_per_class"]
     spread = str(low) if low == high else f"{low} to {high}"
     whole = "the whole validation set" if report.complete else "a part of the validation set"
-    checked = "every image decoded" if report.full else "headers and ends of files; --full decodes"
+    checked = "every image decoded" if report.decoded else "headers and ends of files; --full decodes"
     return {
-        "images": f"{report.images:,} ({whole}), {facts['other_files']} other files",
+        "images": f"{report.images:,} ({whole}), {report.other_files} other files",
         "classes": f"{len(report.classes)} of 1000, {spread} images each",
         "missing": _some(report.missing_classes, "no class"),
         "formats": ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items()),
-        "classes from": facts["order"]["source"],
+        "classes from": report.numbering,
         "class order": _order(report),
         "no class": _some(report.unlabelled),
         "empty": _some(report.empty),
@@ -53,8 +53,7 @@ def imagenet_facts(report: Report) -> dict[str, str]:
         "CMYK": _some(report.cmyk),
         "grey": _some(report.grey),
         "tiny": _some(report.tiny),
-        "EXIF-rotated": _some(report.turned),
-        "same file": _some([" = ".join(keys) for keys in report.duplicates]),
+        "EXIF-rotated": _some(report.exif_rotated),
         "verdict": f"{'usable' if report.usable else 'not usable as it is'} ({checked})",
     }
 

@@ -12,7 +12,7 @@ import torch
 from refusals import refuses
 
 from cspbench.classification import ablation as module
-from cspbench.classification.ablation import Classifier, Means, explain
+from cspbench.classification.ablation import Classifier, explain
 from cspbench.classification.predict import PreparedImages, faults
 from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset, preset
@@ -20,11 +20,11 @@ from cspbench.data.source import Entry, FileSource, Region
 from cspbench.evaluation.part import limit_of
 
 WNIDS = list(order("darknet")[:4])
-SUBJECT = Classifier(lambda epsilon: torch.nn.Identity(), (64, 64), "darknet")
+SUBJECT = Classifier(lambda epsilon: torch.nn.Identity(), (64, 64), "darknet", torch.device("cpu"))
 
 
 def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable[..., Any]:
-    def predict(subject: Any, source: Any, preset: ClassificationPreset, means: Any, engines: Any) -> Any:
+    def predict(subject: Any, source: Any, preset: ClassificationPreset, engines: Any) -> Any:
         return module._Predicted(np.array(classes(preset)), WNIDS, list("abcd"))
 
     return predict
@@ -33,12 +33,12 @@ def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable
 def test_unreadable_images_are_left_out_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # the second image is wrong under the preset, the last can be read by none, the third not by stb
     monkeypatch.setattr(module, "_predict", predicting(lambda own: [0, 7, -2 if own.decoder == "stb" else 2, -2]))
-    found = explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
+    found = explain(SUBJECT, FileSource("list", [], []), preset("readme"))
     assert (found.images, found.bad) == (2, ("c", "d"))
     assert {step.top1 for step in found.steps if not step.label.startswith("class order")} == {50.0}
     monkeypatch.setattr(module, "_predict", predicting(lambda own: [-2] * 4))
     with refuses("image.none-readable"):
-        explain(SUBJECT, FileSource("list", [], []), preset("readme"), Means(torch.device("cpu")))
+        explain(SUBJECT, FileSource("list", [], []), preset("readme"))
 
 
 def test_why_an_image_could_not_be_read(tmp_path: Path) -> None:

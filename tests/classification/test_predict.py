@@ -11,7 +11,7 @@ import torch
 from refusals import refuses
 from torch import Tensor
 
-from cspbench.classification.predict import PreparedImages, predictor, score
+from cspbench.classification.predict import PreparedImages, score
 from cspbench.data.presets import preset
 from cspbench.data.source import Entry, FileSource, Region
 from cspbench.inference.shards import SHARD, Shards
@@ -124,7 +124,7 @@ def test_one_image_without_finite_probabilities_is_enough(tmp_path: Path, bad: t
             outputs[list(bad), 1] = torch.nan
             return (outputs,)
 
-    predict = predictor(PreparedImages(source, preset("readme"), (8, 8)), probabilities=True)
+    predict = PreparedImages(source, preset("readme"), (8, 8), probabilities=True).predict
     if bad:
         with refuses("network.not-finite", where=f"{bad[0]}.png"):
             predict(shards, [0], Chances(), 2, 0, lambda timing: None)  # type: ignore[arg-type]

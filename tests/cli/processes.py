@@ -16,7 +16,7 @@ Done = subprocess.CompletedProcess[str]
 
 @cache
 def _warm() -> Warm:
-    server = Warm.start()
+    server = Warm.start(measured=True)
     atexit.register(server.stop)
     return server
 

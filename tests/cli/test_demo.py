@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import typer
+from processes import Done
 from refusals import error_of, refuses
 from snapshot import ROWS
 
 from cspbench import __version__
 from cspbench.sample.place import ensure
 
+Demo = tuple[Path, Done]
 
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+
+def run(*arguments: str, folder: Path, command: list[str] | None = None) -> Done:
     """The command in `folder`, with nothing configured but the place of the drawn images."""
-    mine = {name: value for name, value in os.environ.items() if name not in ("CSPBENCH_IMAGENET", "CSPBENCH_COCO")}
-    return subprocess.run(
-        [sys.executable, "-m", "cspbench", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**mine, "CSPBENCH_CACHE": str(folder / "cache")},
-        timeout=1800,
-    )
+    return processes.run(list(arguments), folder, command, CSPBENCH_CACHE=str(folder / "cache"))
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A folder in which the demo has run, and what it said."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A folder in which the demo has run, in a process of its own, and what it said."""
     folder = tmp_path_factory.mktemp("demo")
-    return folder, run("demo", folder=folder)
-
-
-Demo = tuple[Path, subprocess.CompletedProcess[str]]
+    return folder, run("demo", folder=folder, command=[sys.executable, "-m", "cspbench"])
 
 
 def test_it_goes_all_the_way(demo: Demo) -> None:

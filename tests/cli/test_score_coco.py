@@ -250,8 +250,9 @@ GOOD = {"image_id": 1, "category_id": 2, "bbox": [8, 8, 40, 40], "score": 0.5}
         (json.dumps([{**GOOD, "score": True}]), "detections.not-a-result-file"),
         (json.dumps([{**GOOD, "image_id": 99}]), "detections.unknown-image"),
         (json.dumps([{**GOOD, "category_id": 12}]), "detections.unknown-category"),
-        (json.dumps([{**GOOD, "score": float("nan")}]), "detections.unusable-score"),
-        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detections.unusable-box"),
+        (json.dumps([{**GOOD, "score": float("nan")}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 10**400]}]), "detections.not-a-result-file"),
+        (json.dumps([{**GOOD, "bbox": [1, 2, 3, 1e300]}]), "detections.unusable-box"),
     ],
 )
 def test_a_file_of_something_else(tmp_path: Path, content: str, code: str) -> None:

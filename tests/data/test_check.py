@@ -10,7 +10,6 @@ import pytest
 from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from PIL import Image
 
-from cspbench.data import check as module
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import scan
 from cspbench.data.source import FileSource
@@ -72,8 +71,7 @@ def test_one_of_everything(tmp_path: Path, full: bool, kind: str) -> None:
     assert report.cmyk == [f"{TENCH}/cmyk.JPEG"]
     assert report.grey == [f"{TENCH}/grey.JPEG"]
     assert report.tiny == [f"{TENCH}/tiny.JPEG"]
-    assert report.turned == [f"{TENCH}/turned.JPEG"]
-    assert report.duplicates == [[f"{TENCH}/good.JPEG", f"{GOLDFISH}/copy.JPEG"]]
+    assert report.exif_rotated == [f"{TENCH}/turned.JPEG"]
     assert report.formats == {"JPEG": 9, "PNG": 1, "GIF": 1}
     assert not report.usable
     assert not report.complete
@@ -92,7 +90,7 @@ def test_a_good_part_of_the_set_is_usable(shared: Path) -> None:
 
 def test_the_whole_set_is_complete() -> None:
     classes = Counter({str(number): 50 for number in range(1000)})
-    report = module.Report(50_000, "folders", None, 0, classes, Counter(), Counter(), False)
+    report = Report(50_000, "folders", None, 0, False, classes)
     assert report.complete
     classes["0"] += 1
     classes["1"] -= 1

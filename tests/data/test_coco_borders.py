@@ -90,8 +90,9 @@ def test_the_last_value_that_is_allowed(at: int, tmp_path: Path) -> None:
 def test_what_breaks_the_structure(at: int, tmp_path: Path) -> None:
     path, value = BROKEN_VALUES[at]
     group, number, field = path.split(".")
-    with refuses("coco.unusable-field", where=f"{BROKEN}, {group}[{number}].{field}"):
+    with refuses("coco.unusable-field") as caught:
         read(saved(tmp_path, put(path, value)))
+    assert str(caught.value.where).partition(field)[0] == f"{BROKEN}, {group}[{number}]."
 
 
 @pytest.mark.parametrize("at", range(len(FAULTY)), ids=lambda at: f"{FAULTY[at][0]}-{at}")
@@ -99,7 +100,7 @@ def test_what_contradicts_itself(at: int, tmp_path: Path) -> None:
     path, value = FAULTY[at]
     found = read(saved(tmp_path, put(path, value)))
     assert len(found.faults) == 1
-    assert found.faults[0].where.endswith(("7", "139", "1"))
+    assert str(found.faults[0].where).endswith(("7", "139", "1"))
 
 
 def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +128,7 @@ def test_an_object_is_outside_by_more_than_a_pixel(tmp_path: Path, box: list[flo
     data = put("annotations.0.bbox", box)
     data["annotations"] = data["annotations"][:1]
     report = check(scan_coco(write(tmp_path, data)))
-    assert report.outside == int(outside)
+    assert report.objects_outside == int(outside)
     assert report.usable
 
 
@@ -144,7 +145,7 @@ def test_an_object_is_outside_by_more_than_a_pixel(tmp_path: Path, box: list[flo
 def test_an_object_without_extent(tmp_path: Path, box: list[float], area: float, tiny: bool) -> None:
     data = put("annotations.0.bbox", box)
     data["annotations"] = [{**data["annotations"][0], "area": area}]
-    assert check(scan_coco(write(tmp_path, data))).tiny == int(tiny)
+    assert check(scan_coco(write(tmp_path, data))).objects_without_extent == int(tiny)
 
 
 # --- splits and digests

@@ -14,6 +14,7 @@ from refusals import refuses
 
 from cspbench.data.detection_presets import PRESETS, DetectionPreset, detection_preset
 from cspbench.data.resize import letterbox, resize_image
+from cspbench.detection.detector import DarknetDetector
 
 
 def test_the_constants() -> None:
@@ -28,7 +29,7 @@ def test_the_constants() -> None:
         for name, each in PRESETS.items()
     } == table
     assert detection_preset("head") is PRESETS["head"]
-    with refuses("usage.unknown-preset", expected="one of readme, head, letterbox, pjreddie", found="'x'"):
+    with refuses("usage.unknown-preset", expected="one of readme, head, letterbox, pjreddie", found="x"):
         detection_preset("x")
 
 
@@ -43,11 +44,11 @@ def test_the_input() -> None:
     np.testing.assert_array_equal(out, letterbox(image, 64, 32))
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
-    loaded, extent = PRESETS["readme"].load(stream.getvalue(), (32, 64), "a.png")
+    loaded, extent = DarknetDetector((), (32, 64), PRESETS["readme"]).load(stream.getvalue(), "a.png")
     np.testing.assert_array_equal(loaded, stretched)
     assert extent == (50, 30)
     with refuses("image.undecodable", where="b.png"):
-        PRESETS["readme"].load(b"no image", (32, 64), "b.png")
+        DarknetDetector((), (32, 64), PRESETS["readme"]).load(b"no image", "b.png")
 
 
 def test_overriding() -> None:
@@ -55,7 +56,7 @@ def test_overriding() -> None:
     assert (changed.conf, changed.nms, changed.nms_kind, changed.name) == (0.1, 0.7, "diou", "readme")
     assert PRESETS["readme"].overridden() == PRESETS["readme"]
     assert PRESETS["readme"].overridden(decoder="stb").decoder == "stb"
-    with refuses("usage.unknown-decoder", expected="opencv, stb, pillow", found="libjpeg"):
+    with refuses("usage.unknown-decoder", expected="one of opencv, stb, pillow", found="libjpeg"):
         PRESETS["readme"].overridden(decoder="libjpeg")
     assert PRESETS["readme"].overridden(conf=0.0).conf == 0
     with refuses("usage.out-of-range", expected="0 to 1", found="1.5", remedy="Correct --conf"):
@@ -63,7 +64,7 @@ def test_overriding() -> None:
     with refuses("usage.out-of-range", expected="0 to 1", found="nan", remedy="Correct --nms"):
         PRESETS["readme"].overridden(nms=float("nan"))
     kinds = "one of default, greedy, diou, greedynms, diounms, cfg"
-    with refuses("usage.unknown-nms-kind", expected=kinds, found="'soft'"):
+    with refuses("usage.unknown-nms-kind", expected=kinds, found="soft"):
         PRESETS["readme"].overridden(nms_kind="soft")
 
 
@@ -82,7 +83,7 @@ def test_thresholds_are_shares(option: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["Greedy", "greedynms ", "cornersnms", ""])
 def test_no_other_kind_of_suppression(kind: str) -> None:
-    with refuses("usage.unknown-nms-kind", found=repr(kind)):
+    with refuses("usage.unknown-nms-kind", found=kind):
         PRESETS["readme"].overridden(nms_kind=kind)
 
 

@@ -194,7 +194,7 @@ def test_a_batch_takes_the_result() -> None:
 
 
 def test_what_a_preset_refuses() -> None:
-    with refuses("usage.unknown-preset", expected="one of readme, head, pjreddie, timm, mmpretrain", found="'mine'"):
+    with refuses("usage.unknown-preset", expected="one of readme, head, pjreddie, timm, mmpretrain", found="mine"):
         preset("mine")
     with refuses("usage.square-preset", found="200x256"):
         preset("timm").prepare(photo(), (200, 256))

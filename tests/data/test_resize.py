@@ -71,10 +71,10 @@ def loops(image: Planes, width: int, height: int) -> Planes:
 
 
 def test_vector_1_the_ramp() -> None:
-    ramp = np.arange(12, dtype=F).reshape(1, 3, 4)
-    np.testing.assert_allclose(resize_image(ramp, 3, 2), [[[0, 1.5, 3], [8, 9.5, 11]]], atol=1e-6)
+    ramp = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    np.testing.assert_allclose(255 * resize_image(ramp, 3, 2), [[[0, 1.5, 3], [8, 9.5, 11]]], atol=1e-5)
     larger = [[2 * row + 0.6 * column for column in range(6)] for row in range(5)]
-    np.testing.assert_allclose(resize_image(ramp, 6, 5), [larger], atol=1e-6)
+    np.testing.assert_allclose(255 * resize_image(ramp, 6, 5), [larger], atol=1e-5)
 
 
 # Source heights from 200 to 700 whose last row comes out nearly black, by output height (spec a.4).
@@ -97,7 +97,7 @@ BLACK_LAST_ROWS = {
 def test_vector_2_the_black_last_row(height: int) -> None:
     black = []
     for source in range(200, 701):
-        last = resize_image(np.ones((1, source, 2), F), 2, height)[0, -1]
+        last = resize_image(np.full((source, 2, 1), 255, np.uint8), 2, height)[0, -1]
         assert last[0] == last[1]
         assert last[0] < 1e-4 or last[0] > 0.9999
         if last[0] < 0.5:
@@ -113,7 +113,7 @@ def test_vector_2_the_black_last_row(height: int) -> None:
     ],
 )
 def test_vector_2_the_values_of_the_binary(source: int, height: int, value: float) -> None:
-    resized = resize_image(np.ones((1, source, 3), F), 3, height)
+    resized = resize_image(np.full((source, 3, 1), 255, np.uint8), 3, height)
     np.testing.assert_allclose(resized[0, -1], value, rtol=5e-3 if value < 1 else 1e-4)
     np.testing.assert_allclose(resized[0, :-1], 1, atol=1e-6)
 
@@ -151,9 +151,6 @@ def test_resize_is_the_specification_s_loops(width: int, height: int, to_width: 
     image = pixels(width, height)[:, :, :1]
     expected = loops(planes(image), to_width, to_height)
     np.testing.assert_allclose(resize_image(image, to_width, to_height), expected, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(
-        resize_image(planes(image), to_width, to_height), resize_image(image, to_width, to_height)
-    )
 
 
 @given(data=st.data(), width=sizes, height=sizes, to_width=sizes, to_height=sizes)
@@ -184,9 +181,9 @@ def test_letterbox(width: int, height: int, to_width: int, to_height: int) -> No
 
 
 def test_crop_repeats_the_edge() -> None:
-    image = np.arange(6, dtype=F).reshape(1, 2, 3)
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     window = resized_window(image, 3, 2, (-1, -1), 5, 4)
-    np.testing.assert_array_equal(window, np.pad(image, ((0, 0), (1, 1), (1, 1)), "edge"))
+    np.testing.assert_array_equal(window, np.pad(planes(image), ((0, 0), (1, 1), (1, 1)), "edge"))
 
 
 def test_an_image_of_the_right_size_is_copied_even_where_its_last_row_would_be_black() -> None:

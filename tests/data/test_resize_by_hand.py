@@ -76,10 +76,10 @@ def test_offsets_of_a_centre_are_cut_toward_zero(outer: int, inner: int, offset:
 )
 def test_a_line_of_pixels_by_hand(values: list[float], length: int, expected: list[float]) -> None:
     """Corners stay corners, and what lies between is in proportion; along each axis alone."""
-    line = np.array(values, F)
-    np.testing.assert_allclose(resize_image(line.reshape(1, 1, -1), length, 1)[0, 0], expected, atol=1e-6)
-    np.testing.assert_allclose(resize_image(line.reshape(1, -1, 1), 1, length)[0, :, 0], expected, atol=1e-6)
+    line = np.array(values, np.uint8)
+    np.testing.assert_allclose(255 * resize_image(line.reshape(1, -1, 1), length, 1)[0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(255 * resize_image(line.reshape(-1, 1, 1), 1, length)[0, :, 0], expected, atol=1e-5)
 
 
-def test_width_and_height_of_both_kinds_of_image() -> None:
-    assert extent(np.zeros((4, 7, 3), np.uint8)) == extent(np.zeros((3, 4, 7), F)) == (7, 4)
+def test_width_and_height_of_an_image() -> None:
+    assert extent(np.zeros((4, 7, 3), np.uint8)) == (7, 4)

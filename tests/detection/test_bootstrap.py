@@ -229,14 +229,6 @@ def test_an_interval_of_one_draw_is_that_draw() -> None:
     assert intervals(simple((1, 0.9)), draws=3)["apm"] is None
 
 
-@pytest.mark.parametrize("draws", [0, -1])
-def test_no_draws_are_refused(draws: int) -> None:
-    with refuses("detections.no-draws"):
-        intervals(simple(), draws=draws)
-    with refuses("detections.no-draws"):
-        paired(simple(), simple(), draws=draws)
-
-
 def test_what_cannot_be_resampled() -> None:
     truth, detections = scene(1)
     with refuses("detections.no-matches", found="pycocotools"):
@@ -246,8 +238,3 @@ def test_what_cannot_be_resampled() -> None:
     part = average_precision(fewer, Detections(*(column[inside] for column in detections)))
     with refuses("detections.different-images", found="12 and 5 images"):
         paired(average_precision(truth, detections), part)
-    with refuses("detections.no-draws", found="0"):
-        intervals(part, draws=0)
-    empty = Detections(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
-    with refuses("detections.no-images"):
-        intervals(average_precision(truth.only([]), empty))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from refusals import refuses
 
-from cspbench.detection import coco_server
+from cspbench.detection import coco_server, result_file
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.coco_server import import_server, write_submission
 from cspbench.errors import brief
@@ -113,6 +113,9 @@ def test_unreadable_answers(tmp_path: Path) -> None:
         import_server(tmp_path / "answer")
 
 
+SPLIT = "test-dev2017"
+
+
 def found(count: int) -> Detections:
     """Detections with many decimals."""
     rng = np.random.default_rng(0)
@@ -141,9 +144,9 @@ def test_a_number_in_any_depth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 20])
 def test_the_file_for_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(coco_server, "CHUNK", 4)
+    monkeypatch.setattr(result_file, "CHUNK", 4)
     detections = found(count)
-    path = write_submission(detections, "csp-0.6", tmp_path / "new")
+    path = write_submission(detections, "csp-0.6", tmp_path / "new", SPLIT)
     assert path.name == "detections_test-dev2017_csp-0.6_results.zip"
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["detections_test-dev2017_csp-0.6_results.json"]
@@ -152,7 +155,7 @@ def test_the_file_for_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [record["category_id"] for record in records] == detections.category_ids.tolist()
     assert [record["bbox"] for record in records] == np.round(detections.boxes, 6).tolist()
     assert [record["score"] for record in records] == np.round(detections.scores, 6).tolist()
-    again = write_submission(detections, "csp-0.6", tmp_path / "again")
+    again = write_submission(detections, "csp-0.6", tmp_path / "again", SPLIT)
     assert again.read_bytes() == path.read_bytes()
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
@@ -161,7 +164,7 @@ def test_the_text_is_darknets() -> None:
     one = Detections(
         np.array([139]), np.array([1]), np.array([[232.136688, 185.773788, 25.9, 27]]), np.array([0.0160443])
     )
-    assert "".join(coco_server.lines(one)).splitlines() == [
+    assert "".join(result_file.lines(one)).splitlines() == [
         "[",
         '{"image_id":139, "category_id":1, "bbox":[232.136688, 185.773788, 25.900000, 27.000000], "score":0.016044}',
         "]",
@@ -171,13 +174,13 @@ def test_the_text_is_darknets() -> None:
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a_b", "-x", "é", "x" * 81, "a\n"])
 def test_names_that_the_server_cannot_take(tmp_path: Path, name: str) -> None:
     with refuses("usage.server-name", found=repr(brief(name))):
-        write_submission(found(1), name, tmp_path)
+        write_submission(found(1), name, tmp_path, SPLIT)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with refuses("disk.write-failed"):
-        write_submission(found(1), "x", tmp_path / "file")
+        write_submission(found(1), "x", tmp_path / "file", SPLIT)
 
 
 @pytest.mark.parametrize(

@@ -15,23 +15,24 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.data.coco import open_coco
+from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.ap.average_precision import average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import Candidates, no_candidates
 from cspbench.detection.decode_yolo import decode
 from cspbench.detection.detections import (
-    CATEGORY_IDS,
     _by_every_class,
     _file_order,
     clipped,
     detections,
     image_id,
-    joined,
     six_decimals,
-    write,
 )
-from cspbench.detection.nms import PLAIN, criterion, nms_many
+from cspbench.detection.detector import DarknetDetector
+from cspbench.detection.nms import criterion, nms_many
+from cspbench.detection.overlaps import PLAIN
+from cspbench.detection.result_file import write
 from cspbench.inference.engine import prepare
 from cspbench.network import cfg
 from cspbench.network.layers import Yolo
@@ -78,10 +79,13 @@ def test_clamping_is_one_sided() -> None:
     ]
 
 
+IDS = sorted(COCO_CATEGORIES)
+
+
 def test_the_category_ids() -> None:
     spec = [*range(1, 12), *range(13, 26), 27, 28, *range(31, 45), *range(46, 66), 67, 70, *range(72, 83)]
-    assert list(CATEGORY_IDS) == [*spec, *range(84, 91)]
-    assert len(CATEGORY_IDS) == 80
+    assert [*spec, *range(84, 91)] == IDS
+    assert len(IDS) == 80
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_the_order_is_that_of_darknets_sorting() -> None:
         ((50.0, 10.0, 4.0, 4.0), {0: 0.25, 2: 0.5}),
     ]
     some = image(*boxes)
-    found = detections([some], everything(some), [(100, 100)], [7])
+    found = detections([some], everything(some), [(100, 100)], [7], IDS)
     assert [(box[0] + 2, category) for box, category in zip(found.boxes, found.category_ids, strict=True)] == [
         *((50, 1), (50, 3)),
         *((20, 1), (20, 3)),
@@ -121,7 +125,7 @@ def test_the_order_is_that_of_darknets_sorting() -> None:
     ]
     # it does not depend on what is suppressed
     keep = [np.array([True, True, False, True, True, True, True])]
-    assert (detections([some], keep, [(100, 100)], [7]).boxes[:, 0] + 2).tolist() == [50, 50, 20, 30, 10, 40]
+    assert (detections([some], keep, [(100, 100)], [7], IDS).boxes[:, 0] + 2).tolist() == [50, 50, 20, 30, 10, 40]
 
 
 @given(st.lists(st.dictionaries(st.integers(0, 3), st.sampled_from((0.0, 0.25, 0.3, 0.5, 0.7, 0.9)))))
@@ -136,7 +140,7 @@ def test_the_order_by_each_class_in_turn(scores: list[dict[int, float]]) -> None
 
 def test_the_file(tmp_path: Path) -> None:
     some = [image(((10.1, 20.2, 4, 6), {0: 0.3, 79: 0.004})), no_candidates(), image(((5, 5, 30, 2), {4: 1.0}))]
-    found = detections(some, everything(*some), [(100, 100), (5, 5), (12, 10)], [139, 7, 581781])
+    found = detections(some, everything(*some), [(100, 100), (5, 5), (12, 10)], [139, 7, 581781], IDS)
     write(found, tmp_path / "coco_results.json")
     text = (tmp_path / "coco_results.json").read_text()
     assert text.splitlines() == [
@@ -149,22 +153,14 @@ def test_the_file(tmp_path: Path) -> None:
     read = json.loads(text)
     assert [each["bbox"] for each in read] == found.boxes.tolist()
     assert [each["score"] for each in read] == found.scores.tolist()
-    write(joined([]), tmp_path / "none.json")
+    write(detections([], [], [], [], IDS), tmp_path / "none.json")
     assert json.loads((tmp_path / "none.json").read_text()) == []
-
-
-def test_parts_are_joined() -> None:
-    some = [image(((10, 20, 4, 6), {0: 0.5})), image(((5, 5, 3, 2), {4: 1.0, 7: 0.25}))]
-    whole = detections(some, everything(*some), [(100, 100)] * 2, [1, 2])
-    parts = [detections([each], everything(each), [(100, 100)], [at]) for at, each in enumerate(some, 1)]
-    for column, other in zip(joined(parts), whole, strict=True):
-        np.testing.assert_array_equal(column, other)
 
 
 def test_a_class_without_an_id() -> None:
     some = image(((10, 20, 4, 6), {80: 0.5}))
     with refuses("network.more-classes"):
-        detections([some], everything(some), [(100, 100)], [1])
+        detections([some], everything(some), [(100, 100)], [1], IDS)
     assert detections([some], everything(some), [(100, 100)], [1], range(100, 181)).category_ids.tolist() == [180]
 
 
@@ -192,7 +188,8 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
     for run, name, threshold in RUNS:
         preset = detection_preset(name).overridden(decoder="stb")
         if preset.letterbox not in forwards:
-            loaded = [preset.load(file.read_bytes(), (320, 320), file.name) for file in files]
+            detector = DarknetDetector((), (320, 320), preset)
+            loaded = [detector.load(file.read_bytes(), file.name) for file in files]
             batches = [
                 torch.from_numpy(np.stack([pixels for pixels, _ in loaded[at : at + 16]])) for at in range(0, 79, 16)
             ]
@@ -203,7 +200,7 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
         by = criterion(preset.nms_kind, layers[-1])
         (keep,) = nms_many(images, [threshold or preset.nms], by)
         assert (by == PLAIN) == (name != "head")
-        found[run] = detections(images, keep, extents, [image_id(each, preset.image_id) for each in names])
+        found[run] = detections(images, keep, extents, [image_id(each, preset.image_id) for each in names], IDS)
     return found
 
 

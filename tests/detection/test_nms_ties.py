@@ -12,7 +12,8 @@ import pytest
 
 from cspbench.detection import nms as module
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.nms import PLAIN, Criterion, nms, nms_many
+from cspbench.detection.nms import nms, nms_many
+from cspbench.detection.overlaps import PLAIN, Criterion
 from cspbench.detection.soft_nms import suppress
 from cspbench.zoo.detector_protocol import HardNms, SoftNms
 
@@ -27,7 +28,7 @@ MIDDLE: Box = (8, 8, 16, 8)
 SLIM: Box = (8, 12, 4, 8)
 """Of WHOLE one eighth; the same distance as LOWER."""
 
-GREEDY, DIOU, LINEAR = Criterion("greedy"), Criterion("diou", 0.6), Criterion("diou", 1.0)
+GREEDY, DIOU, LINEAR = 0.6, float(np.float32(0.6)), 1.0
 TIES = [
     (PLAIN, LOWER, 1 / 2),
     (PLAIN, MIDDLE, 1 / 2),

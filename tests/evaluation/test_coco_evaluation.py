@@ -49,7 +49,7 @@ def test_thresholds_as_numbers() -> None:
 
 
 def test_what_does_not_go_together() -> None:
-    with refuses("usage.unknown-engine", found="mine"):
+    with refuses("usage.unknown-engine", expected="one of cspbench, pycocotools", found="mine"):
         ScoringOptions((0.5,), "default", "mine")
     with refuses("usage.bootstrap-engine", found="pycocotools"):
         ScoringOptions((0.5,), "default", "pycocotools", bootstrap=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from coverage import Coverage
 from PIL import Image
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES
@@ -170,11 +171,13 @@ class Warm:
     count: int = 0
 
     @classmethod
-    def start(cls) -> Warm:
-        """Start it; takes as long as importing torch."""
+    def start(cls, measured: bool = False) -> Warm:
+        """Start it; takes as long as importing torch. `measured`: the coverage of its commands counts."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
         here = Path(__file__)
         found = {**clean, "CI": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3]))}
+        if measured and (measuring := Coverage.current()):
+            found["MEASURED"] = str(measuring.config.data_file)
         server = subprocess.Popen(
             [sys.executable, str(here.with_name("warm.py"))],
             stdin=subprocess.PIPE,

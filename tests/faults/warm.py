@@ -8,9 +8,11 @@ Reads one JSON object per line, {"arguments", "folder", "environment", "log", "e
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -19,20 +21,17 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import fvcore.nn  # noqa: F401
+import pandas  # noqa: F401
+import PIL.ImageDraw  # noqa: F401
 import torch
 import torch.distributed
+from coverage import Coverage
 from permissions import give_up_overrides
 
+import cspbench
 from cspbench.claims import tables
-from cspbench.classification import predict as _classification  # noqa: F401
 from cspbench.cli.app import app, main
-from cspbench.data import coco, imagenet  # noqa: F401
-from cspbench.detection import predict as _detection  # noqa: F401
-from cspbench.evaluation import coco as detectors  # noqa: F401
-from cspbench.report import (
-    detection_table,  # noqa: F401
-)
-from cspbench.weights import catalogue, loading, opening  # noqa: F401
 from faults import staged
 
 
@@ -62,6 +61,7 @@ def child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
+    measured = _measured()
     code: Any = 0
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -78,7 +78,25 @@ def child(order: dict[str, Any]) -> NoReturn:
         code = 99
     sys.stdout.flush()
     sys.stderr.flush()
+    if measured is not None:
+        measured.stop()
+        measured.save()
     os._exit(code or 0)
+
+
+def _measured() -> Coverage | None:
+    """What notes which lines the command runs, where the suite has that measured.
+
+    Only here: a process of its own would import everything under the tracer, and a fork that coverage itself follows
+    writes twice as much when it ends.
+    """
+    place = os.environ.get("MEASURED")
+    if place is None:
+        return None
+    package = Path(tables.__file__).parents[1]
+    started = Coverage(place, data_suffix=True, branch=True, config_file=False, include=[f"{package}/*"])
+    started.start()
+    return started
 
 
 def waited(process: int, seconds: float) -> int | None:
@@ -114,7 +132,10 @@ def serve() -> None:
 
 
 def heat() -> None:
-    """Run a small command here, once: what it imports and reads no other has to."""
+    """Import everything and run a small command here, once: what it imports and reads no other has to."""
+    for module in pkgutil.walk_packages(cspbench.__path__, "cspbench."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     sys.argv = ["cspbench", "list", "--format", "json"]
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         app()  # not main, which has a thread watch for interrupts

@@ -90,11 +90,11 @@ def changed(**columns: Any) -> bytes:
         (b"[" * 10_000 + b"]" * 10_000, "not-annotations", "", "nested"),
         (b'{"images":' * 10_000, "not-annotations", "", "nested"),
         (b'{"images": [{"id": ' + b"9" * 1_000_000 + b"}]}", "not-annotations", "", "1000000 digits"),
-        (b'{"' + b"k" * 1_000_000 + b'": 1}', "missing-list", "", "k" * 37 + "..."),
-        (changed(bbox=[-5, -5, -1, 3]), "unusable-box", ", annotation 7", "[-5, -5, -1, 3]"),
-        (changed(bbox=[float("nan"), 0, 1, 1]), "unusable-box", ", annotation 7", "[nan, 0, 1, 1]"),
-        (changed(bbox=[0, 0, float("inf"), 1]), "unusable-box", ", annotation 7", "[0, 0, inf, 1]"),
-        (changed(bbox=[0, 0, 10**400, 1]), "unusable-box", ", annotation 7", "[0, 0, 1000000"),
+        (b'{"' + b"k" * 1_000_000 + b'": 1}', "missing-field", ", images", "k" * 37 + "..."),
+        (changed(bbox=[-5, -5, -1, 3]), "unusable-box", ", annotation 7", "[-5.0, -5.0, -1.0, 3.0]"),
+        (changed(bbox=[float("nan"), 0, 1, 1]), "unusable-box", ", annotation 7", "[nan, 0.0, 1.0, 1.0]"),
+        (changed(bbox=[0, 0, float("inf"), 1]), "unusable-box", ", annotation 7", "[0.0, 0.0, inf, 1.0]"),
+        (changed(bbox=[0, 0, 10**400, 1]), "unusable-field", ", annotations[0].bbox[2]", "1000000"),
         (changed(area=float("-inf")), "unusable-area", ", annotation 7", "-inf"),
         (changed(area=[[]] * 1000), "unusable-field", ", annotations[0].area", "[[], [], "),
         (changed(image_id="two\nlines" * 1000), "unusable-field", ", annotations[0].image_id", '"two\\nlinestwo'),
@@ -138,7 +138,7 @@ def test_a_name_that_is_not_text(tmp_path: Path) -> None:
     assert found.as_json()["annotations"] == "two\nlines\\xff.json"
     write_json(tmp_path / "run.json", found.as_json())
     path.write_bytes(b"{}")
-    refused(lambda: open_coco(path), "coco.missing-list", path, where=path.name)
+    refused(lambda: open_coco(path), "coco.missing-field", path, where=f"{path.name}, images")
 
 
 @pytest.mark.parametrize(

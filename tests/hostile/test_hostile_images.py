@@ -21,6 +21,7 @@ from cspbench.data import detection_presets, presets
 from cspbench.data.check import check
 from cspbench.data.decode import DECODERS, PIXEL_LIMIT, decode
 from cspbench.data.imagenet import scan
+from cspbench.detection.detector import DarknetDetector
 from cspbench.errors import BadImageError
 
 Preset = presets.ClassificationPreset | detection_presets.DetectionPreset
@@ -56,10 +57,22 @@ def segment(marker: int, data: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
 
 
+def load(
+    preset: presets.ClassificationPreset | detection_presets.DetectionPreset,
+    data: bytes,
+    size: tuple[int, int],
+    name: str,
+) -> Any:
+    """The input that a network gets; a detector's with the image's size."""
+    if isinstance(preset, detection_presets.DetectionPreset):
+        return DarknetDetector((), size, preset).load(data, name)
+    return preset.load(data, size, name)
+
+
 def load_all(data: bytes) -> None:
     """Give the bytes to every preset; each must keep the contract."""
     for preset in PRESETS.values():
-        result_of(lambda preset=preset: preset.load(data, (32, 32), "x.jpg"), Path("x.jpg"))  # type: ignore[misc]
+        result_of(lambda preset=preset: load(preset, data, (32, 32), "x.jpg"), Path("x.jpg"))  # type: ignore[misc]
 
 
 COLOUR = Image.fromarray(noise(24, 20, 3))
@@ -198,7 +211,7 @@ def test_jpeg_files_that_claim_the_longest_sides(size: tuple[int, int]) -> None:
 def test_extreme_shapes_under_every_preset(size: tuple[int, int], form: str) -> None:
     data = file(Image.new("RGB", size, (200, 100, 50)), form)
     for name, preset in PRESETS.items():
-        found = result_of(lambda preset=preset: preset.load(data, (64, 64), "long.jpg"), Path("long.jpg"))  # type: ignore[misc]
+        found = result_of(lambda preset=preset: load(preset, data, (64, 64), "long.jpg"), Path("long.jpg"))  # type: ignore[misc]
         if isinstance(found, BadImageError):  # Pillow resizes the whole image
             assert max(size) == 20000
             assert name in ("timm", "mmpretrain")
@@ -218,7 +231,7 @@ def test_exif_turns_under_opencv_alone(turn: int, form: str) -> None:
     options = {"exif": exif, **({"lossless": True} if form == "WEBP" else {"quality": 95})}
     plain, turned = file(COLOUR, form, **{**options, "exif": b""}), file(COLOUR, form, **options)
     for name, preset in PRESETS.items():
-        one, other = (preset.load(data, (32, 32), "x") for data in (plain, turned))
+        one, other = (load(preset, data, (32, 32), "x") for data in (plain, turned))
         same = np.array_equal(
             one[0], other[0]
         )  # a detector's preset gives the size too, a classifier's red comes first

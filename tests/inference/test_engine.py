@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from refusals import refuses
 from torch import Tensor, nn
 
+from cspbench.data.source import FileSource
 from cspbench.inference import engine, onednn, predict_shards
 from cspbench.inference.shards import Shards
 from cspbench.network.builder import Builder
@@ -43,10 +44,9 @@ def batch() -> Tensor:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("channels_last", [True, False])
-def test_the_engine_computes_what_the_module_computes(batch: Tensor, channels_last: bool) -> None:
+def test_the_engine_computes_what_the_module_computes(batch: Tensor) -> None:
     expected = network()(batch)
-    (found,) = engine.prepare(network(), torch.device("cpu"), channels_last=channels_last)(batch)
+    (found,) = engine.prepare(network(), torch.device("cpu"))(batch)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -70,11 +70,22 @@ def test_fusing_leaves_no_activation_behind_a_convolution() -> None:
     assert left == [nn.Mish, nn.LeakyReLU]  # mish has no fused form, and one leaky follows the shortcut
 
 
-def test_without_the_operator_the_module_stays(monkeypatch: pytest.MonkeyPatch, batch: Tensor) -> None:
+@torch.no_grad()
+def test_without_the_operator_the_module_stays_and_a_warning_says_so(
+    monkeypatch: pytest.MonkeyPatch, batch: Tensor
+) -> None:
     monkeypatch.setattr(onednn, "available", lambda: False)
-    module = network()
-    assert onednn.fuse(module) is module
-    assert not any(isinstance(each, onednn.FusedConvolution) for each in module.modules())
+    with pytest.warns(RuntimeWarning, match="no fused convolution: .*slower") as caught:
+        ready = engine.prepare(network(), torch.device("cpu"))
+    assert len(caught) == 1
+    assert isinstance(ready.module, nn.Module)
+    assert not any(isinstance(each, onednn.FusedConvolution) for each in ready.module.modules())
+    torch.testing.assert_close(ready(batch)[0], network()(batch), rtol=1e-4, atol=1e-5)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")  # as Python does by itself, not as pytest is set here
+        for _ in range(3):
+            onednn.fuse(network())
+    assert len(shown) == 1
 
 
 def test_memory_that_runs_out_halves_the_batch(batch: Tensor) -> None:
@@ -86,7 +97,7 @@ def test_memory_that_runs_out_halves_the_batch(batch: Tensor) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return x.sum((1, 2, 3))
 
-    ready = engine.Engine(greedy, torch.device("cpu"), "fp32", channels_last=False)
+    ready = engine.Engine(greedy, torch.device("cpu"), "fp32")
     (found,) = ready(batch)
     torch.testing.assert_close(found, batch.sum((1, 2, 3)))
     assert seen == [5, 2, 2, 1]
@@ -98,7 +109,7 @@ def test_other_failures_are_not_hidden(batch: Tensor) -> None:
     def broken(x: Tensor) -> Tensor:
         raise RuntimeError("shapes do not fit")
 
-    ready = engine.Engine(broken, torch.device("cpu"), "fp32", channels_last=False)
+    ready = engine.Engine(broken, torch.device("cpu"), "fp32")
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         ready(batch)
 
@@ -106,7 +117,7 @@ def test_other_failures_are_not_hidden(batch: Tensor) -> None:
         raise torch.OutOfMemoryError("out of memory")
 
     with refuses("memory.exhausted", found="out of memory") as caught:
-        engine.Engine(starving, torch.device("cpu"), "fp32", channels_last=False)(batch)
+        engine.Engine(starving, torch.device("cpu"), "fp32")(batch)
     assert caught.value.exit_code == 4
 
 
@@ -159,10 +170,9 @@ def test_images_are_pinned_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(predict_shards, "DataLoader", Loader)
+    monkeypatch.setattr(predict_shards.Predictor, "__abstractmethods__", frozenset())
     for device in ("cpu", "cuda"):
-        ready = engine.Engine(lambda x: x, torch.device(device), "fp32", channels_last=False)
-        images: Any = []
-        nothing: Any = None
-        shards = Shards(Path("run"), 4)
-        predict_shards.predict(shards, [0], images, ready, 4, 0, nothing, nothing, lambda timing: None)
+        ready = engine.Engine(lambda x: x, torch.device(device), "fp32")
+        images = predict_shards.Predictor(FileSource("list", [], []), (1, 1))  # type: ignore[abstract]
+        images.predict(Shards(Path("run"), 4), [0], ready, 4, 0, lambda timing: None)
     assert asked == [False, True]

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cspbench.data.source import Entry, FileSource, Region, Sample
+from cspbench.data.source import Entry, FileSource, Images, Region, Sample, Source
 from cspbench.evaluation.part import Part
-from cspbench.inference.resume import Images, StillValid, mark
+from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
 
 
@@ -133,17 +133,15 @@ def test_files_older_than_their_shard_are_not_read(run: Shards, source: FileSour
         valid(run, unread).missing()
 
 
-class Unread:
+class Unread(FileSource):
     """A source whose images somebody else reads."""
 
     def __init__(self, source: FileSource, read: Callable[[int], Sample]) -> None:
-        self.source, self.sample = source, read
+        super().__init__(source.kind, source.entries, source.regions)
+        self.read = read
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def path(self, index: int) -> str | None:
-        return self.source.path(index)
+    def sample(self, index: int) -> Sample:
+        return self.read(index)
 
 
 @pytest.mark.parametrize("at", [0, (SHARD + 2) // 2, SHARD + 1])
@@ -215,7 +213,7 @@ def test_only_a_repaired_image_is_tried_again(run: Shards, source: FileSource) -
 def test_a_part_of_a_source_and_a_stream_have_their_own_files(source: FileSource) -> None:
     part = Part(source, 2, seed=0)
     assert [part.path(at) for at in range(2)] == [source.path(index) for index in part.indices]
-    assert super(FileSource, source).path(0) is None
+    assert Source.path(source, 0) is None
 
 
 def test_other_files_of_the_same_names_are_read(run: Shards, source: FileSource, tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ def test_cocos_layout(written: Path) -> None:
     assert isinstance(source, CocoSource)
     report = check(scan_coco(written))
     assert report.usable
-    assert (report.images, report.others, report.tiny, report.outside, report.empty) == (SCENES, 0, 0, 0, 0)
+    assert (report.images, report.other_images, report.images_without_objects) == (SCENES, 0, 0)
+    assert (report.objects_without_extent, report.objects_outside) == (0, 0)
     assert source.split == "custom"
 
 

@@ -52,56 +52,36 @@ class AveragePrecision:
 
     def percent(self) -> dict[str, Decimal | None]:
         """COCO's twelve numbers in percent; None without objects."""
-        return {name: as_percent(value) for name, value in zip(METRICS, self.stats.tolist(), strict=True)}
+        return _percent(self.stats)
 
     def per_class(self) -> dict[str, dict[str, Decimal | None]]:
         """COCO's twelve numbers of each category, by its name."""
         return {
-            name: {
-                metric: as_percent(value)
-                for metric, value in zip(
-                    METRICS,
-                    _stats(self.precision[:, index : index + 1], self.recall[:, index : index + 1]).tolist(),
-                    strict=True,
-                )
-            }
+            name: _percent(_stats(self.precision[:, index : index + 1], self.recall[:, index : index + 1]))
             for index, name in enumerate(self.categories.values())
         }
 
-    def as_json(self, per_class: bool = False) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Percentages with 4 decimals; None without objects."""
-        numbers: dict[str, Any] = {"engine": self.engine, **_rounded(self.percent())}
-        if per_class:
-            numbers["per_class"] = {name: _rounded(values) for name, values in self.per_class().items()}
-        return numbers
+        rounded = {
+            name: None if value is None else float(round_half_up(value, 4)) for name, value in self.percent().items()
+        }
+        return {"engine": self.engine, **rounded}
 
 
 def average_precision(truth: GroundTruth, detections: Detections, engine: str = DEFAULT_ENGINE) -> AveragePrecision:
     """Evaluate detections. There is no fallback to another engine.
 
-    Raises `DatasetError` for detections of unknown images or categories and for invalid numbers, `UsageError` for an
-    unknown or missing engine.
+    Raises `DatasetError` for detections of unknown images or categories and for invalid numbers, `UsageError` for a
+    missing engine.
     """
-    if engine not in ENGINES:
-        raise UsageError(
-            "usage.unknown-engine",
-            "unknown engine",
-            expected=f"one of {', '.join(ENGINES)}",
-            found=repr(engine),
-            remedy="Correct --engine",
-        )
     categories = dict(sorted(truth.categories.items()))
     if engine != "cspbench":
-        curves = by_library(truth, detections, *_pycocotools())
-        return AveragePrecision(engine, categories, *curves)
-    return from_matches(match(truth, detections), categories)
-
-
-def from_matches(matches: Matches, categories: dict[int, str]) -> AveragePrecision:
-    """The metrics of matched detections."""
+        return AveragePrecision(engine, categories, *by_library(truth, detections, *_pycocotools()))
+    matches = match(truth, detections)
     weights = np.ones(len(matches.image_ids), np.int64)
     precisions = [precision(events(matches, area), weights, len(categories)) for area in range(len(AREAS))]
-    return AveragePrecision("cspbench", categories, np.stack(precisions, axis=-1), recall(matches), matches)
+    return AveragePrecision(engine, categories, np.stack(precisions, axis=-1), recall(matches), matches)
 
 
 def as_percent(value: float) -> Decimal | None:
@@ -109,8 +89,8 @@ def as_percent(value: float) -> Decimal | None:
     return None if value < 0 else 100 * Decimal(repr(float(value)))
 
 
-def _rounded(numbers: dict[str, Decimal | None]) -> dict[str, float | None]:
-    return {name: None if value is None else float(round_half_up(value, 4)) for name, value in numbers.items()}
+def _percent(stats: Array) -> dict[str, Decimal | None]:
+    return {name: as_percent(value) for name, value in zip(METRICS, stats.tolist(), strict=True)}
 
 
 def _stats(precisions: Array, recalls: Array) -> Array:
@@ -134,50 +114,26 @@ def by_library(
     truth: GroundTruth, detections: Detections, coco: Callable[..., Any], evaluator: Callable[..., Any]
 ) -> tuple[Array, Array]:
     """Precision (T, K, R, A) and recall (T, K, A, M) by pycocotools' `COCO` and `COCOeval`, or those of a port."""
-    checked = indexed(truth, detections)
+    images, categories, boxes, scores = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     if not len(truth.image_ids) or not len(category_ids):
-        categories = len(category_ids)
-        return -np.ones((len(THRESHOLDS), categories, 101, len(AREAS))), -np.ones(
-            (len(THRESHOLDS), categories, len(AREAS), len(CAPS))
-        )
-    # Ids from 1 instead of those of the file: pycocotools treats a match with id 0 as no match.
-    objects = [
-        {"id": number, "image_id": image, "category_id": category, "bbox": box, "area": area, "iscrowd": int(crowd)}
-        for number, (image, category, box, area, crowd) in enumerate(
-            zip(
-                truth.images.tolist(),
-                truth.category_ids.tolist(),
-                truth.boxes.tolist(),
-                truth.areas.tolist(),
-                truth.crowd.tolist(),
-                strict=True,
-            ),
-            1,
-        )
-    ]
-    results = [
-        {
-            "id": number,
-            "image_id": image,
-            "category_id": category,
-            "bbox": box,
-            "area": area,
-            "score": score,
-            "iscrowd": 0,
-        }
-        for number, (image, category, box, area, score) in enumerate(
-            zip(
-                truth.image_ids[checked.images].tolist(),
-                category_ids[checked.categories].tolist(),
-                checked.boxes.tolist(),
-                (checked.boxes[:, 2] * checked.boxes[:, 3]).tolist(),
-                checked.scores.tolist(),
-                strict=True,
-            ),
-            1,
-        )
-    ]
+        shape = (len(THRESHOLDS), len(category_ids))
+        return np.full((*shape, 101, len(AREAS)), -1.0), np.full((*shape, len(AREAS), len(CAPS)), -1.0)
+    objects = _records(
+        image_id=truth.images,
+        category_id=truth.category_ids,
+        bbox=truth.boxes,
+        area=truth.areas,
+        iscrowd=truth.crowd.astype(int),
+    )
+    results = _records(
+        image_id=truth.image_ids[images],
+        category_id=category_ids[categories],
+        bbox=boxes,
+        area=boxes[:, 2] * boxes[:, 3],
+        score=scores,
+        iscrowd=np.zeros(len(scores), int),
+    )
     # pycocotools prints messages, and stdout is for results
     with contextlib.redirect_stdout(io.StringIO()):
         sides = []
@@ -195,6 +151,12 @@ def by_library(
         evaluation.accumulate()
     curves = np.asarray(evaluation.eval["precision"])[..., -1]
     return np.ascontiguousarray(curves.transpose(0, 2, 1, 3)), np.asarray(evaluation.eval["recall"])
+
+
+def _records(**columns: Array) -> list[dict[str, Any]]:
+    """Annotations from columns, with ids from 1: pycocotools treats a match with id 0 as no match."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [{"id": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, 1)]
 
 
 def _pycocotools() -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -105,23 +105,11 @@ def _matches(result: AveragePrecision) -> Matches:
             found=result.engine,
             remedy="Omit --engine or --bootstrap",
         )
-    if not len(result.matches.image_ids):
-        raise DatasetError(
-            "detections.no-images",
-            "no images to resample",
-            expected="images",
-            found="none",
-            remedy="Evaluate some images",
-        )
     return result.matches
 
 
 def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[list[list[float]]]:
     """The six metrics, 0 to 1 or NaN, of each run in every draw."""
-    if draws < 1:
-        raise DatasetError(
-            "detections.no-draws", "no draws", expected="at least 1", found=str(draws), remedy="Correct --bootstrap"
-        )
     generator = np.random.default_rng(seed)
     images = len(sides[0].image_ids)
     categories = len(sides[0].category_ids)

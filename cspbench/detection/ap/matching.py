@@ -42,15 +42,6 @@ class Detections(NamedTuple):
     scores: Array
 
 
-class Indexed(NamedTuple):
-    """Checked detections, with indices of images and categories in the ground truth instead of ids; float64."""
-
-    images: Array
-    categories: Array
-    boxes: Array
-    scores: Array
-
-
 class Matches(NamedTuple):
     """N detections, sorted by category, then descending score, then image; C of them are matched.
 
@@ -72,56 +63,51 @@ class Matches(NamedTuple):
     counted: Array
 
 
-def indexed(truth: GroundTruth, detections: Detections) -> Indexed:
-    """Check detections against the ground truth's images and categories. Raises `DatasetError`."""
+def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, Array, Array]:
+    """The indices of detections' images (D,) and categories (D,) in the ground truth, boxes (D, 4) and scores (D,).
+
+    Raises `DatasetError` for an image or a category that it does not have, and for unusable numbers.
+    """
     image_ids = np.asarray(detections.image_ids)
     category_ids = np.asarray(detections.category_ids)
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     scores = np.asarray(detections.scores, np.float64)
-    if not len(image_ids) == len(category_ids) == len(boxes) == len(scores):
-        lengths = ", ".join(str(len(column)) for column in (image_ids, category_ids, boxes, scores))
-        raise _bad(
-            "detections.column-lengths",
-            "columns of different lengths",
-            None,
-            "one entry per detection in each column",
-            lengths,
-        )
-    images, unknown = _indices(truth.image_ids, image_ids)
-    if unknown.any():
-        raise _bad(
-            "detections.unknown-image", "detection in an unknown image", unknown, "an image of the data set", image_ids
-        )
-    categories, unknown = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
-    if unknown.any():
-        raise _bad(
-            "detections.unknown-category",
-            "detection of an unknown category",
-            unknown,
-            "a category of the data set",
-            category_ids,
-        )
-    wrong: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
-    if wrong.any():
-        raise _bad("detections.unusable-box", "detection with an invalid box", wrong, "finite numbers", boxes)
-    wrong = ~np.isfinite(scores)
-    if wrong.any():
-        raise _bad("detections.unusable-score", "detection with an invalid score", wrong, "a finite number", scores)
-    return Indexed(images, categories, boxes, scores)
+    images, unknown_image = _indices(truth.image_ids, image_ids)
+    categories, unknown_category = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
+    endless: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
+    known = ("an image of the data set", "a category of the data set")
+    checks = (
+        ("detections.unknown-image", "detection in an unknown image", unknown_image, known[0], image_ids),
+        ("detections.unknown-category", "detection of an unknown category", unknown_category, known[1], category_ids),
+        ("detections.unusable-box", "detection with an invalid box", endless, "finite numbers", boxes),
+        ("detections.unusable-score", "detection with an invalid score", ~np.isfinite(scores), "a number", scores),
+    )
+    for code, what, wrong, expected, values in checks:
+        if wrong.any():
+            first, more = int(np.flatnonzero(wrong)[0]), int(wrong.sum()) - 1
+            raise DatasetError(
+                code,
+                what,
+                where=f"detection {first}",
+                expected=expected,
+                found=f"{values[first].tolist()}" + (f", and {more} more" if more else ""),
+                remedy="Use detections on this data set",
+            )
+    return images, categories, boxes, scores
 
 
 def match(truth: GroundTruth, detections: Detections) -> Matches:
     """Match detections with the ground truth. Raises `DatasetError`."""
-    checked = indexed(truth, detections)
+    image_indices, category_indices, boxes, scores = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     categories = len(category_ids)
-    pair = checked.images * categories + checked.categories
-    order = np.lexsort((-checked.scores, pair))  # stable
+    pair = image_indices * categories + category_indices
+    order = np.lexsort((-scores, pair))  # stable
     pair = pair[order]
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     ranks = np.arange(len(pair)) - np.repeat(first, np.diff(first, append=len(pair)))
     order, pair, ranks = (column[ranks < MOST] for column in (order, pair, ranks))
-    boxes = checked.boxes[order]
+    boxes = boxes[order]
     areas = boxes[:, 2] * boxes[:, 3]
 
     owners = _indices(truth.image_ids, truth.images)[0] * categories + _indices(category_ids, truth.category_ids)[0]
@@ -131,16 +117,16 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
     detection, target, overlap = _overlaps(pair, boxes, areas, owners, truth.boxes[objects], truth.crowd[objects])
     rows, states = _matched(pair, detection, target, overlap, ignored, truth.crowd[objects])
 
-    final = np.lexsort((-checked.scores[order], pair % categories if categories else pair))
+    final = np.lexsort((-scores[order], pair % categories if categories else pair))
     position = np.empty_like(final)
     position[final] = np.arange(len(final))
     sequence = np.argsort(position[rows])
     return Matches(
         image_ids=truth.image_ids,
         category_ids=category_ids,
-        images=checked.images[order][final],
+        images=image_indices[order][final],
         ranks=ranks[final],
-        starts=np.searchsorted(checked.categories[order][final], np.arange(categories + 1)),
+        starts=np.searchsorted(category_indices[order][final], np.arange(categories + 1)),
         inside=_within(areas[final]),
         hits=position[rows][sequence],
         states=states[sequence],
@@ -257,14 +243,3 @@ def _indices(values: Array, ids: Array) -> tuple[Array, Array]:
         return indices, np.ones(len(ids), bool)
     indices = np.minimum(indices, len(values) - 1)
     return indices, values[indices] != ids
-
-
-def _bad(code: str, what: str, wrong: Array | None, expected: str, values: Any) -> DatasetError:
-    found, where = str(values), "detections"
-    if wrong is not None:
-        index = int(np.flatnonzero(wrong)[0])
-        more = int(wrong.sum()) - 1
-        found = f"{values[index].tolist()}" + (f", and {more} more" if more else "")
-        where = f"detection {index}"
-    remedy = "Use detections on this data set"
-    return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)
