@@ -117,3 +117,20 @@ def test_metadata_is_not_trusted(tmp_path: Path, metadata: dict[str, str]) -> No
     assert safetensors_file.read(tmp_path / "x", NET).header is None
     with refuses("weights.unknown-model"):
         model_of(tmp_path / "x")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_other_floating_point_types_are_read_as_the_numbers_they_hold(dtype: str, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file as save_tensors
+
+    arrays = random_arrays(NET)
+    tensors = {
+        f"layers.0.{role}": torch.from_numpy(array).to(getattr(torch, dtype)) for role, array in arrays[0].items()
+    }
+    save_tensors(tensors, tmp_path / "x.safetensors")
+    found = safetensors_file.read(tmp_path / "x.safetensors", NET)
+    for role, array in found.arrays[0].items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, tensors[f"layers.0.{role}"].float().numpy())
+    assert "read as float32" in found.said["stored as"]
