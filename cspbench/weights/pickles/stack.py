@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,15 @@ class Stack:
         self.depths: dict[int, int] = {}
         self.containers: list[Any] = []  # kept alive, so that no two have the same id
 
-    def push(self, container: Any, parts: Iterable[Any] = ()) -> None:
+    def push(self, container: Any, parts: Sequence[Any] = ()) -> None:
         """Push a new list, tuple or dictionary of these parts."""
         self.stack.append(container)
-        if container or type(container) is not tuple:  # the empty tuple is the same everywhere
-            self.containers.append(container)
+        self.containers.append(container)
+        self.depths[id(container)] = 1
+        if parts:
             self.nest(container, parts)
 
-    def nest(self, container: Any, parts: Iterable[Any]) -> None:
+    def nest(self, container: Any, parts: Sequence[Any]) -> None:
         """Note how deep a container is with these new parts."""
         depth = max((self.depths.get(id(part), 0) for part in parts), default=0) + 1
         if depth > DEEPEST:
