@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,14 +33,14 @@ Files = Path | Mapping[str, bytes | str]
 """A folder, or file contents by name."""
 
 
-def names(source: Files | None = None, kind: str | None = "published") -> tuple[str, ...]:
+def names(source: Files | None = None, kind: Literal["published", "sample"] | None = "published") -> tuple[str, ...]:
     """The names of the tables of a kind (`published`, `sample`, None for both), in the order of tables.toml."""
     descriptions = _descriptions(source)["tables"]
     return tuple(name for name, table in descriptions.items() if kind in (None, table.get("kind", "published")))
 
 
 def load_all(
-    source: Files | None = None, kind: str | None = "published", *, claims_only: bool = False
+    source: Files | None = None, kind: Literal["published", "sample"] | None = "published", *, claims_only: bool = False
 ) -> tuple[Table, ...]:
     """All tables of a kind, by default the published ones; see `names` and `load`."""
     return tuple(load(name, source, claims_only=claims_only) for name in names(source, kind))

@@ -40,8 +40,8 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
     new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
     complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
-    kept = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
-    return Sources(stored.counts, (*kept, *new))
+    others = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
+    return Sources(stored.counts, (*others, *new))
 
 
 def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
@@ -58,7 +58,7 @@ def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
     """
     by_cell = measurements.by_cell(sources, then)
     built = []
-    for table in tables.load_all(kind="any"):
+    for table in tables.load_all(kind=None):
         named = zip(table.rows, table.names(), strict=True)
         built += compared([(row, _row(table, row, name, by_cell)) for row, name in named])
     return built

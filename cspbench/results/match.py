@@ -17,7 +17,7 @@ from cspbench.zoo.registry import MODELS
 
 def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
     """The rows of a model with their tables."""
-    of_dataset = [table for table in tables.load_all(kind="any") if table.dataset == dataset]
+    of_dataset = [table for table in tables.load_all(kind=None) if table.dataset == dataset]
     return [(table, row) for table in of_dataset for row in table.rows if row.model == model]
 
 

@@ -130,7 +130,7 @@ def of_evaluation(evaluation: StoredEvaluation, then: protocol.Networks | None =
 
 @cache
 def _rows() -> dict[tuple[str, str], Row]:
-    return {(table.name, row.id): row for table in tables.load_all(kind="any") for row in table.rows}
+    return {(table.name, row.id): row for table in tables.load_all(kind=None) for row in table.rows}
 
 
 def of_counts(counts: Counts, then: protocol.Networks | None = None) -> Iterator[CellMeasurement]:
