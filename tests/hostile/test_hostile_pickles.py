@@ -7,6 +7,7 @@ import io
 import pickle
 import secrets
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,13 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("key", KEYS)
 def test_structures_that_would_never_be_hashed(
-    key: str, place: str, form: object, network: Network, tmp_path: Path
+    key: str, place: str, form: Callable[[bytes], bytes], network: Network, tmp_path: Path
 ) -> None:
     before, after = PLACES[place]
+    path = tmp_path / "deep.pth"
     for around in ((b"", b""), (b"}X\x04\x00\x00\x00meta", b"s")):  # as the whole, and beside weights
-        path = tmp_path / "deep.pth"
-        path.write_bytes(form(b"\x80\x02" + around[0] + before + KEYS[key] + after + around[1] + b"."))  # type: ignore[operator]
-        error = result_of(lambda path=path: open_weights(path, network), path)
+        path.write_bytes(form(b"\x80\x02" + around[0] + before + KEYS[key] + after + around[1] + b"."))
+        error = result_of(lambda: open_weights(path, network), path)
         assert isinstance(error, CspbenchError)
         assert error.code in ("checkpoint.unreadable", "checkpoint.other-tensors")
         assert len(str(error)) < 600

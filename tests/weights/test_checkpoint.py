@@ -228,7 +228,7 @@ def test_what_timms_train_script_writes(state: dict[str, Tensor], tmp_path: Path
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(2)).sum().backward()
     optimizer.step()
-    written = {
+    written: dict[str, Any] = {
         "epoch": 299,
         "arch": "cspresnext50",
         "state_dict": {f"module.{name}": value for name, value in constants(SMALLEST, 0.5).items()},
