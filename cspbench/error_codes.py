@@ -36,6 +36,7 @@ CODES = {
     "checkpoint.other-classes": "The classifier of a checkpoint is missing, or has another number of classes.",
     "checkpoint.other-tensors": "The tensors of a checkpoint are not those of the network.",
     "checkpoint.several-networks": "A checkpoint has tensors of several networks, and none can be preferred.",
+    "checkpoint.too-many-tensors": "A checkpoint has more tensors than any network.",
     "checkpoint.unreadable": "A checkpoint is damaged, or holds something other than tensors.",
     "coco.images-missing": "Some images of the annotations are not in the image folder.",
     "coco.list-repeats": "A list of images names an image twice.",

@@ -14,7 +14,7 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -114,7 +114,7 @@ def convert(
         )
     read = open_weights(file, network, ema=ema)
     for topic, words in read.said.items():
-        terminal().note(f"{file}: {topic} {words}")
+        terminal().note(f"{printable(str(file))}: {topic} {words}")
     write = safetensors_file.write if to == "safetensors" else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cspbench.errors import UsageError, brief
+from cspbench.errors import UsageError, brief, printable
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
 from cspbench.network import canonical
@@ -128,7 +128,7 @@ def _of_network(
         network,
         bool(network.places),
         detector_protocol,
-        tuple(f"{file}: {topic} {words}" for topic, words in opened.said.items()),
+        tuple(f"{printable(str(file))}: {topic} {words}" for topic, words in opened.said.items()),
     )
 
 

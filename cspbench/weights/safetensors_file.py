@@ -14,16 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from cspbench.errors import WeightsError, brief
-from cspbench.io import replacing
+from cspbench.io import open_file, read_part, replacing
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Arrays, Weights, check, first_names
 from cspbench.weights.header import Header
+
+MOST_HEADER = 2**24
+"""Bytes of names, types and shapes; those of a thousand tensors have a hundred thousand."""
 
 
 @contextmanager
 def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
     """An open safetensors file, whose tensors are NumPy's or torch's ("pt"); its errors become `WeightsError`."""
     try:
+        with open_file(path) as stream:
+            header = int.from_bytes(read_part(stream, 0, 8), "little")
+        if header > MOST_HEADER:
+            raise SafetensorError(f"a header of {header:,} bytes")
         with safe_open(path, framework=framework) as file:
             yield file
     except (SafetensorError, OSError) as error:

@@ -19,6 +19,9 @@ PARTS = ("stem", "stages", "head")
 """What the networks are made of: a tensor's name begins with one, after the attributes that hold the network."""
 WRAPPERS = {"module", "_orig_mod", "model", "net", "network", "backbone"}
 """Attributes that hold a network: of DistributedDataParallel, torch.compile, Lightning's users and mmpretrain."""
+MOST_TENSORS = 10_000
+MOST_WORDS = 32
+"""Of a name that are looked at."""
 ONE_SET = "one set of weights"
 COUNTERS = ("n_averaged", "num_batches_tracked")
 """Ends of names of tensors that count steps of training."""
@@ -45,7 +48,18 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
     By default averaged weights are preferred, as by timm; `ema` requires them, or those of the last step. Raises
     `WeightsError` where there are none, or where they are of several networks.
     """
-    states = list(_states(content))
+    keys = [key for key in KEYS if isinstance(content.get(key), dict)]
+    longest = max(len(tensors) for tensors in ([content[key] for key in keys] or [content]))
+    if longest > MOST_TENSORS:
+        raise WeightsError(
+            "checkpoint.too-many-tensors",
+            "the checkpoint has more tensors than any network here",
+            where=str(path),
+            expected=f"at most {MOST_TENSORS:,}",
+            found=f"{longest:,}",
+            remedy="Name the checkpoint of one network",
+        )
+    states = list(_states(keys, content))
     fitting = [state for state in states if ema is None or state.averaged is ema]
     if not fitting:
         labels = ", ".join(state.label for state in states)
@@ -91,9 +105,8 @@ def _said(state: State, states: list[State]) -> dict[str, str]:
     return said
 
 
-def _states(content: Mapping[str, Any]) -> Iterator[State]:
+def _states(keys: list[str], content: Mapping[str, Any]) -> Iterator[State]:
     """The sets of a checkpoint, the preferred one first."""
-    keys = [key for key in KEYS if isinstance(content.get(key), dict)]
     for key in keys:
         yield from _parts(key, content[key], key in AVERAGED)
     if not keys:
@@ -123,7 +136,7 @@ def _parts(key: str, tensors: Mapping[str, Any], averaged: bool) -> Iterator[Sta
 
 def _split(name: str) -> tuple[str | None, str]:
     """A tensor's name in two: what trainers put before it, None if it is not of such a network, and the rest."""
-    words = name.split(".")
+    words = name.split(".", MOST_WORDS)
     for at, word in enumerate(words[:-1]):
         if word in PARTS:
             return "".join(f"{before}." for before in words[:at]), ".".join(words[at:])

@@ -6,6 +6,7 @@ import gc
 import io
 import pickle
 import secrets
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,12 @@ def test_checkpoints_of_random_structure(part: int, network: Network, tmp_path: 
             error.add_note(f"Programs({seed})")
             raise
     gc.collect()
+
+
+def test_an_archive_of_very_many_entries(network: Network, tmp_path: Path) -> None:
+    entry = b"PK\x01\x02" + struct.pack("<6H3L5H2L", 20, 20, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)
+    directory = b"".join(entry + b"%06d" % at for at in range(100_001))
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(directory), 30, 0)
+    path = tmp_path / "many.pth"
+    path.write_bytes(b"PK\x03\x04" + bytes(26) + directory + end)
+    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path, found="100,000 entries")

@@ -96,7 +96,8 @@ def test_files_that_are_damaged(tmp_path: Path) -> None:
     safetensors_file.write(tmp_path / "good", NET, random_arrays(NET))
     data = (tmp_path / "good").read_bytes()
     lying = struct.pack("<Q", 2**62) + data[8:]
-    for damaged in (data[:-4], data[:20], lying, data + b"more", data.replace(b"F32", b"F99")):
+    long = struct.pack("<Q", 2**24 + 8) + b"{}" + b" " * (2**24 + 6)
+    for damaged in (data[:-4], data[:20], lying, long, data + b"more", data.replace(b"F32", b"F99")):
         path = save(tmp_path, damaged, "bad.safetensors")
         with refuses("weights.safetensors-unreadable", where=str(path)):
             safetensors_file.read(path, NET)

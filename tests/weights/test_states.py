@@ -129,3 +129,15 @@ def test_a_backbone_and_its_head_under_other_names() -> None:
     mm = {("head.fc.bias" if name.startswith("head") else f"backbone.{name}"): f"x {name}" for name in NAMES}
     assert mark(taken({"state_dict": mm})) == "x"
     assert mark(taken({"state_dict": {f"module.{name}": value for name, value in mm.items()}})) == "x"
+
+
+def test_more_tensors_than_any_network_has() -> None:
+    many = {f"stages.{at}.weight": at for at in range(10_001)}
+    for content in (many, {"model": many, "state_dict": named("x")}):
+        with refuses("checkpoint.too-many-tensors", where=str(FILE), found="10,001"):
+            taken(content)
+
+
+def test_names_of_very_many_parts() -> None:
+    name = "." * 1_000_000 + "stem.conv1.bn.bias"
+    assert [*taken({name: 1}).tensors] == [name]

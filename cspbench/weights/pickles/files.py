@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,10 @@ def load(path: Path, kind: Kind) -> Any:
 
 
 def _zip(stream: Any, data: mmap.mmap) -> Any:
+    signatures = islice(re.finditer(rb"PK\x01\x02", data), MOST_ENTRIES + 1)  # one stands before each entry's name
+    if sum(1 for _ in signatures) > MOST_ENTRIES:
+        raise ValueError(f"an archive of more than {MOST_ENTRIES:,} entries")
     with zipfile.ZipFile(stream) as archive:
-        if len(archive.infolist()) > MOST_ENTRIES:
-            raise ValueError(f"an archive of more than {MOST_ENTRIES:,} entries")
         entries = {entry.filename: entry for entry in archive.infolist()}
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
             raise ValueError("a compressed archive, which torch.save does not write")
