@@ -65,6 +65,7 @@ def test_of_other_classes_only_the_name_is_kept() -> None:
         unread = {key: value.name for key, value in found.items() if isinstance(value, Unread)}
         assert unread["args"] == "argparse.Namespace"
         assert {*unread} == {"args", "folder", "milestones", "seen", "random"}
+    assert read(pickle.dumps([argparse.Namespace.__init__], 2))[0].name == "__builtin__.getattr"
 
 
 def test_numbers_and_classes_as_keys_are_left_out() -> None:
@@ -105,6 +106,8 @@ def test_depth_has_a_limit(level: bytes, end: bytes) -> None:
         b"\x80\x02N}b.",  # attributes without an object
         b"\x80\x02X\x01\x00\x00\x00a.\x80"[:8],  # no end
         b"\x80\x02(lp0\nI1\na.",  # protocol 0
+        b"\x80\x02ccollections\nOrderedDict\n}\x85R.",  # a dictionary of other than pairs
+        b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00hex\x86R.",
     ],
 )
 def test_operations_that_lie(program: bytes, tmp_path: Path) -> None:

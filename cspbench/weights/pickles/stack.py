@@ -176,7 +176,9 @@ class Stack:
         elif name in (*PARAMETERS, "torch.nn.parameter.Parameter") and arguments:
             self.stack.append(arguments[0])
         elif name in MAPPINGS:
-            pairs = arguments[0] if arguments and type(arguments[0]) is list else []
+            pairs = arguments[0] if arguments else []
+            if type(pairs) is not list:
+                raise ValueError(f"unsupported call of {name}")
             self.budget.spend(len(pairs))  # the same list may be copied again and again
             self.push({})
             self.fill([part for pair in pairs for part in _pair(pair)])
@@ -184,7 +186,7 @@ class Stack:
             self.stack.append(arguments[0])
         elif name in STORAGES or name == "torch.storage.UntypedStorage":
             raise ValueError("a storage that is not in the file")
-        elif name == "_codecs.encode" and arguments[1:] != ("latin1",):  # as bytes are written
+        elif name == "_codecs.encode" and (len(arguments) != 2 or arguments[1] != "latin1"):  # as bytes are written
             raise ValueError(f"unsupported call of {name}")
         else:
             self.stack.append(Unread(name))
