@@ -30,6 +30,7 @@ def eval_coco(
     models: options.ModelsOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
+    ema: options.EmaOption = None,
     sample: options.SampleOption = False,
     split: options.SplitOption = None,
     preset: options.DetectorPresetOption = None,
@@ -99,7 +100,7 @@ def eval_coco(
     given = [option for option, value in values.items() if value is not None]
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
-    about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
+    about |= {"preset": protocol, "ema": ema, "engine": engine, "store": run, "execution": how, "listener": listener}
     about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [

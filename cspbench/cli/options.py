@@ -44,6 +44,13 @@ CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Y
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
 ]
+EmaOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ema/--no-ema",
+        help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
+    ),
+]
 TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[

@@ -20,6 +20,7 @@ def explain_imagenet(
     data: Source,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     preset: str | None = None,
     decoder: str | None = None,
     classes: str | None = None,
@@ -34,7 +35,9 @@ def explain_imagenet(
     """
     from cspbench.inference.engine import choose_device
 
-    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size)
+    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size, ema)
+    for line in subject.said:
+        listener.note(line)
     if subject.network is not None:
         footprint.check(subject.network)
     if len(source) > MOST:
