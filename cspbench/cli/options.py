@@ -65,7 +65,7 @@ SampleOption = Annotated[
     bool, typer.Option("--sample", help="Use the bundled sample and its model (the default if nothing is configured).")
 ]
 LimitOption = Annotated[
-    str | None, typer.Option("--limit", metavar="N|N%", help="Evaluate a part of the images, drawn at random.")
+    str | None, typer.Option("--limit", metavar="N|N%", help="Only a part of the images, drawn at random.")
 ]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
@@ -116,7 +116,9 @@ ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and
 
 # how it is carried out
 BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
-WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
+WorkersOption = Annotated[
+    str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes or threads that read images.")
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one.")
 ]
