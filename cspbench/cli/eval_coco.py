@@ -30,6 +30,7 @@ def eval_coco(
     models: options.ModelsOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
+    ema: options.EmaOption = None,
     sample: options.SampleOption = False,
     split: options.SplitOption = None,
     preset: options.DetectorPresetOption = None,
@@ -99,7 +100,7 @@ def eval_coco(
     given = [option for option, value in values.items() if value is not None]
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
-    about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
+    about |= {"preset": protocol, "ema": ema, "engine": engine, "store": run, "execution": how, "listener": listener}
     about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [
@@ -126,12 +127,13 @@ def eval_coco(
 def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
     """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
     from cspbench.data.decode import decoder_named
+    from cspbench.io import own_folder
     from cspbench.plots.detections import LEAST
     from cspbench.plots.samples import draw_samples, plot_curves
 
     first = result.at[0]
     if draw is not None:
-        folder = out or result.run.path / "pictures"
+        folder = out or own_folder(result.run.path, "pictures")
         decoder = decoder_named(result.run.identity.preset["decoder"])
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
         terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")

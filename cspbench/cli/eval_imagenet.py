@@ -34,6 +34,7 @@ def eval_imagenet(
     models: options.ModelsOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
+    ema: options.EmaOption = None,
     sample: options.SampleOption = False,
     labels: options.LabelsOption = None,
     names: options.NamesOption = None,
@@ -77,7 +78,7 @@ def eval_imagenet(
     place, selected = evaluating.chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
     source = part_of(opened(place), limit, seed)
     about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "execution": how}
-    about |= {"size": pixels, "listener": listener}
+    about |= {"size": pixels, "ema": ema, "listener": listener}
     if explain:
         from cspbench.evaluation.explain import explain_imagenet
 

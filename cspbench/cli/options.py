@@ -44,6 +44,13 @@ CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Y
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
 ]
+EmaOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ema/--no-ema",
+        help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
+    ),
+]
 TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
@@ -58,7 +65,7 @@ SampleOption = Annotated[
     bool, typer.Option("--sample", help="Use the bundled sample and its model (the default if nothing is configured).")
 ]
 LimitOption = Annotated[
-    str | None, typer.Option("--limit", metavar="N|N%", help="Evaluate a part of the images, drawn at random.")
+    str | None, typer.Option("--limit", metavar="N|N%", help="Only a part of the images, drawn at random.")
 ]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
@@ -109,7 +116,9 @@ ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and
 
 # how it is carried out
 BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
-WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
+WorkersOption = Annotated[
+    str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes or threads that read images.")
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one.")
 ]

@@ -11,10 +11,10 @@ from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.data.darknet import names as files
 from cspbench.detection.class_names import assign, by_name, by_order
 from cspbench.detection.collect import categories_of
-from cspbench.errors import CspbenchError
+from cspbench.errors import brief
 from cspbench.evaluation.execution import Listener
 from cspbench.io import argument_path
-from cspbench.results.runs import RunDirectory, load_run
+from cspbench.results.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,6 @@ def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], c
     return names if isinstance(names, ClassNames) else read_class_names(names, classes)
 
 
-def recorded(path: Path) -> ClassNames | None:
-    """The names that the record of the run in a directory has; None without them, or without a run."""
-    try:
-        return names_of(load_run(path))
-    except CspbenchError:
-        return None
-
-
 def names_beside(places: Sequence[Path], classes: int) -> ClassNames | None:
     """The names in a file beside a network's cfg or weights; None if there is none of them."""
     file = files.beside(places, classes)
@@ -57,29 +49,37 @@ def categories(
 ) -> tuple[int, ...]:
     """The id of the category of each class, with a warning where that is an assumption. Raises `DatasetError`.
 
-    A data set in Darknet's form has its classes in the network's order; a network of the catalogue has COCO's classes.
+    A data set in Darknet's form has its classes in the network's order, unless the user gives names; a network of the
+    catalogue has COCO's classes.
     """
-    known, coco = categories_of(source), list(COCO_CATEGORIES.values())
+    known, coco, where = categories_of(source), list(COCO_CATEGORIES.values()), str(source.annotations.path)
     if names is None and not user_file:
-        return by_name(known, coco) or by_order(known, classes, str(source.annotations.path))
+        return by_name(known, coco) or by_order(known, classes, where)
+    if source.kind == "darknet" and names is not None and not names.by_user:
+        ids = by_order(known, classes, where)
+        if by_name(known, names.texts) != ids:
+            ours, theirs = (brief(", ".join(texts), 80) for texts in (names.texts, known.values()))
+            listener.note(f"warning: the names beside the network ({ours}) are not those of the data set ({theirs})")
+        return ids
+    # of 80 other names than COCO's, scoring says which they are
     order_is_known = source.kind == "darknet" or list(known.values()) == coco
-    if classes == len(coco) and by_name(known, coco) is None:
-        order_is_known = True  # scoring says which names are not COCO's
-    found = assign(
-        known,
-        classes,
-        None if names is None else names.texts,
-        str(source.annotations.path),
-        named_by_user=names is not None and names.by_user,
-        known_order=order_is_known,
-    )
+    order_is_known |= classes == len(coco) and by_name(known, coco) is None
+    texts = None if names is None else names.texts
+    by_user = names is not None and names.by_user
+    found = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
     if found.warning is not None:
         listener.note(f"warning: {found.warning}")
     return found.ids
+
+
+def in_use(source: CocoSource, ids: Sequence[int], names: ClassNames | None) -> list[str] | None:
+    """The names of the classes for a run's record; None where they are not what decided the categories."""
+    known = categories_of(source)
+    return list(names.texts) if names is not None and by_name(known, names.texts) == tuple(ids) else None
 
 
 def names_of(run: RunDirectory) -> ClassNames | None:
     """The names that a run's record has."""
     settings = run.record.settings
     names = None if settings is None else settings.names
-    return None if names is None else ClassNames(tuple(names), by_user=False)
+    return None if names is None else ClassNames(tuple(names))

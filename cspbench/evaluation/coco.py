@@ -22,7 +22,7 @@ from cspbench.detection.collect import AtThreshold, Collected, categories_of, co
 from cspbench.detection.map_of_run import SCORE
 from cspbench.errors import brief
 from cspbench.evaluation import server
-from cspbench.evaluation.class_names import ClassNames, categories, known_names, names_of, recorded
+from cspbench.evaluation.class_names import ClassNames, categories, in_use, known_names, names_of
 from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
@@ -55,6 +55,7 @@ def evaluate_coco(
     data: str | Path | CocoSource,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     preset: str | DetectionPreset = "readme",
     nms: Thresholds | None = None,
     nms_kind: str | None = None,
@@ -78,8 +79,8 @@ def evaluate_coco(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. A quoted detector uses only its own protocol. None in all processes of
-    torchrun but the first.
+    "100" or "5%" of the images with `seed`; `ema` is that of `evaluate_imagenet`. A quoted detector uses only its own
+    protocol. None in all processes of torchrun but the first.
 
     `data` may be in Darknet's form (a .data file, a list, a folder with one of them), with at most `allow_bad` faults;
     then Darknet's mAP is computed, too. `names` is a file with the names of the network's classes, by default one
@@ -92,7 +93,7 @@ def evaluate_coco(
     preset = detection_preset(preset) if isinstance(preset, str) else preset
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
-    subject = subject_of(model, weights, size)
+    subject = subject_of(model, weights, size, ema)
     protocol = subject.detector_protocol
     detector = detector_of(subject.description, preset, protocol)
     classes = detector.heads[-1].classes
@@ -112,9 +113,8 @@ def evaluate_coco(
         settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
     identity = _identity(subject, detector, source, execution.precision)
     path = run_path(runs, identity, settings.name.replace(" ", "-"))
-    known = known or recorded(path)
     ids = categories(source, classes, known, subject.user_file, listener)
-    settings = structs.replace(settings, names=list(known.texts) if known else None)
+    settings = structs.replace(settings, names=in_use(source, ids, known))
     run = run_or_resume(
         path,
         subject,
@@ -129,8 +129,7 @@ def evaluate_coco(
     )
     if run is None:
         return None
-    if known is not None:
-        run = record_names(run, known.texts)
+    run = record_names(run, settings.names)
     return score_detector(run, source, options, execution, listener, ids)
 
 

@@ -46,6 +46,7 @@ def evaluate_imagenet(
     data: str | Path | Source,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     labels: str | Path | None = None,
     names: str | Path | None = None,
     allow_bad: int = 0,
@@ -63,7 +64,8 @@ def evaluate_imagenet(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
+    "100" or "5%" of the images with `seed`. `ema` takes averaged weights, or others, from a checkpoint that has both;
+    by default those that timm takes. None in all processes of torchrun but the first.
 
     `data` may be a .data file or a list of Darknet's, with at most `allow_bad` faults; `names` is the file of its
     labels, in the order of the network's outputs.
@@ -81,7 +83,7 @@ def evaluate_imagenet(
             f"Darknet: {brief(data.several[0], 120)}"
         )
     source = part_of(data, limit, seed)
-    subject = subject_of(model, weights, size)
+    subject = subject_of(model, weights, size, ema)
     preset = chosen_preset(subject, preset, decoder)
     numbering = source.own_classes or chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cspbench.errors import printable
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import grid, latex
 from cspbench.results.map_record import MapRecord
 
 HEADER = ("Class", "AP", "TP", "FP", "FN", "Precision", "Recall", "F1", "average IoU")
 
 
 def text(maps: Sequence[tuple[str, MapRecord]], form: str) -> str:
-    """The mAP of models by name as md, csv or latex: a line for each class, and one for all."""
-    if form == "csv":
-        lines = [[model, _title(record), *line] for model, record in maps for line in _lines(record)]
-        return flat_csv(("Model", "Metric", *HEADER), lines)
+    """The mAP of models by name as md or latex: a line for each class, and one for all."""
     if form == "latex":
         return "\n".join(latex(HEADER, _lines(record)) for _, record in maps)
     return "\n".join(
-        f"{model}: {_title(record)} {100 * record.mean:.2f} %, as `darknet detector map` computes it; counts of scores "
-        f"above {record.conf:g}\n\n{grid(HEADER, _lines(record))}\n"
+        f"{printable(model)}: {_title(record)} {100 * record.mean:.2f} %, as `darknet detector map` computes it; "
+        f"counts of scores above {record.conf:g}\n\n{grid(HEADER, _lines(record))}\n"
         for model, record in maps
     )
 

@@ -142,6 +142,10 @@ def test_names_decide_which_category_a_class_is(tmp_path: Path, detector: list[s
     assert [each["name"] for each in named["darknet_map"]["per_class"]] == list(NAMES)
     # the run remembers the names
     assert evaluated("score", named["run"])["thresholds"][0]["ap"] == named["thresholds"][0]["ap"]
+    # and forgets them in an evaluation without names, as well as what was scored with them
+    again = evaluated("eval-coco", right, *about, "--nms", "0.3")
+    assert [each["nms"] for each in again["thresholds"]] == [0.3]
+    assert "is taken for the order" in command("score", again["run"]).stderr
     (tmp_path / "wrong.names").write_text("person\ncar\ncat\n")
     assert code_of(command("eval-coco", right, *about, "--names", tmp_path / "wrong.names")) == "coco.other-names"
     (tmp_path / "wrong.names").write_text("person\ncar\n")
@@ -156,6 +160,18 @@ def test_names_beside_the_network_are_found(tmp_path: Path, detector: list[str])
     done = command("eval-coco", right, *about, "-j", "0")
     assert done.exit_code == 0
     assert "is taken for" not in done.stderr
+
+
+def test_names_beside_the_network_do_not_overrule_those_of_a_data_file(tmp_path: Path, detector: list[str]) -> None:
+    data = write(tmp_path / "set")
+    own = evaluated("eval-coco", data, *detector, "--run", tmp_path / "runs")
+    for file in detector[1::2]:
+        shutil.copy(file, tmp_path)
+    (tmp_path / "net.names").write_text("dog\nperson\ncar\n")
+    about = ["--cfg", tmp_path / "net.cfg", "--weights", tmp_path / "net.weights", "--run", tmp_path / "other"]
+    done = command("eval-coco", data, *about, "-j", "0", "--format", "json")
+    assert json.loads(done.stdout)[0]["thresholds"] == own["thresholds"]
+    assert "dog, person, car" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -242,6 +258,18 @@ def test_data_check_finds_the_form(tmp_path: Path) -> None:
     assert code_of(command("data", "check", tmp_path / "none.data")) == "darknet.unreadable"
 
 
+@pytest.mark.parametrize("form", [[], ["darknet"]])
+def test_data_check_of_a_part(form: list[str], tmp_path: Path) -> None:
+    """One image is read; the labels are those of all."""
+    data = write(tmp_path)
+    every = json.loads(command("data", "check", *form, data, "--format", "json").stdout)
+    done = command("data", "check", *form, data, "--limit", "1", "--seed", "4", "-j", "2", "--format", "json")
+    part = json.loads(done.stdout)
+    assert (part["images_read"], sum(part["modes"].values())) == (1, 1)
+    assert every["images_read"] == every["images"] == part["images"] > 1
+    assert part["classes"] == every["classes"]
+
+
 def test_data_check_lists_every_fault(tmp_path: Path) -> None:
     data = write(tmp_path, valid_txt="obj/a.jpg\nobj/b.jpg\nobj/a.jpg\nobj/c.jpg\n", obj__b_txt="9 .5 .5 .1 .1\nx\n")
     (tmp_path / "obj" / "c.jpg").write_bytes(jpeg(3)[:-200])
@@ -266,3 +294,12 @@ def test_anchors(tmp_path: Path) -> None:
     assert facts["average_iou"] == 100
     assert "20,20, 25,50, 50,50" in command("data", "anchors", data, "--num", "3", "--size", "100").stdout
     assert code_of(command("data", "anchors", data, "--num", "4")) == "darknet.few-boxes"
+
+
+def test_a_users_names_of_the_outputs_hold_for_later_scores_too(tmp_path: Path, detector: list[str]) -> None:
+    """A .data file whose names are in another order than the network's outputs."""
+    data = write(tmp_path)
+    (tmp_path / "outputs.names").write_text("dog\nperson\ncar\n")
+    result = evaluated("eval-coco", data, *detector, "--run", tmp_path / "runs", "--names", tmp_path / "outputs.names")
+    assert [each["name"] for each in result["darknet_map"]["per_class"]] == ["dog", "person", "car"]
+    assert evaluated("score", result["run"])["darknet_map"] == result["darknet_map"]
