@@ -33,6 +33,7 @@ PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
 REFERENCES = {
     "cases/own-classifier": "a classifier and its data in Darknet's form",
     "cases/own-detector": "a detector and its data in every form",
+    "cases/score-third-party": "detections and annotations of other programs",
     "data/coco-mini": "79 photographs of COCO and their annotations",
     "data/imagenet-mini": "200 photographs of ImageNet",
     "golden/eval": "what the original program predicted on photographs",

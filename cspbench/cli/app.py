@@ -10,6 +10,7 @@ import typer
 from cspbench import __version__
 from cspbench.cli import failing, interrupt, streams
 from cspbench.cli.ci import ci
+from cspbench.cli.commands import Commands
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
 from cspbench.cli.demo import demo
@@ -25,6 +26,7 @@ from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,

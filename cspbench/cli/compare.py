@@ -1,4 +1,4 @@
-"""`cspbench compare`: two runs on the same images, classifiers or detectors."""
+"""`cspbench compare`: two runs, or two files of detections, on the same images."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import options
+from cspbench.cli.arguments import place_of_data
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.report.formats import table
 
 if TYPE_CHECKING:
-    from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
+    from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison, FileComparison
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A run, a folder with one, or a file of detections.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="What A is compared with, of the same kind.")],
     nms: options.NmsOption = None,
     data: options.DataOption = None,
     form: options.FormatOption = Format.MD,
@@ -28,11 +29,14 @@ def compare(
 ) -> None:
     """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP.
 
-    Detectors are compared at one NMS threshold, by default that of each run's preset.
+    Detectors are compared at one NMS threshold, by default that of each run's preset. Two files of detections (COCO's
+    result format) are compared as they are, on --data.
     """
     from cspbench.evaluation.compare import ClassifierComparison
     from cspbench.evaluation.compare import compare as compared
 
+    if first.is_file():
+        data = place_of_data(None, data, options.COCO)
     comparison = compared(first, second, nms=nms, data=data, listener=terminal())
     form = format_of(form, as_json)
     if isinstance(comparison, ClassifierComparison):
@@ -71,14 +75,20 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
         typer.echo(f"flipped: {key}, right in {which}")
 
 
-def _detectors(comparison: DetectorComparison, form: Format) -> None:
+def _detectors(comparison: DetectorComparison | FileComparison, form: Format) -> None:
+    from cspbench.evaluation.compare import DetectorComparison
+
     stats = [measured.percent() for measured in comparison.measured]
     if form is Format.JSON:
         differences = comparison.differences.items()
+        sides = (
+            {"runs": [str(run.path) for run in comparison.runs], "nms": list(comparison.nms)}
+            if isinstance(comparison, DetectorComparison)
+            else {"files": [str(result.file) for result in comparison.files]}
+        )
         print_json(
             {
-                "runs": [str(run.path) for run in comparison.runs],
-                "nms": list(comparison.nms),
+                **sides,
                 "ap": [measured.as_json() for measured in comparison.measured],
                 "difference": {name: difference and difference.as_json() for name, difference in differences},
             }
@@ -96,7 +106,11 @@ def _detectors(comparison: DetectorComparison, form: Format) -> None:
         if difference is not None
     ]
     if form is Format.MD:
-        named = [f"{label} NMS {nms:g}" for label, nms in zip(comparison.labels, comparison.nms, strict=True)]
-        images = comparison.runs[0].samples
+        named = list(comparison.labels)
+        if isinstance(comparison, DetectorComparison):
+            named = [f"{label} NMS {nms:g}" for label, nms in zip(named, comparison.nms, strict=True)]
+            images = comparison.runs[0].samples
+        else:
+            images = len(comparison.files[0].source)
         typer.echo(f"A: {named[0]}, B: {named[1]}; paired bootstrap over {images} images\n")
     typer.echo(table(("", "A", "B", "B - A", "95 % interval", "p"), rows, form.value), nl=False)

@@ -115,6 +115,8 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
+    for note in source.annotations.notes:
+        terminal().note(f"note: {note}")
     indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
     with terminal().progress("checking", len(indices)) as reach:
         report = check_coco(source, indices=indices, workers=threads, step=steps(reach))

@@ -99,7 +99,7 @@ def write_json(result: DetectionResult, file: Path | None) -> None:
     if file is not None:
         from cspbench.detection.result_file import write
 
-        write(result.at[0].detections, file)
+        write(result.at[0].detections, file, result.source.annotations)
         terminal().note(f"wrote {file}, NMS {result.at[0].nms:g}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import command
+from cspbench.cli.arguments import command, place_of_data
 from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
@@ -120,15 +119,12 @@ def _score_files(
     form: Format,
 ) -> None:
     from cspbench.cli.results import print_files
-    from cspbench.evaluation.result_files import score_file
+    from cspbench.evaluation.result_files import no_data, open_objects, score_file
 
-    place = data or os.environ.get(options.COCO)
+    place = place_of_data(None, data, options.COCO)
     if place is None:
-        raise UsageError(
-            "usage.detections-without-data",
-            "detections of unknown data",
-            where=str(files[0]),
-            remedy=f"Name the data set with --data, or set ${options.COCO}",
-        )
-    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class, names=names)
-    print_files([score(file, place, listener=terminal()) for file in files], form)
+        raise no_data(files[0])
+    listener = terminal()
+    source = open_objects(place, split, names, listener)
+    score = partial(score_file, engine=engine, bootstrap=bootstrap, per_class=per_class, listener=listener)
+    print_files([score(file, source) for file in files], form)

@@ -14,14 +14,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from cspbench.claims.model import unknown
 from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
+from cspbench.data.coco_files import Layout, annotation_files, image_folder, selected
 from cspbench.data.source import Entry, ImageFiles, Region, is_image
 from cspbench.errors import DatasetError, brief
-from cspbench.io import filled_lines, read_file, user_path, utf8_name
+from cspbench.io import user_path, utf8_name
 
 SPLITS = ("val2017", "val2014-5k", "test-dev2017", "custom")
 """In order of preference: a folder with val2017 and test-dev2017 is read as val2017."""
@@ -33,21 +34,6 @@ PUBLISHED = {
 """The annotation file and the number of images of each published split (COCO's download page, Darknet's 5k list)."""
 LISTS = ("5k.txt", "5k.part", "coco_5k.txt")
 """Names that Darknet's scripts give to the list of 5,000 images of val2014."""
-LIST_LIMIT = 1 << 26
-"""Bytes of a list; a list of all COCO images has about 10 MB."""
-LINE_LIMIT = 4096
-"""Characters of a path in a list."""
-
-
-class Layout(NamedTuple):
-    """The files of a data set."""
-
-    annotations: Path
-    root: Path
-    image_list: Path | None = None
-    """A list of paths that selects some of the annotated images."""
-    images: Path | None = None
-    """The image folder, if the user named it."""
 
 
 class CocoSource(ImageFiles):
@@ -60,12 +46,20 @@ class CocoSource(ImageFiles):
     kind = "coco"
 
     def __init__(
-        self, annotations: Annotations, images: Sequence[Picture], folder: Path, split: str, place: Path | None = None
+        self,
+        annotations: Annotations,
+        images: Sequence[Picture],
+        folder: Path | None,
+        split: str,
+        place: Path | None = None,
     ) -> None:
-        """`images` are all or some of the annotated images, sorted by id; `place` is the path the user named."""
+        """`images` are all or some of the annotated images, sorted by id; `place` is the path the user named.
+
+        Without a `folder` there are no images to read: scoring needs only the objects.
+        """
         names = [image.file_name for image in images]
-        regions = [Region(str(folder / name)) for name in names]
-        super().__init__([Entry(name, None) for name in names], regions, _others(folder, names))
+        regions = [Region(str(folder / name)) for name in names] if folder else []
+        super().__init__([Entry(name, None) for name in names], regions, _others(folder, names) if folder else 0)
         self.annotations, self.images, self.folder, self.split = annotations, tuple(images), folder, split
         self.place = place
         truth = annotations.truth
@@ -73,7 +67,7 @@ class CocoSource(ImageFiles):
         self.ground_truth: GroundTruth | None = (
             truth if truth is None or whole else truth.only([image.id for image in self.images])
         )
-        self.missing = [name for name in names if not os.path.isfile(folder / name)]
+        self.missing = [name for name in names if not os.path.isfile(folder / name)] if folder else []
 
     @property
     def no_objects(self) -> DatasetError | None:
@@ -110,20 +104,20 @@ class CocoSource(ImageFiles):
         }
 
 
-def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
-    """A data set for evaluation, with consistent annotations and all images.
+def open_coco(path: str | Path, split: str | None = None, *, images: bool = True) -> CocoSource:
+    """A data set for evaluation, with consistent annotations and all images; for scoring alone these need not be there.
 
     `split` selects one of several in a folder, and must match: a subset of val2017 is `custom`. Raises `DatasetError`,
     `UsageError`.
     """
-    source = scan_coco(path, split)
+    source = scan_coco(path, split, images=images)
     if faults := source.annotations.faults:
         if len(faults) > 1:
             faults[0].remedy = f"{faults[0].remedy}. {len(faults) - 1} more: cspbench data check coco lists them"
         raise faults[0]
     if source.no_objects is not None:
         raise source.no_objects
-    if source.missing:
+    if source.missing and images:
         first = ", ".join(brief(name) for name in source.missing[:3])
         raise DatasetError(
             "coco.images-missing",
@@ -136,18 +130,23 @@ def open_coco(path: str | Path, split: str | None = None) -> CocoSource:
     return source
 
 
-def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
+def scan_coco(path: str | Path, split: str | None = None, *, images: bool = True) -> CocoSource:
     """A data set for a check, faults included. Raises `DatasetError` for one that cannot be read, `UsageError`."""
     if split is not None and split not in SPLITS:
         raise unknown("usage.unknown-split", "unknown split", split, SPLITS)
     place = data_path(path)
     layout = find(place, split)
     annotations = read(layout.annotations)
-    images = list(annotations.images)
+    pictures = list(annotations.images)
     if layout.image_list:
-        images = _selected(images, layout.image_list)
-    folder = _folder(layout, images)
-    actual = _split(layout, len(images), annotations.categories)
+        pictures = selected(pictures, layout.image_list)
+    try:
+        folder = image_folder(layout, annotations, pictures)
+    except DatasetError:
+        if images:
+            raise
+        folder = None
+    actual = _split(layout, len(pictures), annotations.categories)
     if split not in (None, actual):
         expected = f"{PUBLISHED[split][0]} with {PUBLISHED[split][1]:,} images" if split in PUBLISHED else "no split"
         raise DatasetError(
@@ -155,10 +154,10 @@ def scan_coco(path: str | Path, split: str | None = None) -> CocoSource:
             f"not the split {split}",
             where=str(layout.annotations),
             expected=expected,
-            found=f"{actual}, {len(images):,} images",
+            found=f"{actual}, {len(pictures):,} images",
             remedy="Use the whole split, or omit --split",
         )
-    return CocoSource(annotations, images, folder, actual, place)
+    return CocoSource(annotations, pictures, folder, actual, place)
 
 
 def data_path(path: str | Path) -> Path:
@@ -171,28 +170,23 @@ def data_path(path: str | Path) -> Path:
 
 def find(path: Path, split: str | None = None) -> Layout:
     """The files of the data set at a path. Raises `DatasetError` if there are no annotations, or several files."""
-    image_list = images = None
+    image_list, root, folders = None, path, [path / "annotations", path]
     if path.is_file():
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         if path.suffix.lower() == ".json":
             return Layout(path, root)
         root, image_list, split = path.parent, path, "val2014-5k"
-    # only for folders that exist: a mistyped name must not select the folder above it
-    elif path.is_dir() and path.name == "annotations":
-        root = path.parent
-    elif path.is_dir() and not _files(path) and _files(path.parent):
-        root, images = path.parent, path  # the user named the image folder
-        split = split or next((name for name in PUBLISHED if name == path.name), None)
-    else:
-        root = path
+        folders = [root / "annotations", root]
+    elif path.name == "annotations" and path.is_dir():
+        root, folders = path.parent, [path]
     for name, (file, _) in PUBLISHED.items():
         listed = image_list or _first(root / list_name for list_name in LISTS) if name == "val2014-5k" else None
-        annotations = _first(folder / file for folder in (root / "annotations", root))
+        annotations = _first(folder / file for folder in folders)
         if split in (None, name) and annotations and (listed or name != "val2014-5k"):
-            return Layout(annotations, root, listed, images)
-    others = [file for file in _files(root) if "train" not in file.name]
+            return Layout(annotations, root, listed)
+    others = [file for file in annotation_files(folders) if "train" not in file.name]
     if split in (None, "custom") and len(others) == 1:
-        return Layout(others[0], root, images=images)
+        return Layout(others[0], root)
     expected = "annotations/instances_val2017.json, or one annotation file"
     if split in PUBLISHED:
         extra = f" and {LISTS[0]}" if split == "val2014-5k" and image_list is None else ""
@@ -212,69 +206,8 @@ def _not_coco(where: str, expected: str, found: str) -> DatasetError:
     )
 
 
-def _files(root: Path) -> list[Path]:
-    """The annotation files of a data set: those with COCO's names, or else any JSON files."""
-    for folder in (root / "annotations", root):
-        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        named = [file for file in files if file.name.startswith(("instances_", "image_info_"))]
-        if files:
-            return named or files
-    return []
-
-
 def _first(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
-
-
-def _selected(images: list[Picture], image_list: Path) -> list[Picture]:
-    """The images whose file names are in a list of paths."""
-    try:
-        lines = filled_lines(read_file(image_list, LIST_LIMIT).decode("utf-8"))
-        if not lines:
-            raise ValueError("an empty list")
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            "coco.list-unreadable",
-            "cannot be read",
-            where=str(image_list),
-            expected="image paths, one per line, in UTF-8",
-            found=brief(getattr(error, "strerror", None) or str(error), 120),
-            remedy="Use Darknet's list of images",
-        ) from error
-    by_name = {PurePosixPath(image.file_name).name: image for image in images}
-    selected: dict[str, Picture] = {}
-    for number, line in enumerate(lines, 1):
-        name = PurePosixPath(line[-LINE_LIMIT:].replace("\\", "/")).name
-        if name not in by_name or name in selected:
-            raise DatasetError(
-                "coco.list-repeats" if name in selected else "coco.list-unknown-image",
-                "image listed twice" if name in selected else "image without annotations",
-                where=f"{image_list.name}, line {number}",
-                expected="annotated images, each at most once",
-                found=brief(line),
-                remedy="Use the list that belongs to the annotations",
-            )
-        selected[name] = by_name[name]
-    return sorted(selected.values())
-
-
-def _folder(layout: Layout, images: Sequence[Picture]) -> Path:
-    """The folder with the most of a sample of the images."""
-    stem = layout.annotations.stem.removeprefix("instances_").removeprefix("image_info_")
-    name = "test2017" if stem.startswith("test") and stem.endswith("2017") else stem
-    beside = (layout.root / name, layout.root / "images" / name, layout.root / "images", layout.root)
-    folders = (layout.images,) if layout.images else (*beside, layout.annotations.parent)
-    few = images[:: max(1, len(images) // 50)]
-    counts = [sum(os.path.isfile(folder / image.file_name) for image in few) for folder in folders]
-    if not any(counts):
-        raise DatasetError(
-            "coco.no-images",
-            "no images",
-            where=str(layout.images or layout.root),
-            expected=f"{brief(few[0].file_name)} in {'it' if layout.images else f'{name}/, images/{name}/ or images/'}",
-            remedy="Unpack the images there, or name the folder that holds annotations/",
-        )
-    return folders[counts.index(max(counts))]
 
 
 def _split(layout: Layout, images: int, categories: dict[int, str]) -> str:

@@ -6,27 +6,22 @@ images, NaN) are a list of faults: a check reports them all, an evaluation raise
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from cspbench.data import coco_names
+from cspbench.data.coco_ids import Ids, whole
+from cspbench.data.coco_json import Category, Object, Record, broken, is_text, parsed, unusable
 from cspbench.errors import DatasetError, brief
-from cspbench.io import read_file
 
 Array = np.ndarray[Any, Any]
 
-LARGEST_FILE = 1 << 30
-"""Bytes; the annotations of COCO's training images have about half as many."""
-LARGEST_ID = 2**53
-"""Above it floats skip integers, and JSON readers in other languages read another number."""
 LARGEST_LENGTH = 1e9
 """Pixels; the product of two lengths is still far from overflow."""
 CATEGORIES = (
@@ -43,38 +38,13 @@ COCO_CATEGORIES = {number: name for number, name in enumerate(CATEGORIES, 1) if 
 """The 80 categories by id."""
 
 
-Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
-Side = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
 class Picture(Struct, frozen=True, order=True):
-    """One image of the annotation file; sizes in pixels."""
+    """One image of the annotation file: its path inside the image folder, and its size in pixels, 0 if unknown."""
 
-    id: Id
+    id: int
     file_name: str
-    width: Side
-    height: Side
-
-
-class _Category(Struct):
-    id: Id
-    name: str
-    supercategory: Any = None
-
-
-class _Object(Struct):
-    id: Id
-    image_id: Id
-    category_id: Id
-    bbox: tuple[float, float, float, float]
-    area: float
-    iscrowd: Literal[0, 1] | bool = 0
-
-
-class _File(Struct):
-    images: list[Picture]
-    categories: list[_Category]
-    annotations: list[_Object] | None = None
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +53,8 @@ class GroundTruth:
 
     `categories` maps id to name. `image_ids` (I,) is sorted; `images` (N,) and `category_ids` (N,) are ids, `boxes`
     (N, 4) left, top, width, height in pixels, `areas` (N,) the areas of the segments in pixels, which decide whether an
-    object is small, `crowd` (N,) whether the object is a group that any number of detections may match.
+    object is small, `crowd` (N,) whether the object is a group that any number of detections may match. `ids` (N,) are
+    the ids of the annotations, None where these are not numbers.
     """
 
     image_ids: Array
@@ -93,6 +64,7 @@ class GroundTruth:
     boxes: Array
     areas: Array
     crowd: Array
+    ids: Array | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,7 +74,8 @@ class GroundTruth:
         selected = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))
         inside = np.isin(self.images, selected)
         columns = {name: getattr(self, name)[inside] for name in ("images", "category_ids", "boxes", "areas", "crowd")}
-        return replace(self, image_ids=selected, **columns)
+        ids = None if self.ids is None else self.ids[inside]
+        return replace(self, image_ids=selected, ids=ids, **columns)
 
 
 @dataclass(frozen=True)
@@ -115,147 +88,175 @@ class Annotations:
     truth: GroundTruth | None
     faults: tuple[DatasetError, ...]
     """The contradictions."""
+    ids: tuple[Ids, Ids] | None = None
+    """The ids of the images and of the categories; None if they are the numbers that `images` and `categories` have."""
+    parents: tuple[int, ...] = ()
+    """The ids of categories that are left out: without objects, and above others."""
+    folders: tuple[str, ...] = ()
+    """Where, below the image folder, images may lie whose paths were absolute."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the scores should know."""
+
+    @property
+    def texts(self) -> tuple[dict[int, str], dict[int, str]]:
+        """The ids of images and of categories that are texts in the file, by number."""
+        return ({}, {}) if self.ids is None else (self.ids[0].texts, self.ids[1].texts)
 
 
 def read(path: Path) -> Annotations:
     """Read an annotation file. Raises `DatasetError`."""
-    file = _parsed(path)
+    file = parsed(path)
     if not file.images:
-        raise _broken("coco.no-image-listed", "no images listed", path.name, "at least one", "none")
+        raise broken("coco.no-image-listed", "no images listed", path.name, "at least one", "none")
     for index, image in enumerate(file.images):
-        if not _is_name(image.file_name):
-            expected = "a file name inside the image folder"
-            raise _unusable(f"{path.name}, images[{index}].file_name", expected, image.file_name)
+        if image.file_name and not coco_names.is_name(image.file_name):
+            raise unusable(f"{path.name}, images[{index}].file_name", "the name of a file", image.file_name)
     for index, category in enumerate(file.categories):
-        if not _is_text(category.name):
-            raise _unusable(f"{path.name}, categories[{index}].name", "a name", category.name)
-    categories = {category.id: category.name for category in sorted(file.categories, key=lambda each: each.id)}
-    faults = [
-        *_repeated(path.name, "image id", [image.id for image in file.images]),
-        *_repeated(path.name, "category id", [category.id for category in file.categories]),
+        if not is_text(category.name):
+            raise unusable(f"{path.name}, categories[{index}].name", "a name", category.name)
+    ids = _ids(path.name, "images", file.images), _ids(path.name, "categories", file.categories)
+    names = coco_names.inside([image.file_name or "" for image in file.images])
+    pictures = [
+        Picture(number, name, *(_whole(path.name, index, key, getattr(image, key)) for key in ("width", "height")))
+        for index, (number, name, image) in enumerate(zip(ids[0].numbers, names.paths, file.images, strict=True))
     ]
-    truth = None
+    categories = dict(sorted(zip(ids[1].numbers, (category.name for category in file.categories), strict=True)))
+    faults = [
+        *_repeated(path.name, "image id", ids[0].numbers, ids[0].texts),
+        *_repeated(path.name, "category id", ids[1].numbers, ids[1].texts),
+    ]
+    truth, parents, notes = None, set[int](), list[str]()
     if file.annotations is not None:
-        truth, more = _truth(path.name, file.annotations, file.images, categories)
+        truth, more = _truth(path.name, file.annotations, ids, categories)
         faults += more
-        for parent in _parents(file.categories) - set(truth.category_ids.tolist()):
+        parents = _parents(file.categories, ids[1]) - set(truth.category_ids.tolist())
+        for parent in parents:
             del categories[parent]
+        notes = _notes(file.annotations)
     elif not path.name.startswith("image_info"):
         where = f"{path.name}, annotations"
-        raise _broken("coco.missing-field", "missing field", where, "a list of objects", "images, categories")
-    return Annotations(path, tuple(sorted(file.images)), categories, truth, tuple(faults))
+        raise broken("coco.missing-field", "missing field", where, "a list of objects", "images, categories")
+    return Annotations(
+        path=path,
+        images=tuple(sorted(pictures)),
+        categories=categories,
+        truth=truth,
+        faults=tuple(faults),
+        ids=ids,
+        parents=tuple(sorted(parents)),
+        folders=tuple(names.folders()),
+        notes=tuple(notes),
+    )
 
 
-def _parents(categories: Sequence[_Category]) -> set[int]:
+def _ids(where: str, kind: str, records: Sequence[Record]) -> Ids:
+    """The ids of images, categories or annotations. Raises `DatasetError`."""
+    for index, record in enumerate(records):
+        if isinstance(record.id, float) and not record.id.is_integer():
+            raise unusable(f"{where}, {kind}[{index}].id", "a whole number or a text", record.id)
+        if isinstance(record.id, str) and not is_text(record.id):
+            raise unusable(f"{where}, {kind}[{index}].id", "a whole number or a text", record.id)
+    return Ids([record.id for record in records])
+
+
+def _whole(where: str, index: int, key: str, side: float | None) -> int:
+    """A side of an image in pixels, 0 if it is unknown. Raises `DatasetError`."""
+    try:
+        return whole(side or 0)
+    except ValueError:
+        raise unusable(f"{where}, images[{index}].{key}", "a whole number of pixels", side) from None
+
+
+def _notes(objects: Sequence[Object]) -> list[str]:
+    without = sum(each.area is None for each in objects)
+    notes = []
+    if without:
+        notes.append(f"{without:,} of {len(objects):,} annotations have no area; the boxes' width x height stands in")
+    if any(each.id == 0 for each in objects if not isinstance(each.id, str)):
+        notes.append(
+            "an annotation has the id 0: pycocotools takes a match with it for none (--engine pycocotools gives its "
+            "number)"
+        )
+    return notes
+
+
+def _parents(categories: Sequence[Category], ids: Ids) -> set[int]:
     """The ids of categories that are the supercategory of another one; without an object they are no classes."""
     above = [(each.supercategory, each.name) for each in categories]
     parents = {parent for parent, name in above if isinstance(parent, str) and parent != name}
-    return {each.id for each in categories if each.name in parents}
-
-
-def _parsed(path: Path) -> _File:
-    try:
-        data = json.loads(read_file(path, LARGEST_FILE), object_pairs_hook=_unique_keys)
-    except OSError as error:
-        found = error.strerror or str(error)
-        raise _broken("coco.unreadable", "cannot be read", str(path), "an annotation file", found) from error
-    except (ValueError, RecursionError) as error:
-        # bad JSON, bad UTF-8, integers of thousands of digits
-        found = "brackets nested too deeply" if isinstance(error, RecursionError) else brief(str(error), 120)
-        raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, "JSON", found) from error
-    try:
-        return msgspec.convert(data, _File)
-    except msgspec.ValidationError as error:
-        # "Expected `int`, got `str` - at `$.images[0].id`"
-        text, _, place = str(error).replace("`", "").partition(" - at $.")
-        value = data
-        for key in re.findall(r"\w+", place):
-            value = value[int(key) if isinstance(value, list) else key]
-        if missing := text.partition("missing required field ")[2]:
-            where = f"{path.name}, {f'{place}.{missing}'.lstrip('.')}"
-            found = ", ".join(map(brief, list(value)[:8])) or "nothing"
-            raise _broken("coco.missing-field", "missing field", where, missing, found) from error
-        expected = text.removeprefix("Expected ").partition(", got")[0]
-        if not place:
-            found = type(data).__name__
-            raise _broken("coco.not-annotations", "not a COCO annotation file", path.name, expected, found) from error
-        raise _unusable(f"{path.name}, {place}", expected, value) from error
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises `ValueError` for a repeated key, whose value would depend on the reader."""
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f'repeated key "{brief(repeated)}" in one object')
-    return record
+    return {number for number, each in zip(ids.numbers, categories, strict=True) if each.name in parents}
 
 
 def _truth(
-    where: str, objects: list[_Object], images: list[Picture], categories: dict[int, str]
+    where: str, objects: list[Object], known: tuple[Ids, Ids], categories: dict[int, str]
 ) -> tuple[GroundTruth, list[DatasetError]]:
-    ids = [each.id for each in objects]
-    unique_ids = np.unique(np.array([image.id for image in images], np.int64))
+    ids, unique_ids = _ids(where, "annotations", objects), np.unique(np.array(known[0].numbers, np.int64))
+    for index, each in enumerate(objects):
+        if not float(each.iscrowd or 0).is_integer():
+            raise unusable(f"{where}, annotations[{index}].iscrowd", "0 or 1", each.iscrowd)
+    boxes = np.array([each.bbox for each in objects], np.float64).reshape(-1, 4)
+    areas = np.array([np.nan if each.area is None else each.area for each in objects], np.float64)
+    missing = np.array([each.area is None for each in objects], np.bool_)
+    with np.errstate(invalid="ignore", over="ignore"):
+        areas = np.where(missing, boxes[:, 2] * boxes[:, 3], areas)
     truth = GroundTruth(
         image_ids=unique_ids,
         categories=categories,
-        images=np.array([each.image_id for each in objects], np.int64),
-        category_ids=np.array([each.category_id for each in objects], np.int64),
-        boxes=np.array([each.bbox for each in objects], np.float64).reshape(-1, 4),
-        areas=np.array([each.area for each in objects], np.float64),
-        crowd=np.array([each.iscrowd for each in objects], bool),
+        images=_numbers(known[0], [each.image_id for each in objects]),
+        category_ids=_numbers(known[1], [each.category_id for each in objects]),
+        boxes=boxes,
+        areas=areas,
+        crowd=np.array([bool(each.iscrowd) for each in objects], bool),
+        ids=None if ids.texts else np.array(ids.numbers, np.int64),
     )
-    faults = _repeated(where, "annotation id", ids)
-    no_image, no_category = ~np.isin(truth.images, unique_ids), ~np.isin(truth.category_ids, list(categories))
+    faults = _repeated(where, "annotation id", ids.numbers, ids.texts)
+    no_image, no_category = truth.images < 0, truth.category_ids < 0
     with np.errstate(invalid="ignore"):
         no_box = ~((np.abs(truth.boxes) <= LARGEST_LENGTH).all(1) & (truth.boxes[:, 2:] >= 0).all(1))
-        no_area = ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2))
+        no_area = ~missing & ~((truth.areas >= 0) & (truth.areas <= LARGEST_LENGTH**2))
     image, category, sides = "a listed image", "a listed category", "finite numbers, width and height not negative"
     wrong = (
-        ("coco.unknown-image", "annotation of an unknown image", no_image, image, truth.images),
-        ("coco.unknown-category", "annotation of an unknown category", no_category, category, truth.category_ids),
-        ("coco.unusable-box", "invalid box", no_box, sides, truth.boxes),
-        ("coco.unusable-area", "invalid area", no_area, "a finite number of pixels", truth.areas),
+        ("coco.unknown-image", "annotation of an unknown image", no_image, image, "image_id"),
+        ("coco.unknown-category", "annotation of an unknown category", no_category, category, "category_id"),
+        ("coco.unusable-box", "invalid box", no_box, sides, "bbox"),
+        ("coco.unusable-area", "invalid area", no_area, "a finite number of pixels", "area"),
     )
-    for code, kind, bad, expected, values in wrong:
+    for code, kind, bad, expected, key in wrong:
         faults += [
-            _broken(code, kind, f"{where}, annotation {ids[index]}", expected, brief(str(values[index].tolist())))
+            broken(
+                code,
+                kind,
+                f"{where}, annotation {brief(str(objects[index].id))}",
+                expected,
+                _shown(objects[index], key),
+            )
             for index in np.flatnonzero(bad).tolist()
         ]
     return truth, faults
 
 
-def _repeated(where: str, kind: str, ids: list[int]) -> list[DatasetError]:
+def _numbers(ids: Ids, values: Sequence[int | float | str]) -> Array:
+    """The number of each id, -1 for an unknown one."""
+    known = {value: ids.find(value) for value in set(values)}
+    return np.array([-1 if known[value] is None else known[value] for value in values], np.int64)
+
+
+def _shown(each: Object, key: str) -> str:
+    value = getattr(each, key)
+    return brief(str(list(value) if isinstance(value, tuple) else value))
+
+
+def _repeated(where: str, kind: str, ids: list[int], texts: dict[int, str]) -> list[DatasetError]:
     if len(set(ids)) == len(ids):
         return []
-    values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
     return [
-        _broken("coco.repeated-id", f"{kind} used twice", f"{where}, {kind} {value}", "a unique id", f"{count} times")
-        for value, count in zip(values[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True)
+        broken(
+            "coco.repeated-id",
+            f"{kind} used twice",
+            f"{where}, {kind} {brief(texts.get(value, str(value)))}",
+            "a unique id",
+            f"{count} times",
+        )
+        for value, count in sorted(Counter(ids).items())
+        if count > 1
     ]
-
-
-def _is_text(value: str) -> bool:
-    """Whether text can be written: JSON allows surrogates, files do not."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _is_name(value: str) -> bool:
-    """Whether text is a relative path that stays inside its folder."""
-    if not _is_text(value) or not value or "\0" in value or "\\" in value:
-        return False
-    path = PurePosixPath(value)
-    return not path.is_absolute() and ".." not in path.parts and path.name not in ("", ".")
-
-
-def _unusable(where: str, expected: str, value: Any) -> DatasetError:
-    try:
-        found = brief(json.dumps(value))
-    except (ValueError, RecursionError):  # thousands of digits, or of brackets
-        found = type(value).__name__
-    return _broken("coco.unusable-field", "invalid value", where, expected, found)
-
-
-def _broken(code: str, what: str, where: str, expected: str, found: str) -> DatasetError:
-    remedy = "Use COCO's annotation file, or one in its format"
-    return DatasetError(code, what, where=where, expected=expected, found=found, remedy=remedy)

@@ -94,7 +94,7 @@ def check(
             report.unreadable[image.file_name] = file.fault or "the file is empty"
             continue
         report.modes[file.mode] += 1
-        if file.shape != (image.width, image.height):
+        if image.width and image.height and file.shape != (image.width, image.height):
             size = "x".join(map(str, file.shape))
             report.other_size.append(f"{image.file_name}: {size} instead of {image.width}x{image.height}")
     return report
@@ -103,7 +103,7 @@ def check(
 def _outside(source: CocoSource) -> int:
     truth = source.ground_truth
     assert truth is not None
-    sizes = {image.id: (image.width, image.height) for image in source.images}
+    sizes = {image.id: (image.width or np.inf, image.height or np.inf) for image in source.images}
     inside = np.isin(truth.images, list(sizes))
     corners = truth.boxes[inside, :2] + truth.boxes[inside, 2:]
     limits = np.array([sizes[image] for image in truth.images[inside].tolist()], np.float64).reshape(-1, 2)

@@ -94,7 +94,8 @@ def collect(
         ids = [picture.id for picture in pictures]
         extents, readable = arrays["extent"].tolist(), arrays["ok"].tolist()
         annotated = [[picture.width, picture.height] for picture in pictures]
-        resized += sum(ok and one != other for one, other, ok in zip(extents, annotated, readable, strict=True))
+        both = zip(extents, annotated, readable, strict=True)
+        resized += sum(ok and all(other) and one != other for one, other, ok in both)
         for part, mask in zip(parts, masks, strict=True):
             part.append(detections(images, mask, extents, ids, categories))
         bad += [key for key, ok in zip(arrays["key"].tolist(), readable, strict=True) if not ok]

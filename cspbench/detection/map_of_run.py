@@ -78,6 +78,15 @@ def objects_of(source: CocoSource, category_ids: Sequence[int]) -> Objects:
     classes = {category: number for number, category in enumerate(category_ids)}
     images = np.array([numbers[image] for image in truth.images.tolist()], np.int64)
     extents = np.array([(image.width, image.height) for image in source.images], np.float64).reshape(-1, 2)[images]
+    if not extents.all():
+        raise UsageError(
+            "usage.map-without-sizes",
+            "mAP needs the sizes of the images",
+            where=str(source.annotations.path),
+            expected="width and height of every image with objects",
+            found=f"none of image {truth.images[np.flatnonzero(~extents.all(1))[0]]}",
+            remedy="Add them to the annotations, or leave out --map",
+        )
     centre = (truth.boxes[:, :2] + truth.boxes[:, 2:] / 2) / extents
     boxes = np.concatenate((centre, truth.boxes[:, 2:] / extents), 1).astype(np.float32)
     labels = np.array([classes[category] for category in truth.category_ids.tolist()], np.int64)

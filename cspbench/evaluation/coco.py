@@ -242,9 +242,11 @@ def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: 
 
 
 def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
-    """Warn about sizes, image ids and categories that differ from what the evaluation assumes."""
+    """Say what the annotations lack, and warn about sizes, ids and categories that differ from what is assumed."""
     from cspbench.detection.detections import image_id
 
+    for note in source.annotations.notes:
+        listener.note(f"note: {note}")
     if collected.resized:
         listener.note(
             f"warning: {collected.resized} of {len(source)} images do not match the annotated size; "

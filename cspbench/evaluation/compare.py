@@ -1,4 +1,7 @@
-"""Compares two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP."""
+"""Compares two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP.
+
+So are two files of detections of other programs.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from cspbench.evaluation.coco import detect
 from cspbench.evaluation.detection_data import data_of, ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
+from cspbench.evaluation.result_files import FileResult, no_data, open_objects, score_file
 from cspbench.evaluation.score import check_one_task
 from cspbench.evaluation.scoring import options_of
 from cspbench.io import argument_path
@@ -48,12 +52,10 @@ class ClassifierComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class DetectorComparison:
-    """AP of each run at its threshold, and the difference of each metric with its interval."""
+class Compared:
+    """AP on both sides, and the difference of each metric with its interval."""
 
-    runs: Runs
     labels: tuple[str, str]
-    nms: tuple[float, float]
     measured: tuple[AveragePrecision, AveragePrecision]
     differences: Mapping[str, Difference | None]
 
@@ -76,6 +78,21 @@ class DetectorComparison:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class DetectorComparison(Compared):
+    """Two runs, each at its NMS threshold."""
+
+    runs: Runs
+    nms: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class FileComparison(Compared):
+    """Two files of detections."""
+
+    files: tuple[FileResult, FileResult]
+
+
 def compare(
     first: str | Path,
     second: str | Path,
@@ -83,12 +100,16 @@ def compare(
     nms: float | str | None = None,
     data: str | Path | None = None,
     listener: Listener = SILENT,
-) -> ClassifierComparison | DetectorComparison:
+) -> ClassifierComparison | DetectorComparison | FileComparison:
     """Compare two runs on the same images; a folder with one run stands for it.
 
-    Raises `UsageError` for runs of different tasks or images, and for detectors without ground truth.
+    Two files of detections are compared on `data`. Raises `UsageError` for runs of different tasks or images, for a run
+    and a file, and for detectors without ground truth.
     """
-    both = runs.load_one(argument_path("first", first)), runs.load_one(argument_path("second", second))
+    paths = argument_path("first", first), argument_path("second", second)
+    if any(path.is_file() for path in paths):
+        return _files(paths, nms, data, listener)
+    both = runs.load_one(paths[0]), runs.load_one(paths[1])
     check_one_task(both)
     if isinstance(both[0].identity, ImagenetIdentity):
         return _classifiers(both)
@@ -130,11 +151,39 @@ def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener:
         assert at.measured is not None  # there is ground truth
         measured.append(at.measured)
         thresholds.append(at.nms)
+    one, other = measured
+    differences = _differences(one, other, listener)
+    return DetectorComparison(_labels(both), (one, other), differences, both, (thresholds[0], thresholds[1]))
+
+
+def _differences(first: AveragePrecision, second: AveragePrecision, listener: Listener) -> dict[str, Difference | None]:
     with listener.progress("bootstrap", bootstrap.DRAWS) as reach:
-        differences = bootstrap.paired(measured[0], measured[1], step=reach)
-    return DetectorComparison(
-        both, _labels(both), (thresholds[0], thresholds[1]), (measured[0], measured[1]), differences
-    )
+        return bootstrap.paired(first, second, step=reach)
+
+
+def _files(
+    paths: tuple[Path, Path], nms: float | str | None, data: str | Path | None, listener: Listener
+) -> FileComparison:
+    others = [f"{path}, {'a folder' if path.exists() else 'nothing'}" for path in paths if not path.is_file()]
+    if others or nms is not None:
+        raise UsageError(
+            "usage.compare-files",
+            "a file of detections is compared with another one, as it is",
+            where=str(next(path for path in paths if path.is_file())),
+            expected="two files, with --data",
+            found=others[0] if others else "--nms",
+            remedy="Write a run's detections with `cspbench score RUN --save-json FILE`, and compare the files"
+            if others
+            else "Leave out --nms",
+        )
+    if data is None:
+        raise no_data(paths[0])
+    source = open_objects(data, listener=listener)
+    one, other = (score_file(path, source, listener=listener) for path in paths)
+    differences = _differences(one.measured, other.measured, listener)
+    first, second = paths
+    labels = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    return FileComparison(labels, (one.measured, other.measured), differences, (one, other))
 
 
 def _labels(both: Runs) -> tuple[str, str]:

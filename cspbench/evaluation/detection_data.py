@@ -35,6 +35,7 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
         classes=identity.last.classes,
         allowed=None,
         upright=identity.preset.get("decoder") == "opencv",
+        images=False,
     )
     if data.limit is not None:
         source = part_of(source, str(data.limit), data.seed or 0)

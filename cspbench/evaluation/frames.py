@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from cspbench.claims import tables
 from cspbench.claims.metrics import ACCURACIES
 from cspbench.claims.model import Table
+from cspbench.io import argument_path
 from cspbench.results import measurements
 from cspbench.results.schema import ClassificationMetrics
 from cspbench.results.store import StoredEvaluation
@@ -31,7 +32,7 @@ def load_tables(directory: str | Path | None = None, dataframe: bool = False) ->
 
     `directory` holds tables.toml and the CSV files; the published ones by default.
     """
-    loaded = tables.load_all(None if directory is None else Path(directory))
+    loaded = tables.load_all(None if directory is None else argument_path("directory", directory))
     return cells(loaded) if dataframe else loaded
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from cspbench.data.coco import CocoSource
 from cspbench.data.darknet.names import read_names
 from cspbench.data.darknet.opening import open_detection_data
-from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_precision
+from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
 from cspbench.detection.collect import AtThreshold
+from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.coco import threshold_of
@@ -28,6 +29,7 @@ class FileResult:
     sha256: str
     source: CocoSource
     threshold: Threshold
+    measured: AveragePrecision
 
 
 def score_file(
@@ -45,18 +47,46 @@ def score_file(
 
     `names` is the file with the names of a list's classes.
 
-    Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
+    Neither images nor their sizes are needed. `listener` is told what looks wrong with the detections. Raises
+    `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
-    if not isinstance(data, CocoSource):
-        texts = None if names is None else read_names(argument_path("names", names))
-        data = open_detection_data(data, split, names=texts, allowed=None)
-    source = data
+    source = data if isinstance(data, CocoSource) else open_objects(data, split, names, listener)
     truth = ground_truth(source)
-    detections, digest = read(path)
+    detections, digest, notes = read(path, source.annotations)
+    for note in notes:
+        listener.note(f"note: {path}: {note}")
     try:
         measured = average_precision(truth, detections, engine)
     except CspbenchError as error:
         raise (error if isinstance(error, UsageError) else error.at(str(path))) from None
-    return FileResult(path, digest, source, threshold_of(AtThreshold(0.0, detections, measured), "", options, listener))
+    sizes = {image.id: (image.width, image.height) for image in source.images}
+    for doubt in doubts(truth, detections, sizes):
+        listener.note(f"warning: {path}: {doubt}")
+    numbers = threshold_of(AtThreshold(0.0, detections, measured), "", options, listener)
+    return FileResult(path, digest, source, numbers, measured)
+
+
+def open_objects(
+    data: str | Path, split: str | None = None, names: str | Path | None = None, listener: Listener = SILENT
+) -> CocoSource:
+    """A data set for scoring, in COCO's form or in Darknet's; in COCO's, no images are needed.
+
+    `names` is the file with the names of a list's classes. `listener` is told what the annotations lack.
+    """
+    texts = None if names is None else read_names(argument_path("names", names))
+    source = open_detection_data(data, split, names=texts, allowed=None, images=False)
+    for note in source.annotations.notes:
+        listener.note(f"note: {note}")
+    return source
+
+
+def no_data(file: Path) -> UsageError:
+    """The error for a file of detections on a data set that nobody names."""
+    return UsageError(
+        "usage.detections-without-data",
+        "detections of unknown data",
+        where=str(file),
+        remedy="Name the data set with --data, or set $CSPBENCH_COCO",
+    )

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
+from cspbench.io import argument_path
 from cspbench.network import cfg_sections
 from cspbench.network.cfg_parser import Section, decode, sections
 from cspbench.network.cfg_sections import READERS, SHORT
@@ -99,5 +100,5 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
 
 def read(path: str | Path) -> Reading:
     """Read a cfg file; the network is named after the file."""
-    path = Path(path)
+    path = argument_path("path", path)
     return parse(decode(path), printable(path.stem), str(path))

@@ -117,7 +117,7 @@ def load_one(path: Path) -> RunDirectory:
     """The run in a directory, or the only one in a folder of runs."""
     runs = find_runs([path])
     if len(runs) != 1:
-        what, found = "a folder of several runs", ", ".join(run.name for run in runs[:4])
+        what, found = "a folder of several runs", ", ".join(brief(str(run), 120) for run in runs[:4])
         remedy = "Name one of them"
         raise RunError("run.several", what, where=str(path), expected="one run", found=found, remedy=remedy)
     return load_run(runs[0])

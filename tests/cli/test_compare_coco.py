@@ -59,3 +59,42 @@ def test_presets_tell_two_runs_of_a_model_apart(tmp_path: Path) -> None:
     data = data_set(tmp_path / "coco")
     done = command("compare", made(tmp_path / "a", data), made(tmp_path / "b", data, "letterbox", conf=0.3))
     assert "B: small (letterbox with conf 0.3, b) NMS 0.45" in done.stdout, done.exception
+
+
+def test_a_folder_with_one_run_stands_for_it(tmp_path: Path) -> None:
+    data = data_set(tmp_path / "coco")
+    runs = made(tmp_path / "a" / "small-readme", data), made(tmp_path / "b" / "small-readme", data, shift=9.0)
+    assert command("compare", tmp_path / "a", tmp_path / "b", "--json").exit_code == 0
+    made(tmp_path / "b" / "other", data)
+    refused = command("compare", tmp_path / "a", tmp_path / "b").exception
+    assert isinstance(refused, CspbenchError)
+    assert (refused.code, str(refused.found).split(", ")) == (
+        "run.several",
+        [str(tmp_path / "b" / "other"), str(runs[1])],
+    )
+
+
+def test_two_files_of_detections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_set(tmp_path / "coco")
+    runs = made(tmp_path / "a", data), made(tmp_path / "b", data, shift=9.0)
+    files = [tmp_path / f"{run.name}.json" for run in runs]
+    for run, file in zip(runs, files, strict=True):
+        assert command("score", run, "--save-json", file).exit_code == 0
+    of_runs = json.loads(command("compare", *runs, "--json").stdout)
+    of_files = json.loads(command("compare", *files, "--data", data, "--json").stdout)
+    assert (of_files["ap"], of_files["difference"]) == (of_runs["ap"], of_runs["difference"])
+    assert of_files["files"] == [str(file) for file in files]
+    monkeypatch.setenv("CSPBENCH_COCO", str(data))
+    assert "A: a.json, B: b.json; paired bootstrap over 6 images" in command("compare", *files).stdout
+    monkeypatch.delenv("CSPBENCH_COCO")
+    for arguments, code in (
+        (files, "usage.detections-without-data"),
+        ([*files, "--nms", "0.5"], "usage.compare-files"),
+        ([files[0], runs[1], "--data", data], "usage.compare-files"),
+        ([tmp_path / "typo.json", files[1], "--data", data], "usage.compare-files"),
+        ([tmp_path / "typo.json", tmp_path / "typo.json"], "run.none-there"),
+        ([data / "annotations" / "instances_val2017.json", files[1], "--data", data], "detections.not-a-result-file"),
+    ):
+        refused = command("compare", *arguments).exception
+        assert isinstance(refused, CspbenchError)
+        assert refused.code == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from cspbench.cli import eval_coco
 from cspbench.cli.app import app
 from cspbench.cli.results import name_bad
-from cspbench.errors import DatasetError
+from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.score import score
 from cspbench.plots import samples
@@ -40,18 +41,34 @@ def test_a_mistyped_path_comes_before_weights_that_lack(
 
 
 @pytest.mark.parametrize(
-    ("command", "code"), [("eval-imagenet", "imagenet.not-a-data-set"), ("eval-coco", "coco.not-a-data-set")]
+    ("arguments", "where"),
+    [
+        ("eval-imagenet ''", "after eval-imagenet"),
+        ("eval-coco --data ''", "after --data"),
+        ("eval-coco --data=", "--data"),
+        ("eval-coco x --weights '' --run y", "after --weights"),
+        ("data check imagenet ''", "after imagenet"),
+        ("data check coco --data=", "--data"),
+        ("report --out ''", "after --out"),
+        ("report --results=", "--results"),
+        ("compare '' b", "after compare"),
+        ("score a ''", "after a"),
+        ("params --cfg ''", "after --cfg"),
+        ("ci ''", "after ci"),
+        ("''", "the first argument"),
+    ],
 )
-@pytest.mark.parametrize("option", [[], ["--data"]], ids=["argument", "option"])
-def test_an_empty_path_is_refused(
-    command: str, code: str, option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_empty_argument_is_refused(
+    arguments: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of an unset variable in a script: neither the environment's data set nor the sample is meant."""
+    """As of an unset variable in a script: not the present folder, the environment's data set or the sample."""
+    monkeypatch.chdir(tmp_path)
     for variable in ("CSPBENCH_IMAGENET", "CSPBENCH_COCO"):
         monkeypatch.setenv(variable, str(tmp_path))
-    done = CliRunner().invoke(app, [command, *option, "", "--run", str(tmp_path / "runs")])
-    assert isinstance(done.exception, DatasetError)
-    assert done.exception.code == code
+    done = CliRunner().invoke(app, shlex.split(arguments))
+    assert isinstance(done.exception, UsageError)
+    assert (done.exception.code, done.exception.where) == ("usage.empty", where)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["eval-imagenet", "eval-coco"])

@@ -10,7 +10,7 @@ import pytest
 from coco_sets import BROKEN, NAMES, contents, write
 from refusals import refuses
 
-from cspbench.data import coco, coco_annotations
+from cspbench.data import coco, coco_json
 from cspbench.data.coco import open_coco, scan_coco
 from cspbench.data.coco_annotations import COCO_CATEGORIES, read
 from cspbench.data.coco_check import check
@@ -42,23 +42,21 @@ def test_coco_has_80_categories_of_90() -> None:
 
 IDS = ("images.0.id", "categories.0.id", "annotations.0.id", "annotations.0.image_id", "annotations.0.category_id")
 ALLOWED: list[tuple[str, Any]] = [
-    *((path, value) for path in IDS for value in (0, 2**53)),
-    *((f"images.0.{side}", value) for side in ("width", "height") for value in (1, 1_000_000)),
-    *(("images.0.file_name", value) for value in ("a", "a/b.jpg", "..a", "a..", "a/..b/c", "a b", ".jpg")),
-    *(("annotations.0.iscrowd", value) for value in (0, 1)),
-    *(("annotations.0.area", value) for value in (0, 0.0, 1e-300, 1e18)),
+    *((path, value) for path in IDS for value in (0, 2**53, 1.0, "1", "a-1")),
+    *((f"images.0.{side}", value) for side in ("width", "height") for value in (0, 1, 1_000_000, 640.0, None)),
+    *(("images.0.file_name", value) for value in ("a", "a/b.jpg", "..a", "a..", "a/..b/c", "a b", ".jpg", "", None)),
+    *(("annotations.0.iscrowd", value) for value in (0, 1, 1.0, True, None)),
+    *(("annotations.0.area", value) for value in (None, 0, 0.0, 1e-300, 1e18)),
     *(("annotations.0.bbox", [at, at, 1, 1]) for at in (-1e9, 1e9, 0)),
     *(("annotations.0.bbox", [0, 0, side, 1e9]) for side in (0, 0.0, 1e9)),
 ]
 BROKEN_VALUES: list[tuple[str, Any]] = [
-    *((path, value) for path in IDS for value in (-1, 2**53 + 1, 1.0, True, None, "1")),
-    *((f"images.0.{side}", value) for side in ("width", "height") for value in (0, -1, 1_000_001, 1.0, True)),
-    *(
-        ("images.0.file_name", value)
-        for value in ("", ".", "..", "../a", "a/..", "a/../b", "/a", "/", "a\\b", "a\0", 5, None)
-    ),
-    *(("annotations.0.iscrowd", value) for value in (2, -1, 0.5, "0", None)),
-    *(("annotations.0.area", value) for value in (None, "1", True, [1])),
+    *((path, value) for path in IDS for value in (-1, 2**53 + 1, True, None, "")),
+    *((path, 1.5) for path in IDS[:3]),
+    *((f"images.0.{side}", value) for side in ("width", "height") for value in (-1, 1_000_001, 1.5, True, "5")),
+    *(("images.0.file_name", value) for value in (".", "..", "a/..", "/", "a/", "a\\", "C:\\", "a\0", "\ud800", 5)),
+    *(("annotations.0.iscrowd", value) for value in (2, -1, 0.5, "0")),
+    *(("annotations.0.area", value) for value in ("1", True, [1])),
     *(("annotations.0.bbox", value) for value in ([0, 0, 1], [0, 0, 1, 1, 1], [0, 0, 1, True], "0,0,1,1", None)),
 ]
 FAULTY: list[tuple[str, Any]] = [
@@ -70,6 +68,8 @@ FAULTY: list[tuple[str, Any]] = [
     ),
     *(("annotations.0.bbox", box) for box in ([0, 0, -1e-9, 1], [0, 0, 1, -1e-9])),
     ("annotations.0.image_id", 8),
+    ("annotations.0.image_id", 285.5),
+    ("annotations.0.image_id", "285x"),
     ("annotations.0.category_id", 12),  # one of the ten ids that COCO leaves out
     ("annotations.1.id", 7),
     ("images.2.id", 139),
@@ -105,9 +105,9 @@ def test_what_contradicts_itself(at: int, tmp_path: Path) -> None:
 
 def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path, contents())
-    monkeypatch.setattr(coco_annotations, "LARGEST_FILE", path.stat().st_size)
+    monkeypatch.setattr(coco_json, "LARGEST_FILE", path.stat().st_size)
     assert len(read(path).images) == 3
-    monkeypatch.setattr(coco_annotations, "LARGEST_FILE", path.stat().st_size - 1)
+    monkeypatch.setattr(coco_json, "LARGEST_FILE", path.stat().st_size - 1)
     with refuses("coco.unreadable", found=f"more than {path.stat().st_size - 1:,} bytes"):
         read(path)
 

@@ -168,6 +168,7 @@ def test_paths_in_the_home_folder(data: Path, tmp_path: Path, monkeypatch: pytes
         assert cspbench.score(f"~/runs/{result.run.path.name}").run.path == result.run.path
     assert classified is not None
     same = cspbench.compare(f"~/runs/{classified.run.path.name}", classified.run.path)
+    assert isinstance(same, ClassifierComparison)
     assert [run.path for run in same.runs] == [classified.run.path] * 2
     (tmp_path / "found.json").write_text("[]", encoding="utf-8")
     scored = score_file("~/found.json", "~/coco")

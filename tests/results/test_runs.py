@@ -215,7 +215,7 @@ def test_one_run_stands_for_its_folder(tmp_path: Path) -> None:
     one = begin(tmp_path / "runs" / "a")
     assert runs.load_one(tmp_path / "runs") == one
     begin(tmp_path / "runs" / "b")
-    with refuses("run.several", found="a, b"):
+    with refuses("run.several", found=f"{tmp_path / 'runs' / 'a'}, {tmp_path / 'runs' / 'b'}"):
         runs.load_one(tmp_path / "runs")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cspbench.data.coco import CocoSource, data_path, open_coco
+from cspbench.data.coco_files import annotation_files
 from cspbench.data.darknet import data_file, paths
 from cspbench.data.darknet.image_list import LISTS, in_folder
 from cspbench.data.darknet.source import open_darknet
@@ -25,15 +26,16 @@ def open_detection_data(
     classes: int | None = None,
     allowed: int | None = 0,
     upright: bool = True,
+    images: bool = True,
 ) -> CocoSource:
-    """A data set for evaluation at a path of either form; `split` is for COCO's, the others for Darknet's.
+    """A data set for evaluation at a path; `split` and `images` are for COCO's form, the others for Darknet's.
 
     See `open_coco` and `open_darknet`. Raises `DatasetError`, `UsageError`.
     """
     place = data_path(path)
     darknet = darknet_path(place)
     if darknet is None:
-        return open_coco(path, split)
+        return open_coco(path, split, images=images)
     if split not in (None, "custom"):
         raise UsageError(
             "usage.split-of-darknet",
@@ -55,7 +57,7 @@ def darknet_path(place: Path) -> Path | None:
     if place.is_file():
         suffix = place.suffix.lower()
         return None if suffix not in LISTS or (suffix != ".data" and is_annotated(place.parent)) else place
-    if not place.is_dir() or any(place.glob("*.json")) or is_annotated(place):
+    if not place.is_dir() or is_annotated(place):
         return None
     files = [file for name in FOLDERS for file in sorted((place / name).glob("*.data"))[:PROBED] if file.is_file()]
     usable = [file for file in files if _has_list(file)]
@@ -77,7 +79,7 @@ def darknet_path(place: Path) -> Path | None:
 
 def is_annotated(folder: Path) -> bool:
     """Whether a folder has annotations in COCO's form."""
-    return any((folder / "annotations").glob("*.json")) or any(folder.glob("instances_*.json"))
+    return bool(annotation_files((folder / "annotations", folder)))
 
 
 def _has_list(file: Path) -> bool:

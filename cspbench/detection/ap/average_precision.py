@@ -1,7 +1,8 @@
 """COCO's average precision and recall, computed by one of two engines.
 
 `pycocotools` is the reference. `cspbench` matches all images at once in numpy, gives the same floats to the last bit,
-is faster, and keeps the matches that `bootstrap` resamples.
+is faster, and keeps the matches that `bootstrap` resamples. They differ in one case: pycocotools loses the match of an
+annotation whose id is 0.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def by_library(
         shape = (len(THRESHOLDS), len(category_ids))
         return np.full((*shape, 101, len(AREAS)), -1.0), np.full((*shape, len(AREAS), len(CAPS)), -1.0)
     objects = _records(
+        truth.ids,
         image_id=truth.images,
         category_id=truth.category_ids,
         bbox=truth.boxes,
@@ -127,6 +129,7 @@ def by_library(
         iscrowd=truth.crowd.astype(int),
     )
     results = _records(
+        None,
         image_id=truth.image_ids[images],
         category_id=category_ids[categories],
         bbox=boxes,
@@ -153,10 +156,11 @@ def by_library(
     return np.ascontiguousarray(curves.transpose(0, 2, 1, 3)), np.asarray(evaluation.eval["recall"])
 
 
-def _records(**columns: Array) -> list[dict[str, Any]]:
-    """Annotations from columns, with ids from 1: pycocotools treats a match with id 0 as no match."""
+def _records(ids: Array | None, **columns: Array) -> list[dict[str, Any]]:
+    """Annotations from columns, with their own ids or from 1: pycocotools treats a match with id 0 as no match."""
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [{"id": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, 1)]
+    numbers = range(1, 1 + len(columns["image_id"])) if ids is None else ids.tolist()
+    return [{"id": key, **dict(zip(columns, row, strict=True))} for key, row in zip(numbers, rows, strict=True)]
 
 
 def _pycocotools() -> tuple[Callable[..., Any], Callable[..., Any]]:
