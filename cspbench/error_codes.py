@@ -203,6 +203,7 @@ CODES = {
     "usage.fail-on": "--fail-on is not a list of metrics and tolerances.",
     "usage.file-exists": "The output file exists already.",
     "usage.file-options": "Options for runs were given for a detection file.",
+    "usage.input-channels": "The network has an input that images cannot fill: neither grey nor RGB.",
     "usage.labels-with-folders": "--labels was given for images in class folders.",
     "usage.like-readme-format": "--like-readme was given with a format other than markdown.",
     "usage.limit": "--limit is not a number of images or a percentage.",

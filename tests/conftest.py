@@ -31,6 +31,9 @@ settings.load_profile("cspbench")
 SHARED = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
 REFERENCES = {
+    "cases/grey-input": "a detector of grey images",
+    "cases/letter-box": "a detector that asks for a letterbox",
+    "cases/own-detector": "a detector of three classes with photographs",
     "data/coco-mini": "79 photographs of COCO and their annotations",
     "data/imagenet-mini": "200 photographs of ImageNet",
     "golden/eval": "what the original program predicted on photographs",

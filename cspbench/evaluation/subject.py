@@ -165,6 +165,7 @@ def _module_digest(description: Description, shapes: tuple[tuple[str, tuple[int,
                 "heads": tuple(description.heads),
                 "probabilities": description.probabilities,
                 "arrays": shapes,
+                **({"letter_box": True} if description.letter_box else {}),
             }
         )
     except TypeError as error:
