@@ -87,7 +87,7 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
     """
     sources = build.from_disk(results, runs)
     lines = build.rows(sources)
-    partial = [run for run in build.of_runs(runs) if run.partial or any(each.partial for each in of_evaluation(run))]
+    partial = [run for run in build.of_runs(runs) if run.partial or any(cell.partial for cell in of_evaluation(run))]
     if partial:
         parts = build.rows(Sources((), tuple(partial)))
         lines = [_with_partial(line, part) for line, part in zip(lines, parts, strict=True)]

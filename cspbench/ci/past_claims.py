@@ -27,7 +27,7 @@ def of_tables(files: Mapping[str, bytes], where: str) -> list[ReportRow]:
     Raises `CspbenchError` naming `where` if they cannot be read.
     """
     try:
-        every = tables.load_all(files, "any", claims_only=True)
+        every = tables.load_all(files, None, claims_only=True)
         return [_row(row, name) for table in every for row, name in zip(table.rows, table.names(), strict=True)]
     except TableError as error:
         what, found = "tables that this version cannot read", brief(str(error), 300)

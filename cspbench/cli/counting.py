@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cspbench.cli.arguments import command
 from cspbench.cli.progress import listener as terminal
@@ -37,7 +37,7 @@ def save(rows: Sequence[CountsRow], out: Path, name: str) -> None:
     terminal().note(f"wrote {out / name}.json and .md")
 
 
-def count_tables(out: Path, name: str, kind: str) -> list[CountsRow]:
+def count_tables(out: Path, name: str, kind: Literal["published", "sample"]) -> list[CountsRow]:
     """Count the rows of the tables of a kind (`published`, `sample`) and save the counts to the folder `out`."""
     from cspbench.claims import tables
     from cspbench.evaluation.counts import published

@@ -89,19 +89,19 @@ def eval_imagenet(
         finish_classifiers(finished, selected.without, form, allow_bad, failed)
 
 
-def _explain(models: Sequence[Selected], explained: Callable[..., Explained], form: Format, allow_bad: int) -> None:
+def _explain(models: Sequence[Selected], explain: Callable[..., Explained], form: Format, allow_bad: int) -> None:
     from cspbench.cli.results import name_bad
     from cspbench.report.classification_table import explanation
 
     worst = 0
     for model in models:
-        found = explained(model.network, weights=model.file)
+        result = explain(model.network, weights=model.file)
         if form is Format.JSON:
-            print_json([asdict(step) for step in found.steps])
+            print_json([asdict(step) for step in result.steps])
         else:
-            heading = f"# {printable(model.name)}, {found.images} images\n\n" if form is Format.MD else ""
-            typer.echo(heading + explanation(found.steps, form.value), nl=form is Format.MD)
-        name_bad(list(found.bad), {}, "is left out")
-        worst = max(worst, len(found.bad))
+            heading = f"# {printable(model.name)}, {result.images} images\n\n" if form is Format.MD else ""
+            typer.echo(heading + explanation(result.steps, form.value), nl=form is Format.MD)
+        name_bad(list(result.bad), {}, "is left out")
+        worst = max(worst, len(result.bad))
     if worst > allow_bad:
         raise typer.Exit(4)

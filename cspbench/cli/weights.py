@@ -62,12 +62,15 @@ def verify(
 
     The network is that of --model or --cfg, or is identified by the file's size.
     """
+    from cspbench.weights import recognition
     from cspbench.weights.catalogue import published
     from cspbench.weights.opening import open_weights
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
     read = open_weights(file, network, partial)
+    if text := recognition.remark(network, read.digest):
+        terminal().note(text)
     print_facts(summary(read, network, alike, published(network.name)), form)
 
 

@@ -23,6 +23,7 @@ from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import DetectionMetrics, DetectionSettings, Identity, Metrics, Run, Session, Weights
 from cspbench.results.store import StoredEvaluation
+from cspbench.weights import recognition
 from cspbench.weights.arrays import first_names
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def run_or_resume(
 
     if subject.network is not None:
         footprint.check(subject.network)
+        if text := recognition.remark(subject.network, subject.weights_digest.removeprefix("arrays:")):
+            listener.note(text)
     device = choose_device(execution.device)
     session = sessions.session(execution.command_line, device=str(device), when=sessions.now())
     share, name = rank(), subject.name

@@ -36,9 +36,9 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     """
     paths = find_runs(runs)
     written = keep(results, paths)
-    kept = {record.stem for record in written}
+    saved = {record.stem for record in written}
     for path in paths:
-        if path.resolve().name not in kept:
+        if path.resolve().name not in saved:
             say(f"{path}: incomplete, not kept")
     rows, every = build(results), tables.load_all(kind=None)
     shown, figures = select(rows, every), drawn(rows, every, say)

@@ -80,7 +80,7 @@ class Model:
 def models(table: Table, lines: Iterable[ReportRow], cost: Cost = OPERATIONS) -> list[Model]:
     """The rows of a table that have both numbers, published or measured, in its order."""
     cells = {line.row: line.cells for line in lines if line.table == table.name}
-    found: dict[str, Model] = {}
+    by_row: dict[str, Model] = {}
     for row in table.rows:
         x_claim, y_claim = (row.cells[metric].value for metric in (cost.metric, "top1"))
         x_cell, y_cell = (cells.get(row.id, {}).get(metric) for metric in (cost.metric, "top1"))
@@ -95,9 +95,9 @@ def models(table: Table, lines: Iterable[ReportRow], cost: Cost = OPERATIONS) ->
             None if measured else _point(x, y_claim),
         )
         if model.claim or model.measured or model.cost:
-            found[row.id] = model
-    bases = {row.id: found.get(row.base or "") for row in table.rows}
-    return [replace(model, base=bases[name]) for name, model in found.items()]
+            by_row[row.id] = model
+    bases = {row.id: by_row.get(row.base or "") for row in table.rows}
+    return [replace(model, base=bases[name]) for name, model in by_row.items()]
 
 
 def _point(x: Decimal | None, y: Decimal | None) -> Point | None:

@@ -40,8 +40,8 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
     new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
     complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
-    kept = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
-    return Sources(stored.counts, (*kept, *new))
+    others = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
+    return Sources(stored.counts, (*others, *new))
 
 
 def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:

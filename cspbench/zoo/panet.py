@@ -1,15 +1,16 @@
 """Detectors with spatial pyramid pooling, a path aggregation neck and three [yolo] heads (YOLOv4's design).
 
 Sources: SPP (arXiv 1406.4729), PANet (arXiv 1803.01534) with concatenation instead of addition, as in YOLOv4 (arXiv
-2004.10934), and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and AlexeyAB/darknet, to which
-these networks are equal layer by layer. The SAM and the giou-optimal detector have no published file; comments give the
-evidence.
+2004.10934), and yolov4.cfg and the `*-panet-spp*` cfg files of WongKinYiu/CrossStagePartialNetworks and
+AlexeyAB/darknet, to which these networks are equal layer by layer. The SAM and the giou-optimal detector have no
+published file; comments give the evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
@@ -122,6 +123,8 @@ def head(b: Builder, filters: int, boxes: Boxes, scale: int, *, attention: bool 
 @register("csdarknet53-panet-spp", 416, csdarknet53_trunk, YOLOV3)
 # cd53paspp-gamma.cfg of AlexeyAB/darknet: optimal recipe on the `gamma` backbone
 @register("cd53paspp-gamma", 512, csdarknet53_trunk, OPTIMAL)
+# yolov4.cfg of AlexeyAB/darknet: cd53paspp-gamma with mish in the backbone
+@register("yolov4", 608, partial(csdarknet53_trunk, activation="mish"), OPTIMAL)
 # csresnet50-panet-spp.cfg
 @register("csresnet50-panet-spp", 416, csresnet50_trunk, YOLOV3)
 def panet_spp(b: Builder, trunk: Trunk, boxes: Boxes, *, attention: bool = False) -> None:

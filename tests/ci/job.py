@@ -40,7 +40,7 @@ COUNTED = ["darknet", "mobilenet-v2", "peleenet"]
 FEWER = f"""
 from cspbench.evaluation import counts as params
 every = params.published
-wanted = lambda each: each.model in {COUNTED!r} or each.row.table.startswith("sample-")
+wanted = lambda each: each.row.model in {COUNTED!r} or each.row.table.startswith("sample-")
 params.published = lambda tables: list(filter(wanted, every(tables)))
 from cspbench.__main__ import main
 main()

@@ -329,6 +329,9 @@ def test_show_why_gives_the_evidence_alone() -> None:
     assert "43.75 %" in shown
     assert "convolutional" not in shown
     assert "csdarknet53.cfg" in run("show", "csdarknet53", "--why").stdout
+    shown = run("show", "yolov3-tiny", "--why").stdout
+    assert "--against yolov3-tiny.cfg" in shown
+    assert all(ap50 in shown for ap50 in ("47.695", "35.146"))
 
 
 def test_show_refuses_a_cfg_of_what_darknet_cannot_compute() -> None:

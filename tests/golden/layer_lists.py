@@ -48,7 +48,7 @@ WITHOUT_EFFECT: dict[str, frozenset[str]] = {
     # beta1 is a key that Darknet does not know
     "yolo": frozenset(
         "jitter random ignore_thresh truth_thresh iou_thresh iou_loss iou_normalizer cls_normalizer uc_normalizer "
-        "label_smooth_eps beta1".split()
+        "label_smooth_eps max_delta beta1".split()
     ),
 }
 

@@ -30,9 +30,12 @@ def forward(path: Path) -> dict[str, Any]:
     return kept
 
 
-def layers(folder: Path) -> dict[str, str]:
+def layers(reference: Path) -> dict[str, str]:
     """Every published network file's digests, by its stem."""
-    return {path.stem: layer_lists.digests(path.read_text("utf-8")) for path in sorted(folder.glob("*.cfg"))}
+    files = [*reference.glob("cfg/*.cfg"), reference / "more" / "yolov4.cfg"]
+    return {
+        path.stem: layer_lists.digests(path.read_text("utf-8")) for path in sorted(files, key=lambda each: each.name)
+    }
 
 
 def sizes(appendix: str) -> dict[str, int]:
@@ -57,7 +60,7 @@ def everything(shared: Path) -> dict[str, Any]:
     order = (shared / "reference" / "imagenet-darknet-order.txt").read_text("utf-8")
     predictions = (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").read_text("utf-8")
     return {
-        "layer_lists.json": layers(shared / "reference" / "cfg"),
+        "layer_lists.json": layers(shared / "reference"),
         "documents.json": asdict(documents.read(shared / "seeds").digests()),
         "sizes.json": sizes((shared / "spec" / "models.md").read_text("utf-8")),
         "classes.json": classes(order, predictions),

@@ -23,7 +23,7 @@ def test_nothing_is_large() -> None:
 
 def test_every_published_network_can_be_built() -> None:
     assert len(rule.CASES) == 11
-    assert len(layer_lists.published()) == 37
+    assert len(layer_lists.published()) == 38
     assert MODELS.keys() >= {*rule.CASES, *layer_lists.published()}
 
 
@@ -53,7 +53,8 @@ def test_the_rule_is_the_references(shared: Path) -> None:
 
 
 @pytest.mark.reference(
-    "reference/cfg", "reference/imagenet-darknet-order.txt", "seeds", "spec/models.md", "golden/eval"
+    *("reference/cfg", "reference/more/yolov4.cfg", "reference/imagenet-darknet-order.txt"),
+    *("seeds", "spec/models.md", "golden/eval"),
 )
 def test_the_digests_are_of_the_references(shared: Path) -> None:
     for name, content in make.everything(shared).items():

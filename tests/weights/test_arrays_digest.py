@@ -99,6 +99,7 @@ def test_the_catalogue_knows_the_arrays_of_the_sample(name: str) -> None:
     assert published(name)[1] == hashlib.sha256(path.read_bytes()[20:]).hexdigest()
 
 
+@pytest.mark.reference("weights/yolov3-tiny.weights")
 def test_the_catalogue_knows_the_arrays_of_a_published_file(shared: Path) -> None:
     data = (shared / "weights" / "yolov3-tiny.weights").read_bytes()
     version = struct.unpack_from("<iii", data)

@@ -33,9 +33,11 @@ def linked() -> list[Any]:
 def test_links_are_of_published_files() -> None:
     published = {each.file: each.url for each in weight_files() if each.status == "released"}
     assert "cspdarknet53_ra_256-d05c7c21.pth" in [file.file for file in linked()]
+    linked_without_row = {"yolov4.weights"}
+    assert linked_without_row < {file.file for file in linked()}
     for file in linked():
         assert urlsplit(file.url).scheme == "https"
-        assert published[file.file] == file.url
+        assert file.file in linked_without_row or published[file.file] == file.url
 
 
 def test_the_link_of_timms_card_stands_in_it() -> None:

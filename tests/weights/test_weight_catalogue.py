@@ -139,6 +139,12 @@ def test_found_by_name(tmp_path: Path) -> None:
     assert catalogue.find(model("timm/cspresnet50"), tmp_path) == card
 
 
+def test_a_file_of_the_same_size_with_another_models_name(tmp_path: Path) -> None:
+    path = sized(tmp_path, "yolov4.weights", 257_717_640)
+    assert catalogue.find(model("yolov4"), tmp_path) == path
+    assert catalogue.find(model("csdarknet53-panet-spp"), tmp_path) is None
+
+
 def test_found_by_size(tmp_path: Path) -> None:
     path = sized(tmp_path, "mine.weights", 20995764)
     assert catalogue.find(model("resnet10"), tmp_path) == path

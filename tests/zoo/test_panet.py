@@ -17,6 +17,7 @@ PUBLISHED = (
     "csdarknet53-panet-spp",
     "cd53paspp-gamma",
     "csresnet50-panet-spp",
+    "yolov4",
 )
 WITHOUT_FILE = (
     "csresnext50-panet-spp-giou-optimal",
@@ -43,6 +44,7 @@ TOTALS = {
     "csdarknet53-panet-spp": DARKNET,
     "cd53paspp-gamma": DARKNET,
     "csresnet50-panet-spp": RESNET,
+    "yolov4": DARKNET,
 }
 
 
