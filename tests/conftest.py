@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from cspbench.data.decode import decode
 from cspbench.data.resize import resize_image
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.network import Network, difference
 
 settings.register_profile("cspbench", deadline=None, derandomize=not FUZZ, max_examples=examples(100))

@@ -17,7 +17,7 @@ from cspbench.errors import DefinitionError
 # Codes whose cause is worded for the place that it comes from.
 SEVERAL_WORDINGS = frozenset(
     """
-    cfg.out-of-range cfg.unknown-value cfg.unsupported disk.write-failed incomplete.write-failed memory.exhausted
+    cfg.out-of-range cfg.unknown-value disk.write-failed incomplete.write-failed memory.exhausted
     network.indivisible-channels network.indivisible-groups network.no-layers network.no-sources network.not-finite
     network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
     usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks

@@ -35,6 +35,7 @@ def create_model(name: str | Network, weights: str | Path | None = None, *, epsi
     from cspbench.network.module import to_module
 
     network = model(name).build() if isinstance(name, str) else name
+    network.check_evaluable()
     file = weight_file(network, weights)
     if file is not None:
         module = subject_of(network, file).build(epsilon)

@@ -102,6 +102,7 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
                 remedy="Leave out the size: its anchors and steps belong to its input",
             )
         network = network.resized(*size)
+    network.check_evaluable()
     opened = open_weights(file, network)
 
     def build(epsilon: str) -> nn.Module:

@@ -166,11 +166,11 @@ class Section:
         """Comma-separated real numbers."""
         return [self._number(key, item, _FLOAT, float) for item in self._list(key, expected)]
 
-    def unused(self, ignored: frozenset[str]) -> Iterator[str]:
-        """Warnings about the keys that no reader used and that are not `ignored`, as Darknet prints them."""
+    def unused(self, known: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """The keys that no reader used and that are not `known`, each with its place."""
         for key, (_, line) in self.keys.items():
-            if line not in self.used and key not in ignored:
-                yield f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
+            if line not in self.used and key not in known:
+                yield key, f"{self.file}:{line}"
 
 
 def decode(path: Path) -> str:
@@ -208,8 +208,8 @@ def decode(path: Path) -> str:
     return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
-def sections(text: str, file: str) -> list[Section]:
-    """Split cfg text into sections; all blanks are removed, `#` and `;` begin comment lines."""
+def split(text: str, file: str) -> list[Section]:
+    """Cfg text as sections; all blanks are removed, `#` and `;` begin comment lines."""
     result: list[Section] = []
     notes: list[str] = []
     used: set[int] = set()
