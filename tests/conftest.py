@@ -32,6 +32,10 @@ settings.load_profile("cspbench")
 SHARED = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
 REFERENCES = {
+    "cases/anchors-comma": "a detector with a comma missing among its anchors",
+    "cases/class-tree": "a detector with a hierarchy of classes",
+    "cases/share-repeated": "a network that shares a layer of a repeated block",
+    "cases/yolov1-head": "a detector of the first generation",
     "cases/grey-input": "a detector of grey images",
     "cases/letter-box": "a detector that asks for a letterbox",
     "cases/own-detector": "a detector of three classes with photographs",

@@ -17,10 +17,10 @@ from cspbench.errors import DefinitionError
 # Codes whose cause is worded for the place that it comes from.
 SEVERAL_WORDINGS = frozenset(
     """
-    cfg.out-of-range cfg.unknown-value disk.write-failed incomplete.write-failed memory.exhausted
-    network.indivisible-channels network.indivisible-groups network.no-layers network.no-sources network.not-finite
+    cfg.out-of-range disk.write-failed incomplete.write-failed memory.exhausted
+    network.indivisible-channels network.no-sources
     network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
-    usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
+    usage.one-model usage.other-task usage.own-protocol usage.two-networks
     usage.unknown-model usage.unknown-row usage.unknown-suffix
     """.split()
 )

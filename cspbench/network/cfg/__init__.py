@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
 from cspbench.network.cfg import keys, sections
-from cspbench.network.cfg.parser import Section, decode, split
+from cspbench.network.cfg.parser import Section, decode, decoded, split
 from cspbench.network.layers import Convolution, Layer
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits
@@ -78,3 +78,8 @@ def read(path: str | Path) -> Reading:
     """Read a cfg file; the network is named after the file."""
     path = Path(path)
     return parse(decode(path), printable(path.stem), str(path))
+
+
+def read_bytes(data: bytes, name: str) -> Reading:
+    """Read the bytes of a cfg file; `name` is that of the network and of the file."""
+    return parse(decoded(data, name), name)

@@ -174,7 +174,7 @@ class Section:
 
 
 def decode(path: Path) -> str:
-    """The text of a cfg file; rejects binary files, and large ones before reading them whole."""
+    """The text of a cfg file; refuses large files before reading them whole, and binary ones."""
     try:
         with open_file(path) as stream:
             data = read_part(stream, 0, LARGEST_FILE + 1)
@@ -187,11 +187,16 @@ def decode(path: Path) -> str:
             found=error.strerror or str(error),
             remedy="Check the path",
         ) from None
+    return decoded(data, str(path))
+
+
+def decoded(data: bytes, where: str) -> str:
+    """The text of a cfg file's bytes, which may be cut after LARGEST_FILE + 1."""
     if len(data) > LARGEST_FILE:
         raise DefinitionError(
             "cfg.file-too-large",
             "the cfg file is too large",
-            where=str(path),
+            where=where,
             expected=f"at most {LARGEST_FILE} bytes",
             found="more",
             remedy="Pass the .cfg, not the .weights",
@@ -200,7 +205,7 @@ def decode(path: Path) -> str:
         raise DefinitionError(
             "cfg.binary",
             "not a cfg but a binary or UTF-16 file",
-            where=str(path),
+            where=where,
             expected="plain text",
             found=f"a NUL byte at {data.index(0)}",
             remedy="Pass the .cfg, not the .weights, saved as UTF-8",
