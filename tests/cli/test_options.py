@@ -28,7 +28,7 @@ OWN = {"--format", "--cfg", "--to"}
 def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
     for each in group.registered_commands:
         assert each.callback is not None
-        yield f"{path}{each.name or each.callback.__name__}", each.callback
+        yield path + (each.name or each.callback.__name__.replace("_", "-")), each.callback
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands(inner.typer_instance, f"{path}{inner.name} ")
