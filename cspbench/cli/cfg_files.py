@@ -30,12 +30,10 @@ class CfgFile:
         return self.network
 
 
-def with_arguments(
-    cfg: Sequence[str] | None, arguments: Sequence[str] | None
-) -> tuple[list[str] | None, list[str] | None]:
+def with_arguments(cfg: list[str] | None, arguments: list[str] | None) -> tuple[list[str] | None, list[str] | None]:
     """The values of --cfg and the arguments, from which the files that the shell made of --cfg *.cfg are taken."""
     if not cfg or not arguments:
-        return cfg and list(cfg), arguments and list(arguments)
+        return cfg, arguments
     files = [name for name in arguments if name.endswith(".cfg")]
     return [*cfg, *files], [name for name in arguments if name not in files]
 

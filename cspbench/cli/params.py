@@ -97,7 +97,9 @@ def params(
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
         typer.echo(ledger_text(networks, form.value), nl=False)
-        raise typer.Exit(unusable)
+        if unusable:
+            raise typer.Exit(unusable)
+        return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
     folder = out or Path("results")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from math import gcd, prod
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -307,13 +308,13 @@ def _detection(kind: type[Yolo] | type[Region]) -> Callable[[Sketch], None]:
             coords = s.draw(st.sampled_from([4, 4, 4, 5]))
             s.pointwise(len(anchors) * (coords + 1 + classes))
             tree = s.draw(st.sampled_from([(), (), ("tree=any.tree",)]))
-            head = {"anchors": anchors, "softmax": s.switch(), "coords": coords, "count_only": tree}
+            head: dict[str, Any] = {"anchors": anchors, "softmax": s.switch(), "coords": coords, "count_only": tree}
             s.add(kind(sources=(s.last,), classes=classes, **head))
             return
         mask = tuple(s.draw(st.lists(st.integers(0, len(anchors) - 1), min_size=1, max_size=3)))
         s.pointwise(len(mask) * (kind.per_anchor + classes))
         gaussian = kind is GaussianYolo
-        extra = {"yolo_point": s.one_of(("center", "left_top", "right_bottom"))} if gaussian else {}
+        extra: dict[str, Any] = {"yolo_point": s.one_of(("center", "left_top", "right_bottom"))} if gaussian else {}
         s.add(
             kind(
                 sources=(s.last,),

@@ -370,7 +370,7 @@ def test_missing_anchors_are_a_half() -> None:
     reading = cfg.parse(text, "short")
     (layer,) = reading.network.layers
     assert isinstance(layer, Yolo)
-    assert layer.anchors == ((10, 13), (16, 3033), (23, 61), (45, 0.5))
+    assert list(layer.anchors) == [(10, 13), (16, 3033), (23, 61), (45, 0.5)]
     (warning,) = reading.warnings
     assert warning.startswith("short:9: [yolo] has 7 numbers")
 

@@ -678,13 +678,13 @@ def test_local_by_hand() -> None:
     module = build((2, 2, 2), [Local(sources=LAST, filters=1, size=2, stride=1, activation="linear")])
     x = torch.arange(8.0).view(1, 2, 2, 2)
     with torch.no_grad():
-        module.get_submodule("layers.0.conv").weight.copy_(torch.arange(1.0, 9.0).view(1, 1, 8))
-        module.get_submodule("layers.0.conv").bias.fill_(0.5)
+        module.get_parameter("layers.0.conv.weight").copy_(torch.arange(1.0, 9.0).view(1, 1, 8))
+        module.get_parameter("layers.0.conv.bias").fill_(0.5)
     assert float(run(module, x)[0][0, 0, 0]) == sum(at * (at + 1) for at in range(8)) + 0.5
     module = build((1, 1, 3), [Local(sources=LAST, filters=2, size=1, stride=2, activation="relu")])
     with torch.no_grad():
-        module.get_submodule("layers.0.conv").weight.copy_(torch.tensor([[[2.0], [3.0]], [[-5.0], [7.0]]]))
-        module.get_submodule("layers.0.conv").bias.copy_(torch.tensor([[[1.0, 10.0]], [[0.0, -100.0]]]))
+        module.get_parameter("layers.0.conv.weight").copy_(torch.tensor([[[2.0], [3.0]], [[-5.0], [7.0]]]))
+        module.get_parameter("layers.0.conv.bias").copy_(torch.tensor([[[1.0, 10.0]], [[0.0, -100.0]]]))
     found = run(module, torch.tensor([[[[1.0, 9.0, 2.0]]]]))[0]
     # place 0: 2 * 1 + 1, 3 * 1 + 0; place 1: -5 * 2 + 10, 7 * 2 - 100
     assert found.tolist() == [[[3.0, 0.0]], [[3.0, 0.0]]]
