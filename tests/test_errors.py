@@ -20,7 +20,7 @@ SEVERAL_WORDINGS = frozenset(
     cfg.out-of-range disk.write-failed incomplete.write-failed memory.exhausted
     network.indivisible-channels network.no-sources
     network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
-    usage.one-model usage.other-task usage.own-protocol usage.two-networks
+    usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
     usage.unknown-model usage.unknown-row usage.unknown-suffix
     """.split()
 )

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from cspbench.io import argument_path, filled_lines, user_path, write_json, write_text
-from cspbench.weights import arrays, pickled
+from cspbench.weights import arrays
+from cspbench.weights.filekind import Kind
+from cspbench.weights.pickles import files
 
 
 def test_paths_as_users_type_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,10 +46,12 @@ def test_a_system_without_some_flags_for_opening(tmp_path: Path) -> None:
 
 def test_a_pipe_that_took_a_weight_file_s_place_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for read in (arrays.digest, pickled._vet_legacy, pickled._vet_zip):
-        with pytest.raises(OSError) as caught:  # noqa: PT011 (its number is checked)
-            read(tmp_path / "pipe")
-        assert caught.value.errno == errno.EINVAL
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (its number is checked)
+        arrays.digest(tmp_path / "pipe")
+    assert caught.value.errno == errno.EINVAL
+    for kind in (Kind.ZIP, Kind.PICKLE):
+        with refuses("checkpoint.unreadable", where=str(tmp_path / "pipe")):
+            files.load(tmp_path / "pipe", kind)
 
 
 @given(

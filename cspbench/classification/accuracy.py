@@ -67,10 +67,10 @@ def top_k(logits: Array, k: int = 5) -> Array:
     return np.argsort(-logits, axis=1, kind="stable")[:, :k]
 
 
-def accuracies(predicted: Array, labels: Array) -> tuple[Accuracy, Accuracy]:
-    """Top-1 and top-5 accuracy of predicted classes (N, 5) for labels (N,); a label of -1 always counts as wrong."""
-    hits = predicted == labels[:, None]
-    return Accuracy(int(hits[:, 0].sum()), len(labels)), Accuracy(int(hits.any(1).sum()), len(labels))
+def accuracies(predicted: Array, labels: Array) -> list[Accuracy]:
+    """Top-1 to top-k accuracy of predicted classes (N, k) for labels (N,); a label of -1 always counts as wrong."""
+    hits = np.logical_or.accumulate(predicted == labels[:, None], axis=1)
+    return [Accuracy(int(correct), len(labels)) for correct in hits.sum(0)]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cspbench.data import presets
+from cspbench.data.classes import ORDERS, SAMPLE, order
 from cspbench.data.presets import ClassificationPreset
+from cspbench.errors import DatasetError
 from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.registry import MODELS
 
@@ -16,6 +18,18 @@ from cspbench.zoo.registry import MODELS
 def class_order(model: str) -> str:
     """The order in which a catalogue model numbers the classes; Darknet's for other models."""
     return MODELS[model].classes if model in MODELS else "darknet"
+
+
+def other_outputs(model: str, outputs: int, classes: str) -> DatasetError:
+    """The error for a network whose number of outputs is not that of the classes in an order."""
+    kind = {SAMPLE: "the bundled sample"}.get(classes, "ImageNet" if classes in ORDERS else "the data set")
+    return DatasetError(
+        "imagenet.other-outputs",
+        f"{model} has other classes than the data set",
+        expected=f"{len(order(classes)):,} outputs, one for each class of {kind}",
+        found=f"{outputs:,} outputs",
+        remedy="Name data of its own classes: a .data file with valid= and labels=, as Darknet has it",
+    )
 
 
 def preset_of(model: str, name: str | None = None, file: bool = False) -> ClassificationPreset:

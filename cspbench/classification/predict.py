@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cspbench.classification.accuracy import Accuracy, Array, accuracies, top_k
+from cspbench.classification.classifiers import other_outputs
+from cspbench.data.classes import order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Sample, Source
 from cspbench.errors import BadImageError
@@ -41,13 +43,19 @@ class PreparedImages(Predictor):
     """Images of a source, decoded and prepared by a preset for an input of (height, width).
 
     `probabilities`: the network's outputs are probabilities, not logits. The five most probable classes are stored.
+    `classes` is the order of the classes, by its name; a network with another number of outputs is refused.
     """
 
     def __init__(
-        self, source: Source, preset: ClassificationPreset, size: tuple[int, int], probabilities: bool = False
+        self,
+        source: Source,
+        preset: ClassificationPreset,
+        size: tuple[int, int],
+        probabilities: bool = False,
+        classes: str | None = None,
     ) -> None:
         super().__init__(source, size)
-        self.preset, self.probabilities = preset, probabilities
+        self.preset, self.probabilities, self.classes = preset, probabilities, classes
 
     def unread(self, index: int) -> dict[str, Any]:
         return {"wnid": ""}
@@ -58,6 +66,8 @@ class PreparedImages(Predictor):
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         flat = outputs[0].flatten(1)
+        if self.classes is not None and flat.shape[1] != len(order(self.classes)):
+            raise other_outputs("the network", flat.shape[1], self.classes)
         probability = (flat if self.probabilities else torch.softmax(flat, 1)).numpy()
         check_finite(np.isfinite(probability).all(1), batch.columns["key"], "probabilities")
         classes = top_k(probability, TOP)
@@ -84,8 +94,8 @@ def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:
 class Scored:
     """The accuracies of a run and, per image in sample order, whether top-1 is right, its key, class and prediction."""
 
-    top1: Accuracy
-    top5: Accuracy
+    top: tuple[Accuracy, ...]
+    """Top-1 to top-5, or fewer for a network with fewer classes."""
     bad: tuple[str, ...]
     """Keys of the images that could not be read."""
     hits: Array
@@ -94,6 +104,14 @@ class Scored:
     predicted: Array
     images_digest: str
     """Digest of the checksums of the image files, in sample order."""
+
+    @property
+    def top1(self) -> Accuracy:
+        return self.top[0]
+
+    @property
+    def top5(self) -> Accuracy:
+        return self.top[-1]
 
 
 def score(run: Shards, classes: tuple[str, ...]) -> Scored:
@@ -110,8 +128,8 @@ def score(run: Shards, classes: tuple[str, ...]) -> Scored:
     wnids = tuple(arrays["wnid"].tolist())
     labels = np.array([numbers.get(wnid, -1) for wnid in wnids], np.int64)
     predicted = np.where(arrays["ok"][:, None], arrays["classes"], -2)
-    top1, top5 = accuracies(predicted, labels)
+    shares = tuple(accuracies(predicted, labels))
     keys = tuple(arrays["key"].tolist())
     bad = tuple(key for key, ok in zip(keys, arrays["ok"], strict=True) if not ok)
     digest = hashlib.sha256(arrays["checksum"].astype("<u4").tobytes()).hexdigest()
-    return Scored(top1, top5, bad, predicted[:, 0] == labels, keys, wnids, predicted[:, 0], digest)
+    return Scored(shares, bad, predicted[:, 0] == labels, keys, wnids, predicted[:, 0], digest)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cspbench.cli import options
 from cspbench.cli.arguments import place_of_data
+from cspbench.cli.darknet_data import anchors, darknet
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
@@ -15,7 +18,36 @@ from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
-check = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check that a data set is whole and readable.")
+
+
+class _AnyData(TyperGroup):
+    """`data check PATH` without the form of the data set."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            path = os.path.expanduser(args[0])
+            if os.path.exists(path) or path.endswith(".data"):
+                args = [_form_of(args[0]), *args]
+        return super().resolve_command(ctx, args)
+
+
+def _form_of(path: str) -> str:
+    """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
+    from cspbench.data.coco import data_path
+    from cspbench.data.darknet.opening import darknet_path, is_annotated
+
+    place = data_path(path)
+    if place.suffix.lower() == ".json" or is_annotated(place):
+        return "coco"
+    return "darknet" if place.suffix == ".data" or darknet_path(place) is not None else "imagenet"
+
+
+check = typer.Typer(
+    cls=_AnyData,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check that a data set is whole and readable: `data check PATH` finds out which form it has.",
+)
 data.add_typer(check, name="check")
 
 
@@ -75,6 +107,10 @@ def coco(
     with terminal().progress("checking", len(source)) as reach:
         report = check_coco(source, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))
+
+
+check.command()(darknet)
+data.command()(anchors)
 
 
 def _place(path: str | None, option: str | None, variable: str) -> str:

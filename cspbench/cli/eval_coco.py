@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import arguments, evaluating, options
+from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 def eval_coco(
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help=f"Folder of a COCO data set; by default ${options.COCO}.")
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help=f"Folder of a COCO data set, or Darknet's .data file or list; by default ${options.COCO}.",
+        ),
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
+    ema: options.EmaOption = None,
     sample: options.SampleOption = False,
     split: options.SplitOption = None,
     preset: options.DetectorPresetOption = None,
@@ -38,6 +44,10 @@ def eval_coco(
     engine: options.EngineOption = "cspbench",
     bootstrap: options.BootstrapOption = False,
     per_class: options.ClassOption = False,
+    names: options.NamesOption = None,
+    darknet_map: options.MapOption = None,
+    map_iou: options.MapIouOption = 0.5,
+    map_conf: options.MapConfOption = 0.25,
     draw: options.DrawOption = None,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Plot precision over recall, sizes, the NMS sweep.")
@@ -59,31 +69,39 @@ def eval_coco(
 
     Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
     preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
-    Drawn images go to --out, by default to `pictures` in the run. `--draw worst:N` takes those with the most false
-    positives and misses at IoU 0.5 among detections with a score of 0.25 or more, which are the ones drawn.
+    On data in Darknet's form, Darknet's mAP is shown beside AP. Drawn images go to --out, by default to `pictures` in
+    the run. `--draw worst:N` takes those with the most false positives and misses at IoU 0.5 among detections with a
+    score of 0.25 or more, which are the ones drawn.
 
-    Exit codes: 1 an AP is off; 4 images could not be read, or the server must answer first.
+    Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """
     from cspbench.cli.results import finish_detectors, write_json
-    from cspbench.data.coco import open_coco
+    from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
+    from cspbench.evaluation.class_names import known_names
     from cspbench.evaluation.coco import evaluate_coco
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
+    from cspbench.inference.description import describe
 
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     pixels = arguments.parse_size(size)
-    place, selected = evaluating.chosen("coco", data, data_option, sample, models, cfg, weights, open_coco, listener)
-    source = part_of(open_coco(place, split), limit, seed)
+    opened = partial(open_detection_data, split=split, allowed=allow_bad, upright=protocol.decoder == "opencv")
+    place, selected = evaluating.chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
+    description = describe(selected.models[0].network)
+    known = known_names(names, [path for path in (cfg, weights) if cfg and path], description.heads[-1].classes)
+    texts = known.texts if known else None
+    source = part_of(opened(place, names=texts, classes=description.heads[-1].classes), limit, seed)
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
     given = [option for option, value in values.items() if value is not None]
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
-    about |= {"preset": protocol, "engine": engine, "store": run, "execution": how, "listener": listener}
+    about |= {"preset": protocol, "ema": ema, "engine": engine, "store": run, "execution": how, "listener": listener}
+    about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [
         (model.name, partial(evaluate, model.network, weights=model.file, size=shape))

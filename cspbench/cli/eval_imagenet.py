@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 
 def eval_imagenet(
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help=f"The ImageNet validation set; by default ${options.IMAGENET}.")
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help=f"The ImageNet validation set, or Darknet's .data file or list; by default ${options.IMAGENET}.",
+        ),
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
+    ema: options.EmaOption = None,
     sample: options.SampleOption = False,
     labels: options.LabelsOption = None,
+    names: options.NamesOption = None,
     preset: options.ClassifierPresetOption = None,
     decoder: options.DecoderOption = None,
     classes: options.ClassesOption = None,
@@ -68,11 +74,11 @@ def eval_imagenet(
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     pixels = arguments.parse_size(size)
-    opened = partial(open_imagenet, labels=labels)
+    opened = partial(open_imagenet, labels=labels, names=names, allowed=allow_bad)
     place, selected = evaluating.chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
     source = part_of(opened(place), limit, seed)
     about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "execution": how}
-    about |= {"size": pixels, "listener": listener}
+    about |= {"size": pixels, "ema": ema, "listener": listener}
     if explain:
         from cspbench.evaluation.explain import explain_imagenet
 

@@ -29,6 +29,7 @@ ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
 DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
 NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
 Engine = Literal["cspbench", "pycocotools"]
+MapPoints = Literal["area", "voc11", "coco101"]
 Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
@@ -47,10 +48,21 @@ CfgsOption = Annotated[
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
 ]
+EmaOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ema/--no-ema",
+        help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
+    ),
+]
 TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")
+]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option("--names", metavar="FILE", help="Names of the classes; by default from beside the network."),
 ]
 SplitOption = Annotated[Split | None, typer.Option("--split", help="The data set's split, where there are several.")]
 SampleOption = Annotated[
@@ -63,6 +75,8 @@ SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Everything that is published.")]
+
+NumOption = Annotated[int, typer.Option("--num", "--num-of-clusters", metavar="N", help="Number of anchors.")]
 
 # the protocol
 ClassifierPresetOption = Annotated[
@@ -97,6 +111,11 @@ EngineOption = Annotated[Engine, typer.Option("--engine", help="What computes AP
 BootstrapOption = Annotated[
     bool, typer.Option("--bootstrap", help="95 % intervals of AP: percentile bootstrap over images.")
 ]
+MapOption = Annotated[
+    MapPoints | None, typer.Option("--map", help="Also Darknet's mAP, as detector map -points 0, 11 or 101.")
+]
+MapIouOption = Annotated[float, typer.Option("--map-iou", metavar="IOU", help="IoU threshold of --map.")]
+MapConfOption = Annotated[float, typer.Option("--map-conf", metavar="SCORE", help="Score of what --map counts.")]
 ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and AR of every class.")]
 
 # how it is carried out
@@ -115,7 +134,10 @@ LastOption = Annotated[bool, typer.Option("--channels-last", help="Accepted; alw
 
 # what comes out
 BadOption = Annotated[
-    int, typer.Option("--allow-bad", min=0, metavar="N", help="Number of unreadable images to tolerate.")
+    int,
+    typer.Option(
+        "--allow-bad", "--max-bad", min=0, metavar="N", help="Unreadable images and wrong labels to tolerate."
+    ),
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit 1 if any cell shown is off, even if the cause is known.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cspbench.cli.maps import print_maps
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
@@ -54,6 +55,7 @@ def finish_detectors(
     else:
         lines = [line for evaluation in stored for line in of_evaluation(evaluation)]
         typer.echo(text(lines, list(map(described, stored)), without, form.value), nl=False)
+        print_maps(results, form)
     for result in results:
         name_bad(result.metrics.bad, {}, "has no detections")
     _leave(results, allow_bad, failed)

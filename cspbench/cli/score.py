@@ -11,6 +11,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import command
+from cspbench.cli.maps import map_options
 from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -30,6 +31,10 @@ def score(
     engine: options.EngineOption = "cspbench",
     bootstrap: options.BootstrapOption = False,
     per_class: options.ClassOption = False,
+    names: options.NamesOption = None,
+    darknet_map: options.MapOption = None,
+    map_iou: options.MapIouOption = 0.5,
+    map_conf: options.MapConfOption = 0.25,
     save_json: options.SaveJsonOption = None,
     data: options.DataOption = None,
     split: options.SplitOption = None,
@@ -68,7 +73,7 @@ def score(
                 found=", ".join(unfit) or "runs beside files",
                 remedy="Leave out the others",
             )
-        _score_files(files, data, split, engine, bootstrap, per_class, form)
+        _score_files(files, data, split, engine, bootstrap, per_class, names, form)
         return
     if split is not None:
         raise UsageError(
@@ -90,6 +95,7 @@ def score(
         finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
         return
     about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
+    about |= {"names": names, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:
@@ -104,7 +110,14 @@ def score(
 
 
 def _score_files(
-    files: list[Path], data: str | None, split: str | None, engine: str, bootstrap: bool, per_class: bool, form: Format
+    files: list[Path],
+    data: str | None,
+    split: str | None,
+    engine: str,
+    bootstrap: bool,
+    per_class: bool,
+    names: Path | None,
+    form: Format,
 ) -> None:
     from cspbench.cli.results import print_files
     from cspbench.evaluation.result_files import score_file
@@ -117,5 +130,5 @@ def _score_files(
             where=str(files[0]),
             remedy=f"Name the data set with --data, or set ${options.COCO}",
         )
-    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class)
+    score = partial(score_file, split=split, engine=engine, bootstrap=bootstrap, per_class=per_class, names=names)
     print_files([score(file, place, listener=terminal()) for file in files], form)

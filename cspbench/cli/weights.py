@@ -14,7 +14,7 @@ from cspbench.cli.fetch import fetch_files
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -56,11 +56,13 @@ def verify(
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     partial: Annotated[bool, typer.Option("--partial", help="The file may end after any layer (*.conv.N).")] = False,
+    ema: options.EmaOption = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
     """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
 
-    The network is that of --model or --cfg, or is identified by the file's size.
+    The network is that of --model or --cfg, or is identified by the file's size. With --partial a checkpoint may have
+    another classifier than the network, or none: the layers before it are read.
     """
     from cspbench.weights import recognition
     from cspbench.weights.catalogue import published
@@ -68,7 +70,7 @@ def verify(
     from cspbench.weights.summary import summary
 
     network, alike = _network(file, model, cfg, partial)
-    read = open_weights(file, network, partial)
+    read = open_weights(file, network, partial, ema)
     if text := recognition.remark(network, read.digest):
         terminal().note(text)
     print_facts(summary(read, network, alike, published(network.name)), form)
@@ -94,6 +96,7 @@ def convert(
     to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
+    ema: options.EmaOption = None,
     out: options.OutOption = None,
 ) -> None:
     """Write the same arrays in another format, to --out or beside FILE.
@@ -109,7 +112,9 @@ def convert(
         raise UsageError(
             "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
         )
-    read = open_weights(file, network)
+    read = open_weights(file, network, ema=ema)
+    for topic, words in read.said.items():
+        terminal().note(f"{printable(str(file))}: {topic} {words}")
     write = safetensors_file.write if to == "safetensors" else darknet.write
     write(target, network, read.arrays, read.header)
     terminal().note(f"wrote {target}")

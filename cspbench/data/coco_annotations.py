@@ -59,6 +59,7 @@ class Picture(Struct, frozen=True, order=True):
 class _Category(Struct):
     id: Id
     name: str
+    supercategory: Any = None
 
 
 class _Object(Struct):
@@ -137,10 +138,19 @@ def read(path: Path) -> Annotations:
     if file.annotations is not None:
         truth, more = _truth(path.name, file.annotations, file.images, categories)
         faults += more
+        for parent in _parents(file.categories) - set(truth.category_ids.tolist()):
+            del categories[parent]
     elif not path.name.startswith("image_info"):
         where = f"{path.name}, annotations"
         raise _broken("coco.missing-field", "missing field", where, "a list of objects", "images, categories")
     return Annotations(path, tuple(sorted(file.images)), categories, truth, tuple(faults))
+
+
+def _parents(categories: Sequence[_Category]) -> set[int]:
+    """The ids of categories that are the supercategory of another one; without an object they are no classes."""
+    above = [(each.supercategory, each.name) for each in categories]
+    parents = {parent for parent, name in above if isinstance(parent, str) and parent != name}
+    return {each.id for each in categories if each.name in parents}
 
 
 def _parsed(path: Path) -> _File:

@@ -1,8 +1,10 @@
 """ImageNet's validation set in all common forms.
 
 - class folders: PATH/n01440764/*.JPEG, or PATH/val/..., with any of the 1000 classes;
-- a flat folder or the official ILSVRC2012_img_val.tar, with a label file (`labels.FILES`) in it, above it or named;
+- a flat folder or the official ILSVRC2012_img_val.tar, with a label file (`labels.FILES`) in it, above it or named, or
+  with the WordNet ids in the file names;
 - wds/PATH: WebDataset shards (image and .cls members; numbers in sorted order), a .tar or a folder of them;
+- a .data file or a list of images as Darknet has them, whose classes may be the user's own;
 - hfds/NAME and tfds/NAME: data sets that timm's readers read.
 """
 
@@ -15,12 +17,14 @@ from pathlib import Path, PurePosixPath
 
 from cspbench.data import labels as label_files
 from cspbench.data.classes import is_class, order
+from cspbench.data.darknet.classification_set import open_labelled_paths
+from cspbench.data.darknet.image_list import LISTS
 from cspbench.data.decode import NAME_LENGTH
 from cspbench.data.labels import Labels
 from cspbench.data.source import Entry, FileSource, Region, Source, is_image
 from cspbench.data.tar import members
 from cspbench.errors import DatasetError, UsageError, brief
-from cspbench.io import open_file, read_part, user_path, utf8_name
+from cspbench.io import argument_path, open_file, read_part, user_path, utf8_name
 
 INSIDE = ("val", "validation", "ILSVRC2012_img_val", "Data/CLS-LOC/val", "ILSVRC/Data/CLS-LOC/val")
 """Subfolders in which downloads have the validation images."""
@@ -30,16 +34,29 @@ REMEDY = (
 )
 
 
-def open_imagenet(place: str | Path, labels: str | Path | None = None, split: str = "validation") -> Source:
+def open_imagenet(
+    place: str | Path,
+    labels: str | Path | None = None,
+    split: str = "validation",
+    *,
+    names: str | Path | None = None,
+    allowed: int = 0,
+) -> Source:
     """The images at a path or under a name, each with a class. Raises `DatasetError`, `UsageError`.
 
-    `labels` is the label file of a flat folder or archive; None searches for it. `split` is for hfds/ and tfds/.
+    `labels` is the label file of a flat folder or archive; None searches for it. `split` is for hfds/ and tfds/. A
+    .data file or a list of images is one of Darknet's, whose labels may be in `names`; it may have `allowed` faults.
     """
     prefix, slash, name = str(place).partition("/")
     if slash and prefix in ("hfds", "tfds") and not Path(place).exists():
         from cspbench.data.timm_sources import open_timm
 
         return open_timm(prefix, name, split)
+    file = os.path.expanduser(place)
+    if os.path.isfile(file) and Path(file).suffix.lower() in LISTS:
+        option, given = ("labels", labels) if names is None else ("names", names)
+        names_file = None if given is None else argument_path(option, given)
+        return open_labelled_paths(Path(file), names_file=names_file, allowed=allowed)
     source = scan(place, labels)
     unlabelled = [entry.key for entry in source.entries if entry.wnid is None]
     if unlabelled:
@@ -166,9 +183,13 @@ def _labelled(
     if not names:
         return FileSource(kind, (), (), others)
     if labels is None:
+        inside = label_files.in_names(names, order("darknet"))
+        if all(inside):
+            entries = [Entry(utf8_name(name), wnid) for name, wnid in zip(names, inside, strict=True)]
+            return FileSource(kind, entries, regions, others)
         raise DatasetError(
             "imagenet.no-labels",
-            "images without class folders or a label file",
+            "images without class folders or a label file, and without WordNet ids in their names",
             where=str(path),
             found=f"{len(names)} images, the first named {_first([min(names)])}",
             remedy=f"Put one of {', '.join(label_files.FILES)} beside them, or use --labels",

@@ -55,6 +55,8 @@ class Source(ABC):
     kind: str
     """folders, list, tar, wds, hfds or tfds."""
     random_access = True
+    own_classes: str | None = None
+    """The order of its classes, where these are not ImageNet's or the sample's."""
 
     @abstractmethod
     def __len__(self) -> int: ...

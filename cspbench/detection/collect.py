@@ -13,10 +13,10 @@ from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import shards
+from cspbench.detection.class_names import by_order
 from cspbench.detection.detections import detections
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
-from cspbench.errors import DatasetError
 from cspbench.inference.memory import give_back
 from cspbench.inference.shards import Shards
 from cspbench.network.layers import Detection
@@ -50,18 +50,13 @@ def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
 
     Raises `DatasetError`.
     """
+    return dict(enumerate(by_order(categories_of(source), classes, str(source.annotations.path))))
+
+
+def categories_of(source: CocoSource) -> dict[int, str]:
+    """The categories of a data set; COCO's for a test set, whose own say nothing."""
     truth = source.ground_truth
-    ids = sorted(truth.categories if truth is not None else COCO_CATEGORIES)
-    if len(ids) != classes:
-        raise DatasetError(
-            "coco.other-classes",
-            "the network and the data set have different numbers of classes",
-            where=str(source.annotations.path),
-            expected=f"{classes} categories, as in the network",
-            found=str(len(ids)),
-            remedy="Evaluate on the data set that the network was trained for",
-        )
-    return dict(enumerate(ids))
+    return truth.categories if truth is not None else COCO_CATEGORIES
 
 
 def collect(
@@ -71,16 +66,19 @@ def collect(
     kind: str,
     last: Detection,
     protocol: DetectorProtocol | None = None,
+    categories: Sequence[int] | None = None,
     step: Callable[[int], None] = lambda done: None,
 ) -> Collected:
     """Apply the detector's NMS to a run's candidates at every threshold, a shard at a time.
 
     `last` is the network's last box layer, which defines the classes and the kind of NMS. A quoted detector uses the
-    NMS of its `protocol`; then `thresholds` has one entry, for the record. `step` receives the number of images done.
+    NMS of its `protocol`; then `thresholds` has one entry, for the record. `categories` are the ids of the categories
+    of the network's classes, by default in ascending order. `step` receives the number of images done.
     Image ids are those of the annotations. Raises `DatasetError`, `RunError`, `IncompleteRunError`.
     """
     by = criterion(kind, last)
-    categories = list(category_ids(source, last.classes).values())
+    if categories is None:
+        categories = list(category_ids(source, last.classes).values())
     parts: list[list[Detections]] = [[] for _ in thresholds]
     bad: list[str] = []
     resized = done = 0

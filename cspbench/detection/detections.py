@@ -93,12 +93,17 @@ def _of_image(
     image: Candidates, keep: Mask, extent: tuple[int, int]
 ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
     """Categories, boxes and scores of the remaining candidates, with the categories of a box together."""
+    rows = in_file_order(image, keep)
+    return image.category[rows], clipped(image.boxes, extent)[image.box[rows]], image.score[rows]
+
+
+def in_file_order(image: Candidates, keep: Mask) -> NDArray[np.intp]:
+    """The rows of the remaining candidates in Darknet's order, with the categories of a box together."""
     boxes = _file_order(image)
     position = np.empty_like(boxes)
     position[boxes] = np.arange(len(boxes))
     rows = np.flatnonzero(keep)
-    rows = rows[np.argsort(position[image.box[rows]], kind="stable")]
-    return image.category[rows], clipped(image.boxes, extent)[image.box[rows]], image.score[rows]
+    return rows[np.argsort(position[image.box[rows]], kind="stable")]
 
 
 def _file_order(image: Candidates) -> NDArray[np.intp]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
-from cspbench.data.coco import CocoSource, open_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco import CocoSource
+from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.darknet.opening import open_detection_data
+from cspbench.data.darknet.source import DarknetSource
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
-from cspbench.detection.collect import AtThreshold, Collected, category_ids, collect, evaluated
-from cspbench.errors import UsageError, brief
+from cspbench.detection.class_names import by_name
+from cspbench.detection.collect import AtThreshold, Collected, categories_of, collect, evaluated
+from cspbench.detection.map_of_run import SCORE
+from cspbench.errors import brief
 from cspbench.evaluation import server
+from cspbench.evaluation.class_names import ClassNames, categories, in_use, known_names, names_of
+from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -23,10 +31,9 @@ from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of,
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
-from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.results import sessions
-from cspbench.results.runs import RunDirectory, run_path
+from cspbench.results.runs import RunDirectory, record_names, run_path
 from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ def evaluate_coco(
     data: str | Path | CocoSource,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     preset: str | DetectionPreset = "readme",
     nms: Thresholds | None = None,
     nms_kind: str | None = None,
@@ -57,6 +65,9 @@ def evaluate_coco(
     engine: str = "cspbench",
     bootstrap: bool | None = None,
     per_class: bool = False,
+    names: str | Path | ClassNames | None = None,
+    darknet_map: MapOptions | None = None,
+    allow_bad: int = 0,
     size: tuple[int, int] | None = None,
     limit: str | None = None,
     seed: int = 0,
@@ -68,8 +79,12 @@ def evaluate_coco(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. A quoted detector uses only its own protocol. None in all processes of
-    torchrun but the first.
+    "100" or "5%" of the images with `seed`; `ema` is that of `evaluate_imagenet`. A quoted detector uses only its own
+    protocol. None in all processes of torchrun but the first.
+
+    `data` may be in Darknet's form (a .data file, a list, a folder with one of them), with at most `allow_bad` faults;
+    then Darknet's mAP is computed, too. `names` is a file with the names of the network's classes, by default one
+    beside its weights; categories are assigned by name.
     """
     from cspbench.detection import predict
     from cspbench.detection.detector import detector_of
@@ -77,9 +92,8 @@ def evaluate_coco(
     runs, execution = argument_path("store", store), execution or Execution()
     preset = detection_preset(preset) if isinstance(preset, str) else preset
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
-    source = part_of(data if isinstance(data, CocoSource) else open_coco(data, split), limit, seed)
-    options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
-    subject = subject_of(model, weights, size)
+    options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
+    subject = subject_of(model, weights, size, ema)
     protocol = subject.detector_protocol
     preset = preset.for_network(subject.description.letter_box)
     if subject.description.letter_box and not preset.letterbox and protocol is None:
@@ -88,15 +102,27 @@ def evaluate_coco(
             "images as Darknet did until 2020-05-08; preset head keeps their aspect ratio"
         )
     detector = detector_of(subject.description, preset, protocol)
+    classes = detector.heads[-1].classes
+    known = known_names(names, [Path(weights)] if weights is not None and subject.user_file else [], classes)
+    if not isinstance(data, CocoSource):
+        upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
+        texts = known.texts if known else None
+        data = open_detection_data(data, split, names=texts, classes=classes, allowed=allow_bad, upright=upright)
+    if isinstance(data, DarknetSource) and data.darknet.faults:
+        faults = data.darknet.faults
+        listener.note(f"warning: {len(faults)} faults of the data set are tolerated, the first: {faults[0]}")
+    source = part_of(data, limit, seed)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
     if protocol is not None:
         options = replace(options, thresholds=(protocol.nms.overlap,))
         settings = DetectionSettings("its own protocol", protocol.conf, protocol.nms.overlap, "default")
-    category_ids(source, detector.heads[-1].classes)
     identity = _identity(subject, detector, source, execution.precision)
+    path = run_path(runs, identity, settings.name.replace(" ", "-"))
+    ids = categories(source, classes, known, subject.user_file, listener)
+    settings = structs.replace(settings, names=in_use(source, ids, known))
     run = run_or_resume(
-        run_path(runs, identity, settings.name.replace(" ", "-")),
+        path,
         subject,
         detector.epsilon,
         identity,
@@ -107,7 +133,10 @@ def evaluate_coco(
         settings,
         str(source.place.resolve()) if source.place else None,
     )
-    return None if run is None else score_detector(run, source, options, execution, listener)
+    if run is None:
+        return None
+    run = record_names(run, settings.names)
+    return score_detector(run, source, options, execution, listener, ids)
 
 
 def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:
@@ -127,13 +156,20 @@ def _identity(subject: Subject, detector: Detector, source: CocoSource, precisio
 
 
 def score_detector(
-    run: RunDirectory, source: CocoSource, options: ScoringOptions, execution: Execution, listener: Listener
+    run: RunDirectory,
+    source: CocoSource,
+    options: ScoringOptions,
+    execution: Execution,
+    listener: Listener,
+    ids: Sequence[int],
 ) -> DetectionResult:
     """AP of a complete run at the requested thresholds, from its candidates; stored in its metrics where possible.
 
+    `ids` are the categories of the network's classes.
+
     On a test split the numbers are the server's; without its answer the zip for the server is written.
     """
-    collected, at = detect(run, source, options, listener)
+    collected, at = detect(run, source, options, listener, ids)
     _warn(run, source, collected, listener)
     identity, kind = run.identity, server.kind_of(run, options.nms_kind)
     assert isinstance(identity, CocoIdentity)
@@ -147,6 +183,7 @@ def score_detector(
         answer = answers.get((entry.nms, kind)) if entry.measured is None else None
         numbers = threshold_of(entry, kind, options, listener)
         thresholds.append(server.threshold(answer, options.nms_kind) if answer else numbers)
+    darknet = options.darknet_map or default_map(run, source)
     submissions = server.submit(run, options.nms_kind, at, listener) if source.ground_truth is None else None
     metrics = DetectionMetrics(
         identity=identity,
@@ -155,25 +192,39 @@ def score_detector(
         thresholds=thresholds,
         pixels=collected.images_digest,
         submissions=submissions,
+        darknet_map=map_of(run, source, ids, darknet, listener) if darknet is not None else None,
     )
     run = store_metrics(run, metrics, execution, listener)
     return DetectionResult(run, metrics, source, tuple(at))
 
 
+def default_map(run: RunDirectory, source: CocoSource) -> MapOptions | None:
+    """How mAP is computed if nobody says so: on data in Darknet's form, if the run has all scores; else not at all."""
+    identity, settings = run.identity, run.record.settings
+    assert isinstance(identity, CocoIdentity)
+    assert settings is not None
+    complete = source.kind == "darknet" and not identity.quoted and settings.conf <= SCORE
+    return MapOptions() if complete else None
+
+
 def detect(
-    run: RunDirectory, source: CocoSource, options: ScoringOptions, listener: Listener = SILENT
+    run: RunDirectory,
+    source: CocoSource,
+    options: ScoringOptions,
+    listener: Listener = SILENT,
+    ids: Sequence[int] | None = None,
 ) -> tuple[Collected, list[AtThreshold]]:
-    """A run's detections and their AP at the requested thresholds."""
+    """A run's detections and their AP at the requested thresholds; `ids` by default as its record has the names."""
     from cspbench.inference.memory import keep_freed_memory
 
     identity = run.identity
     assert isinstance(identity, CocoIdentity)
     keep_freed_memory()  # NMS allocates and frees large arrays
-    # NMS reads only these fields of the last box layer, not its anchors
-    last = Yolo(sources=(-1,), anchors=((1.0, 1.0),), mask=(0,), **msgspec.to_builtins(identity.last))
-    protocol = protocol_of(run)
+    last, protocol = last_layer(identity), protocol_of(run)
+    if ids is None:
+        ids = categories(source, last.classes, names_of(run), identity.user_file, SILENT)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, reach)
+        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, ids, reach)
     return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
 
 
@@ -208,55 +259,22 @@ def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener:
     settings = run.record.settings
     assert settings is not None
     rule = settings.fields.get("image_id")
-    differing = 0 if rule is None else sum(image_id(image.file_name, rule) != image.id for image in source.images)
+    differing = (
+        0
+        if rule is None or source.kind == "darknet"
+        else sum(image_id(image.file_name, rule) != image.id for image in source.images)
+    )
     if differing:
         listener.note(
             f"warning: Darknet would read other ids from the names of {differing} of {len(source)} images "
             f"(image_id {rule}) than the annotations have; those of the annotations are used"
         )
     names = list(source.annotations.categories.values())
-    if len(names) == len(COCO_CATEGORIES) and names != list(COCO_CATEGORIES.values()):
+    named = names_of(run) is not None or by_name(categories_of(source), list(COCO_CATEGORIES.values())) is not None
+    if not named and len(names) == len(COCO_CATEGORIES) and names != list(COCO_CATEGORIES.values()):
         pairs = zip(names, COCO_CATEGORIES.values(), strict=True)
         renamed = [f"{name!r} for {standard!r}" for name, standard in pairs if name != standard]
         listener.note(
             f"warning: {len(renamed)} of the 80 categories have different names from COCO's, in the order of their "
             f"ids: {brief(renamed[0], 100)}; a network for COCO takes them for COCO's"
         )
-
-
-def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
-    """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
-    data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
-    if path is None:
-        raise UsageError(
-            "usage.run-without-data",
-            "the run has no path of its data",
-            where=str(run.path),
-            remedy="Name it with --data",
-        )
-    source = open_coco(path, data.split)
-    if data.limit is not None:
-        source = part_of(source, str(data.limit), data.seed or 0)
-    actual = msgspec.convert(source.as_json(), Data)
-    if actual != data:
-        raise UsageError(
-            "usage.other-data",
-            "the data set is not the one of the run",
-            where=str(path),
-            expected=f"{data.images} images, sha256 {str(data.sha256)[:12]}...",
-            found=f"{actual.images} images, sha256 {str(actual.sha256)[:12]}...",
-            remedy="Name the right one with --data",
-        )
-    return source
-
-
-def ground_truth(source: CocoSource) -> GroundTruth:
-    """The annotated objects of a data set; `UsageError` for a test set, which has none."""
-    if source.ground_truth is None:
-        raise UsageError(
-            "usage.no-ground-truth",
-            "there is no ground truth",
-            where=str(source.annotations.path),
-            remedy="Use a set with annotations",
-        )
-    return source.ground_truth

@@ -15,7 +15,8 @@ from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference
 from cspbench.errors import UsageError
-from cspbench.evaluation.coco import data_of, detect, ground_truth
+from cspbench.evaluation.coco import detect
+from cspbench.evaluation.detection_data import data_of, ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
 from cspbench.evaluation.score import check_one_task

@@ -20,6 +20,7 @@ def explain_imagenet(
     data: Source,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     preset: str | None = None,
     decoder: str | None = None,
     classes: str | None = None,
@@ -34,7 +35,9 @@ def explain_imagenet(
     """
     from cspbench.inference.engine import choose_device
 
-    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size)
+    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size, ema)
+    for line in subject.said:
+        listener.note(line)
     if subject.network is not None:
         footprint.check(subject.network)
     if len(source) > MOST:
@@ -42,7 +45,7 @@ def explain_imagenet(
         source = Part(source, MOST, seed)
     device = choose_device(execution.device)
     means = (device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, chosen_classes(subject, classes), *means)
+    classifier = Classifier(subject.build, subject.size, source.own_classes or chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
         return explain(classifier, source, reference, steps(reach))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from cspbench.claims.model import unknown
-from cspbench.classification.classifiers import class_order, preset_of
+from cspbench.classification.classifiers import class_order, other_outputs, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
+from cspbench.data.darknet.classification_set import LabelledPaths
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import BadImageError, UsageError
+from cspbench.errors import BadImageError, UsageError, brief
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -44,7 +46,10 @@ def evaluate_imagenet(
     data: str | Path | Source,
     *,
     weights: str | Path | None = None,
+    ema: bool | None = None,
     labels: str | Path | None = None,
+    names: str | Path | None = None,
+    allow_bad: int = 0,
     preset: str | ClassificationPreset | None = None,
     decoder: str | None = None,
     classes: str | None = None,
@@ -59,16 +64,30 @@ def evaluate_imagenet(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`. None in all processes of torchrun but the first.
+    "100" or "5%" of the images with `seed`. `ema` takes averaged weights, or others, from a checkpoint that has both;
+    by default those that timm takes. None in all processes of torchrun but the first.
+
+    `data` may be a .data file or a list of Darknet's, with at most `allow_bad` faults; `names` is the file of its
+    labels, in the order of the network's outputs.
     """
     from cspbench.classification import predict
 
     runs, execution = argument_path("store", store), execution or Execution()
-    source = part_of(data if isinstance(data, Source) else open_imagenet(str(data), labels), limit, seed)
-    subject = subject_of(model, weights, size)
+    if not isinstance(data, Source):
+        data = open_imagenet(str(data), labels, names=names, allowed=allow_bad)
+    if isinstance(data, LabelledPaths) and data.faults:
+        listener.note(f"warning: {len(data.faults)} faults of the data set are tolerated, the first: {data.faults[0]}")
+    if isinstance(data, LabelledPaths) and data.several:
+        listener.note(
+            f"warning: the paths of {len(data.several)} images contain several labels; the first counts, as in "
+            f"Darknet: {brief(data.several[0], 120)}"
+        )
+    source = part_of(data, limit, seed)
+    subject = subject_of(model, weights, size, ema)
     preset = chosen_preset(subject, preset, decoder)
-    numbering = chosen_classes(subject, classes)
+    numbering = source.own_classes or chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)
+    check_outputs(subject.network, numbering)
     preset.check_size(subject.size)
     if subject.description.input[0] != 3:
         raise input_channels(subject.description, "3")
@@ -83,7 +102,7 @@ def evaluate_imagenet(
         classes=numbering,
         user_file=subject.user_file,
     )
-    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities)
+    images = predict.PreparedImages(source, preset, subject.size, subject.description.probabilities, numbering)
     run = run_or_resume(
         run_path(runs, identity, preset.name),
         subject,
@@ -132,15 +151,16 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         [scored.wnids[index] for index in readable],
         identity.classes,
     )
-    words = str(probe)
+    words, top = str(probe), [Hits(each.correct, each.total) for each in scored.top]
     if probe.verdict == "swapped":
         images = known_images(zip(scored.keys, scored.wnids, strict=True))
         words += ". " + advice(identity.classes, probe.better, images)
     return ClassificationMetrics(
         identity=identity,
         images=run.samples,
-        top1=Hits(scored.top1.correct, scored.top1.total),
-        top5=Hits(scored.top5.correct, scored.top5.total),
+        top1=top[0],
+        top5=top[-1],
+        top=top,
         bad=list(scored.bad),
         pixels=scored.images_digest,
         class_order=ClassOrder(probe.verdict, dict(probe.hits), words),
@@ -148,12 +168,21 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
     )
 
 
+def check_outputs(network: Network | None, classes: str) -> None:
+    """Raise `DatasetError` unless a network has as many outputs as the data has classes; a module's are not known."""
+    if network is None or not network.layers:
+        return
+    outputs = math.prod(network.shape(len(network.layers) - 1))
+    if outputs != len(order(classes)):
+        raise other_outputs(network.name, outputs, classes)
+
+
 def check_classes(model: str, source: Source, classes: str | None) -> None:
     """Raise `UsageError` where the images are not of the network's classes: the sample's are not ImageNet's.
 
     `classes` is the order in which the network numbers them, the model's own by default.
     """
-    classes = classes or class_order(model)
+    classes = source.own_classes or classes or class_order(model)
     try:
         wnid = source.sample(0).wnid
     except BadImageError:  # the evaluation will report it

@@ -25,12 +25,14 @@ def list_models(pattern: str | Sequence[str] = "*", *, task: str | None = None) 
     return [entry.name for entry in matching(names) if bool(entry.build().detections) == (task == "coco")]
 
 
-def create_model(name: str | Network, weights: str | Path | None = None, *, epsilon: str = "inside-1e-5") -> nn.Module:
+def create_model(
+    name: str | Network, weights: str | Path | None = None, *, epsilon: str = "inside-1e-5", ema: bool | None = None
+) -> nn.Module:
     """The module of a catalogue's model, or of a network, with `description`, in evaluation mode.
 
     Its weights come from the file, else from $CSPBENCH_WEIGHTS or the bundled sample, else they are random, as torch
-    initialises them. `epsilon` is the rule for batch norm. Raises `UsageError` for an unknown name, `WeightsError` for
-    a file that does not fit.
+    initialises them. `epsilon` is the rule for batch norm; `ema` is that of `evaluate_imagenet`. Raises `UsageError`
+    for an unknown name, `WeightsError` for a file that does not fit.
     """
     from cspbench.network.module import to_module
 
@@ -38,7 +40,7 @@ def create_model(name: str | Network, weights: str | Path | None = None, *, epsi
     network.check_evaluable()
     file = weight_file(network, weights)
     if file is not None:
-        module = subject_of(network, file).build(epsilon)
+        module = subject_of(network, file, ema=ema).build(epsilon)
     else:
         module = to_module(network)
         _initialise(module)

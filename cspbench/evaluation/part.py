@@ -41,7 +41,7 @@ class Part(Source):
     def __init__(self, source: Source, count: int, seed: int) -> None:
         self.source, self.seed = source, seed
         self.indices = random_indices(len(source), min(count, len(source)), seed)
-        self.kind, self.random_access = source.kind, source.random_access
+        self.kind, self.random_access, self.own_classes = source.kind, source.random_access, source.own_classes
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -66,6 +66,7 @@ class CocoPart(CocoSource):
         self.whole, self.seed = source, seed
         images = [source.images[index] for index in random_indices(len(source), min(count, len(source)), seed)]
         super().__init__(source.annotations, images, source.folder, source.split, source.place)
+        self.kind = source.kind
         if self.no_objects is not None:
             raise self.no_objects
 

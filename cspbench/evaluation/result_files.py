@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco import CocoSource
+from cspbench.data.darknet.names import read_names
+from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, average_precision
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
-from cspbench.evaluation.coco import ground_truth, threshold_of
+from cspbench.evaluation.coco import threshold_of
+from cspbench.evaluation.detection_data import ground_truth
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
@@ -35,15 +38,21 @@ def score_file(
     engine: str = DEFAULT_ENGINE,
     bootstrap: bool = False,
     per_class: bool = False,
+    names: str | Path | None = None,
     listener: Listener = SILENT,
 ) -> FileResult:
-    """AP of a COCO result file, as `darknet detector valid` writes it, on a data set.
+    """AP of a COCO result file, as `darknet detector valid` writes it, on a data set of either form.
+
+    `names` is the file with the names of a list's classes.
 
     Raises `DatasetError` for detections of unknown images or categories, and for values that are not numbers.
     """
     options = ScoringOptions((), "", engine, bootstrap, per_class)
     path = argument_path("file", file)
-    source = data if isinstance(data, CocoSource) else open_coco(data, split)
+    if not isinstance(data, CocoSource):
+        texts = None if names is None else read_names(argument_path("names", names))
+        data = open_detection_data(data, split, names=texts, allowed=None)
+    source = data
     truth = ground_truth(source)
     detections, digest = read(path)
     try:

@@ -81,6 +81,8 @@ def run_or_resume(
     session = sessions.session(execution.command_line, device=str(device), when=sessions.now())
     share, name = rank(), subject.name
     first = share[0] == 0
+    for line in subject.said if first else ():
+        listener.note(line)
     record = Run(
         samples=len(images),
         shard=SHARD,

@@ -10,6 +10,7 @@ from cspbench.claims.model import unknown
 from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset, detection_preset
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, ENGINES
 from cspbench.errors import CspbenchError, UsageError
+from cspbench.evaluation.darknet_map import MapOptions
 from cspbench.results import runs
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, DetectionMetrics
@@ -31,6 +32,7 @@ class ScoringOptions:
     engine: str = DEFAULT_ENGINE
     bootstrap: bool | None = None
     per_class: bool = False
+    darknet_map: MapOptions | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -71,6 +73,7 @@ def options_of(
     engine: str = DEFAULT_ENGINE,
     bootstrap: bool | None = None,
     per_class: bool = False,
+    darknet_map: MapOptions | None = None,
 ) -> ScoringOptions:
     """Options for scoring a run again; by default the threshold and the kind of NMS of its preset."""
     protocol = protocol_of(run)
@@ -82,11 +85,11 @@ def options_of(
                 found=str(nms if nms is not None else nms_kind),
                 remedy="Leave out --nms and --nms-kind",
             )
-        return ScoringOptions((protocol.nms.overlap,), "default", engine, bootstrap, per_class)
+        return ScoringOptions((protocol.nms.overlap,), "default", engine, bootstrap, per_class, darknet_map)
     settings = run.record.settings
     assert settings is not None
     preset = detection_preset(settings.name).overridden(conf=settings.conf, nms_kind=nms_kind or settings.nms_kind)
-    return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class)
+    return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
 
 
 def rescoring_options(

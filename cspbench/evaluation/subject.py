@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cspbench.errors import UsageError, brief
+from cspbench.errors import UsageError, brief, printable
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
 from cspbench.network import canonical
@@ -40,6 +40,8 @@ class Subject:
     user_file: bool = False
     detector_protocol: DetectorProtocol | None = None
     """The protocol of a quoted detector."""
+    said: tuple[str, ...] = ()
+    """What a user has to know of how the weights were read."""
 
     @property
     def name(self) -> str:
@@ -53,10 +55,14 @@ class Subject:
 
 
 def subject_of(
-    model: str | Network | Described, weights: str | Path | None = None, size: tuple[int, int] | None = None
+    model: str | Network | Described,
+    weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    ema: bool | None = None,
 ) -> Subject:
     """The subject of a catalogue's name, a network or a module; `size` is its input (height, width) if not its own.
 
+    `ema` takes averaged weights, or others, from a checkpoint that has both; by default those that timm takes.
     Without a file, a catalogue model's weights are searched in $CSPBENCH_WEIGHTS, and a sample model's in this package.
     Any other network requires its file, and a module has its weights. Raises `UsageError` where there are none,
     `WeightsError` for a file that does not fit.
@@ -64,7 +70,7 @@ def subject_of(
     if isinstance(model, str):
         model = registry.model(model).build()
     if isinstance(model, Network):
-        return _of_network(model, weights, size)
+        return _of_network(model, weights, size, ema)
     if weights is not None or size is not None:
         raise UsageError(
             "usage.module-has-its-own",
@@ -82,7 +88,9 @@ def weight_file(network: Network, weights: str | Path | None) -> Path | None:
     return find(entry) if entry else None
 
 
-def _of_network(network: Network, weights: str | Path | None, size: tuple[int, int] | None) -> Subject:
+def _of_network(
+    network: Network, weights: str | Path | None, size: tuple[int, int] | None, ema: bool | None
+) -> Subject:
     entry, file = registry.entry_of(network), weight_file(network, weights)
     detector_protocol = entry.detector_protocol if entry else None
     if file is None:
@@ -103,7 +111,7 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
             )
         network = network.resized(*size)
     network.check_evaluable()
-    opened = open_weights(file, network)
+    opened = open_weights(file, network, ema=ema)
 
     def build(epsilon: str) -> nn.Module:
         from cspbench.network.epsilon import Epsilon
@@ -121,6 +129,7 @@ def _of_network(network: Network, weights: str | Path | None, size: tuple[int, i
         network,
         bool(network.places),
         detector_protocol,
+        tuple(f"{printable(str(file))}: {topic} {words}" for topic, words in opened.said.items()),
     )
 
 

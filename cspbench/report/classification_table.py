@@ -75,6 +75,9 @@ def _described(evaluation: StoredEvaluation) -> str:
     """What the table leaves out, on one line: numbers of correct images, weights, data, device and run."""
     identity, metrics = _parts(evaluation)
     hits = [(metrics.top1, "top-1"), (metrics.top5, "top-5")]
+    if identity.data.top is not None and identity.data.top <= len(metrics.top):
+        share = metrics.top[identity.data.top - 1]
+        hits.insert(1, (share, f"top-{identity.data.top} ({100 * share.correct / share.total:.3f} %)"))
     facts = [
         f"weights {identity.weights.partition(':')[2][:12]}",
         f"data {str(identity.data.sha256 or identity.data.name or 'unknown')[:12]}",
@@ -110,6 +113,8 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         low, high = wilson(hits.correct, hits.total)
         percent, interval = round(100 * hits.correct / hits.total, 4), [round(low, 4), round(high, 4)]
         plain[metric] = {**plain[metric], "percent": percent, "interval": interval}
+    shares = [round(100 * hits.correct / hits.total, 4) for hits in metrics.top]
+    plain["top"] = {str(k): {**each, "percent": shares[k - 1]} for k, each in enumerate(plain["top"], 1)}
     return {
         **plain,
         "run": evaluation.where,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cspbench.data.check import Report
 from cspbench.data.coco_check import CocoReport
+from cspbench.data.darknet.check import DarknetReport
 from cspbench.errors import brief
 
 SHOWN = 5
@@ -30,6 +31,25 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
         "listed twice": _some(report.listed_twice),
         "faults": _some(report.faults),
         "verdict": fitting if report.usable else "not usable as it is",
+    }
+
+
+def darknet_facts(report: DarknetReport) -> dict[str, str]:
+    """The findings of a check of Darknet's files, by name."""
+    counts = [f"{brief(name, 40)} {count:,}" for name, count in report.classes.items()]
+    what = "objects" if report.objects is not None else "images"
+    shown = ", ".join(counts[:SHOWN]) + (", ..." if len(counts) > SHOWN else "")
+    facts = {"images": f"{report.images:,} in {brief(report.list_name)}", "classes": f"{len(counts)}, {what}: {shown}"}
+    if report.objects is not None:
+        facts |= {"objects": f"{report.objects:,}", "no object": f"{report.images_without_objects:,} images"}
+    else:
+        facts["several labels"] = _some(report.several_labels)
+    return facts | {
+        "formats": ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none",
+        "unreadable": _some([f"{key}: {fault}" for key, fault in report.unreadable.items()]),
+        "lists not there": _some(report.other_lists),
+        "faults": _some(report.faults, length=300),
+        "verdict": "usable" if report.usable else "not usable as it is",
     }
 
 
@@ -71,7 +91,7 @@ def _order(report: Report) -> str:
     return "as the WordNet ids say; no image is known by its name"
 
 
-def _some(names: list[str], none: str = "none") -> str:
+def _some(names: list[str], none: str = "none", length: int = 120) -> str:
     """The first few names on one line, unprintable characters escaped."""
-    shown = ", ".join(brief(name, 120) for name in names[:SHOWN])
+    shown = ", ".join(brief(name, length) for name in names[:SHOWN])
     return f"{len(names)}: {shown}" + (", ..." if len(names) > SHOWN else "") if names else none

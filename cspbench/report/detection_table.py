@@ -212,6 +212,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         {**threshold_json(threshold), "claims": list(map(judged_evaluations.as_json, _of_threshold(threshold, claims)))}
         for threshold in metrics.thresholds
     ]
+    plain["darknet_map"] = None if metrics.darknet_map is None else metrics.darknet_map.as_json()
     return {
         **plain,
         "preset": preset,

@@ -174,6 +174,23 @@ def record_files(run: RunDirectory, files: str | None) -> RunDirectory:
     return _rewrite(run, lambda record: structs.replace(record, files=files))
 
 
+def record_names(run: RunDirectory, names: Sequence[str] | None) -> RunDirectory:
+    """Record the names of the network's classes, None for unknown ones; scores under other names are discarded.
+
+    Where the directory cannot be written, the names are only those of the record in memory.
+    """
+    settings = run.record.settings
+    wanted = None if names is None else list(names)
+    if settings is None or settings.names == wanted:
+        return run
+    settings = structs.replace(settings, names=wanted)
+    try:
+        _discard([run.path / "metrics.json"])
+        return _rewrite(run, lambda record: structs.replace(record, settings=settings))
+    except CspbenchError:
+        return replace(run, record=structs.replace(run.record, settings=settings))
+
+
 def _rewrite(run: RunDirectory, change: Callable[[Run], Run]) -> RunDirectory:
     """Read, change and write a record under its lock. Raises `IncompleteRunError` where it cannot be written."""
     try:

@@ -21,6 +21,7 @@ from msgspec import Meta, Struct, field
 from cspbench.claims.metrics import ACCURACIES, COCO
 from cspbench.data.coco import SPLITS
 from cspbench.results.encoding import SCHEMA
+from cspbench.results.map_record import MapRecord
 
 MOST = 100_000_000
 """The largest number of samples or images."""
@@ -79,6 +80,8 @@ class Data(Struct, frozen=True, omit_defaults=True):
     annotations: str | None = None
     objects: Count | None = None
     name: str | None = None
+    top: Positive | None = None
+    """The number of guesses that a data set in Darknet's form asks for, if it is not 1."""
     limit: Positive | None = None
     seed: Annotated[int, Meta(ge=0, le=2**62)] | None = None
 
@@ -162,6 +165,8 @@ class DetectionSettings(Struct, frozen=True):
     nms_kind: str
     fields: dict[str, Any] = field(default_factory=dict)
     """Every other field of the preset."""
+    names: list[str] | None = None
+    """The names of the network's classes, where they are known; scores need them, the candidates do not."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -224,6 +229,8 @@ class ClassificationMetrics(Struct, frozen=True, kw_only=True, tag_field="task",
     images: Positive
     top1: Hits
     top5: Hits
+    top: list[Hits] = field(default_factory=list)
+    """Top-1, top-2, ... up to top-5."""
     bad: list[str]
     """Keys of the images that could not be read."""
     pixels: str
@@ -273,6 +280,7 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag=
     pixels: str | None = None
     """None where the numbers are the server's."""
     submissions: list[str] | None = None
+    darknet_map: MapRecord | None = None
 
     def __post_init__(self) -> None:
         if self.images != self.identity.data.samples:

@@ -208,7 +208,8 @@ def merge_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionM
     for threshold in new.thresholds:
         if threshold.ap or _key(threshold) not in thresholds:
             thresholds[_key(threshold)] = threshold
-    return structs.replace(new, thresholds=[thresholds[key] for key in sorted(thresholds)])
+    darknet_map = new.darknet_map or old.darknet_map
+    return structs.replace(new, thresholds=[thresholds[key] for key in sorted(thresholds)], darknet_map=darknet_map)
 
 
 def _key(threshold: Threshold) -> tuple[float, str]:

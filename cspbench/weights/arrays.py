@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -29,13 +29,14 @@ class Weights:
     """The arrays of a weight file.
 
     `layers` counts the leading layers that are complete: all of them, except for a file read as partial. `header` is
-    None for a checkpoint that has none.
+    None for a checkpoint that has none. `said` is what a user has to know of how they were read, by topic.
     """
 
     path: Path
     arrays: tuple[dict[str, Array], ...]
     layers: int
     header: Header | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -18,14 +18,15 @@ import numpy as np
 from cspbench.errors import WeightsError
 from cspbench.network.layers import Convolution
 from cspbench.network.network import Network
-from cspbench.weights import pickled
+from cspbench.weights import states
 from cspbench.weights.arrays import Array, Weights, check, first_names
 from cspbench.weights.filekind import Kind, examine
+from cspbench.weights.pickles import files
+from cspbench.weights.pickles.stack import kind_of
+from cspbench.weights.pickles.tensors import StoredTensor
+from cspbench.weights.safetensors_file import SafeTensor, said_of
 from cspbench.zoo.darknet import STAGES
 from cspbench.zoo.resnet import CROSS_DEPTHS
-
-NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Keys of the arrays in checkpoints of training scripts, in timm's order; averaged ones before the last step's."""
 
 BLOCK_CONVOLUTIONS = {"timm/cspdarknet53": 2, "timm/cspresnet50": 3, "timm/cspresnext50": 3}
 """The models that can be read, and the number of convolutions in their residual blocks."""
@@ -40,8 +41,6 @@ NORMALIZED = {
 """timm's names for the arrays of a convolution with batch norm, within its unit."""
 
 RENAMED = (
-    (r"module\.", ""),  # from DataParallel
-    (r"backbone\.", ""),
     (r"stem\.(?:0\.)?(conv|bn)\.", r"stem.conv1.\1."),
     (r"(stages\.\d+)\.downsample_conv\.", r"\1.conv_down."),
     (r"(stages\.\d+)\.expand_conv\.", r"\1.conv_exp."),
@@ -81,27 +80,69 @@ def units(model: str) -> Iterator[Unit]:
     yield Unit("head.fc")
 
 
-def read(path: Path, network: Network) -> Weights:
-    """The arrays of a checkpoint; raises `WeightsError` unless every tensor fits and none is left over."""
+def read(path: Path, network: Network, partial: bool = False, ema: bool | None = None) -> Weights:
+    """The arrays of a checkpoint; raises `WeightsError` unless every tensor fits and none is left over.
+
+    `ema` chooses among several sets of weights, see `states.choose`. With `partial` the classifier is left out if it
+    has another number of classes or is not there.
+    """
     if network.name not in BLOCK_CONVOLUTIONS:
         what = f"the weights of {network.name} cannot be read from a checkpoint"
         expected = f"a Darknet weight file, or {', '.join(BLOCK_CONVOLUTIONS)} as the model"
         remedy = "Download the .weights file again, or name the checkpoint's model"
         raise WeightsError("checkpoint.not-darknet", what, where=str(path), expected=expected, remedy=remedy)
-    tensors = _renamed(_tensors(path))
+    state, said = states.choose(path, _content(path), ema)
+    tensors = _renamed(_tensors(path, state))
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     used: set[str] = set()
+    types: set[str] = set()
     ours = [index for index, layer in enumerate(network.layers) if isinstance(layer, Convolution)]
+    layers = len(arrays)
+    head = _foreign_head(tensors, network, ours[-1])
+    if head and not partial:
+        raise _other_head(path, network, ours[-1], head)
+    if head:
+        layers = ours[-1]
+        used |= {name for name in tensors if name.startswith("head.")}
+        said["head"] = f"{head}, left out"
     for index, unit in zip(ours, units(network.name), strict=True):
+        if index >= layers:
+            break
         normalized = len(network.weights(index)) > 2
         for weight in network.weights(index):
             name = f"{unit.name}.{NORMALIZED[weight.role] if normalized else weight.role}"
             arrays[index][weight.role] = _array(path, tensors, name, weight.shape, unit)
             used.add(name)
+            types.add(tensors[name].dtype)
     if rest := sorted(tensors.keys() - used):
         raise _unfit(path, f"only the tensors of {network.name}", f"also {first_names(rest)}")
-    check(network, arrays, str(path))
-    return Weights(path, tuple(arrays), len(arrays))
+    check(network, arrays, str(path), layers)
+    return Weights(path, tuple(arrays), layers, said=said | said_of(types))
+
+
+def _foreign_head(tensors: Mapping[str, Any], network: Network, index: int) -> str | None:
+    """What stands in the place of the network's classifier, None if it is one of as many classes."""
+    (classes,) = (weight.shape[0] for weight in network.weights(index) if weight.role == "bias")
+    bias, weight = (tensors.get(f"head.fc.{role}") for role in ("bias", "weight"))
+    parts = {name.partition(".")[0] for name in tensors}
+    if "stages" in parts and "head" not in parts:
+        return "no classifier"
+    shape = tuple(getattr(bias, "shape", ()))
+    if len(shape) != 1 or shape[0] == classes or weight is None or tuple(weight.shape)[:1] != shape:
+        return None  # as it should be, or wrong in another way, which will be said
+    return f"a classifier of {shape[0]} classes"
+
+
+def _other_head(path: Path, network: Network, index: int, found: str) -> WeightsError:
+    (classes,) = (weight.shape[0] for weight in network.weights(index) if weight.role == "bias")
+    return WeightsError(
+        "checkpoint.other-classes",
+        f"the checkpoint's head is not that of {network.name}",
+        where=str(path),
+        expected=f"a classifier of {classes} classes",
+        found=found,
+        remedy="Use a checkpoint with these classes; `cspbench weights verify --partial` checks the layers before it",
+    )
 
 
 def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, ...], unit: Unit) -> Array:
@@ -112,9 +153,9 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
     linear = name == "head.fc.weight" and tuple(value.shape) == shape[:2]  # the same numbers as a 1x1 convolution
     if tuple(value.shape) != theirs and not linear:
         raise _unfit(path, f"{name} of {theirs}", str(tuple(value.shape)))
-    array = pickled.numbers(value)
+    array = value.numbers()
     if array is None:
-        raise _unfit(path, f"{name} as dense floating-point numbers", f"{value.dtype}, {value.layout}, {value.device}")
+        raise _unfit(path, f"{name} as floating-point numbers", value.dtype)
     if unit.half is not None:
         array = array[unit.half * shape[0] : (unit.half + 1) * shape[0]]
     if unit.swapped and array.ndim == 4:
@@ -123,38 +164,38 @@ def _array(path: Path, tensors: Mapping[str, Any], name: str, shape: tuple[int, 
 
 
 def _renamed(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors under timm's names, without batch counters."""
+    """The tensors under timm's names."""
     renamed = {}
     for name, value in tensors.items():
-        if name.endswith("num_batches_tracked"):
-            continue
         for theirs, timms in RENAMED:
             name = re.sub(f"^{theirs}", timms, name)
         renamed[name] = value
     return renamed
 
 
-def _tensors(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> Mapping[str, Any]:
+    """What a file holds by name: tensors, or sets of them beside other values."""
     kind = examine(path).kind
     if kind is Kind.SAFETENSORS:
-        from cspbench.weights.safetensors_file import opened
+        return SafeTensor.all_of(path)
+    content = files.load(path, kind)
+    if not isinstance(content, dict):
+        raise _unfit(path, EXPECTED, kind_of(content))
+    return content
 
-        with opened(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    from torch import Tensor
 
-    state = pickled.load(path, kind)
-    for key in NESTED:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-            break
-    expected = f"tensors by name, at the top or under {', '.join(NESTED)}"
-    if not isinstance(state, dict):
-        raise _unfit(path, expected, f"a {type(state).__name__}")
-    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
-    if others or not state:
-        raise _unfit(path, expected, first_names(others) or "nothing")
-    return {str(name): value for name, value in state.items()}
+def _tensors(path: Path, state: states.State) -> Mapping[str, Any]:
+    others = [
+        f"{name}, {kind_of(value)}"
+        for name, value in state.tensors.items()
+        if not isinstance(value, StoredTensor | SafeTensor)
+    ]
+    if others or not state.tensors:
+        raise _unfit(path, EXPECTED, first_names(others) or "nothing")
+    return state.tensors
+
+
+EXPECTED = f"tensors by name, at the top or under {', '.join(states.KEYS)}"
 
 
 def _unfit(path: Path, expected: str, found: str) -> WeightsError:

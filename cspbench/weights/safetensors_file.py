@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from cspbench.errors import WeightsError, brief
-from cspbench.io import replacing
+from cspbench.io import open_file, read_part, replacing
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Arrays, Weights, check, first_names
 from cspbench.weights.header import Header
+
+MOST_HEADER = 2**24
+"""Bytes of names, types and shapes; those of a thousand tensors have a hundred thousand."""
 
 
 @contextmanager
 def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
     """An open safetensors file, whose tensors are NumPy's or torch's ("pt"); its errors become `WeightsError`."""
     try:
+        with open_file(path) as stream:
+            header = int.from_bytes(read_part(stream, 0, 8), "little")
+        if header > MOST_HEADER:
+            raise SafetensorError(f"a header of {header:,} bytes")
         with safe_open(path, framework=framework) as file:
             yield file
     except (SafetensorError, OSError) as error:
@@ -31,27 +39,69 @@ def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
         raise WeightsError(code, what, where=str(path), found=found, remedy=remedy) from error
 
 
+@dataclass(frozen=True)
+class SafeTensor:
+    """A tensor of a safetensors file; its numbers are read when asked for."""
+
+    path: Path
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def all_of(cls, path: Path) -> dict[str, SafeTensor]:
+        """The tensors of a file by name; `WeightsError` if it cannot be read."""
+        with opened(path) as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+            return {name: cls(path, name, part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+
+    def numbers(self) -> Array | None:
+        """The values as float32; None for other than floating-point numbers."""
+        if self.dtype == "BF16":  # which NumPy does not have
+            import torch
+
+            with opened(self.path, "pt") as file:
+                values: Array = file.get_tensor(self.name).to(torch.float32).numpy()
+            return values
+        if self.dtype not in ("F32", "F16", "F64"):
+            return None
+        with opened(self.path) as file, np.errstate(over="ignore"):  # becomes infinity, which no network may have
+            array: Array = file.get_tensor(self.name).astype(np.float32, copy=False)
+        return array
+
+
 def read(path: Path, network: Network) -> Weights:
-    """The arrays of a file that cspbench wrote; `WeightsError` unless every tensor fits and none is left over."""
+    """The arrays of a file in cspbench's form; `WeightsError` unless every tensor fits and none is left over.
+
+    Half-precision and double numbers become float32, which is said.
+    """
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     with opened(path) as file:
         header = _header(file.metadata() or {})
-        names = dict.fromkeys(file.keys())
-        for index in range(len(network.layers)):
-            for weight in network.weights(index):
-                name = f"layers.{index}.{weight.role}"
-                if name not in names:
-                    raise _unfit(path, network, f"a tensor {name}", "none")
-                del names[name]
-                tensor = file.get_slice(name)
-                if (tensor.get_dtype(), tuple(tensor.get_shape())) != ("F32", weight.shape):
-                    found = f"{tensor.get_dtype()} of {tuple(tensor.get_shape())}"
-                    raise _unfit(path, network, f"{name} as F32 of {weight.shape}", found)
-                arrays[index][weight.role] = file.get_tensor(name)
-    if names:
-        raise _unfit(path, network, "no more tensors", first_names(list(names)))
+    tensors = SafeTensor.all_of(path)
+    types: set[str] = set()
+    for index in range(len(network.layers)):
+        for weight in network.weights(index):
+            name = f"layers.{index}.{weight.role}"
+            if name not in tensors:
+                raise _unfit(path, network, f"a tensor {name}", "none")
+            tensor = tensors.pop(name)
+            array = tensor.numbers() if tensor.shape == weight.shape else None
+            if array is None:
+                found = f"{tensor.dtype} of {tensor.shape}"
+                raise _unfit(path, network, f"{name} as F32 of {weight.shape}", found)
+            types.add(tensor.dtype)
+            arrays[index][weight.role] = array
+    if tensors:
+        raise _unfit(path, network, "no more tensors", first_names(list(tensors)))
     check(network, arrays, str(path))
-    return Weights(path, tuple(arrays), len(arrays), header)
+    return Weights(path, tuple(arrays), len(arrays), header, said=said_of(types))
+
+
+def said_of(types: set[str]) -> dict[str, str]:
+    """What has to be said of numbers that are not stored as float32."""
+    others = types - {"F32", "torch.float32"}
+    return {"stored as": f"{', '.join(sorted(types))}, read as float32"} if others else {}
 
 
 def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:

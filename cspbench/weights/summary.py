@@ -27,6 +27,7 @@ def summary(
     if weights.header is not None:
         header = weights.header
         lines["header"] = f"version {header.version}, {header.size} bytes, {header.seen} images seen in training"
+    lines |= weights.said
     lines["network"] = network.name + (f" (or {', '.join(alike)}, with the same arrays)" if alike else "")
     lines["layers"] = f"{weights.layers} of {len(weights.arrays)}, {with_arrays} of them with arrays"
     lines["numbers"] = f"{numbers}, all finite"

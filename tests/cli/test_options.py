@@ -80,7 +80,8 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
     assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
-    assert have["--limit"] == have["--seed"] == have["--decoder"] == evaluating
+    assert have["--limit"] == have["--decoder"] == evaluating
+    assert have["--seed"] == {*evaluating, "data anchors"}
 
 
 def test_choices_are_the_librarys() -> None:

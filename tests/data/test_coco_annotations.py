@@ -163,3 +163,37 @@ def test_any_value_anywhere(tmp_path: Path, path: str, value: Any) -> None:
         assert found.truth is not None
         assert np.isfinite(found.truth.boxes).all()
         assert np.isin(found.truth.images, found.truth.image_ids).all()
+
+
+# --- supercategories
+
+
+def test_a_parent_without_objects_is_no_class(tmp_path: Path) -> None:
+    """As Roboflow writes it: category 0 is the parent of the others."""
+    data = contents()
+    data["categories"] = [
+        {"id": 0, "name": "things", "supercategory": "none"},
+        {"id": 1, "name": "person", "supercategory": "things"},
+        {"id": 90, "name": "toothbrush", "supercategory": "things"},
+    ]
+    file = write(tmp_path, data) / "annotations" / BROKEN
+    annotations = read(file)
+    assert annotations.categories == {1: "person", 90: "toothbrush"}
+    assert annotations.truth is not None
+    assert annotations.truth.categories == {1: "person", 90: "toothbrush"}
+    assert annotations.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"id": 1, "name": "person", "supercategory": "none"}, {"id": 90, "name": "x", "supercategory": "person"}),
+        ({"id": 5, "name": "car", "supercategory": "car"}, {"id": 1, "name": "person"}),
+        ({"id": 5, "name": "car", "supercategory": ["x"]}, {"id": 1, "name": "person", "supercategory": {"a": 1}}),
+    ],
+    ids=["a parent with objects", "its own parent", "no texts"],
+)
+def test_other_categories_stay(tmp_path: Path, first: dict[str, Any], second: dict[str, Any]) -> None:
+    data = contents()
+    data["categories"] = [first, second]
+    assert read(write(tmp_path, data) / "annotations" / BROKEN).categories.keys() == {first["id"], second["id"]}

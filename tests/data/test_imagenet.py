@@ -132,7 +132,7 @@ def test_images_of_other_names_go_by_their_order(tmp_path: Path) -> None:
         (b"490\n1001\n3\n", "labels.unknown-class", 2, "1 to 1000", "'1001'"),
         (b"n00000000\n", "labels.unknown-class", 1, "1 to 1000", "'n00000000'"),
         (b"a.JPEG 1000\n", "labels.unknown-class", 1, "0 to 999", "'1000'"),
-        (b"a.JPEG tench\n", "labels.unknown-class", 1, "0 to 999", "'tench'"),
+        (b"a.JPEG trench\n", "labels.unknown-class", 1, "0 to 999", "'trench'"),
         (f"a.JPEG {TENCH}\na.jpg {GOLDFISH}\n".encode(), "labels.two-classes", 2, "", "a"),
         (f"other.JPEG {TENCH}\n".encode(), "labels.other-images", None, "", f"3 images, the first named '{VAL[0]}'"),
     ],
@@ -462,3 +462,14 @@ def test_a_timm_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delitem(sys.modules, "timm.data.dataset_factory", raising=False)
     with refuses("environment.no-timm"):
         open_imagenet("hfds/x")
+
+
+def test_classes_in_the_names_of_a_flat_folder(tmp_path: Path) -> None:
+    """As the images are after Darknet's script has renamed them."""
+    fill(
+        tmp_path, {f"ILSVRC2012_val_0000000{place}_{wnid}.JPEG": jpeg(place) for place, wnid in enumerate((TENCH, ALP))}
+    )
+    assert [entry.wnid for entry in scan(tmp_path).entries] == [TENCH, ALP]
+    fill(tmp_path, {"x.JPEG": jpeg(3)})
+    with refuses("imagenet.no-labels", where=str(tmp_path)):
+        scan(tmp_path)

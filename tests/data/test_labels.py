@@ -114,6 +114,68 @@ def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         read(path)
 
 
+# --- tables and names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ImageId,Class\na.JPEG,{FIRST}\nb.JPEG,999\n",
+        f"image_id;x;Label\na;?;{FIRST}\nb;?;toilet tissue\n",
+        f'"filename","class"\n"val/a.jpg","{FIRST}"\n"val/b.jpg","Toilet Tissue"\n',
+        f"Class,Image\n{FIRST},a\n999,b\n",
+        f"path\tsynset\tclass\na.jpg\t{FIRST}\t5\nb.jpg\t{LAST}\t6\n",
+        f"id,breed\r\n\r\na,{FIRST}\r\nb,toilet_tissue\r\n",
+        f"a.JPEG,{FIRST}\nb.JPEG,999\n",
+        f"0,a.jpg\n{LAST},b.jpg\n",
+    ],
+)
+def test_tables(tmp_path: Path, text: str) -> None:
+    names = read(write(tmp_path, text)).by_name
+    assert {stem: wnid for stem, (wnid, _) in names.items()} == {"a": FIRST, "b": LAST}
+
+
+def test_kaggles_table_has_boxes_after_the_class(tmp_path: Path) -> None:
+    text = f"ImageId,PredictionString\na,{FIRST} 1 2 3 4 {FIRST} 5 6 7 8 \nb,{LAST} 1 2 3 4\n"
+    assert read(write(tmp_path, text)).by_name == {"a": (FIRST, None), "b": (LAST, None)}
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        (f"ImageId,Class\na,{FIRST}\nb\n", "labels.not-a-row", 3),
+        (f'ImageId,Class\n\n"a,{FIRST}\n', "labels.not-a-row", 3),
+        ("ImageId,Class\n\na,spam\n", "labels.unknown-class", 3),
+        ("ImageId,Class\na,crane\n", "labels.unknown-class", 2),  # a bird and a machine
+        (f"ImageId,Class\n,{FIRST}\n", "labels.no-image-name", 2),
+        (f"ImageId,Class\na,{FIRST}\na.jpg,{LAST}\n", "labels.two-classes", 3),
+    ],
+)
+def test_tables_that_are_broken(tmp_path: Path, text: str, code: str, line: int) -> None:
+    path = write(tmp_path, text)
+    with refuses(code, where=f"{path}, line {line}"):
+        read(path)
+
+
+def test_classes_by_name(tmp_path: Path) -> None:
+    expected = {"a": ("n02119789", None), "b": (FIRST, None)}
+    assert read(write(tmp_path, "a.jpg kit fox\nb.jpg tench\n")).by_name == expected
+    assert read(write(tmp_path, "a.jpg\tKit fox, Vulpes macrotis\nb.jpg\ttench\n")).by_name == expected
+    assert read(write(tmp_path, "kit fox\ntench\n")).by_position == list(expected.values())
+    assert read(write(tmp_path, "my a.jpg 0\n")).by_name == {"my a": (FIRST, 0)}
+
+
+def test_darknets_list_of_labels(tmp_path: Path) -> None:
+    """Every class once, and the images have them in their names; otherwise the list is one of places."""
+    labels = read(write(tmp_path, f"{LAST}\n{FIRST}\n"))
+    assert labels.of([f"val_1_{FIRST}.JPEG", f"{LAST}.JPEG", f"{FIRST}.JPEG"]) == [
+        (FIRST, None),
+        (LAST, None),
+        (FIRST, None),
+    ]
+    assert labels.of(["b.JPEG", "a.JPEG"]) == [(FIRST, None), (LAST, None)]
+
+
 # --- class orders
 
 

@@ -145,7 +145,7 @@ def test_parts_that_overlap(network: Network, tmp_path: Path) -> None:
 def test_a_tensor_larger_than_its_numbers(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "lying.pth"
     path.write_bytes(archived(lambda name, data: data[:8] if "/data/" in name else data))
-    refused(lambda: open_weights(path, network), "checkpoint.other-tensors", path)
+    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path, found="8 of 256 bytes")
     path.write_bytes(archived(lambda name, data: data.replace(b"K@", b"M\xff\xff") if "pkl" in name else data))
     refused(lambda: open_weights(path, network), "checkpoint.unreadable", path)
 
@@ -158,13 +158,13 @@ def test_a_tar_that_begins_like_a_pickle(network: Network, tmp_path: Path) -> No
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     path.write_bytes(bytes(header) + bytes(1024))
-    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path, found="tar")
+    refused(lambda: open_weights(path, network), "checkpoint.unreadable", path)
 
 
 @pytest.mark.parametrize(
     ("tensor", "found"),
     [
-        (torch.zeros(64).to_sparse(), "torch.sparse_coo"),
+        (torch.zeros(64).to_sparse(), "sparse_tensor"),
         (torch.zeros(64, device="meta"), "meta"),
         (torch.zeros(64, dtype=torch.complex64), "torch.complex64"),
         (torch.zeros(64, dtype=torch.int64), "torch.int64"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
 import os
 import pickle
 import zipfile
@@ -18,7 +20,7 @@ from torch import Tensor
 from weight_files import random_arrays, same, save
 
 from cspbench.network.module import to_module
-from cspbench.weights import checkpoint, darknet, safetensors_file
+from cspbench.weights import checkpoint, darknet, safetensors_file, states
 from cspbench.weights.arrays import Weights
 from cspbench.weights.filekind import Kind
 from cspbench.weights.loading import load
@@ -66,7 +68,7 @@ def read(path: Path) -> Weights:
     return checkpoint.read(path, model(SMALLEST).build())
 
 
-@pytest.mark.parametrize("key", checkpoint.NESTED)
+@pytest.mark.parametrize("key", states.KEYS)
 def test_nested_tensors_and_data_parallel_names(key: str, state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(state, tmp_path / "plain.pth")
     wrapped = {f"module.{name}": value.double() for name, value in state.items()}
@@ -219,3 +221,82 @@ def test_any_kind_of_file_is_opened_by_its_contents(tmp_path: Path) -> None:
     safetensors_file.write(tmp_path / "other.bin", network, arrays)
     assert same(open_weights(tmp_path / "one.bin", network).arrays, arrays)
     assert same(open_weights(tmp_path / "other.bin", network).arrays, arrays)
+
+
+def test_what_timms_train_script_writes(state: dict[str, Tensor], tmp_path: Path) -> None:
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(2)).sum().backward()
+    optimizer.step()
+    written: dict[str, Any] = {
+        "epoch": 299,
+        "arch": "cspresnext50",
+        "state_dict": {f"module.{name}": value for name, value in constants(SMALLEST, 0.5).items()},
+        "optimizer": optimizer.state_dict(),
+        "version": 2,
+        "args": argparse.Namespace(model="cspresnext50", lr=0.1, decay_milestones=[90, 180], mean=None),
+        "amp_scaler": {"scale": 65536.0, "_growth_tracker": 1},
+        "state_dict_ema": state,
+        "metric": 78.9,
+    }
+    torch.save(state, tmp_path / "plain.pth")
+    for options in ({}, {"_use_new_zipfile_serialization": False}):
+        torch.save(written, tmp_path / "model_best.pth.tar", **options)
+        weights = read(tmp_path / "model_best.pth.tar")
+        assert same(weights.arrays, read(tmp_path / "plain.pth").arrays)
+        assert "state_dict_ema" in weights.said["taken"]
+    last = checkpoint.read(tmp_path / "model_best.pth.tar", model(SMALLEST).build(), ema=False)
+    assert last.arrays[0]["bias"][0] == written["state_dict"]["module.stem.conv1.bn.bias"][0]
+
+
+def test_what_lightning_writes(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(
+        {
+            "epoch": 9,
+            "global_step": 1000,
+            "pytorch-lightning_version": "2.2.0",
+            "state_dict": {f"model._orig_mod.{name}": value for name, value in state.items()}
+            | {"criterion.weight": torch.ones(1000)},
+            "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 10}}}},
+            "callbacks": {"ModelCheckpoint{'monitor': 'acc'}": {"best_model_score": torch.tensor(0.7)}},
+            "optimizer_states": [{"state": {0: {"step": torch.tensor(5.0)}}, "param_groups": [{"params": [0]}]}],
+            "lr_schedulers": [{"milestones": collections.Counter({30: 1}), "last_epoch": 10}],
+            "hparams_name": "kwargs",
+            "hyper_parameters": {"folder": Path("/data"), "lr": 0.1},
+        },
+        tmp_path / "last.ckpt",
+    )
+    torch.save(state, tmp_path / "plain.pth")
+    weights = read(tmp_path / "last.ckpt")
+    assert same(weights.arrays, read(tmp_path / "plain.pth").arrays)
+    assert weights.said == {"left out": "tensors outside of the network: criterion.weight"}
+
+
+def _head(state: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
+    return {**state, "head.fc.weight": torch.zeros(1).expand(classes, 2048), "head.fc.bias": torch.zeros(classes)}
+
+
+def test_heads_of_other_classes(state: dict[str, Tensor], tmp_path: Path) -> None:
+    path, network = tmp_path / "own.pth", model(SMALLEST).build()
+    without = {name: value for name, value in state.items() if not name.startswith("head.")}
+    for written, found in ((_head(state, 10), "a classifier of 10 classes"), (without, "no classifier")):
+        torch.save({"state_dict": written}, path)
+        with refuses("checkpoint.other-classes", where=str(path), expected="a classifier of 1000 classes", found=found):
+            read(path)
+        weights = checkpoint.read(path, network, partial=True)
+        assert not weights.complete
+        assert weights.layers == max(index for index in range(len(network.layers)) if network.weights(index))
+        assert weights.said == {"head": f"{found}, left out"}
+        assert weights.arrays[0]["bias"].tolist() == state["stem.conv1.bn.bias"].tolist()
+        with refuses("weights.partial", where=str(path)):
+            load(to_module(network), network, weights)
+    torch.save(_head(state, 1000), path)
+    assert checkpoint.read(path, network, partial=True).complete
+
+
+def test_types_of_numbers_are_said(state: dict[str, Tensor], tmp_path: Path) -> None:
+    halves = {name: (value.bfloat16() if value.ndim else value).contiguous() for name, value in state.items()}
+    save_file(halves, tmp_path / "half.safetensors")
+    torch.save(halves, tmp_path / "half.pth")
+    assert read(tmp_path / "half.safetensors").said == {"stored as": "BF16, read as float32"}
+    assert read(tmp_path / "half.pth").said == {"stored as": "torch.bfloat16, read as float32"}

@@ -73,7 +73,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
         ({**good, "layers.0.mean": np.zeros(3, np.float32)}, mean, "F32 of (3,)"),
         ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", "x\\n0, "),
         ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", " 4 more"),
-        ({**good, "layers.0.mean": np.zeros(2, np.float16)}, mean, "F16 of (2,)"),
+        ({**good, "layers.0.mean": np.zeros(2, np.int16)}, mean, "I16 of (2,)"),
     ]
     for tensors, expected, found in cases:
         save_file(tensors, path)
@@ -96,7 +96,8 @@ def test_files_that_are_damaged(tmp_path: Path) -> None:
     safetensors_file.write(tmp_path / "good", NET, random_arrays(NET))
     data = (tmp_path / "good").read_bytes()
     lying = struct.pack("<Q", 2**62) + data[8:]
-    for damaged in (data[:-4], data[:20], lying, data + b"more", data.replace(b"F32", b"F99")):
+    long = struct.pack("<Q", 2**24 + 8) + b"{}" + b" " * (2**24 + 6)
+    for damaged in (data[:-4], data[:20], lying, long, data + b"more", data.replace(b"F32", b"F99")):
         path = save(tmp_path, damaged, "bad.safetensors")
         with refuses("weights.safetensors-unreadable", where=str(path)):
             safetensors_file.read(path, NET)
@@ -117,3 +118,20 @@ def test_metadata_is_not_trusted(tmp_path: Path, metadata: dict[str, str]) -> No
     assert safetensors_file.read(tmp_path / "x", NET).header is None
     with refuses("weights.unknown-model"):
         model_of(tmp_path / "x")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_other_floating_point_types_are_read_as_the_numbers_they_hold(dtype: str, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file as save_tensors
+
+    arrays = random_arrays(NET)
+    tensors = {
+        f"layers.0.{role}": torch.from_numpy(array).to(getattr(torch, dtype)) for role, array in arrays[0].items()
+    }
+    save_tensors(tensors, tmp_path / "x.safetensors")
+    found = safetensors_file.read(tmp_path / "x.safetensors", NET)
+    for role, array in found.arrays[0].items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, tensors[f"layers.0.{role}"].float().numpy())
+    assert "read as float32" in found.said["stored as"]

@@ -1,0 +1,104 @@
+"""`cspbench data check darknet` and `cspbench data anchors`: data sets as Darknet keeps them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cspbench.cli import options
+from cspbench.cli.arguments import either, parse_size
+from cspbench.cli.options import Format
+from cspbench.cli.printing import format_of, print_facts
+from cspbench.cli.progress import listener as terminal
+from cspbench.errors import UsageError, printable
+from cspbench.evaluation.execution import steps
+from cspbench.io import argument_path
+
+
+def darknet(
+    path: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Darknet's .data file, a list of images, or a folder of them.")
+    ] = None,
+    data_option: options.DataOption = None,
+    names: options.NamesOption = None,
+    form: options.FormatOption = Format.MD,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Compare Darknet's .data file, list, names and labels with each other and with the images. JSON has every fault.
+
+    Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
+    """
+    from cspbench.data.coco import data_path
+    from cspbench.data.darknet.check import check, scan
+    from cspbench.data.darknet.names import read_names
+    from cspbench.data.darknet.opening import darknet_path
+    from cspbench.report.data_checks import darknet_facts
+
+    place = data_path(needed(path, data_option))
+    place = darknet_path(place) or place
+    source = scan(place, None if names is None else read_names(argument_path("--names", names)))
+    with terminal().progress("checking", len(source)) as reach:
+        report = check(source, place, steps(reach))
+    print_facts(darknet_facts(report), format_of(form, as_json), report.as_json())
+    if not report.usable:
+        raise typer.Exit(3)
+
+
+def anchors(
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help="Darknet's .data file with train=, or a list of images."),
+    ] = None,
+    data_option: options.DataOption = None,
+    number: options.NumOption = 9,
+    size: options.SizeOption = "416",
+    seed: options.SeedOption = 0,
+    allow_bad: options.BadOption = 0,
+    form: options.FormatOption = Format.MD,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Compute anchors for a data set by k-means, as `darknet detector calc_anchors` does.
+
+    They are in pixels of an input of --size. The same --seed gives the same anchors.
+    """
+    import numpy as np
+
+    from cspbench.data.coco import data_path
+    from cspbench.data.darknet.anchors import anchors_of
+    from cspbench.data.darknet.data_file import MOST_CLASSES
+    from cspbench.data.darknet.detection_set import read_set
+    from cspbench.data.darknet.faults import Faults
+
+    pixels = parse_size(size) or (416, 416)
+    place = data_path(needed(path, data_option))
+    read = read_set(place, Faults(allow_bad), lists=("train", "valid"), classes=MOST_CLASSES)
+    boxes = [box for image in read.images for box in image.boxes]
+    found = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
+    facts = {
+        "anchors": found.cfg(),
+        "average IoU": f"{100 * found.average_iou:.2f} %",
+        "boxes": f"{len(boxes):,} of {len(read.images):,} images in {printable(read.list_path.name)}",
+        "boxes of each": ", ".join(map(str, found.counts.tolist())),
+        "input": f"{pixels[1]}x{pixels[0]} (width x height)",
+    }
+    plain = {
+        "anchors": [[round(side, 4) for side in each] for each in found.sizes.tolist()],
+        "average_iou": round(100 * found.average_iou, 4),
+        "counts": found.counts.tolist(),
+        "boxes": len(boxes),
+        "images": len(read.images),
+        "width": pixels[1],
+        "height": pixels[0],
+        "seed": seed,
+        "iterations": found.iterations,
+    }
+    print_facts(facts, format_of(form, as_json), plain)
+
+
+def needed(path: str | None, option: str | None) -> str:
+    """DATA or --data; `UsageError` without either."""
+    place = either(path, option, "--data")
+    if place is None:
+        raise UsageError("usage.nothing-to-check", "no data set to check", remedy="Name Darknet's .data file")
+    return place

@@ -1,0 +1,39 @@
+"""Darknet's mAP on the command line: its options, and its table below that of AP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from cspbench.cli.options import Format, MapPoints
+from cspbench.cli.progress import listener as terminal
+
+if TYPE_CHECKING:
+    from cspbench.evaluation.darknet_map import MapOptions
+    from cspbench.evaluation.runner import ScoredRun
+
+
+def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions | None:
+    """The options --map, --map-iou and --map-conf; None where none of them was given."""
+    from cspbench.evaluation.darknet_map import MapOptions
+
+    wanted = MapOptions(points or "area", iou, conf)
+    return wanted if points or wanted != MapOptions() else None
+
+
+def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
+    """Darknet's mAP of the results that have one, below the table of AP; CSV has one table only."""
+    from cspbench.report.map_table import text
+    from cspbench.results.schema import DetectionMetrics
+
+    maps = [
+        (result.run.identity.model, result.metrics.darknet_map)
+        for result in results
+        if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
+    ]
+    if maps and form is Format.CSV:
+        terminal().note("Darknet's mAP is in the output of --format md, latex and json")
+    elif maps:
+        typer.echo("\n" + text(maps, form.value), nl=False)
