@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
-EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "usage": 2}
+EXIT_CODES = {"count": 1, "incomplete": 4, "interrupted": 130, "memory": 4, "terminated": 143, "usage": 2}
 """Exit codes by the area of an error's code: 1 a measurement disagrees, 2 wrong usage, 4 incomplete. All others: 3,
 data, definition or weights unusable."""
 

@@ -1,4 +1,4 @@
-"""Files: opened without blocking, written whole or not at all."""
+"""Files: opened without blocking, written whole or not at all, and never through a link that the user did not name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cspbench.errors import CspbenchError, UsageError, brief
+from cspbench.waiting import announced
 
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NONBLOCK", "BINARY"))
 """Some systems lack some of them."""
+LONGEST_NAME = 255
+"""Bytes of a name, as file systems allow."""
 WRITABLE = "Choose a writable location with free space"
 """The remedy for a file that cannot be written."""
 
@@ -105,16 +108,19 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
     could lead out of the folder, and a pipe would block.
     """
     with write_errors(path):
+        path = _possible(path)
         previous = path.stat() if named and path.exists() else None
         if previous is not None and not stat.S_ISREG(previous.st_mode) and not stat.S_ISDIR(previous.st_mode):
             with tempfile.TemporaryDirectory() as folder:  # a pipe or a device, which must not be replaced
                 yield (temporary := Path(folder) / path.name)
-                with path.open("wb") as stream:
+                with announced(f"a reader of {path}"), path.open("wb") as stream:
                     stream.write(temporary.read_bytes())
             return
-        target = path.resolve() if named and path.is_symlink() else path
+        target = Path(os.path.realpath(path)) if named and path.is_symlink() else path
+        if named and target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        temporary = target.with_name(_temporary_name(target.name))
         # the mode of any new file, subject to the umask
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         mode = stat.S_IMODE((previous or temporary.stat()).st_mode)
@@ -128,6 +134,55 @@ def replacing(path: Path, *, named: bool = False) -> Iterator[Path]:
             raise
     with suppress(OSError):  # not every file system supports it, and the file exists without it
         _to_disk(target.parent)
+
+
+def _possible(path: Path) -> Path:
+    """The path; `OSError` for one that no system has."""
+    if not path.name or "\0" in str(path):
+        raise OSError(errno.EINVAL, "not a possible file name")
+    return path
+
+
+def _temporary_name(name: str) -> str:
+    """A name beside a file's own, no longer than file systems allow; see `remove_leftovers`."""
+    stem = os.fsdecode(os.fsencode(name)[: LONGEST_NAME - 20])
+    return f".{stem}.{secrets.token_hex(4)}"
+
+
+def remove_leftovers(folder: Path, suffix: str) -> None:
+    """Remove the temporary files of killed processes for files with this suffix; only while no other process writes."""
+    for path in folder.glob(f".*{suffix}.*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def own_folder(parent: Path, name: str) -> Path:
+    """A folder of cspbench's own in one that may come from others, to write to; it may not exist yet.
+
+    Raises `CspbenchError` for a link, which could lead anywhere.
+    """
+    folder = parent / name
+    if folder.is_symlink():
+        what, expected = "a link in place of a folder", f"a folder of its own in {brief(str(parent), 80)}"
+        remedy = "Remove the link, or name another place; the place itself may be a link"
+        raise CspbenchError("disk.folder-is-link", what, where=str(folder), expected=expected, remedy=remedy)
+    return folder
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it exists. Raises `CspbenchError`."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        what, remedy = "cannot be removed", "Remove it, or name another place"
+        found = error.strerror or str(error)
+        raise CspbenchError("disk.remove-failed", what, where=str(path), found=found, remedy=remedy) from error
+
+
+def rename(path: Path, new: Path, remedy: str) -> None:
+    """Rename a file or folder. Raises `CspbenchError`."""
+    with write_errors(path, remedy):
+        path.rename(new)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cspbench.errors import LockedError, brief
 from cspbench.io import WRITABLE, write_errors
+from cspbench.waiting import SOON, announce
 
 _POLL = 0.1  # seconds between two attempts
 _held: dict[str, object] = {}
@@ -28,7 +29,7 @@ def exclusive(
     path: Path,
     *,
     wait: float = 0.0,
-    waiting: Callable[[str], None] = lambda holder: None,
+    waiting: Callable[[str], None] | None = None,
     remedy: str = "Wait for it to end",
     place: str = WRITABLE,
 ) -> Iterator[None]:
@@ -37,23 +38,25 @@ def exclusive(
     The lock ends with its process, however that ends, and is not inherited by child processes. A link at `path` is
     refused. On a platform or file system without locks nothing is held.
 
-    `waiting` is called once with the name of the holder. Raises `LockedError` with `remedy` after `wait` seconds, and
-    `CspbenchError` with the remedy `place` if the file cannot be created.
+    `waiting` is called once with the name of the holder; by default stderr gets a line if the wait lasts. Raises
+    `LockedError` with `remedy` after `wait` seconds, and `CspbenchError` with the remedy `place` if the file cannot be
+    created.
     """
     mine = object()
     key = f"{os.path.realpath(path.parent)}/{path.name}"
-    deadline = time.monotonic() + wait
+    begun = time.monotonic()
     handle = None
     reported = False
     try:
         while (handle := _locked(path, place) if _held.setdefault(key, mine) is mine else None) is None:
             holder = _holder(path) if _held[key] is mine else "another thread of this process"
-            if time.monotonic() >= deadline:
+            seconds = time.monotonic() - begun
+            if seconds >= wait:
                 raise LockedError(
                     "incomplete.run-locked", "locked by another process", where=str(path), found=holder, remedy=remedy
                 )
-            if not reported:
-                waiting(holder)
+            if not reported and (waiting or seconds >= SOON):
+                (waiting or announce)(holder if waiting else f"{holder}, which holds {path}, at most {wait:.0f} s")
                 reported = True
             time.sleep(_POLL)
         yield

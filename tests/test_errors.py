@@ -17,7 +17,7 @@ from cspbench.errors import DefinitionError
 # Codes whose cause is worded for the place that it comes from.
 SEVERAL_WORDINGS = frozenset(
     """
-    cfg.out-of-range disk.write-failed incomplete.write-failed memory.exhausted
+    cfg.out-of-range incomplete.write-failed memory.exhausted
     network.indivisible-channels network.no-sources
     network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
     usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
@@ -39,7 +39,7 @@ def sites() -> list[Site]:
 def test_codes_are_sorted_and_well_formed() -> None:
     assert list(error_codes.CODES) == sorted(error_codes.CODES)
     for code, meaning in error_codes.CODES.items():
-        assert re.fullmatch(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*|interrupted", code), code
+        assert re.fullmatch(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*|interrupted|terminated", code), code
         assert re.fullmatch(r"\S[^|\n]*\.", meaning), meaning
     meanings = list(error_codes.CODES.values())
     assert len(set(meanings)) == len(meanings)
@@ -51,8 +51,9 @@ def test_the_page_is_the_list() -> None:
 
 
 def test_exit_codes_by_area() -> None:
-    codes = ["cfg.out-of-range", "count.disagree", "incomplete.shard-missing", "usage.size", "interrupted"]
-    assert [errors.exit_code(code) for code in codes] == [3, 1, 4, 2, 130]
+    codes = ["cfg.out-of-range", "count.disagree", "incomplete.shard-missing", "usage.size"]
+    codes += ["interrupted", "terminated"]
+    assert [errors.exit_code(code) for code in codes] == [3, 1, 4, 2, 130, 143]
 
 
 # --- the package
@@ -67,7 +68,7 @@ def test_the_class_fits_the_exit_code(sites: list[Site]) -> None:
     exits = {"UsageError": 2, "CountingError": 1, "IncompleteRunError": 4, "LockedError": 4}
     for site in sites:
         for code, _ in site.codes:
-            if site.kind and code != "interrupted":
+            if site.kind and code not in ("interrupted", "terminated"):
                 assert exits.get(site.kind, 3) == errors.exit_code(code), site.where
 
 

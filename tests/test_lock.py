@@ -127,6 +127,22 @@ def test_waiting_says_what_it_waits_for_and_ends(tmp_path: Path) -> None:
     assert len(heard) == 2
 
 
+def test_a_wait_that_lasts_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cspbench.lock.SOON", 0.2)
+    path = tmp_path / ".lock"
+    with holder(path) as (process, _):
+        with refuses("incomplete.run-locked"), exclusive(path, wait=0.1):
+            pass
+        assert caplog.messages == []
+        with refuses("incomplete.run-locked"), exclusive(path, wait=0.6):
+            pass
+        (line,) = caplog.messages
+        assert line.startswith(f"cspbench: waiting for process {process.pid} on ")
+        assert line.endswith(f", which holds {path}, at most 1 s")
+
+
 def test_two_threads_are_two(tmp_path: Path) -> None:
     with exclusive(tmp_path / ".lock"):
         thread = "another thread of this process"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from cspbench.ci import git, past_claims
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
 from cspbench.ci.tolerances import Tolerances
-from cspbench.claims import tables
+from cspbench.claims import numbers, tables
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
@@ -137,18 +136,13 @@ def _check(cell: ReportCell, where: str) -> None:
     texts = (cell.metric, cell.header, cell.printed, cell.unit)
     if not all(isinstance(text, str) for text in texts) or cell.verdict not in set(map(str, Status)):
         raise _unusable(where, f"a cell with verdict {cell.verdict!r}")
-    for text in (cell.measured, cell.exact):
-        if text is not None and not _is_number(text):
-            raise _unusable(f"{where}, {brief(cell.header)}", f"the measurement {text!r}")
-
-
-def _is_number(text: str) -> bool:
-    """Whether a text is a finite decimal small enough for exact arithmetic."""
-    try:
-        value = Decimal(text) if len(text) <= 100 else Decimal("NaN")
-    except ArithmeticError:
-        return False
-    return value.is_finite() and abs(value.adjusted()) <= 40 and abs(int(value.as_tuple().exponent)) <= 100
+    others = (other.measured for other in cell.others)
+    for text in (cell.claim, cell.measured, cell.exact, cell.delta, cell.tolerance, *others):
+        if text is not None:
+            try:
+                numbers.parse(text)
+            except ValueError:
+                raise _unusable(f"{where}, {brief(cell.header)}", f"the number {brief(text)!r}") from None
 
 
 def _recorded(

@@ -8,12 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Literal, cast, get_args
 
 from msgspec import Meta, Struct
 
+from cspbench.claims import numbers
 from cspbench.claims.models import PublishedFile, Status
 from cspbench.errors import TableError, UsageError, brief
 
@@ -72,11 +74,13 @@ class Cell:
     def parse(cls, text: str, column: Column, counting: str | None = None, rounding: str | None = None) -> Cell:
         """Parse a printed cell; `counting` and `rounding` override the column's for this row."""
         number = re.fullmatch(rf"({_NUMBER}){re.escape(column.suffix)}(?: ({_COMPARISON}))?", text)
-        value = Decimal(number[1]) if number else None
         values: tuple[tuple[str, Decimal], ...] = ()
-        if column.metric == "fps" and re.fullmatch(rf"{_READING}(?: {_READING})*", text):
-            values = tuple((device, Decimal(reading)) for reading, device in re.findall(_READING, text))
-        if not (number or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
+        value = None
+        with suppress(ValueError):
+            value = numbers.parse(number[1]) if number else None
+            if column.metric == "fps" and re.fullmatch(rf"{_READING}(?: {_READING})*", text):
+                values = tuple((device, numbers.parse(reading)) for reading, device in re.findall(_READING, text))
+        if not (value is not None or values or text == NOTHING) or (column.unit == "%" and value and value > 100):
             expected = f"a number like 12.3{column.suffix} (at most 100 %), or {NOTHING}"
             raise cell_error("tables.not-a-number", "not a published number", column.header, expected, repr(text))
         if rounding and rounding not in get_args(Rounding):

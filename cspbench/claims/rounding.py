@@ -53,7 +53,7 @@ def as_decimal(value: Decimal | int | str) -> Decimal:
 
 
 def _quantized(value: Decimal | int | str, decimals: int, rounding: str) -> Decimal:
-    with localcontext(prec=100):  # quantize refuses results longer than the context's precision
+    with localcontext(prec=300):  # quantize refuses results longer than the context's precision
         return as_decimal(value).quantize(Decimal(1).scaleb(-decimals), rounding)
 
 

@@ -32,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Check the published numbers of the Cross Stage Partial Networks tables.\n\n"
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
-    "4 incomplete, 130 interrupted.",
+    "4 incomplete, 130 interrupted, 143 terminated.",
 )
 for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare):
     app.command()(command)
@@ -59,9 +59,10 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     streams.secure()
+    stop = interrupt.Stop()
     try:
         try:
-            with interrupt.watched():
+            with interrupt.watched(stop):
                 code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
@@ -69,8 +70,8 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except KeyboardInterrupt:
-        failing.report(failing.stopped())
-        interrupt.leave()
+        failing.report(failing.stopped(stop.number))
+        interrupt.leave(stop.number)
     except BrokenPipeError:
         # the reader of stdout has closed it
         streams.silence()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cspbench.network.network import Network
 
 Value = TypeVar("Value")
+MOST_THREADS = 64
+"""More threads of a check would only wait for each other."""
 
 
 def refuse_together(values: Mapping[str, object], apart: Mapping[str, tuple[str, ...]]) -> None:
@@ -71,6 +73,19 @@ def execution(
     from cspbench.evaluation.execution import Execution
 
     return Execution(_number(batch), _number(workers), device, precision, compiled, fresh, command())
+
+
+def checking_threads(workers: str) -> int | None:
+    """The threads that read a data set for a check; None for as many as suit the machine."""
+    threads = execution("auto", workers, None, "fp32", compiled=False, fresh=False).workers
+    return None if threads == "auto" else min(threads, MOST_THREADS)
+
+
+def checked_part(total: int, limit: str | None, seed: int) -> Sequence[int]:
+    """The indices of the images that a check reads: all, or a part that --limit draws."""
+    from cspbench.evaluation.part import limit_of, random_indices
+
+    return range(total) if limit is None else random_indices(total, limit_of(limit, total), seed)
 
 
 def command() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size
+from cspbench.cli.arguments import checked_part, checking_threads, either, parse_size
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
@@ -22,10 +22,15 @@ def darknet(
     ] = None,
     data_option: options.DataOption = None,
     names: options.NamesOption = None,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = "auto",
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
     """Compare Darknet's .data file, list, names and labels with each other and with the images. JSON has every fault.
+
+    --limit reads a part of the images; the other files are checked whole.
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
@@ -38,8 +43,9 @@ def darknet(
     place = data_path(needed(path, data_option))
     place = darknet_path(place) or place
     source = scan(place, None if names is None else read_names(argument_path("--names", names)))
-    with terminal().progress("checking", len(source)) as reach:
-        report = check(source, place, steps(reach))
+    indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
+    with terminal().progress("checking", len(indices)) as reach:
+        report = check(source, place, steps(reach), indices=indices, workers=threads)
     print_facts(darknet_facts(report), format_of(form, as_json), report.as_json())
     if not report.usable:
         raise typer.Exit(3)

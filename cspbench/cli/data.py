@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cspbench.cli import options
-from cspbench.cli.arguments import place_of_data
+from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.darknet_data import anchors, darknet
 from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
@@ -64,10 +64,15 @@ def imagenet(
     data_option: options.DataOption = None,
     labels: options.LabelsOption = None,
     full: Annotated[bool, typer.Option("--full", help="Decode every image instead of reading its ends.")] = False,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = "auto",
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
     """Count ImageNet's validation images and find those that cannot be used. JSON has every name.
+
+    --limit reads a part of the files; names and classes are still those of all.
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
@@ -76,8 +81,9 @@ def imagenet(
     from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
-    with terminal().progress("checking", len(source)) as reach:
-        report = checks.check(source, full=full, step=steps(reach))
+    indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
+    with terminal().progress("checking", len(indices)) as reach:
+        report = checks.check(source, full=full, indices=indices, workers=threads, step=steps(reach))
     _finish(imagenet_facts(report), report, format_of(form, as_json))
 
 
@@ -92,10 +98,15 @@ def coco(
     ] = None,
     data_option: options.DataOption = None,
     split: options.SplitOption = None,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = "auto",
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
     """Compare COCO's annotations with the images, and with themselves. JSON has every name.
+
+    --limit reads a part of the images; the annotations are checked whole.
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
@@ -104,8 +115,9 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
-    with terminal().progress("checking", len(source)) as reach:
-        report = check_coco(source, step=steps(reach))
+    indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
+    with terminal().progress("checking", len(indices)) as reach:
+        report = check_coco(source, indices=indices, workers=threads, step=steps(reach))
     _finish(coco_facts(report), report, format_of(form, as_json))
 
 

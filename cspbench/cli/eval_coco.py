@@ -127,12 +127,13 @@ def eval_coco(
 def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
     """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
     from cspbench.data.decode import decoder_named
+    from cspbench.io import own_folder
     from cspbench.plots.detections import LEAST
     from cspbench.plots.samples import draw_samples, plot_curves
 
     first = result.at[0]
     if draw is not None:
-        folder = out or result.run.path / "pictures"
+        folder = out or own_folder(result.run.path, "pictures")
         decoder = decoder_named(result.run.identity.preset["decoder"])
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
         terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")

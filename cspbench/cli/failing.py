@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -32,9 +33,12 @@ def report(error: CspbenchError) -> int:
     return error.exit_code
 
 
-def stopped(resumable: bool = False) -> CspbenchError:
-    """The error of an interrupt."""
-    return CspbenchError("interrupted", "interrupted; what is finished is kept" if resumable else "interrupted")
+def stopped(number: int, resumable: bool = False) -> CspbenchError:
+    """The error of a command that a signal stopped: an interrupt or SIGTERM."""
+    kept = "; what is finished is kept" if resumable else ""
+    if number == signal.SIGTERM:
+        return CspbenchError("terminated", f"terminated{kept}")
+    return CspbenchError("interrupted", f"interrupted{kept}")
 
 
 def json_wanted(arguments: Sequence[str]) -> bool:

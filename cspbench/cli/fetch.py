@@ -104,7 +104,7 @@ def fetch_files(
         lines.extend(asdict(outcome) for outcome in outcomes)
     except KeyboardInterrupt:
         again = shlex.join(["cspbench", *sys.argv[1:]])
-        terminal().note(f"interrupted; partial downloads are kept in {folder}. To resume:\n{again}")
+        terminal().advise(f"interrupted; partial downloads are kept in {folder}. To resume:", again)
         raise
     finally:
         if lines:

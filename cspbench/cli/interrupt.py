@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command promptly, whatever it is doing."""
+"""Ctrl-C and a request to terminate (SIGTERM) end a command promptly, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -10,71 +10,94 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import NoReturn
 
 from cspbench.cli import failing
 
 GRACE = 2.0
-"""Seconds that an interrupted command has to print its message and clean up."""
+"""Seconds that a command has to print its message and clean up."""
 CODE = 130
+"""Typer's exit code for KeyboardInterrupt, whatever raised it."""
+STOPS = signal.SIGINT, signal.SIGTERM
+"""The signals that stop a command."""
+
+
+class Stop:
+    """The signal that stopped a command, if any."""
+
+    def __init__(self) -> None:
+        self.number = int(signal.SIGINT)
+        self.received = False
+        self.lost = False
+        """Whether the exception was raised where Python discards exceptions."""
+
+    def raised(self, number: int, frame: FrameType | None = None) -> None:
+        """The handler of the signals; the first one decides how the command ends."""
+        self.noted(number)
+        raise KeyboardInterrupt
+
+    def noted(self, number: int) -> None:
+        if not self.received:
+            self.number, self.received = number, True
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
-    """A context in which an interrupt raises KeyboardInterrupt and, if that fails, ends the process after `GRACE`.
+def watched(stop: Stop) -> Iterator[None]:
+    """A context in which these signals raise KeyboardInterrupt and, if that fails, end the process after `GRACE`.
 
     The exception alone is not enough: inside a destructor or a callback it is lost (and raised again here), libraries
-    catch it, and waiting compiled code never lets it be raised. A command started with interrupts ignored, as shells
-    do for background jobs, keeps ignoring them.
+    catch it, and waiting compiled code never lets it be raised. A command started with a signal ignored, as shells
+    do with interrupts for background jobs, keeps ignoring it.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, stop.raised)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # the signal's number is written at once, even while the interpreter is busy
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    lost: list[bool] = []
-    words = failing.line(failing.stopped(resumable=True))
     hook = sys.unraisablehook
 
     def ignored(about: sys.UnraisableHookArgs) -> None:
         if about.exc_type is KeyboardInterrupt:
-            lost.append(True)
+            stop.lost = True
         else:
             hook(about)
 
     sys.unraisablehook = ignored
-    _thread.start_new_thread(_watch, (reading, lost, words))
+    _thread.start_new_thread(_watch, (reading, stop, heard))
     try:
         yield
     finally:
         sys.unraisablehook = hook
         signal.set_wakeup_fd(-1)
         # an exception during Python's shutdown could not be handled
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
 
 
-def _watch(reading: int, lost: list[bool], words: str) -> None:
-    while signal.SIGINT not in os.read(reading, 1):
+def _watch(reading: int, stop: Stop, heard: list[signal.Signals]) -> None:
+    while (number := next((number for number in os.read(reading, 64) if number in heard), None)) is None:
         pass
+    stop.noted(number)
     end = time.monotonic() + GRACE
     while time.monotonic() < end:
         time.sleep(0.02)
-        if lost:
-            lost.clear()
-            os.kill(os.getpid(), signal.SIGINT)
+        if stop.lost:
+            stop.lost = False
+            os.kill(os.getpid(), number)
     with contextlib.suppress(OSError):
         cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides the cursor
-        os.write(2, cursor + f"\n{words}\n".encode())
-    leave()
+        os.write(2, cursor + f"\n{failing.line(failing.stopped(stop.number, resumable=True))}\n".encode())
+    leave(stop.number)
 
 
-def leave() -> NoReturn:
-    """Kill the worker processes and end this one as interrupted; finished work is on disk already.
+def leave(number: int) -> NoReturn:
+    """Kill the worker processes and end this one as stopped by this signal; finished work is on disk already.
 
     No orderly shutdown: a library's busy thread would delay it, and workers that lose their pipe print tracebacks.
     """
@@ -86,4 +109,4 @@ def leave() -> NoReturn:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch raises an error when a worker dies
             for child in multiprocessing.active_children():
                 child.kill()
-    os._exit(CODE)
+    os._exit(failing.stopped(number).exit_code)

@@ -42,7 +42,7 @@ ModelsOption = Annotated[
 ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
 CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
 CfgsOption = Annotated[
-    list[str] | None, typer.Option("--cfg", help="Your .cfg files; patterns; - is stdin; repeatable.")
+    list[str] | None, typer.Option("--cfg", metavar="FILE", help="A .cfg file, a pattern, or -; repeatable.")
 ]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
@@ -68,7 +68,7 @@ SampleOption = Annotated[
     bool, typer.Option("--sample", help="Use the bundled sample and its model (the default if nothing is configured).")
 ]
 LimitOption = Annotated[
-    str | None, typer.Option("--limit", metavar="N|N%", help="Evaluate a part of the images, drawn at random.")
+    str | None, typer.Option("--limit", metavar="N|N%", help="Only a part of the images, drawn at random.")
 ]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Seed of everything random.")
@@ -119,7 +119,9 @@ ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and
 
 # how it is carried out
 BatchOption = Annotated[str, typer.Option("-b", "--batch-size", metavar="N|auto", help="Images per forward pass.")]
-WorkersOption = Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Data-loading processes.")]
+WorkersOption = Annotated[
+    str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes or threads that read images.")
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="cpu|cuda[:N]|mps", help="By default the first GPU if there is one.")
 ]

@@ -106,7 +106,7 @@ def convert(
     from cspbench.weights import darknet, safetensors_file
     from cspbench.weights.opening import open_weights
 
-    target = out or file.with_suffix(".safetensors" if to == "safetensors" else ".weights")
+    target = out or file.parent / f"{file.stem}.{'weights' if to == 'darknet' else to}"
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(

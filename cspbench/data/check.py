@@ -27,8 +27,10 @@ class Report:
     kind: str
     labels: str | None
     other_files: int
+    images_read: int
+    """Of how many the files were read; names and classes are always those of all images."""
     decoded: bool
-    """Whether every image was decoded."""
+    """Whether they were decoded."""
     classes: Counter[str]
     known: tuple[int, int] = (0, 0)
     """Images of known class that are labelled with it, and all images of known class."""
@@ -89,14 +91,23 @@ class Report:
         }
 
 
-def check(source: FileSource, *, full: bool = False, step: Callable[[str], None] = lambda name: None) -> Report:
-    """Check every image; `step` receives the key of each."""
+def check(
+    source: FileSource,
+    *,
+    full: bool = False,
+    indices: Sequence[int] | None = None,
+    workers: int | None = None,
+    step: Callable[[str], None] = lambda name: None,
+) -> Report:
+    """Check all names and classes, and the files of all images or of those at `indices`; `step` receives their keys."""
+    indices = range(len(source)) if indices is None else indices
     classes = Counter(entry.wnid for entry in source.entries if entry.wnid)
     report = Report(
         images=len(source),
         kind=source.kind,
         labels=utf8_name(source.labels.name) if source.labels else None,
         other_files=source.ignored,
+        images_read=len(indices),
         decoded=full,
         classes=classes,
         known=known_images((entry.key, entry.wnid) for entry in source.entries),
@@ -104,7 +115,7 @@ def check(source: FileSource, *, full: bool = False, step: Callable[[str], None]
         missing_classes=[wnid for wnid in order("sorted") if wnid not in classes],
         unlabelled=[entry.key for entry in source.entries if entry.wnid is None],
     )
-    for index, image in enumerate(facts(source, range(len(source)), full)):
+    for index, image in zip(indices, facts(source, indices, full, workers), strict=True):
         step(source.key(index))
         _add(report, source.key(index), image)
     return report

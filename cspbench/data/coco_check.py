@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class CocoReport:
     split: str
     images: int
     other_images: int
+    images_read: int
+    """Of how many the files were read; the annotations are always read whole."""
     missing: list[str]
     categories: int
     categories_differ: list[str]
@@ -47,14 +49,24 @@ class CocoReport:
         return {"usable": self.usable, **vars(self), "modes": dict(self.modes.most_common())}
 
 
-def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None) -> CocoReport:
-    """Check every annotation and every image; `step` receives the name of each image."""
+def check(
+    source: CocoSource,
+    *,
+    indices: Sequence[int] | None = None,
+    workers: int | None = None,
+    step: Callable[[str], None] = lambda name: None,
+) -> CocoReport:
+    """Check all annotations, and the files of all images or of those at `indices`; `step` receives their names."""
+    absent = set(source.missing)
+    indices = range(len(source)) if indices is None else indices
+    present = [index for index in indices if source.images[index].file_name not in absent]
     truth, categories = source.ground_truth, source.annotations.categories
     names = Counter(image.file_name for image in source.images)
     report = CocoReport(
         split=source.split,
         images=len(source),
         other_images=source.ignored,
+        images_read=len(present),
         missing=source.missing,
         categories=len(categories),
         categories_differ=[
@@ -75,9 +87,7 @@ def check(source: CocoSource, *, step: Callable[[str], None] = lambda name: None
         report.images_without_objects = len(source) - len(np.intersect1d(truth.image_ids, truth.images))
         report.objects_without_extent = int(((truth.boxes[:, 2:] <= 0).any(1) | (truth.areas <= 0)).sum())
         report.objects_outside = _outside(source)
-    absent = set(source.missing)
-    present = [index for index, image in enumerate(source.images) if image.file_name not in absent]
-    for index, file in zip(present, facts(source, present), strict=True):
+    for index, file in zip(present, facts(source, present, workers=workers), strict=True):
         image = source.images[index]
         step(image.file_name)
         if file.fault is not None or not file.size:

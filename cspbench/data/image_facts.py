@@ -17,6 +17,8 @@ from cspbench.errors import BadImageError
 
 HEAD, TAIL = 1 << 14, 1 << 12
 """Bytes read from each end of a file. If the header is longer, the whole file is read."""
+AHEAD = 4096
+"""Files queued for the threads at a time: a data set may have millions."""
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 
 
@@ -34,11 +36,16 @@ class Facts(NamedTuple):
     fault: str | None = None
 
 
-def facts(images: ImageFiles, indices: Sequence[int], full: bool = False) -> Iterator[Facts]:
-    """The facts of some images, in the order of the indices."""
-    # Threads, because reading waits for the disk and Pillow decodes without the interpreter's lock.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(lambda index: _facts(images, index, full), indices)
+def facts(
+    images: ImageFiles, indices: Sequence[int], full: bool = False, workers: int | None = None
+) -> Iterator[Facts]:
+    """The facts of some images, in the order of the indices; `workers` threads, by default as many as suit the machine.
+
+    Threads, because reading waits for the disk and Pillow decodes without the interpreter's lock.
+    """
+    with ThreadPoolExecutor(max(1, min(8, os.cpu_count() or 1) if workers is None else workers)) as pool:
+        for begin in range(0, len(indices), AHEAD):
+            yield from pool.map(lambda index: _facts(images, index, full), indices[begin : begin + AHEAD])
 
 
 def _facts(images: ImageFiles, index: int, full: bool) -> Facts:

@@ -10,10 +10,11 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from cspbench.claims import numbers
 from cspbench.detection import result_file
 from cspbench.detection.ap.average_precision import METRICS
 from cspbench.detection.ap.matching import Detections
@@ -150,9 +151,9 @@ def _named(text: str, file: Path) -> Iterator[tuple[str, Any]]:
     """(metric, number) of everything that looks like a metric."""
     if text.lstrip().startswith(("{", "[")):
         try:
-            # NaN and Infinity are not JSON, but Python reads them
-            data = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
-        except (ValueError, RecursionError, InvalidOperation) as error:
+            # as texts; NaN and Infinity are not JSON, but Python reads them
+            data = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        except (ValueError, RecursionError) as error:
             raise _unreadable(file, "JSON", brief(str(error), 120)) from error
         yield from _in(data)
         return
@@ -184,12 +185,9 @@ def _name(label: str) -> str | None:
 
 def _number(value: Any, name: str, file: Path) -> Decimal:
     try:
-        number = Decimal(value) if isinstance(value, str | Decimal) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise _unreadable(file, f"a number for {name.upper()}", brief(repr(value)))
-    return number
+        return numbers.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        raise _unreadable(file, f"a number for {name.upper()}", brief(repr(value))) from None
 
 
 def _unreadable(file: Path, expected: str, found: str) -> DatasetError:

@@ -38,6 +38,11 @@ class Listener:
     def note(self, text: str) -> None:
         """A sentence for the user, such as a warning."""
 
+    def advise(self, text: str, command: str) -> None:
+        """The same with a command to copy."""
+        self.note(text)
+        self.note(command)
+
     def progress(self, what: str, total: int) -> AbstractContextManager[Reach]:
         """Work of `total` steps begins."""
         return nullcontext(lambda done, detail="": None)

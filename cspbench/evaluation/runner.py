@@ -18,6 +18,7 @@ from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
 from cspbench.inference.resume import StillValid, mark
 from cspbench.inference.shards import SHARD, Shards
+from cspbench.io import remove
 from cspbench.lock import exclusive
 from cspbench.results import runs, sessions
 from cspbench.results.runs import RunDirectory
@@ -103,7 +104,7 @@ def run_or_resume(
     with _resumable(path, session, listener if first else None), lock:
         init(share)
         if not first:
-            barrier(share)  # until the first process has begun the run, or discarded an old one
+            barrier(share, "the first process to begin the run, or to discard an old one")
         resumed = not execution.fresh and (path / "run.json").exists()
         run = runs.open_run(path, record, execution.fresh and first)
         valid = StillValid(run.shards, images, run.record.files)
@@ -111,7 +112,7 @@ def run_or_resume(
         if first:
             if resumed:
                 run = _resume(name, run, valid, missing, session, listener)
-            barrier(share)
+            barrier(share, "the other processes to join in")
         missing = [shard for shard in missing if shard % share[1] == share[0]]
         if missing:
             with footprint.enough_memory(f"the weights of {name}"):
@@ -124,7 +125,7 @@ def run_or_resume(
 
                 timing = predict(run.shards, missing, engine, *execution.batch_and_workers(device), step)
             listener.note(f"{name}: {timing}")
-        barrier(share)
+        barrier(share, "the other processes to finish their shards")
         if first:
             run.shards.tidy()
     return run if first else None
@@ -149,7 +150,7 @@ def _resumable(path: Path, session: Session, listener: Listener | None) -> Itera
     except KeyboardInterrupt:
         if listener is not None:
             command = shlex.join(argument for argument in session.command if argument != "--fresh")
-            listener.note(f"interrupted; finished shards are kept in {path}. To resume:\n{command}")
+            listener.advise(f"interrupted; finished shards are kept in {path}. To resume:", command)
         raise
 
 
@@ -168,7 +169,7 @@ def _resume(
     files = mark(valid.images)
     if missing:
         # the test server's answers are for the old predictions
-        (run.path / "server.json").unlink(missing_ok=True)
+        remove(run.path / "server.json")
         return (runs.add_session if reused else runs.begin_again)(run, session, files)
     return runs.record_files(run, files) if valid.elsewhere else run
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from cspbench.data.detection_presets import PRESETS
 from cspbench.detection.coco_server import LARGEST, import_server, submission_path, write_submission
 from cspbench.detection.collect import AtThreshold
-from cspbench.errors import UsageError, brief
+from cspbench.errors import CspbenchError, UsageError, brief
 from cspbench.evaluation.execution import Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import read_file, write_bytes
@@ -75,7 +75,10 @@ def submission_name(run: RunDirectory, nms_kind: str, nms: float) -> str:
 
 
 def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener: Listener) -> list[str] | None:
-    """Write the server's zip for every threshold; None, without a file, unless the run is of a whole test split."""
+    """Write the server's zip for every threshold; None, without a file, unless the run is of a whole test split.
+
+    A run that cannot be written keeps the zips it has, which is said: its numbers can still be read.
+    """
     split = run.identity.data.split or ""
     if run.record.partial or not split.startswith("test"):
         listener.note(
@@ -87,7 +90,15 @@ def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener
     for entry in at:
         with listener.progress("writing the zip", len(entry.detections.scores)) as reach:
             name = submission_name(run, nms_kind, entry.nms)
-            file = write_submission(entry.detections, name, run.path, split, reach)
+            try:
+                file = write_submission(entry.detections, name, run.path, split, reach)
+            except CspbenchError as error:
+                if error.code != "disk.write-failed":
+                    raise
+                listener.note(
+                    f"warning: no new zip for the server: {error}; --save-json writes the detections elsewhere"
+                )
+                continue
         files.append(str(file))
         listener.note(f"wrote {file}; awaiting-server")
     return files

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from cspbench.errors import IncompleteRunError, UsageError
+from cspbench.waiting import LATE, announced
 
 RENDEZVOUS = timedelta(minutes=10)
 """How long the processes wait for each other at the start."""
+WORK = timedelta(days=7)
+"""How long they wait for each other's work; a process that dies is noticed at once."""
 
 
 def rank() -> tuple[int, int]:
@@ -33,23 +36,30 @@ def init(share: tuple[int, int]) -> None:
     if share[1] == 1:
         return
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import _set_pg_timeout
     from torch.distributed.rendezvous import rendezvous
 
-    with _connection(share):
+    minutes = int(RENDEZVOUS.total_seconds() / 60)
+    others = f"the other {share[1] - 1} of {share[1]} processes to start, at most {minutes} minutes"
+    with _connection(share), announced(others):
         if not dist.is_initialized():
             # all start at about the same time, so the wait for a missing process can be shorter than that for the work
             store, number, count = next(rendezvous("env://", timeout=RENDEZVOUS))
             store.set_timeout(RENDEZVOUS)
-            dist.init_process_group("gloo", store=store, rank=number, world_size=count, timeout=timedelta(days=7))
+            dist.init_process_group("gloo", store=store, rank=number, world_size=count, timeout=RENDEZVOUS)
+            _set_pg_timeout(WORK)
 
 
-def barrier(share: tuple[int, int]) -> None:
-    """Wait until every process has reached this call. Raises `IncompleteRunError` if one dies."""
+def barrier(share: tuple[int, int], what: str) -> None:
+    """Wait until every process has reached this call, as it does when `what`. Raises `IncompleteRunError` if one dies.
+
+    The first process says what it waits for.
+    """
     if share[1] == 1:
         return
     import torch.distributed as dist
 
-    with _connection(share):
+    with _connection(share), announced(what, LATE if share[0] else None):
         work = dist.barrier(async_op=True)
         assert work is not None
         # signals are handled while Python sleeps, but not while the library waits

@@ -123,7 +123,7 @@ def load(
         worker_init_fn=partial(_begin_worker, os.getpid()),
         pin_memory=pinned,
     )
-    with _postponed(signal.SIGINT):
+    with _postponed({signal.SIGINT, signal.SIGTERM}):
         batches = iter(loader)
     try:
         for batch in batches:
@@ -162,29 +162,30 @@ def _died(error: Exception) -> IncompleteRunError:
 
 
 @contextmanager
-def _postponed(number: signal.Signals) -> Iterator[None]:
-    """Postpone a signal; processes started inside ignore it.
+def _postponed(numbers: set[signal.Signals]) -> Iterator[None]:
+    """Postpone signals; processes started inside ignore them, and end when this process does (`_begin_worker`).
 
-    A terminal interrupts all processes at once, and workers would print tracebacks. Besides, an interrupt right after
-    the start of a worker, before it is registered, would leave it running.
+    A terminal interrupts all processes at once, and so does a scheduler that terminates a job: workers would print
+    tracebacks, or seem to have died. Besides, a signal right after the start of a worker, before it is registered,
+    would leave it running.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
     received: list[int] = []
-    handler = signal.getsignal(number)
-    if callable(handler):
+    handlers = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in handlers:
         # blocking alone does not postpone a signal that another thread can receive
         signal.signal(number, lambda number, frame: received.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if callable(handler):
+        for number, handler in handlers.items():
             signal.signal(number, handler)
         if received:
-            signal.raise_signal(number)
+            signal.raise_signal(received[0])
 
 
 def _end(workers: Sequence[Any]) -> None:

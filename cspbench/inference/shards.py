@@ -7,7 +7,6 @@ repeatedly.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.inference import npz
 from cspbench.inference.npz import Arrays
-from cspbench.io import read_file, write_bytes
+from cspbench.io import read_file, remove_leftovers, write_bytes
 
 SHARD = 256
 """Samples per shard."""
@@ -156,7 +155,5 @@ class Shards:
     def tidy(self) -> None:
         """Remove temporary files of killed processes; only while no other process works on the run."""
         for folder in (self.path, self.path / "predictions"):
-            for pattern in (".*.npz.*", ".*.json.*"):
-                for path in folder.glob(pattern):
-                    with suppress(OSError):
-                        path.unlink()
+            for suffix in (".npz", ".json"):
+                remove_leftovers(folder, suffix)

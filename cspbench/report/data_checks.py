@@ -19,6 +19,7 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
     return {
         "split": report.split,
         "images": f"{report.images:,}, {report.other_images} other images in the folder",
+        **_part(report.images_read, report.images - len(report.missing)),
         "objects": objects,
         "no object": f"{report.images_without_objects:,} images",
         "no extent": f"{report.objects_without_extent} objects",
@@ -39,7 +40,11 @@ def darknet_facts(report: DarknetReport) -> dict[str, str]:
     counts = [f"{brief(name, 40)} {count:,}" for name, count in report.classes.items()]
     what = "objects" if report.objects is not None else "images"
     shown = ", ".join(counts[:SHOWN]) + (", ..." if len(counts) > SHOWN else "")
-    facts = {"images": f"{report.images:,} in {brief(report.list_name)}", "classes": f"{len(counts)}, {what}: {shown}"}
+    facts = {
+        "images": f"{report.images:,} in {brief(report.list_name)}",
+        **_part(report.images_read, report.images),
+        "classes": f"{len(counts)}, {what}: {shown}",
+    }
     if report.objects is not None:
         facts |= {"objects": f"{report.objects:,}", "no object": f"{report.images_without_objects:,} images"}
     else:
@@ -59,9 +64,11 @@ def imagenet_facts(report: Report) -> dict[str, str]:
     low, high = facts["images_per_class"]
     spread = str(low) if low == high else f"{low} to {high}"
     whole = "the whole validation set" if report.complete else "a part of the validation set"
-    checked = "every image decoded" if report.decoded else "headers and ends of files; --full decodes"
+    every = "every image" if report.images_read == report.images else "every image that was read"
+    checked = f"{every} decoded" if report.decoded else "headers and ends of files; --full decodes"
     return {
         "images": f"{report.images:,} ({whole}), {report.other_files} other files",
+        **_part(report.images_read, report.images),
         "classes": f"{len(report.classes)} of 1000, {spread} images each",
         "missing": _some(report.missing_classes, "no class"),
         "formats": ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items()),
@@ -89,6 +96,11 @@ def _order(report: Report) -> str:
     if report.numbered:
         return "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
     return "as the WordNet ids say; no image is known by its name"
+
+
+def _part(read: int, images: int) -> dict[str, str]:
+    """What part of the images was read, where not all were."""
+    return {} if read == images else {"images read": f"{read:,} of {images:,}, drawn at random"}
 
 
 def _some(names: list[str], none: str = "none", length: int = 120) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from cspbench.errors import MigrationError, brief
-from cspbench.io import read_file, write_bytes
+from cspbench.io import own_folder, read_file, rename, write_bytes
 from cspbench.lock import exclusive
 from cspbench.network.network import Network
 from cspbench.results import migrate
@@ -46,7 +46,7 @@ def migrate_folder(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
     """
     digests = OldDigests(cfgs)
     readers = [(_counts, folder / name) for name in COUNTS if (folder / name).exists()]
-    readers += [(_evaluation, path) for path in sorted((folder / EVALUATIONS).glob("*.json"))]
+    readers += [(_evaluation, path) for path in sorted(own_folder(folder, EVALUATIONS).glob("*.json"))]
     readers += [(_run, path) for path in _runs(folder)]
     if not readers:
         where, remedy = brief(str(folder), 200), "Name a results directory, a run directory or a folder of runs"
@@ -120,18 +120,7 @@ def _write(migration: Migration) -> Path:
         for file, record in migration.records.items():
             write_bytes(file, encode(record))
     if new_path != path:
-        try:
-            path.rename(new_path)
-        except OSError as error:
-            where, found, remedy = str(path), error.strerror or str(error), "Rename it yourself; it is migrated"
-            raise MigrationError(
-                "disk.write-failed",
-                "cannot be renamed",
-                where=where,
-                expected=new_path.name,
-                found=found,
-                remedy=remedy,
-            ) from error
+        rename(path, new_path, f"Rename it to {new_path.name} yourself; it is migrated")
     return new_path
 
 

@@ -22,7 +22,7 @@ from msgspec import structs
 from cspbench import __version__
 from cspbench.errors import CspbenchError, IncompleteRunError, RunError, brief
 from cspbench.inference.shards import SHARD, Shards
-from cspbench.io import write_bytes
+from cspbench.io import own_folder, remove, write_bytes
 from cspbench.lock import exclusive
 from cspbench.provenance import CHANGED, commit
 from cspbench.results.encoding import encode
@@ -77,13 +77,10 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
 
     Raises `RunError` where the directory contains another run.
     """
-    file, predictions = path / "run.json", path / "predictions"
-    if predictions.is_symlink():
-        what, expected = "the folder of predictions is a link", "a folder of the run's own"
-        remedy = "Remove the link, or choose another --run; the run directory itself may be a link"
-        raise RunError("run.predictions-linked", what, where=str(predictions), expected=expected, remedy=remedy)
+    file, predictions = path / "run.json", own_folder(path, "predictions")
     if fresh:
-        _discard([*predictions.glob("*.npz"), path / "metrics.json", path / "server.json", file])
+        for old in (*predictions.glob("*.npz"), path / "metrics.json", path / "server.json", file):
+            remove(old)
     if file.exists():
         run = load_run(path)
         if run.identity != record.identity:
@@ -104,17 +101,6 @@ def _other_run(path: Path, stored: Identity, requested: Identity) -> RunError:
     expected = f"the same {', '.join(differing)}"
     found = brief(", ".join(f"{key} {old.get(key)}" for key in differing), 400)
     return RunError("run.other-run", what, where=str(path), expected=expected, found=found, remedy=remedy)
-
-
-def _discard(files: Sequence[Path]) -> None:
-    for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            found, remedy = error.strerror or str(error), "Remove it, or choose another --run"
-            raise CspbenchError(
-                "disk.remove-failed", "cannot be removed", where=str(file), found=found, remedy=remedy
-            ) from error
 
 
 def load_run(path: Path) -> RunDirectory:
@@ -185,7 +171,7 @@ def record_names(run: RunDirectory, names: Sequence[str] | None) -> RunDirectory
         return run
     settings = structs.replace(settings, names=wanted)
     try:
-        _discard([run.path / "metrics.json"])
+        remove(run.path / "metrics.json")
         return _rewrite(run, lambda record: structs.replace(record, settings=settings))
     except CspbenchError:
         return replace(run, record=structs.replace(run.record, settings=settings))

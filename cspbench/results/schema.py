@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
+from cspbench.claims.numbers import bounded
 from cspbench.data.coco import SPLITS
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.map_record import MapRecord
@@ -312,11 +313,5 @@ def check_percentages(numbers: dict[str, Decimal | None]) -> None:
     for name, value in numbers.items():
         if name not in COCO:
             raise ValueError(f"unknown COCO metric {name!r:.40}")
-        if value is not None and not (value.is_finite() and 0 <= value <= 100 and bounded(value)):
+        if value is not None and not (bounded(value) and 0 <= value <= 100):
             raise ValueError(f"{name} is not a percentage")
-
-
-def bounded(value: Decimal) -> bool:
-    """Whether a number from a file is short enough for exact, fast arithmetic."""
-    exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and abs(exponent) <= 100 and len(value.as_tuple().digits) <= 100

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import structs
 
 from cspbench.errors import CspbenchError, brief
-from cspbench.io import read_file, write_bytes
+from cspbench.io import own_folder, read_file, write_bytes, write_errors
 from cspbench.lock import exclusive
 from cspbench.results.counts import Counts
 from cspbench.results.encoding import OldSchemaError, Record, decode, encode
@@ -220,23 +220,22 @@ def keep(results: Path, runs: Sequence[Path]) -> list[Path]:
     """Copy the records and metrics of complete runs into a results directory, without paths; returns the files written.
 
     NMS thresholds that were stored for the same run stay. Raises `CspbenchError` where the folder of evaluations is a
-    link, which would lead out of the results directory.
+    link, or another run is stored under a run's name.
     """
-    folder = results / EVALUATIONS
-    if folder.is_symlink():
-        what, remedy = "the folder of evaluations is a link", "Remove the link, or choose another --results"
-        expected = "a folder of the results' own"
-        raise CspbenchError("results.folder-is-link", what, where=str(folder), expected=expected, remedy=remedy)
+    folder = own_folder(results, EVALUATIONS)
     files = []
     for path in runs:
         run = of_run(path)
         if run.metrics is None:
             continue
         file = folder / f"{run.name}.json"
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / ".lock", wait=60):
+        with exclusive(folder / ".lock", wait=60), write_errors(file):
             if file.exists():
                 record = read_record(file, Evaluation)
+                if record.run.identity != run.run.identity:
+                    what = "another run is stored under its name"
+                    remedy = "Rename the run's folder, or remove the record"
+                    raise CspbenchError("results.other-run", what, where=str(path), found=str(file), remedy=remedy)
                 run = merge(StoredEvaluation(run.name, str(file), record.run, record.metrics), run)
             assert run.metrics is not None
             write_bytes(file, encode(Evaluation(run=run.run, metrics=run.metrics)))

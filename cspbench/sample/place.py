@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from cspbench.errors import CspbenchError
-from cspbench.io import write_json
+from cspbench.io import read_file, write_json
 from cspbench.lock import exclusive
 
 Kind = Literal["classification", "detection"]
@@ -68,7 +68,7 @@ def cache() -> Path:
 
 def _whole(place: Path) -> bool:
     try:
-        record = json.loads((place / WHOLE).read_bytes())
+        record = json.loads(read_file(place / WHOLE, 4096))
     except (OSError, ValueError, RecursionError):
         return False
     return bool(record == _contents(place))

@@ -286,10 +286,11 @@ def test_folders_and_files_that_are_none(tmp_path: Path, results: Path) -> None:
         load(str(tmp_path / "some.json"), results)
 
 
-@pytest.mark.parametrize("number", ["NaN", "1e99", "", "1" * 101, "many"])
-def test_a_measurement_that_is_no_number(tmp_path: Path, results: Path, number: str) -> None:
+@pytest.mark.parametrize("field", ["claim", "measured", "exact", "delta", "tolerance"])
+@pytest.mark.parametrize("number", ["NaN", "1e99", "", "1" * 101, "many", "1e-1500000000"])
+def test_a_measurement_that_is_no_number(tmp_path: Path, results: Path, number: str, field: str) -> None:
     data = as_json(present(results).lines[:1])
-    data["rows"][0]["cells"][0] |= {"exact": number, "verdict": "exact"}
+    data["rows"][0]["cells"][0] |= {field: number, "verdict": "exact"}
     (tmp_path / "report.json").write_text(json.dumps(data))
     with refuses("baseline.not-a-baseline") as caught:
         load(str(tmp_path / "report.json"), results)

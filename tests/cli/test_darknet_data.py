@@ -258,6 +258,18 @@ def test_data_check_finds_the_form(tmp_path: Path) -> None:
     assert code_of(command("data", "check", tmp_path / "none.data")) == "darknet.unreadable"
 
 
+@pytest.mark.parametrize("form", [[], ["darknet"]])
+def test_data_check_of_a_part(form: list[str], tmp_path: Path) -> None:
+    """One image is read; the labels are those of all."""
+    data = write(tmp_path)
+    every = json.loads(command("data", "check", *form, data, "--format", "json").stdout)
+    done = command("data", "check", *form, data, "--limit", "1", "--seed", "4", "-j", "2", "--format", "json")
+    part = json.loads(done.stdout)
+    assert (part["images_read"], sum(part["modes"].values())) == (1, 1)
+    assert every["images_read"] == every["images"] == part["images"] > 1
+    assert part["classes"] == every["classes"]
+
+
 def test_data_check_lists_every_fault(tmp_path: Path) -> None:
     data = write(tmp_path, valid_txt="obj/a.jpg\nobj/b.jpg\nobj/a.jpg\nobj/c.jpg\n", obj__b_txt="9 .5 .5 .1 .1\nx\n")
     (tmp_path / "obj" / "c.jpg").write_bytes(jpeg(3)[:-200])

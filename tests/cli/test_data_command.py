@@ -99,6 +99,18 @@ def test_a_coco_folder(coco: Path) -> None:
     assert run(dataset="coco", CSPBENCH_COCO=str(coco)).stdout == done.stdout
 
 
+def test_a_part_of_a_coco_folder(coco: Path) -> None:
+    """One of two images is read, whichever; the annotations are those of both."""
+    done = run(str(coco), "--limit", "50%", "--seed", "3", "-j", "2", "--json", dataset="coco")
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["images"], facts["images_read"], facts["objects"]) == (0, 2, 1, 1)
+    assert facts["modes"] == {"RGB": 1}
+    report = lines(run(str(coco), "--limit", "1", dataset="coco"))
+    assert report["images read"] == "1 of 2, drawn at random"
+    for options in (("--limit", "0"), ("-j", "few"), ("-j", "-1")):
+        assert run(str(coco), *options, dataset="coco").returncode == 2
+
+
 def test_a_broken_coco_folder(coco: Path) -> None:
     (coco / "val2017" / "2.jpg").unlink()
     picture(coco / "val2017" / "1.jpg", "blue")

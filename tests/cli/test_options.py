@@ -80,8 +80,10 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
     assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
-    assert have["--limit"] == have["--decoder"] == evaluating
-    assert have["--seed"] == {*evaluating, "data anchors"}
+    checking = {"data check imagenet", "data check coco", "data check darknet"}
+    assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
+    assert have["--seed"] == {*evaluating, *checking, "data anchors"}
+    assert have["--decoder"] == evaluating
 
 
 def test_choices_are_the_librarys() -> None:

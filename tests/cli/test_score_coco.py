@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from coco_runs import as_model, command, data_set, made
 from msgspec import structs
+from permissions import permissions_hold
 
 from cspbench.cli.progress import Terminal
 from cspbench.data import coco
@@ -146,6 +148,28 @@ def test_the_servers_numbers_stay(tmp_path: Path) -> None:
         scored(run, "--nms", "0.6", "--import-server", answer)
         assert len(scored(run)["thresholds"]) == 2
     assert structs.replace(load_run(run).record, scored=[]) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_a_run_on_a_test_split_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zip cannot be written, which is said; the numbers that the server once gave are shown."""
+    run = made(tmp_path / "run", data_set(tmp_path / "coco", stem="image_info_test-dev2017"), split="test-dev2017")
+    small = {split: (name, 6) for split, (name, _) in coco.PUBLISHED.items()}
+    monkeypatch.setattr(coco, "PUBLISHED", small)
+    (tmp_path / "answer.json").write_text(ANSWER)
+    assert command("score", run, "--nms", "0.6").exit_code == 4
+    assert command("score", run, "--import-server", tmp_path / "answer.json", "--nms", "0.6").exit_code in (0, 1)
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    run.chmod(0o555)
+    try:
+        with permissions_hold():
+            done = command("score", run, "--nms", "0.6")
+    finally:
+        run.chmod(0o755)
+    assert done.exit_code in (0, 1), done.output
+    assert "warning: no new zip for the server" in done.stderr
+    assert "38.0" in done.stdout
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 
 
 def test_suppression_and_zips_show_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

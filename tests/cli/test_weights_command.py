@@ -195,6 +195,10 @@ def test_mistakes_get_one_line_and_the_right_code(file: Path, tmp_path: Path) ->
         (["identify", page], 3, "weights.other-kind"),
         (["convert", bad, "--to", "safetensors"], 3, "weights.not-finite"),
         (["convert", cut, "--to", "safetensors", "-m", "csmobilenet-v2"], 3, "weights.too-short"),
+        (["convert", ".", "--to", "safetensors", "-m", "csmobilenet-v2"], 3, "weights.unreadable"),
+        (["convert", "/", "--to", "darknet", "-m", "csmobilenet-v2"], 3, "weights.unreadable"),
+        (["convert", file, "--to", "safetensors", "--out", "."], 2, "usage.file-exists"),
+        (["convert", file, "--to", "safetensors", "--out", page / "x"], 3, "disk.write-failed"),
         (["list", "--table", "imagenet"], 2, "usage.unknown-table"),
     ):
         done = run(*arguments, cwd=tmp_path)

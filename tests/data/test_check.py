@@ -90,11 +90,31 @@ def test_a_good_part_of_the_set_is_usable(shared: Path) -> None:
 
 def test_the_whole_set_is_complete() -> None:
     classes = Counter({str(number): 50 for number in range(1000)})
-    report = Report(50_000, "folders", None, 0, False, classes)
+    report = Report(50_000, "folders", None, 0, 50_000, False, classes)
     assert report.complete
     classes["0"] += 1
     classes["1"] -= 1
     assert not report.complete
+
+
+@pytest.mark.parametrize("workers", [None, 0, 1, 3])
+def test_a_part_of_the_files(tmp_path: Path, workers: int | None) -> None:
+    """Names and classes are of all 14 images; the cut one is the only one that is read."""
+    source = scan(fill(tmp_path, EVERYTHING))
+    (cut,) = (index for index in range(len(source)) if source.key(index) == f"{TENCH}/cut.JPEG")
+    seen: list[str] = []
+    report = check(source, indices=[cut], workers=workers, step=seen.append)
+    assert seen == [f"{TENCH}/cut.JPEG"] == list(report.unreadable)
+    assert (report.images, report.images_read, report.unlabelled) == (14, 1, ["cats/cat.JPEG"])
+    assert (report.formats, report.empty) == ({}, [])
+    assert imagenet_facts(report)["images read"] == "1 of 14, drawn at random"
+
+
+def test_files_are_queued_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cspbench.data.image_facts.AHEAD", 4)
+    report = check(scan(fill(tmp_path, EVERYTHING)))
+    assert report.formats == {"JPEG": 9, "PNG": 1, "GIF": 1}
+    assert list(report.unreadable) == [f"{TENCH}/cut.JPEG", f"{TENCH}/text.JPEG"]
 
 
 def test_an_unreadable_file_is_a_finding(tmp_path: Path) -> None:

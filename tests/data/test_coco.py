@@ -259,6 +259,7 @@ def test_the_check_of_a_whole_set(tmp_path: Path) -> None:
         "usable": True,
         "split": "custom",
         "images": 3,
+        "images_read": 3,
         "other_images": 1,
         "missing": [],
         "unreadable": {},

@@ -198,7 +198,7 @@ def test_a_tiny_image_has_a_side_below_32(tmp_path: Path, size: tuple[int, int],
 def whole(images: int = 50_000, classes: int = 1000, each: int = 50) -> Report:
     counts = dict.fromkeys(map(str, range(classes)), each)
     counter = Counter(counts)
-    return Report(images, "folders", None, 0, False, counter)
+    return Report(images, "folders", None, 0, images, False, counter)
 
 
 @pytest.mark.parametrize(

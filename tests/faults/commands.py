@@ -264,6 +264,14 @@ def until_stopped(number: int) -> None:
         time.sleep(0.002)
 
 
+def until_gone(numbers: list[int]) -> None:
+    """Wait until processes have ended; they must."""
+    deadline = time.monotonic() + PATIENCE
+    while any(state(number) not in ("Z", "") for number in numbers):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def kept(folder: Path) -> list[Path]:
     """The shards that are there."""
     return sorted((folder / "runs").glob("*/predictions/[0-9]*.npz"))

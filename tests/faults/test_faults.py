@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from faults.commands import PATIENCE, Evaluation, Process, Warm, classifier, contents, kept, state
+from faults.commands import PATIENCE, Evaluation, Process, Warm, classifier, contents, kept, until_gone
 from faults.conftest import Undisturbed
 
 SLOW = ("-b", "1")
@@ -87,6 +87,18 @@ def test_a_place_that_cannot_be_written(classified: Undisturbed, warm: Warm, tmp
     refused(sealed, 3, "disk.write-failed", "sealed/runs", os.strerror(errno.EACCES), "--run")
 
 
+def test_a_network_with_the_longest_name(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
+    """A cfg file's name of 240 characters is the model's, and the run and its record have a shorter one."""
+    arguments = classified.evaluation.arguments("--format", "json")
+    cfg = tmp_path / f"{'x' * 240}.cfg"
+    cfg.write_bytes(Path(arguments[arguments.index("--cfg") + 1]).read_bytes())
+    arguments[arguments.index("--cfg") + 1] = str(cfg)
+    assert printed(warm.done(arguments, tmp_path))["identity"]["model"] == "x" * 240
+    warm.done(["report", "runs", "--results", "results", "--save"], tmp_path)
+    (record,) = (tmp_path / "results" / "evaluations").glob("*.json")
+    assert [record.stem] == [path.name for path in (tmp_path / "runs").iterdir()]
+
+
 def test_a_run_that_becomes_read_only(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     """The folder of the shards is gone and in its place lies a file."""
     before = halfway(classified.evaluation, warm, tmp_path)
@@ -154,16 +166,20 @@ def test_a_complete_run_that_may_only_be_read(
     shown = printed(warm.done(arguments, tmp_path))
     (record,) = records(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")}
-    for folder in (record.parent, record.parent / "predictions"):
-        folder.chmod(0o500)
+    for path in (folders := [record.parent.parent, record.parent, record.parent / "predictions"]):
+        path.chmod(0o500)
+    commands = [["score", "runs"], ["compare", "runs", "runs"], ["report", "runs"]]
+    commands += [["score", "runs", "--nms", "0.3", "--bootstrap"]] if name == "detected" else []
     again = warm.begin(arguments, tmp_path, unprivileged=True)
     assert again.wait() == 0, again.words
     assert printed(again) == shown
-    score = warm.begin(["score", "runs"], tmp_path, unprivileged=True)
-    assert score.wait() == 0, score.words
+    for command in commands:
+        reading = warm.begin(command, tmp_path, unprivileged=True)
+        assert reading.wait() == 0, reading.words
+    assert reading.words.count("the metrics are shown but not stored") == (name == "detected")
     warm.done(arguments, tmp_path)  # by who may write, and has no reason to
-    for folder in (record.parent, record.parent / "predictions"):
-        folder.chmod(0o700)
+    for path in folders:
+        path.chmod(0o700)
     assert {path: path.stat().st_mtime_ns for path in record.parent.rglob("*")} == before
     assert len(sessions(tmp_path)) == 1
 
@@ -227,10 +243,7 @@ def test_a_killed_command_leaves_nothing_behind(classified: Undisturbed, warm: W
     workers = process.children
     assert len(workers) == 2
     assert process.kill()
-    deadline = time.monotonic() + PATIENCE
-    while any(state(each) not in ("Z", "") for each in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until_gone(workers)
     warm.done(classified.evaluation.arguments(), tmp_path)
     assert contents(tmp_path) == classified.files
 
@@ -273,6 +286,22 @@ def test_an_interrupt(classified: Undisturbed, warm: Warm, tmp_path: Path, worke
     assert again.startswith("cspbench eval-imagenet")
     assert last.startswith("cspbench: ")
     assert last.endswith("[interrupted]")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_request_to_terminate(classified: Undisturbed, warm: Warm, tmp_path: Path, whole: bool) -> None:
+    """To the command alone, or, as a scheduler does it, to its workers, too."""
+    process = begun(classified.evaluation.arguments("-j", "2", *SLOW), warm, tmp_path, unhurried=True)
+    workers = process.children
+    assert len(workers) == 2
+    process.signal(signal.SIGTERM, whole)
+    process.resume()
+    assert process.wait() == 143, process.words
+    assert process.words.rstrip().endswith("[terminated]")
+    assert "Traceback" not in process.words
+    until_gone(workers)
+    warm.done(classified.evaluation.arguments(), tmp_path)
+    assert contents(tmp_path) == classified.files
 
 
 def test_an_interrupt_at_any_moment(detected: Undisturbed, warm: Warm, tmp_path: Path) -> None:

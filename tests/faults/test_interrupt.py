@@ -1,4 +1,4 @@
-"""Ctrl-C ends a process that does not let itself be interrupted; one that is to ignore it ignores it."""
+"""Signals end a process that does not let itself be interrupted; one that is to ignore them ignores them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import ctypes, time
 from cspbench.cli import interrupt
 mutex = ctypes.create_string_buffer(64)
 library = ctypes.CDLL(None)
-with interrupt.watched():
+with interrupt.watched(interrupt.Stop()):
 """
 SWALLOWS = """
     while True:
@@ -49,6 +49,8 @@ ENDS = """
     input()
     print('done')
 """
+SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
+"""Each with its exit code and the code of the error."""
 SECONDS = 900
 """For a process that ends at once or after the grace."""
 
@@ -62,33 +64,48 @@ def started(code: str, ignoring: bool = False) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         # a suite that a shell runs in the background hands down that interrupts are ignored
-        preexec_fn=lambda: (signal.signal(signal.SIGINT, disposition), None)[1],
+        preexec_fn=lambda: [signal.signal(number, disposition) for number in SIGNALS] and None,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
 
 
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("code", [SWALLOWS, WAITS], ids=["caught", "compiled code that waits"])
-def test_what_cannot_be_interrupted_ends(code: str) -> None:
+def test_what_cannot_be_interrupted_ends(code: str, number: signal.Signals) -> None:
     process = started(code)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, words = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130
+    exit_code, name = SIGNALS[number]
+    assert process.returncode == exit_code
     (line,) = words.strip().splitlines()
     assert line.startswith("cspbench: ")
-    assert line.endswith(" [interrupted]")
+    assert line.endswith(f" [{name}]")
 
 
-def test_an_exception_that_a_destructor_loses_is_raised_again() -> None:
-    process = started(LOSES)
+def test_the_first_signal_decides() -> None:
+    process = started(SWALLOWS)
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=SECONDS)
+    assert process.returncode == 143
+    assert words.rstrip().endswith(" [terminated]")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_exception_that_a_destructor_loses_is_raised_again(number: signal.Signals) -> None:
+    process = started(LOSES)
+    process.send_signal(number)
     shown, words = process.communicate(timeout=SECONDS)
     assert (process.returncode, shown, words) == (0, "heard\n", "")
 
 
-def test_a_command_in_the_background_ignores_interrupts() -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_in_the_background_ignores_signals(number: signal.Signals) -> None:
     process = started(ENDS, ignoring=True)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     shown, words = process.communicate("\n", timeout=SECONDS)
     assert (process.returncode, shown, words) == (0, "done\n", "")

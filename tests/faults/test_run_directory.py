@@ -336,7 +336,7 @@ def test_links_lead_nowhere(whole: Path, tmp_path: Path) -> None:
     run.mkdir()
     (run / "predictions").symlink_to(outside, target_is_directory=True)
     for fresh in (False, True):
-        with refuses("run.predictions-linked", where=str(run / "predictions")):
+        with refuses("disk.folder-is-link", where=str(run / "predictions")):
             open_run(run, IMAGENET, fresh=fresh)
     (run / "predictions").unlink()
     (run / "predictions").mkdir()

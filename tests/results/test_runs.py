@@ -85,7 +85,7 @@ def test_a_folder_of_predictions_that_is_a_link_is_refused(tmp_path: Path) -> No
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "predictions").symlink_to(other)
     for fresh in (False, True):
-        with refuses("run.predictions-linked", where=str(tmp_path / "run" / "predictions")):
+        with refuses("disk.folder-is-link", where=str(tmp_path / "run" / "predictions")):
             runs.open_run(tmp_path / "run", record(), fresh=fresh)
     assert (other / "000000.npz").read_bytes() == b"mine"
 

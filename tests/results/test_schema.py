@@ -16,7 +16,7 @@ from result_files import WHO, classifier, counted, counts, detector, stored, thr
 
 from cspbench.results.counts import Counts
 from cspbench.results.encoding import OldSchemaError, decode, encode
-from cspbench.results.schema import ClassificationMetrics, Data, DetectionMetrics, Evaluation, Run, Session, bounded
+from cspbench.results.schema import ClassificationMetrics, Data, DetectionMetrics, Evaluation, Run, Session
 
 CLASSIFIER, DETECTOR = classifier(), detector(intervals={"ap": (37.1, 39.0), "apl": None})
 RECORDS: list[tuple[bytes, type[msgspec.Struct]]] = [
@@ -157,19 +157,6 @@ def test_nesting_of_any_depth_is_refused() -> None:
         for data in (b"[" * 1_000_000, b'{"schema": 2, "run": ' + b'{"a":' * 200_000):
             with pytest.raises(ValueError):  # noqa: PT011
                 decode(data, kind)
-
-
-@pytest.mark.parametrize(
-    ("value", "is_bounded"),
-    [("38.04996", True), ("0", True), ("1e100", True), ("1e101", False), ("1e-101", False), ("1" * 101, False)],
-)
-def test_bounds_of_numbers(value: str, is_bounded: bool) -> None:
-    assert bounded(Decimal(value)) is is_bounded
-
-
-def test_bounds_of_what_is_not_finite() -> None:
-    assert not bounded(Decimal("NaN"))
-    assert not bounded(Decimal("Infinity"))
 
 
 def test_equal_records_give_equal_bytes() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +151,31 @@ def test_a_folder_of_evaluations_that_is_a_link_is_refused(tmp_path: Path, there
     if there:
         other.mkdir()
     (results / "evaluations").symlink_to(other)
-    with refuses("results.folder-is-link", where=str(results / "evaluations")):
+    with refuses("disk.folder-is-link", where=str(results / "evaluations")):
         keep(results, [run])
     assert not other.exists() or list(other.iterdir()) == []
+
+
+def test_another_run_of_the_same_name_is_not_replaced(tmp_path: Path) -> None:
+    """Two folders called "one"; the first run's record stays, and may be written again."""
+    first, second = put(tmp_path / "a" / "one", classifier()), put(tmp_path / "b" / "one", detector())
+    results = tmp_path / "results"
+    (kept,) = keep(results, [first])
+    before = kept.read_bytes()
+    with refuses("results.other-run", where=str(second), found=str(kept)):
+        keep(results, [second])
+    with refuses("results.other-run"):
+        keep(tmp_path / "new", [first, second])
+    assert keep(results, [first]) == [kept]
+    assert kept.read_bytes() == before
+
+
+def test_a_run_whose_name_is_too_long_for_a_record(tmp_path: Path) -> None:
+    run = put(tmp_path / ("x" * 253), classifier())
+    with refuses("disk.write-failed", found=os.strerror(errno.ENAMETOOLONG)):
+        keep(tmp_path / "results", [run])
+    run.rename(tmp_path / ("x" * 250))
+    assert [path.name for path in keep(tmp_path / "results", [tmp_path / ("x" * 250)])] == ["x" * 250 + ".json"]
 
 
 def test_a_link_in_the_place_of_a_record_is_replaced(tmp_path: Path) -> None:

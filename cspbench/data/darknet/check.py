@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class DarknetReport:
     other_lists: list[str]
     """Lists of the .data file that are not there; training needs them, an evaluation does not."""
     faults: list[str]
+    images_read: int = 0
+    """Of how many the files were read; the other files are always read whole."""
     modes: Counter[str] = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -60,14 +62,21 @@ def scan(path: Path, names: tuple[str, ...] | None) -> DarknetSource | LabelledP
     return open_darknet(path, names=names, allowed=None)
 
 
-def check(source: DarknetSource | LabelledPaths, path: Path, step: Step = lambda name: None) -> DarknetReport:
-    """Check the data set of a path; `step` receives the name of each image."""
+def check(
+    source: DarknetSource | LabelledPaths,
+    path: Path,
+    step: Step = lambda name: None,
+    *,
+    indices: Sequence[int] | None = None,
+    workers: int | None = None,
+) -> DarknetReport:
+    """Check the data set of a path, and all images or those at `indices`; `step` receives their names."""
     report = _of_objects(source) if isinstance(source, DarknetSource) else _of_paths(source)
     if path.suffix == ".data":
         data = data_file.read(path)
         lists = [key for key in ("train", "test") if data.text(key) is not None and not data.finds(key)]
         report.other_lists = [f"{key} = {data.text(key)}" for key in lists]
-    _check_images(source, report, step)
+    _check_images(source, report, range(len(source)) if indices is None else indices, workers, step)
     return report
 
 
@@ -106,8 +115,11 @@ def _of_paths(source: LabelledPaths) -> DarknetReport:
     )
 
 
-def _check_images(source: ImageFiles, report: DarknetReport, step: Step) -> None:
-    for index, file in enumerate(facts(source, range(len(source)))):
+def _check_images(
+    source: ImageFiles, report: DarknetReport, indices: Sequence[int], workers: int | None, step: Step
+) -> None:
+    report.images_read = len(indices)
+    for index, file in zip(indices, facts(source, indices, workers=workers), strict=True):
         key = source.key(index)
         step(key)
         if file.fault is not None or not file.size:
