@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from cspbench.data.decode import decode
 from cspbench.data.resize import resize_image
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.network import Network, difference
 
 settings.register_profile("cspbench", deadline=None, derandomize=not FUZZ, max_examples=examples(100))
@@ -31,9 +32,15 @@ settings.load_profile("cspbench")
 SHARED = Path(os.environ.get("CSPBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 PHOTO = SHARED / "data/imagenet-mini/val/n01440764/n01440764_tench.JPEG"
 REFERENCES = {
+    "cases/anchors-comma": "a detector with a comma missing among its anchors",
+    "cases/class-tree": "a detector with a hierarchy of classes",
+    "cases/grey-input": "a detector of grey images",
+    "cases/letter-box": "a detector that asks for a letterbox",
     "cases/own-classifier": "a classifier and its data in Darknet's form",
     "cases/own-detector": "a detector and its data in every form",
     "cases/score-third-party": "detections and annotations of other programs",
+    "cases/share-repeated": "a network that shares a layer of a repeated block",
+    "cases/yolov1-head": "a detector of the first generation",
     "data/coco-mini": "79 photographs of COCO and their annotations",
     "data/imagenet-mini": "200 photographs of ImageNet",
     "golden/eval": "what the original program predicted on photographs",

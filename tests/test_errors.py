@@ -17,9 +17,9 @@ from cspbench.errors import DefinitionError
 # Codes whose cause is worded for the place that it comes from.
 SEVERAL_WORDINGS = frozenset(
     """
-    cfg.out-of-range cfg.unsupported incomplete.write-failed memory.exhausted
+    cfg.out-of-range incomplete.write-failed memory.exhausted
     network.indivisible-channels network.no-sources
-    network.shortcut-sizes network.unknown-source usage.needs-model
+    network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
     usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
     usage.unknown-model usage.unknown-row usage.unknown-suffix
     """.split()

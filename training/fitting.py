@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from cspbench.io import write_text
-from cspbench.network.cfg_writer import write as cfg_text
+from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights import darknet

@@ -98,11 +98,15 @@ def _number(text: str) -> Any:
     return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
-def read_cfg(path: Path, listener: Listener) -> Network:
-    """The network of a cfg file; its warnings go to the listener."""
-    from cspbench.network.cfg import read
+def read_cfg(path: str | Path, listener: Listener) -> Network:
+    """The network of a cfg file, of stdin if the path is -; its warnings go to the listener."""
+    from cspbench.network.cfg import read, read_bytes
+    from cspbench.network.cfg.parser import LARGEST_FILE
 
-    reading = read(path)
+    if str(path) == "-":
+        reading = read_bytes(sys.stdin.buffer.read(LARGEST_FILE + 1), "stdin")
+    else:
+        reading = read(path)
     for warning in reading.warnings:
         listener.note(f"warning: {warning}")
     return reading.network

@@ -41,6 +41,9 @@ ModelsOption = Annotated[
 ]
 ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
 CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
+CfgsOption = Annotated[
+    list[str] | None, typer.Option("--cfg", metavar="FILE", help="A .cfg file, a pattern, or -; repeatable.")
+]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help=f"The weight file; by default from ${WEIGHTS}.")
 ]

@@ -9,6 +9,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together, resized
+from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
@@ -31,7 +32,7 @@ def params(
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     table: options.TableOption = None,
-    cfg: options.CfgOption = None,
+    cfg: options.CfgsOption = None,
     size: options.SizeOption = None,
     counting: Annotated[
         list[str] | None,
@@ -65,8 +66,9 @@ def params(
     from cspbench.zoo import registry
     from cspbench.zoo.model import Model
 
+    cfg, models = with_arguments(cfg, models)
     names = either(models, model_option, "--model") or []
-    if sum([bool(names), every, bool(table), cfg is not None]) != 1:
+    if sum([bool(names), every, bool(table), bool(cfg)]) != 1:
         raise UsageError(
             "usage.nothing-to-count", "say what to count", remedy="Give one of MODEL..., --all, --table and --cfg"
         )
@@ -81,9 +83,12 @@ def params(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
     chosen = registry.matching(names)
-    if cfg is not None:
-        network = read_cfg(cfg, terminal())
-        chosen = [Model(network.name, lambda: network, "file", str(cfg))]
+    unusable = 0
+    if cfg:
+        found, unusable = read_cfgs(cfg, terminal())
+        chosen = [Model(each.network.name, each.build, "file", each.source) for each in found]
+    if unusable and not chosen:
+        raise typer.Exit(unusable)
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
         return
@@ -92,6 +97,8 @@ def params(
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
         typer.echo(ledger_text(networks, form.value), nl=False)
+        if unusable:
+            raise typer.Exit(unusable)
         return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
@@ -111,6 +118,8 @@ def params(
         save_counts(rows, folder, "params")
         if every:
             rows += count_tables(folder, "sample-params", "sample")
+    if unusable:
+        raise typer.Exit(unusable)
     if any(row.failed or (strict and row.off) for row in rows):
         raise typer.Exit(1)
 

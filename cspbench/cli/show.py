@@ -88,7 +88,7 @@ def _origin(entry: Model) -> str:
 def _write(network: Network, file: Path) -> None:
     """Write a network as a drawing, or as a cfg if that is the suffix, or there is none, or the file is a device."""
     from cspbench.io import write_text
-    from cspbench.network.cfg_writer import write
+    from cspbench.network.cfg.writer import write
     from cspbench.network.shortcut_checks import old_only
     from cspbench.plots.network import draw
 

@@ -1,9 +1,10 @@
 """Decodes image files to pixels, uint8 (H, W, 3) RGB, as the decoder of the original framework does.
 
-Every decoder gives three channels and uses the samples alone: grey is repeated, alpha is dropped without blending,
-palettes are looked up, 16-bit samples lose their low byte, CMYK becomes (255 - C)(255 - K) / 255, colour profiles are
-ignored, and the first frame of an animation is used. Decoders differ in the rounding of JPEG (by a level or two), and
-in whether EXIF rotates the image: see `Decoder`.
+Every decoder gives three channels, or one of grey, and uses the samples alone: grey is repeated, alpha is dropped
+without blending, palettes are looked up, 16-bit samples lose their low byte, CMYK becomes (255 - C)(255 - K) / 255,
+colour profiles are ignored, and the first frame of an animation is used. The one channel of a network of grey images
+is the luma that a JPEG file stores, and of any other file (77 R + 150 G + 29 B) >> 8, as in stb_image. Decoders differ
+in the rounding of JPEG (by a level or two), and in whether EXIF rotates the image: see `Decoder`.
 """
 
 from __future__ import annotations
@@ -64,17 +65,25 @@ def decoder_named(name: str) -> Decoder:
     return name
 
 
-def decode(source: bytes | Path, name: str | None = None, decoder: Decoder = "pillow") -> NDArray[np.uint8]:
-    """The pixels of an image file, uint8 (H, W, 3). Raises `BadImageError`, which calls the image `name`."""
+def decode(
+    source: bytes | Path, name: str | None = None, decoder: Decoder = "pillow", channels: int = 3
+) -> NDArray[np.uint8]:
+    """The pixels of an image file, uint8 (H, W, 3), or (H, W, 1) in grey if `channels` is 1.
+
+    Raises `BadImageError`, which calls the image `name`.
+    """
     name = name or (str(source) if isinstance(source, Path) else f"{len(source)} bytes")
     with opened(source, name) as image:
         if any(tile[0] in UNREAD for tile in image.tile):
             raise ValueError(f"unsupported kind of {image.format}")
         with _large if image.width * image.height > LARGE else nullcontext():
             if decoder == "stb" and image.format == "JPEG":
-                return _stb(cast("io.BytesIO", image.fp).getvalue())
+                return _stb(cast("io.BytesIO", image.fp).getvalue(), channels)
+            if channels == 1 and image.format == "JPEG":
+                image.draft("L", None)  # libjpeg then converts nothing to RGB
             image.load()
-            return _rgb(_upright(image) if decoder == "opencv" else image)
+            pixels = _rgb(_upright(image) if decoder == "opencv" else image)
+            return pixels if channels == 3 else _grey(pixels)
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _stb(data: bytes) -> NDArray[np.uint8]:
+def _stb(data: bytes, channels: int) -> NDArray[np.uint8]:
     """The pixels of a JPEG file with a checked header.
 
     stb_image accepts truncated files, and fills the missing part with zeros.
@@ -129,7 +138,7 @@ def _stb(data: bytes) -> NDArray[np.uint8]:
 
     if not jpeg_header.ends(data):
         raise ValueError("the file is truncated")
-    pixels: NDArray[np.uint8] = libstb.imread(data, channels=3, max_bytes=3 * PIXEL_LIMIT)
+    pixels: NDArray[np.uint8] = libstb.imread(data, channels=channels, max_bytes=3 * PIXEL_LIMIT)
     return pixels
 
 
@@ -162,6 +171,13 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     # Pillow would blend some images with their transparency when it converts them.
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))
+
+
+def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB (H, W, 3) to grey (H, W, 1), as stb_image does."""
+    red, green, blue = (pixels[:, :, channel].astype(np.uint16) for channel in range(3))
+    grey: NDArray[np.uint8] = ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)  # at most 65280
+    return grey[:, :, None]
 
 
 def _high_byte(image: Image.Image) -> NDArray[np.uint8]:

@@ -45,6 +45,10 @@ class DetectionPreset:
     decoder: Decoder = "stb"
     letterbox: bool = False
     """Keep the aspect ratio and pad with grey, instead of stretching."""
+    cfg_letterbox: bool = False
+    """Do so where the cfg has [net] letter_box=1, which Darknet has heeded since 2020-05-08. Records name the outcome
+    alone, in `letterbox`.
+    """
     image_id: IdRule = "underscore"
     """How Darknet reads a COCO id from a file name: the number at its start (`basename`), or after the last underscore
     of the path, if any (`underscore`). cspbench takes ids from the annotations; an evaluation reports images for which
@@ -69,12 +73,16 @@ class DetectionPreset:
     def prepare(
         self, image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The network's input, float32 (3, height, width) in [0, 1], from pixels, uint8 (H, W, 3).
+        """The network's input, float32 (C, height, width) in [0, 1], from pixels, uint8 (H, W, C).
 
         `size` is (height, width). The result is written to `out`, if given.
         """
         height, width = size
         return (resize.letterbox if self.letterbox else resize.resize_image)(image, width, height, out)
+
+    def for_network(self, letter_box: bool) -> DetectionPreset:
+        """The preset for a network whose cfg has `letter_box`."""
+        return replace(self, letterbox=True) if letter_box and self.cfg_letterbox else self
 
     def overridden(
         self,
@@ -93,8 +101,9 @@ class DetectionPreset:
         return replace(self, **changes)
 
     def as_json(self) -> dict[str, Any]:
-        """The fields that identify a run: all, but for those newer than `_RECORDED` at their defaults."""
-        return {**without_new_defaults(self, _RECORDED), "resize": "darknet"}
+        """The fields that identify a run: all but `cfg_letterbox`, and those newer than `_RECORDED` at a default."""
+        fields = without_new_defaults(replace(self, cfg_letterbox=False), _RECORDED)
+        return {**fields, "resize": "darknet"}
 
     def forward_json(self) -> dict[str, Any]:
         """The fields that change the stored candidates: all but NMS and image ids, which are applied later."""
@@ -108,7 +117,7 @@ PRESETS = {
         # At that time greedynms, like every other kind that the networks of the tables name, compared plain IoU. The
         # authors' build most likely had OpenCV; the other presets are builds without it.
         DetectionPreset("readme", conf=0.005, nms=0.45, nms_kind="default", decoder="opencv"),
-        DetectionPreset("head", conf=0.001, nms=0.6, nms_kind="cfg", image_id="basename"),
+        DetectionPreset("head", conf=0.001, nms=0.6, nms_kind="cfg", cfg_letterbox=True, image_id="basename"),
         DetectionPreset("letterbox", conf=0.005, nms=0.45, nms_kind="default", letterbox=True),
         DetectionPreset(
             "pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon=Epsilon.OUTSIDE_1E6

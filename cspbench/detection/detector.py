@@ -30,7 +30,7 @@ from cspbench.detection.candidates import Candidates
 from cspbench.detection.nms import criterion, nms
 from cspbench.detection.soft_nms import suppress
 from cspbench.errors import UsageError
-from cspbench.inference.description import Description
+from cspbench.inference.description import Description, input_channels
 from cspbench.network.layers import Detection
 from cspbench.zoo.detector_protocol import DetectorProtocol
 
@@ -48,6 +48,8 @@ class Detector(ABC):
     """Input height and width in pixels."""
     rules: DetectionPreset | DetectorProtocol
     """The preset, or the protocol of a quoted detector."""
+    channels: int = 3
+    """Of the input: RGB, or grey."""
 
     @property
     def epsilon(self) -> str:
@@ -56,12 +58,12 @@ class Detector(ABC):
 
     def load(self, data: bytes, name: str, out: Floats | None = None) -> tuple[Floats, tuple[int, int]]:
         """The network's input from an image file's bytes, and the image's (width, height). Raises `BadImageError`."""
-        image = decode(data, name, self.rules.decoder)
+        image = decode(data, name, self.rules.decoder, self.channels)
         return self.prepare(image, out), extent(image)
 
     @abstractmethod
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        """The network's input, float32 (3, height, width), from uint8 (H, W, 3) in RGB; written to `out`, if given."""
+        """The network's input, float32 (C, height, width), from uint8 (H, W, C), RGB or grey; to `out`, if given."""
 
     @abstractmethod
     def candidates(
@@ -136,7 +138,7 @@ def detector_of(
 ) -> Detector:
     """The detector of a module under a preset; a quoted detector has a protocol instead, and ignores the preset.
 
-    Raises `UsageError` for a classifier.
+    Raises `UsageError` for a classifier, and for an input that is neither RGB nor grey.
     """
     if not description.heads:
         raise UsageError(
@@ -146,6 +148,10 @@ def detector_of(
             found="a classifier",
             remedy="Use `cspbench eval-imagenet`",
         )
+    channels = description.input[0]
+    if channels != 3 and (channels != 1 or protocol is not None):
+        raise input_channels(description, "1 or 3")
     if protocol is None:
-        return DarknetDetector(description.heads, description.size, preset)
+        preset = preset.for_network(description.letter_box)
+        return DarknetDetector(description.heads, description.size, preset, channels)
     return QuotedDetector(description.heads, description.size, protocol)

@@ -20,7 +20,7 @@ class PreparedImages(Predictor):
     """Images of a COCO set, decoded and prepared for a detector; all candidates before NMS are stored."""
 
     def __init__(self, source: CocoSource, detector: Detector) -> None:
-        super().__init__(source, detector.size)
+        super().__init__(source, detector.size, detector.channels)
         self.images, self.detector = source.images, detector
 
     def unread(self, index: int) -> dict[str, Any]:

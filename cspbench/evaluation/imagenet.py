@@ -22,7 +22,7 @@ from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
 from cspbench.evaluation.subject import Subject, subject_of
-from cspbench.inference.description import Described
+from cspbench.inference.description import Described, input_channels
 from cspbench.io import argument_path
 from cspbench.network.network import Network
 from cspbench.results import sessions
@@ -89,6 +89,8 @@ def evaluate_imagenet(
     check_classes(subject.name, source, numbering)
     check_outputs(subject.network, numbering)
     preset.check_size(subject.size)
+    if subject.description.input[0] != 3:
+        raise input_channels(subject.description, "3")
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,

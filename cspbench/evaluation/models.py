@@ -37,6 +37,7 @@ def create_model(
     from cspbench.network.module import to_module
 
     network = model(name).build() if isinstance(name, str) else name
+    network.check_evaluable()
     file = weight_file(network, weights)
     if file is not None:
         module = subject_of(network, file, ema=ema).build(epsilon)

@@ -110,6 +110,7 @@ def _of_network(
                 remedy="Leave out the size: its anchors and steps belong to its input",
             )
         network = network.resized(*size)
+    network.check_evaluable()
     opened = open_weights(file, network, ema=ema)
 
     def build(epsilon: str) -> nn.Module:
@@ -174,6 +175,7 @@ def _module_digest(description: Description, shapes: tuple[tuple[str, tuple[int,
                 "heads": tuple(description.heads),
                 "probabilities": description.probabilities,
                 "arrays": shapes,
+                **({"letter_box": True} if description.letter_box else {}),
             }
         )
     except TypeError as error:

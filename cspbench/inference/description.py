@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from cspbench.errors import UsageError
 from cspbench.network.layers import Detection, Softmax
 from cspbench.network.network import Network
 
@@ -13,9 +14,10 @@ from cspbench.network.network import Network
 class Description:
     """The attribute `description` of a module.
 
-    `input` is (3, height, width). `heads` are a detector's box layers of `cspbench.network.layers` (`Yolo`, `Region`),
-    in the order of its outputs. A classifier has none; its output is (N, classes) or (N, classes, 1, 1),
-    `probabilities` or logits, with the classes in the order `darknet` or `sorted`.
+    `input` is (channels, height, width): 3 channels in RGB, or for a detector 1 in grey. `heads` are a detector's box
+    layers of `cspbench.network.layers` (`Yolo`, `Region`), in the order of its outputs. A classifier has none; its
+    output is (N, classes) or (N, classes, 1, 1), `probabilities` or logits, with the classes in the order `darknet` or
+    `sorted`.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Description:
     heads: tuple[Detection, ...] = ()
     probabilities: bool = False
     classes: str | None = None
+    letter_box: bool = False
+    """Whether the cfg asks for a letterbox, which a preset may do."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -36,7 +40,20 @@ class Described(Protocol):
     description: Description
 
 
+def input_channels(description: Description, expected: str) -> UsageError:
+    """The error for an input that no image gives."""
+    return UsageError(
+        "usage.input-channels",
+        "the network cannot be evaluated on images",
+        where=description.name,
+        expected=f"an input of {expected} channels",
+        found=f"{description.input[0]} channels",
+        remedy="Evaluate another network; `cspbench params` counts this one",
+    )
+
+
 def describe(network: Network) -> Description:
     """The description of a network of Darknet's layers."""
     heads = tuple(layer for layer in network.layers if isinstance(layer, Detection))
-    return Description(network.name, network.input, heads, isinstance(network.layers[-1], Softmax))
+    softmax = isinstance(network.layers[-1], Softmax)
+    return Description(network.name, network.input, heads, softmax, letter_box=network.letter_box)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from math import prod
 
 from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
-from cspbench.network.layers import Convolution
+from cspbench.network.layers import Convolution, MaxPool
 from cspbench.network.network import Network
 
 GIB = 1 << 30
@@ -36,6 +36,8 @@ def live_bytes(network: Network) -> int:
         unblurred = 0
         if isinstance(layer, Convolution) and layer.antialiasing:
             unblurred = prod(layer.convolved(network.inputs(index)))
+        elif isinstance(layer, MaxPool) and layer.antialiasing:
+            unblurred = prod(layer.pooled(network.inputs(index)))
         peak = max(peak, live + unblurred)
         live -= sum(prod(network.shape(last_read)) for last_read in ending[index])
     return 4 * peak

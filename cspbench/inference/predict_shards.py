@@ -53,7 +53,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of prepared images: (N, 3, H, W) pixels, and `about` as columns."""
+    """A batch of prepared images: (N, C, H, W) pixels, and `about` as columns."""
 
     pixels: Tensor
     columns: Columns
@@ -236,14 +236,14 @@ def _end_with(parent: int) -> None:
 class Predictor(Dataset[Prepared], ABC):
     """The images of a run, prepared for a network's input of (height, width), and what is stored of its outputs."""
 
-    def __init__(self, source: Images, size: tuple[int, int]) -> None:
-        self.source, self.size = source, size
+    def __init__(self, source: Images, size: tuple[int, int], channels: int = 3) -> None:
+        self.source, self.size, self.channels = source, size, channels
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __getitem__(self, index: int) -> Prepared:
-        pixels = torch.zeros(3, *self.size)
+        pixels = torch.zeros(self.channels, *self.size)
         about = {"key": self.source.key(index), "checksum": 0, **self.unread(index)}
         try:
             sample = self.source.sample(index)
@@ -259,7 +259,7 @@ class Predictor(Dataset[Prepared], ABC):
 
     @abstractmethod
     def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
-        """Write the network's input, (3, height, width), and update the other values. Raises `BadImageError`."""
+        """Write the network's input, (C, height, width), and update the other values. Raises `BadImageError`."""
 
     @abstractmethod
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cspbench.errors import CountingError, UsageError
-from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Shape, Shortcut
+from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Local, Shape, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 
@@ -29,13 +30,16 @@ class Counting:
     """
 
     unit: str
-    rule: Mapping[str, int] | Callable[[Network, Sequence[Operations]], int]
+    rule: Mapping[str, int | Fraction] | Callable[[Network, Sequence[Operations]], int]
 
     def total(self, network: Network, operations: Sequence[Operations]) -> int:
         """The total of a network, from the operations of its layers."""
         if callable(self.rule):
             return self.rule(network, operations)
-        return sum(weight * getattr(layer, kind) for layer in operations for kind, weight in self.rule.items())
+        total: Fraction | int = sum(
+            weight * getattr(layer, kind) for layer in operations for kind, weight in self.rule.items()
+        )
+        return round(total)
 
 
 def classifier(network: Network) -> int | None:
@@ -47,7 +51,8 @@ def classifier(network: Network) -> int | None:
 
 
 def _activation(layer: Layer) -> str:
-    return layer.activation if isinstance(layer, Activation | Connected | Convolution | Shortcut) else "linear"
+    activated = Activation | Connected | Convolution | Local | Shortcut
+    return layer.activation if isinstance(layer, activated) else "linear"
 
 
 def _thop(network: Network, operations: Sequence[Operations]) -> int:
@@ -56,7 +61,7 @@ def _thop(network: Network, operations: Sequence[Operations]) -> int:
     leaky = sum(
         counts.activation
         for layer, counts in zip(network.layers, operations, strict=True)
-        if _activation(layer) in ("leaky", "relie")
+        if _activation(layer) in ("leaky", "relie", "revleaky")
     )
     return leaky + sum(layer.conv + layer.global_pool_input + layer.global_pool_output for layer in body)
 
@@ -85,13 +90,15 @@ def _elastic(network: Network, operations: Sequence[Operations]) -> int:
     return 2 * total
 
 
+_XNOR = Fraction(1, 16) - 2
+"""Darknet divides the operations of xnor convolutions by 32."""
 COUNTINGS = {
-    # 2 per multiply-add of convolution and connected layers
-    "conv": Counting("operation", {"conv": 2, "linear": 2}),
+    # 2 per multiply-add of convolution and connected layers; a 32nd of that for xnor convolutions, here and below
+    "conv": Counting("operation", {"conv": 2, "xnor": _XNOR, "linear": 2}),
     # 2 per convolution multiply-add, 1 per tap of a pooling window: Darknet's BFLOPS of 2019, as in the README
-    "conv+maxpool": Counting("operation", {"conv": 2, "pool_taps": 1}),
+    "conv+maxpool": Counting("operation", {"conv": 2, "xnor": _XNOR, "pool_taps": 1}),
     # also 1 per added shortcut element: Darknet's BFLOPS since January 2020
-    "conv+maxpool+shortcut": Counting("operation", {"conv": 2, "pool_taps": 1, "shortcut": 1}),
+    "conv+maxpool+shortcut": Counting("operation", {"conv": 2, "xnor": _XNOR, "pool_taps": 1, "shortcut": 1}),
     # multiply-adds of convolution and connected layers
     "mac": Counting("multiply-add", {"conv": 1, "linear": 1}),
     # fvcore's total: multiply-adds, 2 per batch-norm element, 1 per element read by global pooling and by upsampling
@@ -190,7 +197,8 @@ class ModuleCount:
                 found="a module, which does not list its layers",
                 remedy="Use another counting, such as learnable, mac or fvcore",
             )
-        return sum(weight * getattr(self.operations, kind) for kind, weight in rule.items())
+        total: Fraction | int = sum(weight * getattr(self.operations, kind) for kind, weight in rule.items())
+        return round(total)
 
 
 def ledger(network: Network) -> Count:

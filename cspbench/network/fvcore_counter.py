@@ -24,8 +24,9 @@ from torch.nn.modules.conv import _ConvNd
 
 from cspbench.errors import CountingError, CspbenchError, DefinitionError
 from cspbench.network.layers import Convolution, Layer, Shape
+from cspbench.network.local_modules import LocalConv
 from cspbench.network.module import side_by_side
-from cspbench.network.modules import Blur, DepthMaxPool, ShortcutSum, Vector, WindowPool
+from cspbench.network.modules import Blur, DepthMaxPool, ShortcutSum, Vector, WindowPool, XnorConv
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 from cspbench.network.roi_modules import ProposalBoxes, PsRoiAlign
@@ -85,6 +86,7 @@ _HANDLES: dict[str, Handle] = {
     "aten::_convolution": lambda inputs, outputs: Counter(conv=_elements(outputs[0]) * prod(get_shape(inputs[1])[1:])),
     "aten::linear": _linear,
     "aten::addmm": _linear,
+    "aten::matmul": lambda inputs, outputs: Counter(linear=_elements(outputs[0]) * get_shape(inputs[0])[-1]),
     "aten::max_pool2d": _window,
     "aten::avg_pool2d": _window,
     "aten::amax": lambda inputs, outputs: Counter(depth_input=_elements(inputs[0])),
@@ -99,7 +101,7 @@ _HANDLES: dict[str, Handle] = {
     "aten::upsample_nearest2d": _per_output("upsample"),
     "aten::upsample_bilinear2d": _per_output("upsample", 4),
 }
-for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mish", "tanh", "exp"):
+for _name in ("leaky_relu", "relu", "hardtanh", "relu6", "sigmoid", "silu", "mish", "tanh", "exp", "elu", "remainder"):
     _HANDLES[f"aten::{_name}"] = _HANDLES[f"aten::{_name}_"] = _per_output("activation")
 
 
@@ -124,6 +126,8 @@ def _corrected(module: nn.Module, counts: Counter[str]) -> Counter[str]:
             return Counter({FVCORE: counts[FVCORE]})
         case Blur():
             return Counter({"blur": counts["conv"], FVCORE: counts[FVCORE]})
+        case XnorConv():
+            return counts + Counter(xnor=counts["conv"])
         case DepthMaxPool():
             return Counter(pool_taps=counts["depth_input"], pool_input=counts["depth_input"])
         case WindowPool():  # explicit padding around the map is not read from the map
@@ -167,13 +171,17 @@ def _operations(counts: Counter[str]) -> Operations:
     return Operations(**{name: counts[name] for name in NAMES})
 
 
+_KERNELS = (_ConvNd, nn.Linear, LocalConv)
+"""Modules whose `weight` is a kernel."""
+
+
 def parameters_of(module: nn.Module) -> dict[str, int]:
     """Parameters by counting: `weights` (kernels of convolution and linear modules), `learnable` (all), `stored`."""
     children = list(module.modules())
     statistics = [child.running_mean for child in children if isinstance(child, _NormBase)]
     learnable = sum(value.numel() for value in module.parameters())
     return {
-        "weights": sum(child.weight.numel() for child in children if isinstance(child, _ConvNd | nn.Linear)),
+        "weights": sum(child.weight.numel() for child in children if isinstance(child, _KERNELS)),
         "learnable": learnable,
         "stored": learnable + 2 * sum(mean.numel() for mean in statistics if mean is not None),
     }
@@ -181,7 +189,7 @@ def parameters_of(module: nn.Module) -> dict[str, int]:
 
 def knows_kernels(module: nn.Module) -> bool:
     """Whether every parameter belongs to a class of modules whose kernels are known."""
-    known = (_ConvNd, nn.Linear, _NormBase, nn.LayerNorm, nn.GroupNorm, nn.PReLU, ShortcutSum, Vector)
+    known = (*_KERNELS, _NormBase, nn.LayerNorm, nn.GroupNorm, nn.PReLU, ShortcutSum, Vector)
     return all(isinstance(child, known) or not [*child.parameters(recurse=False)] for child in module.modules())
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cspbench.network import layers, roi_modules
+from cspbench.network import layers, local_modules, roi_modules
 from cspbench.network import modules as blocks
+from cspbench.network.activations import activation
 from cspbench.network.network import Network
 
 BATCH_NORM_EPS = 1e-5
@@ -53,10 +54,18 @@ class _Writer:
             case layers.BatchNorm():
                 return self.call("bn", _batch_norm(shapes[0][0]), inputs[0])
             case layers.Activation():
-                return self.call("activation", blocks.activation(layer.activation, inplace=False), inputs[0])
+                return self.call("activation", activation(layer.activation, inplace=False), inputs[0])
             case layers.MaxPool() | layers.LocalAvgPool():
-                output = layer.output(shapes)
-                return self.call("pool", blocks.WindowPool(layer, shapes[0][1:], output[1:]), inputs[0])
+                pool = blocks.WindowPool(layer, shapes[0][1:], layer.pooled(shapes)[1:])
+                pooled = self.call("pool", pool, inputs[0])
+                if isinstance(layer, layers.LocalAvgPool) or not layer.antialiasing:
+                    return pooled
+                return self.call("blur", blocks.Blur(shapes[0][0], layer.blur_size, layer.strides), pooled)
+            case layers.Local():
+                product = self.call("conv", local_modules.LocalConv(layer, shapes[0]), inputs[0])
+                return self.call("activation", activation(layer.activation), product)
+            case layers.ResponseNorm():
+                return self.call("norm", local_modules.ResponseNormalisation(layer), inputs[0])
             case layers.MaxPoolDepth():
                 return self.call("pool", blocks.DepthMaxPool(layer.channels), inputs[0])
             case layers.AvgPool():
@@ -65,10 +74,10 @@ class _Writer:
                 return self._route(layer, inputs, shapes)
             case layers.Shortcut():
                 total = self.call("sum", blocks.ShortcutSum(layer, shapes), *inputs)
-                return self.call("activation", blocks.activation(layer.activation), total)
+                return self.call("activation", activation(layer.activation), total)
             case layers.ScaleChannels() | layers.Sam():
                 product = self.function(operator.mul, inputs[1], inputs[0])
-                return self.call("activation", blocks.activation(layer.activation), product)
+                return self.call("activation", activation(layer.activation), product)
             case layers.Upsample():
                 if layer.reverse:
                     resized = self.function(blocks.block_sum, inputs[0], layer.stride)
@@ -85,6 +94,8 @@ class _Writer:
                 return self.call("regions", roi_modules.ProposalBoxes(layer, shapes[0][1:]), *inputs)
             case layers.RoiAlign():
                 return self.call("regions", roi_modules.PsRoiAlign(layer), *inputs)
+            case layers.Reorg(reverse=True):
+                return self.function(torch.reshape, inputs[0], (-1, *layer.output(shapes)))
             case layers.Reorg():
                 return self.function(blocks.reorg, inputs[0], layer.stride, layer.legacy)
             case layers.Crop():
@@ -101,7 +112,7 @@ class _Writer:
 
     def _convolution(self, layer: layers.Convolution, x: fx.Node, channels: int) -> fx.Node:
         if layer.share is None:
-            conv: nn.Module = blocks.Conv(
+            conv: nn.Module = (blocks.XnorConv if layer.binary else blocks.Conv)(
                 channels,
                 layer.filters,
                 layer.size,
@@ -119,7 +130,7 @@ class _Writer:
             norm = self.modules.get(f"layers.{layer.share}.bn")
             bn = blocks.SharedBatchNorm(norm) if isinstance(norm, nn.BatchNorm2d) else None
         x = self.call("bn", bn, self.call("conv", conv, x))
-        x = self.call("activation", blocks.activation(layer.activation), x)
+        x = self.call("activation", activation(layer.activation), x)
         if layer.antialiasing:
             blur = blocks.Blur(layer.filters, layer.blur_size, layer.stride)
             x = self.call("blur", blur, x)
@@ -131,7 +142,7 @@ class _Writer:
         x = self.call("linear", blocks.Linear(size, layer.outputs, bias=not layer.batch_normalize), x)
         if layer.batch_normalize:
             x = self.call("bn", nn.BatchNorm1d(layer.outputs, BATCH_NORM_EPS, 0.01), x)
-        x = self.call("activation", blocks.activation(layer.activation), x)
+        x = self.call("activation", activation(layer.activation), x)
         return self.function(torch.unflatten, x, 1, (layer.outputs, 1, 1))
 
     def _route(self, layer: layers.Route, inputs: list[fx.Node], shapes: list[layers.Shape]) -> fx.Node:

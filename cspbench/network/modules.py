@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,51 +16,15 @@ class Conv(nn.Conv2d):
         pass
 
 
+class XnorConv(Conv):
+    """A convolution with binary weights and input, which is only counted."""
+
+
 class Linear(nn.Linear):
     """A linear layer with uninitialised arrays, as in `Conv`."""
 
     def reset_parameters(self) -> None:
         pass
-
-
-class Activation(nn.Module):
-    """Activations that torch lacks, by Darknet's formula (spec: activations.h); elementwise, or over channels."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape; dimension 1 is the channels."""
-        if self.kind == "hard_mish":  # x above 0, x^2/2 + x down to -2, then 0
-            return x * functional.hardtanh(x + 2.0, 0.0, 2.0) / 2.0
-        if self.kind == "normalize_channels":
-            positive = functional.relu(x)
-            return positive / positive.sum(1, keepdim=True).add(1e-4)
-        if self.kind == "normalize_channels_softmax_maxval":
-            x = x - x.amax(1, keepdim=True)
-        raised = torch.exp(x)
-        return raised / raised.sum(1, keepdim=True).add(1e-4)
-
-
-_INPLACE: dict[str, Callable[..., nn.Module]] = {
-    "leaky": partial(nn.LeakyReLU, 0.1),
-    "relie": partial(nn.LeakyReLU, 0.01),
-    **{"relu": nn.ReLU, "relu6": nn.ReLU6, "swish": nn.SiLU, "mish": nn.Mish},
-}
-"""torch's activations that can overwrite their input, by Darknet's name."""
-
-
-def activation(kind: str, *, inplace: bool = True) -> nn.Module | None:
-    """The module for an activation by Darknet's name (leaky has slope 0.1); None for `linear`.
-
-    With `inplace` it may overwrite its input, which nothing else may read then.
-    """
-    if kind == "linear":
-        return None
-    if kind in _INPLACE:
-        return _INPLACE[kind](inplace=inplace)
-    return {"logistic": nn.Sigmoid, "tanh": nn.Tanh}.get(kind, partial(Activation, kind))()
 
 
 class WindowPool(nn.Module):
@@ -75,12 +36,13 @@ class WindowPool(nn.Module):
     def __init__(self, layer: MaxPool | LocalAvgPool, size: tuple[int, int], output: tuple[int, int]) -> None:
         super().__init__()
         self.mean = isinstance(layer, LocalAvgPool)
-        self.size, self.stride = layer.size, layer.stride
+        self.size = layer.size
+        self.stride = (1, 1) if isinstance(layer, MaxPool) and layer.antialiasing else layer.strides
         before = layer.padding // 2
         # Pixels by which the last window exceeds the far edge, per axis; negative if it ends inside.
         over = [
-            (count - 1) * layer.stride + layer.size - before - length
-            for length, count in zip(size, output, strict=True)
+            (count - 1) * stride + layer.size - before - length
+            for length, count, stride in zip(size, output, self.stride, strict=True)
         ]
         self.symmetric = all(after <= before for after in over) and before <= layer.size // 2
         self.padding = before
@@ -104,14 +66,14 @@ class WindowPool(nn.Module):
         """Number of taps inside the image for each window, (N, 1, H', W')."""
         left, right, top, bottom = self.border
 
-        def taps(length: int, before: int, after: int) -> Tensor:
+        def taps(length: int, before: int, after: int, stride: int) -> Tensor:
             inside = torch.zeros(length, dtype=padded.dtype, device=padded.device)
             inside[before : length - after] = 1
             # unfold rather than pooling, which fvcore would count again
-            return inside.unfold(0, self.size, self.stride).sum(1)
+            return inside.unfold(0, self.size, stride).sum(1)
 
-        rows = taps(padded.shape[2], top, bottom).expand(padded.shape[0], 1, -1)
-        return rows[..., None] * taps(padded.shape[3], left, right)
+        rows = taps(padded.shape[2], top, bottom, self.stride[0]).expand(padded.shape[0], 1, -1)
+        return rows[..., None] * taps(padded.shape[3], left, right, self.stride[1])
 
 
 class DepthMaxPool(nn.Module):

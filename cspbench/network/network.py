@@ -10,7 +10,7 @@ from math import prod
 from cspbench.errors import DefinitionError
 from cspbench.network import canonical
 from cspbench.network.canonical import NOT_DIGESTED
-from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, Shape, Weight
+from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, MaxPool, Shape, Weight
 from cspbench.network.layers.base import check_present
 from cspbench.network.operations import Operations
 
@@ -74,6 +74,8 @@ class Network:
         sizes = [prod(output), *(weight.size for weight in layer.weights(inputs))]
         if isinstance(layer, Convolution) and layer.antialiasing:  # the map before the blur is larger
             sizes.append(prod(layer.convolved(inputs)))
+        if isinstance(layer, MaxPool) and layer.antialiasing:
+            sizes.append(prod(layer.pooled(inputs)))
         largest = max(sizes)
         if largest > LARGEST:
             raise DefinitionError(
@@ -138,6 +140,19 @@ class Network:
     def detections(self) -> tuple[int, ...]:
         """Indices of the box layers, in network order; empty for a classifier."""
         return tuple(index for index, layer in enumerate(self.layers) if isinstance(layer, Detection))
+
+    def check_evaluable(self) -> None:
+        """Raise `DefinitionError` for a network with a layer that counting alone supports."""
+        for index, layer in enumerate(self.layers):
+            if reason := layer.unevaluated():
+                raise DefinitionError(
+                    "network.count-only",
+                    "the network can be counted, but not evaluated",
+                    where=self.place(index),
+                    expected=f"an ordinary [{layer.section}]",
+                    found=reason,
+                    remedy="`cspbench params --cfg` counts it",
+                )
 
     def resized(self, height: int, width: int) -> Network:
         """The same layers over another input size (pixels). Anchors keep their pixels, as in Darknet."""

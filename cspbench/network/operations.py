@@ -14,10 +14,12 @@ class Operations:
 
     conv: int = 0
     """Multiply-adds of convolutions (with antialiasing at stride 1, as computed)."""
+    xnor: int = 0
+    """Those of them with binary weights and input."""
     blur: int = 0
     """Multiply-adds of the fixed antialiasing kernels."""
     linear: int = 0
-    """Multiply-adds of connected layers."""
+    """Multiply-adds of connected layers, locally connected ones too."""
     pool_taps: int = 0
     """Window positions times window area of max and local average pools, including taps outside the image."""
     pool_input: int = 0

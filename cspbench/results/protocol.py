@@ -98,7 +98,10 @@ def of_detector(run: Run) -> dict[str, tuple[str, str]]:
     # NMS may differ each time that a run is scored
     fields = {name: value for name, value in preset.as_json().items() if name not in ("name", "nms", "nms_kind")}
     used = {**settings.fields, "conf": settings.conf}
-    return overrides_of(used, fields) | overrides_of(identity.preset, preset.forward_json())
+    overrides = overrides_of(used, fields) | overrides_of(identity.preset, preset.forward_json())
+    if preset.cfg_letterbox:
+        overrides.pop("letterbox", None)  # the network chooses
+    return overrides
 
 
 def suppression(run: Run) -> tuple[float, str | None]:

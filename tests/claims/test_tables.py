@@ -248,7 +248,7 @@ def test_torch_and_pandas_are_not_imported() -> None:
 def test_an_installed_package_carries_its_tables(tmp_path: Path) -> None:
     package = tmp_path / "cspbench"
     package.mkdir()
-    for name in ("__init__.py", "errors.py", "io.py"):
+    for name in ("__init__.py", "errors.py", "io.py", "waiting.py"):
         shutil.copy(PUBLISHED.parent / "cspbench" / name, package)
     shutil.copytree(PUBLISHED.parent / "cspbench/claims", package / "claims")
     shutil.copytree(PUBLISHED, package / "published")

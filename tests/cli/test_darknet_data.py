@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from cspbench.errors import CspbenchError
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_writer import write as cfg_text
+from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.network import Network
 from cspbench.weights.darknet import write as write_weights
 

@@ -14,7 +14,7 @@ from processes import run
 from refusals import error_of
 
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_writer import write as cfg_text
+from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
 
 METRICS = ("ap", "ap50", "ap75", "aps", "apm", "apl")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import run
 
-from cspbench.network.cfg_writer import write
+from cspbench.network.cfg.writer import write
 from cspbench.sample import detection
 from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import model

@@ -67,6 +67,27 @@ def test_grey_is_repeated(form: str) -> None:
     np.testing.assert_array_equal(found[..., 0], found[..., 2])
 
 
+def test_grey_of_colours_by_hand() -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [1, 2, 3], [0, 0, 0]]], np.uint8)
+    for decoder in module.DECODERS:
+        found = decode(encoded(Image.fromarray(colours)), decoder=decoder, channels=1)
+        # 77 * 255 >> 8, 150 * 255 >> 8, 29 * 255 >> 8; 77 + 300 + 87 = 464
+        assert found[:, :, 0].tolist() == [[76, 149, 28], [255, 1, 0]]
+
+
+@pytest.mark.parametrize("decoder", module.DECODERS)
+def test_grey_of_a_jpeg_is_its_luma(decoder: module.Decoder) -> None:
+    """A JPEG of one component with the same luma decodes to the same grey."""
+    stream = io.BytesIO(encoded(Image.fromarray(noise(16, 24, 3)), "JPEG", quality=95, subsampling=0))
+    luma = Image.open(stream)
+    luma.draft("L", None)
+    found = decode(stream.getvalue(), decoder=decoder, channels=1)
+    assert found.shape == (16, 24, 1)
+    assert np.abs(found[:, :, 0].astype(int) - np.asarray(luma)).max() <= (2 if decoder == "stb" else 0)
+    plain = encoded(Image.fromarray(noise(16, 24)), "JPEG")
+    np.testing.assert_array_equal(decode(plain, decoder=decoder, channels=1), decode(plain, decoder=decoder)[:, :, :1])
+
+
 def test_bilevel_is_black_and_white() -> None:
     found = decode(encoded(Image.fromarray(noise(5, 7)).convert("1")))
     assert set(np.unique(found)) == {0, 255}

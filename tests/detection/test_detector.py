@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from refusals import refuses
 from torch import Tensor, nn
 from torch_arrays import computing, draw
 
-from cspbench.data.detection_presets import detection_preset
+from cspbench.data.detection_presets import PRESETS, detection_preset
 from cspbench.detection import decode_yolo
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, detector_of
@@ -162,3 +166,42 @@ def test_another_size() -> None:
     _, found = detector("yolov3-tiny", (256, 288))
     assert found.size == (256, 288)
     assert found.prepare(picture()).shape == (3, 256, 288)
+
+
+def test_head_alone_heeds_letter_box() -> None:
+    asked = describe(replace(registry.model("yolov3-tiny").build(), letter_box=True))
+    plain = replace(asked, letter_box=False)
+    letterboxed = {
+        name: (detector_of(asked, preset).rules.letterbox, detector_of(plain, preset).rules.letterbox)  # type: ignore[union-attr]
+        for name, preset in PRESETS.items()
+    }
+    assert letterboxed == {
+        "readme": (False, False),
+        "head": (True, False),
+        "letterbox": (True, True),
+        "pjreddie": (True, True),
+    }
+    found = detector_of(replace(asked, input=(3, 64, 64)), PRESETS["head"])
+    image = np.full((20, 40, 3), 255, np.uint8)
+    values = found.prepare(image)
+    assert (values[:, :16] == 0.5).all()
+    assert (values[:, 48:] == 0.5).all()
+    assert (values[:, 16:47] == 1).all()
+    assert found.forward_json()["letterbox"] is True
+    assert "cfg_letterbox" not in PRESETS["head"].as_json()
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_no_image_has_such_channels(channels: int) -> None:
+    description = replace(describe(registry.model("yolov3-tiny").build()), input=(channels, 32, 32))
+    with refuses("usage.input-channels", found=f"{channels} channels"):
+        detector_of(description, README)
+
+
+def test_one_channel_is_grey() -> None:
+    description = replace(describe(registry.model("yolov3-tiny").build()), input=(1, 2, 2))
+    stream = io.BytesIO()
+    Image.fromarray(np.full((2, 2, 3), (10, 100, 200), np.uint8)).save(stream, "PNG")
+    values, extent = detector_of(description, README).load(stream.getvalue(), "two.png")
+    assert extent == (2, 2)
+    assert values == pytest.approx(np.full((1, 2, 2), 84 / 255), abs=1e-7)  # (770 + 15000 + 5800) >> 8

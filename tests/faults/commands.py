@@ -20,7 +20,7 @@ from PIL import Image
 
 from cspbench.data.coco_annotations import COCO_CATEGORIES
 from cspbench.network.builder import Builder
-from cspbench.network.cfg_writer import write as cfg_text
+from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.network import Network
 from cspbench.weights.darknet import write as write_weights
 

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from random_networks import networks
 
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.network import Network
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cspbench.errors import printable
 from cspbench.network import cfg
-from cspbench.network.cfg_parser import LARGEST_FILE, MOST_SECTIONS
+from cspbench.network.cfg.parser import LARGEST_FILE, MOST_SECTIONS
 from cspbench.network.counting import Count, count
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"

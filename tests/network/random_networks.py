@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from math import gcd, prod
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -19,15 +22,18 @@ from cspbench.network.layers import (
     Convolution,
     Crop,
     Dropout,
+    Empty,
     GaussianYolo,
     Implicit,
     Layer,
+    Local,
     LocalAvgPool,
     Loss,
     MaxPool,
     MaxPoolDepth,
     Region,
     Reorg,
+    ResponseNorm,
     Route,
     Sam,
     ScaleChannels,
@@ -36,6 +42,7 @@ from cspbench.network.layers import (
     Softmax,
     Upsample,
     Yolo,
+    YoloV1,
 )
 from cspbench.network.layers.joining import GATE_ACTIVATIONS
 from cspbench.network.network import Network
@@ -105,6 +112,7 @@ def _convolution(s: Sketch) -> None:
         bias=normalized or not s.foreign or s.switch(),
         activation=s.one_of(ACTIVATIONS),
         antialiasing=s.draw(st.sampled_from([0, 0, 0, 1, 2])),
+        count_only=s.draw(st.sampled_from([(), (), (), ("xnor=1",), ("binary=1",), ("xnor=1", "flipped=1")])),
     )
     try:
         s.add(layer)
@@ -134,13 +142,67 @@ def _shared(s: Sketch) -> None:
     )
 
 
+def _repeated(s: Sketch) -> None:
+    """A residual block that occurs twice, and a convolution that shares one of its equal layers."""
+    channels = s.shape[0]
+    s.pointwise(channels)
+    owns = []
+    for _ in range(2):
+        start = s.last
+        owns.append(s.add(Convolution(sources=(s.last,), filters=channels, size=3, padding=1)))
+        s.add(Shortcut(sources=(s.last, start)))
+    s.add(Convolution(sources=(s.last,), filters=channels, size=3, padding=1, share=owns[s.whole(0, 1)]))
+
+
+def _local(s: Sketch) -> None:
+    size = s.whole(1, min(3, *s.shape[1:]))
+    s.add(
+        Local(
+            sources=(s.last,),
+            filters=s.whole(1, 3),
+            size=size,
+            stride=s.whole(1, 2),
+            padding=size // 2 if size == 3 and s.switch() else 0,
+            activation=s.one_of(ACTIVATIONS),
+        )
+    )
+
+
+def _response(s: Sketch) -> None:
+    s.add(
+        ResponseNorm(
+            sources=(s.last,),
+            size=s.whole(1, 2 * s.shape[0] + 1),
+            alpha=s.draw(st.sampled_from([0.0001, 0.1])),
+            beta=s.draw(st.sampled_from([0.75, 0.5])),
+            kappa=s.draw(st.sampled_from([1.0, 2.0])),
+        )
+    )
+
+
+def _first(s: Sketch) -> None:
+    side, num, coords, classes = s.whole(1, 3), s.whole(1, 2), s.whole(0, 4), s.whole(1, 3)
+    s.add(Connected(sources=(s.last,), outputs=side**2 * (num * (1 + coords) + classes)))
+    head = YoloV1(
+        sources=(s.last,), side=side, num=num, coords=coords, classes=classes, softmax=s.switch(), sqrt=s.switch()
+    )
+    s.add(head)
+
+
 def _window(kind: type[MaxPool] | type[LocalAvgPool]) -> Callable[[Sketch], None]:
     def window(s: Sketch) -> None:
         size = s.whole(1, 5)
         padding = s.whole(0, 2 * (size - 1))
         if min(s.shape[1:]) + padding < size:
             padding = size - 1
-        s.add(kind(sources=(s.last,), size=size, stride=s.whole(1, 3), padding=padding))
+        across = s.draw(st.sampled_from([None, None, 1, 2, 3]))
+        stride = s.draw(st.sampled_from([value for value in (1, 2, 3) if value != across]))
+        layer = kind(sources=(s.last,), size=size, stride=stride, padding=padding, horizontal=across)
+        if isinstance(layer, MaxPool) and s.switch():
+            with suppress(DefinitionError):  # the blur does not fit the map
+                s.add(replace(layer, antialiasing=s.whole(1, 2)))
+                return
+        s.add(layer)
 
     return window
 
@@ -206,7 +268,8 @@ def _upsample(s: Sketch) -> None:
 def _reorg(s: Sketch) -> None:
     stride = s.draw(st.sampled_from([each for each in (1, 2, 3) if gcd(*s.shape[1:]) % each == 0]))
     s.pointwise(stride**2)
-    s.add(Reorg(sources=(s.last,), stride=stride, legacy=s.switch()))
+    reverse = max(s.shape[1:]) * stride <= LARGEST_SIDE and s.switch()
+    s.add(Reorg(sources=(s.last,), stride=stride, legacy=s.switch(), reverse=reverse))
 
 
 def _crop(s: Sketch) -> None:
@@ -227,7 +290,12 @@ def _connected(s: Sketch) -> None:
 
 def _softmax(s: Sketch) -> None:
     s.add(
-        Softmax(sources=(s.last,), groups=s.divisor(prod(s.shape)), temperature=s.draw(st.sampled_from([1.0, 0.7, 4])))
+        Softmax(
+            sources=(s.last,),
+            groups=s.divisor(prod(s.shape)),
+            temperature=s.draw(st.sampled_from([1.0, 0.7, 4])),
+            count_only=s.draw(st.sampled_from([(), (), ("tree=any.tree",), ("spatial=1",)])),
+        )
     )
 
 
@@ -237,12 +305,16 @@ def _detection(kind: type[Yolo] | type[Region]) -> Callable[[Sketch], None]:
         anchors = tuple(s.draw(st.lists(st.tuples(side, side), min_size=1, max_size=4)))
         classes = s.whole(1, 3)
         if issubclass(kind, Region):
-            s.pointwise(len(anchors) * (kind.per_anchor + classes))
-            s.add(kind(sources=(s.last,), classes=classes, anchors=anchors, softmax=s.switch()))
+            coords = s.draw(st.sampled_from([4, 4, 4, 5]))
+            s.pointwise(len(anchors) * (coords + 1 + classes))
+            tree = s.draw(st.sampled_from([(), (), ("tree=any.tree",)]))
+            head: dict[str, Any] = {"anchors": anchors, "softmax": s.switch(), "coords": coords, "count_only": tree}
+            s.add(kind(sources=(s.last,), classes=classes, **head))
             return
         mask = tuple(s.draw(st.lists(st.integers(0, len(anchors) - 1), min_size=1, max_size=3)))
         s.pointwise(len(mask) * (kind.per_anchor + classes))
-        extra = {"yolo_point": s.one_of(("center", "left_top", "right_bottom"))} if kind is GaussianYolo else {}
+        gaussian = kind is GaussianYolo
+        extra: dict[str, Any] = {"yolo_point": s.one_of(("center", "left_top", "right_bottom"))} if gaussian else {}
         s.add(
             kind(
                 sources=(s.last,),
@@ -250,7 +322,7 @@ def _detection(kind: type[Yolo] | type[Region]) -> Callable[[Sketch], None]:
                 anchors=anchors,
                 mask=mask,
                 scale_x_y=s.draw(st.sampled_from([1.0, 1.05, 1.2])),
-                new_coords=s.switch(),
+                new_coords=not gaussian and s.switch(),
                 nms_kind=s.one_of(("default", "greedynms", "diounms")),
                 beta_nms=s.draw(st.sampled_from([0.6, 0.45])),
                 **extra,
@@ -270,6 +342,11 @@ def _plain(make: Callable[[Sketch], Layer]) -> Callable[[Sketch], None]:
 KINDS: dict[str, Callable[[Sketch], None]] = {
     "Convolution": _convolution,
     "share": _shared,
+    "repeated": _repeated,
+    "Local": _local,
+    "ResponseNorm": _response,
+    "Empty": _plain(lambda s: Empty(sources=(s.last,))),
+    "YoloV1": _first,
     "Connected": _connected,
     "Activation": _plain(lambda s: Activation(sources=(s.last,), activation=s.one_of(ACTIVATIONS))),
     "BatchNorm": _plain(lambda s: BatchNorm(sources=(s.last,))),
@@ -292,7 +369,7 @@ KINDS: dict[str, Callable[[Sketch], None]] = {
     "GaussianYolo": _detection(GaussianYolo),
     "Region": _detection(Region),
 }
-"""Every layer type by its class name, and a convolution that shares another's arrays."""
+"""Every layer type by its class name, and convolutions that share another's arrays."""
 
 
 @st.composite

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from random_networks import KINDS, networks
 from refusals import refuses
 
-from cspbench.network import cfg, cfg_writer
-from cspbench.network.cfg_parser import sections
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
+from cspbench.network.cfg.parser import split
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -68,14 +69,14 @@ def layers(body: str) -> tuple[Layer, ...]:
 
 def test_blanks_vanish_anywhere_and_comment_lines_are_skipped() -> None:
     text = "# one\n; two\n\n [ n e t ] \r\n\tw i d t h = 1 2\t3 \n  #three\nheight =\t4\n;=\n"
-    (net,) = sections(text, "x.cfg")
+    (net,) = split(text, "x.cfg")
     assert (net.name, net.line) == ("net", 4)
     assert net.keys == {"width": ("123", 5), "height": ("4", 7)}
 
 
 def test_only_line_feeds_end_a_line() -> None:
     """Darknet knows no other line end: what editors take for one stays inside the value."""
-    (net,) = sections("[net]\nname=a\x0cb\x85c\u2028d\nwidth=5", "x.cfg")
+    (net,) = split("[net]\nname=a\x0cb\x85c\u2028d\nwidth=5", "x.cfg")
     assert net.keys == {"name": ("a\x0cb\x85c\u2028d", 2), "width": ("5", 3)}
 
 
@@ -86,7 +87,7 @@ def test_the_first_of_duplicate_keys_wins() -> None:
 
 
 def test_a_value_is_split_at_the_first_equals_sign() -> None:
-    (net,) = sections("[net]\na=b=c", "x.cfg")
+    (net,) = split("[net]\na=b=c", "x.cfg")
     assert net.keys == {"a": ("b=c", 2)}
 
 
@@ -373,26 +374,6 @@ def test_the_other_layers() -> None:
     assert found[18] == Implicit(sources=(17,), filters=2, atoms=3)
     assert found[20] == Loss(sources=(19,))
     assert found[21] == Activation(sources=(20,), activation="mish")
-
-
-@pytest.mark.parametrize("key", ["xnor", "binary", "flipped", "rotate", "deform", "reverse", "coordconv"])
-def test_convolutions_of_another_kind_are_refused(key: str) -> None:
-    with refuses("cfg.unsupported", where="small.cfg:7, layer 0 [convolutional]", found=f"{key}=1"):
-        parsed(f"[convolutional]\nfilters=1\n{key}=1\n")
-    assert layers(f"[convolutional]\nfilters=1\n{key}=0\n")
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value"),
-    [
-        ("maxpool", "size=2", "antialiasing=1"),
-        ("softmax", "groups=1", "tree=9k.tree"),
-        ("region", "num=1", "tree=9k.tree"),
-    ],
-)
-def test_what_would_change_inference_is_refused(section: str, key: str, value: str) -> None:
-    with refuses("cfg.unsupported", where=f"small.cfg:7, layer 0 [{section}]", found=value):
-        parsed(f"[{section}]\n{key}\n{value}\n")
 
 
 def test_read_names_the_network_after_its_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from refusals import refuses
 
 from cspbench.errors import CspbenchError, DefinitionError
 from cspbench.network import cfg
-from cspbench.network.cfg_parser import MOST_SECTIONS
+from cspbench.network.cfg.parser import MOST_SECTIONS
 from cspbench.network.counting import ledger
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
@@ -21,7 +21,7 @@ BILLION = 10**9
 
 # name: text, where after the file's name, code, what is found, and the key where the code is of any key
 TEXTS: dict[str, tuple[str, str, str, str, str]] = {
-    "unknown section": (f"{NET}[lstm]\n", ":5, layer 0 [lstm]", "cfg.unknown-layer", "[lstm]", ""),
+    "recurrent": (f"{NET}[lstm]\n", ":5, layer 0 [lstm]", "cfg.recurrent", "[lstm]", ""),
     "unknown later section": (
         f"{NET}[avgpool]\n\n[magic]\n",
         ":7, layer 1 [magic]",
@@ -127,7 +127,34 @@ TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "0",
         "stride",
     ),
-    "pool strides": (f"{NET}[maxpool]\nstride=2\nstride_x=1\n", ":7, layer 0 [maxpool]", "cfg.unsupported", "1", ""),
+    "pool strides": (
+        f"{NET}[maxpool]\nstride=2\nstride_x=0\n",
+        ":5, layer 0 [maxpool]",
+        "cfg.out-of-range",
+        "0",
+        "stride_x",
+    ),
+    "padding of local": (
+        f"{NET}[local]\nsize=5\npad=1\n",
+        ":5, layer 0 [local]",
+        "network.local-padding",
+        "size=5, pad=1",
+        "",
+    ),
+    "a wide normalisation": (
+        f"{NET}[lrn]\nsize=10\n",
+        ":5, layer 0 [normalization]",
+        "network.window-too-large",
+        "10",
+        "",
+    ),
+    "values of YOLOv1": (
+        f"{NET}[detection]\nside=2\n",
+        ":5, layer 0 [detection]",
+        "network.head-filters",
+        "256",
+        "",
+    ),
     "groups 0": (f"{NET}[convolutional]\ngroups=0\n", ":5, layer 0 [convolutional]", "cfg.out-of-range", "0", "groups"),
     "groups 3": (
         f"{NET}[convolutional]\nfilters=6\ngroups=3\n",
@@ -144,10 +171,10 @@ TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "",
     ),
     "activation": (
-        f"{NET}[convolutional]\nactivation=gelu\n",
+        f"{NET}[convolutional]\nactivation=glu\n",
         ":5, layer 0 [convolutional]",
         "cfg.unknown-value",
-        "'gelu'",
+        "'glu'",
         "activation",
     ),
     "too small a map": (
@@ -244,7 +271,6 @@ TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "",
     ),
     "empty mask": (f"{YOLO}mask=\nnum=3\nanchors=1,1,2,2,3,3\n", ":10, layer 1 [yolo]", "cfg.bad-value", "''", "mask"),
-    "too few anchors": (f"{YOLO}num=3\nanchors=1,1,2,2,3\n", ":11, layer 1 [yolo]", "cfg.too-few-anchors", "5", ""),
     "anchors of words": (f"{YOLO}num=1\nanchors=a,b\n", ":11, layer 1 [yolo]", "cfg.bad-value", "'a,b'", "anchors"),
     "num 0": (f"{YOLO}num=0\n", ":10, layer 1 [yolo]", "cfg.out-of-range", "0", "num"),
     "absurd num": (f"{YOLO}num={BILLION}\n", ":10, layer 1 [yolo]", "cfg.out-of-range", "1000000000", "num"),

@@ -9,7 +9,7 @@ import pytest
 from refusals import refuses
 
 from cspbench.network import cfg
-from cspbench.network.cfg_sections import READERS
+from cspbench.network.cfg.sections import READERS, RECURRENT
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -18,15 +18,18 @@ from cspbench.network.layers import (
     Convolution,
     Crop,
     Dropout,
+    Empty,
     GaussianYolo,
     Implicit,
     Layer,
+    Local,
     LocalAvgPool,
     Loss,
     MaxPool,
     MaxPoolDepth,
     Region,
     Reorg,
+    ResponseNorm,
     Route,
     Sam,
     ScaleChannels,
@@ -35,6 +38,7 @@ from cspbench.network.layers import (
     Softmax,
     Upsample,
     Yolo,
+    YoloV1,
 )
 
 LAST = (1,)
@@ -76,7 +80,13 @@ BARE: dict[str, tuple[str, Shape, Layer]] = {
     ),
     "cost": ("", (4, 6, 12), Loss(sources=LAST)),
     "crop": ("", (4, 6, 12), Crop(sources=LAST, height=1, width=1, noadjust=False)),
+    "detection": (
+        "side=2\nnum=3\n",
+        (28, 1, 1),  # 4 cells of 3 boxes with an objectness and a coordinate, and a class
+        YoloV1(sources=LAST, classes=1, side=2, num=3, coords=1, softmax=False, sqrt=False),
+    ),
     "dropout": ("", (4, 6, 12), Dropout(sources=LAST, probability=0.5)),
+    "empty": ("", (4, 6, 12), Empty(sources=LAST)),
     "Gaussian_yolo": (
         "",
         (29, 6, 12),  # 4 + 4 + 1 and 20 classes
@@ -93,8 +103,10 @@ BARE: dict[str, tuple[str, Shape, Layer]] = {
         ),
     ),
     "implicit": ("", (4, 6, 12), Implicit(sources=LAST, filters=128, atoms=1)),
+    "local": ("", (4, 6, 12), Local(sources=LAST, filters=1, size=1, stride=1, padding=0, activation="logistic")),
     "local_avgpool": ("", (4, 6, 12), LocalAvgPool(sources=LAST, size=1, stride=1, padding=0)),
     "maxpool": ("", (4, 6, 12), MaxPool(sources=LAST, size=1, stride=1, padding=0)),
+    "normalization": ("", (4, 6, 12), ResponseNorm(sources=LAST, size=5, alpha=0.0001, beta=0.75, kappa=1.0)),
     "region": ("", (25, 6, 12), Region(sources=LAST, classes=20, anchors=ANCHOR, softmax=False)),
     "reorg": ("", (4, 6, 12), Reorg(sources=LAST, stride=1, legacy=True)),
     "reorg3d": ("", (4, 6, 12), Reorg(sources=LAST, stride=1, legacy=False)),
@@ -168,6 +180,9 @@ KEYS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("activation=mish", {"activation": "mish"}),
         ("antialiasing=1", {"antialiasing": 1}),
         ("antialiasing=2", {"antialiasing": 2}),
+        ("cbn=1", {"batch_normalize": True}),
+        ("batch_normalize=1\ncbn=1", {"batch_normalize": True}),
+        ("activation=stair", {"activation": "stair"}),
         *((f"{key}=0", {}) for key in ("xnor", "binary", "flipped", "rotate", "sway", "stretch", "dot", "reverse")),
     ],
     "crop": [("crop_height=3", {"height": 3}), ("crop_width=5", {"width": 5}), ("noadjust=1", {"noadjust": True})],
@@ -178,7 +193,22 @@ KEYS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("stride=3", {"size": 3, "stride": 3, "padding": 2}),
         ("size=2\nstride=3", {"size": 2, "stride": 3, "padding": 1}),
         ("size=3\npadding=1", {"size": 3, "padding": 1}),
+        ("stride_x=2", {"horizontal": 2}),
     ],
+    "local": [
+        ("filters=2", {"filters": 2}),
+        ("size=3\npad=1", {"size": 3, "padding": 1}),
+        ("size=2", {"size": 2}),
+        ("stride=2", {"stride": 2}),
+        ("activation=relu", {"activation": "relu"}),
+    ],
+    "normalization": [
+        ("size=3", {"size": 3}),
+        ("alpha=.1", {"alpha": 0.1}),
+        ("beta=.5", {"beta": 0.5}),
+        ("kappa=2", {"kappa": 2.0}),
+    ],
+    "detection": [("softmax=1", {"softmax": True}), ("sqrt=1", {"sqrt": True})],
     "maxpool": [
         ("size=5", {"size": 5, "padding": 4}),
         ("stride=3", {"size": 3, "stride": 3, "padding": 2}),
@@ -189,9 +219,17 @@ KEYS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("size=3\npadding=3", {"size": 3, "padding": 3}),
         ("maxpool_depth=0\nout_channels=2", {}),
         ("antialiasing=0", {}),
+        ("antialiasing=1", {"antialiasing": 1}),
+        ("size=2\nantialiasing=2", {"size": 2, "padding": 1, "antialiasing": 2}),
+        ("stride_y=2", {"stride": 2, "horizontal": 1}),
+        ("stride=2\nstride_x=1", {"size": 2, "stride": 2, "padding": 1, "horizontal": 1}),
     ],
-    "region": [("softmax=1", {"softmax": True}), ("anchors=3,4", {"anchors": ((3, 4),)})],
-    "reorg": [("stride=2", {"stride": 2})],
+    "region": [
+        ("coords=5\nclasses=19", {"coords": 5, "classes": 19}),
+        ("softmax=1", {"softmax": True}),
+        ("anchors=3,4", {"anchors": ((3, 4),)}),
+    ],
+    "reorg": [("stride=2", {"stride": 2}), ("stride=2\nreverse=1", {"stride": 2, "reverse": True})],
     "reorg3d": [("stride=3", {"stride": 3})],
     "route": [
         ("groups=2", {"groups": 2}),
@@ -219,7 +257,11 @@ KEYS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("stride=-2", {"stride": 2, "reverse": True}),
         ("scale=.5", {"scale": 0.5}),
     ],
-    "Gaussian_yolo": [("yolo_point=left_top", {"yolo_point": "left_top"}), ("scale_x_y=1.1", {"scale_x_y": 1.1})],
+    "Gaussian_yolo": [
+        ("yolo_point=left_top", {"yolo_point": "left_top"}),
+        ("scale_x_y=1.1", {"scale_x_y": 1.1}),
+        ("new_coords=1", {}),
+    ],
     "yolo": [
         ("anchors=3,4", {"anchors": ((3, 4),)}),
         ("anchors=3,4,5,6", {"anchors": ((3, 4),)}),  # as many as num says
@@ -284,22 +326,88 @@ def test_references_reach_no_further(key: str, reference: str) -> None:
         read(section, f"{name}={reference}\n")
 
 
-SWITCHES = (
-    *("xnor", "binary", "flipped", "rotate", "sway", "stretch", "stretch_sway", "deform", "dot", "coordconv"),
-    "reverse",
-)
-REFUSED = [
-    *(("convolutional", f"{key}=1") for key in SWITCHES),
-    ("maxpool", "antialiasing=1"),
+COUNTED = [
+    *(
+        ("convolutional", f"{key}=1")
+        for key in "xnor binary flipped rotate sway stretch stretch_sway dot coordconv reverse".split()
+    ),
+    ("convolutional", "dot=.5"),
+    ("maxpool", "maxpool_zero_nonmax=1"),
     ("softmax", "tree=a.tree"),
+    ("softmax", "spatial=1"),
     ("region", "tree=a.tree"),
-    *((kind, f"{key}=2") for kind in ("maxpool", "local_avgpool") for key in ("stride_x", "stride_y")),
 ]
 
 
-@pytest.mark.parametrize(("section", "key"), REFUSED)
-def test_a_key_that_makes_another_layer_is_refused(section: str, key: str) -> None:
-    name, _, value = key.partition("=")
-    found = value if name.startswith("stride_") else key
-    with refuses("cfg.unsupported", where=f"small.cfg:8, layer 2 [{section}]", found=found):
-        read(section, f"{key}\n", BARE[section][1])
+@pytest.mark.parametrize(("section", "key"), COUNTED)
+def test_a_key_that_changes_what_is_computed_is_counted_only(section: str, key: str) -> None:
+    needed, shape, bare = BARE[section]
+    found = read(section, f"{needed}{key}\n", shape)
+    assert found == replace(bare, count_only=(key.replace(".5", "1"),))
+    assert found.unevaluated() == found.count_only[0]
+    assert bare.unevaluated() == ""
+
+
+def test_other_layers_that_are_counted_only() -> None:
+    assert read("region", "coords=5\nclasses=1\n", (7, 2, 2)).unevaluated() == "coords=5"
+    assert read("reorg", "reverse=1\n").unevaluated() == "reverse=1"
+    assert read("detection", *BARE["detection"][:2]).unevaluated() != ""
+
+
+def test_silu_is_swish() -> None:
+    for section in ("convolutional", "activation", "connected", "local"):
+        layer = read(section, "activation=silu\n")
+        assert getattr(layer, "activation", None) == "swish"
+    (note,) = cfg.parse("[net]\nchannels=1\nheight=1\nwidth=1\n[activation]\nactivation=silu\n", "a").warnings
+    assert "a:6" in note
+    assert "swish" in note
+
+
+def test_missing_anchors_are_a_half() -> None:
+    """A comma is missing, so that 30 and 33 are one number, and the last is not there."""
+    net = "[net]\nchannels=12\nheight=2\nwidth=2\n"
+    text = f"{net}[yolo]\nclasses=1\nnum=4\nmask=0,3\nanchors=10,13, 16,30  33,23, 61,45\n"
+    reading = cfg.parse(text, "short")
+    (layer,) = reading.network.layers
+    assert isinstance(layer, Yolo)
+    assert list(layer.anchors) == [(10, 13), (16, 3033), (23, 61), (45, 0.5)]
+    (warning,) = reading.warnings
+    assert warning.startswith("short:9: [yolo] has 7 numbers")
+
+
+def test_who_shares_a_sharer_shares_its_owner() -> None:
+    conv = "[convolutional]\nfilters=4\nactivation=linear\n"
+    text = f"[net]\nchannels=4\nheight=2\nwidth=2\n{conv}{conv}share_index=0\n{conv}share_index=-1\n"
+    last = cfg.parse(text, "chain").network.layers[2]
+    assert isinstance(last, Convolution)
+    assert last.share == 0
+
+
+@pytest.mark.parametrize("name", sorted(RECURRENT))
+def test_recurrent_layers_are_refused_with_their_reason(name: str) -> None:
+    with refuses("cfg.recurrent", where=f"small.cfg:7, layer 2 [{name}]", found=f"[{name}]"):
+        read(name, "output=3\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("convolution", "convolutional"), ("max_pool", "maxpool"), ("Yolo", "yolo"), ("shortcuts", "shortcut")],
+)
+def test_a_misspelt_section(wrong: str, right: str) -> None:
+    with refuses("cfg.unknown-layer", found=f"[{wrong}]", remedy=f"Did you mean [{right}]?"):
+        read(wrong)
+
+
+def test_a_misspelt_key() -> None:
+    text = "[net]\nchannels=1\nheight=1\nwidth=1\nbatchs=2\n[dropout]\nprobabilty=.5\nnothing=1\n"
+    first, second, third = cfg.parse(text, "a").warnings
+    assert first.endswith("as in Darknet; did you mean batch?")
+    assert second.endswith("as in Darknet; did you mean probability?")
+    assert third.endswith("as in Darknet")
+
+
+def test_keys_that_choose_what_is_loaded_are_named() -> None:
+    text = "[net]\nchannels=1\nheight=1\nwidth=1\ninputs=7\n[dropout]\ndontload=1\ndontloadscales=0\n"
+    first, second = cfg.parse(text, "a").warnings
+    assert first.startswith("a:5: inputs=7 is ignored")
+    assert second.startswith("a:7: dontload= is ignored")

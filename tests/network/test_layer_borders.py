@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from refusals import refuses
@@ -157,7 +158,8 @@ def test_every_activation_is_allowed_but_swish_and_mish_on_gates(name: str) -> N
 def test_the_words_of_a_weighted_shortcut(weighting: str, normalization: str) -> None:
     layer = Shortcut(sources=PAIR, weighting=weighting, normalization=normalization)
     assert layer.output([(2, 3, 4)] * 2) == (2, 3, 4)
-    for words in ({"weighting": "per_layer"}, {"normalization": "avg_relu"}):  # what only a cfg calls them
+    only_cfg: tuple[dict[str, Any], ...] = ({"weighting": "per_layer"}, {"normalization": "avg_relu"})
+    for words in only_cfg:
         (value,) = words.values()
         with refuses("cfg.unknown-value", found=repr(value)):
             Shortcut(sources=PAIR, **words)

@@ -16,9 +16,11 @@ from cspbench.network.layers import (
     Convolution,
     Crop,
     Dropout,
+    Empty,
     GaussianYolo,
     Implicit,
     Layer,
+    Local,
     LocalAvgPool,
     Loss,
     MaxPool,
@@ -29,6 +31,7 @@ from cspbench.network.layers import (
     Region,
     Reorg,
     Resize,
+    ResponseNorm,
     RoiAlign,
     RoiBox,
     Route,
@@ -40,6 +43,7 @@ from cspbench.network.layers import (
     Softmax,
     Upsample,
     Yolo,
+    YoloV1,
 )
 from cspbench.network.network import Network
 from cspbench.network.operations import Operations
@@ -259,6 +263,51 @@ CASES: dict[str, tuple[Layer, list[Shape], Shape, Operations]] = {
         (75, 4, 4),
         Operations(),
     ),
+    "region of 5 coordinates": (
+        Region(sources=LAST, classes=20, anchors=ANCHORS, coords=5),
+        [(78, 4, 4)],  # 3 * (5 + 1 + 20)
+        (78, 4, 4),
+        Operations(),
+    ),
+    "YOLOv1": (
+        YoloV1(sources=LAST, classes=3, side=2, num=2, coords=4),
+        [(52, 1, 1)],  # 4 cells * (2 * (1 + 4) + 3)
+        (52, 1, 1),
+        Operations(),
+    ),
+    "conv of bits": (
+        Convolution(sources=LAST, filters=8, size=3, padding=1, activation="linear", count_only=("xnor=1",)),
+        [(3, 10, 12)],
+        (8, 10, 12),
+        Operations(conv=25_920, xnor=25_920, batch_norm=960),
+    ),
+    "conv of binary weights": (
+        Convolution(sources=LAST, filters=8, size=3, padding=1, activation="linear", count_only=("binary=1",)),
+        [(3, 10, 12)],
+        (8, 10, 12),
+        Operations(conv=25_920, batch_norm=960),
+    ),
+    "local": (
+        Local(sources=LAST, filters=2, size=3, stride=2, padding=1, activation="relu"),
+        [(5, 7, 8)],
+        (2, 4, 4),  # (7 + 2 - 3) // 2 + 1, (8 + 2 - 3) // 2 + 1; 32 values of 5 * 9
+        Operations(linear=1_440, activation=32),
+    ),
+    "normalization": (ResponseNorm(sources=LAST), [(6, 3, 4)], (6, 3, 4), Operations()),
+    "empty": (Empty(sources=LAST), [(6, 3, 4)], (6, 3, 4), Operations()),
+    "reorg reversed": (Reorg(sources=LAST, stride=2, reverse=True), [(8, 3, 4)], (2, 6, 8), Operations()),
+    "maxpool 1 down, 2 across": (
+        MaxPool(sources=LAST, size=3, stride=1, padding=2, horizontal=2),
+        [(2, 5, 6)],
+        (2, 5, 3),  # 5 + 2 - 3 + 1, (6 + 2 - 3) // 2 + 1; 30 windows of 9
+        windows(270, 60),
+    ),
+    "maxpool that blurs": (
+        MaxPool(sources=LAST, size=2, stride=2, padding=1, antialiasing=1),
+        [(2, 5, 6)],
+        (2, 3, 3),  # pooled 2 x 5 x 6 with 4 taps each; (5 + 2 - 3) // 2 + 1; 18 values of 9
+        Operations(pool_taps=240, pool_input=60, blur=162),
+    ),
     "resize": (Resize(sources=(0, 1)), [(2, 3, 4), (7, 5, 9)], (2, 5, 9), Operations(upsample=90)),
     "resize bilinear": (
         Resize(sources=(0, 1), bilinear=True),
@@ -339,6 +388,8 @@ def test_every_layer_type_is_covered() -> None:
         (Shortcut(sources=(2, 1, 0), weighting="per_channel"), [(4, 3, 3)] * 3, [("fusion", (3, 4))]),
         (Implicit(sources=LAST, filters=4, atoms=3), [(2, 3, 3)], [("fusion", (12,))]),
         (pool(2, 2), [(2, 4, 4)], []),
+        # a bias per value, and a kernel per place
+        (Local(sources=LAST, filters=3, size=2), [(5, 4, 3)], [("bias", (3, 3, 2)), ("weight", (6, 3, 20))]),
     ],
 )
 def test_stored_arrays_in_file_order(
@@ -416,11 +467,11 @@ REFUSED: dict[str, tuple[Callable[[], Layer], list[Shape], str, str | None, str,
         "",
     ),
     "conv activation": (
-        lambda: conv(1, activation="gelu"),
+        lambda: conv(1, activation="glu"),
         [(1, 1, 1)],
         "cfg.unknown-value",
         None,
-        "'gelu'",
+        "'glu'",
         "activation",
     ),
     "antialiasing": (
@@ -576,11 +627,11 @@ REFUSED: dict[str, tuple[Callable[[], Layer], list[Shape], str, str | None, str,
     ),
     "upsample": (lambda: Upsample(sources=LAST, stride=0), [(1, 2, 2)], "cfg.out-of-range", "1 to 1024", "0", "stride"),
     "alone": (
-        lambda: Activation(sources=LAST, activation="selu"),
+        lambda: Activation(sources=LAST, activation="silu"),
         [(1, 4, 4)],
         "cfg.unknown-value",
         None,
-        "'selu'",
+        "'silu'",
         "activation",
     ),
     "reverse upsample": (

@@ -30,12 +30,14 @@ from cspbench.network.layers import (
     GaussianYolo,
     Implicit,
     Layer,
+    Local,
     LocalAvgPool,
     Loss,
     MaxPool,
     MaxPoolDepth,
     Region,
     Reorg,
+    ResponseNorm,
     Route,
     Sam,
     ScaleChannels,
@@ -256,6 +258,16 @@ FORMULAS: dict[str, Callable[[float], float]] = {
     "mish": _mish,
     "hard_mish": lambda x: x if x > 0 else x * x / 2 + x if x > -2 else 0.0,
     "tanh": lambda x: 2 / (1 + math.exp(-2 * x)) - 1,
+    "elu": lambda x: x if x >= 0 else math.exp(x) - 1,
+    "selu": lambda x: 1.0507 * x if x >= 0 else 1.0507 * 1.6732 * (math.exp(x) - 1),
+    "gelu": lambda x: 0.5 * x * (1 + math.tanh(0.797885 * x + 0.035677 * x**3)),
+    "ramp": lambda x: 1.1 * x if x > 0 else 0.1 * x,
+    "loggy": lambda x: 2 / (1 + math.exp(-x)) - 1,
+    "plse": lambda x: 0.01 * (x + 4) if x < -4 else 0.01 * (x - 4) + 1 if x > 4 else 0.125 * x + 0.5,
+    "hardtan": lambda x: min(1.0, max(-1.0, x)),
+    "lhtan": lambda x: 0.001 * x if x < 0 else 0.001 * (x - 1) + 1 if x > 1 else x,
+    "stair": lambda x: math.floor(x / 2) + (x - math.floor(x) if math.floor(x) % 2 else 0),
+    "revleaky": lambda x: x if x > 0 else 0.1 * x,
 }
 
 
@@ -659,6 +671,58 @@ def test_folding_changes_nothing(kind: str, data: st.DataObject) -> None:
             *(each if isinstance(each, tuple) else (each,) for each in (before, after)), strict=True
         ):
             torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=1e-5 * (1 + float(mine.abs().max())))
+
+
+def test_local_by_hand() -> None:
+    """Two places of two taps over two channels, with kernels and biases of their own."""
+    module = build((2, 2, 2), [Local(sources=LAST, filters=1, size=2, stride=1, activation="linear")])
+    x = torch.arange(8.0).view(1, 2, 2, 2)
+    with torch.no_grad():
+        module.get_parameter("layers.0.conv.weight").copy_(torch.arange(1.0, 9.0).view(1, 1, 8))
+        module.get_parameter("layers.0.conv.bias").fill_(0.5)
+    assert float(run(module, x)[0][0, 0, 0]) == sum(at * (at + 1) for at in range(8)) + 0.5
+    module = build((1, 1, 3), [Local(sources=LAST, filters=2, size=1, stride=2, activation="relu")])
+    with torch.no_grad():
+        module.get_parameter("layers.0.conv.weight").copy_(torch.tensor([[[2.0], [3.0]], [[-5.0], [7.0]]]))
+        module.get_parameter("layers.0.conv.bias").copy_(torch.tensor([[[1.0, 10.0]], [[0.0, -100.0]]]))
+    found = run(module, torch.tensor([[[[1.0, 9.0, 2.0]]]]))[0]
+    # place 0: 2 * 1 + 1, 3 * 1 + 0; place 1: -5 * 2 + 10, 7 * 2 - 100
+    assert found.tolist() == [[[3.0, 0.0]], [[3.0, 0.0]]]
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 1), (1, 3), (2, 5), (4, 1), (5, 2), (7, 3), (7, 4), (8, 5), (3, 7)])
+def test_response_normalisation_is_darknets_running_sum(channels: int, size: int) -> None:
+    layer = ResponseNorm(sources=LAST, size=size, alpha=0.3, beta=0.75, kappa=2.0)
+    x = noise(channels, 2, 1)
+    found = run(build((channels, 2, 1), [layer]), x)[0]
+    for row in range(2):
+        values = [float(v) for v in x[0, :, row, 0]]
+        total = sum(v * v for v in values[: size // 2])  # the original begins one channel short
+        for at, value in enumerate(values):
+            if at:
+                before, after = at - (size - 1) // 2 - 1, at + size // 2
+                total -= values[before] ** 2 if before >= 0 else 0
+                total += values[after] ** 2 if after < channels else 0
+            assert float(found[at, row, 0]) == pytest.approx(value * (2 + 0.3 * total) ** -0.75, rel=1e-5)
+
+
+def test_a_pool_that_blurs() -> None:
+    """The largest of 2x2 at stride 1, the windows at the edge with fewer taps, then means of 2x2 at stride 2."""
+    x = torch.tensor([[[[1.0, 2, 3, 4], [5, 6, 7, 8], [8, 7, 6, 5], [4, 3, 2, 1]]]])
+    layer = MaxPool(sources=LAST, size=2, stride=2, padding=1, antialiasing=2)
+    found = run(build((1, 4, 4), [layer]), x)[0]
+    # pooled: 6 7 8 8, 8 7 8 8, 8 7 6 5, 4 3 2 1
+    assert found.tolist() == [[[7.0, 8.0], [5.5, 3.5]]]
+
+
+def test_a_pool_with_two_strides() -> None:
+    x = torch.arange(12.0).view(1, 1, 3, 4)
+    for kind, expected in (
+        (MaxPool, [[5, 6, 7, 7], [9, 10, 11, 11]]),
+        (LocalAvgPool, [[2.5, 3.5, 4.5, 5], [8.5, 9.5, 10.5, 11]]),
+    ):
+        layer = kind(sources=LAST, size=2, stride=2, padding=1, horizontal=1)
+        assert run(build((1, 3, 4), [layer]), x)[0][0].tolist() == expected
 
 
 def test_folding_leaves_a_batchnorm_layer_of_its_own_alone() -> None:

@@ -16,9 +16,11 @@ from cspbench.network.layers import (
     Convolution,
     Crop,
     Dropout,
+    Empty,
     GaussianYolo,
     Implicit,
     Layer,
+    Local,
     LocalAvgPool,
     Loss,
     MaxPool,
@@ -29,6 +31,7 @@ from cspbench.network.layers import (
     Region,
     Reorg,
     Resize,
+    ResponseNorm,
     RoiAlign,
     RoiBox,
     Route,
@@ -40,6 +43,7 @@ from cspbench.network.layers import (
     Softmax,
     Upsample,
     Yolo,
+    YoloV1,
 )
 from cspbench.network.network import Network, digest
 
@@ -72,17 +76,23 @@ CHANGES: list[tuple[Layer, Shape, dict[str, Any]]] = [
     (GaussianYolo(sources=(2,), classes=1, anchors=ONE * 2, mask=(0,)), (10, 4, 6), {
         **YOLO, "anchors": TWO * 2, "yolo_point": "left_top",
     }),
+    (Empty(sources=(2,)), (2, 4, 6), {"sources": (1,)}),
     (Implicit(sources=(2,), filters=3), (2, 4, 6), {"sources": (1,), "filters": 4, "atoms": 2}),
+    (
+        Local(sources=(2,), filters=2, size=3),
+        (2, 4, 6),
+        {"sources": (1,), "filters": 3, "size": 2, "stride": 2, "padding": 1, "activation": "relu"},
+    ),
     (
         LocalAvgPool(sources=(2,), size=2, stride=1, padding=1),
         (2, 4, 6),
-        {"sources": (1,), "size": 3, "stride": 2, "padding": 0},
+        {"sources": (1,), "size": 3, "stride": 2, "padding": 0, "horizontal": 2},
     ),
     (Loss(sources=(2,)), (2, 4, 6), {"sources": (1,)}),
     (
         MaxPool(sources=(2,), size=2, stride=1, padding=1),
         (2, 4, 6),
-        {"sources": (1,), "size": 3, "stride": 2, "padding": 0},
+        {"sources": (1,), "size": 3, "stride": 2, "padding": 0, "horizontal": 2, "antialiasing": 1},
     ),
     (MaxPoolDepth(sources=(2,), channels=2), (4, 4, 6), {"sources": (1,), "channels": 1}),
     (
@@ -100,8 +110,17 @@ CHANGES: list[tuple[Layer, Shape, dict[str, Any]]] = [
         (12, 4, 6),
         {"sources": (1,), "anchors": TWO, "step": 8.0, "variances": (0.2, 0.2), "clip": True},
     ),
-    (Region(sources=(2,), classes=1, anchors=ONE), (6, 4, 6), {"sources": (1,), "anchors": TWO, "softmax": True}),
-    (Reorg(sources=(2,)), (4, 4, 8), {"sources": (1,), "stride": 1, "legacy": True}),
+    (
+        Region(sources=(2,), classes=1, anchors=ONE),
+        (6, 4, 6),
+        {"sources": (1,), "anchors": TWO, "softmax": True, "coords": 3},
+    ),
+    (Reorg(sources=(2,)), (4, 4, 8), {"sources": (1,), "stride": 1, "legacy": True, "reverse": True}),
+    (
+        ResponseNorm(sources=(2,)),
+        (4, 4, 6),
+        {"sources": (1,), "size": 3, "alpha": 0.1, "beta": 0.5, "kappa": 2.0},
+    ),
     (Resize(sources=PAIR), (2, 4, 6), {"sources": (1, 2), "bilinear": True}),
     (RoiAlign(sources=PAIR, bins=1), (4, 4, 1), {"sources": (1, 2), "bins": 2, "stride": 8, "samples": 3}),
     (RoiBox(sources=(2,), classes=1), (10, 4, 1), {"sources": (1,), "variances": (0.1, 0.1)}),
@@ -123,6 +142,11 @@ CHANGES: list[tuple[Layer, Shape, dict[str, Any]]] = [
     (Yolo(sources=(2,), classes=1, anchors=ONE * 2, mask=(0,)), (6, 4, 6), {
         **YOLO, "anchors": TWO * 2,
     }),
+    (
+        YoloV1(sources=(2,), classes=1, side=2, num=1),
+        (3, 2, 2),  # four cells of a class, an objectness and a coordinate
+        {"sources": (1,), "softmax": True, "sqrt": True},
+    ),
 ]  # fmt: skip
 CASES = [(at, name) for at, (_, _, changes) in enumerate(CHANGES) for name in changes]
 
@@ -143,7 +167,10 @@ def reading(layer: Layer, shape: Shape) -> Network:
 @pytest.mark.parametrize(("at", "name"), CASES, ids=[f"{type(CHANGES[at][0]).__name__}-{name}" for at, name in CASES])
 def test_every_setting_of_a_layer_makes_another_network(at: int, name: str) -> None:
     layer, shape, changes = CHANGES[at]
-    other = replace(layer, **{name: changes[name]})
+    others: dict[str, Any] = {name: changes[name]}
+    if name == "coords":
+        others["classes"] = 2  # as many more
+    other = replace(layer, **others)
     assert digest(reading(other, shape)) != digest(reading(layer, shape))
 
 
@@ -153,10 +180,23 @@ def test_no_setting_is_left_out() -> None:
     # how many values dropout drops is a matter of training alone
     assert kinds - {Layer, layers.Detection, Dropout} == changed.keys()
     for kind, changes in changed.items():
-        missing = {each.name for each in fields(kind)} - changes.keys()
+        missing = {each.name for each in fields(kind)} - changes.keys() - {"count_only"}
+        if kind is YoloV1:
+            missing -= {
+                "side",
+                "num",
+                "coords",
+                "anchors",
+            }  # one alone does not fit the layer before; it has no anchors
         assert missing <= (
             {"sources"} if kind is Proposals else {"classes"} | ({"anchors"} if kind is RoiBox else set())
         )
+
+
+def test_what_is_counted_only_makes_another_network() -> None:
+    for layer, shape, _ in CHANGES:
+        other = replace(layer, count_only=("xnor=1",))
+        assert digest(reading(other, shape)) != digest(reading(layer, shape))
 
 
 def test_the_number_of_classes_and_of_anchors_makes_another_network() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from cspbench.cli.params import params
 from cspbench.cli.show import show
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
 from cspbench.network.builder import Builder
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.layers import Crop, Dropout, Shortcut
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits, old_only

@@ -14,7 +14,7 @@ import pytest
 from weight_files import V010, V025, count_up, random_arrays, same, save
 
 from cspbench.errors import WeightsError
-from cspbench.network import cfg_writer
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.layers import AvgPool, Convolution, Dropout, Layer, MaxPool
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file

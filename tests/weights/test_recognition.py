@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.layers import Yolo
 from cspbench.network.network import Network
 from cspbench.weights.catalogue import published

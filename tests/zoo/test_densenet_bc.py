@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_arrays import assert_same_outputs, draw, image
 
-from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.counting import ledger
 from cspbench.network.layers import Upsample
 from cspbench.network.module import to_module

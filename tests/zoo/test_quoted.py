@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from refusals import refuses
 
-from cspbench.network import cfg_writer
 from cspbench.network.builder import Builder
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.counting import count, ledger
 from cspbench.network.layers import Convolution, MultiBox, Proposals, RefineBox
 from cspbench.zoo import registry

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from refusals import refuses
 from torch_arrays import computing, draw
 
-from cspbench.network import cfg, cfg_writer
+from cspbench.network import cfg
+from cspbench.network.cfg import writer as cfg_writer
 from cspbench.network.counting import count
 from cspbench.network.module import to_module
 from cspbench.zoo import registry

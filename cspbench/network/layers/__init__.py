@@ -15,8 +15,10 @@ from cspbench.network.layers.heads import (
     RoiBox,
     Softmax,
     Yolo,
+    YoloV1,
 )
 from cspbench.network.layers.joining import Route, Sam, ScaleChannels, Shortcut
+from cspbench.network.layers.local import Local, ResponseNorm
 from cspbench.network.layers.pooling import AvgPool, LocalAvgPool, MaxPool, MaxPoolDepth
 from cspbench.network.layers.regions import Proposals, RoiAlign
-from cspbench.network.layers.reshaping import Crop, Dropout, Implicit, Reorg, Resize, Shuffle, Upsample
+from cspbench.network.layers.reshaping import Crop, Dropout, Empty, Implicit, Reorg, Resize, Shuffle, Upsample

@@ -18,9 +18,12 @@ LARGEST = 2**31 - 1
 
 ACTIVATIONS = tuple(
     """linear leaky relu relu6 relie logistic swish mish hard_mish tanh normalize_channels normalize_channels_softmax
-    normalize_channels_softmax_maxval""".split()
+    normalize_channels_softmax_maxval elu selu gelu ramp loggy plse hardtan lhtan stair revleaky""".split()
 )
-"""Supported activations (Darknet's activations.h)."""
+"""Darknet's activations (activations.h)."""
+
+LARGEST_FILTERS = 2**16
+"""Limit of output channels; yolo9000, the widest Darknet network, has 28,269."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Layer:
     section: ClassVar[str]
     """Name of the cfg section, and of the class in the canonical form (see `canonical`) unless it has a `kind`."""
     sources: tuple[int, ...]
+    count_only: tuple[str, ...] = ()
+    """Switches of the cfg ("xnor=1") that change what is computed, and that counting alone supports."""
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         """The output shape for these input shapes; raises `DefinitionError` if they do not fit."""
@@ -66,6 +71,10 @@ class Layer:
     def describe(self) -> str:
         """The settings in a few words, for `show`."""
         return ""
+
+    def unevaluated(self) -> str:
+        """What counting alone supports of this layer; empty if it can be evaluated."""
+        return ", ".join(self.count_only)
 
 
 def check_range(name: str, value: int, highest: int = LARGEST, lowest: int = 1) -> None:
@@ -121,6 +130,16 @@ def check_window(shape: Shape, source: Shape, least: int, what: str) -> Shape:
             remedy="Use a larger network input or a smaller size=",
         )
     return shape
+
+
+BLURS = {0: 0, 1: 3, 2: 2}
+"""By `antialiasing`, the side of the kernel that blurs; its padding is (side - 1) // 2."""
+
+
+def blurred(size: tuple[int, int], side: int, stride: tuple[int, int]) -> tuple[int, int]:
+    """Height and width after a blur with a kernel of this side."""
+    over = 2 * ((side - 1) // 2) - side
+    return (size[0] + over) // stride[0] + 1, (size[1] + over) // stride[1] + 1
 
 
 def sizes(*shapes: Shape) -> str:

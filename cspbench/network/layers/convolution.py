@@ -9,18 +9,18 @@ from typing import ClassVar
 from cspbench.errors import DefinitionError
 from cspbench.network.layers.base import (
     ACTIVATIONS,
+    BLURS,
+    LARGEST_FILTERS,
     Layer,
     Shape,
     Weight,
+    blurred,
     check_choice,
     check_groups,
     check_range,
     check_window,
 )
 from cspbench.network.operations import Operations
-
-LARGEST_FILTERS = 2**16
-"""Limit of output channels; yolo9000, the widest Darknet network, has 28,269."""
 
 
 def batch_norm_weights(channels: int) -> tuple[Weight, ...]:
@@ -63,7 +63,7 @@ class Convolution(Layer):
         check_range("dilation", self.dilation, 1024)
         check_range("padding", self.padding, 1024, lowest=0)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("antialiasing", self.antialiasing, (0, 1, 2))
+        check_choice("antialiasing", self.antialiasing, tuple(BLURS))
 
     @property
     def step(self) -> tuple[int, int]:
@@ -76,9 +76,14 @@ class Convolution(Layer):
         return self.batch_normalize or self.bias
 
     @property
+    def binary(self) -> bool:
+        """Whether weights and input are binary, so that Darknet counts a 32nd of the operations."""
+        return "xnor=1" in self.count_only
+
+    @property
     def blur_size(self) -> int:
-        """Side of the antialiasing kernel, 0 without antialiasing; its padding is (side - 1) // 2."""
-        return {0: 0, 1: 3, 2: 2}[self.antialiasing]
+        """Side of the antialiasing kernel, 0 without antialiasing."""
+        return BLURS[self.antialiasing]
 
     def convolved(self, inputs: Sequence[Shape]) -> Shape:
         """The shape before the blur."""
@@ -102,9 +107,7 @@ class Convolution(Layer):
             )
         _, rows, columns = self.convolved(inputs)
         if self.antialiasing:
-            over = 2 * ((self.blur_size - 1) // 2) - self.blur_size
-            rows = (rows + over) // self.stride[0] + 1
-            columns = (columns + over) // self.stride[1] + 1
+            rows, columns = blurred((rows, columns), self.blur_size, self.stride)
         return check_window((self.filters, rows, columns), inputs[0], self.size - 2 * self.padding, "kernel")
 
     def weights(self, inputs: Sequence[Shape]) -> tuple[Weight, ...]:
@@ -118,8 +121,10 @@ class Convolution(Layer):
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         filters, rows, columns = self.convolved(inputs)
         elements = filters * rows * columns
+        multiplications = elements * (inputs[0][0] // self.groups) * self.size**2
         return Operations(
-            conv=elements * (inputs[0][0] // self.groups) * self.size**2,
+            conv=multiplications,
+            xnor=multiplications if self.binary else 0,
             blur=output[0] * output[1] * output[2] * self.blur_size**2,
             batch_norm=elements if self.batch_normalize else 0,
             activation=elements if self.activation != "linear" else 0,

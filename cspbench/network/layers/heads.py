@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
@@ -60,13 +61,18 @@ class Detection(Layer):
         """Number of anchors that this layer predicts."""
         return len(self.anchors)
 
+    @property
+    def values(self) -> int:
+        """Values of an anchor before its classes."""
+        return self.per_anchor
+
     def output(self, inputs: Sequence[Shape]) -> Shape:
-        channels = self.used * (self.per_anchor + self.classes)
+        channels = self.used * (self.values + self.classes)
         if inputs[0][0] != channels:
             raise DefinitionError(
                 "network.head-filters",
-                f"[{self.section}] does not fit the convolution before it",
-                expected=f"{channels} filters ({self.used} anchors x ({self.per_anchor} + {self.classes} classes))",
+                f"[{self.section}] does not fit the layer before it",
+                expected=f"{channels} filters ({self.used} anchors x ({self.values} + {self.classes} classes))",
                 found=f"{inputs[0][0]}",
                 remedy="Correct filters= of the layer before, classes= or mask=",
             )
@@ -125,6 +131,65 @@ class Region(Detection):
 
     section: ClassVar[str] = "region"
     softmax: bool = False
+    coords: int = 4
+    """Values per anchor before its objectness; only with 4 can boxes be decoded."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("coords", self.coords, 2**16, lowest=0)
+
+    @property
+    def values(self) -> int:
+        return self.coords + 1
+
+    def unevaluated(self) -> str:
+        return ", ".join([*self.count_only, *([f"coords={self.coords}"] if self.coords != 4 else [])])
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloV1(Detection):
+    """[detection]: the head of YOLOv1, a vector of side x side cells.
+
+    First the classes of every cell, then the objectness of its `num` boxes, then the `coords` values of each box. There
+    are no anchors. Counting alone supports it.
+    """
+
+    section: ClassVar[str] = "detection"
+    classes: int = 1
+    side: int = 7
+    num: int = 1
+    coords: int = 1
+    softmax: bool = False
+    sqrt: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("classes", self.classes, 2**16)
+        check_range("side", self.side, 1024)
+        check_range("num", self.num, 1024)
+        check_range("coords", self.coords, 1024, lowest=0)
+
+    @property
+    def used(self) -> int:
+        return self.num
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        values = self.side**2 * (self.num * (1 + self.coords) + self.classes)
+        if prod(inputs[0]) != values:
+            cell = f"{self.num} boxes x (1 + {self.coords}) + {self.classes} classes"
+            raise DefinitionError(
+                "network.head-filters",
+                f"[{self.section}] does not fit the layer before it",
+                expected=f"{values} values ({self.side}x{self.side} cells, each {cell})",
+                found=str(prod(inputs[0])),
+                remedy="Correct output= of the layer before, side=, num=, coords= or classes=",
+            )
+        return inputs[0]
+
+    def describe(self) -> str:
+        return f"{self.side}x{self.side} cells, {self.num} boxes, {self.classes} classes"
+
+    def unevaluated(self) -> str:
+        return "the boxes of YOLOv1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
 from cspbench.errors import DefinitionError
-from cspbench.network.layers.base import Layer, Shape, check_range, check_window
+from cspbench.network.layers.base import BLURS, Layer, Shape, blurred, check_choice, check_range, check_window
 from cspbench.network.operations import Operations
 
 
@@ -21,31 +21,72 @@ class _Window(Layer):
 
     size: int
     stride: int
+    """Vertical, and horizontal too unless `horizontal` is another."""
     padding: int
+    horizontal: int | None = None
 
     def __post_init__(self) -> None:
         check_range("size", self.size, 1024)
         check_range("stride", self.stride, 1024)
+        if self.horizontal is not None:
+            check_range("stride_x", self.horizontal, 1024)
         check_range("padding", self.padding, 2 * (self.size - 1), lowest=0)  # every window overlaps the image
 
-    def output(self, inputs: Sequence[Shape]) -> Shape:
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Vertical, horizontal."""
+        return self.stride, self.stride if self.horizontal is None else self.horizontal
+
+    def pooled(self, inputs: Sequence[Shape]) -> Shape:
+        """The shape that the pooling itself has."""
+        return self._shape(inputs, self.strides)
+
+    def _shape(self, inputs: Sequence[Shape], strides: tuple[int, int]) -> Shape:
         channels, height, width = inputs[0]
-        rows = (height + self.padding - self.size) // self.stride + 1
-        columns = (width + self.padding - self.size) // self.stride + 1
+        rows = (height + self.padding - self.size) // strides[0] + 1
+        columns = (width + self.padding - self.size) // strides[1] + 1
         return check_window((channels, rows, columns), inputs[0], self.size - self.padding, "pooling window")
 
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        return self.pooled(inputs)
+
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
-        return Operations(pool_taps=self.size**2 * prod(output), pool_input=prod(inputs[0]))
+        return Operations(pool_taps=self.size**2 * prod(self.pooled(inputs)), pool_input=prod(inputs[0]))
 
     def describe(self) -> str:
-        return f"{self.size}x{self.size}/{self.stride}"
+        return f"{self.size}x{self.size}/{self.stride if self.horizontal is None else self.strides}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaxPool(_Window):
-    """[maxpool]: the largest value of each window."""
+    """[maxpool]: the largest value of each window.
+
+    `antialiasing` pools at stride 1 and then blurs at the given stride, as a convolution's does.
+    """
 
     section: ClassVar[str] = "maxpool"
+    antialiasing: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("antialiasing", self.antialiasing, tuple(BLURS))
+
+    @property
+    def blur_size(self) -> int:
+        """Side of the antialiasing kernel, 0 without antialiasing."""
+        return BLURS[self.antialiasing]
+
+    def pooled(self, inputs: Sequence[Shape]) -> Shape:
+        return self._shape(inputs, (1, 1) if self.antialiasing else self.strides)
+
+    def output(self, inputs: Sequence[Shape]) -> Shape:
+        channels, *size = self.pooled(inputs)
+        if self.antialiasing:
+            size = list(blurred((size[0], size[1]), self.blur_size, self.strides))
+        return check_window((channels, size[0], size[1]), inputs[0], self.blur_size, "blur")
+
+    def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
+        return replace(super().operations(inputs, output), blur=prod(output) * self.blur_size**2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,14 +98,17 @@ class Reorg(Layer):
     kind: ClassVar[str] = "reorg"
     stride: int = 2
     legacy: bool = False
+    reverse: bool = False
+    """Depth to space instead, which counting alone supports."""
 
     def __post_init__(self) -> None:
         check_range("stride", self.stride, 1024)
 
     def output(self, inputs: Sequence[Shape]) -> Shape:
         channels, height, width = inputs[0]
-        _divides(self.stride, inputs[0])
-        if self.legacy and channels % self.stride**2:
+        if not self.reverse:
+            _divides(self.stride, inputs[0])
+        if (self.legacy or self.reverse) and channels % self.stride**2:
             raise DefinitionError(
                 "network.indivisible-channels",
                 "stride^2 does not divide the channels",
@@ -113,10 +116,15 @@ class Reorg(Layer):
                 found=str(channels),
                 remedy="Correct stride=",
             )
+        if self.reverse:
+            return channels // self.stride**2, height * self.stride, width * self.stride
         return channels * self.stride**2, height // self.stride, width // self.stride
 
     def describe(self) -> str:
-        return f"/{self.stride}" + (" legacy" if self.legacy else "")
+        return ("x" if self.reverse else "/") + str(self.stride) + (" legacy" if self.legacy else "")
+
+    def unevaluated(self) -> str:
+        return "reverse=1" if self.reverse else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +161,13 @@ class Dropout(Layer):
 
     def describe(self) -> str:
         return f"p {self.probability:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Empty(Layer):
+    """[empty], [silence]: the identity."""
+
+    section: ClassVar[str] = "empty"
 
 
 @dataclass(frozen=True, kw_only=True)

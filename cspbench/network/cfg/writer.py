@@ -7,7 +7,7 @@ from typing import Any
 
 from cspbench.errors import DefinitionError
 from cspbench.network import layers
-from cspbench.network.cfg_sections import KEYS
+from cspbench.network.cfg.fields import KEYS
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import old_only
 
@@ -47,9 +47,15 @@ def _convolution(layer: layers.Convolution, index: int) -> Pairs:
 
 
 def _window(layer: layers.MaxPool | layers.LocalAvgPool, index: int) -> Pairs:
-    yield from (("size", layer.size), ("stride", layer.stride))
+    yield "size", layer.size
+    if layer.horizontal is None:
+        yield "stride", layer.stride
+    else:
+        yield from (("stride_y", layer.stride), ("stride_x", layer.horizontal))
     if layer.padding != layer.size - 1:
         yield "padding", layer.padding
+    if isinstance(layer, layers.MaxPool) and layer.antialiasing:
+        yield "antialiasing", layer.antialiasing
 
 
 def _depth(layer: layers.MaxPoolDepth, index: int) -> Pairs:
@@ -99,7 +105,7 @@ _RULES: dict[type[layers.Layer], Callable[[Any, int], Pairs]] = {
     layers.Yolo: _yolo,
 }
 """Writers of what KEYS do not say."""
-_WRITTEN = {*KEYS, *_RULES, layers.AvgPool, layers.BatchNorm, layers.Loss}
+_WRITTEN = {*KEYS, *_RULES, layers.AvgPool, layers.BatchNorm, layers.Empty, layers.Loss}
 
 
 def _pairs(layer: layers.Layer, index: int) -> Pairs:
@@ -109,6 +115,9 @@ def _pairs(layer: layers.Layer, index: int) -> Pairs:
         value = getattr(layer, key.field or key.name)
         if key.always or value != key.default:
             yield key.name, int(value) if isinstance(value, bool) else value
+    for switch in layer.count_only:
+        name, _, value = switch.partition("=")
+        yield name, value
 
 
 def _inexpressible(layer: layers.Layer) -> str:

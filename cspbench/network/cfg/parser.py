@@ -166,15 +166,15 @@ class Section:
         """Comma-separated real numbers."""
         return [self._number(key, item, _FLOAT, float) for item in self._list(key, expected)]
 
-    def unused(self, ignored: frozenset[str]) -> Iterator[str]:
-        """Warnings about the keys that no reader used and that are not `ignored`, as Darknet prints them."""
+    def unused(self, known: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """The keys that no reader used and that are not `known`, each with its place."""
         for key, (_, line) in self.keys.items():
-            if line not in self.used and key not in ignored:
-                yield f"{self.file}:{line}: unknown key {brief(key)} in {self.title} is ignored, as in Darknet"
+            if line not in self.used and key not in known:
+                yield key, f"{self.file}:{line}"
 
 
 def decode(path: Path) -> str:
-    """The text of a cfg file; rejects binary files, and large ones before reading them whole."""
+    """The text of a cfg file; refuses large files before reading them whole, and binary ones."""
     try:
         with open_file(path) as stream:
             data = read_part(stream, 0, LARGEST_FILE + 1)
@@ -187,11 +187,16 @@ def decode(path: Path) -> str:
             found=error.strerror or str(error),
             remedy="Check the path",
         ) from None
+    return decoded(data, str(path))
+
+
+def decoded(data: bytes, where: str) -> str:
+    """The text of a cfg file's bytes, which may be cut after LARGEST_FILE + 1."""
     if len(data) > LARGEST_FILE:
         raise DefinitionError(
             "cfg.file-too-large",
             "the cfg file is too large",
-            where=str(path),
+            where=where,
             expected=f"at most {LARGEST_FILE} bytes",
             found="more",
             remedy="Pass the .cfg, not the .weights",
@@ -200,7 +205,7 @@ def decode(path: Path) -> str:
         raise DefinitionError(
             "cfg.binary",
             "not a cfg but a binary or UTF-16 file",
-            where=str(path),
+            where=where,
             expected="plain text",
             found=f"a NUL byte at {data.index(0)}",
             remedy="Pass the .cfg, not the .weights, saved as UTF-8",
@@ -208,8 +213,8 @@ def decode(path: Path) -> str:
     return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
-def sections(text: str, file: str) -> list[Section]:
-    """Split cfg text into sections; all blanks are removed, `#` and `;` begin comment lines."""
+def split(text: str, file: str) -> list[Section]:
+    """Cfg text as sections; all blanks are removed, `#` and `;` begin comment lines."""
     result: list[Section] = []
     notes: list[str] = []
     used: set[int] = set()
