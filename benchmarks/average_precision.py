@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from benchmarks.measuring import in_turns, judged, medians, part, table
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import ENGINES, AveragePrecision, average_precision, by_library
 from cspbench.detection.ap.bootstrap import DRAWS, intervals
 from cspbench.detection.ap.matching import Detections, match

@@ -29,7 +29,7 @@ from benchmarks.measuring import PYTHON, Finished, child, judged, part, table
 from benchmarks.random_weights import weights
 from benchmarks.scaling import DETECTOR, repeated
 from benchmarks.sweep import SIX
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.sample import detection
 
 TINY = "yolov3-tiny"
@@ -106,7 +106,7 @@ def spent(said: str) -> dict[str, float]:
 
 def afterwards(run: Path, data: Path, thresholds: Sequence[float]) -> dict[str, float]:
     """Seconds from a run's kept candidates to its APs, in this process, and how many candidates an image has."""
-    from cspbench.data.coco import open_coco
+    from cspbench.data.coco.source import open_coco
     from cspbench.detection.candidates import shards
     from cspbench.detection.collect import collect, evaluated
     from cspbench.inference.memory import keep_freed_memory

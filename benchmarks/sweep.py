@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks.average_precision import drawn
 from benchmarks.measuring import medians, part, table
 from benchmarks.nms import CLASSES
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import Annotations, Picture
+from cspbench.data.coco.annotations import Annotations, Picture
+from cspbench.data.coco.source import CocoSource
 from cspbench.detection.candidates import Candidates, pack
 from cspbench.detection.collect import AtThreshold, collect, evaluated
 from cspbench.detection.nms import nms_many

@@ -216,7 +216,7 @@ def test_whole_runs_are_held_against_the_target() -> None:
 
 
 def test_drawn_photographs_are_a_set_of_cocos_categories(tmp_path: Path) -> None:
-    from cspbench.data.coco import open_coco
+    from cspbench.data.coco.source import open_coco
     from cspbench.detection.collect import category_ids
 
     coco.photographs(tmp_path, 2)

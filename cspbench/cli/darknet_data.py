@@ -34,7 +34,7 @@ def darknet(
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
-    from cspbench.data.coco import data_path
+    from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.check import check, scan
     from cspbench.data.darknet.names import read_names
     from cspbench.data.darknet.opening import darknet_path
@@ -70,7 +70,7 @@ def anchors(
     """
     import numpy as np
 
-    from cspbench.data.coco import data_path
+    from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.anchors import anchors_of
     from cspbench.data.darknet.data_file import MOST_CLASSES
     from cspbench.data.darknet.detection_set import read_set

@@ -33,7 +33,7 @@ class _AnyData(TyperGroup):
 
 def _form_of(path: str) -> str:
     """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
-    from cspbench.data.coco import data_path
+    from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.opening import darknet_path, is_annotated
 
     place = data_path(path)
@@ -110,8 +110,8 @@ def coco(
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
-    from cspbench.data.coco import scan_coco
-    from cspbench.data.coco_check import check as check_coco
+    from cspbench.data.coco.check import check as check_coco
+    from cspbench.data.coco.source import scan_coco
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)

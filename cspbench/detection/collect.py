@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco.source import CocoSource
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.candidates import shards

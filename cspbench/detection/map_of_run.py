@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.detection.ap.darknet_map import MapDetections, Objects
 from cspbench.detection.candidates import Candidates, shards
 from cspbench.detection.detections import in_file_order

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.source import Sample
 from cspbench.detection.candidates import IMAGES, no_candidates, pack
 from cspbench.detection.detector import Detector

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.matching import Array, Detections
 
 LOOKED_AT = 2000

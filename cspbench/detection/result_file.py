@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from cspbench.data.coco_annotations import Annotations
-from cspbench.data.coco_ids import LARGEST_ID, LONGEST_ID, Ids, as_json
+from cspbench.data.coco.annotations import Annotations
+from cspbench.data.coco.ids import LARGEST_ID, LONGEST_ID, Ids, as_json
 from cspbench.detection.ap.matching import Array, Detections
 from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file, replacing

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet import names as files
 from cspbench.detection.class_names import assign, by_name, by_order
 from cspbench.detection.collect import categories_of

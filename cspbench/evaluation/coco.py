@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import structs
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.opening import open_detection_data
 from cspbench.data.darknet.source import DarknetSource
 from cspbench.data.detection_presets import DetectionPreset, detection_preset

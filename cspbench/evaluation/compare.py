@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cspbench.classification import accuracy
 from cspbench.classification.accuracy import Accuracy
 from cspbench.data.classes import order
-from cspbench.data.coco import data_path
+from cspbench.data.coco.source import data_path
 from cspbench.detection.ap import bootstrap
 from cspbench.detection.ap.average_precision import AveragePrecision
 from cspbench.detection.ap.bootstrap import Difference

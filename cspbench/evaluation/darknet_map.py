@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from cspbench.claims.model import unknown
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.detection.ap.darknet_map import POINTS, darknet_map
 from cspbench.detection.map_of_run import map_detections, objects_of
 from cspbench.errors import UsageError

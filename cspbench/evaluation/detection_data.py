@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.opening import open_detection_data
 from cspbench.errors import UsageError
 from cspbench.evaluation.class_names import names_of

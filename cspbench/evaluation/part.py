@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, overload
 
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.source import Sample, Source
 from cspbench.errors import UsageError
 

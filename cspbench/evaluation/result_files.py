@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.names import read_names
 from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cspbench.data.coco import data_path
+from cspbench.data.coco.source import data_path
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
 from cspbench.errors import UsageError
 from cspbench.evaluation import coco, imagenet, server

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.decode import Decoder, decode
 from cspbench.detection.ap.matching import HIT, Detections, match
 from cspbench.errors import BadImageError, UsageError

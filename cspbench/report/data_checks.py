@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cspbench.data.check import Report
-from cspbench.data.coco_check import CocoReport
+from cspbench.data.coco.check import CocoReport
 from cspbench.data.darknet.check import DarknetReport
 from cspbench.errors import brief
 

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct, field
 
 from cspbench.claims.metrics import ACCURACIES, COCO
 from cspbench.claims.numbers import bounded
-from cspbench.data.coco import SPLITS
+from cspbench.data.coco.source import SPLITS
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.map_record import MapRecord
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 
 
 def annotate(folder: Path, count: int, stem: str = "instances_val2017") -> None:

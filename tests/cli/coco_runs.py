@@ -12,8 +12,8 @@ from msgspec import structs
 from typer.testing import CliRunner, Result
 
 from cspbench.cli.app import app
-from cspbench.data.coco import open_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.source import open_coco
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.candidates import Candidates, pack
 from cspbench.evaluation.part import part_of

@@ -87,7 +87,8 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
 
 
 def test_choices_are_the_librarys() -> None:
-    from cspbench.data import classes, coco, decode, detection_presets, presets
+    from cspbench.data import classes, decode, detection_presets, presets
+    from cspbench.data.coco import source as coco
     from cspbench.detection.ap.average_precision import ENGINES
     from cspbench.inference import engine
     from cspbench.weights import catalogue

@@ -18,7 +18,7 @@ from msgspec import structs
 from permissions import permissions_hold
 
 from cspbench.cli.progress import Terminal
-from cspbench.data import coco
+from cspbench.data.coco import source as coco
 from cspbench.errors import CspbenchError
 from cspbench.evaluation.execution import Reach
 from cspbench.report.judged_evaluations import JudgedClaim, judged

@@ -8,7 +8,7 @@ from typing import Any
 
 from pictures import fill, jpeg
 
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 
 NAMES = ("000000000139.jpg", "000000000285.jpg", "000000000007.jpg")
 BROKEN = "instances_val2017.json"

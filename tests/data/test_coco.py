@@ -13,10 +13,10 @@ from pictures import fill, jpeg
 from refusals import refuses
 from typer.testing import CliRunner
 
-from cspbench.data import coco
-from cspbench.data.coco import CocoSource, open_coco, scan_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES
-from cspbench.data.coco_check import check
+from cspbench.data.coco import source as coco
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.check import check
+from cspbench.data.coco.source import CocoSource, open_coco, scan_coco
 from cspbench.detection.ap.average_precision import ENGINES, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.evaluation.part import part_of, random_indices

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench.data.coco import open_coco, scan_coco
-from cspbench.data.coco_annotations import read
-from cspbench.data.coco_check import check
+from cspbench.data.coco.annotations import read
+from cspbench.data.coco.check import check
+from cspbench.data.coco.source import open_coco, scan_coco
 from cspbench.errors import DatasetError
 
 

@@ -10,10 +10,11 @@ import pytest
 from coco_sets import BROKEN, NAMES, contents, write
 from refusals import refuses
 
-from cspbench.data import coco, coco_json
-from cspbench.data.coco import open_coco, scan_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES, read
-from cspbench.data.coco_check import check
+from cspbench.data.coco import records
+from cspbench.data.coco import source as coco
+from cspbench.data.coco.annotations import COCO_CATEGORIES, read
+from cspbench.data.coco.check import check
+from cspbench.data.coco.source import open_coco, scan_coco
 
 
 def put(path: str, value: Any) -> Any:
@@ -105,9 +106,9 @@ def test_what_contradicts_itself(at: int, tmp_path: Path) -> None:
 
 def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path, contents())
-    monkeypatch.setattr(coco_json, "LARGEST_FILE", path.stat().st_size)
+    monkeypatch.setattr(records, "LARGEST_FILE", path.stat().st_size)
     assert len(read(path).images) == 3
-    monkeypatch.setattr(coco_json, "LARGEST_FILE", path.stat().st_size - 1)
+    monkeypatch.setattr(records, "LARGEST_FILE", path.stat().st_size - 1)
     with refuses("coco.unreadable", found=f"more than {path.stat().st_size - 1:,} bytes"):
         read(path)
 

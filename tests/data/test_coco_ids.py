@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cspbench.data.coco_ids import Ids, as_json
+from cspbench.data.coco.ids import Ids, as_json
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cspbench.data.coco_names import inside, is_name
+from cspbench.data.coco.names import inside, is_name
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from coco_sets import BROKEN, NAMES, contents, write
 from pictures import fill, jpeg
 from refusals import refuses
 
-from cspbench.data.coco import open_coco, scan_coco
-from cspbench.data.coco_annotations import read
-from cspbench.data.coco_check import check
+from cspbench.data.coco.annotations import read
+from cspbench.data.coco.check import check
+from cspbench.data.coco.source import open_coco, scan_coco
 from cspbench.data.darknet.opening import darknet_path
 
 

@@ -10,7 +10,7 @@ from pictures import fill, jpeg
 from PIL import Image
 from refusals import refuses
 
-from cspbench.data.coco_annotations import Picture
+from cspbench.data.coco.annotations import Picture
 from cspbench.data.darknet.source import image_size, open_darknet
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench.data.coco import open_coco
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
+from cspbench.data.coco.source import open_coco
 from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision
 from cspbench.detection.ap.matching import Detections
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from refusals import refuses
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.bootstrap import NAMES, intervals, paired
 from cspbench.detection.ap.matching import Detections

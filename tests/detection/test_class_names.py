@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.detection.class_names import assign, by_name
 
 OTHER_ORDER = {1: "car", 2: "dog", 3: "person"}

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 
-from cspbench.data.coco import open_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.source import open_coco
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.ap.average_precision import average_precision
 from cspbench.detection.ap.matching import Detections

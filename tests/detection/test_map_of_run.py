@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from refusals import refuses
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import Annotations, GroundTruth, Picture
+from cspbench.data.coco.annotations import Annotations, GroundTruth, Picture
+from cspbench.data.coco.source import CocoSource
 from cspbench.detection.candidates import Candidates, pack
 from cspbench.detection.map_of_run import map_detections, objects_of, relative_to
 from cspbench.inference.shards import Shards

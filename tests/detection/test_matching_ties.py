@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from refusals import refuses
 from test_average_precision import detections, same
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.average_precision import average_precision
 from cspbench.detection.ap.matching import Detections
 
@@ -228,7 +228,7 @@ def test_images_and_categories_without_objects() -> None:
 
 
 def test_a_length_as_large_as_may_be_is_a_box() -> None:
-    from cspbench.data.coco_annotations import LARGEST_LENGTH
+    from cspbench.data.coco.annotations import LARGEST_LENGTH
 
     one = truth((0, 0, 20, 20, 400, 0))
     assert part(numbers(one, [(0, 0, LARGEST_LENGTH, 1, 0.5)]), "ap") == [0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.matching import Detections
 from cspbench.detection.result_checks import doubts
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from refusals import refuses
 
-from cspbench.data.coco_annotations import read as read_annotations
+from cspbench.data.coco.annotations import read as read_annotations
 from cspbench.detection import result_file
 from cspbench.evaluation.execution import Listener
 from cspbench.evaluation.result_files import score_file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco.source import CocoSource, open_coco
 from cspbench.data.detection_presets import detection_preset
 from cspbench.detection.collect import category_ids
 from cspbench.errors import DatasetError

@@ -18,7 +18,7 @@ import numpy as np
 from coverage import Coverage
 from PIL import Image
 
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.network.builder import Builder
 from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.network import Network

@@ -14,9 +14,9 @@ from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 from PIL import Image
 
-from cspbench.data.coco import CocoSource, open_coco, scan_coco
-from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, read
-from cspbench.data.coco_check import CocoReport, check
+from cspbench.data.coco.annotations import COCO_CATEGORIES, Annotations, read
+from cspbench.data.coco.check import CocoReport, check
+from cspbench.data.coco.source import CocoSource, open_coco, scan_coco
 from cspbench.detection.coco_server import import_server
 from cspbench.io import write_json
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import jpeg
 
-from cspbench.data.coco import CocoSource
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.classification_set import open_labelled_paths
 from cspbench.data.darknet.detection_set import read_set
 from cspbench.data.darknet.faults import MOST, Faults

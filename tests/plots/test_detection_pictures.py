@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from refusals import refuses
 
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
 from cspbench.detection.ap.matching import Detections
 from cspbench.plots import detections

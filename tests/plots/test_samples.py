@@ -12,7 +12,7 @@ from pictures import fill, jpeg
 from PIL import Image
 from refusals import refuses
 
-from cspbench.data.coco import CocoSource, open_coco
+from cspbench.data.coco.source import CocoSource, open_coco
 from cspbench.data.decode import Decoder
 from cspbench.detection.ap.matching import Detections
 from cspbench.plots import samples

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cspbench.data.coco import CocoSource, open_coco, scan_coco
-from cspbench.data.coco_check import check
+from cspbench.data.coco.check import check
+from cspbench.data.coco.source import CocoSource, open_coco, scan_coco
 from cspbench.data.imagenet import scan
 from cspbench.sample import classification, detection
 from cspbench.sample.place import VERSIONS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cspbench.data.coco import CocoSource, data_path, open_coco
-from cspbench.data.coco_files import annotation_files
+from cspbench.data.coco.files import annotation_files
+from cspbench.data.coco.source import CocoSource, data_path, open_coco
 from cspbench.data.darknet import data_file, paths
 from cspbench.data.darknet.image_list import LISTS, in_folder
 from cspbench.data.darknet.source import open_darknet

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture
+from cspbench.data.coco.annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.detection_set import DarknetSet, Listed, Size, read_set
 from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder

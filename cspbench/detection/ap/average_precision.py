@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cspbench.claims.rounding import round_half_up
-from cspbench.data.coco_annotations import GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.detection.ap.matching import AREAS, THRESHOLDS, Array, Detections, Matches, indexed, match
 from cspbench.detection.ap.precision import CAPS, events, precision, recall
 from cspbench.errors import UsageError

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cspbench.data.coco_annotations import LARGEST_LENGTH, GroundTruth
+from cspbench.data.coco.annotations import LARGEST_LENGTH, GroundTruth
 from cspbench.errors import DatasetError
 
 Array = np.ndarray[Any, Any]

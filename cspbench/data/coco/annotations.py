@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from cspbench.data import coco_names
-from cspbench.data.coco_ids import Ids, whole
-from cspbench.data.coco_json import Category, Object, Record, broken, is_text, parsed, unusable
+from cspbench.data.coco import names as file_names
+from cspbench.data.coco.ids import Ids, whole
+from cspbench.data.coco.records import Category, Object, Record, broken, is_text, parsed, unusable
 from cspbench.errors import DatasetError, brief
 
 Array = np.ndarray[Any, Any]
@@ -109,13 +109,13 @@ def read(path: Path) -> Annotations:
     if not file.images:
         raise broken("coco.no-image-listed", "no images listed", path.name, "at least one", "none")
     for index, image in enumerate(file.images):
-        if image.file_name and not coco_names.is_name(image.file_name):
+        if image.file_name and not file_names.is_name(image.file_name):
             raise unusable(f"{path.name}, images[{index}].file_name", "the name of a file", image.file_name)
     for index, category in enumerate(file.categories):
         if not is_text(category.name):
             raise unusable(f"{path.name}, categories[{index}].name", "a name", category.name)
     ids = _ids(path.name, "images", file.images), _ids(path.name, "categories", file.categories)
-    names = coco_names.inside([image.file_name or "" for image in file.images])
+    names = file_names.inside([image.file_name or "" for image in file.images])
     pictures = [
         Picture(number, name, *(_whole(path.name, index, key, getattr(image, key)) for key in ("width", "height")))
         for index, (number, name, image) in enumerate(zip(ids[0].numbers, names.paths, file.images, strict=True))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from cspbench.data.coco_ids import Id
+from cspbench.data.coco.ids import Id
 from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 

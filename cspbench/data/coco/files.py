@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from cspbench.data.coco_annotations import Annotations, Picture
-from cspbench.data.coco_json import LARGEST_FILE, broken
+from cspbench.data.coco.annotations import Annotations, Picture
+from cspbench.data.coco.records import LARGEST_FILE, broken
 from cspbench.errors import DatasetError, brief
 from cspbench.io import filled_lines, read_file
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cspbench.data.coco import CocoSource
-from cspbench.data.coco_annotations import COCO_CATEGORIES
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.coco.source import CocoSource
 from cspbench.data.image_facts import facts
 
 

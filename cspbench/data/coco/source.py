@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.claims.model import unknown
-from cspbench.data.coco_annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
-from cspbench.data.coco_files import Layout, annotation_files, image_folder, selected
+from cspbench.data.coco.annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture, read
+from cspbench.data.coco.files import Layout, annotation_files, image_folder, selected
 from cspbench.data.source import Entry, ImageFiles, Region, is_image
 from cspbench.errors import DatasetError, brief
 from cspbench.io import user_path, utf8_name

@@ -1,0 +1,1 @@
+"""Data sets in COCO's form: annotations, file names, images, checks."""
