@@ -31,9 +31,9 @@ def counted(countables: list[Countable], overrides: Mapping[str, str] | None = N
 
 def save(rows: Sequence[CountsRow], out: Path, name: str) -> None:
     """Write NAME.json and NAME.md."""
-    from cspbench.report import saved_counts
+    from cspbench.report import counts_table
 
-    saved_counts.save(rows, out, name, _session())
+    counts_table.save(rows, out, name, _session())
     terminal().note(f"wrote {out / name}.json and .md")
 
 

@@ -79,8 +79,8 @@ def eval_coco(
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
-    from cspbench.evaluation.class_names import known_names
     from cspbench.evaluation.coco import evaluate_coco
+    from cspbench.evaluation.detection_data import known_names
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
     from cspbench.inference.description import describe

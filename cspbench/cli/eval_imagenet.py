@@ -80,7 +80,7 @@ def eval_imagenet(
     about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "execution": how}
     about |= {"size": pixels, "ema": ema, "listener": listener}
     if explain:
-        from cspbench.evaluation.explain import explain_imagenet
+        from cspbench.evaluation.imagenet import explain_imagenet
 
         _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), form, allow_bad)
         return

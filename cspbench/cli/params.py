@@ -61,8 +61,8 @@ def params(
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
     from cspbench.report import counts_table
+    from cspbench.report.counts_table import refuse_to_lose
     from cspbench.report.network_table import ledger_text
-    from cspbench.report.saved_counts import refuse_to_lose
     from cspbench.zoo import registry
     from cspbench.zoo.model import Model
 

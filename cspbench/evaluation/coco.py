@@ -22,8 +22,8 @@ from cspbench.detection.collect import AtThreshold, Collected, categories_of, co
 from cspbench.detection.map_of_run import SCORE
 from cspbench.errors import brief
 from cspbench.evaluation import server
-from cspbench.evaluation.class_names import ClassNames, categories, in_use, known_names, names_of
 from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
+from cspbench.evaluation.detection_data import ClassNames, categories, in_use, known_names, names_of
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics

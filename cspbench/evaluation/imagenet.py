@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,16 +19,20 @@ from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.errors import BadImageError, UsageError, brief
-from cspbench.evaluation.execution import SILENT, Execution, Listener
-from cspbench.evaluation.part import part_of
+from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
+from cspbench.evaluation.part import Part, part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
 from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.inference import footprint
 from cspbench.inference.description import Described, input_channels
 from cspbench.io import argument_path
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
+
+if TYPE_CHECKING:
+    from cspbench.classification.ablation import Explained
 
 NAMED = 20
 """Unreadable images whose error is looked up."""
@@ -196,3 +201,40 @@ def check_classes(model: str, source: Source, classes: str | None) -> None:
             found=f"images of {kinds[classes != SAMPLE]}, the first of {wnid}",
             remedy="Evaluate the sample's classifiers with --sample, and all others on ImageNet",
         )
+
+
+def explain_imagenet(
+    model: str | Network | Described,
+    data: Source,
+    *,
+    weights: str | Path | None = None,
+    ema: bool | None = None,
+    preset: str | None = None,
+    decoder: str | None = None,
+    classes: str | None = None,
+    size: tuple[int, int] | None = None,
+    seed: int = 0,
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> Explained:
+    """Top-1 of a classifier under its preset and under each change of it, on 1000 images at most, drawn with `seed`.
+
+    Nothing is stored.
+    """
+    from cspbench.classification.ablation import MOST, Classifier, explain
+    from cspbench.inference.engine import choose_device
+
+    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size, ema)
+    for line in subject.said:
+        listener.note(line)
+    if subject.network is not None:
+        footprint.check(subject.network)
+    if len(source) > MOST:
+        listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
+        source = Part(source, MOST, seed)
+    device = choose_device(execution.device)
+    means = (device, execution.precision, *execution.batch_and_workers(device))
+    classifier = Classifier(subject.build, subject.size, source.own_classes or chosen_classes(subject, classes), *means)
+    reference = chosen_preset(subject, preset, decoder)
+    with listener.progress(f"explaining {subject.name}", 0) as reach:
+        return explain(classifier, source, reference, steps(reach))

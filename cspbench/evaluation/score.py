@@ -10,10 +10,9 @@ from cspbench.data.coco.source import data_path
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
 from cspbench.errors import UsageError
 from cspbench.evaluation import coco, imagenet, server
-from cspbench.evaluation.class_names import categories, names_of, read_class_names
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.darknet_map import MapOptions
-from cspbench.evaluation.detection_data import data_of
+from cspbench.evaluation.detection_data import categories, data_of, names_of, read_class_names
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.evaluation.runner import ScoredRun, store_metrics

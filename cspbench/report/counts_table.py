@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.rounding import comparable_count, percent_off
+from cspbench.errors import CspbenchError, UsageError
+from cspbench.io import write_bytes, write_text
 from cspbench.network.counting import COUNTINGS
 from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.report.select import Section
 from cspbench.report.text import some, with_comparison
-from cspbench.results.counts import CountedCell
+from cspbench.results.counts import CountedCell, Counts
+from cspbench.results.encoding import encode
+from cspbench.results.schema import Session
+from cspbench.results.store import read_record
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
@@ -203,3 +210,41 @@ def as_csv(rows: Sequence[CountsRow]) -> str:
 def as_latex(rows: Sequence[CountsRow]) -> str:
     """One LaTeX table with the columns of the markdown."""
     return latex(HEADER, map(texts, rows))
+
+
+# --- files
+
+Key = tuple[str | None, str | None]
+"""Table and row id; None and the model where it has no row."""
+
+
+def save(rows: Sequence[CountsRow], out: Path, name: str, session: Session) -> None:
+    """Write NAME.json and NAME.md."""
+    write_bytes(out / f"{name}.json", encode(Counts(session=session, rows=[row.counted for row in rows])))
+    by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
+    heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
+    write_text(out / f"{name}.md", heading + markdown(rows))
+
+
+def refuse_to_lose(path: Path, counted: Collection[Key]) -> None:
+    """Raise `UsageError` if the file holds rows that are not to be counted again.
+
+    A report would show them as unmeasured, and `ci` as vanished. An earlier schema must be migrated first.
+    """
+    try:
+        rows = read_record(path, Counts).rows
+    except CspbenchError as error:
+        if error.code == "results.old-schema":
+            raise
+        return  # there is no such file, or it holds no counts
+    saved = {(row.table, row.id if row.table else row.model): str(row.row or row.model) for row in rows}
+    lost = [name for key, name in saved.items() if key not in counted]
+    if lost:
+        raise UsageError(
+            "usage.save-would-drop",
+            f"--save would drop {len(lost)} of the {len(saved)} rows in the file",
+            where=str(path),
+            expected="a run that counts each of them",
+            found=f"none of {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}",
+            remedy="Count them all with --all, or write elsewhere with --out",
+        )
