@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NoReturn
 
 from cspbench.cli import failing
@@ -31,10 +31,15 @@ class Stop:
         self.received = False
         self.lost = False
         """Whether the exception was raised where Python discards exceptions."""
+        self.hook: CodeType | None = None
+        """The function that Python calls then; an exception in it is discarded without a word."""
 
     def raised(self, number: int, frame: FrameType | None = None) -> None:
         """The handler of the signals; the first one decides how the command ends."""
         self.noted(number)
+        if frame is not None and frame.f_code is self.hook:
+            self.lost = True
+            return
         raise KeyboardInterrupt
 
     def noted(self, number: int) -> None:
@@ -68,7 +73,7 @@ def watched(stop: Stop) -> Iterator[None]:
         else:
             hook(about)
 
-    sys.unraisablehook = ignored
+    sys.unraisablehook, stop.hook = ignored, ignored.__code__
     _thread.start_new_thread(_watch, (reading, stop, heard))
     try:
         yield
@@ -84,12 +89,13 @@ def _watch(reading: int, stop: Stop, heard: list[signal.Signals]) -> None:
     while (number := next((number for number in os.read(reading, 64) if number in heard), None)) is None:
         pass
     stop.noted(number)
+    main = threading.main_thread().ident or 0
     end = time.monotonic() + GRACE
     while time.monotonic() < end:
         time.sleep(0.02)
         if stop.lost:
             stop.lost = False
-            os.kill(os.getpid(), number)
+            signal.pthread_kill(main, number)  # a signal to the process could leave the main thread asleep
     with contextlib.suppress(OSError):
         cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides the cursor
         os.write(2, cursor + f"\n{failing.line(failing.stopped(stop.number, resumable=True))}\n".encode())

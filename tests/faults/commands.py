@@ -177,7 +177,7 @@ class Warm:
         here = Path(__file__)
         found = {**clean, "CI": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3]))}
         if measured and (measuring := Coverage.current()):
-            found["MEASURED"] = str(measuring.config.data_file)
+            found["MEASURED"] = str(here.parents[2] / str(measuring.config.data_file))  # commands run in other folders
         server = subprocess.Popen(
             [sys.executable, str(here.with_name("warm.py"))],
             stdin=subprocess.PIPE,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+
+from cspbench.cli import interrupt
 
 BEGIN = """
 import ctypes, time
@@ -109,3 +113,13 @@ def test_a_command_in_the_background_ignores_signals(number: signal.Signals) -> 
     process.send_signal(number)
     shown, words = process.communicate("\n", timeout=SECONDS)
     assert (process.returncode, shown, words) == (0, "done\n", "")
+
+
+def test_a_signal_while_an_exception_is_discarded_is_raised_afterwards() -> None:
+    stop = interrupt.Stop()
+    with interrupt.watched(stop):
+        assert stop.hook is not None
+        stop.raised(signal.SIGINT, cast(Any, SimpleNamespace(f_code=stop.hook)))
+        assert (stop.received, stop.lost) == (True, True)
+        with pytest.raises(KeyboardInterrupt):
+            stop.raised(signal.SIGINT, sys._getframe())
