@@ -55,11 +55,12 @@ def categories(
     """The id of the category of each class, with a warning where that is an assumption. Raises `DatasetError`.
 
     A data set in Darknet's form has its classes in the network's order, unless the user gives names; a network of the
-    catalogue has COCO's classes.
+    catalogue with 80 classes has COCO's.
     """
     known, coco, where = categories_of(source), list(COCO_CATEGORIES.values()), str(source.annotations.path)
     if names is None and not user_file:
-        return by_name(known, coco) or by_order(known, classes, where)
+        ids = by_name(known, coco) if classes == len(coco) else None  # the sample's detector has its own classes
+        return ids or by_order(known, classes, where)
     if source.kind == "darknet" and names is not None and not names.by_user:
         ids = by_order(known, classes, where)
         if by_name(known, names.texts) != ids:
