@@ -37,14 +37,9 @@ def read_class_names(file: str | Path, classes: int) -> ClassNames:
 
 
 def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], classes: int) -> ClassNames | None:
-    """The names of a network's classes as given, or from a file beside its own; None if nobody knows them."""
-    if names is None:
-        return names_beside(places, classes)
-    return names if isinstance(names, ClassNames) else read_class_names(names, classes)
-
-
-def names_beside(places: Sequence[Path], classes: int) -> ClassNames | None:
-    """The names in a file beside a network's cfg or weights; None if there is none of them."""
+    """The names of a network's classes as given, else from a file beside its cfg or weights; None without one."""
+    if names is not None:
+        return names if isinstance(names, ClassNames) else read_class_names(names, classes)
     file = files.beside(places, classes)
     return None if file is None else ClassNames(files.read_names(file), by_user=False)
 
@@ -72,10 +67,10 @@ def categories(
     order_is_known |= classes == len(coco) and by_name(known, coco) is None
     texts = None if names is None else names.texts
     by_user = names is not None and names.by_user
-    found = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
-    if found.warning is not None:
-        listener.note(f"warning: {found.warning}")
-    return found.ids
+    ids, warning = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
+    if warning is not None:
+        listener.note(f"warning: {warning}")
+    return ids
 
 
 def in_use(source: CocoSource, ids: Sequence[int], names: ClassNames | None) -> list[str] | None:

@@ -13,7 +13,6 @@ from refusals import refuses
 from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.coco.source import CocoSource, open_coco
 from cspbench.data.detection_presets import detection_preset
-from cspbench.detection.collect import category_ids
 from cspbench.errors import DatasetError
 from cspbench.evaluation.detection_data import categories
 from cspbench.evaluation.execution import SILENT
@@ -79,21 +78,17 @@ def drawn(
     return open_coco(folder)
 
 
-def test_classes_are_the_categories_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    source = drawn(tmp_path, [7, 2, 90], [1])
-    assert category_ids(source, 3) == {0: 2, 1: 7, 2: 90}
-    for other in (2, 4):
-        with refuses("coco.other-classes") as caught:
-            category_ids(source, other)
-        assert caught.value.exit_code == 3
-
-
 def test_a_network_of_the_catalogue_with_other_classes_than_cocos(tmp_path: Path) -> None:
     coco = drawn(tmp_path / "coco", list(COCO_CATEGORIES), [1], COCO_CATEGORIES)
     assert categories(coco, 80, None, False, SILENT) == tuple(COCO_CATEGORIES)
     with refuses("coco.other-classes", expected="10 categories, as in the network", found="80"):
         categories(coco, 10, None, False, SILENT)
-    assert categories(drawn(tmp_path / "own", [7, 2], [1]), 2, None, False, SILENT) == (2, 7)
+    own = drawn(tmp_path / "own", [7, 2, 90], [1])
+    assert categories(own, 3, None, False, SILENT) == (2, 7, 90)
+    for other in (2, 4):
+        with refuses("coco.other-classes") as caught:
+            categories(own, other, None, False, SILENT)
+        assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize("seed", [0, 1])
