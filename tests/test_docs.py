@@ -33,9 +33,9 @@ def unknown(words: list[str]) -> list[str]:
     rest = iter(words)
     for word in rest:
         if hasattr(command, "commands"):
-            if word not in command.commands:
+            if word not in command.commands and command.name != "check":
                 return [word]
-            command = command.commands[word]
+            command = command.commands.get(word) or command.commands["darknet"]  # check FILE.data
         elif word.startswith("-") and word != "-":
             names = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
             wrong += [word] if word.partition("=")[0] not in names else []
