@@ -93,7 +93,7 @@ def report(
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         text = readme(shown) if like_readme else rendered(form, shown, [plot.svg for plot in plots])
-        if out is None:
+        if out is None or str(out) == "-":
             typer.echo(text, nl=False)
         else:
             write_text(out, text, named=True)

@@ -44,7 +44,7 @@ def choose_device(name: str | None) -> torch.device:
             "usage.device",
             f"device {name!r} cannot be used",
             expected="cpu, cuda, cuda:N or mps, if this machine has it",
-            found=str(error).splitlines()[0],
+            found=(str(error) or type(error).__name__).splitlines()[0],
             remedy="`cspbench env` lists the devices",
         ) from None
     return device
