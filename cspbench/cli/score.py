@@ -58,6 +58,7 @@ def score(
     from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
     from cspbench.evaluation.score import score as scored
     from cspbench.results.runs import find_runs, load_run
+    from cspbench.results.schema import ImagenetIdentity
 
     paths = [argument_path("RUN", path) for path in runs]
     if files := [path for path in paths if path.is_file()]:
@@ -80,6 +81,8 @@ def score(
         )
     opened = [load_run(path) for path in find_runs(paths)]
     check_one_task(opened)
+    if save_json is not None and isinstance(opened[0].identity, ImagenetIdentity):
+        raise detector_options()
     if len(opened) > 1 and (server or save_json):
         raise UsageError(
             "usage.one-run",
@@ -98,8 +101,6 @@ def score(
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:
-        if save_json is not None:
-            raise detector_options()
         finish_classifiers(classifiers, [], form, allow_bad)
         return
     detectors = [result for result in results if isinstance(result, DetectionResult)]
