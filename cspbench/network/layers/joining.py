@@ -23,8 +23,6 @@ from cspbench.network.operations import Operations
 
 NOT_OF_GATES = ("swish", "mish")
 """Activations that Darknet loads in [scale_channels] and [sam], with the notice that it does not support them."""
-GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in NOT_OF_GATES)
-"""Activations with which [scale_channels] and [sam] can be evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
