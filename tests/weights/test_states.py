@@ -65,7 +65,7 @@ def test_other_values_under_these_keys_are_not_weights(value: object) -> None:
 
 
 def test_a_set_under_a_key_that_is_never_read_is_said() -> None:
-    """mmengine swaps the two: its state_dict is averaged, its ema_state_dict is not."""
+    """Mmengine swaps the two: its state_dict is averaged, its ema_state_dict is not."""
     content = {"state_dict": named("averaged"), "ema_state_dict": named("last", "module."), "optimizer": {"state": {}}}
     state, said = choose(FILE, content)
     assert mark(state) == "averaged"
