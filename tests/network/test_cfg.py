@@ -184,6 +184,11 @@ def test_shortcut_reads_several_and_either_spelling_of_its_normalisation() -> No
     for key in ("weights_normalization", "weights_normalizion"):
         layer = layers(f"{body}[shortcut]\nfrom=-2,0\nweights_type=per_layer\n{key}=avg_relu\n")[-1]
         assert layer == Shortcut(sources=(2, 1, 0), weighting="per_feature", normalization="relu")
+    both = (
+        f"{body}[shortcut]\nfrom=-2\nweights_type=per_layer\nweights_normalizion=relu\nweights_normalization=softmax\n"
+    )
+    layer = layers(both)[-1]
+    assert layer == Shortcut(sources=(2, 1), weighting="per_feature", normalization="softmax")
 
 
 def test_normalisation_without_weights_is_none() -> None:

@@ -9,6 +9,7 @@ import pytest
 from refusals import refuses
 
 from cspbench.network import cfg
+from cspbench.network.cfg.keys import closest
 from cspbench.network.cfg.sections import READERS, RECURRENT
 from cspbench.network.counting import count
 from cspbench.network.layers import (
@@ -457,12 +458,19 @@ def test_a_misspelt_key() -> None:
     assert first.endswith("as in Darknet; did you mean batch?")
     assert second.endswith("as in Darknet; did you mean probability?")
     assert third.endswith("as in Darknet")
-    upper = cfg.parse("[net]\nchannels=1\nheight=1\nwidth=1\n[dropout]\nPROBABILITY=.5\n", "a").warnings
-    assert upper[0].endswith("did you mean probability?")
+    text = "[net]\nchannels=1\nheight=1\nwidth=1\n[dropout]\n"
+    for wrong, similar in (("PROBABILITY", True), ("probabilities", True), ("probable", False)):
+        (warning,) = cfg.parse(f"{text}{wrong}=.5\n", "a").warnings
+        assert warning.endswith("did you mean probability?") is similar
+    # as similar, but too long to be compared
+    known = "dropblock_size_rel"
+    assert closest(2 * known + "_" * 3, [2 * known]) == 2 * known
+    assert closest(2 * known + "_" * 4, [2 * known]) is None
 
 
 def test_keys_that_choose_what_is_loaded_are_named() -> None:
     text = "[net]\nchannels=1\nheight=1\nwidth=1\ninputs=7\n[dropout]\ndontload=1\ndontloadscales=0\n"
     first, second = cfg.parse(text, "a").warnings
     assert first.startswith("a:5: inputs=7 is ignored")
+    assert cfg.parse(text.replace("=7", "=-7"), "a").warnings[0].startswith("a:5: inputs=-7 is ignored")
     assert second.startswith("a:7: dontload= is ignored")
