@@ -96,6 +96,8 @@ def evaluate_imagenet(
     preset.check_size(subject.size)
     if subject.description.input[0] != 3:
         raise input_channels(subject.description, "3")
+    if subject.description.letter_box:
+        listener.note(f"warning: {subject.name}: [net] letter_box=1 has no effect on a classifier, as in Darknet")
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,
