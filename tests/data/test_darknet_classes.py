@@ -104,3 +104,7 @@ def test_faults_and_several_labels_are_noted(tmp_path: Path) -> None:
     assert f"{tmp_path / 'odd' / 'valid.list'}, line 2" in faults
     assert "1 of 4" in several
     assert "cat_dog/4.jpg" in several
+
+
+def test_the_first_of_equal_labels_counts() -> None:
+    assert Classes(("cat", "dog", "cat")).of("cat_1.jpg") == [0]

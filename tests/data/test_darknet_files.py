@@ -250,6 +250,8 @@ def test_names_are_found_beside_the_networks_files(tmp_path: Path) -> None:
     assert beside(places, 3) is None
     (folders[0] / "own.names").write_text("a\nb\nc\n")
     assert beside(places, 3) == folders[0] / "own.names"
+    (folders[0] / "other.names").write_text("a\nb\nc\n")  # the network's own name decides
+    assert beside(places, 3) == folders[0] / "own.names"
 
 
 @pytest.mark.parametrize("root", ["/content/darknet/data", "C:\\Users\\me\\data", "d:/data"])
@@ -312,3 +314,29 @@ def test_progress_counts_the_images(tmp_path: Path) -> None:
 
     read_set(write(tmp_path), Faults(), progress=progress)
     assert ([total for _, total in begun], done) == ([3], [1, 2, 3])
+
+
+def test_a_pixel_beyond_a_large_image_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("0 .95 .5 .1019 .1\n0 .95 .5 .1101 .1\n")  # 0.95 and 5.05 of 1000 pixels too wide
+    faults = Faults(None)
+    assert len(read_labels(path, 1, faults, (1000, 100))) == 2
+    assert [(fault.code, fault.where) for fault in faults.found] == [("darknet.box-outside", f"{path}, line 2")]
+
+
+def test_a_list_beside_several_data_files_is_none_of_theirs(tmp_path: Path) -> None:
+    write(tmp_path, obj_names=None, obj_data="classes=3\nvalid=v.txt\n", other_data="classes=4\nvalid=w.txt\n")
+    with refuses("usage.no-class-names", where=str(tmp_path / "valid.txt")):
+        read_set(tmp_path / "valid.txt", Faults())
+
+
+def test_the_networks_names_are_not_those_of_another_number_of_classes(tmp_path: Path) -> None:
+    data = write(tmp_path, obj_data="classes=4\nvalid=valid.txt\n")
+    read = read_set(data, Faults(), names=NAMES)
+    assert (read.names, read.numbered) == (("0", "1", "2", "3"), True)
+
+
+def test_a_check_stops_at_many_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cspbench.data.darknet.faults.MOST", 2)
+    data = write(tmp_path, obj__a_txt="x\n" * 5, obj__c_txt="x\n")
+    assert codes(read_set(data, Faults(None))) == ["darknet.label-line"] * 2
