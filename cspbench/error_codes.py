@@ -255,6 +255,7 @@ CODES = {
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",
     "usage.module-without-description": "A module was given that does not describe itself.",
     "usage.named-twice": "A model or dataset was given both as an argument and as an option.",
+    "usage.names-of-annotations": "Class names were given for annotations, which have their own.",
     "usage.needs-model": "An option requires a model, or --cfg.",
     "usage.negative-seed": "The seed is negative.",
     "usage.nms": "--nms is not an IoU threshold or a list of them.",

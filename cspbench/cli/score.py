@@ -61,7 +61,9 @@ def score(
 
     paths = [argument_path("RUN", path) for path in runs]
     if files := [path for path in paths if path.is_file()]:
-        values = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        wanted = map_options(darknet_map, map_iou, map_conf)
+        values = {"--nms": nms, "--nms-kind": nms_kind, "--map": wanted, "--save-json": save_json}
+        values["--import-server"] = server
         unfit = [option for option, value in values.items() if value is not None]
         if unfit or len(files) != len(runs):
             raise UsageError(

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.names import read_names
-from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.coco import threshold_of
-from cspbench.evaluation.detection_data import ground_truth
+from cspbench.evaluation.detection_data import ground_truth, opened
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
@@ -76,14 +75,20 @@ def open_objects(
     `names` is the file with the names of a list's classes. `listener` is told what the annotations lack.
     """
     texts = None if names is None else read_names(argument_path("names", names))
-    source = open_detection_data(data, split, names=texts, allowed=None, images=False)
-    for note in source.annotations.notes:
-        listener.note(f"note: {note}")
+    source = opened(data, split, listener, names=texts, allowed=None, images=False)
+    if texts is not None and source.kind != "darknet":
+        raise UsageError(
+            "usage.names-of-annotations",
+            "--names is for data sets in Darknet's form",
+            where=str(source.annotations.path),
+            expected="annotations name their categories themselves",
+            remedy="Leave out --names",
+        )
     return source
 
 
 def no_data(file: Path) -> UsageError:
-    """The error for a file of detections on a data set that nobody names."""
+    """The error for a file of detections without a data set."""
     return UsageError(
         "usage.detections-without-data",
         "detections of unknown data",
