@@ -64,7 +64,6 @@ def params(
     from cspbench.report.counts_table import refuse_to_lose
     from cspbench.report.network_table import ledger_text
     from cspbench.zoo import registry
-    from cspbench.zoo.model import Model
 
     cfg, models = with_arguments(cfg, models)
     names = either(models, model_option, "--model") or []
@@ -85,8 +84,7 @@ def params(
     chosen = registry.matching(names)
     unusable = 0
     if cfg:
-        found, unusable = read_cfgs(cfg, terminal())
-        chosen = [Model(each.network.name, each.build, "file", each.source) for each in found]
+        chosen, unusable = read_cfgs(cfg, terminal())
     networks: list[Network] = []
     if layers or pixels:
         chosen, networks, unfit = at_size(chosen, pixels)
@@ -95,13 +93,13 @@ def params(
         raise typer.Exit(unusable)
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
+        _leave(unusable)
         return
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
         typer.echo(ledger_text(networks, form.value), nl=False)
-        if unusable:
-            raise typer.Exit(unusable)
+        _leave(unusable)
         return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
@@ -122,10 +120,12 @@ def params(
         save_counts(rows, folder, "params")
         if every:
             rows += count_tables(folder, "sample-params", "sample")
-    if unusable:
-        raise typer.Exit(unusable)
-    if any(row.failed or (strict and row.off) for row in rows):
-        raise typer.Exit(1)
+    _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
+
+
+def _leave(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
 
 
 def _compare(networks: list[Network], path: Path, form: Format) -> None:

@@ -93,29 +93,15 @@ class AtConfidence:
 
 def together(counts: Sequence[AtConfidence]) -> AtConfidence:
     """The counts of several classes together."""
-    return AtConfidence(
-        sum(each.true for each in counts),
-        sum(each.false for each in counts),
-        sum(each.missed for each in counts),
-        math.fsum(each.iou for each in counts),
-    )
+    true, false, missed = (sum(getattr(of_class, name) for of_class in counts) for name in ("true", "false", "missed"))
+    return AtConfidence(true, false, missed, math.fsum(of_class.iou for of_class in counts))
 
 
-@dataclass(frozen=True)
-class DarknetMap:
-    """What `detector map` prints: AP of each class from 0 to 1, and the counts at a confidence, by class and of all."""
+class DarknetMap(NamedTuple):
+    """AP of each class from 0 to 1, and its counts at a confidence."""
 
-    points: int
-    iou_threshold: float
-    confidence: float
-    ap: tuple[float, ...]
-    per_class: tuple[AtConfidence, ...]
-    total: AtConfidence
-
-    @property
-    def mean(self) -> float:
-        """mAP, 0 to 1; a class without objects counts as 0."""
-        return sum(self.ap) / len(self.ap)
+    ap: list[float]
+    per_class: list[AtConfidence]
 
 
 def darknet_map(
@@ -127,11 +113,10 @@ def darknet_map(
     iou_threshold: float = 0.5,
     confidence: float = 0.25,
 ) -> DarknetMap:
-    """The mAP and the counts of detections; `points` is a value of `POINTS`."""
+    """AP and the counts of detections; `points` is a value of `POINTS`."""
     matches = match(objects, found, classes, iou_threshold)
-    per_class = at_confidence(matches, confidence)
-    ap = tuple(average_precision(matches, number, points) for number in range(classes))
-    return DarknetMap(points, iou_threshold, confidence, ap, tuple(per_class), together(per_class))
+    ap = [average_precision(matches, number, points) for number in range(classes)]
+    return DarknetMap(ap, at_confidence(matches, confidence))
 
 
 def match(objects: Objects, found: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
