@@ -19,6 +19,7 @@ from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
+from cspbench.cli.predict import WithDraw, predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare):
     app.command()(command)
+app.command(cls=WithDraw)(predict)
 app.command("list")(list_rows)
 app.command()(show)
 app.command()(env)

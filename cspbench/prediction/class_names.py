@@ -35,10 +35,13 @@ def labels_of_classifier(
     own = known_names(names, places, classes)
     if own is not None:
         return Labels(own.texts, None)
-    if numbering == SAMPLE or (numbering in ORDERS and classes == len(order(numbering))):
-        wnids = order(numbering)
-        if len(wnids) == classes:
-            return Labels(tuple(_described(wnids, numbering)), wnids)
+    if numbering in ORDERS and classes == len(order(numbering)):
+        known = descriptions()
+        return Labels(tuple(known.get(wnid, wnid) for wnid in order(numbering)), order(numbering))
+    if numbering == SAMPLE and classes == len(order(SAMPLE)):
+        from cspbench.sample.classification import CLASSES
+
+        return Labels(tuple(name for _, name in CLASSES), None)
     return Labels(_numbers(classes), None, _unnamed(subject, classes))
 
 
@@ -55,16 +58,6 @@ def labels_of_detector(subject: Subject, classes: int, names: str | Path | None,
         assumed = f"the {classes} classes of {subject.name} are taken for COCO's; --names FILE gives their names"
         return Labels(tuple(COCO_CATEGORIES.values()), tuple(COCO_CATEGORIES), assumed if subject.user_file else None)
     return Labels(_numbers(classes), tuple(range(1, classes + 1)), _unnamed(subject, classes))
-
-
-def _described(wnids: Sequence[str], numbering: str) -> Sequence[str]:
-    if numbering == SAMPLE:
-        from cspbench.sample.classification import CLASSES
-
-        known = dict(CLASSES)
-    else:
-        known = descriptions()
-    return [known.get(wnid, wnid) for wnid in wnids]
 
 
 def _numbers(classes: int) -> tuple[str, ...]:

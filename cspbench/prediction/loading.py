@@ -69,7 +69,9 @@ def predictor_of(
         boxes = labels_of_detector(subject, detector.heads[-1].classes, names, beside)
         engine, batch = _engine(subject, detector.epsilon, execution, listener)
         _note(boxes.note, listener)
-        return BoxPredictor(subject, engine, boxes, batch, detector, detector.rules.conf if threshold is None else threshold)
+        return BoxPredictor(
+            subject, engine, boxes, batch, detector, detector.rules.conf if threshold is None else threshold
+        )
     _refuse(subject, "a detector", {"conf": conf, "nms": nms, "nms-kind": nms_kind})
     own = chosen_preset(subject, None if preset is None else classification_preset(preset).name, decoder)
     own.check_size(subject.size)

@@ -85,9 +85,7 @@ def predict(
     return results
 
 
-def inference_model(
-    model: str | Network | Described | Predictor, image: Picturable, **options: Any
-) -> dict[str, Any]:
+def inference_model(model: str | Network | Described | Predictor, image: Picturable, **options: Any) -> dict[str, Any]:
     """A classifier's prediction for one image: `pred_label`, `pred_class`, `pred_score`, `pred_scores`.
 
     As mmpretrain's function of this name. `options` are those of `predict`. Raises `UsageError` for a detector, and for

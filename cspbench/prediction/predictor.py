@@ -66,7 +66,9 @@ class Predictor(ABC):
                 block = pictures[begin : begin + self.batch]
                 prepared = list(pool.map(self._prepared, block) if len(block) > 1 else map(self._prepared, block))
                 usable = [
-                    (picture.name, each) for picture, each in zip(block, prepared, strict=True) if isinstance(each, tuple)
+                    (picture.name, each)
+                    for picture, each in zip(block, prepared, strict=True)
+                    if isinstance(each, tuple)
                 ]
                 predictions = iter(self._batch(usable) if usable else [])
                 yield from (each if isinstance(each, BadImageError) else next(predictions) for each in prepared)
