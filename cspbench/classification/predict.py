@@ -81,7 +81,7 @@ def probabilities_of(outputs: tuple[Tensor, ...], keys: Sequence[str], probabili
     `keys` are the names of the images. Raises `OutputError` for numbers that are not finite.
     """
     flat = outputs[0].flatten(1)
-    result: Array = (flat if probabilities else torch.softmax(flat, 1)).numpy()
+    result = (flat if probabilities else torch.softmax(flat, 1)).numpy()
     check_finite(np.isfinite(result).all(1), keys, "probabilities")
     return result
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from cspbench.cli import arguments, options
 from cspbench.cli.progress import listener as terminal
@@ -17,34 +15,6 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.prediction.pictures import Picture
     from cspbench.prediction.selection import Chosen
-
-
-class PredictionFormat(StrEnum):
-    """How predictions are printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    COCO = "coco"
-
-
-AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
-ALL = "all"
-
-
-class WithDraw(TyperCommand):
-    """A command whose option --draw may stand without a value, which means all."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give --draw its value where none follows it."""
-        given: list[str] = []
-        for at, argument in enumerate(args):
-            given.append(argument)
-            if argument == "--draw" and "--" not in args[:at]:
-                following = args[at + 1] if at + 1 < len(args) else ""
-                if not (following.isdecimal() or following == ALL or following.startswith(("image:", "class:"))):
-                    given.append(ALL)
-        return super().parse_args(ctx, given)
 
 
 def predict(
@@ -57,7 +27,9 @@ def predict(
     weights: options.WeightsOption = None,
     ema: options.EmaOption = None,
     names: options.NamesOption = None,
-    preset: Annotated[AnyPreset | None, typer.Option("--preset", help="The preset; by default the model's.")] = None,
+    preset: Annotated[
+        options.AnyPreset | None, typer.Option("--preset", help="The preset; by default the model's.")
+    ] = None,
     decoder: options.DecoderOption = None,
     classes: options.ClassesOption = None,
     size: options.SizeOption = None,
@@ -90,13 +62,14 @@ def predict(
     precision: options.PrecisionOption = "fp32",
     allow_bad: options.BadOption = 0,
     form: Annotated[
-        PredictionFormat, typer.Option("--format", help="How the output is printed.")
-    ] = PredictionFormat.MD,
+        options.PredictionFormat, typer.Option("--format", help="How the output is printed.")
+    ] = options.PredictionFormat.MD,
 ) -> None:
-    """Show the classes or boxes that a model predicts for pictures, by the evaluation's own pixels and decoding.
+    r"""Show the classes or boxes that a model predicts for pictures, by the evaluation's own pixels and decoding.
 
     Without arguments, a bundled detector looks at a bundled picture. Weights of a known size need no -m.
 
+    \b
         cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights
         cspbench predict photos/ --cfg my.cfg --weights my.weights --draw --save-txt
         cat photo.jpg | cspbench predict - -m csdarknet53-panet-spp --format json
@@ -113,9 +86,18 @@ def predict(
     nothing = not (images or model or cfg or weights)
     selected = sample() if nothing else chosen(model, network, cfg, weights)
     pictures = _pictures(images or [], selected)
+    if form is options.PredictionFormat.COCO and not selected.network.detections:
+        raise UsageError(
+            "usage.coco-of-classes",
+            "COCO's result format is for boxes",
+            where=selected.network.name,
+            expected="a detector",
+            found="a classifier",
+            remedy="Use --format json or csv",
+        )
     if nothing:
         listener.note("a bundled detector on a bundled drawn picture; for your own name the picture and -m MODEL")
-    draw = ALL if out is not None and draw is None and not save_txt else draw
+    draw = "all" if out is not None and draw is None and not save_txt else draw
     files = files_of(pictures, out or Path("predictions"), draw, save_txt)
     files.check(force)
     # everything above is checked without torch
@@ -131,7 +113,7 @@ def predict(
         classes=classes,
         size=pixels,
         topk=topk,
-        conf="preset" if conf is None and form is PredictionFormat.COCO else conf,
+        conf="preset" if conf is None and form is options.PredictionFormat.COCO else conf,
         nms=nms,
         nms_kind=nms_kind,
         beside=selected.beside,

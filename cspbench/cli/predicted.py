@@ -12,7 +12,7 @@ import typer
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json, print_table
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import BadImageError, UsageError, printable
+from cspbench.errors import BadImageError, printable
 from cspbench.prediction.predictions import Classified, Detected, Prediction, coco_ids, coco_results
 
 if TYPE_CHECKING:
@@ -35,16 +35,6 @@ def finish(
     """Predict, print, and write the files. Raises `BadImageError` for more unreadable pictures than `allow_bad`."""
     from cspbench.prediction.predictor import BoxPredictor
 
-    boxes = isinstance(predictor, BoxPredictor)
-    if form == "coco" and not boxes:
-        raise UsageError(
-            "usage.coco-of-classes",
-            "COCO's result format is for boxes",
-            where=predictor.subject.name,
-            expected="a detector",
-            found="a classifier",
-            remedy="Use --format json or csv",
-        )
     listener = terminal()
     results: list[Prediction | BadImageError] = []
     with listener.progress(predictor.subject.name, len(pictures)) as reach:
@@ -57,10 +47,10 @@ def finish(
     usable = [result for result in results if not isinstance(result, BadImageError)]
     _print(predictor, usable, bad, form, execution)
     drawn = files.write(results, predictor.decoder, predictor.conf if isinstance(predictor, BoxPredictor) else 0.0)
-    written = [f"{drawn} drawn pictures"] if files.which is not None else []
-    written += [f"{len(usable)} label files"] if files.labels else []
+    written = [f"drawn pictures: {drawn}"] if files.which is not None else []
+    written += [f"label files: {len(usable)}"] if files.labels else []
     if written:
-        listener.note(f"wrote {' and '.join(written)} to {files.folder}")
+        listener.note(f"written to {files.folder}, {', '.join(written)}")
     for error in bad[:SHOWN]:
         listener.note(str(error))
     if len(bad) > allow_bad:

@@ -107,5 +107,9 @@ def inference_model(model: str | Network | Described | Predictor, image: Pictura
             expected="a classifier",
             remedy="Use cspbench.predict, which returns boxes",
         )
-    fields = ("pred_label", "pred_class", "pred_score", "pred_scores")
-    return {name: getattr(result, name) for name in fields}
+    return {
+        "pred_label": result.pred_label,
+        "pred_class": result.pred_class,
+        "pred_score": result.pred_score,
+        "pred_scores": result.pred_scores,
+    }

@@ -91,9 +91,9 @@ class Detected:
         lines = []
         for box in self.boxes:
             left, top, width, height = box.bbox
-            shares = (left + width / 2) / self.width, (top + height / 2) / self.height
-            shares += width / self.width, height / self.height
-            lines.append(" ".join([str(box.label), *(f"{share:.6f}" for share in (*shares, box.score))]))
+            centre = (left + width / 2) / self.width, (top + height / 2) / self.height
+            numbers = *centre, width / self.width, height / self.height, box.score
+            lines.append(" ".join([str(box.label), *(f"{number:.6f}" for number in numbers)]))
         return lines
 
 
