@@ -28,7 +28,9 @@ class WithDraw(TyperCommand):
             given.append(argument)
             if argument == "--draw" and "--" not in args[:at]:
                 following = args[at + 1] if at + 1 < len(args) else ""
-                if not (following.isdecimal() or following == "all" or following.startswith(("image:", "class:"))):
+                if not (
+                    following.isdecimal() or following == "all" or following.startswith(("image:", "class:", "worst:"))
+                ):
                     given.append("all")
         return super().parse_args(ctx, given)
 

@@ -34,29 +34,15 @@ def predict(
     classes: options.ClassesOption = None,
     size: options.SizeOption = None,
     topk: Annotated[int | None, typer.Option("--topk", min=1, metavar="N", help="Classes of a picture [5].")] = None,
-    conf: Annotated[
-        float | None,
-        typer.Option("--conf", "--conf-thres", metavar="SCORE", help="Score threshold [0.25; in coco the preset's]."),
-    ] = None,
-    nms: Annotated[
-        float | None, typer.Option("--nms", "--iou-thres", metavar="IOU", help="NMS threshold, not the preset's.")
-    ] = None,
+    conf: options.ConfOption = None,
+    nms: options.NmsOption = None,
     nms_kind: options.KindOption = None,
-    draw: Annotated[
-        str | None,
-        typer.Option(
-            "--draw",
-            metavar="[N|all|image:NAME|class:NAME]",
-            help="Draw pictures with their boxes or classes into --out, all by default.",
-        ),
-    ] = None,
+    draw: options.DrawOption = None,
     save_txt: Annotated[
         bool, typer.Option("--save-txt", help="Write YOLO's label files, with scores, into labels/ in --out.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of what is written [predictions].")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files in --out.")] = False,
+    out: options.OutOption = None,
+    force: options.ForceOption = False,
     batch: options.BatchOption = "auto",
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
@@ -67,7 +53,9 @@ def predict(
 ) -> None:
     r"""Show the classes or boxes that a model predicts for pictures, by the evaluation's own pixels and decoding.
 
-    Without arguments, a bundled detector looks at a bundled picture. Weights of a known size need no -m.
+    Without arguments, a bundled detector looks at a bundled picture. Weights of a known size need no -m. Boxes with a
+    score above 0.25 are shown, with --format coco all of an evaluation. `--draw` alone draws every picture; pictures
+    and label files are written to --out, by default to `predictions`.
 
     \b
         cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights

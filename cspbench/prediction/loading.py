@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from cspbench.detection.detector import detector_of
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
+from cspbench.evaluation.scoring import Thresholds, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference import footprint
 from cspbench.inference.description import Described, input_channels
@@ -39,7 +41,7 @@ def predictor_of(
     size: tuple[int, int] | None = None,
     topk: int | None = None,
     conf: float | Literal["preset"] | None = None,
-    nms: float | None = None,
+    nms: Thresholds | None = None,
     nms_kind: str | None = None,
     beside: Sequence[Path] = (),
     execution: Execution | None = None,
@@ -62,7 +64,13 @@ def predictor_of(
         if protocol is not None:
             _check_own_protocol(subject, {"preset": preset, "nms": nms, "nms-kind": nms_kind, "decoder": decoder})
         threshold = None if conf == "preset" else CONF if conf is None else conf
-        rules = detection_preset(preset or "readme").overridden(threshold, nms, nms_kind, decoder)
+        rules = detection_preset(preset or "readme").overridden(threshold, nms_kind=nms_kind, decoder=decoder)
+        overlaps = thresholds_of(nms, rules)
+        if len(overlaps) != 1:
+            raise UsageError(
+                "usage.one-threshold", "one NMS threshold is required", found=str(nms), remedy="Name one: --nms 0.6"
+            )
+        rules = replace(rules, nms=overlaps[0])
         if protocol is None:
             _note(rules.letter_box_warning(subject.name, subject.description.letter_box), listener)
         detector = detector_of(subject.description, rules, protocol)

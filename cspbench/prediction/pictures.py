@@ -155,7 +155,7 @@ def _images_in(folder: Path) -> Sequence[str]:
 
 
 def _none(where: str | None, found: str, folders: int = 0) -> UsageError:
-    deeper = f"'{where}/**/*.jpg' also searches the folders in it" if folders else "Name an image file or its folder"
+    deeper = f"'{where}/**' also searches the folders in it" if folders else "Name an image file or its folder"
     return UsageError(
         "usage.no-pictures",
         "no pictures",

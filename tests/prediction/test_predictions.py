@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_inference_model() -> None:
 
 def test_inference_model_takes_one_image_and_a_classifier() -> None:
     with refuses("usage.one-picture", found="2 images"):
-        cspbench.inference_model("sample-csp-classifier", [TEXTURE, TEXTURE])
+        cspbench.inference_model("sample-csp-classifier", [TEXTURE, TEXTURE])  # type: ignore[arg-type]
     with refuses("usage.other-task"):
         cspbench.inference_model("sample-csp-detector", OBJECT)
 
@@ -71,6 +72,7 @@ def test_a_predictor_serves_several_calls() -> None:
     predictor = predictor_of("sample-csp-classifier", topk=2)
     for _ in range(2):
         (result,) = cspbench.predict(predictor, TEXTURE)
+        assert isinstance(result, Classified)
         assert [each.label for each in result.top] == [7, 11]
 
 
@@ -87,13 +89,14 @@ def test_an_unreadable_picture_is_an_error(tmp_path: Path) -> None:
 
 
 def test_options_of_the_other_kind() -> None:
-    for name in ("conf", "nms", "nms_kind"):
-        value = "diou" if name == "nms_kind" else 0.5
+    of_detectors: list[dict[str, Any]] = [{"conf": 0.5}, {"nms": 0.5}, {"nms_kind": "diou"}]
+    for options in of_detectors:
         with refuses("usage.other-kind"):
-            cspbench.predict("sample-csp-classifier", TEXTURE, **{name: value})
-    for name, value in (("topk", 3), ("classes", "sorted")):
+            cspbench.predict("sample-csp-classifier", TEXTURE, **options)
+    of_classifiers: list[dict[str, Any]] = [{"topk": 3}, {"classes": "sorted"}]
+    for options in of_classifiers:
         with refuses("usage.other-kind"):
-            cspbench.predict("sample-csp-detector", OBJECT, **{name: value})
+            cspbench.predict("sample-csp-detector", OBJECT, **options)
     with refuses("usage.unknown-preset"):
         cspbench.predict("sample-csp-classifier", TEXTURE, preset="letterbox")
     with refuses("usage.topk", found="0"):
@@ -101,7 +104,7 @@ def test_options_of_the_other_kind() -> None:
 
 
 def test_a_module_that_describes_itself() -> None:
-    module = cspbench.create_model("sample-csp-classifier")
+    module: Any = cspbench.create_model("sample-csp-classifier")
     (own,) = cspbench.predict(module, TEXTURE, classes="sorted")
     assert isinstance(own, Classified)
     assert own.pred_label == 7

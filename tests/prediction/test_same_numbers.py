@@ -44,7 +44,7 @@ def as_rows(detections: Any) -> list[tuple[Any, ...]]:
 
 def predicted(model: Any, images: Any, **options: Any) -> list[tuple[Any, ...]]:
     """The same of predictions."""
-    results = predict(model, images, **options)
+    results: Any = predict(model, images, **options)
     ids = coco_ids([result.image for result in results])
     return sorted(
         (key, box.category_id, box.bbox, box.score)
@@ -83,7 +83,7 @@ def test_classes_are_those_of_an_evaluation(textures: Path, tmp_path: Path, opti
     result = evaluate_imagenet("sample-csp-classifier", textures, **options, store=tmp_path, execution=HOW)
     assert result is not None
     stored = result.run.shards.read(0)
-    results = predict("sample-csp-classifier", str(textures / "*" / "*.JPEG"), **options)
+    results: Any = predict("sample-csp-classifier", str(textures / "*" / "*.JPEG"), **options)
     assert [result.image for result in results] == [str(textures / key) for key in stored["key"].tolist()]
     assert [[each.label for each in result.top] for result in results] == stored["classes"].tolist()
     assert [[each.score for each in result.top] for result in results] == stored["probability"].tolist()
