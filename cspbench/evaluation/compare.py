@@ -143,7 +143,7 @@ def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener:
         options = options_of(run, nms)
         if len(options.thresholds) != 1:
             raise UsageError(
-                "usage.one-threshold", "compare takes one threshold", found=str(nms), remedy="Name one: --nms 0.6"
+                "usage.one-threshold", "one NMS threshold is required", found=str(nms), remedy="Name one: --nms 0.6"
             )
         source = data_of(run, data)
         ground_truth(source)
