@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "analyze",
     "compare",
     "count",
     "create_model",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cspbench.evaluation.analysis.analyze import analyze
     from cspbench.evaluation.coco import evaluate_coco
     from cspbench.evaluation.compare import compare
     from cspbench.evaluation.counts import count
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from cspbench.evaluation.score import score
 
 _HOMES = {
+    "analyze": "analysis.analyze",
     "compare": "compare",
     "count": "counts",
     "create_model": "models",

@@ -145,6 +145,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,

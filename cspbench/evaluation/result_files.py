@@ -9,6 +9,7 @@ from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.names import read_names
 from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
+from cspbench.detection.ap.matching import Detections
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
@@ -28,6 +29,7 @@ class FileResult:
     file: Path
     sha256: str
     source: CocoSource
+    detections: Detections
     threshold: Threshold
     measured: AveragePrecision
 
@@ -65,7 +67,7 @@ def score_file(
     for doubt in doubts(truth, detections, sizes):
         listener.note(f"warning: {path}: {doubt}")
     numbers = threshold_of(AtThreshold(0.0, detections, measured), "", options, listener)
-    return FileResult(path, digest, source, numbers, measured)
+    return FileResult(path, digest, source, detections, numbers, measured)
 
 
 def open_objects(

@@ -29,7 +29,7 @@ def counts(area: Area) -> dict[str, int]:
 
 
 def gains(area: Area) -> dict[str, float]:
-    """dAP in percent of the types that have one."""
+    """The dAP in percent of the types that have one."""
     return {name: 100 * gain for name, (gain, _) in area.gains.items() if abs(gain) > 1e-9}
 
 
@@ -39,7 +39,8 @@ A = (1, 1, 0, 0, 100, 100, 0)
 
 def test_a_hit_is_no_error() -> None:
     area = errors([A], [(1, 1, 0, 0, 100, 50, 0.9)])  # 5000 / 10000 is 0.5
-    assert (counts(area), gains(area), area.mean_ap) == ({}, {}, pytest.approx(1))
+    assert (counts(area), gains(area)) == ({}, {})
+    assert area.mean_ap == pytest.approx(1)
 
 
 def test_a_loose_box_is_a_localisation_error_and_its_object_is_not_missed() -> None:
@@ -89,9 +90,7 @@ def test_a_wrong_class_costs_both_classes() -> None:
 def test_a_duplicate_between_two_hits() -> None:
     """Hit 0.9, duplicate 0.8, hit 0.7: precision 1 at the recalls to 0.5, 2/3 from there: (51 + 50 * 2/3) / 101."""
     two = (2, 1, 0, 0, 100, 100, 0)
-    area = errors(
-        [A, two], [(1, 1, 0, 0, 100, 100, 0.9), (1, 1, 0, 0, 100, 90, 0.8), (2, 1, 0, 0, 100, 100, 0.7)]
-    )
+    area = errors([A, two], [(1, 1, 0, 0, 100, 100, 0.9), (1, 1, 0, 0, 100, 90, 0.8), (2, 1, 0, 0, 100, 100, 0.7)])
     ap = (51 + 50 * 2 / 3) / 101
     assert area.mean_ap == pytest.approx(ap)
     assert counts(area) == {"dupe": 1, "fp": 1}
@@ -137,7 +136,8 @@ def test_each_type_is_corrected_alone() -> None:
 def test_crowds_are_no_objects_and_detections_on_them_no_errors() -> None:
     crowd = (1, 1, 200, 0, 100, 100, 1)
     area = errors([A, crowd], [(1, 1, 0, 0, 100, 100, 0.9), (1, 1, 210, 10, 50, 50, 0.95)])
-    assert (counts(area), area.mean_ap) == ({}, pytest.approx(1))
+    assert counts(area) == {}
+    assert area.mean_ap == pytest.approx(1)
     other = errors([A, crowd], [(1, 1, 0, 0, 100, 100, 0.9), (1, 2, 210, 10, 50, 50, 0.95)])
     assert counts(other) == {"bkg": 1, "fp": 1}
 
@@ -181,17 +181,21 @@ def test_confusion_by_hand() -> None:
     ]
     one, other = truth(objects), detections(found)
     assert confusion(one, other, match(one, other), 0.5).tolist() == [
-        [1, 0, 0, 0],
-        [0, 0, 1, 0],
-        [0, 0, 0, 1],
-        [2, 1, 0, 0],
+        [0, 0, 1],
+        [1, 2, 1],
+        [2, 3, 1],
+        [3, 0, 2],
+        [3, 1, 1],
     ]
-    assert confusion(one, other, match(one, other), 0.3).tolist()[2] == [0, 0, 1, 0]
+    assert [2, 2, 1] in confusion(one, other, match(one, other), 0.3).tolist()
+    assert confusion(one, detections([]), match(one, detections([])), 0.3).tolist() == [[0, 3, 1], [1, 3, 1], [2, 3, 1]]
 
 
 SIDES = st.sampled_from([0, 3, 5, 10, 12, 20, 31, 40, 90, 100])
 OBJECT = st.tuples(st.integers(1, 3), st.integers(1, 3), SIDES, SIDES, SIDES, SIDES, st.sampled_from([0, 0, 0, 1]))
-FOUND = st.tuples(st.integers(1, 3), st.integers(1, 3), SIDES, SIDES, SIDES, SIDES, st.sampled_from([0.1, 0.3, 0.5, 0.9]))
+FOUND = st.tuples(
+    st.integers(1, 3), st.integers(1, 3), SIDES, SIDES, SIDES, SIDES, st.sampled_from([0.1, 0.3, 0.5, 0.9])
+)
 SETS = (st.lists(OBJECT, max_size=8), st.lists(FOUND, max_size=12))
 
 
@@ -242,7 +246,10 @@ def test_the_order_of_images_changes_nothing(objects: list[Any], found: list[Any
 def test_confusion_counts_every_object_and_detection_once(objects: list[Any], found: list[Any]) -> None:
     one, other = truth(objects), detections(found)
     matches = match(one, other)
-    table, area = confusion(one, other, matches, 0.0), analysed(one, other, matches)["all"]
+    area = analysed(one, other, matches)["all"]
+    table = np.zeros((4, 4), int)
+    for of, by, count in confusion(one, other, matches, 0.0).tolist():
+        table[of, by] = count
     assert table[:-1].sum(1).tolist() == area.totals.tolist()
     assert table[:, :-1].sum() == area.hits.sum() + area.false.sum()
     assert np.trace(table) == area.hits.sum()
@@ -313,7 +320,7 @@ def iou(one: Any, other: Any) -> float:
 @given(st.lists(OBJECT, max_size=8), SETS[1])
 def test_types_as_plain_loops_have_them(objects: list[Any], found: list[Any]) -> None:
     """With objects sorted by class, since the first of equal overlaps is then the same in both."""
-    one = truth(sorted(((*each[:6], 0) for each in objects), key=lambda each: each[:2]))
+    one = truth(sorted((*each[:6], 0) for each in objects))
     other = detections(found)
     area = analysed(one, other)["all"]
     assert {name: int(area.counts[name].sum()) for name in TYPES} == by_the_rules(one, other)

@@ -115,12 +115,14 @@ class Area:
     @property
     def defined(self) -> Array:
         """(K,) whether a class has objects."""
-        return self.totals > 0
+        defined: Array = self.totals > 0
+        return defined
 
     @cached_property
     def ap(self) -> Array:
         """(K,) AP50 of each class, 0 to 1; meaningless without objects."""
-        return self.curves.mean(1)
+        ap: Array = self.curves.mean(1)
+        return ap
 
     @cached_property
     def mean_ap(self) -> float:
@@ -129,7 +131,7 @@ class Area:
 
     @cached_property
     def gains(self) -> Mapping[str, tuple[float, Array]]:
-        """dAP by type, 0 to 1: of all classes, and of each (K,)."""
+        """The dAP of each type, 0 to 1: of all classes, and by class (K,)."""
         gains = {}
         for name in (*TYPES, *SPECIALS):
             curves = self.corrected([name])
@@ -196,7 +198,8 @@ def boxes_of(truth: GroundTruth, detections: Detections, matches: Matches) -> tu
     """The detections and the objects in the order of their matches."""
     classes = np.repeat(np.arange(len(matches.category_ids)), np.diff(matches.starts))
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)[matches.rows]
-    return Boxes(matches.images, classes, boxes), Boxes(*matches.objects, truth.boxes[matches.annotations])
+    images, owners = matches.objects
+    return Boxes(matches.images, classes, boxes), Boxes(images, owners, truth.boxes[matches.annotations])
 
 
 def _types(own: Array, other: Array) -> Array:

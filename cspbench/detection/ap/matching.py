@@ -48,9 +48,8 @@ class Matches(NamedTuple):
     `images` (N,) are their image indices, `ranks` (N,) their ranks in image and category, `starts` (K + 1,) the begin
     of each category, `inside` (A, N) whether their area is in the range; `hits` (C,) are the indices of the matched
     detections, `states` (C, A, T) their states. `objects` holds (image, category) indices of the objects, `counted`
-    (A, objects) whether they are not ignored. `partners` (C, A) are the objects that the matched detections have at the
-    lowest threshold, -1 for none. `rows` (N,) and `annotations` (objects,) say which of the given detections and objects
-    these are.
+    (A, objects) whether they are not ignored. `partners` (C, A) are the objects of the matched detections at the lowest
+    threshold, -1 for none. `rows` (N,) and `annotations` (objects,) are the places of both among those that were given.
     """
 
     image_ids: Array
@@ -248,7 +247,7 @@ def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> tuple[
         hit: Array = np.any(counting, axis=3)
         possible = np.where(hit[..., None], counting, possible)
         best = np.where(possible, overlap, -1.0).argmax(3)
-        taken = possible.any(3)
+        taken: Array = np.any(possible, axis=3)
         states[begin : begin + count] = np.where(hit, HIT, np.where(taken, IGNORED, 0))
         slots[begin : begin + count] = np.where(taken[:, :, 0], best[:, :, 0], -1)
         line, area, threshold = np.nonzero(taken)
