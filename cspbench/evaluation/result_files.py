@@ -84,6 +84,18 @@ def open_objects(
     return source
 
 
+def unfit_options(file: Path, expected: str, found: str) -> UsageError:
+    """The error for options of runs with a file of detections."""
+    return UsageError(
+        "usage.file-options",
+        "a file of detections is taken as it is",
+        where=str(file),
+        expected=expected,
+        found=found,
+        remedy="Leave out the others",
+    )
+
+
 def no_data(file: Path) -> UsageError:
     """The error for a file of detections on a data set that nobody names."""
     return UsageError(

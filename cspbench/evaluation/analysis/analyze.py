@@ -18,10 +18,10 @@ from cspbench.evaluation import server
 from cspbench.evaluation.coco import DetectionResult, detect
 from cspbench.evaluation.detection_data import data_of, ground_truth
 from cspbench.evaluation.execution import SILENT, Execution, Listener
-from cspbench.evaluation.result_files import no_data, score_file
+from cspbench.evaluation.result_files import no_data, score_file, unfit_options
 from cspbench.evaluation.runner import store_metrics
 from cspbench.evaluation.score import score
-from cspbench.evaluation.scoring import options_of
+from cspbench.evaluation.scoring import at_one_threshold
 from cspbench.io import argument_path
 from cspbench.results import runs
 from cspbench.results.analysis_record import NAMES, AnalysisRecord, ClassErrors, Errors, Mistake
@@ -114,13 +114,7 @@ def _of_file(
     listener: Listener,
 ) -> Analysis:
     if nms is not None:
-        raise UsageError(
-            "usage.file-options",
-            "a file of detections is analysed as it is",
-            where=str(path),
-            found=f"--nms {nms}",
-            remedy="Leave out --nms",
-        )
+        raise unfit_options(path, "a file, with --data, --split, --names and --conf", "--nms")
     if data is None:
         raise no_data(path)
     result = score_file(path, data, split=split, names=names, listener=listener)
@@ -147,11 +141,7 @@ def _of_run(
             found=f"the run of {run.identity.model}, a classifier",
             remedy="Name another run; `cspbench compare` shows the images that only one of two classifiers gets right",
         )
-    options = options_of(run, nms)
-    if len(options.thresholds) != 1:
-        raise UsageError(
-            "usage.one-threshold", "analyze takes one threshold", found=str(nms), remedy="Name one: --nms 0.6"
-        )
+    options = at_one_threshold(run, nms)
     source = data_of(run, None if data is None else data_path(data))
     truth = ground_truth(source)
     metrics = None if names is not None else runs.readable_metrics(run)

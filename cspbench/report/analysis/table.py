@@ -61,7 +61,7 @@ def _captions(record: AnalysisRecord) -> tuple[str, str]:
 def by_type(record: AnalysisRecord) -> list[list[str]]:
     """The lines of `TYPES`: AP50, then the types, with the gains for small, medium and large objects."""
     areas = [record.areas[name] for name, *_ in AREAS]
-    lines = [["AP50", "as it is", *(_percent(area.ap50) for area in areas), str(areas[0].objects)]]
+    lines = [["AP50", "as it is; objects", *(_percent(area.ap50) for area in areas), str(areas[0].objects)]]
     for name in NAMES:
         gains = [_percent(area.gains.get(name)) for area in areas]
         lines.append([LABELS[name], MEANINGS[name], *gains, str(areas[0].counts[name])])
