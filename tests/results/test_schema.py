@@ -25,7 +25,7 @@ RECORDS: list[tuple[bytes, type[msgspec.Struct]]] = [
     (encode(DETECTOR.run), Run),
     (encode(CLASSIFIER.metrics), ClassificationMetrics),  # type: ignore[arg-type]
     (encode(DETECTOR.metrics), DetectionMetrics),  # type: ignore[arg-type]
-    (encode(structs.replace(DETECTOR.metrics, analysis=ANALYSIS)), DetectionMetrics),  # type: ignore[type-var]
+    (encode(structs.replace(DETECTOR.metrics, analysis=ANALYSIS)), DetectionMetrics),  # type: ignore[arg-type, type-var]
     (stored(CLASSIFIER), Evaluation),
     (stored(DETECTOR), Evaluation),
     (counts(counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"))), Counts),

@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from cspbench.detection.ap.matching import AREAS
 from cspbench.errors import printable
 from cspbench.report.analysis import table
 from cspbench.results.analysis_record import NAMES, AnalysisRecord
@@ -48,7 +47,7 @@ class Shown(NamedTuple):
 def section(evaluations: Iterable[StoredEvaluation]) -> str:
     """The part of the page; empty without an analysis."""
     analyses = [_shown(each) for each in evaluations if _record(each) is not None]
-    return _template().render(analyses=analyses, table=table, areas=[name for name, *_ in AREAS]) if analyses else ""
+    return _template().render(analyses=analyses, table=table) if analyses else ""
 
 
 def rules() -> str:

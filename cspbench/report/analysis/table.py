@@ -30,7 +30,7 @@ FLAT = ("part", "name", "objects", "ap50", *(f"dap_{name}" for name in NAMES), *
 
 
 def text(name: str, record: AnalysisRecord, form: str) -> str:
-    """The errors of a model, or of a file, as md, csv or latex; CSV has every class, the others the most costly."""
+    """The errors of a model, or of a file, as md, csv or latex; CSV has every class, the others the worst."""
     if form == "csv":
         return flat_csv(FLAT, _flat(record))
     tables = [(TYPES, by_type(record)), (CLASSES, by_class(record)), (MISTAKES, by_mistake(record))]
@@ -50,9 +50,9 @@ def heading(record: AnalysisRecord) -> str:
 
 
 def _captions(record: AnalysisRecord) -> tuple[str, str]:
-    costly, wrong = len(_costly(record)), len(record.mistakes)
+    worst, wrong = len(_worst(record)), len(record.mistakes)
     return (
-        f"dAP by class, the {min(costly, MOST)} of {costly} classes with errors that cost most",
+        f"dAP by class, the {min(worst, MOST)} with the lowest AP50 of {worst} classes with errors",
         f"Classes taken for others, the {min(wrong, MOST)} most frequent of {wrong} pairs; "
         f"scores from {record.conf:g}, IoU 0.5",
     )
@@ -69,8 +69,8 @@ def by_type(record: AnalysisRecord) -> list[list[str]]:
 
 
 def by_class(record: AnalysisRecord) -> list[list[str]]:
-    """The lines of `CLASSES`, those first that lose most."""
-    return [_line(errors) for errors in _costly(record)[:MOST]]
+    """The lines of `CLASSES`, in ascending order of AP50."""
+    return [_line(errors) for errors in _worst(record)[:MOST]]
 
 
 def by_mistake(record: AnalysisRecord) -> list[list[str]]:
@@ -78,8 +78,8 @@ def by_mistake(record: AnalysisRecord) -> list[list[str]]:
     return [[printable(truth), printable(found), str(count)] for truth, found, count in record.mistakes[:MOST]]
 
 
-def _costly(record: AnalysisRecord) -> list[ClassErrors]:
-    """The classes with objects that do not have the highest AP50, in ascending order of it."""
+def _worst(record: AnalysisRecord) -> list[ClassErrors]:
+    """The classes with objects and errors, in ascending order of AP50."""
     losing = [each for each in record.classes if each.ap50 is not None and any(each.counts.values())]
     return sorted(losing, key=lambda each: each.ap50 or 0.0)
 
