@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "analyze",
     "compare",
     "count",
     "create_model",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cspbench.evaluation.analysis.analyze import analyze
     from cspbench.evaluation.coco import evaluate_coco
     from cspbench.evaluation.compare import compare
     from cspbench.evaluation.counts import count
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from cspbench.prediction.predict import inference_model, predict
 
 _HOMES = {
+    "analyze": "evaluation.analysis.analyze",
     "compare": "evaluation.compare",
     "count": "evaluation.counts",
     "create_model": "evaluation.models",

@@ -9,6 +9,7 @@ import typer
 
 from cspbench import __version__
 from cspbench.cli import failing, interrupt, streams
+from cspbench.cli.analyze import analyze
 from cspbench.cli.ci import ci
 from cspbench.cli.commands import Commands, WithDraw
 from cspbench.cli.compare import compare
@@ -37,7 +38,7 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted, 143 terminated.",
 )
-for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare):
+for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare, analyze):
     app.command()(command)
 app.command(cls=WithDraw)(predict)
 app.command("list")(list_rows)

@@ -69,7 +69,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     for name, spelling, _ in declared():
         have[spelling].add(name)
     evaluating = {"eval-imagenet", "eval-coco"}
-    assert have["--data"] >= {*evaluating, "score", "compare", "data check imagenet", "data check coco"}
+    assert have["--data"] >= {*evaluating, "score", "compare", "analyze", "data check imagenet", "data check coco"}
     assert (
         have["--model"]
         == have["-m"]
@@ -79,7 +79,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    making = {"params", "report", "demo", "show", "eval-coco", "predict"}
+    making = {"params", "report", "demo", "show", "eval-coco", "predict", "analyze"}
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
