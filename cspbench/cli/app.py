@@ -9,8 +9,9 @@ import typer
 
 from cspbench import __version__
 from cspbench.cli import failing, interrupt, streams
+from cspbench.cli.analyze import analyze
 from cspbench.cli.ci import ci
-from cspbench.cli.commands import Commands
+from cspbench.cli.commands import Commands, WithDraw
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
 from cspbench.cli.demo import demo
@@ -19,6 +20,7 @@ from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
+from cspbench.cli.predict import predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
@@ -36,8 +38,9 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted, 143 terminated.",
 )
-for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare):
+for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare, analyze):
     app.command()(command)
+app.command(cls=WithDraw)(predict)
 app.command("list")(list_rows)
 app.command()(show)
 app.command()(env)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from cspbench.cli.options import Format, MapPoints
-from cspbench.cli.progress import listener as terminal
 
 if TYPE_CHECKING:
     from cspbench.evaluation.darknet_map import MapOptions
@@ -24,7 +23,7 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
 
 
 def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
-    """Darknet's mAP of the results that have one, below the table of AP; CSV has one table only."""
+    """Darknet's mAP of the results that have one, below the table of AP; CSV has it in a column."""
     from cspbench.report.map_table import text
     from cspbench.results.schema import DetectionMetrics
 
@@ -33,7 +32,5 @@ def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
         for result in results
         if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
     ]
-    if maps and form is Format.CSV:
-        terminal().note("Darknet's mAP is in the output of --format md, latex and json")
-    elif maps:
+    if maps and form is not Format.CSV:
         typer.echo("\n" + text(maps, form.value), nl=False)

@@ -22,11 +22,21 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
+class PredictionFormat(StrEnum):
+    """How predictions are printed."""
+
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+    COCO = "coco"
+
+
 Precision = Literal["fp32", "bf16", "fp16"]
 Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
 ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
 DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
+AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
 NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
 Engine = Literal["cspbench", "pycocotools"]
 MapPoints = Literal["area", "voc11", "coco101"]
@@ -145,6 +155,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together, resized
+from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
@@ -57,7 +57,7 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import tables
-    from cspbench.cli.counting import count_tables, counted
+    from cspbench.cli.counting import at_size, count_tables, counted_apart
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
     from cspbench.report import counts_table
@@ -85,13 +85,16 @@ def params(
     unusable = 0
     if cfg:
         chosen, unusable = read_cfgs(cfg, terminal())
-        if not chosen:
-            raise typer.Exit(unusable)
+    networks: list[Network] = []
+    if layers or pixels:
+        chosen, networks, unfit = at_size(chosen, pixels)
+        unusable = unfit or unusable
+    if unusable and not chosen:
+        raise typer.Exit(unusable)
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
         _leave(unusable)
         return
-    networks = [resized(model.build(), pixels, terminal()) for model in chosen] if layers or pixels else []
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
@@ -106,7 +109,8 @@ def params(
             (row.table, row.id) if row else (None, model.name if model else None) for row, model, _ in countables
         ]
         refuse_to_lose(folder / "params.json", keys)
-    rows = counted(countables, overrides_of(counting or []))
+    rows, uncounted = counted_apart(countables, overrides_of(counting or []))
+    unusable = uncounted or unusable
     if form is Format.JSON:
         print_json(list(map(counts_table.as_json, rows)))
     else:

@@ -84,6 +84,15 @@ class DetectionPreset:
         """The preset for a network whose cfg has `letter_box`."""
         return replace(self, letterbox=True) if letter_box and self.cfg_letterbox else self
 
+    def letter_box_warning(self, model: str, letter_box: bool) -> str | None:
+        """A warning for a model whose cfg has a `letter_box` that this preset does not heed."""
+        if not letter_box or self.letterbox or self.cfg_letterbox:
+            return None
+        return (
+            f"warning: {model}: [net] letter_box=1 has no effect under preset {self.name}, which stretches "
+            "images as Darknet did until 2020-05-08; preset head keeps their aspect ratio"
+        )
+
     def overridden(
         self,
         conf: float | None = None,

@@ -22,6 +22,7 @@ from cspbench.data import label_tables
 from cspbench.data.classes import order, places, wnid_of
 from cspbench.data.darknet.labels_in_paths import Classes
 from cspbench.data.decode import NAME_LENGTH
+from cspbench.data.source import SUFFIXES
 from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 
@@ -108,28 +109,35 @@ def read(path: Path) -> Labels:
             raise ValueError("an empty file")
     except (OSError, ValueError) as error:
         reason = "binary data" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise DatasetError(
-            "labels.not-a-list",
-            "not a label file",
-            where=str(path),
-            expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
-            found=getattr(error, "strerror", None) or reason,
-            remedy="Use another file",
-        ) from error
+        raise _not_a_list(path, getattr(error, "strerror", None) or reason) from error
     labels = Labels(path)
     table = label_tables.header(lines[0][1])
     rows = lines[1:] if table is not None else lines
     table = table or label_tables.without_header(lines[0][1], lambda text: _is_class(text, 0))
     if table is not None:
+        if not rows:
+            raise _not_a_list(path, "a header without rows")
         for row in label_tables.rows(path, rows, table):
             word = row.label.partition(" ")[0]  # Kaggle's has the boxes after the class
-            _name(labels, row.line, row.image, word if _WNID.match(word) else row.label)
+            label = word if _WNID.match(word) else re.sub(r"^(\d+)\.0+$", r"\1", row.label)  # pandas has 65.0 for 65
+            _name(labels, row.line, row.image, label)
     elif all(" " not in line and "\t" not in line for _, line in lines) or _is_class(lines[0][1], 1):
         labels.by_position = [_class(path, number, text, 1) for number, text in lines]
     else:
         for number, line in lines:
             _name(labels, number, *_name_and_class(line))
     return labels
+
+
+def _not_a_list(path: Path, found: str) -> DatasetError:
+    return DatasetError(
+        "labels.not-a-list",
+        "not a label file",
+        where=str(path),
+        expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
+        found=found,
+        remedy="Use another file",
+    )
 
 
 def _name_and_class(line: str) -> tuple[str, str]:
@@ -143,7 +151,8 @@ def _name_and_class(line: str) -> tuple[str, str]:
 
 
 def _name(labels: Labels, line: int, name: str, text: str) -> None:
-    stem = PurePosixPath(name).stem
+    file = PurePosixPath(name.replace("\\", "/"))
+    stem = file.stem if file.suffix.lower() in SUFFIXES else file.name  # an id may have dots
     label = _class(labels.path, line, text, 0)
     if not stem or labels.by_name.setdefault(stem, label) != label:
         raise DatasetError(

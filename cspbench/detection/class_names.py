@@ -54,7 +54,7 @@ def assign(
     named_by_user: bool = False,
     known_order: bool = False,
 ) -> Assignment:
-    """The category of each class of a network, whose `names` are None if nobody knows them.
+    """The category of each class of a network, whose `names` are None if they are not known.
 
     `known_order`: the order of the categories is the network's by definition, as in a data set in Darknet's form.
     Raises `DatasetError` for other numbers of classes, and for names that a user gave and that are not the categories'.

@@ -40,10 +40,9 @@ def _images(truth: GroundTruth, detections: Detections) -> str:
     seen = np.unique(detections.image_ids)
     without = len(wanted) - len(np.intersect1d(wanted, seen))
     if len(seen) == 1 and len(wanted) > 1:
-        return (
-            f"all {len(detections.scores):,} detections are in one image of {len(truth.image_ids):,}, of which "
-            f"{len(wanted):,} have objects"
-        )
+        count = len(detections.scores)
+        those = f"all {count:,} detections are" if count > 1 else "the only detection is"
+        return f"{those} in one image of {len(truth.image_ids):,}, of which {len(wanted):,} have objects"
     if 2 * without > len(wanted):
         return f"{without:,} of the {len(wanted):,} images with objects have no detections"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,11 +16,21 @@ from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.class_names import assign, by_name, by_order
 from cspbench.detection.collect import categories_of
 from cspbench.errors import UsageError, brief
-from cspbench.evaluation.execution import Listener
+from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.io import argument_path
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, Data
+
+
+def opened(data: str | Path | CocoSource, split: str | None, listener: Listener, **about: Any) -> CocoSource:
+    """A detector's data set, if it is not open yet; the listener receives its notes. See `open_detection_data`."""
+    source = (
+        data if isinstance(data, CocoSource) else open_detection_data(data, split, progress=listener.progress, **about)
+    )
+    for note in source.notes:
+        listener.note(f"note: {note}")
+    return source
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,13 @@ def read_class_names(file: str | Path, classes: int) -> ClassNames:
 
 def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], classes: int) -> ClassNames | None:
     """The names of a network's classes as given, else from a file beside its cfg or weights; None without one."""
-    if names is not None:
-        return names if isinstance(names, ClassNames) else read_class_names(names, classes)
+    if names is None:
+        return names_beside(places, classes)
+    return names if isinstance(names, ClassNames) else read_class_names(names, classes)
+
+
+def names_beside(places: Sequence[Path], classes: int) -> ClassNames | None:
+    """The names in a file beside a network's cfg or weights; None if there is none of them."""
     file = files.beside(places, classes)
     return None if file is None else ClassNames(files.read_names(file), by_user=False)
 
@@ -86,7 +102,7 @@ def names_of(run: RunDirectory) -> ClassNames | None:
     return None if names is None else ClassNames(tuple(names))
 
 
-def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
+def data_of(run: RunDirectory, place: Path | None = None, listener: Listener = SILENT) -> CocoSource:
     """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
     data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
     if path is None:
@@ -98,9 +114,10 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
         )
     identity, names = run.identity, names_of(run)
     assert isinstance(identity, CocoIdentity)
-    source = open_detection_data(
+    source = opened(
         path,
         data.split,
+        listener,
         names=names.texts if names else None,
         classes=identity.last.classes,
         allowed=None,
@@ -127,7 +144,7 @@ def ground_truth(source: CocoSource) -> GroundTruth:
     if source.ground_truth is None:
         raise UsageError(
             "usage.no-ground-truth",
-            "there is no ground truth",
+            "the data set has no ground truth",
             where=str(source.annotations.path),
             remedy="Use a set with annotations",
         )

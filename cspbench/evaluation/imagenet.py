@@ -13,12 +13,11 @@ import msgspec
 from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, other_outputs, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
-from cspbench.data.darknet.classification_set import LabelledPaths
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import BadImageError, UsageError, brief
+from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.part import Part, part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -80,13 +79,8 @@ def evaluate_imagenet(
     runs, execution = argument_path("store", store), execution or Execution()
     if not isinstance(data, Source):
         data = open_imagenet(str(data), labels, names=names, allowed=allow_bad)
-    if isinstance(data, LabelledPaths) and data.faults:
-        listener.note(f"warning: {len(data.faults)} faults of the data set are tolerated, the first: {data.faults[0]}")
-    if isinstance(data, LabelledPaths) and data.several:
-        listener.note(
-            f"warning: the paths of {len(data.several)} images contain several labels; the first counts, as in "
-            f"Darknet: {brief(data.several[0], 120)}"
-        )
+    for note in data.notes:
+        listener.note(f"note: {note}")
     source = part_of(data, limit, seed)
     subject = subject_of(model, weights, size, ema)
     preset = chosen_preset(subject, preset, decoder)
@@ -96,6 +90,8 @@ def evaluate_imagenet(
     preset.check_size(subject.size)
     if subject.description.input[0] != 3:
         raise input_channels(subject.description, "3")
+    if subject.description.letter_box:
+        listener.note(f"warning: {subject.name}: [net] letter_box=1 has no effect on a classifier, as in Darknet")
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,

@@ -58,7 +58,7 @@ def score(
     if names is not None:
         known = read_class_names(names, identity.last.classes)
         run = runs.record_names(run, known.texts)
-    source = data_of(run, None if data is None else data_path(data))
+    source = data_of(run, None if data is None else data_path(data), listener)
     ids = categories(source, identity.last.classes, known, identity.user_file, listener)
     return coco.score_detector(run, source, options, execution, listener, ids)
 

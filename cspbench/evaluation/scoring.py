@@ -93,6 +93,20 @@ def options_of(
     return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
 
 
+def at_one_threshold(run: RunDirectory, nms: Thresholds | None) -> ScoringOptions:
+    """`options_of` with a single threshold. Raises `UsageError` for several."""
+    options = options_of(run, nms)
+    if len(options.thresholds) != 1:
+        raise UsageError(
+            "usage.one-threshold",
+            "more than one NMS threshold",
+            expected="one",
+            found=str(nms),
+            remedy="Name one: --nms 0.6",
+        )
+    return options
+
+
 def rescoring_options(
     run: RunDirectory, nms: Thresholds | None = None, nms_kind: str | None = None, **more: Any
 ) -> ScoringOptions:

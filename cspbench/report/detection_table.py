@@ -17,6 +17,7 @@ from cspbench.report.formats import flat_csv, grid, latex
 from cspbench.report.judged_evaluations import JudgedClaim, by_row, deviations, judged
 from cspbench.report.text import delta
 from cspbench.results import protocol
+from cspbench.results.map_record import MapRecord
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import provenance
@@ -33,8 +34,12 @@ FLAT = (
     "Class",
     "Row",
     *(f"{metric} {what}" for metric in _PRECISIONS for what in ("claim", "delta", "verdict")),
+    "Darknet mAP",
 )
-"""Columns of the CSV: a line for each published row (one where there is none), and one for each class."""
+"""Columns of the CSV: a line for each published row (one where there is none), and one for each class.
+
+Darknet's mAP is that of the run, and the AP of a class in its line.
+"""
 
 INTERVALS = (
     "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
@@ -60,6 +65,7 @@ class Scored:
     pending: str = ""
     """Why there are no numbers: awaiting-server, or partial."""
     claims: Sequence[JudgedClaim] = ()
+    darknet_map: MapRecord | None = None
 
 
 def _about(evaluation: StoredEvaluation) -> tuple[CocoIdentity, DetectionMetrics, str, str]:
@@ -91,6 +97,7 @@ def of_evaluation(evaluation: StoredEvaluation) -> list[Scored]:
             preset,
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
             _of_threshold(threshold, claims),
+            metrics.darknet_map,
         )
         for threshold in metrics.thresholds
     ]
@@ -158,15 +165,19 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
     for scored in lines:
         line = _line(scored)
         recall = [_number(scored.ap[metric]) if metric in scored.ap else "-" for metric in RECALLS]
+        record = scored.darknet_map
+        darknet = {each.name: f"{100 * each.ap:.2f}" for each in record.classes} if record is not None else {}
         for row, claims in by_row(scored.claims) or [("-", {})]:
             texts = []
             for metric in PRECISIONS:
                 claim = claims.get(metric)
                 texts += [claim.cell.claim or "-", delta(claim.cell) or "-", claim.cell.mark] if claim else ["-"] * 3
-            yield [*line, *recall, "all", row, *texts]
+            mean = "-" if record is None else f"{100 * record.mean:.2f}"
+            yield [*line, *recall, "all", row, *texts, mean]
         for name, *numbers in _classes(scored):
             precisions, recalls = numbers[: len(PRECISIONS)], numbers[len(PRECISIONS) :]
-            yield [*line[:3], *precisions, *line[9:], *recalls, name, *("-",) * (1 + 3 * len(PRECISIONS))]
+            dashes = ("-",) * (1 + 3 * len(PRECISIONS))
+            yield [*line[:3], *precisions, *line[9:], *recalls, name, *dashes, darknet.get(name, "-")]
 
 
 def described(evaluation: StoredEvaluation) -> str:

@@ -15,7 +15,10 @@ from refusals import refuses
 from cspbench.cli.cfg_files import expanded, read_cfgs
 from cspbench.cli.options import Format
 from cspbench.cli.params import params
+from cspbench.errors import CountingError
 from cspbench.evaluation.execution import SILENT
+from cspbench.network.counting import Count, count
+from cspbench.network.network import Network
 
 CFG = "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters={}\nactivation=linear\n"
 RECURRENT = "[net]\nwidth=8\nheight=8\nchannels=3\n[gru]\noutput=3\n"
@@ -91,3 +94,46 @@ def test_the_shell_has_expanded_the_pattern(folder: Path, capsys: pytest.Capture
     assert stored(capsys) == {"a/net.cfg": 4, "b/net.cfg": 8}
     with refuses("usage.nothing-to-count"):
         params(["darknet53"], cfg=["a/net.cfg"])
+
+
+@pytest.mark.parametrize("more", [{"counting": ["stored"], "form": Format.JSON}, {"layers": True, "form": Format.CSV}])
+def test_a_size_that_one_file_does_not_fit_does_not_hide_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any]
+) -> None:
+    (folder / "e.cfg").write_text(f"{CFG.format(4)}[reorg3d]\nstride=4\n")
+    with pytest.raises(typer.Exit) as stopped:
+        params(cfg=["c.cfg", "e.cfg", "b/net.cfg"], size="10", **more)
+    assert stopped.value.exit_code == 3
+    out, err = capsys.readouterr()
+    assert ("c" in out, "net" in out, "reorg" in out) == (True, True, False)
+    assert "e.cfg:8, layer 1 [reorg3d]" in err
+    assert "[network.indivisible-map]" in err
+    with refuses("network.indivisible-map"):
+        params(cfg=["e.cfg"], size="10")
+
+
+def test_a_count_that_fails_does_not_hide_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disagreeing(network: Network, traces: object = None) -> Count:
+        if network.shape(0)[0] == 2:
+            raise CountingError("count.disagree", "the ledger and fvcore disagree", where="b/net.cfg")
+        return count(network)
+
+    monkeypatch.setattr("cspbench.network.counter.count", disagreeing)
+    with pytest.raises(typer.Exit) as stopped:
+        params(cfg=["a/net.cfg", "b/net.cfg", "c.cfg"], counting=["stored"], form=Format.JSON)
+    assert stopped.value.exit_code == CountingError("count.disagree", "").exit_code
+    out, err = capsys.readouterr()
+    assert [row["params"]["measured"] for row in json.loads(out)] == [4, 12]
+    assert "[count.disagree]" in err
+    with refuses("count.disagree"):
+        params(cfg=["b/net.cfg"])
+
+
+def test_against_a_file_that_differs_in_letterboxing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "boxed.cfg").write_text(CFG.format(3).replace("channels", "letter_box=1\nchannels"))
+    with pytest.raises(typer.Exit) as stopped:
+        params(cfg=["c.cfg"], against=folder / "boxed.cfg")
+    assert stopped.value.exit_code == 1
+    assert "letter_box" in capsys.readouterr().out

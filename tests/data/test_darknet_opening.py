@@ -66,3 +66,15 @@ def test_images_without_objects_have_nothing_to_find(tmp_path: Path) -> None:
 def test_paths_that_are_none(path: str) -> None:
     with refuses("coco.not-a-data-set"):
         open_detection_data(path)
+
+
+def test_labels_beside_a_folder_of_images_named_from_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, obj_data=None, obj_names=None)
+    (tmp_path / "obj").rename(tmp_path / "images")
+    (tmp_path / "labels").mkdir()
+    for label in (tmp_path / "images").glob("*.txt"):
+        label.rename(tmp_path / "labels" / label.name)
+    monkeypatch.chdir(tmp_path)
+    source = open_detection_data("images", classes=3)
+    assert source.ground_truth is not None
+    assert len(source.ground_truth) == 3

@@ -92,3 +92,8 @@ def test_categories_of_another_list() -> None:
     (text,) = words(detections(category_ids=2 - np.arange(1, IMAGES + 1) % 2))
     assert numbers(text) == ["10", "10", "0"]
     assert "category" in text
+
+
+def test_a_single_detection_is_in_one_image() -> None:
+    (text,) = words(Detections(*(column[:1] for column in detections())))
+    assert numbers(text) == ["10", "10"]

@@ -64,8 +64,8 @@ class DataFile:
 
     def number(self, key: str, largest: int) -> int | None:
         """The value of a key that is a number from 1 to `largest`; None without the key. Raises `DatasetError`."""
-        text = self.text(key)
-        if text is None:
+        text = (self.text(key) or "").partition("#")[0].strip()  # a comment may follow, as `atoi` stops there
+        if not text:
             return None
         if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= largest):
             raise DatasetError(
@@ -80,6 +80,11 @@ class DataFile:
 
     def _where(self, key: str) -> tuple[Path, str]:
         return self.path.parent, at(self.path, self.lines[key])
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether a path has the suffix of a .data file."""
+    return path.suffix.lower() == ".data"
 
 
 def read(path: Path) -> DataFile:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cspbench.errors import DatasetError
 
 MOST = 10_000
 """Faults after which a check stops looking for more."""
+
+
+def tolerated(faults: Sequence[DatasetError]) -> tuple[str, ...]:
+    """The faults of a data set that is used all the same, as a note; none without faults."""
+    if not faults:
+        return ()
+    first = faults[0]
+    count = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults, the first"
+    return (f"the data set is used with {count}: {first.where}: {first.what} (found {first.found})",)
 
 
 @dataclass
