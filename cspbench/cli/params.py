@@ -123,9 +123,9 @@ def params(
     _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
 
 
-def _leave(code: int) -> None:
-    if code:
-        raise typer.Exit(code)
+def _leave(exit_code: int) -> None:
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def _compare(networks: list[Network], path: Path, form: Format) -> None:
