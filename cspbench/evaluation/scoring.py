@@ -66,6 +66,19 @@ def thresholds_of(nms: Thresholds | None, preset: DetectionPreset) -> tuple[floa
     )
 
 
+def one_threshold(thresholds: Sequence[float]) -> float:
+    """The single threshold. Raises `UsageError` for several."""
+    if len(thresholds) == 1:
+        return thresholds[0]
+    raise UsageError(
+        "usage.one-threshold",
+        "more than one NMS threshold",
+        expected="one",
+        found=", ".join(map(str, thresholds)),
+        remedy="Name one: --nms 0.6",
+    )
+
+
 def options_of(
     run: RunDirectory,
     nms: Thresholds | None = None,
@@ -96,14 +109,7 @@ def options_of(
 def at_one_threshold(run: RunDirectory, nms: Thresholds | None) -> ScoringOptions:
     """`options_of` with a single threshold. Raises `UsageError` for several."""
     options = options_of(run, nms)
-    if len(options.thresholds) != 1:
-        raise UsageError(
-            "usage.one-threshold",
-            "more than one NMS threshold",
-            expected="one",
-            found=str(nms),
-            remedy="Name one: --nms 0.6",
-        )
+    one_threshold(options.thresholds)
     return options
 
 

@@ -14,7 +14,7 @@ from cspbench.detection.detector import detector_of
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
-from cspbench.evaluation.scoring import Thresholds, thresholds_of
+from cspbench.evaluation.scoring import Thresholds, one_threshold, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference import footprint
 from cspbench.inference.description import Described, input_channels
@@ -65,12 +65,7 @@ def predictor_of(
             _check_own_protocol(subject, {"preset": preset, "nms": nms, "nms-kind": nms_kind, "decoder": decoder})
         threshold = None if conf == "preset" else CONF if conf is None else conf
         rules = detection_preset(preset or "readme").overridden(threshold, nms_kind=nms_kind, decoder=decoder)
-        overlaps = thresholds_of(nms, rules)
-        if len(overlaps) != 1:
-            raise UsageError(
-                "usage.one-threshold", "one NMS threshold is required", found=str(nms), remedy="Name one: --nms 0.6"
-            )
-        rules = replace(rules, nms=overlaps[0])
+        rules = replace(rules, nms=one_threshold(thresholds_of(nms, rules)))
         if protocol is None:
             _note(rules.letter_box_warning(subject.name, subject.description.letter_box), listener)
         detector = detector_of(subject.description, rules, protocol)
