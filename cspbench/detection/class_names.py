@@ -41,7 +41,7 @@ def by_name(categories: Mapping[int, str], names: Sequence[str]) -> tuple[int, .
     ids = {_plain(name): key for key, name in categories.items()}
     found = [ids.get(_plain(name)) for name in names]
     matched = [key for key in found if key is not None]
-    complete = len(ids) == len(categories) == len(names) == len(set(matched))
+    complete = len(categories) == len(names) == len(set(matched))
     return tuple(matched) if complete else None
 
 

@@ -357,3 +357,19 @@ def test_map_is_in_the_csv_and_in_the_frame(tmp_path: Path, detector: list[str])
     frame = score(tmp_path / "runs").frame()
     (percent,) = frame[frame.metric == "map@0.50"].percent
     assert percent == pytest.approx(record["map"], abs=1e-4)
+
+
+def test_the_iou_of_the_map_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-conf", "0")
+    any_overlap, none = (
+        evaluated("eval-coco", data, *detector, *run, "--map-iou", iou)["darknet_map"] for iou in ("0", "1")
+    )
+    assert any_overlap["tp"] > 0
+    assert (none["tp"], none["map"], none["fp"]) == (0, 0, any_overlap["tp"] + any_overlap["fp"])
+
+
+def test_the_confidence_of_the_counts_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-iou", "0")
+    every, none = (evaluated("eval-coco", data, *detector, *run, "--map-conf", conf)["darknet_map"] for conf in "01")
+    assert every["tp"] + every["fp"] > 0
+    assert (none["tp"], none["fp"], none["map"]) == (0, 0, every["map"])

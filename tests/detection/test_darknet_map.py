@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.detection.ap.darknet_map import POINTS, DarknetMap, MapDetections, Objects, darknet_map, iou, together
+from cspbench.detection.ap.darknet_map import (
+    POINTS,
+    AtConfidence,
+    DarknetMap,
+    MapDetections,
+    Objects,
+    darknet_map,
+    iou,
+    together,
+)
 
 # width of a box at the same place as one of width 0.4, with the IoU of the two
 SAME, NEARLY, HALF, LESS = 0.4, 0.36, 0.2, 0.18  # 1, 0.9, 0.5, 0.45
@@ -186,3 +195,10 @@ def _by_rule(truth: Objects, detected: MapDetections, number: int, points: int) 
         return area
     steps = [step / (points - 1) for step in range(points)]
     return sum(max((p for recall, p in curve if recall >= step), default=0.0) for step in steps) / points
+
+
+def test_the_ratios_of_counts() -> None:
+    """3 of 4 detections are right, 3 of 5 objects are found; F1 is 6 / (6 + 1 + 2)."""
+    counts = AtConfidence(true=3, false=1, missed=2, iou=2.0)
+    assert (counts.precision, counts.recall, counts.average_iou) == (0.75, 0.6, 0.5)
+    assert counts.f1 == pytest.approx(2 / 3)
