@@ -246,12 +246,11 @@ def test_outputs_that_are_not_the_classes_are_refused(tmp_path: Path, classifier
 
 def test_letterboxing_of_a_classifier_has_no_effect_and_is_said(tmp_path: Path, classifier: list[str]) -> None:
     data = classes_set(tmp_path)
-    cfg = tmp_path / "boxed.cfg"
-    cfg.write_text(Path(classifier[1]).read_text().replace("[net]", "[net]\nletter_box=1", 1))
-    boxed = [str(cfg), *classifier[2:]]
-    about = ["--run", tmp_path / "runs"]
-    for which, said in ((classifier, 0), ([classifier[0], *boxed], 1)):
-        done = command("eval-imagenet", data, *which, *about)
+    option, file, *weights = classifier
+    boxed = tmp_path / "boxed.cfg"
+    boxed.write_text(Path(file).read_text().replace("[net]", "[net]\nletter_box=1", 1))
+    for cfg, said in ((file, 0), (boxed, 1)):
+        done = command("eval-imagenet", data, option, cfg, *weights, "-j", "0", "--run", tmp_path / "runs")
         assert done.exit_code == 0
         assert done.stderr.count("letter_box=1 has no effect on a classifier") == said
 

@@ -16,7 +16,7 @@ from cspbench.evaluation import counts
 from cspbench.network import counter as counter_module
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
-from cspbench.network.layers import Dropout, Shape
+from cspbench.network.layers import Convolution, Dropout, Shape
 from cspbench.network.network import Network, difference, digest
 from cspbench.network.operations import Operations
 from cspbench.report.counts_table import as_json, quantity, summary, texts
@@ -238,6 +238,14 @@ def test_counting_in_several_processes_gives_the_same() -> None:
         assert ahead(*each).operations == alone(*each).operations
         assert ahead(*each).parameters == alone(*each).parameters
     assert len(heard) in (0, len(wanted))  # none where there is one processor
+
+
+def test_networks_that_differ_in_the_inputs_channels_are_counted_apart() -> None:
+    counter = counter_module.Counter()
+    layers = (Convolution(sources=(-1,), filters=2, batch_normalize=False),)
+    for channels in (1, 3):
+        network = Network(f"of {channels}", (channels, 4, 4), layers)
+        assert counter(network.name, lambda network=network: network, None).total("weights") == 2 * channels  # type: ignore[misc]
 
 
 @dataclass(frozen=True, kw_only=True)
