@@ -18,8 +18,8 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
     """The options --map, --map-iou and --map-conf; None where none of them was given."""
     from cspbench.evaluation.darknet_map import MapOptions
 
-    wanted = MapOptions(points or "area", iou, conf)
-    return wanted if points or wanted != MapOptions() else None
+    options = MapOptions(points or "area", iou, conf)
+    return options if points or options != MapOptions() else None
 
 
 def print_maps(results: Sequence[ScoredRun], form: Format) -> None:

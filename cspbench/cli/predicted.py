@@ -69,14 +69,16 @@ def _print(
     if form == "json":
         print_json(_document(predictor, usable, bad, execution))
     elif form == "coco":
-        detected = [each for each in usable if isinstance(each, Detected)]
-        several = [key for key, count in Counter(coco_ids([each.image for each in detected])).items() if count > 1]
+        detected = [prediction for prediction in usable if isinstance(prediction, Detected)]
+        several = [
+            key for key, count in Counter(coco_ids([prediction.image for prediction in detected])).items() if count > 1
+        ]
         if several:
             terminal().note(f"warning: {len(several)} image ids are of several pictures, the first: {several[0]}")
-        lines = ",\n".join(json.dumps(each) for each in coco_results(detected))
+        lines = ",\n".join(json.dumps(prediction) for prediction in coco_results(detected))
         typer.echo(f"[\n{lines}\n]" if lines else "[]")
     elif usable:
-        lines_of = [line for each in usable for line in _lines(each, form)]
+        lines_of = [line for prediction in usable for line in _lines(prediction, form)]
         if lines_of:
             print_table(lines_of, Format(form))
         else:
@@ -89,8 +91,8 @@ def _lines(prediction: Prediction, form: str) -> list[dict[str, Any]]:
     keys, image = KEYS[type(prediction)], printable(prediction.image)
     if isinstance(prediction, Classified):
         rows: list[tuple[Any, ...]] = [
-            (image, rank, each.name, f"{each.score:.4f}" if md else each.score, each.label, each.wnid)
-            for rank, each in enumerate(prediction.top, 1)
+            (image, rank, guess.name, f"{guess.score:.4f}" if md else guess.score, guess.label, guess.wnid)
+            for rank, guess in enumerate(prediction.top, 1)
         ]
     else:
         rows = [
@@ -122,6 +124,6 @@ def _document(
         "size": list(subject.size),
         "precision": execution.precision,
         "session": msgspec.to_builtins(session),
-        "predictions": [each.as_json() for each in usable],
+        "predictions": [prediction.as_json() for prediction in usable],
         "unreadable": [{"image": error.where, "found": error.found, "code": error.code} for error in bad],
     }

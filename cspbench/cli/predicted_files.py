@@ -75,11 +75,11 @@ class Files:
 
     def _named(self, name: str) -> list[int]:
         names = [(picture.name, Path(picture.name).name, Path(picture.name).stem) for picture in self.pictures]
-        return [place for place, each in enumerate(names) if name in each]
+        return [place for place, texts in enumerate(names) if name in texts]
 
     def _chosen(self, which: str, predictions: Sequence[Prediction | BadImageError]) -> Iterable[int]:
         kind, _, name = which.partition(":")
-        usable = [place for place, each in enumerate(predictions) if not isinstance(each, BadImageError)]
+        usable = [place for place, prediction in enumerate(predictions) if not isinstance(prediction, BadImageError)]
         if which.isdecimal():
             count = min(int(which[:9]), len(usable))
             return [usable[place * len(usable) // count] for place in range(count)]
@@ -118,6 +118,6 @@ def _draw(picture: Picture, prediction: Prediction, path: Path, decoder: Decoder
 
     pixels = picture.pixels(decoder)
     if isinstance(prediction, Classified):
-        draw_classes(pixels, [(each.name, each.score) for each in prediction.top], path)
+        draw_classes(pixels, [(guess.name, guess.score) for guess in prediction.top], path)
     else:
         draw(pixels, [Box(box.bbox, box.name, box.score) for box in prediction.boxes], [], path, least)

@@ -81,7 +81,7 @@ def _ids() -> dict[str, str | None]:
     """The id of every name, None for a name of two classes, as crane and maillot; empty where timm has no list."""
     ids: dict[str, str | None] = {}
     for wnid, description in descriptions().items():
-        for name in {_plain(each) for each in (description, *description.split(","))}:
+        for name in {_plain(synonym) for synonym in (description, *description.split(","))}:
             ids[name] = wnid if ids.setdefault(name, wnid) == wnid else None
     return ids
 

@@ -64,15 +64,15 @@ def map_of(
         )
     objects = objects_of(source, category_ids)
     with listener.progress("mAP", run.samples) as reach:
-        found = map_detections(run.shards, run.record.settings.conf, last_layer(identity), reach)
+        detections = map_detections(run.shards, run.record.settings.conf, last_layer(identity), reach)
     result = darknet_map(
         objects,
-        found,
+        detections,
         len(category_ids),
         points=POINTS[options.points],
         iou_threshold=options.iou,
         confidence=options.conf,
     )
     names = [source.annotations.categories[key] for key in category_ids]
-    classes = [ClassMap(*each) for each in zip(names, result.ap, result.per_class, strict=True)]
+    classes = [ClassMap(*values) for values in zip(names, result.ap, result.per_class, strict=True)]
     return MapRecord(options.points, options.iou, options.conf, classes)  # type: ignore[arg-type]

@@ -152,7 +152,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         [scored.wnids[index] for index in readable],
         identity.classes,
     )
-    words, top = str(probe), [Hits(each.correct, each.total) for each in scored.top]
+    words, top = str(probe), [Hits(hits.correct, hits.total) for hits in scored.top]
     if probe.verdict == "swapped":
         images = known_images(zip(scored.keys, scored.wnids, strict=True))
         words += ". " + advice(identity.classes, probe.better, images)

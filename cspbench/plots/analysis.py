@@ -59,14 +59,14 @@ def confusion(name: str, record: AnalysisRecord, path: Path) -> None:
 
     Only classes with objects or detections are drawn.
     """
-    places = sorted({each.truth for each in record.confusion} | {each.found for each in record.confusion})
+    places = sorted({item.truth for item in record.confusion} | {item.found for item in record.confusion})
     position = {place: at for at, place in enumerate(places)}
     counts = np.zeros((len(places), len(places)))
-    for each in record.confusion:
-        counts[position[each.truth], position[each.found]] = each.count
+    for item in record.confusion:
+        counts[position[item.truth], position[item.found]] = item.count
     sums = counts.sum(1, keepdims=True)
     shares = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
-    every = [*(brief(printable(each.name), 24) for each in record.classes), BACKGROUND]
+    every = [*(brief(printable(item.name), 24) for item in record.classes), BACKGROUND]
     labels = [every[place].replace("$", r"\$") for place in places]
     side = max(4.5, min(16.0, 0.17 * len(places) + 2.6))
     with styled():
@@ -100,8 +100,8 @@ def _title(name: str, record: AnalysisRecord, more: str) -> str:
 
 def _table(record: AnalysisRecord) -> Iterator[list[str]]:
     """The whole matrix, line by line."""
-    names = [*(printable(each.name) for each in record.classes), BACKGROUND]
-    cells = {(each.truth, each.found): each.count for each in record.confusion}
+    names = [*(printable(item.name) for item in record.classes), BACKGROUND]
+    cells = {(item.truth, item.found): item.count for item in record.confusion}
     yield ["", *names]
     for line, name in enumerate(names):
         yield [name, *(str(cells.get((line, column), 0)) for column in range(len(names)))]

@@ -91,16 +91,16 @@ def pictures_of(images: Any) -> list[Picture]:
     Pictures without a path are called by their number, from 0. Raises `UsageError` where there are none.
     """
     several = isinstance(images, (list, tuple))
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for number, image in enumerate(images if several else [images]):
         if isinstance(image, (str, Path)):
-            found += at_place(image)
+            pictures += at_place(image)
         elif isinstance(image, Picture):
-            found.append(image)
+            pictures.append(image)
         elif isinstance(image, np.ndarray):
-            found.append(from_array(image, str(number)))
+            pictures.append(from_array(image, str(number)))
         elif hasattr(image, "getexif"):  # Pillow is not imported for this question
-            found.append(from_image(image, str(number)))
+            pictures.append(from_image(image, str(number)))
         else:
             raise UsageError(
                 "usage.not-a-picture",
@@ -110,9 +110,9 @@ def pictures_of(images: Any) -> list[Picture]:
                 found=type(image).__name__,
                 remedy="Pass one of these",
             )
-    if not found:
+    if not pictures:
         raise _none(None, "an empty list")
-    return found
+    return pictures
 
 
 def at_place(text: str | Path) -> list[Picture]:

@@ -51,11 +51,11 @@ class Classified:
 
     def as_json(self) -> dict[str, Any]:
         """The image and its most probable classes."""
-        return {"image": self.image, "top": [vars(each) for each in self.top]}
+        return {"image": self.image, "top": [vars(guess) for guess in self.top]}
 
     def yolo_lines(self) -> list[str]:
         """One line a class, "score name", as YOLO's tools write for classifiers."""
-        return [f"{each.score:.6f} {each.name}" for each in self.top]
+        return [f"{guess.score:.6f} {guess.name}" for guess in self.top]
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ def coco_ids(images: Sequence[str]) -> list[int | str]:
 
 def coco_results(predictions: Sequence[Detected]) -> list[dict[str, Any]]:
     """The boxes in COCO's result format."""
-    ids = coco_ids([each.image for each in predictions])
+    ids = coco_ids([prediction.image for prediction in predictions])
     return [
         {"image_id": key, "category_id": box.category_id, "bbox": list(box.bbox), "score": box.score}
-        for key, each in zip(ids, predictions, strict=True)
-        for box in each.boxes
+        for key, prediction in zip(ids, predictions, strict=True)
+        for box in prediction.boxes
     ]

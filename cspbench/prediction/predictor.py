@@ -66,12 +66,12 @@ class Predictor(ABC):
                 block = pictures[begin : begin + self.batch]
                 prepared = list(pool.map(self._prepared, block) if len(block) > 1 else map(self._prepared, block))
                 usable = [
-                    (picture.name, each)
-                    for picture, each in zip(block, prepared, strict=True)
-                    if isinstance(each, tuple)
+                    (picture.name, pixels)
+                    for picture, pixels in zip(block, prepared, strict=True)
+                    if isinstance(pixels, tuple)
                 ]
                 predictions = iter(self._batch(usable) if usable else [])
-                yield from (each if isinstance(each, BadImageError) else next(predictions) for each in prepared)
+                yield from (pixels if isinstance(pixels, BadImageError) else next(predictions) for pixels in prepared)
 
     def _prepared(self, picture: Picture) -> tuple[NDArray[np.float32], tuple[int, int]] | BadImageError:
         try:
@@ -144,11 +144,11 @@ class BoxPredictor(Predictor):
         self, outputs: tuple[Tensor, ...], names: Sequence[str], extents: Sequence[tuple[int, int]]
     ) -> list[Prediction]:
         every = self.detector.candidates([output.numpy() for output in outputs], extents, names)
-        kept = [self.detector.suppress(image) for image in every]
-        above = [image.score > np.float32(self.conf) for image in kept]
+        survivors = [self.detector.suppress(image) for image in every]
+        above = [image.score > np.float32(self.conf) for image in survivors]
         classes = range(len(self.labels.names))
-        found = detections(kept, above, extents, range(len(names)), classes)
-        columns = zip(found.image_ids, found.category_ids, found.boxes.tolist(), found.scores.tolist(), strict=True)
+        flat = detections(survivors, above, extents, range(len(names)), classes)
+        columns = zip(flat.image_ids, flat.category_ids, flat.boxes.tolist(), flat.scores.tolist(), strict=True)
         boxes: list[list[DetectedBox]] = [[] for _ in names]
         for image, label, bbox, score in columns:
             boxes[image].append(self._box(int(label), tuple(bbox), score))

@@ -166,7 +166,9 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[str]]:
         line = _line(scored)
         recall = [_number(scored.ap[metric]) if metric in scored.ap else "-" for metric in RECALLS]
         record = scored.darknet_map
-        darknet = {each.name: f"{100 * each.ap:.2f}" for each in record.classes} if record is not None else {}
+        darknet = (
+            {of_class.name: f"{100 * of_class.ap:.2f}" for of_class in record.classes} if record is not None else {}
+        )
         for row, claims in by_row(scored.claims) or [("-", {})]:
             texts = []
             for metric in PRECISIONS:

@@ -75,7 +75,7 @@ class AnalysisRecord(Struct, frozen=True):
     def __post_init__(self) -> None:
         if set(self.areas) != {name for name, *_ in AREAS}:
             raise ValueError("not the area ranges")
-        if any(max(each.truth, each.found) > len(self.classes) for each in self.confusion):
+        if any(max(mistake.truth, mistake.found) > len(self.classes) for mistake in self.confusion):
             raise ValueError("a mistake of no class")
 
     @property
@@ -86,24 +86,24 @@ class AnalysisRecord(Struct, frozen=True):
     @property
     def mistakes(self) -> list[tuple[str, str, int]]:
         """(class, taken for, count) of objects of another class than detected, most frequent first."""
-        wrong = [each for each in self.confusion if each.truth != each.found]
-        wrong = [each for each in wrong if max(each.truth, each.found) < len(self.classes)]
-        names = [each.name for each in self.classes]
+        wrong = [item for item in self.confusion if item.truth != item.found]
+        wrong = [item for item in wrong if max(item.truth, item.found) < len(self.classes)]
+        names = [item.name for item in self.classes]
         return [
-            (names[each.truth], names[each.found], each.count)
-            for each in sorted(wrong, key=lambda each: (-each.count, each.truth, each.found))
+            (names[item.truth], names[item.found], item.count)
+            for item in sorted(wrong, key=lambda item: (-item.count, item.truth, item.found))
         ]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, percentages with 4 decimals; the background has no name."""
-        names = [*(each.name for each in self.classes), None]
+        names = [*(item.name for item in self.classes), None]
         return {
             "nms": self.nms,
             "kind": self.kind,
             "areas": {name: self.areas[name].as_json() for name, *_ in AREAS},
-            "per_class": [each.as_json() for each in self.classes],
+            "per_class": [item.as_json() for item in self.classes],
             "conf": self.conf,
             "confusion": [
-                {"truth": names[each.truth], "found": names[each.found], "count": each.count} for each in self.confusion
+                {"truth": names[item.truth], "found": names[item.found], "count": item.count} for item in self.confusion
             ],
         }

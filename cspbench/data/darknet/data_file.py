@@ -36,10 +36,10 @@ class DataFile:
         text = self.text(key)
         if text is None:
             return None
-        found = paths.find(text, self.path.parent)
-        if found is None:
+        path = paths.find(text, self.path.parent)
+        if path is None:
             raise missing("darknet.missing-file", f"no file {excerpt(text)} for {key}=", text, *self._where(key))
-        return found
+        return path
 
     def finds(self, key: str) -> bool:
         """Whether a key names a file that is there."""
@@ -58,9 +58,9 @@ class DataFile:
                 found=", ".join(f"{name}=" for name in self.values) or "no keys",
                 remedy=f"Add {keys[0]}=, or name the list of images instead of the .data file",
             )
-        found = self.file(key)
-        assert found is not None
-        return found
+        file = self.file(key)
+        assert file is not None
+        return file
 
     def number(self, key: str, largest: int) -> int | None:
         """The value of a key that is a number from 1 to `largest`; None without the key. Raises `DatasetError`."""

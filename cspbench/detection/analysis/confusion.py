@@ -18,7 +18,7 @@ def confusion(truth: GroundTruth, detections: Detections, matches: Matches, conf
     at least 0.5. Number K is the background, as the detection of a missed object, and as the object of detections that
     are on none, or on one that has another. Crowds, and detections on them, count nowhere.
     """
-    found, objects = boxes_of(truth, detections, matches)
+    boxes, objects = boxes_of(truth, detections, matches)
     kinds = len(matches.category_ids)
     scores = np.asarray(detections.scores, np.float64)[matches.rows]
     sure = scores >= confidence
@@ -32,15 +32,15 @@ def confusion(truth: GroundTruth, detections: Detections, matches: Matches, conf
     rest = rest[np.argsort(-scores[rest], kind="stable")]
     taken_for = np.full(len(left), -1)
     mistaken = np.zeros(len(rest), bool)
-    for detection, target, overlap in pairs(found.only(rest), objects.only(left)):
+    for detection, target, overlap in pairs(boxes.only(rest), objects.only(left)):
         near = np.flatnonzero(overlap >= FOREGROUND)
         near = near[np.lexsort((-overlap[near], detection[near]))]
         for one, other in zip(detection[near].tolist(), target[near].tolist(), strict=True):
             if not mistaken[one] and taken_for[other] < 0:
-                mistaken[one], taken_for[other] = True, found.classes[rest[one]]
-    hits = found.classes[matches.hits[right]]
-    lost = found.classes[rest[~mistaken]]
-    of = np.concatenate((hits, objects.classes[left], np.full(len(lost), kinds)))
-    by = np.concatenate((hits, np.where(taken_for < 0, kinds, taken_for), lost))
+                mistaken[one], taken_for[other] = True, boxes.classes[rest[one]]
+    hits = boxes.classes[matches.hits[right]]
+    unmatched = boxes.classes[rest[~mistaken]]
+    of = np.concatenate((hits, objects.classes[left], np.full(len(unmatched), kinds)))
+    by = np.concatenate((hits, np.where(taken_for < 0, kinds, taken_for), unmatched))
     both, counts = np.unique(np.stack((of, by), 1).reshape(-1, 2), axis=0, return_counts=True)
     return np.column_stack((both, counts))

@@ -35,13 +35,13 @@ class Nearest(NamedTuple):
     other_object: Array
 
 
-def nearest(found: Boxes, objects: Boxes) -> Nearest:
+def nearest(boxes: Boxes, objects: Boxes) -> Nearest:
     """The nearest objects of N detections among the objects of their images, which are sorted by image."""
-    count = len(found.images)
+    count = len(boxes.images)
     own, other = np.zeros(count), np.zeros(count)
     own_object, other_object = np.full(count, -1), np.full(count, -1)
-    for detection, target, overlap in pairs(found, objects):
-        same = found.classes[detection] == objects.classes[target]
+    for detection, target, overlap in pairs(boxes, objects):
+        same = boxes.classes[detection] == objects.classes[target]
         begin = np.flatnonzero(np.diff(detection, prepend=-1))  # of each detection's pairs
         rows = detection[begin]
         for of_kind, best, nearest_object in ((same, own, own_object), (~same, other, other_object)):
@@ -53,13 +53,13 @@ def nearest(found: Boxes, objects: Boxes) -> Nearest:
     return Nearest(own, own_object, other, other_object)
 
 
-def pairs(found: Boxes, objects: Boxes) -> Iterator[tuple[Array, Array, Array]]:
+def pairs(boxes: Boxes, objects: Boxes) -> Iterator[tuple[Array, Array, Array]]:
     """(detection, object, IoU) of all pairs of an image, (P,) each, sorted; all pairs of a detection are in one part.
 
     The objects are sorted by image.
     """
-    first = np.searchsorted(objects.images, found.images, "left")
-    count = np.searchsorted(objects.images, found.images, "right") - first
+    first = np.searchsorted(objects.images, boxes.images, "left")
+    count = np.searchsorted(objects.images, boxes.images, "right") - first
     rows = np.flatnonzero(count)
     ends = np.cumsum(count[rows])
     begin = 0
@@ -70,6 +70,6 @@ def pairs(found: Boxes, objects: Boxes) -> Iterator[tuple[Array, Array, Array]]:
         detection = np.repeat(part, count[part])
         step = np.arange(len(detection)) - np.repeat(ends[begin:end] - count[part] - done, count[part])
         target = first[detection] + step
-        boxes = found.boxes[detection]
-        yield detection, target, overlaps(boxes, boxes[:, 2] * boxes[:, 3], objects.boxes[target], False)
+        rectangles = boxes.boxes[detection]
+        yield detection, target, overlaps(rectangles, rectangles[:, 2] * rectangles[:, 3], objects.boxes[target], False)
         begin = end

@@ -158,17 +158,17 @@ def analysed(truth: GroundTruth, detections: Detections, matches: Matches | None
     `matches` are those of `match`, if there are any already. Raises `DatasetError`.
     """
     matches = match(truth, detections) if matches is None else matches
-    found, objects = boxes_of(truth, detections, matches)
+    boxes, objects = boxes_of(truth, detections, matches)
     kinds = len(matches.category_ids)
-    states = np.zeros((len(AREAS), len(found.images)), np.uint8)
+    states = np.zeros((len(AREAS), len(boxes.images)), np.uint8)
     states[:, matches.hits] = matches.states[:, :, 0].T
     scores = np.asarray(detections.scores, np.float64)[matches.rows]
     lonely = np.flatnonzero((states == 0).any(0))
     noncrowd = np.flatnonzero(~truth.crowd[matches.annotations])
-    near = nearest(found.only(lonely), objects.only(noncrowd))
-    types = np.full(len(found.images), -1, np.int8)
+    near = nearest(boxes.only(lonely), objects.only(noncrowd))
+    types = np.full(len(boxes.images), -1, np.int8)
     types[lonely] = _types(near.own, near.other)
-    target = np.full(len(found.images), -1)
+    target = np.full(len(boxes.images), -1)
     target[lonely] = np.where(types[lonely] == _LOC, near.own_object, near.other_object)
     target = np.where((types == _LOC) | (types == _CLS), target, -1)
     target[target >= 0] = noncrowd[target[target >= 0]]
@@ -180,7 +180,7 @@ def analysed(truth: GroundTruth, detections: Detections, matches: Matches | None
         free[matches.partners[matches.states[:, number, 0] == HIT, number]] = False
         aimed = alone & np.append(counted, False)[target]  # -1 is the last
         areas[name] = Area(
-            classes=found.classes,
+            classes=boxes.classes,
             scores=scores,
             hits=hits,
             false=alone & matches.inside[number],

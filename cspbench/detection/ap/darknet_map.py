@@ -106,7 +106,7 @@ class DarknetMap(NamedTuple):
 
 def darknet_map(
     objects: Objects,
-    found: MapDetections,
+    detections: MapDetections,
     classes: int,
     *,
     points: int = 0,
@@ -114,31 +114,31 @@ def darknet_map(
     confidence: float = 0.25,
 ) -> DarknetMap:
     """AP and the counts of detections; `points` is a value of `POINTS`."""
-    matches = match(objects, found, classes, iou_threshold)
+    matches = match(objects, detections, classes, iou_threshold)
     ap = [average_precision(matches, number, points) for number in range(classes)]
     return DarknetMap(ap, at_confidence(matches, confidence))
 
 
-def match(objects: Objects, found: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
+def match(objects: Objects, detections: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
     """Match every detection with the object of its class that it overlaps most, by more than the threshold."""
-    best = np.full(len(found.scores), -1, np.int64)
-    overlap = np.zeros(len(found.scores), np.float32)
-    ignored = np.zeros(len(found.scores), np.bool_)
+    best = np.full(len(detections.scores), -1, np.int64)
+    overlap = np.zeros(len(detections.scores), np.float32)
+    ignored = np.zeros(len(detections.scores), np.bool_)
     threshold = np.float32(iou_threshold)
-    for image in np.unique(found.images):
-        rows = slice(*np.searchsorted(found.images, [image, image + 1]))
+    for image in np.unique(detections.images):
+        rows = slice(*np.searchsorted(detections.images, [image, image + 1]))
         first, last = np.searchsorted(objects.images, [image, image + 1])
         if first == last:
             continue
         there = slice(first, last)
-        value = iou(found.boxes[rows], objects.boxes[there])
-        value[(found.classes[rows, None] != objects.classes[there]) | ~(value > threshold)] = 0
+        value = iou(detections.boxes[rows], objects.boxes[there])
+        value[(detections.classes[rows, None] != objects.classes[there]) | ~(value > threshold)] = 0
         easy = np.where(objects.difficult[there], np.float32(0), value)
         overlap[rows] = easy.max(1)
         best[rows] = np.where(overlap[rows] > 0, first + easy.argmax(1), -1)
         ignored[rows] = (best[rows] < 0) & (value > 0).any(1)
     counted = np.bincount(objects.classes[~objects.difficult], minlength=classes)
-    return MapMatches(found.classes, found.scores, best, overlap, ignored, counted)
+    return MapMatches(detections.classes, detections.scores, best, overlap, ignored, counted)
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:

@@ -224,8 +224,8 @@ def _matched(
         counts = np.bincount(rank[selected])
         states[selected], slots = _by_rank(table, counts, ignore, group_crowd)
         place, area = np.nonzero(slots >= 0)
-        found = column_first[group[selected[place]]] + objects - 1 - slots[place, area]
-        partners[selected[place], area] = columns[found]
+        indices = column_first[group[selected[place]]] + objects - 1 - slots[place, area]
+        partners[selected[place], area] = columns[indices]
     return rows, states, partners
 
 

@@ -51,7 +51,7 @@ class Analysis:
         from pandas import DataFrame
 
         parts = [("area", name, errors) for name, errors in self.record.areas.items()]
-        parts += [("class", each.name, each) for each in self.record.classes]
+        parts += [("class", of_class.name, of_class) for of_class in self.record.classes]
         return DataFrame(
             {
                 "part": part,
@@ -173,7 +173,7 @@ def _record(truth: GroundTruth, detections: Detections, matches: Matches, conf: 
         conf=conf,
         areas={name: _errors(area) for name, area in areas.items()},
         classes=[_class_errors(areas["all"], at, name) for at, name in enumerate(categories)],
-        confusion=[Mistake(*each) for each in mistakes],
+        confusion=[Mistake(*values) for values in mistakes],
     )
 
 

@@ -46,7 +46,7 @@ class Shown(NamedTuple):
 
 def section(evaluations: Iterable[StoredEvaluation]) -> str:
     """The part of the page; empty without an analysis."""
-    analyses = [_shown(each) for each in evaluations if _record(each) is not None]
+    analyses = [_shown(evaluation) for evaluation in evaluations if _record(evaluation) is not None]
     return _template().render(analyses=analyses, table=table) if analyses else ""
 
 
@@ -109,14 +109,14 @@ def matrix(record: AnalysisRecord) -> tuple[list[str], int]:
 
     A cell's shade is the share of its line's objects, rounded up. Only classes with objects or detections are drawn.
     """
-    places = sorted({each.truth for each in record.confusion} | {each.found for each in record.confusion})
+    places = sorted({mistake.truth for mistake in record.confusion} | {mistake.found for mistake in record.confusion})
     position = {place: at for at, place in enumerate(places)}
     sums: dict[int, int] = {}
-    for each in record.confusion:
-        sums[each.truth] = sums.get(each.truth, 0) + each.count
+    for mistake in record.confusion:
+        sums[mistake.truth] = sums.get(mistake.truth, 0) + mistake.count
     shades: list[list[str]] = [[] for _ in range(STEPS)]
-    for each in record.confusion:
-        if each.count:
-            shade = -(-each.count * STEPS // sums[each.truth]) - 1
-            shades[shade].append(f"M{position[each.found]} {position[each.truth]}h1v1h-1z")
+    for mistake in record.confusion:
+        if mistake.count:
+            shade = -(-mistake.count * STEPS // sums[mistake.truth]) - 1
+            shades[shade].append(f"M{position[mistake.found]} {position[mistake.truth]}h1v1h-1z")
     return ["".join(cells) for cells in shades], len(places)

@@ -80,8 +80,8 @@ def by_mistake(record: AnalysisRecord) -> list[list[str]]:
 
 def _worst(record: AnalysisRecord) -> list[ClassErrors]:
     """The classes with objects and errors, in ascending order of AP50."""
-    losing = [each for each in record.classes if each.ap50 is not None and any(each.counts.values())]
-    return sorted(losing, key=lambda each: each.ap50 or 0.0)
+    losing = [of_class for of_class in record.classes if of_class.ap50 is not None and any(of_class.counts.values())]
+    return sorted(losing, key=lambda of_class: of_class.ap50 or 0.0)
 
 
 def _line(errors: ClassErrors) -> list[str]:
@@ -96,7 +96,7 @@ def _percent(value: float | None) -> str:
 def _flat(record: AnalysisRecord) -> Iterable[list[object]]:
     """The lines of `FLAT`: a number in each cell, empty where there is none."""
     parts: list[tuple[str, str, Errors]] = [("area", name, record.areas[name]) for name, *_ in AREAS]
-    parts += [("class", each.name, each) for each in record.classes]
+    parts += [("class", of_class.name, of_class) for of_class in record.classes]
     for part, name, errors in parts:
         plain = errors.as_json()
         gains = [plain["dap"].get(kind) for kind in NAMES]
