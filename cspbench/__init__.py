@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from cspbench.evaluation.counts import count
     from cspbench.evaluation.frames import load_tables
     from cspbench.evaluation.imagenet import evaluate_imagenet
-    from cspbench.evaluation.models import create_model, list_models
     from cspbench.evaluation.score import score
+    from cspbench.models.create import create_model, list_models
 
 _HOMES = {
-    "compare": "compare",
-    "count": "counts",
-    "create_model": "models",
-    "evaluate_coco": "coco",
-    "evaluate_imagenet": "imagenet",
-    "list_models": "models",
-    "load_tables": "frames",
-    "score": "score",
+    "compare": "evaluation.compare",
+    "count": "evaluation.counts",
+    "create_model": "models.create",
+    "evaluate_coco": "evaluation.coco",
+    "evaluate_imagenet": "evaluation.imagenet",
+    "list_models": "models.create",
+    "load_tables": "evaluation.frames",
+    "score": "evaluation.score",
 }
-"""The modules of `cspbench.evaluation` that the names come from."""
+"""The modules that the names come from."""
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +54,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.evaluation.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
