@@ -92,7 +92,7 @@ def _compare(network: Network, other: Network, label: str, form: Format) -> None
     if form is Format.JSON:
         print_json([asdict(each) for each in found])
     elif not found:
-        terminal().note(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
+        typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
     else:
         if form is Format.MD:
             typer.echo(f"{network.name} against {label}: {len(found)} differences\n")

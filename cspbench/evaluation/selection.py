@@ -65,9 +65,9 @@ def of_models(
 ) -> Selection:
     """The models that patterns match, with their weight files; without patterns all that have a published row.
 
-    A pattern is any name of a model (`cspbench.zoo.names`), or the path of a .cfg file. A classifier among detectors, or the reverse, is an error if it was named,
-    and ignored if a wildcard matched it. `sample` means the rows of the bundled sample. Raises `UsageError` where none
-    of the models has weights.
+    A pattern is any name of a model (`cspbench.zoo.names`), or the path of a .cfg file. A classifier among detectors,
+    or the reverse, is an error if it was named, and ignored if a wildcard matched it. `sample` means the rows of the
+    bundled sample. Raises `UsageError` where none of the models has weights.
     """
     if patterns:
         models = _of_task(registry.matching(patterns), patterns, task)

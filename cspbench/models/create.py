@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cspbench.inference.description import describe
 from cspbench.models.features import Level, chosen_levels, until
@@ -19,7 +19,7 @@ from cspbench.network.network import Network
 from cspbench.zoo import registry
 
 if TYPE_CHECKING:
-    from torch import fx
+    from cspbench.models.meta import Module
 
 
 def list_models(pattern: str | Sequence[str] = "*", *, task: str | None = None) -> list[str]:
@@ -40,7 +40,7 @@ def create_model(
     *,
     epsilon: str | None = None,
     ema: bool | None = None,
-) -> fx.GraphModule:
+) -> Module:
     """A model as a torch module: (N, C, H, W) float to logits or probabilities, or to the maps of its box layers.
 
     `name` is any name of a model (`CSPResNeXt-50`, `csresnext50`, `imagenet-big:cspresnext-50`, timm's `cspdarknet53`),
@@ -52,8 +52,8 @@ def create_model(
 
     `num_classes` replaces the head; weights of another head are then loaded without it, and a warning says so.
     `features_only` gives a list of feature maps instead, one of each stride, with `strides` and `channels` beside;
-    `out_indices` chooses among them, as in timm. `epsilon` is the rule for batch norm, by default the model's own; `ema`
-    takes averaged weights, or others, from a checkpoint that has both.
+    `out_indices` chooses among them, as in timm. `epsilon` is the rule for batch norm, by default the model's own;
+    `ema` takes averaged weights, or others, from a checkpoint that has both.
 
     The module has `meta` (`input_size`, `class_names`, `preset`, `strides`, `definition`), and `description` for
     `evaluate_imagenet` and `evaluate_coco`. Raises `UsageError` for an unknown name, `WeightsError` for a file that is
@@ -68,7 +68,8 @@ def create_model(
         network = name
     network.check_evaluable()
     known = registry.entry_of(network)
-    original, heads = network, ()
+    original = network
+    heads: tuple[int, ...] = ()
     if num_classes is not None and num_classes != classes_of(network):
         network, heads = with_classes(network, num_classes)
     chosen = chosen_levels(network, out_indices) if features_only else None
@@ -78,28 +79,27 @@ def create_model(
     module = _module(network, chosen, source, Epsilon(epsilon) if epsilon else own_epsilon(original, known))
     module.meta = meta_of(network, known, own_classes=bool(heads))
     if chosen is None:
-        module.description = describe(network)  # type: ignore[assignment]
+        module.description = describe(network)
     return module.train(source is None)
 
 
-def _module(
-    network: Network, chosen: Sequence[Level] | None, source: Source | None, epsilon: Epsilon
-) -> fx.GraphModule:
+def _module(network: Network, chosen: Sequence[Level] | None, source: Source | None, epsilon: Epsilon) -> Module:
     """The module with its arrays: initialised, and loaded from the source where it has them."""
     from cspbench.models.initialisation import initialise
     from cspbench.network.module import to_module
     from cspbench.weights.loading import extract, load
 
     if chosen is None:
-        module = to_module(network)
+        module = cast("Module", to_module(network))
     else:
         network = until(network, max(level.index for level in chosen))
-        module = to_module(network, [level.index for level in chosen])
+        module = cast("Module", to_module(network, [level.index for level in chosen]))
         (output,) = (node for node in module.graph.nodes if node.op == "output")
         (maps,) = output.args
         output.args = (list(maps) if isinstance(maps, tuple) else [maps],)
         module.recompile()
-        module.strides, module.channels = ([level.stride for level in chosen], [level.channels for level in chosen])  # type: ignore[assignment]
+        module.strides = [level.stride for level in chosen]
+        module.channels = [level.channels for level in chosen]
     if source is None:
         initialise(module)
         return module
@@ -110,4 +110,5 @@ def _module(
         drawn = extract(module, network)
         arrays = tuple(drawn[index] if index in missing else layer for index, layer in enumerate(arrays))
     complete = replace(source.weights, arrays=arrays, layers=len(arrays))
-    return load(module, network, complete, epsilon)
+    load(module, network, complete, epsilon)
+    return module

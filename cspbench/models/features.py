@@ -36,10 +36,10 @@ def levels(network: Network) -> tuple[Level, ...]:
             expected="a classifier, or a detector with [yolo] or [region]",
             remedy="Take those of its backbone, or outputs of `cspbench.network.module.to_module` by layer",
         )
-    deepest = _stride(network, last)
+    deepest = stride_of(network, last)
     ends: dict[int, int] = {}
     for index in range(last + 1):
-        ends[_stride(network, index)] = index
+        ends[stride_of(network, index)] = index
     found: list[Level] = []
     for stride in sorted(stride for stride in ends if stride <= deepest):
         if not found or ends[stride] > found[-1].index:
@@ -87,6 +87,6 @@ def _end(network: Network) -> int | None:
     return index
 
 
-def _stride(network: Network, index: int) -> int:
+def stride_of(network: Network, index: int) -> int:
     """Pixels of the input a pixel of the layer's output, as a power of two: maps of odd sides are rounded up."""
     return 1 << max(0, round(math.log2(network.input[1] / network.shape(index)[1])))

@@ -68,9 +68,7 @@ def _fitting(file: Path, network: Network, original: Network, ema: bool | None) 
 
 def _changed(network: Network, original: Network) -> tuple[int, ...]:
     """The layers whose arrays have other shapes."""
-    return tuple(
-        index for index in range(len(network.layers)) if network.weights(index) != original.weights(index)
-    )
+    return tuple(index for index in range(len(network.layers)) if network.weights(index) != original.weights(index))
 
 
 def _published(network: Network, entry: Model | None) -> Path:
@@ -83,7 +81,7 @@ def _published(network: Network, entry: Model | None) -> Path:
     about = ", ".join([*([f"{size:,} bytes"] if size else []), status or "of no published row"])
     remedy = "Put it there, or name a file with weights="
     if status == "released":
-        remedy += "; `cspbench weights fetch` gets released ones"
+        remedy += f"; `cspbench weights fetch {network.name}` gets it"
     raise WeightsError(
         "weights.not-there",
         f"the weights of {network.name} are not there",

@@ -12,7 +12,7 @@ from cspbench.network.network import Network
 READS = ("sources", "share")
 """Fields that are indices of layers: equal if they name corresponding layers."""
 MOST_PAIRS = 10**7
-"""Pairs of layers that are compared for the best correspondence; in larger networks layers correspond by their index."""
+"""Pairs of layers that are compared for the best correspondence; in larger networks layers correspond by index."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _same_layers(ours: object, theirs: object, first: int, second: int, there: d
     """Whether indices of layers mean corresponding ones; both previous layers always do."""
     left, right = (value if isinstance(value, tuple) else (value,) for value in (ours, theirs))
     return len(left) == len(right) and all(
-        one == other is None or there.get(one, None) == other or (one, other) == (first - 1, second - 1)
+        one == other is None or there.get(one) == other or (one, other) == (first - 1, second - 1)
         for one, other in zip(left, right, strict=True)
     )
 
@@ -112,7 +112,11 @@ def _runs(one: Sequence[Hashable], other: Sequence[Hashable]) -> Iterator[tuple[
         start += 1
     left, right = one[start:], other[start:]
     if len(left) * len(right) > MOST_PAIRS:
-        yield from ((start + at, start + at) for at in range(min(len(left), len(right))))
+        for at in range(start, max(len(one), len(other))):
+            if one[at : at + 1] == other[at : at + 1]:
+                yield at, at
+            else:
+                yield range(at, min(at + 1, len(one))), range(at, min(at + 1, len(other)))
         return
     for tag, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -133,7 +137,7 @@ def _shaped(layer: Layer) -> Hashable:
 
 
 def _described(layer: Layer | None) -> str | None:
-    return layer and f"[{layer.section}] {layer.describe()}".strip()
+    return None if layer is None else f"[{layer.section}] {layer.describe()}".strip()
 
 
 def _plain(value: object) -> str:

@@ -87,7 +87,7 @@ def remarks(row: Row) -> str | None:
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:
-    """The models that names, paths of .cfg files and patterns (*, ?, [..]) mean: the catalogue's in its order, then files.
+    """The models that names, .cfg files and patterns (*, ?, [..]) mean: the catalogue's in its order, then the files.
 
     Raises the errors of `model`; every pattern must match a model.
     """
