@@ -31,7 +31,7 @@ from cspbench.zoo.timm_import import import_timm
 CLASSIFIER, DETECTOR = "sample-csp-classifier", "sample-csp-detector"
 TASTED = (
     *("csresnext50", "csdarknet53-omega", "peleenet-swish-se", "enetb0", "mixnet-m-gpu", "res2netlite72"),
-    *("resnet152-v1", "cspdensenet-ref", "yolov3-tiny-prn", "csppeleenet-prn", "timm/cspresnext50"),
+    *("cspdensenet-ref", "yolov3-tiny-prn", "csppeleenet-prn", "timm/cspresnext50"),
 )
 """One of each kind of layers; all others were run once."""
 
