@@ -83,8 +83,8 @@ def subject_of(
 
 
 def weight_file(network: Network, weights: str | Path | None) -> Path | None:
-    """The weight file of a network: the named one, else that of a catalogue model, where there is one."""
-    if weights is not None:
+    """The weight file of a network: the named one, else (or for "published") a catalogue model's, if there is one."""
+    if weights not in (None, "published"):
         return argument_path("weights", weights)
     entry = registry.entry_of(network)
     return find(entry) if entry else None

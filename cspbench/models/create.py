@@ -80,6 +80,8 @@ def create_model(
     module.meta = meta_of(network, known, own_classes=bool(heads))
     if chosen is None:
         module.description = describe(network)
+    else:
+        module.meta["strides"] = tuple(module.strides)
     return module.train(source is None)
 
 

@@ -46,7 +46,7 @@ class Meta(dict[str, Any]):
     preset: str
     """How an image becomes the input: a preset of `eval-imagenet` or `eval-coco`, or "own" for a quoted detector."""
     strides: tuple[int, ...]
-    """Of a detector's outputs (none for proposals), else of the feature maps."""
+    """Of a detector's outputs (none for proposals), else of a backbone's maps; of those that `out_indices` chose."""
     definition: str
     """Where the definition comes from, with its confidence unless certain: "paper, high"."""
 

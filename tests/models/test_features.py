@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from refusals import refuses
@@ -56,6 +58,7 @@ def test_maps_of_a_module() -> None:
         "sample-csp-classifier", weights="published", features_only=True, out_indices=(3, 1, -1)
     )
     assert (module.strides, module.channels) == ([8, 2, 8], [112, 32, 112])
+    assert copy.deepcopy(module).meta.strides == (8, 2, 8)
     x = torch.rand(2, 3, 96, 64)
     maps = module(x)
     assert isinstance(maps, list)
