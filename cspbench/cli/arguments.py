@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cspbench.cli.options import Precision
     from cspbench.evaluation.execution import Execution, Listener
     from cspbench.network.network import Network
+    from cspbench.zoo.model import Model
 
 Value = TypeVar("Value")
 MOST_THREADS = 64
@@ -110,6 +111,26 @@ def read_cfg(path: str | Path, listener: Listener) -> Network:
     for warning in reading.warnings:
         listener.note(f"warning: {warning}")
     return reading.network
+
+
+def named(model: str, listener: Listener) -> Model:
+    """The model of a name or a .cfg path (`registry.model`); the file's warnings go to the listener."""
+    from cspbench.zoo import registry
+
+    entry = registry.model(model)
+    for warning in entry.warnings:
+        listener.note(f"warning: {warning}")
+    return entry
+
+
+def compared_with(against: str, listener: Listener) -> tuple[Network, str]:
+    """The network of --against, a model's name or a cfg file (- is stdin), and what to call it."""
+    from cspbench.zoo import registry
+
+    if against == "-" or registry.is_file(against) or os.path.isfile(against):
+        return read_cfg(against, listener), "stdin" if against == "-" else Path(against).name
+    network = named(against, listener).build()
+    return network, network.name
 
 
 def resized(network: Network, size: tuple[int, int] | None, listener: Listener) -> Network:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cspbench.cli import completion
+
 
 class Format(StrEnum):
     """How a table is printed."""
@@ -47,9 +49,17 @@ IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHT
 
 # what a command is about
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("-m", "--model", metavar="MODEL", help="A model, TABLE:ROW or pattern; repeatable.")
+    list[str] | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="A model, row or pattern.", autocompletion=completion.models),
 ]
-ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="Model, row or .cfg.", autocompletion=completion.models),
+]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option("--against", metavar="MODEL|FILE", help="Compare, layer by layer.", autocompletion=completion.models),
+]
 CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
 CfgsOption = Annotated[
     list[str] | None, typer.Option("--cfg", metavar="FILE", help="A .cfg file, a pattern, or -; repeatable.")
@@ -64,7 +74,10 @@ EmaOption = Annotated[
         help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
     ),
 ]
-TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="TABLE", help="This table; repeatable.", autocompletion=completion.tables),
+]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together
+from cspbench.cli import completion, options
+from cspbench.cli.arguments import compared_with, either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
@@ -27,7 +27,12 @@ _APART = {
 
 def params(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Models or patterns (csresnet*).")
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help="Models, rows (CSPResNeXt-50, TABLE:ROW), .cfg files or patterns (csresnet*).",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
@@ -40,9 +45,7 @@ def params(
     ] = None,
     form: options.FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="Show the counts of each layer.")] = False,
-    against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Compare with a .cfg, layer by layer.")
-    ] = None,
+    against: options.AgainstOption = None,
     save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
@@ -81,10 +84,11 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
-    chosen = registry.matching(names)
+    chosen = registry.matching(name for name in names if not registry.is_file(name))
     unusable = 0
-    if cfg:
-        chosen, unusable = read_cfgs(cfg, terminal())
+    if cfg := cfg or [name for name in names if registry.is_file(name)]:
+        of_files, unusable = read_cfgs(cfg, terminal())
+        chosen += of_files
     networks: list[Network] = []
     if layers or pixels:
         chosen, networks, unfit = at_size(chosen, pixels)
@@ -128,22 +132,22 @@ def _leave(exit_code: int) -> None:
         raise typer.Exit(exit_code)
 
 
-def _compare(networks: list[Network], path: Path, form: Format) -> None:
+def _compare(networks: list[Network], against: str, form: Format) -> None:
     from cspbench.network.network import difference
 
     if len(networks) != 1:
         raise UsageError(
             "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
         )
-    network = networks[0]
-    different = difference(network, read_cfg(path, terminal()), (network.name, path.name))
+    network, (other, label) = networks[0], compared_with(against, terminal())
+    different = difference(network, other, (network.name, label))
     if form is Format.JSON:
         layers = len(network.layers)
-        compared = {"model": network.name, "against": str(path), "layers": layers, "equal": not different}
+        compared = {"model": network.name, "against": against, "layers": layers, "equal": not different}
         print_json({**compared, "difference": different})
     elif different:
         typer.echo(f"different: {different}")
     else:
-        typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
+        typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
     if different:
         raise typer.Exit(1)

@@ -134,6 +134,6 @@ def test_a_count_that_fails_does_not_hide_the_others(
 def test_against_a_file_that_differs_in_letterboxing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "boxed.cfg").write_text(CFG.format(3).replace("channels", "letter_box=1\nchannels"))
     with pytest.raises(typer.Exit) as stopped:
-        params(cfg=["c.cfg"], against=folder / "boxed.cfg")
+        params(cfg=["c.cfg"], against=str(folder) / "boxed.cfg")
     assert stopped.value.exit_code == 1
     assert "letter_box" in capsys.readouterr().out
