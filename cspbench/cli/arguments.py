@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.cli.options import Precision
+    from cspbench.cli.choices import Precision
     from cspbench.evaluation.execution import Execution, Listener
     from cspbench.network.network import Network
     from cspbench.zoo.model import Model
@@ -121,16 +121,6 @@ def named(model: str, listener: Listener) -> Model:
     for warning in entry.warnings:
         listener.note(f"warning: {warning}")
     return entry
-
-
-def compared_with(against: str, listener: Listener) -> tuple[Network, str]:
-    """The network of --against, a model's name or a cfg file (- is stdin), and what to call it."""
-    from cspbench.zoo import registry
-
-    if against == "-" or registry.is_file(against) or os.path.isfile(against):
-        return read_cfg(against, listener), "stdin" if against == "-" else Path(against).name
-    network = named(against, listener).build()
-    return network, network.name
 
 
 def resized(network: Network, size: tuple[int, int] | None, listener: Listener) -> Network:

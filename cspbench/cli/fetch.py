@@ -15,7 +15,7 @@ import typer
 
 from cspbench.cli import completion, options
 from cspbench.cli.arguments import either
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError

@@ -1,48 +1,25 @@
-"""The options that several commands share, defined once so that they mean the same everywhere.
-
-The choices are written out so that `--help` and completion import no library; a test compares them with those of the
-libraries.
-"""
+"""The options that several commands share, defined once so that they mean the same everywhere."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from cspbench.cli import completion
-
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    LATEX = "latex"
-
-
-class PredictionFormat(StrEnum):
-    """How predictions are printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    COCO = "coco"
-
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Decoder = Literal["opencv", "stb", "pillow"]
-ClassOrder = Literal["darknet", "sorted"]
-ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
-DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
-AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
-NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
-Engine = Literal["cspbench", "pycocotools"]
-MapPoints = Literal["area", "voc11", "coco101"]
-Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
+from cspbench.cli.choices import (
+    ClassifierPreset,
+    ClassOrder,
+    Decoder,
+    DetectorPreset,
+    Engine,
+    Format,
+    MapPoints,
+    NmsKind,
+    Precision,
+    Split,
+)
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""

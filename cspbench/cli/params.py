@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import completion, options
-from cspbench.cli.arguments import compared_with, either, parse_size, refuse_together
+from cspbench.cli.against import first_difference
+from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -96,7 +97,7 @@ def params(
     if unusable and not chosen:
         raise typer.Exit(unusable)
     if against is not None:
-        _compare([model.build() for model in chosen], against, form)
+        first_difference([model.build() for model in chosen], against, form)
         _leave(unusable)
         return
     if layers:
@@ -130,24 +131,3 @@ def params(
 def _leave(exit_code: int) -> None:
     if exit_code:
         raise typer.Exit(exit_code)
-
-
-def _compare(networks: list[Network], against: str, form: Format) -> None:
-    from cspbench.network.network import difference
-
-    if len(networks) != 1:
-        raise UsageError(
-            "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
-        )
-    network, (other, label) = networks[0], compared_with(against, terminal())
-    different = difference(network, other, (network.name, label))
-    if form is Format.JSON:
-        layers = len(network.layers)
-        compared = {"model": network.name, "against": against, "layers": layers, "equal": not different}
-        print_json({**compared, "difference": different})
-    elif different:
-        typer.echo(f"different: {different}")
-    else:
-        typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
-    if different:
-        raise typer.Exit(1)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import completion, options
-from cspbench.cli.arguments import compared_with, either, named, parse_size, refuse_together, resized
-from cspbench.cli.options import Format
-from cspbench.cli.printing import print_json, print_table
+from cspbench.cli.against import every_difference
+from cspbench.cli.arguments import either, named, parse_size, refuse_together, resized
+from cspbench.cli.choices import Format
+from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -65,7 +66,7 @@ def show(
         _evidence(entry, form)
         return
     if against is not None:
-        _compare(entry.build(), *compared_with(against, terminal()), form)
+        every_difference(entry.build(), against, form)
         return
     network = resized(entry.build(), parse_size(size), terminal())
     files = [file for file in (out, cfg, plot) if file is not None]
@@ -80,25 +81,6 @@ def show(
         typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
         typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
     typer.echo(ledger_text([network], form.value), nl=False)
-
-
-def _compare(network: Network, other: Network, label: str, form: Format) -> None:
-    """Print every difference; exit 1 if there is one."""
-    from dataclasses import asdict
-
-    from cspbench.network.difference import differences
-
-    found = differences(network, other)
-    if form is Format.JSON:
-        print_json([asdict(each) for each in found])
-    elif not found:
-        typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
-    else:
-        if form is Format.MD:
-            typer.echo(f"{network.name} against {label}: {len(found)} differences\n")
-        print_table([{key.replace("_", " "): value for key, value in asdict(each).items()} for each in found], form)
-    if found:
-        raise typer.Exit(1)
 
 
 def _evidence(entry: Model, form: Format) -> None:

@@ -10,8 +10,8 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import named, read_cfg
+from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable

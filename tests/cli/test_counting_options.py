@@ -12,8 +12,8 @@ import pytest
 import typer
 from refusals import refuses
 
+from cspbench.cli.choices import Format
 from cspbench.cli.list import list_rows
-from cspbench.cli.options import Format
 from cspbench.cli.params import params
 from cspbench.cli.show import show
 from cspbench.results.counts import CountedCell, CountedRow, Counts
