@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import arguments, options
+from cspbench.cli import arguments, choices, options
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
