@@ -183,6 +183,46 @@ def test_integers_and_empty_tensors(tmp_path: Path) -> None:
     assert found["none"].numbers().shape == (0, 3)
 
 
+def test_an_archive_of_before_there_was_a_byteorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zipfile
+
+    torch.save({"t": torch.tensor([1.0, -2.5])}, tmp_path / "new.pth")
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(tmp_path / "old.pth", "w") as old:
+        names = [name for name in new.namelist() if not name.endswith("byteorder")]
+        for name in names:
+            old.writestr(name, new.read(name))
+    monkeypatch.setattr("cspbench.weights.pickles.files.MOST_ENTRIES", len(names))
+    assert load(tmp_path / "old.pth", Kind.ZIP)["t"].numbers().tolist() == [1.0, -2.5]
+    monkeypatch.setattr("cspbench.weights.pickles.files.MOST_ENTRIES", len(names) - 1)
+    with refuses("checkpoint.unreadable"):
+        load(tmp_path / "old.pth", Kind.ZIP)
+
+
+def older(path: Path, content: dict[str, torch.Tensor], system: dict[str, object]) -> None:
+    """Save in the older form, with another description of the system."""
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    pickles = InertPickles(data)
+    pickles.read(), pickles.read()
+    begin = pickles.position
+    pickles.read()
+    path.write_bytes(data[:begin] + pickle.dumps(system, 2) + data[pickles.position :])
+
+
+def test_numbers_of_several_types_follow_one_another_in_the_older_form(tmp_path: Path) -> None:
+    tensors = {
+        "half": torch.tensor([0.5, 1.5, -3.0], dtype=torch.float16),
+        "double": torch.tensor([0.25], dtype=torch.float64),
+        "single": torch.tensor([[1.0], [-2.0]]),
+    }
+    for system in ({"little_endian": True}, {}):
+        older(tmp_path / "t.pth", tensors, {"protocol_version": 1001, **system})
+        found = load(tmp_path / "t.pth", Kind.PICKLE)
+        assert {name: found[name].numbers().tolist() for name in tensors} == {
+            name: tensor.tolist() for name, tensor in tensors.items()
+        }
+
+
 @pytest.mark.parametrize(
     ("offset", "shape", "strides", "fits"),
     [
