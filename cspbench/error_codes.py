@@ -265,6 +265,7 @@ CODES = {
     "usage.no-ground-truth": "The dataset has no annotations to score against.",
     "usage.no-matplotlib": "Pictures need matplotlib, which is not installed.",
     "usage.no-weights": "There are no weights for any requested model.",
+    "usage.not-a-card": "The network is not one that timm or mmpretrain has, too.",
     "usage.not-an-address": "The text is not a supported address.",
     "usage.not-together": "Two options exclude each other.",
     "usage.nothing-to-check": "Nothing was given to check.",
