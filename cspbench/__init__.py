@@ -22,6 +22,7 @@ __all__ = [
     "create_model",
     "evaluate_coco",
     "evaluate_imagenet",
+    "export_model",
     "list_models",
     "load_tables",
     "score",
@@ -35,18 +36,20 @@ if TYPE_CHECKING:
     from cspbench.evaluation.imagenet import evaluate_imagenet
     from cspbench.evaluation.models import create_model, list_models
     from cspbench.evaluation.score import score
+    from cspbench.export.run import export_model
 
 _HOMES = {
-    "compare": "compare",
-    "count": "counts",
-    "create_model": "models",
-    "evaluate_coco": "coco",
-    "evaluate_imagenet": "imagenet",
-    "list_models": "models",
-    "load_tables": "frames",
-    "score": "score",
+    "compare": "evaluation.compare",
+    "count": "evaluation.counts",
+    "create_model": "evaluation.models",
+    "evaluate_coco": "evaluation.coco",
+    "evaluate_imagenet": "evaluation.imagenet",
+    "export_model": "export.run",
+    "list_models": "evaluation.models",
+    "load_tables": "evaluation.frames",
+    "score": "evaluation.score",
 }
-"""The modules of `cspbench.evaluation` that the names come from."""
+"""The modules that the names come from."""
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +57,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.evaluation.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

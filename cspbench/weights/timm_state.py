@@ -1,4 +1,4 @@
-"""The arrays of the `timm/*` models under timm's or mmpretrain's names: what `checkpoint` reads, the other way round."""
+"""The arrays of the `timm/*` models under timm's or mmpretrain's names: the reverse of `checkpoint`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""The names of a model's classes for the metadata of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cspbench.classification.classifiers import class_order
+from cspbench.data.classes import ORDERS, SAMPLE, descriptions, order
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.evaluation.detection_data import known_names
+from cspbench.evaluation.subject import Subject
+from cspbench.weights.catalogue import shipped
+
+
+def class_names(
+    subject: Subject, classes: int, names: str | Path | None, places: Sequence[Path]
+) -> tuple[str, ...] | None:
+    """The names in the order of the network's classes; None if they are unknown.
+
+    Those of the file `names`, or beside the user's files at `places`, come first. A user's network of 80 or 1000
+    classes may be of other data than COCO or ImageNet, and has no names without a file.
+    """
+    own = known_names(names, places, classes)
+    if own is not None:
+        return own.texts
+    if subject.user_file:
+        return None
+    if subject.description.heads:
+        if shipped(subject.name) is not None:
+            from cspbench.sample.detection import CATEGORIES
+
+            return tuple(CATEGORIES.values())
+        return tuple(COCO_CATEGORIES.values()) if classes == len(COCO_CATEGORIES) else None
+    numbering = class_order(subject.name)
+    if numbering not in (*ORDERS, SAMPLE) or len(order(numbering)) != classes:
+        return None
+    if numbering == SAMPLE:
+        from cspbench.sample.classification import CLASSES
+
+        known = dict(CLASSES)
+    else:
+        known = descriptions()
+    return tuple(known.get(wnid, wnid) for wnid in order(numbering))
