@@ -14,7 +14,6 @@ from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
 To = Literal["onnx", "pt2", "torchscript", "cfg", "darknet", "safetensors", "state-dict", "timm", "mmpretrain"]
-Preset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain", "letterbox"]
 
 
 def export(
@@ -26,7 +25,7 @@ def export(
     size: options.SizeOption = None,
     to: Annotated[To | None, typer.Option("--to", help="The format; by default the one of --out's suffix.")] = None,
     preset: Annotated[
-        Preset | None, typer.Option("--preset", help="The preset whose epsilon and thresholds a graph has.")
+        options.AnyPreset | None, typer.Option("--preset", help="The preset whose epsilon and thresholds a graph has.")
     ] = None,
     conf: options.ConfOption = None,
     names: options.NamesOption = None,
@@ -41,7 +40,7 @@ def export(
         bool, typer.Option("--check", help="Run the file beside torch on a picture; exit 1 beyond 1e-4.")
     ] = False,
     out: options.OutOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
     """Write a model as ONNX, torch.export, TorchScript or cfg, or its weights under other names.

@@ -27,6 +27,7 @@ Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
 ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
 DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
+AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
 NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
 Engine = Literal["cspbench", "pycocotools"]
 MapPoints = Literal["area", "voc11", "coco101"]
@@ -145,6 +146,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,

@@ -57,7 +57,7 @@ def runner(path: Path, to: str) -> Callable[[Tensor], Sequence[Values]]:
         from cspbench.export.writing import quiet
 
         with quiet():
-            module = torch.jit.load(str(path))
+            module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
     else:
         module = torch.export.load(path).module()
     return lambda images: [output.numpy() for output in run(module, images)]

@@ -43,8 +43,8 @@ def export_model(
     the preset and what goes in and comes out. `decode` gives boxes (N, M, 4: left, top, right, bottom in pixels of the
     input) and scores (N, M, classes) as the evaluation decodes them; `nms` one list of boxes, scores, classes and
     images after the preset's NMS (ONNX only). `dynamic` frees the batch, and height and width in steps where the
-    network allows it. `names` is a file of the classes' names for the metadata. `check` runs the file beside torch on a drawn
-    picture; the result has the differences.
+    network allows it. `names` is a file of the classes' names for the metadata. `check` runs the file beside torch
+    on a drawn picture; the result has the differences.
 
     Raises `UsageError` for what the format or the model does not have, for a file that exists (unless `force`) and for
     a model without weights, `WeightsError` for a file that does not fit.

@@ -83,5 +83,6 @@ class Suppressed(nn.Module):
 
     def forward(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         by_class = scores.transpose(1, 2)
-        image, category, box = NonMaxSuppression.apply(boxes, by_class, self.overlap, self.conf).unbind(1)
+        selected: Tensor = NonMaxSuppression.apply(boxes, by_class, self.overlap, self.conf)  # type: ignore[no-untyped-call]
+        image, category, box = selected.unbind(1)
         return corners(boxes[image, box]), by_class[image, category, box], category, image

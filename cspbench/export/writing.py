@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ def write(path: Path, to: str, graph: Graph, example: Tensor, metadata: Mapping[
         record = {RECORD: json.dumps(dict(metadata), ensure_ascii=False)}
         if to == "torchscript":
             with torch.no_grad():
-                traced = torch.jit.trace(graph.module, example, check_trace=False)
+                traced = torch.jit.trace(graph.module, example, check_trace=False)  # type: ignore[no-untyped-call]
             torch.jit.save(traced, str(temporary), _extra_files=record)
         else:
             with temporary.open("wb") as stream:
@@ -70,7 +71,7 @@ def _exported(graph: Graph, example: Tensor) -> torch.export.ExportedProgram:
 def _onnx(graph: Graph, example: Tensor, metadata: Mapping[str, str]) -> bytes:
     import onnx
 
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()
     axes = {IMAGES: dict(graph.axes)} if graph.axes else {}
     for output in graph.outputs if graph.axes and graph.alone else ():
         axes[output] = {0: graph.axes[0]}
