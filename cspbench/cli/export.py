@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,9 +55,12 @@ def export(
     from cspbench.export.run import export_model
 
     name = either(model, model_option, "--model")
-    if (name is None) == (cfg is None):
-        code: Any = "usage.needs-model" if name is None else "usage.two-networks"
-        raise UsageError(code, "export needs one model", remedy="Name it, or give its --cfg FILE")
+    if name is None and cfg is None:
+        raise UsageError("usage.needs-model", "export needs a model", remedy="Name it, or give its --cfg FILE")
+    if name is not None and cfg is not None:
+        raise UsageError(
+            "usage.two-networks", "a model and --cfg name two networks", found=f"{name}, {cfg}", remedy="Leave out one"
+        )
     if out is None:
         raise UsageError("usage.no-out", "export needs a file to write", remedy="Name it with --out")
     subject = name if cfg is None else read_cfg(cfg, terminal())

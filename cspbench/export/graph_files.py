@@ -54,8 +54,8 @@ def write_graph(
     if options.nms and form != "onnx":
         raise UsageError(
             "usage.nms-in-graph",
-            f"NMS cannot be part of the format {form}",
-            expected="ONNX, which has an operator for it",
+            "this NMS cannot be part of a graph",
+            expected="the format onnx, which has an operator for it",
             found=form,
             remedy="Use --to onnx, or --decode alone and suppress boxes outside the file",
         )

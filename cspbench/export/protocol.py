@@ -55,9 +55,9 @@ def protocol_of(subject: Subject, preset: str | None, conf: float | None) -> Pro
         if conf is not None:
             raise UsageError(
                 "usage.detector-options",
-                "--conf is an option for detectors",
-                found=f"{subject.name}, a classifier",
-                remedy="Leave out --conf",
+                "options of detectors do not go with classifiers",
+                found=f"--conf {conf:g}, and {subject.name}",
+                remedy="Leave them out",
             )
         chosen = preset_of(subject.name, preset, subject.user_file)
         chosen.check_size(description.size)

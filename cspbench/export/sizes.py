@@ -53,7 +53,7 @@ def _alike(network: Network, height: int, width: int) -> bool:
             if isinstance(layer, layers.LocalAvgPool) or _border(layer, shapes) != _border(layer, others):
                 return False
         elif isinstance(layer, layers.Shortcut):
-            if any(shape != shapes[0] for shape in shapes) or any(shape != others[0] for shape in others):
+            if any(shape[1:] != each[0][1:] for each in (shapes, others) for shape in each):
                 return False
         elif isinstance(layer, layers.Detection) and strides(network, index) != strides(other, index):
             return False

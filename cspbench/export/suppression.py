@@ -32,8 +32,8 @@ def check_kind(preset: DetectionPreset, last: Detection) -> None:
     if criterion(preset.nms_kind, last) is not PLAIN:
         raise UsageError(
             "usage.nms-in-graph",
-            "the operator of ONNX compares plain IoU",
-            expected="a preset, or a cfg, with NMS of the kind default",
+            "this NMS cannot be part of a graph",
+            expected="plain IoU, which ONNX's operator compares: the kind default",
             found=f"preset {preset.name}, of the kind {preset.nms_kind}",
             remedy="Use --preset readme, or leave out --nms",
         )
