@@ -94,16 +94,15 @@ def _metadata(
         outputs = graph.module(example)
     classes = heads[-1].classes if heads else outputs[0].shape[1]
     names = class_names(subject, classes, options.names, places)
-    shapes = ["x".join(map(str, output.shape)) for output in outputs]
-    if not graph.alone:
-        shapes = [f"detections{shape[shape.find('x') :] if 'x' in shape else ''}" for shape in shapes]
+    lengths = [list(output.shape) if graph.alone else ["detections", *output.shape[1:]] for output in outputs]
+    shapes = [" x ".join(map(str, each)) for each in lengths]
     free = [f"{axis} free" if axis == "batch" else f"{axis} in steps of {graph.step}" for axis in graph.axes.values()]
     return {
         "model": subject.name,
         "program": f"cspbench {__version__}",
         "preset": protocol.name,
         "preset_settings": json.dumps(protocol.settings, sort_keys=True, default=str),
-        "input": f"images {'x'.join(map(str, example.shape))}, {input_text(protocol, description.input[0])}"
+        "input": f"images {' x '.join(map(str, example.shape))}, {input_text(protocol, description.input[0])}"
         + (f"; {', '.join(free)}" if free else ""),
         **{
             f"output_{name}": f"{shape}: {what}"

@@ -41,7 +41,7 @@ def test_a_cfg_with_its_weights(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     facts = dict(line.split("  ", 1) for line in done.stdout.splitlines())
     assert facts["model"].strip() == "own"
-    assert facts["output_yolo_53"].strip().startswith("1x45x14x14")
+    assert facts["output_yolo_53"].strip().startswith("1 x 45 x 14 x 14")
     done = run([*own, "--out", "own.onnx", "--format", "json"], tmp_path)
     assert json.loads(json.loads(done.stdout)["classes"])[9] == "class 9"
 

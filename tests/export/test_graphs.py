@@ -24,6 +24,7 @@ from cspbench.inference.engine import prepare
 from cspbench.network import cfg
 from cspbench.sample.canvas import jpeg
 from cspbench.sample.detection import CATEGORIES, draw
+from cspbench.weights.catalogue import shipped
 from cspbench.zoo.registry import model
 
 DETECTOR, CLASSIFIER = "sample-csp-detector", "sample-csp-classifier"
@@ -92,7 +93,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "model": DETECTOR,
         "program": f"cspbench {cspbench.__version__}",
         "preset": "letterbox",
-        "input": "images 1x3x224x224, RGB, 0 to 1",
+        "input": "images 1 x 3 x 224 x 224, RGB, 0 to 1",
         "output_boxes": found["output_boxes"],
         "output_scores": found["output_scores"],
         "output_classes": found["output_classes"],
@@ -100,7 +101,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "network_digest": subject.network_digest,
         "weights_digest": subject.weights_digest,
     }
-    assert found["output_boxes"].startswith("detectionsx4: ")
+    assert found["output_boxes"].startswith("detections x 4: ")
 
 
 @pytest.mark.parametrize("form", ["onnx", "pt2", "torchscript"])
@@ -124,7 +125,7 @@ def test_torchs_formats_have_the_metadata(tmp_path: Path) -> None:
 
 
 def test_a_module_of_ones_own(tmp_path: Path) -> None:
-    own = cspbench.create_model(DETECTOR)
+    own = cspbench.create_model(DETECTOR, shipped(DETECTOR))
     before = {name: value.clone() for name, value in own.state_dict().items()}
     exported = cspbench.export_model(own, tmp_path / "a.onnx", nms=True, check=True)  # type: ignore[arg-type]
     assert exported.passed

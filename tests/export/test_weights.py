@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from timm_cspnet import constants
 
 import cspbench
+from cspbench.evaluation.subject import subject_of
 from cspbench.network import cfg
 from cspbench.network.network import difference
 from cspbench.weights.arrays import digest
@@ -35,7 +36,7 @@ def test_weights_load_into_the_model_that_is_created(suffix: str, tmp_path: Path
         return
     state = load_file(path) if suffix == "safetensors" else torch.load(path, weights_only=True)
     created = cspbench.create_model(DETECTOR)
-    expected = {name: value.clone() for name, value in created.state_dict().items()}
+    expected = subject_of(DETECTOR).build("inside-1e-5").state_dict()
     for tensor in created.state_dict().values():
         tensor.zero_()
     created.load_state_dict(state, strict=True)
