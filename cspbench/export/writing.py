@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, brief
 from cspbench.export.graph import IMAGES, Graph
 from cspbench.io import replacing, write_bytes
 
@@ -78,16 +78,25 @@ def _onnx(graph: Graph, example: Tensor, metadata: Mapping[str, str]) -> bytes:
     if not graph.alone:
         axes |= {output: {0: "detections"} for output in graph.outputs}
     with quiet(), torch.no_grad():
-        torch.onnx.export(
-            graph.module,
-            (example,),
-            stream,
-            input_names=[IMAGES],
-            output_names=list(graph.outputs),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                graph.module,
+                (example,),
+                stream,
+                input_names=[IMAGES],
+                output_names=list(graph.outputs),
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise UsageError(
+                "usage.not-a-graph",
+                f"{metadata['model']} cannot be exported as a graph",
+                expected="operations that torch can write as ONNX",
+                found=brief(str(error), 160),
+                remedy="Use --to pt2 or torchscript",
+            ) from error
     model = onnx.load_from_string(stream.getvalue())
     onnx.helper.set_model_props(model, dict(metadata))
     model.graph.name = metadata["model"]

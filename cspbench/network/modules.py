@@ -59,7 +59,10 @@ class WindowPool(nn.Module):
             return functional.max_pool2d(x, self.size, self.stride, padding)
         if self.symmetric:
             return functional.avg_pool2d(x, self.size, self.stride, padding, count_include_pad=False)
-        total = functional.avg_pool2d(x, self.size, self.stride, divisor_override=1)
+        if torch.onnx.is_in_onnx_export():  # whose exporter ignores a divisor
+            total = functional.avg_pool2d(x, self.size, self.stride) * self.size**2
+        else:
+            total = functional.avg_pool2d(x, self.size, self.stride, divisor_override=1)
         return total / self._inside(x)
 
     def _inside(self, padded: Tensor) -> Tensor:
@@ -67,10 +70,9 @@ class WindowPool(nn.Module):
         left, right, top, bottom = self.border
 
         def taps(length: int, before: int, after: int, stride: int) -> Tensor:
-            inside = torch.zeros(length, dtype=padded.dtype, device=padded.device)
-            inside[before : length - after] = 1
-            # unfold rather than pooling, which fvcore would count again
-            return inside.unfold(0, self.size, stride).sum(1)
+            windows = (length - self.size) // stride + 1
+            first = torch.arange(windows, dtype=padded.dtype, device=padded.device) * stride
+            return (first + self.size).clamp(max=length - after) - first.clamp(min=before)
 
         rows = taps(padded.shape[2], top, bottom, self.stride[0]).expand(padded.shape[0], 1, -1)
         return rows[..., None] * taps(padded.shape[3], left, right, self.stride[1])

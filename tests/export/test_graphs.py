@@ -197,6 +197,20 @@ def test_networks_that_suppress_boxes_themselves(tmp_path: Path) -> None:
         cspbench.export_model(network, tmp_path / "a.onnx", weights=tmp_path / "a.weights")
 
 
+def test_means_at_a_border(tmp_path: Path) -> None:
+    """A [local_avgpool] whose last window exceeds the map on one side only."""
+    from weight_files import random_arrays
+
+    from cspbench.network.layers import LocalAvgPool
+    from cspbench.network.network import Network
+    from cspbench.weights import darknet
+
+    network = Network("means", (3, 19, 19), (LocalAvgPool(sources=(-1,), size=2, stride=2, padding=1),))
+    darknet.write(tmp_path / "a.weights", network, random_arrays(network))
+    exported = cspbench.export_model(network, tmp_path / "a.onnx", weights=tmp_path / "a.weights", check=True)
+    assert [(each.shape, each.passed) for each in exported.differences] == [((1, 3, 10, 10), True)]
+
+
 @pytest.mark.reference("weights/tiny.weights")
 def test_a_trained_classifier(shared: Path, tmp_path: Path) -> None:
     network = cfg.read(shared / "weights/tiny.cfg").network
