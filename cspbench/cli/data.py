@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import Annotated, Any
 
@@ -25,14 +26,14 @@ class _AnyData(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            path = os.path.expanduser(args[0])
-            if os.path.exists(path) or path.lower().endswith(".data"):
+            misspelt = difflib.get_close_matches(args[0], self.commands, n=1)
+            if not misspelt or os.path.exists(os.path.expanduser(args[0])):
                 args = [_form_of(args[0]), *args]
         return super().resolve_command(ctx, args)
 
 
 def _form_of(path: str) -> str:
-    """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
+    """`darknet`, `coco` or `imagenet`, as the files at a path look like; `imagenet` for none."""
     from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.opening import darknet_path, is_annotated
 
