@@ -74,7 +74,7 @@ def ci(
         append_text(summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n")
     if comment is not None:
         write_text(comment, render.comment(changes, against.name), named=True)
-    typer.echo(render.table(changes, against.name, form.value), nl=False)
+    typer.echo(render.table(changes, against.name, "md" if form is Format.RICH else form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
     if against.unrelated:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cspbench.cli.options import Format, MapPoints
+from cspbench.cli.printing import Style, print_blocks
 from cspbench.cli.progress import listener as terminal
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
     return wanted if points or wanted != MapOptions() else None
 
 
-def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
+def print_maps(results: Sequence[ScoredRun], style: Style) -> None:
     """Darknet's mAP of the results that have one, below the table of AP; CSV has one table only."""
-    from cspbench.report.map_table import text
+    from cspbench.report.map_table import blocks
     from cspbench.results.schema import DetectionMetrics
 
     maps = [
@@ -33,7 +34,9 @@ def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
         for result in results
         if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
     ]
-    if maps and form is Format.CSV:
+    if maps and style.form is Format.CSV:
         terminal().note("Darknet's mAP is in the output of --format md, latex and json")
     elif maps:
-        typer.echo("\n" + text(maps, form.value), nl=False)
+        if style.form is not Format.RICH:
+            typer.echo()
+        print_blocks(blocks(maps), style)

@@ -11,7 +11,7 @@ from cspbench.cli import options
 from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together, resized
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.options import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_blocks, print_json, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -46,6 +46,8 @@ def params(
     save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
     """Count parameters and operations and hold them against the published numbers.
 
@@ -62,7 +64,6 @@ def params(
     from cspbench.evaluation.counts import of_models, overrides_of, published
     from cspbench.report import counts_table
     from cspbench.report.counts_table import refuse_to_lose
-    from cspbench.report.network_table import ledger_text
     from cspbench.zoo import registry
     from cspbench.zoo.model import Model
 
@@ -96,7 +97,7 @@ def params(
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
-        typer.echo(ledger_text(networks, form.value), nl=False)
+        print_ledgers(networks, Style(form, wide))
         if unusable:
             raise typer.Exit(unusable)
         return
@@ -111,9 +112,10 @@ def params(
     rows = counted(countables, overrides_of(counting or []))
     if form is Format.JSON:
         print_json(list(map(counts_table.as_json, rows)))
+    elif form in (Format.CSV, Format.LATEX):
+        typer.echo((counts_table.as_csv if form is Format.CSV else counts_table.as_latex)(rows), nl=False)
     else:
-        write = {Format.MD: counts_table.markdown, Format.CSV: counts_table.as_csv, Format.LATEX: counts_table.as_latex}
-        typer.echo(write[form](rows), nl=False)
+        print_blocks(counts_table.blocks(rows), Style(form, wide, legend))
     if save:
         save_counts(rows, folder, "params")
         if every:

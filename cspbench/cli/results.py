@@ -10,31 +10,37 @@ import typer
 
 from cspbench.cli.maps import print_maps
 from cspbench.cli.options import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import printable
 
 if TYPE_CHECKING:
+    from cspbench.data.coco.annotations import GroundTruth
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.imagenet import ClassificationResult
     from cspbench.evaluation.result_files import FileResult
     from cspbench.evaluation.runner import ScoredRun
+    from cspbench.report.detection_table import Scored
 
 SHOWN = 20
 """How many unreadable images of a model are named."""
+ENDS = 10
+"""How many of the best and of the worst classes a terminal shows."""
 
 
 def finish_classifiers(
-    results: Sequence[ClassificationResult], without: Sequence[str], form: Format, allow_bad: int, failed: int = 0
+    results: Sequence[ClassificationResult], without: Sequence[str], style: Style, allow_bad: int, failed: int = 0
 ) -> None:
     """Print results and the models without weights, and raise `typer.Exit` as `_leave` says."""
-    from cspbench.report.classification_table import as_json, text, without_json
+    from cspbench.report.classification_table import as_json, blocks, text, without_json
 
     stored = [result.stored for result in results]
-    if form is Format.JSON:
+    if style.form is Format.JSON:
         print_json([*map(as_json, stored), *map(without_json, without)])
+    elif style.form in (Format.CSV, Format.LATEX):
+        typer.echo(text(stored, without, style.form.value), nl=False)
     else:
-        typer.echo(text(stored, without, form.value), nl=False)
+        print_blocks(blocks(stored, without), style)
     for result in results:
         order = result.metrics.class_order
         if order.verdict in ("swapped", "chance"):
@@ -44,21 +50,56 @@ def finish_classifiers(
 
 
 def finish_detectors(
-    results: Sequence[ScoredRun], without: Sequence[str], form: Format, allow_bad: int, failed: int = 0
+    results: Sequence[ScoredRun], without: Sequence[str], style: Style, allow_bad: int, failed: int = 0
 ) -> None:
     """The same for detectors."""
-    from cspbench.report.detection_table import as_json, described, of_evaluation, text
+    from cspbench.report.detection_table import as_json, described, of_evaluation
 
     stored = [result.stored for result in results]
-    if form is Format.JSON:
-        print_json(list(map(as_json, stored)))
+    objects = list(map(objects_of, results))
+    if style.form is Format.JSON:
+        print_json([as_json(*each) for each in zip(stored, objects, strict=True)])
     else:
-        lines = [line for evaluation in stored for line in of_evaluation(evaluation)]
-        typer.echo(text(lines, list(map(described, stored)), without, form.value), nl=False)
-        print_maps(results, form)
+        lines = [line for each in zip(stored, objects, strict=True) for line in of_evaluation(*each)]
+        _print_detections(lines, list(map(described, stored)), without, style)
+        print_maps(results, style)
     for result in results:
         name_bad(result.metrics.bad, {}, "has no detections")
     _leave(results, allow_bad, failed)
+
+
+def _print_detections(
+    lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence[str], style: Style
+) -> None:
+    """On a terminal only the best and the worst classes of each model are shown."""
+    from cspbench.report.detection_table import blocks, text
+
+    if style.form in (Format.CSV, Format.LATEX):
+        typer.echo(text(lines, descriptions, without, style.form.value), nl=False)
+        return
+    print_blocks(blocks(lines, descriptions, without, ENDS if style.form is Format.RICH else None), style)
+
+
+def objects_of(result: ScoredRun) -> dict[str, int] | None:
+    """The number of objects that AP counts, by class; None without the annotations."""
+    from cspbench.evaluation.coco import DetectionResult
+
+    return _counted(result.source.ground_truth) if isinstance(result, DetectionResult) else None
+
+
+def _counted(truth: GroundTruth | None) -> dict[str, int] | None:
+    return None if truth is None else truth.objects_by_class()
+
+
+def write_classes(results: Sequence[DetectionResult], out: Path | None) -> None:
+    """Write every class of the results to per-class.csv in the folder `out`, unless it is None."""
+    from cspbench.io import write_text
+    from cspbench.report.detection_table import class_csv, of_evaluation
+
+    if out is not None:
+        file = out / "per-class.csv"
+        write_text(file, class_csv([line for each in results for line in of_evaluation(each.stored, objects_of(each))]))
+        terminal().note(f"wrote {file}")
 
 
 def _leave(results: Sequence[ScoredRun], allow_bad: int, failed: int) -> None:
@@ -103,29 +144,31 @@ def write_json(result: DetectionResult, file: Path | None) -> None:
         terminal().note(f"wrote {file}, NMS {result.at[0].nms:g}")
 
 
-def print_files(results: Sequence[FileResult], form: Format) -> None:
+def print_files(results: Sequence[FileResult], style: Style) -> None:
     """Print the metrics of files of detections, which no claim is about."""
-    from cspbench.report.detection_table import Scored, text
+    from cspbench.report.detection_table import Scored
 
-    if form is Format.JSON:
+    if style.form is Format.JSON:
         print_json(list(map(_file_json, results)))
         return
     lines = [
         Scored(
             model=result.file.name,
             definition="file",
-            nms="-",
+            nms=None,
+            kind=None,
             ap=result.threshold.ap,
             intervals=result.threshold.intervals,
             per_class=result.threshold.per_class,
             images=len(result.source),
             split=result.source.split,
-            size="",
-            preset="-",
+            size=None,
+            preset=None,
+            objects=_counted(result.source.ground_truth),
         )
         for result in results
     ]
-    typer.echo(text(lines, [], [], form.value), nl=False)
+    _print_detections(lines, [], [], style)
 
 
 def _file_json(result: FileResult) -> dict[str, Any]:

@@ -28,11 +28,15 @@ weights.command("fetch")(fetch_files)
 
 
 COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
+RANKS = {"table": 3, "id": 5, "model": 4, "sha256": 6, "note": 7}
+"""Which columns of the list a narrow terminal leaves out first."""
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 
 @weights.command("list")
-def list_files(table: options.TableOption = None, form: options.FormatOption = Format.MD) -> None:
+def list_files(
+    table: options.TableOption = None, form: options.FormatOption = Format.MD, wide: options.WideOption = False
+) -> None:
     """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
@@ -47,7 +51,7 @@ def list_files(table: options.TableOption = None, form: options.FormatOption = F
     for file in weight_files(table):
         line = asdict(file) | {"file": file.file or looked_for(file.model), "bytes": file.size}
         lines.append({key: line[key] for key in COLUMNS})
-    print_table(lines, form)
+    print_table(lines, form, RANKS, wide)
 
 
 @weights.command()

@@ -25,6 +25,7 @@ from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
+    SYMBOLS,
     Origins,
     delta,
     facts,
@@ -36,18 +37,6 @@ from cspbench.report.text import (
     summary,
 )
 
-SYMBOLS = {
-    "exact": "✓",
-    "close": "≈",
-    "off": "✗",
-    "fitted": "◇",
-    "consistent": "∼",
-    "inconsistent": "≁",
-    "unmeasured": "–",
-    "unpublished": "○",
-    PARTIAL: "◔",
-}
-"""A symbol for each mark, beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
 
 
