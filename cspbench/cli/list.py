@@ -12,10 +12,10 @@ from cspbench.cli import options
 from cspbench.cli.arguments import refuse_together
 from cspbench.cli.options import Format
 from cspbench.cli.printing import Style, print_blocks, print_table, table_of
-from cspbench.report.formats import Block, Paragraph
+from cspbench.report.formats import WIDE_ONLY, Block, Paragraph
 
-RANKS = {"id": 5, "confidence": 3, "layers": 1, "source": 6, "unknown": 7}
-"""Which columns a narrow terminal leaves out first."""
+RANKS = {"layers": 1} | dict.fromkeys(("id", "confidence", "source", "unknown"), WIDE_ONLY)
+"""Which columns a terminal leaves out."""
 
 
 def list_rows(

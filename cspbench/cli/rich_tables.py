@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from cspbench.errors import printable
-from cspbench.report.formats import Block, Column, Paragraph, Table
+from cspbench.report.formats import WIDE_ONLY, Block, Column, Paragraph, Table
 from cspbench.report.text import SYMBOLS
 
 GAP = 2
@@ -79,9 +79,11 @@ def _show_table(table: Table, console: Console, wide: bool) -> list[str]:
     texts = {at: [table.columns[at].header, *(_marked(line[at], table.columns[at], console) for line in lines)]
              for at in candidates}  # fmt: skip
     least = {at: _least(table.columns[at], column) for at, column in texts.items()}
-    shown = candidates if wide else _fitting(table.columns, least, console.width)
-    natural = {at: min(max(map(len, texts[at])), WIDEST if wide else console.width) for at in shown}
-    widths = _widths(table.columns, {at: least[at] for at in shown}, natural, console.width)
+    natural = {at: min(max(map(len, column)), WIDEST if wide else console.width) for at, column in texts.items()}
+    needed = {at: least[at] if _foldable(table.columns[at]) else natural[at] for at in candidates}
+    shown = candidates if wide else _fitting(table.columns, needed, console.width)
+    room = sum(natural.values()) + GAP * len(natural) if wide else console.width
+    widths = _widths(table.columns, {at: least[at] for at in shown}, natural, room)
     grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for at in shown:
         right = table.columns[at].kind == "number"
@@ -132,10 +134,15 @@ def _least(column: Column, texts: Sequence[str]) -> int:
     return min(LEAST, max(map(len, texts)))
 
 
-def _fitting(columns: Sequence[Column], least: Mapping[int, int], width: int) -> list[int]:
+def _foldable(column: Column) -> bool:
+    """Whether its cells are rather folded than others left out: not numbers and verdicts of rank 0."""
+    return column.kind == "text" or bool(column.rank)
+
+
+def _fitting(columns: Sequence[Column], needed: Mapping[int, int], width: int) -> list[int]:
     """The columns that fit into a width; those of the highest rank, and among them the last, are left out first."""
-    shown = list(least)
-    while sum(least[at] + GAP for at in shown) - GAP > width:
+    shown = [at for at in needed if columns[at].rank < WIDE_ONLY]
+    while sum(needed[at] + GAP for at in shown) - GAP > width:
         last = max(shown, key=lambda at: (columns[at].rank, at))
         if not columns[last].rank:
             break

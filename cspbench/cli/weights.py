@@ -15,6 +15,7 @@ from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
+from cspbench.report.formats import WIDE_ONLY
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
@@ -28,8 +29,8 @@ weights.command("fetch")(fetch_files)
 
 
 COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
-RANKS = {"table": 3, "id": 5, "model": 4, "sha256": 6, "note": 7}
-"""Which columns of the list a narrow terminal leaves out first."""
+RANKS = {"table": 3, "model": 4} | dict.fromkeys(("id", "sha256", "note"), WIDE_ONLY)
+"""Which columns of the list a terminal leaves out."""
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 

@@ -86,13 +86,13 @@ class Scored:
 
     @property
     def by_precision(self) -> list[tuple[str, Numbers]]:
-        """The numbers of each class, by AP, the highest first; classes without objects last."""
+        """The numbers of each class, the highest AP first, of equals that of fewer objects; without objects last."""
 
-        def place(numbers: Numbers) -> Decimal:
-            ap = numbers.get("ap")
-            return Decimal(1) if ap is None else -ap
+        def place(each: tuple[str, Numbers]) -> tuple[Decimal, int]:
+            ap = each[1].get("ap")
+            return Decimal(1) if ap is None else -ap, (self.objects or {}).get(each[0], 0)
 
-        return sorted((self.per_class or {}).items(), key=lambda each: place(each[1]))
+        return sorted((self.per_class or {}).items(), key=place)
 
 
 def _about(evaluation: StoredEvaluation) -> tuple[CocoIdentity, DetectionMetrics, str, str]:
@@ -213,11 +213,12 @@ def _class_blocks(lines: Sequence[Scored], ends: int | None) -> Iterator[Block]:
             continue
         seen.add(scored.model)
         heading, classes = f"{scored.model}, NMS {scored.suppression}", _classes(scored)
-        if ends is not None and len(classes) > 2 * ends:
-            yield Paragraph(f"{heading}: the {ends} best of {len(classes)} classes", "heading")
+        present = sum(numbers.get("ap") is not None for _, numbers in scored.by_precision)
+        if ends is not None and present > 2 * ends:
+            yield Paragraph(f"{heading}: the {ends} best of {present} classes with objects", "heading")
             yield Table(CLASSES, classes[:ends])
             yield Paragraph(f"and the {ends} worst", "heading")
-            yield Table(CLASSES, classes[-ends:])
+            yield Table(CLASSES, classes[present - ends : present])
         else:
             yield Paragraph(heading, "heading")
             yield Table(CLASSES, classes)
@@ -229,7 +230,7 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[object]]:
         about = [scored.model, scored.definition, scored.nms, scored.kind]
         partial = "yes" if scored.partial else "no"
         on = [scored.images, scored.split, partial, scored.pending or None, scored.size, scored.preset]
-        whole = _flat_numbers(scored.ap, scored.intervals)
+        whole = list(_flat_numbers(scored.ap, scored.intervals))
         for row, claims in flat_row(scored.claims):
             cells = [text for metric in PRECISIONS for text in flat_claim(claims.get(metric))]
             yield [*about, "all", None, *whole, *on, *row, *cells]
@@ -277,8 +278,8 @@ def text(lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence
 
 def class_csv(lines: Sequence[Scored]) -> str:
     """The lines of classes alone, as CSV."""
-    place = FLAT.index("class")
-    return flat_csv(FLAT, (line for line in _flat(lines) if line[place] != "all"))
+    place, end = FLAT.index("class"), FLAT.index("table")
+    return flat_csv(FLAT[:end], [line[:end] for line in _flat(lines) if line[place] != "all"])
 
 
 def as_json(evaluation: StoredEvaluation, objects: Mapping[str, int] | None = None) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+WIDE_ONLY = 9
+"""The rank of a column that a terminal shows on request."""
+
 
 @dataclass(frozen=True)
 class Column:
