@@ -78,7 +78,7 @@ def eval_coco(
 
     Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """
-    from cspbench.cli.results import finish_detectors, write_classes, write_json
+    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection

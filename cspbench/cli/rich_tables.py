@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from shutil import get_terminal_size
 
 from rich.console import Console
@@ -12,16 +12,11 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cspbench.cli.column_widths import GAP, layout
 from cspbench.errors import printable
-from cspbench.report.formats import WIDE_ONLY, Block, Column, Paragraph, Table
+from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.text import SYMBOLS
 
-GAP = 2
-"""Blanks between columns."""
-LEAST = 24
-"""Text is folded to this width before a column is left out."""
-WIDEST = 60
-"""Text is folded to this width where no column is left out."""
 STYLES = {"exact": "green", "close": "green", "consistent": "green", "fitted": "cyan", "unmeasured": "dim"}
 STYLES |= {"off": "bold red", "inconsistent": "bold red", "unpublished": "dim", "partial": "dim"}
 QUALIFIED = "yellow"
@@ -78,28 +73,23 @@ def _show_table(table: Table, console: Console, wide: bool) -> list[str]:
     candidates = [at for at in telling if at not in notes]
     texts = {at: [table.columns[at].header, *(_marked(line[at], table.columns[at], console) for line in lines)]
              for at in candidates}  # fmt: skip
-    least = {at: _least(table.columns[at], column) for at, column in texts.items()}
-    natural = {at: min(max(map(len, column)), WIDEST if wide else console.width) for at, column in texts.items()}
-    needed = {at: least[at] if _foldable(table.columns[at]) else natural[at] for at in candidates}
-    shown = candidates if wide else _fitting(table.columns, needed, console.width)
-    room = sum(natural.values()) + GAP * len(natural) if wide else console.width
-    widths = _widths(table.columns, {at: least[at] for at in shown}, natural, room)
+    widths = layout(table.columns, texts, None if wide else console.width)
     grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    for at in shown:
+    for at in widths:
         right = table.columns[at].kind == "number"
         grid.add_column(Text(texts[at][0]), justify="right" if right else "left", width=widths[at])
     rule = "-" if console.options.ascii_only else "─"
-    grid.add_row(*(Text(rule * widths[at], "dim") for at in shown))
+    grid.add_row(*(Text(rule * widths[at], "dim") for at in widths))
     for row in range(len(lines)):
-        grid.add_row(*(_styled(_folded(texts[at][row + 1], widths[at]), table.columns[at]) for at in shown))
-    total = sum(widths.values()) + GAP * len(shown)
+        grid.add_row(*(_styled(_folded(texts[at][row + 1], widths[at]), table.columns[at]) for at in widths))
+    total = sum(widths.values()) + GAP * len(widths)
     _console(max(total, console.width)).print(grid)
     for line in lines:
         for note in (line[at] for at in notes if line[at] not in ("", "-")):
-            text = Text(f"{line[shown[0]]}: ", "bold").append(note, "not bold")
+            text = Text(f"{line[next(iter(widths))]}: ", "bold").append(note, "not bold")
             console.print(Padding(text, (0, 0, 0, 2)))
     console.print()
-    return [table.columns[at].header for at in candidates if at not in shown]
+    return [table.columns[at].header for at in candidates if at not in widths]
 
 
 def _encodable(console: Console) -> Callable[[str], str]:
@@ -125,42 +115,6 @@ def _marked(text: str, column: Column, console: Console) -> str:
     if column.kind == "verdict" and not console.options.ascii_only:
         text = _VERDICT.sub(lambda word: f"{SYMBOLS[word[0]]}{_HARD}{word[0]}", text, count=1)
     return _TOGETHER.sub(lambda match: match[0].replace(" ", _HARD), text)
-
-
-def _least(column: Column, texts: Sequence[str]) -> int:
-    """The width that a column needs: of its longest word; text is not folded to less than `LEAST`, but at hyphens."""
-    if column.kind in ("number", "verdict"):
-        return max(len(word) for text in texts for word in text.split(" "))
-    return min(LEAST, max(map(len, texts)))
-
-
-def _foldable(column: Column) -> bool:
-    """Whether its cells are rather folded than others left out: not numbers and verdicts of rank 0."""
-    return column.kind == "text" or bool(column.rank)
-
-
-def _fitting(columns: Sequence[Column], needed: Mapping[int, int], width: int) -> list[int]:
-    """The columns that fit into a width; those of the highest rank, and among them the last, are left out first."""
-    shown = [at for at in needed if columns[at].rank < WIDE_ONLY]
-    while sum(needed[at] + GAP for at in shown) - GAP > width:
-        last = max(shown, key=lambda at: (columns[at].rank, at))
-        if not columns[last].rank:
-            break
-        shown.remove(last)
-    return shown
-
-
-def _widths(
-    columns: Sequence[Column], least: Mapping[int, int], natural: Mapping[int, int], width: int
-) -> dict[int, int]:
-    """The width of each column: what is left is given to those of rank 0 first, and that want the least more."""
-    widths = dict(least)
-    left = width - sum(widths.values()) - GAP * (len(widths) - 1)
-    for at in sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at])):
-        more = max(min(natural[at] - least[at], left), 0)
-        widths[at] += more
-        left -= more
-    return widths
 
 
 def _folded(text: str, width: int) -> str:

@@ -55,7 +55,8 @@ def score(
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli.results import finish_classifiers, finish_detectors, write_classes, write_json
+    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.results import finish_classifiers
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
@@ -125,7 +126,7 @@ def _score_files(
     names: Path | None,
     style: Style,
 ) -> None:
-    from cspbench.cli.results import print_files
+    from cspbench.cli.detector_results import print_files
     from cspbench.evaluation.result_files import no_data, open_objects, score_file
 
     place = place_of_data(None, data, options.COCO)

@@ -79,7 +79,8 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
+    writing = {"params", "report", "demo", "show", "eval-coco", "score", "weights convert", "weights fetch"}
+    assert have["--out"] == writing
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
     assert have["--seed"] == {*evaluating, *checking, "data anchors"}
