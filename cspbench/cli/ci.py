@@ -48,10 +48,11 @@ def ci(
     ] = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Compare the present results with a baseline and print only what changed: after `cspbench params --all --save`.
+    """Compare results with a baseline and fail where they changed.
 
-    It does not count again. Claims are read from the tables at that commit if they are in the same checkout, else from
-    the report.json and params.json of the baseline.
+    To be run after `cspbench params --all --save`; only what changed is printed. It does not count again. Claims are
+    read from the tables at that commit if they are in the same checkout, else from the report.json and params.json of
+    the baseline.
 
     Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperGroup
-
+from cspbench.cli.help import Group
 from cspbench.errors import UsageError
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands; none takes an empty argument."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -33,10 +33,11 @@ def compare(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP.
+    """Compare two runs on the same images.
 
-    Detectors are compared at one NMS threshold, by default that of each run's preset. Two files of detections (COCO's
-    result format) are compared as they are, on --data.
+    Classifiers by McNemar's test, detectors by a paired bootstrap of AP. Detectors are compared at one NMS threshold,
+    by default that of each run's preset. Two files of detections (COCO's result format) are compared as they are, on
+    --data.
     """
     from cspbench.evaluation.compare import ClassifierComparison
     from cspbench.evaluation.compare import compare as compared

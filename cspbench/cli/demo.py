@@ -18,10 +18,11 @@ NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
 def demo(
     out: options.OutOption = None, run: options.RunOption = Path("runs/sample"), fresh: options.FreshOption = False
 ) -> None:
-    """Count every published row, evaluate the bundled networks on drawn images, and write all reports to --out.
+    """Try everything on drawn images, without downloads.
 
-    By default they go to results. The published accuracies stay unmeasured: they need the authors' weights and ImageNet
-    or COCO. Predictions made by a different version are computed again. Exit code 1: a number is off.
+    Counts every published row, evaluates the bundled networks, and writes all reports to --out, by default results. The
+    published accuracies stay unmeasured: they need the authors' weights and ImageNet or COCO. Predictions made by a
+    different version are computed again. Exit code 1: a number is off.
     """
     from cspbench.claims import tables
     from cspbench.cli.counting import count_all

@@ -68,13 +68,13 @@ def eval_coco(
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
 ) -> None:
-    """Evaluate detectors as Darknet did and hold AP, AP50, AP75, APS, APM and APL against the claims.
+    """Measure AP of detectors beside the claims.
 
-    Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
-    preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
-    On data in Darknet's form, Darknet's mAP is shown beside AP. Drawn images go to --out, by default to `pictures` in
-    the run. `--draw worst:N` takes those with the most false positives and misses at IoU 0.5 among detections with a
-    score of 0.25 or more, which are the ones drawn.
+    As Darknet evaluated them. Without models, every published one that has weights. One forward pass serves every NMS
+    threshold, by default the preset's. Numbers measured on another split or under a different protocol than a claim's
+    are not compared with it. On data in Darknet's form, Darknet's mAP is shown beside AP. Drawn images go to --out, by
+    default to `pictures` in the run. `--draw worst:N` takes those with the most false positives and misses at IoU 0.5
+    among detections with a score of 0.25 or more, which are the ones drawn.
 
     Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """

@@ -60,10 +60,11 @@ def eval_imagenet(
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
 ) -> None:
-    """Evaluate ImageNet classifiers as their own framework did, and hold top-1 and top-5 against the claims.
+    """Measure top-1 and top-5 of classifiers beside the claims.
 
-    Without models, every published one that has weights. Killed runs resume; `torchrun --nproc-per-node N -m cspbench
-    eval-imagenet ...` shares the work (name the run directory with --run-dir there, torchrun takes --run for its own).
+    Each as its own framework evaluated it. Without models, every published one that has weights. Killed runs resume;
+    `torchrun --nproc-per-node N -m cspbench eval-imagenet ...` shares the work (name the run directory with --run-dir
+    there, torchrun takes --run for its own).
 
     Exit codes: 1 an accuracy is off; 3 labels or class order do not match the declaration; 4 images could not be read.
     """

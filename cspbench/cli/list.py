@@ -24,7 +24,7 @@ def list_rows(
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
 ) -> None:
-    """List every published row with its model, definition and input size."""
+    """List every published row and the model behind it."""
     refuse_together({"--models": models, "--table": table}, {"--models": ("--table",)})
     lines = _models() if models else _rows(table or [])
     if form is not Format.RICH or models:

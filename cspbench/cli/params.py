@@ -49,7 +49,7 @@ def params(
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
 ) -> None:
-    """Count parameters and operations and hold them against the published numbers.
+    """Count parameters and operations beside the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
     README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. A claim is not

@@ -48,10 +48,11 @@ def score(
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
 ) -> None:
-    """Compute the metrics of runs again from their predictions; of detectors at any NMS thresholds.
+    """Compute the metrics of runs again, at any NMS threshold.
 
-    Earlier thresholds are kept; without --nms they are computed again. A detector's data set is looked for where it
-    was, or at --data. Files of detections, as `darknet detector valid` writes them, are scored as they are.
+    From their predictions, without the network. Earlier thresholds are kept; without --nms they are computed again. A
+    detector's data set is looked for where it was, or at --data. Files of detections, as `darknet detector valid`
+    writes them, are scored as they are.
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """

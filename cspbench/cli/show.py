@@ -40,9 +40,10 @@ def show(
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
 ) -> None:
-    """Show a model: where it comes from, its layers, shapes, parameters and operations.
+    """Show a model layer by layer, as a cfg or as a drawing.
 
-    --out FILE writes it instead: NAME.cfg, or - for stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing.
+    With where it comes from, shapes, parameters and operations. --out FILE writes it instead: NAME.cfg, or - for
+    stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
     from cspbench.report.network_table import totals

@@ -11,6 +11,7 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import read_cfg
 from cspbench.cli.fetch import fetch_files
+from cspbench.cli.help import App
 from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
@@ -20,10 +21,8 @@ from cspbench.report.formats import WIDE_ONLY
 if TYPE_CHECKING:
     from cspbench.network.network import Network
 
-weights = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="List, fetch, check, identify and convert weight files. Exit code 3: the file cannot be had or used.",
+weights = App(
+    help="List, fetch, check, identify and convert weight files.\n\nExit code 3: the file cannot be had or used."
 )
 weights.command("fetch")(fetch_files)
 
@@ -38,7 +37,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, 
 def list_files(
     table: options.TableOption = None, form: options.FormatOption = Format.MD, wide: options.WideOption = False
 ) -> None:
-    """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
+    """List every row's weight file and where it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
     published file has that name.
@@ -64,7 +63,7 @@ def verify(
     ema: options.EmaOption = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
+    """Read a whole file: header, layers, ranges, digest.
 
     The network is that of --model or --cfg, or is identified by the file's size. With --partial a checkpoint may have
     another classifier than the network, or none: the layers before it are read.
@@ -83,9 +82,9 @@ def verify(
 
 @weights.command()
 def identify(file: FileArgument) -> None:
-    """Name the models whose weight file has exactly this size, or begins with a file of this size.
+    """Name the models whose weight file has this size.
 
-    A safetensors file names its model.
+    Or begins with a file of this size. A safetensors file names its model.
     """
     from cspbench.weights import catalogue
 
@@ -104,9 +103,9 @@ def convert(
     ema: options.EmaOption = None,
     out: options.OutOption = None,
 ) -> None:
-    """Write the same arrays in another format, to --out or beside FILE.
+    """Write the same arrays in another format.
 
-    A checkpoint (.pth) is read without running code from it.
+    To --out or beside FILE. A checkpoint (.pth) is read without running code from it.
     """
     from cspbench.weights import darknet, safetensors_file
     from cspbench.weights.opening import open_weights
