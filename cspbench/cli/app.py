@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from cspbench import __version__
-from cspbench.cli import completion, failing, interrupt, streams
+from cspbench.cli import failing, interrupt, shell, streams
 from cspbench.cli.ci import ci
 from cspbench.cli.commands import Commands
 from cspbench.cli.compare import compare
@@ -68,7 +68,7 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     streams.secure()
-    completion.accept_every_spelling()
+    shell.accept_every_spelling()
     stop = interrupt.Stop()
     try:
         try:

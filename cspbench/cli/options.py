@@ -6,29 +6,15 @@ libraries.
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-
-class Format(StrEnum):
-    """How a table is printed; rich is for a terminal."""
-
-    RICH = "rich"
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    LATEX = "latex"
-
-
-def rich_on_a_terminal(context: typer.Context, parameter: typer.CallbackParam, value: Format) -> Format:
-    """The format that was asked for; without one, `rich` where stdout is a terminal."""
-    source = context.get_parameter_source(parameter.name or "")
-    return Format.RICH if source is not None and source.name == "DEFAULT" and sys.stdout.isatty() else value
-
+from cspbench.cli.output_format import Format as Format
+from cspbench.cli.output_format import FormatOption as FormatOption
+from cspbench.cli.output_format import LegendOption as LegendOption
+from cspbench.cli.output_format import WideOption as WideOption
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Decoder = Literal["opencv", "stb", "pillow"]
@@ -163,15 +149,4 @@ DrawOption = Annotated[
 SaveJsonOption = Annotated[
     Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")
 ]
-FormatOption = Annotated[
-    Format,
-    typer.Option(
-        "--format",
-        callback=rich_on_a_terminal,
-        show_default=False,
-        help="How the output is printed: by default rich on a terminal, md elsewhere.",
-    ),
-]
-WideOption = Annotated[bool, typer.Option("--wide", help="Leave out no column on a narrow terminal.")]
-LegendOption = Annotated[bool, typer.Option("--legend", help="Explain the words of the tables on a terminal.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.", hidden=True)]

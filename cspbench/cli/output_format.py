@@ -1,0 +1,38 @@
+"""The options of how a result is printed: markdown, or tables for people where stdout is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a table is printed; rich is for a terminal."""
+
+    RICH = "rich"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+    LATEX = "latex"
+
+
+def rich_on_a_terminal(context: typer.Context, parameter: typer.CallbackParam, value: Format) -> Format:
+    """The format that was asked for; without one, `rich` where stdout is a terminal."""
+    source = context.get_parameter_source(parameter.name or "")
+    return Format.RICH if source is not None and source.name == "DEFAULT" and sys.stdout.isatty() else value
+
+
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        callback=rich_on_a_terminal,
+        show_default=False,
+        help="How the output is printed: by default rich on a terminal, md elsewhere.",
+    ),
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="Leave out no column on a narrow terminal.")]
+LegendOption = Annotated[bool, typer.Option("--legend", help="Explain the words of the tables on a terminal.")]
