@@ -42,16 +42,20 @@ def demo(
     if not fresh and (versions := other_program(run)):
         terminal().note(f"{run}: made by {versions}, evaluated again")
         fresh = True
-    _, failed = count_all(out)
+    failed = count_all(out)
     codes = [int(failed), _code(lambda: eval_imagenet(sample=True, run=run, fresh=fresh))]
     codes.append(_code(lambda: eval_coco(sample=True, nms=NMS, run=run, fresh=fresh)))
     written, rows = report_files.save(out, [run], terminal().note)
     for line in digest(rows):
         typer.echo(line)
-    others = [path.name for path in written if path.name != "report.html"]
+    others = sorted((path.name for path in written if path.name != "report.html"), key=_place)
     typer.echo(f"\nDone in {time.monotonic() - start:.0f} s. To read: {out / 'report.html'}")
     typer.echo(f"Beside it: {', '.join(others[:MENTIONED])} and {len(others) - MENTIONED} more files")
     raise typer.Exit(max(codes))
+
+
+def _place(name: str) -> tuple[bool, str]:
+    return not name.startswith("report."), name
 
 
 def _code(command: Callable[[], None]) -> int:

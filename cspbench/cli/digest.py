@@ -22,17 +22,18 @@ def digest(rows: Sequence[ReportRow]) -> Iterator[str]:
     counts = [(row, cell) for row, cell in claims if cell.metric in COUNTED and cell.verdict != Status.UNMEASURED]
     by_verdict = Counter(cell.verdict for _, cell in counts)
     found = ", ".join(f"{count} {verdict}" for verdict, count in by_verdict.most_common())
-    yield f"{some(len(published), 'row')} counted, {len(counts)} published numbers of parameters and operations: {found}"
+    yield f"{some(len(published), 'row')}, {len(counts)} published numbers of parameters and operations: {found}"
     off = [(row, cell) for row, cell in counts if cell.verdict == Status.OFF]
     for row, cell in off:
-        if row.definition != "stand-in":
+        if not _ours(row):
             yield f"  {SYMBOLS['off']} {row.name}, {cell.header}: published {cell.printed}, counted {_counted(cell)}"
             yield f"    {cause(cell)}"
-    if ours := [cell for row, cell in off if row.definition == "stand-in"]:
-        yield f"  {SYMBOLS['fitted']} {some(len(ours), 'number')} off of stand-ins, which says nothing about the claim"
-    compared = [cell for _, cell in claims if cell.comparison and cell.comparison.verdict == Status.OFF]
-    if compared:
-        yield f"  {SYMBOLS['off']} {some(len(compared), 'comparison')} with another row off"
+    if ours := [cell for row, cell in off if _ours(row)]:
+        yield f"  {SYMBOLS['fitted']} {some(len(ours), 'number')} of our stand-ins off: nothing about the claims"
+    pairs = [cell.comparison for _, cell in claims if cell.comparison and cell.comparison.verdict == Status.OFF]
+    if pairs:
+        example = f"{pairs[0].printed} with {pairs[0].base}, which is {pairs[0].measured}"
+        yield f"  {SYMBOLS['off']} {some(len(pairs), 'comparison')} off, such as {example}"
     for name, kind in kinds.items():
         cells = [cell for row in rows if row.table == name for cell in row.cells.values() if kind != "published"]
         if cells:
@@ -45,6 +46,10 @@ def digest(rows: Sequence[ReportRow]) -> Iterator[str]:
         )
 
 
+def _ours(row: ReportRow) -> bool:
+    return (row.definition or "").startswith("stand-in")
+
+
 def _counted(cell: ReportCell) -> str:
     return str(cell.measured if cell.exact is None or cell.unit != "G" else f"{int(cell.exact) / 1e9:.4f}")
 
@@ -53,5 +58,5 @@ def _sample(name: str, cells: Sequence[ReportCell]) -> str:
     """One line on a table of the bundled sample."""
     good = sum(cell.verdict in GOOD for cell in cells)
     symbol = SYMBOLS["exact"] if good == len(cells) else SYMBOLS["off"]
-    first = next(cell for cell in cells)
+    first = next((cell for cell in cells if cell.metric not in COUNTED), cells[0])
     return f"{symbol} {name}: {good} of {len(cells)} numbers as recorded, such as {first.header} {first.measured}"
