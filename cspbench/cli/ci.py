@@ -10,6 +10,7 @@ import typer
 from cspbench.ci.tolerances import DEFAULT
 from cspbench.cli import options
 from cspbench.cli.options import Format
+from cspbench.cli.printing import Style, print_blocks
 
 
 def ci(
@@ -47,6 +48,7 @@ def ci(
         typer.Option("--comment", metavar="FILE", help="Write the body of a comment, with a marker to find it again."),
     ] = None,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
 ) -> None:
     """Compare results with a baseline and fail where they changed.
 
@@ -75,7 +77,10 @@ def ci(
         append_text(summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n")
     if comment is not None:
         write_text(comment, render.comment(changes, against.name), named=True)
-    typer.echo(render.table(changes, against.name, "md" if form is Format.RICH else form.value), nl=False)
+    if form is Format.RICH:
+        print_blocks(render.blocks(changes, against.name), Style(form, wide))
+    else:
+        typer.echo(render.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
     if against.unrelated:

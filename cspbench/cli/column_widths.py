@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from cspbench.report.formats import WIDE_ONLY, Column
@@ -27,6 +28,12 @@ def layout(columns: Sequence[Column], texts: Mapping[int, Sequence[str]], room: 
     needed = {at: least[at] if columns[at].kind == "text" or columns[at].rank else natural[at] for at in texts}
     widths = {at: least[at] for at in _fitting(columns, needed, room)}
     left = room - sum(widths.values()) - GAP * (len(widths) - 1)
+    for at in sorted(widths, key=lambda at: -widths[at]):  # where all that is left is too wide, the widest is cut first
+        cut = min(max(-left, 0), max(widths[at] - _longest_part(texts[at]), 0))
+        widths[at] -= cut
+        left += cut
+    if left <= 0:
+        return widths
     # what is left is given to columns of rank 0 first, and among them to those that want the least more
     for at in sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at])):
         more = max(min(natural[at] - least[at], left), 0)
@@ -40,6 +47,11 @@ def _least(column: Column, texts: Sequence[str]) -> int:
     if column.kind in ("number", "verdict"):
         return max(len(word) for text in texts for word in text.split(" "))
     return min(LEAST, max(map(len, texts)))
+
+
+def _longest_part(texts: Sequence[str]) -> int:
+    """The length of the longest part of a word between hyphens, with its hyphen."""
+    return max(len(part) for text in texts for part in re.split(r"(?<=-)| ", text))
 
 
 def _fitting(columns: Sequence[Column], needed: Mapping[int, int], width: int) -> list[int]:

@@ -47,7 +47,7 @@ def finish_detectors(
 def _print_detections(
     lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence[str], style: Style
 ) -> None:
-    """On a terminal only the best and the worst classes of each model are shown."""
+    """On a terminal claims are shorter, and only the best and the worst classes of each model are shown."""
     from cspbench.report.detection_table import blocks, text
 
     if style.form in (Format.CSV, Format.LATEX):

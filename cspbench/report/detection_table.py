@@ -160,6 +160,16 @@ def _cell(claim: JudgedClaim | None) -> str:
     return f"{claim.cell.claim}{measured}{difference} {claim.cell.mark}"
 
 
+def _brief_cell(claim: JudgedClaim | None) -> str:
+    """Claim, difference unless that is 0, and verdict, where the measurement stands above."""
+    if claim is None:
+        return "-"
+    difference = delta(claim.cell)
+    return " ".join(
+        [str(claim.cell.claim), *([f"Δ{difference}"] if difference not in (None, "0") else []), claim.cell.mark]
+    )
+
+
 def _classes(scored: Scored) -> list[list[str]]:
     return [
         [name, _objects(scored, name), *(_number(values.get(metric)) for metric in (*PRECISIONS, *RECALLS))]
@@ -177,8 +187,10 @@ def blocks(
 ) -> list[Block]:
     """Tables of AP, recall, claims and classes, the descriptions, and the models without weights by name.
 
-    With `ends` only so many of the best and of the worst classes are shown, at a model's first threshold.
+    With `ends` only so many of the best and of the worst classes are shown, at a model's first threshold, and claims
+    without the measurements that stand above them.
     """
+    cell = _cell if ends is None else _brief_cell
     parts: list[Block] = [Table(COLUMNS, list(map(_line, lines)))]
     if any(scored.intervals for scored in lines):
         parts.append(Paragraph(INTERVALS, "legend"))
@@ -190,12 +202,13 @@ def blocks(
     if recall:
         parts.append(Table(RECALL, recall))
     claimed = [
-        [scored.model, row, scored.suppression, *(_cell(claims.get(metric)) for metric in PRECISIONS)]
+        [scored.model, row, scored.suppression, *(cell(claims.get(metric)) for metric in PRECISIONS)]
         for scored in lines
         for row, claims in by_row(scored.claims)
     ]
     if claimed:
-        parts += [Table(CLAIMS, claimed), Paragraph("Each cell: claim → measurement, Δ difference, verdict.", "legend")]
+        shown = "claim → measurement" if ends is None else "claim"
+        parts += [Table(CLAIMS, claimed), Paragraph(f"Each cell: {shown}, Δ difference, verdict.", "legend")]
     parts += _class_blocks(lines, ends)
     if descriptions:
         several = len(descriptions) > 1
