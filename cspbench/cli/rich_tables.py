@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from shutil import get_terminal_size
 
 from rich.console import Console
@@ -102,6 +102,10 @@ def _encodable(console: Console) -> Callable[[str], str]:
 def _without_marks(markdown: str) -> str:
     """Our own markdown without its marks."""
     return re.sub(r"\*\*?([^*]+)\*\*?", r"\1", markdown).replace("`", "")
+
+
+def _header(column: Column, shown: Collection[str]) -> str:
+    return column.header if not column.of or column.of in shown else f"{column.of} {column.header}"
 
 
 def _tells(column: Column, texts: Sequence[str]) -> bool:

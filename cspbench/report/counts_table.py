@@ -30,8 +30,14 @@ from cspbench.zoo.registry import MODELS
 
 COLUMNS = (
     *(Column("Model"), Column("Definition", 3), Column("Input", 2)),
-    *(Column("#Parameter", kind="number"), Column("measured", kind="number"), Column("verdict", kind="verdict")),
-    *(Column("BFLOPs", kind="number"), Column("measured", kind="number"), Column("verdict", kind="verdict")),
+    *(
+        column
+        for header in ("#Parameter", "BFLOPs")
+        for column in (
+            *(Column(header, kind="number"), Column("measured", kind="number", of=header)),
+            Column("verdict", kind="verdict", of=header),
+        )
+    ),
     *(Column("Counted as", 4), Column("Note", kind="note")),
 )
 

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -34,10 +35,11 @@ LINES = (
     ("PeleeNet", "224×224", "-", "unpublished", "weights, conv+maxpool", "c", "-"),
 )
 TABLE = Table(COLUMNS, LINES)
+Printed = Callable[..., list[str]]
 
 
 @pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
     """What `show` prints on a terminal of some width, without colours unless asked for."""
 
     def lines(width: int, *blocks: Table | Paragraph, **settings: bool) -> list[str]:
@@ -48,7 +50,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return lines
 
 
-def test_on_a_wide_terminal_a_line_has_every_column_but_ids_and_notes(printed) -> None:  # type: ignore[no-untyped-def]
+def test_on_a_wide_terminal_a_line_has_every_column_but_ids_and_notes(printed: Printed) -> None:
     lines = printed(100)
     assert re.split("  +", lines[0]) == ["Model", "Size", "Claim", "verdict", "Counted as"]
     assert re.split("  +", lines[2]) == [
@@ -58,7 +60,7 @@ def test_on_a_wide_terminal_a_line_has_every_column_but_ids_and_notes(printed) -
     assert lines[-1] == "--wide shows Id"
 
 
-def test_on_a_narrow_one_the_highest_ranks_go_first_and_the_rest_is_folded(printed) -> None:  # type: ignore[no-untyped-def]
+def test_on_a_narrow_one_the_highest_ranks_go_first_and_the_rest_is_folded(printed: Printed) -> None:
     lines = printed(60)
     assert re.split("  +", lines[0]) == ["Model", "Size", "Claim", "verdict"]
     assert lines[-1] == "--wide shows Counted as, Id"
@@ -72,18 +74,25 @@ def test_on_a_narrow_one_the_highest_ranks_go_first_and_the_rest_is_folded(print
     ]
 
 
-def test_all_columns_on_request(printed) -> None:  # type: ignore[no-untyped-def]
+def test_all_columns_on_request(printed: Printed) -> None:
     lines = printed(40, wide=True)
     assert re.split("  +", lines[0]) == ["Model", "Size", "Claim", "verdict", "Counted as", "Id", "Note"]
     assert len(lines[2]) > 80
     assert not lines[-1]
 
 
-def test_columns_that_say_nothing_are_left_out_without_a_word(printed) -> None:  # type: ignore[no-untyped-def]
+def test_columns_that_say_nothing_are_left_out_without_a_word(printed: Printed) -> None:
     assert printed(60, Table(COLUMNS, [LINES[2]]))[0].split() == ["Model", "Size", "Counted", "as"]
 
 
-def test_a_legend_is_shown_on_request(printed) -> None:  # type: ignore[no-untyped-def]
+def test_a_column_says_what_it_goes_with_where_that_is_left_out(printed: Printed) -> None:
+    columns = Column("BFLOPs", kind="number"), Column("measured", kind="number", of="BFLOPs")
+    assert printed(60, Table(columns, [("9.74", "9.7")]))[0].split() == ["BFLOPs", "measured"]
+    assert printed(60, Table(columns, [("-", "9.7")]))[0].split() == ["BFLOPs", "measured"]
+    assert printed(60, Table(columns, [("-", "9.7")]))[2].split() == ["9.7"]
+
+
+def test_a_legend_is_shown_on_request(printed: Printed) -> None:
     legend = Paragraph("**exact** it is", "legend")
     assert printed(60, legend) == ["--legend explains the words"]
     assert printed(60, legend, legend=True) == ["exact it is", ""]
@@ -94,7 +103,7 @@ def test_a_legend_is_shown_on_request(printed) -> None:  # type: ignore[no-untyp
     ("verdict", "colour"),
     [("exact", 32), ("fitted", 36), ("off +2.7 %", 31), ("off +2.7 %, explained", 33), ("exact; comparison off", 33)],
 )
-def test_verdicts_have_colours(monkeypatch: pytest.MonkeyPatch, printed, verdict: str, colour: int) -> None:  # type: ignore[no-untyped-def]
+def test_verdicts_have_colours(monkeypatch: pytest.MonkeyPatch, printed: Printed, verdict: str, colour: int) -> None:
     table = Table([Column("Model"), Column("verdict", kind="verdict")], [("a", verdict)])
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
