@@ -6,16 +6,22 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: report test lint install bench lock clean
+.PHONY: report test coverage lint install docs bench lock clean
 
 # Count every published row, evaluate the bundled nets on drawn images, and write the diffed tables to results/.
 report: $(INSTALLED)
 	$(BIN)/cspbench demo
 
-# The whole test suite on every processor, with the coverage floor of pyproject.toml. Files in order: xdist would put
-# those of few tests last, which are the slowest, and leave processors idle at the end.
+# The whole test suite on every processor. Files in order: xdist would put those of few tests last, which are the
+# slowest, and leave processors idle at the end.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+# The same with the coverage floor of pyproject.toml; tracing doubles the work.
+coverage: $(INSTALLED)
+	$(PYTEST) --cov
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -25,6 +31,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 install: $(INSTALLED)
+
+# The documentation as a site, in site/.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Times, memory and ratios of everything, to results/benchmarks.md: twenty minutes on an idle machine.
 bench: $(INSTALLED)
@@ -54,4 +64,4 @@ lock:
 	  --no-emit-find-links $(ACCELERATOR:%=--no-emit-package %) --output-file requirements.lock --upgrade
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage site

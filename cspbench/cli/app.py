@@ -10,8 +10,9 @@ import typer
 
 from cspbench import __version__
 from cspbench.cli import failing, interrupt, shell, streams
+from cspbench.cli.analyze import analyze
 from cspbench.cli.ci import ci
-from cspbench.cli.commands import Commands
+from cspbench.cli.commands import Commands, WithDraw
 from cspbench.cli.compare import compare
 from cspbench.cli.data import data
 from cspbench.cli.demo import demo
@@ -22,6 +23,7 @@ from cspbench.cli.examples import EXAMPLES
 from cspbench.cli.help import App
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
+from cspbench.cli.predict import predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
@@ -40,14 +42,21 @@ app = App(
 )
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Look up and count": {"list": list_rows, "params": params, "show": show},
-    "Evaluate": {"eval-imagenet": eval_imagenet, "eval-coco": eval_coco, "score": score, "compare": compare},
+    "Use a model": {"predict": predict},
+    "Evaluate": {
+        **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
+        **{"score": score, "compare": compare, "analyze": analyze},
+    },
     "Report": {"report": report, "ci": ci, "demo": demo},
     "Files and environment": {"env": env},
 }
 """The commands by their panel of the help."""
+CLASSES = {"predict": WithDraw}
+"""The commands that read their arguments in a way of their own."""
 for panel, commands in PANELS.items():
     for name, command in commands.items():
-        app.command(name, rich_help_panel=panel, epilog="\n".join(EXAMPLES.get(name, ())))(command)
+        examples = "\n".join(EXAMPLES.get(name, ()))
+        app.command(name, cls=CLASSES.get(name), rich_help_panel=panel, epilog=examples)(command)
 app.add_typer(weights, name="weights", rich_help_panel="Files and environment")
 app.add_typer(data, name="data", rich_help_panel="Files and environment")
 

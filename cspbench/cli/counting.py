@@ -7,14 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cspbench.cli.arguments import command
+import typer
+
+from cspbench.cli.arguments import command, resized
+from cspbench.cli.failing import report
+from cspbench.cli.options import Format
+from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
+from cspbench.errors import CountingError, DefinitionError
 from cspbench.evaluation.execution import steps
 
 if TYPE_CHECKING:
     from cspbench.evaluation.counts import Countable
+    from cspbench.network.network import Network
     from cspbench.report.judged_counts import CountsRow
     from cspbench.results.schema import Session
+    from cspbench.zoo.model import Model
 
 
 def counted(countables: list[Countable], overrides: Mapping[str, str] | None = None) -> list[CountsRow]:
@@ -27,6 +35,56 @@ def counted(countables: list[Countable], overrides: Mapping[str, str] | None = N
     with terminal().progress("counting", len(countables)) as reach:
         counts = count_rows(with_bases(countables), overrides=overrides, progress=steps(reach))
     return judged(counts, _session())[: len(countables)]
+
+
+def counted_apart(
+    countables: list[Countable], overrides: Mapping[str, str] | None = None
+) -> tuple[list[CountsRow], int]:
+    """The same, and an exit code: 0, or that of the last of several models on which the counters disagree.
+
+    The error of a single model is raised; those of several are printed, and the others are counted all the same.
+    """
+    try:
+        return counted(countables, overrides), 0
+    except CountingError:
+        if len(countables) == 1:
+            raise
+    rows, code = [], 0
+    for countable in countables:
+        try:
+            rows += counted([countable], overrides)
+        except CountingError as error:
+            code = report(error)
+    return rows, code
+
+
+def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list[Model], list[Network], int]:
+    """The models that fit an input size (height, width; None: their own), their networks there, and an exit code.
+
+    The code is 0, or that of the last of several models that do not fit; the error of a single one is raised.
+    """
+    fitting, networks, code = [], [], 0
+    for model in models:
+        try:
+            networks.append(resized(model.build(), size, terminal()))
+            fitting.append(model)
+        except DefinitionError as error:
+            if len(models) == 1:
+                raise
+            code = report(error)
+    return fitting, networks, code
+
+
+def print_counts(rows: Sequence[CountsRow], style: Style) -> None:
+    """Print the counts in any format."""
+    from cspbench.report import counts_table
+
+    if style.form is Format.JSON:
+        print_json(list(map(counts_table.as_json, rows)))
+    elif style.form in (Format.CSV, Format.LATEX):
+        typer.echo((counts_table.as_csv if style.form is Format.CSV else counts_table.as_latex)(rows), nl=False)
+    else:
+        print_blocks(counts_table.blocks(rows), style)
 
 
 def save(rows: Sequence[CountsRow], out: Path, name: str) -> None:

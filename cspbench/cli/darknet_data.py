@@ -42,7 +42,8 @@ def darknet(
 
     place = data_path(needed(path, data_option))
     place = darknet_path(place) or place
-    source = scan(place, None if names is None else read_names(argument_path("--names", names)))
+    texts = None if names is None else read_names(argument_path("--names", names))
+    source = scan(place, texts, terminal().progress)
     indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
     with terminal().progress("checking", len(indices)) as reach:
         report = check(source, place, steps(reach), indices=indices, workers=threads)
@@ -72,33 +73,37 @@ def anchors(
     import numpy as np
 
     from cspbench.data.coco.source import data_path
-    from cspbench.data.darknet.anchors import anchors_of
+    from cspbench.data.darknet.anchors import anchors_of, check_number
     from cspbench.data.darknet.data_file import MOST_CLASSES
     from cspbench.data.darknet.detection_set import read_set
     from cspbench.data.darknet.faults import Faults
+    from cspbench.data.darknet.opening import darknet_path
 
     pixels = parse_size(size) or (416, 416)
+    check_number(number)
     place = data_path(needed(path, data_option))
-    read = read_set(place, Faults(allow_bad), lists=("train", "valid"), classes=MOST_CLASSES)
+    place = darknet_path(place) or place
+    progress = terminal().progress
+    read = read_set(place, Faults(allow_bad), lists=("train", "valid"), classes=MOST_CLASSES, progress=progress)
     boxes = [box for image in read.images for box in image.boxes]
-    found = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
+    clusters = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
     facts = {
-        "anchors": found.cfg(),
-        "average IoU": f"{100 * found.average_iou:.2f} %",
+        "anchors": clusters.cfg(),
+        "average IoU": f"{100 * clusters.average_iou:.2f} %",
         "boxes": f"{len(boxes):,} of {len(read.images):,} images in {printable(read.list_path.name)}",
-        "boxes of each": ", ".join(map(str, found.counts.tolist())),
+        "boxes of each": ", ".join(map(str, clusters.counts.tolist())),
         "input": f"{pixels[1]}x{pixels[0]} (width x height)",
     }
     plain = {
-        "anchors": [[round(side, 4) for side in each] for each in found.sizes.tolist()],
-        "average_iou": round(100 * found.average_iou, 4),
-        "counts": found.counts.tolist(),
+        "anchors": [[round(side, 4) for side in pair] for pair in clusters.sizes.tolist()],
+        "average_iou": round(100 * clusters.average_iou, 4),
+        "counts": clusters.counts.tolist(),
         "boxes": len(boxes),
         "images": len(read.images),
         "width": pixels[1],
         "height": pixels[0],
         "seed": seed,
-        "iterations": found.iterations,
+        "iterations": clusters.iterations,
     }
     print_facts(facts, format_of(form, as_json), plain)
 

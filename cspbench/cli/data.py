@@ -26,7 +26,7 @@ class _AnyData(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
             path = os.path.expanduser(args[0])
-            if os.path.exists(path) or path.endswith(".data"):
+            if os.path.exists(path) or path.lower().endswith(".data"):
                 args = [_form_of(args[0]), *args]
         return super().resolve_command(ctx, args)
 
@@ -39,7 +39,7 @@ def _form_of(path: str) -> str:
     place = data_path(path)
     if place.suffix.lower() == ".json" or is_annotated(place):
         return "coco"
-    return "darknet" if place.suffix == ".data" or darknet_path(place) is not None else "imagenet"
+    return "darknet" if place.suffix.lower() == ".data" or darknet_path(place) is not None else "imagenet"
 
 
 check = App(
@@ -113,7 +113,7 @@ def coco(
     from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
-    for note in source.annotations.notes:
+    for note in source.notes:
         terminal().note(f"note: {note}")
     indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
     with terminal().progress("checking", len(indices)) as reach:

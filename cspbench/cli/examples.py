@@ -24,6 +24,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench eval-coco coco --cfg mine.cfg --weights mine.weights --per-class --out results",
         "cspbench eval-coco voc.data --cfg mine.cfg --weights mine.weights --map voc11",
     ),
+    "predict": (
+        "cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights",
+        "cspbench predict photos --cfg mine.cfg --weights mine.weights --draw --save-txt",
+        "cspbench predict - -m csdarknet53-panet-spp --format json",
+    ),
+    "analyze": ("cspbench analyze runs/a --draw worst:10 --out errors",),
     "score": (
         "cspbench score runs --nms 0.45,0.5,0.55",
         "cspbench score coco_results.json --data coco --per-class",

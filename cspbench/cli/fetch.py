@@ -53,7 +53,7 @@ def fetch_files(
         str | None,
         typer.Option("--sha256", metavar="HEX", help="Expected SHA-256 (or a prefix of it); only with a single file."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file that does not match.")] = False,
+    force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
     """Download weight files.

@@ -14,6 +14,8 @@ import typer
 from cspbench.cli.output_format import Format as Format
 from cspbench.cli.output_format import FormatOption as FormatOption
 from cspbench.cli.output_format import LegendOption as LegendOption
+from cspbench.cli.output_format import PredictionFormat as PredictionFormat
+from cspbench.cli.output_format import PredictionFormatOption as PredictionFormatOption
 from cspbench.cli.output_format import WideOption as WideOption
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -21,6 +23,7 @@ Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
 ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
 DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
+AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
 NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
 Engine = Literal["cspbench", "pycocotools"]
 MapPoints = Literal["area", "voc11", "coco101"]
@@ -139,6 +142,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,

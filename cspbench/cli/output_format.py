@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -19,20 +19,32 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
-def rich_on_a_terminal(context: typer.Context, parameter: typer.CallbackParam, value: Format) -> Format:
+class PredictionFormat(StrEnum):
+    """How predictions are printed."""
+
+    RICH = "rich"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+    COCO = "coco"
+
+
+AnyFormat = TypeVar("AnyFormat", Format, PredictionFormat)
+
+
+def rich_on_a_terminal(context: typer.Context, parameter: typer.CallbackParam, value: AnyFormat) -> AnyFormat:
     """The format that was asked for; without one, `rich` where stdout is a terminal."""
     source = context.get_parameter_source(parameter.name or "")
-    return Format.RICH if source is not None and source.name == "DEFAULT" and sys.stdout.isatty() else value
+    return type(value)["RICH"] if source is not None and source.name == "DEFAULT" and sys.stdout.isatty() else value
 
 
-FormatOption = Annotated[
-    Format,
-    typer.Option(
-        "--format",
-        callback=rich_on_a_terminal,
-        show_default=False,
-        help="How the output is printed: by default rich on a terminal, md elsewhere.",
-    ),
-]
+_FORMAT = typer.Option(
+    "--format",
+    callback=rich_on_a_terminal,
+    show_default=False,
+    help="How the output is printed: by default rich on a terminal, md elsewhere.",
+)
+FormatOption = Annotated[Format, _FORMAT]
+PredictionFormatOption = Annotated[PredictionFormat, _FORMAT]
 WideOption = Annotated[bool, typer.Option("--wide", help="Leave out no column on a narrow terminal.")]
 LegendOption = Annotated[bool, typer.Option("--legend", help="Explain the words of the tables on a terminal.")]

@@ -3,7 +3,7 @@
 PANELS = {
     "Models and data": (
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--models", "--sample", "--split"),
-        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial"),
+        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial", "--topk"),
     ),
     "Protocol": (
         *("--preset", "--decoder", "--size", "--conf", "--nms", "--nms-kind", "--counting"),
@@ -16,7 +16,7 @@ PANELS = {
     "Output": (
         *("--format", "--wide", "--legend", "--out", "--save", "--save-json", "--draw", "--plots", "--per-class"),
         *("--layers", "--against", "--explain", "--why", "--strict", "--only", "--like-readme"),
-        *("--junit", "--summary", "--comment"),
+        *("--junit", "--summary", "--comment", "--save-txt"),
     ),
 }
 """Long names of options by panel, in the order of the help; what is not here stands under "Options"."""

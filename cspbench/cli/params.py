@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together, resized
+from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.options import Format
-from cspbench.cli.printing import Style, print_blocks, print_json, print_ledgers
+from cspbench.cli.printing import Style, print_json, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -59,13 +59,11 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import tables
-    from cspbench.cli.counting import count_tables, counted
+    from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report import counts_table
     from cspbench.report.counts_table import refuse_to_lose
     from cspbench.zoo import registry
-    from cspbench.zoo.model import Model
 
     cfg, models = with_arguments(cfg, models)
     names = either(models, model_option, "--model") or []
@@ -86,20 +84,22 @@ def params(
     chosen = registry.matching(names)
     unusable = 0
     if cfg:
-        found, unusable = read_cfgs(cfg, terminal())
-        chosen = [Model(each.network.name, each.build, "file", each.source) for each in found]
+        chosen, unusable = read_cfgs(cfg, terminal())
+    networks: list[Network] = []
+    if layers or pixels:
+        chosen, networks, unfit = at_size(chosen, pixels)
+        unusable = unfit or unusable
     if unusable and not chosen:
         raise typer.Exit(unusable)
     if against is not None:
         _compare([model.build() for model in chosen], against, form)
+        _leave(unusable)
         return
-    networks = [resized(model.build(), pixels, terminal()) for model in chosen] if layers or pixels else []
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
         print_ledgers(networks, Style(form, wide))
-        if unusable:
-            raise typer.Exit(unusable)
+        _leave(unusable)
         return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
@@ -109,21 +109,19 @@ def params(
             (row.table, row.id) if row else (None, model.name if model else None) for row, model, _ in countables
         ]
         refuse_to_lose(folder / "params.json", keys)
-    rows = counted(countables, overrides_of(counting or []))
-    if form is Format.JSON:
-        print_json(list(map(counts_table.as_json, rows)))
-    elif form in (Format.CSV, Format.LATEX):
-        typer.echo((counts_table.as_csv if form is Format.CSV else counts_table.as_latex)(rows), nl=False)
-    else:
-        print_blocks(counts_table.blocks(rows), Style(form, wide, legend))
+    rows, uncounted = counted_apart(countables, overrides_of(counting or []))
+    unusable = uncounted or unusable
+    print_counts(rows, Style(form, wide, legend))
     if save:
         save_counts(rows, folder, "params")
         if every:
             rows += count_tables(folder, "sample-params", "sample")
-    if unusable:
-        raise typer.Exit(unusable)
-    if any(row.failed or (strict and row.off) for row in rows):
-        raise typer.Exit(1)
+    _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
+
+
+def _leave(exit_code: int) -> None:
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def _compare(networks: list[Network], path: Path, form: Format) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -50,6 +51,7 @@ def print_ledgers(networks: Sequence[Network], style: Style) -> None:
         typer.echo(ledger_text(networks, style.form.value), nl=False)
 
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 Objects = Sequence[Mapping[str, Any]]
 
 
@@ -74,8 +76,8 @@ def table_of(lines: Objects, ranks: Mapping[str, int] | None = None) -> Table:
     return Table(columns, [["-" if value is None else str(value) for value in line.values()] for line in lines])
 
 
-def _kind(values: Sequence[Any]) -> Any:
-    return "number" if all(isinstance(value, int | float | None) for value in values) else "text"
+def _kind(values: Sequence[Any]) -> Literal["number", "text"]:
+    return "number" if all(value is None or _NUMBER.fullmatch(str(value)) for value in values) else "text"
 
 
 def print_json(document: Any) -> None:

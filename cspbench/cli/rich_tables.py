@@ -71,8 +71,11 @@ def _show_table(table: Table, console: Console, wide: bool) -> list[str]:
     telling = [at for at, column in enumerate(table.columns) if _tells(column, [line[at] for line in lines])]
     notes = [at for at in telling if table.columns[at].kind == "note" and not wide]
     candidates = [at for at in telling if at not in notes]
-    texts = {at: [table.columns[at].header, *(_marked(line[at], table.columns[at], console) for line in lines)]
-             for at in candidates}  # fmt: skip
+    headers = {table.columns[at].header for at in candidates}
+    texts = {
+        at: [_header(table.columns[at], headers), *(_marked(line[at], table.columns[at], console) for line in lines)]
+        for at in candidates
+    }
     widths = layout(table.columns, texts, None if wide else console.width)
     grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for at in widths:

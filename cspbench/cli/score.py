@@ -61,24 +61,22 @@ def score(
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
+    from cspbench.evaluation.result_files import unfit_options
     from cspbench.evaluation.score import check_one_task, detector_options, import_server_answer
     from cspbench.evaluation.score import score as scored
     from cspbench.results.runs import find_runs, load_run
+    from cspbench.results.schema import ImagenetIdentity
 
     style = Style(form, wide, legend)
     paths = [argument_path("RUN", path) for path in runs]
     if files := [path for path in paths if path.is_file()]:
-        values = {"--nms": nms, "--nms-kind": nms_kind, "--save-json": save_json, "--import-server": server}
+        wanted = map_options(darknet_map, map_iou, map_conf)
+        values = {"--nms": nms, "--nms-kind": nms_kind, "--map": wanted, "--save-json": save_json}
+        values["--import-server"] = server
         unfit = [option for option, value in values.items() if value is not None]
         if unfit or len(files) != len(runs):
-            raise UsageError(
-                "usage.file-options",
-                "a file of detections is scored as it is",
-                where=str(files[0]),
-                expected="files alone, with --data, --split, --engine, --bootstrap and --per-class",
-                found=", ".join(unfit) or "runs beside files",
-                remedy="Leave out the others",
-            )
+            expected = "files alone, with --data, --split, --engine, --bootstrap and --per-class"
+            raise unfit_options(files[0], expected, ", ".join(unfit) or "runs beside files")
         _score_files(files, data, split, engine, bootstrap, per_class, names, style)
         return
     if split is not None:
@@ -87,6 +85,8 @@ def score(
         )
     opened = [load_run(path) for path in find_runs(paths)]
     check_one_task(opened)
+    if save_json is not None and isinstance(opened[0].identity, ImagenetIdentity):
+        raise detector_options()
     if len(opened) > 1 and (server or save_json):
         raise UsageError(
             "usage.one-run",
@@ -105,8 +105,6 @@ def score(
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:
-        if save_json is not None:
-            raise detector_options()
         finish_classifiers(classifiers, [], style, allow_bad)
         return
     detectors = [result for result in results if isinstance(result, DetectionResult)]

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from cspbench.data.source import is_image
 from cspbench.errors import DatasetError, brief
 
-IMAGES = "imageid image imagename imagepath img filename filepath file path name key id uuid"
-"""Headers of the image's column, without case and signs, in order of preference."""
+IMAGES = "filename filepath imagename imagepath imageid image img file path name key id uuid"
+"""Headers of the image's column, without case and signs, in order of preference: files, as ids may be numbers."""
 CLASSES = (
     "wnid synset synsetid predictionstring class classname label labelname category categoryname classid labelid "
     "categoryid target groundtruth truth breed species"
 )
 """Headers of the class's column: WordNet ids first."""
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 
 
 class Row(NamedTuple):
@@ -46,11 +46,17 @@ def header(line: str) -> tuple[str, int, int] | None:
 
 
 def without_header(line: str, is_class: Callable[[str], bool]) -> tuple[str, int, int] | None:
-    """The same for a table that begins with its first row: the file name of an image, and a class in another cell."""
+    """The same for a table that begins with its first row: the file name of an image, and a class in another cell.
+
+    Of two cells the name may lack its suffix: it has digits, and is not a class.
+    """
     for separator in SEPARATORS:
         cells = [cell.strip() for cell in _cells(line, separator) or []]
         image = next((number for number, cell in enumerate(cells) if is_image(PurePosixPath(cell).name)), None)
         label = next((number for number, cell in enumerate(cells) if number != image and is_class(cell)), None)
+        if image is None and len(cells) == 2 and label is not None:
+            other = cells[1 - label]
+            image = 1 - label if any(map(str.isdigit, other)) and not is_class(other) else None
         if image is not None and label is not None:
             return separator, image, label
     return None
@@ -76,7 +82,7 @@ def rows(path: Path, lines: Sequence[tuple[int, str]], columns: tuple[str, int, 
 def _cells(line: str, separator: str) -> list[str] | None:
     """The cells of a line; None for open quotes and cells that are too long."""
     try:
-        return next(csv.reader([line], delimiter=separator, strict=True), None)
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), None)
     except csv.Error:
         return None
 

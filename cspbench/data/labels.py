@@ -22,6 +22,7 @@ from cspbench.data import label_tables
 from cspbench.data.classes import order, places, wnid_of
 from cspbench.data.darknet.labels_in_paths import Classes
 from cspbench.data.decode import NAME_LENGTH
+from cspbench.data.source import SUFFIXES
 from cspbench.errors import DatasetError, brief
 from cspbench.io import read_file
 
@@ -84,8 +85,8 @@ class Labels:
 def in_names(stems: Sequence[str], wnids: Sequence[str]) -> list[str | None]:
     """The first of the WordNet ids that each name contains, as Darknet seeks them; None for a name without any."""
     classes = Classes(wnids)
-    found = map(classes.of, stems)
-    return [wnids[numbers[0]] if numbers else None for numbers in found]
+    labels = map(classes.of, stems)
+    return [wnids[numbers[0]] if numbers else None for numbers in labels]
 
 
 def find(folder: Path) -> Path | None:
@@ -108,28 +109,35 @@ def read(path: Path) -> Labels:
             raise ValueError("an empty file")
     except (OSError, ValueError) as error:
         reason = "binary data" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise DatasetError(
-            "labels.not-a-list",
-            "not a label file",
-            where=str(path),
-            expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
-            found=getattr(error, "strerror", None) or reason,
-            remedy="Use another file",
-        ) from error
+        raise _not_a_list(path, getattr(error, "strerror", None) or reason) from error
     labels = Labels(path)
     table = label_tables.header(lines[0][1])
     rows = lines[1:] if table is not None else lines
     table = table or label_tables.without_header(lines[0][1], lambda text: _is_class(text, 0))
     if table is not None:
+        if not rows:
+            raise _not_a_list(path, "a header without rows")
         for row in label_tables.rows(path, rows, table):
             word = row.label.partition(" ")[0]  # Kaggle's has the boxes after the class
-            _name(labels, row.line, row.image, word if _WNID.match(word) else row.label)
+            label = word if _WNID.match(word) else re.sub(r"^(\d+)\.0+$", r"\1", row.label)  # pandas has 65.0 for 65
+            _name(labels, row.line, row.image, label)
     elif all(" " not in line and "\t" not in line for _, line in lines) or _is_class(lines[0][1], 1):
         labels.by_position = [_class(path, number, text, 1) for number, text in lines]
     else:
         for number, line in lines:
             _name(labels, number, *_name_and_class(line))
     return labels
+
+
+def _not_a_list(path: Path, found: str) -> DatasetError:
+    return DatasetError(
+        "labels.not-a-list",
+        "not a label file",
+        where=str(path),
+        expected="the devkit's ground truth, a table with a header as ImageId,Class, or lines `name wnid`",
+        found=found,
+        remedy="Use another file",
+    )
 
 
 def _name_and_class(line: str) -> tuple[str, str]:
@@ -143,7 +151,8 @@ def _name_and_class(line: str) -> tuple[str, str]:
 
 
 def _name(labels: Labels, line: int, name: str, text: str) -> None:
-    stem = PurePosixPath(name).stem
+    file = PurePosixPath(name.replace("\\", "/"))
+    stem = file.stem if file.suffix.lower() in SUFFIXES else file.name  # an id may have dots
     label = _class(labels.path, line, text, 0)
     if not stem or labels.by_name.setdefault(stem, label) != label:
         raise DatasetError(
@@ -157,9 +166,9 @@ def _name(labels: Labels, line: int, name: str, text: str) -> None:
 
 def _class(path: Path, line: int, text: str, first: int) -> Class:
     """A class as WordNet id, number or name; numbers from 1 are in the kit's order, from 0 in sorted order."""
-    found = _known(text, first)
-    if found is not None:
-        return found
+    index = _known(text, first)
+    if index is not None:
+        return index
     raise DatasetError(
         "labels.unknown-class",
         "unknown class",

@@ -58,6 +58,11 @@ class Source(ABC):
     own_classes: str | None = None
     """The order of its classes, where these are not ImageNet's or the sample's."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the scores should know."""
+        return ()
+
     @abstractmethod
     def __len__(self) -> int: ...
 

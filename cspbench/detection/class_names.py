@@ -39,9 +39,9 @@ def by_order(categories: Mapping[int, str], classes: int, where: str) -> tuple[i
 def by_name(categories: Mapping[int, str], names: Sequence[str]) -> tuple[int, ...] | None:
     """The id of the category of each name; None unless every name has one category and every category one name."""
     ids = {_plain(name): key for key, name in categories.items()}
-    found = [ids.get(_plain(name)) for name in names]
-    matched = [key for key in found if key is not None]
-    complete = len(ids) == len(categories) == len(names) == len(set(matched))
+    indices = [ids.get(_plain(name)) for name in names]
+    matched = [key for key in indices if key is not None]
+    complete = len(categories) == len(names) == len(set(matched))
     return tuple(matched) if complete else None
 
 
@@ -54,7 +54,7 @@ def assign(
     named_by_user: bool = False,
     known_order: bool = False,
 ) -> Assignment:
-    """The category of each class of a network, whose `names` are None if nobody knows them.
+    """The category of each class of a network, whose `names` are None if they are not known.
 
     `known_order`: the order of the categories is the network's by definition, as in a data set in Darknet's form.
     Raises `DatasetError` for other numbers of classes, and for names that a user gave and that are not the categories'.

@@ -60,7 +60,7 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
             "not a result file of detections",
             where=str(path),
             expected="a list of objects with image_id, category_id, bbox of four numbers, and score",
-            found=getattr(error, "strerror", None) or brief(str(error), 120),
+            found=getattr(error, "strerror", None) or _found(str(error)),
             remedy="Use the JSON list that Darknet's `detector valid` or another tool writes for COCO",
         ) from error
     images, categories = annotations.ids or (
@@ -94,6 +94,14 @@ def read(path: Path, annotations: Annotations) -> ResultFile:
         )
         detections = Detections(*(column[~above] for column in detections))
     return ResultFile(detections, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def _found(message: str) -> str:
+    """What the reader's message says was found: "`score` missing - at `$[0]`", "`object`", "malformed JSON"."""
+    wrong, _, place = message.partition(" - at ")
+    missing = wrong.removeprefix("Object missing required field ")
+    got = f"no {missing}" if missing != wrong else wrong.rpartition(", got ")[2]
+    return brief(f"{got} at {place}" if place else got, 120)
 
 
 def _by_file(ids: Ids, annotations: Annotations) -> Ids:

@@ -12,8 +12,6 @@ from msgspec import structs
 
 from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.coco.source import CocoSource
-from cspbench.data.darknet.opening import open_detection_data
-from cspbench.data.darknet.source import DarknetSource
 from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.detection.ap import bootstrap as resampling
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE
@@ -23,7 +21,7 @@ from cspbench.detection.map_of_run import SCORE
 from cspbench.errors import brief
 from cspbench.evaluation import server
 from cspbench.evaluation.darknet_map import MapOptions, last_layer, map_of
-from cspbench.evaluation.detection_data import ClassNames, categories, in_use, known_names, names_of
+from cspbench.evaluation.detection_data import ClassNames, categories, in_use, known_names, names_of, opened
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -95,23 +93,16 @@ def evaluate_coco(
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
     subject = subject_of(model, weights, size, ema)
     protocol = subject.detector_protocol
+    warning = preset.letter_box_warning(subject.name, subject.description.letter_box)
+    if warning is not None and protocol is None:
+        listener.note(warning)
     preset = preset.for_network(subject.description.letter_box)
-    if subject.description.letter_box and not preset.letterbox and protocol is None:
-        listener.note(
-            f"warning: {subject.name}: [net] letter_box=1 has no effect under preset {preset.name}, which stretches "
-            "images as Darknet did until 2020-05-08; preset head keeps their aspect ratio"
-        )
     detector = detector_of(subject.description, preset, protocol)
     classes = detector.heads[-1].classes
     known = known_names(names, [Path(weights)] if weights is not None and subject.user_file else [], classes)
-    if not isinstance(data, CocoSource):
-        upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
-        texts = known.texts if known else None
-        data = open_detection_data(data, split, names=texts, classes=classes, allowed=allow_bad, upright=upright)
-    if isinstance(data, DarknetSource) and data.darknet.faults:
-        faults = data.darknet.faults
-        listener.note(f"warning: {len(faults)} faults of the data set are tolerated, the first: {faults[0]}")
-    source = part_of(data, limit, seed)
+    upright = (protocol.decoder if protocol else preset.decoder) == "opencv"
+    about: dict[str, Any] = {"names": known and known.texts, "classes": classes, "upright": upright}
+    source = part_of(opened(data, split, listener, allowed=allow_bad, **about), limit, seed)
     fields = {key: value for key, value in preset.as_json().items() if key not in ("name", "conf", "nms", "nms_kind")}
     settings = DetectionSettings(preset.name, preset.conf, preset.nms, preset.nms_kind, fields)
     if protocol is not None:
@@ -199,7 +190,7 @@ def score_detector(
 
 
 def default_map(run: RunDirectory, source: CocoSource) -> MapOptions | None:
-    """How mAP is computed if nobody says so: on data in Darknet's form, if the run has all scores; else not at all."""
+    """How mAP is computed by default: on data in Darknet's form, if the run has all scores; else not at all."""
     identity, settings = run.identity, run.record.settings
     assert isinstance(identity, CocoIdentity)
     assert settings is not None
@@ -248,11 +239,9 @@ def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: 
 
 
 def _warn(run: RunDirectory, source: CocoSource, collected: Collected, listener: Listener) -> None:
-    """Say what the annotations lack, and warn about sizes, ids and categories that differ from what is assumed."""
+    """Warn about sizes, ids and categories that differ from what is assumed."""
     from cspbench.detection.detections import image_id
 
-    for note in source.annotations.notes:
-        listener.note(f"note: {note}")
     if collected.resized:
         listener.note(
             f"warning: {collected.resized} of {len(source)} images do not match the annotated size; "

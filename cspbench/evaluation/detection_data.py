@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,11 +16,21 @@ from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.class_names import assign, by_name, by_order
 from cspbench.detection.collect import categories_of
 from cspbench.errors import UsageError, brief
-from cspbench.evaluation.execution import Listener
+from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.io import argument_path
 from cspbench.results.runs import RunDirectory
 from cspbench.results.schema import CocoIdentity, Data
+
+
+def opened(data: str | Path | CocoSource, split: str | None, listener: Listener, **about: Any) -> CocoSource:
+    """A detector's data set, if it is not open yet; the listener receives its notes. See `open_detection_data`."""
+    source = (
+        data if isinstance(data, CocoSource) else open_detection_data(data, split, progress=listener.progress, **about)
+    )
+    for note in source.notes:
+        listener.note(f"note: {note}")
+    return source
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ def read_class_names(file: str | Path, classes: int) -> ClassNames:
 
 
 def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], classes: int) -> ClassNames | None:
-    """The names of a network's classes as given, or from a file beside its own; None if nobody knows them."""
+    """The names of a network's classes as given, else from a file beside its cfg or weights; None without one."""
     if names is None:
         return names_beside(places, classes)
     return names if isinstance(names, ClassNames) else read_class_names(names, classes)
@@ -55,11 +66,12 @@ def categories(
     """The id of the category of each class, with a warning where that is an assumption. Raises `DatasetError`.
 
     A data set in Darknet's form has its classes in the network's order, unless the user gives names; a network of the
-    catalogue has COCO's classes.
+    catalogue with 80 classes has COCO's.
     """
     known, coco, where = categories_of(source), list(COCO_CATEGORIES.values()), str(source.annotations.path)
     if names is None and not user_file:
-        return by_name(known, coco) or by_order(known, classes, where)
+        ids = by_name(known, coco) if classes == len(coco) else None  # the sample's detector has its own classes
+        return ids or by_order(known, classes, where)
     if source.kind == "darknet" and names is not None and not names.by_user:
         ids = by_order(known, classes, where)
         if by_name(known, names.texts) != ids:
@@ -71,10 +83,10 @@ def categories(
     order_is_known |= classes == len(coco) and by_name(known, coco) is None
     texts = None if names is None else names.texts
     by_user = names is not None and names.by_user
-    found = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
-    if found.warning is not None:
-        listener.note(f"warning: {found.warning}")
-    return found.ids
+    ids, warning = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
+    if warning is not None:
+        listener.note(f"warning: {warning}")
+    return ids
 
 
 def in_use(source: CocoSource, ids: Sequence[int], names: ClassNames | None) -> list[str] | None:
@@ -90,7 +102,7 @@ def names_of(run: RunDirectory) -> ClassNames | None:
     return None if names is None else ClassNames(tuple(names))
 
 
-def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
+def data_of(run: RunDirectory, place: Path | None = None, listener: Listener = SILENT) -> CocoSource:
     """The data set of a detector's run, at its recorded path or `place`. `UsageError` for a different data set."""
     data, path = run.identity.data, place or (Path(run.record.place) if run.record.place else None)
     if path is None:
@@ -102,9 +114,10 @@ def data_of(run: RunDirectory, place: Path | None = None) -> CocoSource:
         )
     identity, names = run.identity, names_of(run)
     assert isinstance(identity, CocoIdentity)
-    source = open_detection_data(
+    source = opened(
         path,
         data.split,
+        listener,
         names=names.texts if names else None,
         classes=identity.last.classes,
         allowed=None,
@@ -131,7 +144,7 @@ def ground_truth(source: CocoSource) -> GroundTruth:
     if source.ground_truth is None:
         raise UsageError(
             "usage.no-ground-truth",
-            "there is no ground truth",
+            "the data set has no ground truth",
             where=str(source.annotations.path),
             remedy="Use a set with annotations",
         )

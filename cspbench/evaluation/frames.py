@@ -66,7 +66,7 @@ def cells(source: Iterable[Table]) -> DataFrame:
 def of_evaluation(evaluation: StoredEvaluation) -> DataFrame:
     """One line per number of a run: metric, NMS threshold, percent, interval, and its claim if any.
 
-    A number with several claims has one line per claim.
+    A number with several claims has one line per claim. Darknet's mAP has its IoU in its name, and no NMS threshold.
     """
     from pandas import DataFrame
 
@@ -106,6 +106,8 @@ def _numbers(metrics: Any) -> Iterable[tuple[float | None, str | None, str, floa
             hits = getattr(metrics, name)
             yield None, None, name, 100 * hits.correct / hits.total, wilson(hits.correct, hits.total)
         return
+    if metrics is not None and metrics.darknet_map is not None:
+        yield None, None, f"map@{metrics.darknet_map.iou:.2f}", 100 * metrics.darknet_map.mean, None
     for at in metrics.thresholds if metrics is not None else ():
         for name, value in at.ap.items():
             yield at.nms, at.kind, name, as_float(value), (at.intervals or {}).get(name)

@@ -13,12 +13,11 @@ import msgspec
 from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, other_outputs, preset_of
 from cspbench.data.classes import ORDERS, SAMPLE, order, places
-from cspbench.data.darknet.classification_set import LabelledPaths
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.source import Source
-from cspbench.errors import BadImageError, UsageError, brief
+from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener, steps
 from cspbench.evaluation.part import Part, part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
@@ -80,13 +79,8 @@ def evaluate_imagenet(
     runs, execution = argument_path("store", store), execution or Execution()
     if not isinstance(data, Source):
         data = open_imagenet(str(data), labels, names=names, allowed=allow_bad)
-    if isinstance(data, LabelledPaths) and data.faults:
-        listener.note(f"warning: {len(data.faults)} faults of the data set are tolerated, the first: {data.faults[0]}")
-    if isinstance(data, LabelledPaths) and data.several:
-        listener.note(
-            f"warning: the paths of {len(data.several)} images contain several labels; the first counts, as in "
-            f"Darknet: {brief(data.several[0], 120)}"
-        )
+    for note in data.notes:
+        listener.note(f"note: {note}")
     source = part_of(data, limit, seed)
     subject = subject_of(model, weights, size, ema)
     preset = chosen_preset(subject, preset, decoder)
@@ -96,6 +90,8 @@ def evaluate_imagenet(
     preset.check_size(subject.size)
     if subject.description.input[0] != 3:
         raise input_channels(subject.description, "3")
+    if subject.description.letter_box:
+        listener.note(f"warning: {subject.name}: [net] letter_box=1 has no effect on a classifier, as in Darknet")
     identity = ImagenetIdentity(
         model=subject.name,
         network=subject.network_digest,
@@ -156,7 +152,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         [scored.wnids[index] for index in readable],
         identity.classes,
     )
-    words, top = str(probe), [Hits(each.correct, each.total) for each in scored.top]
+    words, top = str(probe), [Hits(hits.correct, hits.total) for hits in scored.top]
     if probe.verdict == "swapped":
         images = known_images(zip(scored.keys, scored.wnids, strict=True))
         words += ". " + advice(identity.classes, probe.better, images)
@@ -224,17 +220,17 @@ def explain_imagenet(
     from cspbench.classification.ablation import MOST, Classifier, explain
     from cspbench.inference.engine import choose_device
 
-    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size, ema)
+    execution, subject = execution or Execution(), subject_of(model, weights, size, ema)
     for line in subject.said:
         listener.note(line)
     if subject.network is not None:
         footprint.check(subject.network)
-    if len(source) > MOST:
-        listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
-        source = Part(source, MOST, seed)
+    if len(data) > MOST:
+        listener.note(f"--explain takes {MOST} of the {len(data)} images, drawn at random")
+        data = Part(data, MOST, seed)
     device = choose_device(execution.device)
     means = (device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, source.own_classes or chosen_classes(subject, classes), *means)
+    classifier = Classifier(subject.build, subject.size, data.own_classes or chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        return explain(classifier, source, reference, steps(reach))
+        return explain(classifier, data, reference, steps(reach))

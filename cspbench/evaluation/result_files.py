@@ -7,14 +7,14 @@ from pathlib import Path
 
 from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.names import read_names
-from cspbench.data.darknet.opening import open_detection_data
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
+from cspbench.detection.ap.matching import Detections
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.coco import threshold_of
-from cspbench.evaluation.detection_data import ground_truth
+from cspbench.evaluation.detection_data import ground_truth, opened
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.scoring import ScoringOptions
 from cspbench.io import argument_path
@@ -28,6 +28,7 @@ class FileResult:
     file: Path
     sha256: str
     source: CocoSource
+    detections: Detections
     threshold: Threshold
     measured: AveragePrecision
 
@@ -65,7 +66,7 @@ def score_file(
     for doubt in doubts(truth, detections, sizes):
         listener.note(f"warning: {path}: {doubt}")
     numbers = threshold_of(AtThreshold(0.0, detections, measured), "", options, listener)
-    return FileResult(path, digest, source, numbers, measured)
+    return FileResult(path, digest, source, detections, numbers, measured)
 
 
 def open_objects(
@@ -76,14 +77,32 @@ def open_objects(
     `names` is the file with the names of a list's classes. `listener` is told what the annotations lack.
     """
     texts = None if names is None else read_names(argument_path("names", names))
-    source = open_detection_data(data, split, names=texts, allowed=None, images=False)
-    for note in source.annotations.notes:
-        listener.note(f"note: {note}")
+    source = opened(data, split, listener, names=texts, allowed=None, images=False)
+    if texts is not None and source.kind != "darknet":
+        raise UsageError(
+            "usage.names-of-annotations",
+            "--names is for data sets in Darknet's form",
+            where=str(source.annotations.path),
+            expected="annotations name their categories themselves",
+            remedy="Leave out --names",
+        )
     return source
 
 
+def unfit_options(file: Path, expected: str, found: str) -> UsageError:
+    """The error for options of runs with a file of detections."""
+    return UsageError(
+        "usage.file-options",
+        "a file of detections is taken as it is",
+        where=str(file),
+        expected=expected,
+        found=found,
+        remedy="Leave out the others",
+    )
+
+
 def no_data(file: Path) -> UsageError:
-    """The error for a file of detections on a data set that nobody names."""
+    """The error for a file of detections without a data set."""
     return UsageError(
         "usage.detections-without-data",
         "detections of unknown data",

@@ -41,8 +41,7 @@ def score(
 
     A folder with one run stands for it. A detector's run is scored at `nms`, by default at the thresholds of its
     earlier scores; `data` is the path of its data set, by default the recorded one; `names` is a file with the names of
-    its classes. Raises `UsageError` for detector
-    options with a classifier's run.
+    its classes. Raises `UsageError` for detector options with a classifier's run.
     """
     run = run if isinstance(run, RunDirectory) else runs.load_one(argument_path("run", run))
     execution = execution or Execution()
@@ -59,7 +58,7 @@ def score(
     if names is not None:
         known = read_class_names(names, identity.last.classes)
         run = runs.record_names(run, known.texts)
-    source = data_of(run, None if data is None else data_path(data))
+    source = data_of(run, None if data is None else data_path(data), listener)
     ids = categories(source, identity.last.classes, known, identity.user_file, listener)
     return coco.score_detector(run, source, options, execution, listener, ids)
 

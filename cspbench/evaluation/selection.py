@@ -197,7 +197,7 @@ def _check_task(network: Network, task: Task) -> None:
         )
 
 
-def no_weights(without: Sequence[str]) -> UsageError:
+def no_weights(without: Sequence[str], alternative: str = "--sample needs none") -> UsageError:
     """The error for a selection without any weights; `without` are the models' names."""
     order = ("released", "gone", None, "never-released")
     files = sorted((wanted(model) for model in without), key=lambda file: order.index(file[2]))
@@ -213,5 +213,5 @@ def no_weights(without: Sequence[str]) -> UsageError:
         "no weights to evaluate",
         expected=f"files in ${VARIABLE}, or --weights FILE",
         found=os.environ.get(VARIABLE) or "neither",
-        remedy=f"{remedy}; --sample needs none",
+        remedy=f"{remedy}; {alternative}",
     )

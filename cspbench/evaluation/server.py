@@ -82,7 +82,7 @@ def submit(run: RunDirectory, nms_kind: str, at: Sequence[AtThreshold], listener
     split = run.identity.data.split or ""
     if run.record.partial or not split.startswith("test"):
         listener.note(
-            "there is no ground truth, and this is not a whole test split: no AP and no zip for the server; "
+            "the data set has no ground truth and is not a whole test split: no AP and no zip for the server; "
             "--save-json writes the detections"
         )
         return None

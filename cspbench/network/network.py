@@ -189,6 +189,8 @@ def difference(one: Network, other: Network, labels: tuple[str, str] | None = No
                 return describe(where, getattr(first, item.name), getattr(second, item.name))
     if len(one.layers) != len(other.layers):
         return describe("number of layers", len(one.layers), len(other.layers))
+    if one.letter_box != other.letter_box:
+        return describe("letter_box", int(one.letter_box), int(other.letter_box))
     return None
 
 

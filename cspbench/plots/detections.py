@@ -23,7 +23,7 @@ from cspbench.plots.style import file_of, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from PIL import ImageDraw
+    from PIL import Image, ImageDraw
 
     from cspbench.detection.ap.average_precision import AveragePrecision
 
@@ -32,8 +32,8 @@ Colour = tuple[int, int, int]
 
 LEAST = 0.25
 """Score from which a detection is drawn: AP counts hundreds per image, most of them guesses."""
-SMALLEST = 640
-"""Pixels; an image with a shorter long side is enlarged, so that names can be read."""
+SMALLEST, LARGEST = 640, 1920
+"""Pixels; an image with a shorter long side is enlarged, so that names can be read, and one with a longer shrunk."""
 ACROSS = 3
 """More bars side by side are too narrow for a horizontal number."""
 DASH = 6
@@ -49,20 +49,20 @@ class Box(NamedTuple):
     score: float = 0.0
 
 
-def draw(image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], path: Path) -> None:
-    """Write an image (H, W, 3) uint8 with boxes, class names and scores."""
-    from PIL import Image, ImageDraw, ImageFont
+def draw(
+    image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], path: Path, least: float = LEAST
+) -> None:
+    """Write an image (H, W, 3) uint8 with boxes, class names and scores, of detections with a score from `least`."""
+    from PIL import ImageDraw, ImageFont
 
-    height, width = image.shape[:2]
-    scale = max(1.0, SMALLEST / max(height, width))
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    picture = picture.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
+    picture = to_picture(image)
+    scale = picture.width / image.shape[1]
     canvas = ImageDraw.Draw(picture)
     longest = max(picture.size)
     line = max(2, round(longest / 400))
     for box in ground_truth:
         _dashed(canvas, _corners(box, scale, picture.size), line)
-    shown = sorted((box for box in detections if box.score >= LEAST), key=lambda box: box.score)
+    shown = sorted((box for box in detections if box.score >= least), key=lambda box: box.score)
     for box in shown:
         canvas.rectangle(_corners(box, scale, picture.size), outline=colour(box.category), width=line)
     taken: list[Rectangle] = []
@@ -75,6 +75,23 @@ def draw(image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], p
     for box in ground_truth:
         text = brief(box.category, 24)
         _label(canvas, text, _corners(box, scale, picture.size), BLACK, font, taken, needed=False)
+    write_picture(picture, path)
+
+
+def to_picture(image: Array) -> Image.Image:
+    """The picture of an array (H, W, 3) uint8, of a size that suits a screen."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    scale = min(max(longest, SMALLEST), LARGEST) / longest
+    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return picture.resize(size, Image.Resampling.BICUBIC)
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
@@ -191,6 +208,8 @@ def _label(
     for x, y in tries:
         x, y = max(0.0, min(x, size[0] - width)), max(0.0, min(y, size[1] - height))
         spots.append(Rectangle(x, y, x + width, y + height))
+    if needed:  # before it covers another name, it stands elsewhere in or around its box
+        spots += _elsewhere(box, width, height, size)
     spot = next((spot for spot in spots if not any(spot.meets(other) for other in taken)), None)
     if spot is None:
         if not needed:
@@ -200,3 +219,13 @@ def _label(
     canvas.rectangle(spot, fill=fill)
     bright = 299 * fill[0] + 587 * fill[1] + 114 * fill[2] > 110_000
     canvas.text((spot.x0 + 3, spot.y0 + 1), text, fill=BLACK if bright else WHITE, font=font)
+
+
+def _elsewhere(box: Rectangle, width: float, height: float, size: tuple[int, int]) -> list[Rectangle]:
+    """Places for a name in the whole picture, those next to its box's left upper corner first."""
+    places = [
+        Rectangle(float(x), float(y), x + width, y + height)
+        for y in np.arange(0.0, size[1] - height, height / 2)
+        for x in np.arange(0.0, size[0] - width, height)
+    ]
+    return sorted(places, key=lambda spot: spot.distance((box.x0, box.y0)))

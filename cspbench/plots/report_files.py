@@ -10,7 +10,8 @@ from cspbench.claims import tables
 from cspbench.claims.model import Table
 from cspbench.io import write_bytes, write_text
 from cspbench.plots.figures import Plot, plots
-from cspbench.report.build import build
+from cspbench.report.build import rows as rows_of
+from cspbench.report.build import sources
 from cspbench.report.forms import SUFFIXES, rendered
 from cspbench.report.model import ReportRow
 from cspbench.report.select import select
@@ -40,12 +41,13 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     for path in paths:
         if path.resolve().name not in saved:
             say(f"{path}: incomplete, not kept")
-    rows, every = build(results), tables.load_all(kind=None)
+    measured, every = sources(results), tables.load_all(kind=None)
+    rows = rows_of(measured)
     shown, figures = select(rows, every), drawn(rows, every, say)
     drawings = [figure.svg for figure in figures]
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, drawings))
+        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations))
     for figure in figures:
         written.append(results / f"{figure.name}.png")
         write_bytes(written[-1], figure.png)

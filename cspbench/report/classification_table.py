@@ -175,7 +175,7 @@ def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
         percent, interval = round(100 * hits.correct / hits.total, 4), [round(low, 4), round(high, 4)]
         plain[metric] = {**plain[metric], "percent": percent, "interval": interval}
     shares = [round(100 * hits.correct / hits.total, 4) for hits in metrics.top]
-    plain["top"] = {str(k): {**each, "percent": shares[k - 1]} for k, each in enumerate(plain["top"], 1)}
+    plain["top"] = {str(k): {**hits, "percent": shares[k - 1]} for k, hits in enumerate(plain["top"], 1)}
     return {
         **plain,
         "run": evaluation.where,

@@ -85,7 +85,7 @@ def _counting(counted: CountedCell) -> str:
 
 
 def _model(row: CountsRow) -> Model | None:
-    return MODELS.get(row.counted.model or "")
+    return MODELS.get(row.counted.catalogue_model)
 
 
 def _definition(row: CountsRow) -> str:

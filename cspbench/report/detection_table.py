@@ -25,6 +25,7 @@ from cspbench.report.judged_evaluations import (
 )
 from cspbench.report.text import delta
 from cspbench.results import protocol
+from cspbench.results.map_record import MapRecord
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Threshold
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import provenance
@@ -44,10 +45,13 @@ FLAT = (
     *("model", "definition", "nms", "nms_kind", "class", "objects"),
     *(f"{metric}{what}" for metric in PRECISIONS for what in ("", "_low", "_high")),
     *RECALLS,
-    *("n", "split", "partial", "pending", "size", "preset", "table", "row", "id"),
+    *("darknet_map", "n", "split", "partial", "pending", "size", "preset", "table", "row", "id"),
     *(f"{metric}{what}" for metric in PRECISIONS for what in CLAIMED),
 )
-"""Columns of the CSV: a line for each published row (one where there is none), and one for each class."""
+"""Columns of the CSV: a line for each published row (one where there is none), and one for each class.
+
+Darknet's mAP is that of the run, and the AP of a class in its line.
+"""
 
 INTERVALS = (
     "In brackets the 95 % interval (percentile bootstrap over images): where another draw of images would put it."
@@ -78,6 +82,7 @@ class Scored:
     claims: Sequence[JudgedClaim] = ()
     objects: Mapping[str, int] | None = None
     """How many objects each class has, where the annotations are at hand."""
+    darknet_map: MapRecord | None = None
 
     @property
     def suppression(self) -> str:
@@ -126,6 +131,7 @@ def of_evaluation(evaluation: StoredEvaluation, objects: Mapping[str, int] | Non
             "" if threshold.ap else "awaiting-server" if metrics.submissions is not None else "partial",
             _of_threshold(threshold, claims),
             objects,
+            metrics.darknet_map,
         )
         for threshold in metrics.thresholds
     ]
@@ -243,13 +249,16 @@ def _flat(lines: Sequence[Scored]) -> Iterator[list[object]]:
         about = [scored.model, scored.definition, scored.nms, scored.kind]
         partial = "yes" if scored.partial else "no"
         on = [scored.images, scored.split, partial, scored.pending or None, scored.size, scored.preset]
-        whole = list(_flat_numbers(scored.ap, scored.intervals))
+        whole, record = list(_flat_numbers(scored.ap, scored.intervals)), scored.darknet_map
+        of_class = {each.name: _rounded(100 * each.ap) for each in record.classes} if record else {}
+        mean = _rounded(100 * record.mean) if record else None
         for row, claims in flat_row(scored.claims):
             cells = [text for metric in PRECISIONS for text in flat_claim(claims.get(metric))]
-            yield [*about, "all", None, *whole, *on, *row, *cells]
+            yield [*about, "all", None, *whole, mean, *on, *row, *cells]
         for name, numbers in scored.by_precision:
             cells = [None] * (3 + len(PRECISIONS) * len(CLAIMED))
-            yield [*about, name, (scored.objects or {}).get(name), *_flat_numbers(numbers, None), *on, *cells]
+            found = *_flat_numbers(numbers, None), of_class.get(name)
+            yield [*about, name, (scored.objects or {}).get(name), *found, *on, *cells]
 
 
 def _flat_numbers(

@@ -20,8 +20,8 @@ class Column:
     """A column of a table.
 
     On a terminal that is too narrow, columns with the highest `rank` are left out first, and those of rank 0 never.
-    A verdict is coloured there; a note stands below the table. `of` is the header of the column that this one goes with,
-    which is said where that one is not shown.
+    A verdict is coloured there; a note stands below the table. `of` is the header of the column that this one goes
+    with, which is said where that one is not shown.
     """
 
     header: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from cspbench.errors import printable
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.results.map_record import MapRecord
@@ -32,7 +34,7 @@ def _title(record: MapRecord) -> str:
 def _lines(record: MapRecord) -> list[list[str]]:
     lines = []
     for name, ap, counts in (
-        *((each.name, each.ap, each.counts) for each in record.classes),
+        *map(structs.astuple, record.classes),
         ("all", record.mean, record.total),
     ):
         ratios = [_ratio(value) for value in (counts.precision, counts.recall, counts.f1)]

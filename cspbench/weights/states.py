@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
             found=first_names([name or "one without a prefix" for name in state.networks]),
             remedy="Save the state_dict of one of them",
         )
-    return state, _said(state, states)
+    return state, _said(state, states, _under_other_keys(content) if keys else [])
 
 
 def single(path: Path, ema: bool | None) -> None:
@@ -93,13 +94,24 @@ def _only_averaged(path: Path, found: str) -> WeightsError:
     return WeightsError(code, what, where=str(path), found=found, remedy="Leave out --no-ema")
 
 
-def _said(state: State, states: list[State]) -> dict[str, str]:
+def _under_other_keys(content: Mapping[str, Any]) -> list[str]:
+    """Keys of further sets of such a network, which may be averaged or not, as mmengine's ema_state_dict is not."""
+    return [
+        brief(key)
+        for key, value in content.items()
+        if key not in KEYS
+        and isinstance(value, dict)
+        and any(_split(name)[0] is not None for name in islice(value, MOST_TENSORS))
+    ]
+
+
+def _said(state: State, states: list[State], further: list[str]) -> dict[str, str]:
     said = {}
-    if len(states) > 1:
-        rest = [other for other in states if other is not state]
+    rest = [other for other in states if other is not state]
+    if rest or further:
         option = next((other for other in rest if other.averaged is not state.averaged), None)
         how = f"; {'--ema' if option.averaged else '--no-ema'} takes {option.label}" if option else ""
-        said["taken"] = f"{state.label}, not {', '.join(other.label for other in rest)}{how}"
+        said["taken"] = f"{state.label}, not {first_names([*(other.label for other in rest), *further], 10)}{how}"
     if state.others:
         said["left out"] = f"tensors outside of the network: {first_names(state.others)}"
     return said

@@ -17,7 +17,6 @@ from refusals import error_of
 from snapshot import COUNTED, RESULTS, ROWS
 
 from cspbench import __version__
-from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
 
 
 def run(*arguments: str, cwd: Path | None = None, **environment: str) -> processes.Done:
@@ -427,9 +426,3 @@ def test_the_readme_shows_what_was_printed(everything: tuple[list[dict[str, Any]
     assert set(shown) <= set(printed)
     committed = (home / "results" / "params.md").read_text().splitlines()
     assert committed[3:] == printed[3:]
-
-
-def test_the_readme_names_every_counting() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    for name in (*COUNTINGS, *PARAMETER_COUNTINGS):
-        assert f"`{name}`" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -15,6 +17,7 @@ from pictures import fill, jpeg
 from typer.testing import Result
 
 from cspbench.errors import CspbenchError
+from cspbench.evaluation.score import score
 from cspbench.network.builder import Builder
 from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.network import Network
@@ -241,6 +244,17 @@ def test_outputs_that_are_not_the_classes_are_refused(tmp_path: Path, classifier
     assert code_of(command("eval-imagenet", data, *classifier)) == "imagenet.other-outputs"
 
 
+def test_letterboxing_of_a_classifier_has_no_effect_and_is_said(tmp_path: Path, classifier: list[str]) -> None:
+    data = classes_set(tmp_path)
+    option, file, *weights = classifier
+    boxed = tmp_path / "boxed.cfg"
+    boxed.write_text(Path(file).read_text().replace("[net]", "[net]\nletter_box=1", 1))
+    for cfg, said in ((file, 0), (boxed, 1)):
+        done = command("eval-imagenet", data, option, cfg, *weights, "-j", "0", "--run", tmp_path / "runs")
+        assert done.exit_code == 0
+        assert done.stderr.count("letter_box=1 has no effect on a classifier") == said
+
+
 # --- checks and anchors
 
 
@@ -303,3 +317,58 @@ def test_a_users_names_of_the_outputs_hold_for_later_scores_too(tmp_path: Path, 
     result = evaluated("eval-coco", data, *detector, "--run", tmp_path / "runs", "--names", tmp_path / "outputs.names")
     assert [each["name"] for each in result["darknet_map"]["per_class"]] == ["dog", "person", "car"]
     assert evaluated("score", result["run"])["darknet_map"] == result["darknet_map"]
+
+
+def test_options_that_a_file_of_detections_has_not(tmp_path: Path) -> None:
+    data = write(tmp_path)
+    (tmp_path / "r.json").write_text("[]")
+    for options in (("--map", "area"), ("--map-iou", "0.75")):
+        assert code_of(command("score", tmp_path / "r.json", "--data", data, *options)) == "usage.file-options"
+    annotations = coco_form(data, NAMES)
+    done = command("score", tmp_path / "r.json", "--data", annotations, "--names", tmp_path / "obj.names")
+    assert code_of(done) == "usage.names-of-annotations"
+
+
+def test_anchors_of_a_folder_are_of_its_data_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert evaluated_anchors(tmp_path) == evaluated_anchors(tmp_path / "obj.data")
+    assert code_of(command("data", "anchors", tmp_path / "none", "--num", "0")) == "usage.out-of-range"
+
+
+def evaluated_anchors(path: Path) -> dict[str, Any]:
+    done = command("data", "anchors", path, "--num", "2", "--format", "json")
+    assert done.exit_code == 0, done.exception
+    return dict(json.loads(done.stdout))
+
+
+def test_map_is_in_the_csv_and_in_the_frame(tmp_path: Path, detector: list[str]) -> None:
+    data = write(tmp_path)
+    arguments = ("eval-coco", data, *detector, "--run", tmp_path / "runs", "-j", "0", "--per-class")
+    record = evaluated("eval-coco", data, *detector, "--run", tmp_path / "runs")["darknet_map"]
+    done = command(*arguments, "--format", "csv")
+    assert done.exit_code == 0, done.exception
+    lines = list(csv.DictReader(io.StringIO(done.stdout)))
+    values = {"all": record["map"], **{each["name"]: each["ap"] for each in record["per_class"]}}
+    assert {line["Class"]: line["Darknet mAP"] for line in lines} == {
+        name: f"{value:.2f}" for name, value in values.items() if name in {line["Class"] for line in lines}
+    }
+    pytest.importorskip("pandas")
+    frame = score(tmp_path / "runs").frame()
+    (percent,) = frame[frame.metric == "map@0.50"].percent
+    assert percent == pytest.approx(record["map"], abs=1e-4)
+
+
+def test_the_iou_of_the_map_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-conf", "0")
+    any_overlap, none = (
+        evaluated("eval-coco", data, *detector, *run, "--map-iou", iou)["darknet_map"] for iou in ("0", "1")
+    )
+    assert any_overlap["tp"] > 0
+    assert (none["tp"], none["map"], none["fp"]) == (0, 0, any_overlap["tp"] + any_overlap["fp"])
+
+
+def test_the_confidence_of_the_counts_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-iou", "0")
+    every, none = (evaluated("eval-coco", data, *detector, *run, "--map-conf", conf)["darknet_map"] for conf in "01")
+    assert every["tp"] + every["fp"] > 0
+    assert (none["tp"], none["fp"], none["map"]) == (0, 0, every["map"])

@@ -69,7 +69,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     for name, spelling, _ in declared():
         have[spelling].add(name)
     evaluating = {"eval-imagenet", "eval-coco"}
-    assert have["--data"] >= {*evaluating, "score", "compare", "data check imagenet", "data check coco"}
+    assert have["--data"] >= {*evaluating, "score", "compare", "analyze", "data check imagenet", "data check coco"}
     assert (
         have["--model"]
         == have["-m"]
@@ -79,12 +79,12 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    writing = {"params", "report", "demo", "show", "eval-coco", "score", "weights convert", "weights fetch"}
-    assert have["--out"] == writing
+    making = {"params", "report", "demo", "show", "eval-coco", "score", "predict", "analyze"}
+    assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
     assert have["--seed"] == {*evaluating, *checking, "data anchors"}
-    assert have["--decoder"] == evaluating
+    assert have["--decoder"] == {*evaluating, "predict"}
 
 
 def test_choices_are_the_librarys() -> None:
@@ -99,6 +99,7 @@ def test_choices_are_the_librarys() -> None:
     assert get_args(options.ClassOrder) == classes.ORDERS
     assert list(get_args(options.ClassifierPreset)) == list(presets.PRESETS)
     assert list(get_args(options.DetectorPreset)) == list(detection_presets.PRESETS)
+    assert set(get_args(options.AnyPreset)) == {*presets.PRESETS, *detection_presets.PRESETS}
     kinds = (*detection_presets.NMS_KINDS, "cfg", *detection_presets.CFG_NAMES)
     assert get_args(options.NmsKind) == kinds
     assert get_args(options.Split) == coco.SPLITS

@@ -138,3 +138,11 @@ def test_the_folder_above_is_not_searched(tmp_path: Path) -> None:
     (root / "set" / "stray.json").write_text(json.dumps(contents()))
     with refuses("coco.not-a-data-set", found="no annotations"):
         open_coco(root / "set" / "annotations")
+
+
+def test_images_in_data_as_fiftyone_exports_them(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (root / "val2017").rename(root / "data")
+    (root / "annotations" / "instances_val2017.json").rename(root / "labels.json")
+    (root / "annotations").rmdir()
+    assert open_coco(root).missing == []

@@ -55,7 +55,7 @@ def test_an_image_without_a_label_is_a_fault_and_counts_as_wrong(tmp_path: Path)
         ("classes=3\nvalid=valid.list\n", "", "darknet.missing-key", "own.data"),
         ("classes=4\nvalid=valid.list\nlabels=labels.list\n", "", "darknet.names-count", "labels.list"),
         ("", f"{'x' * 257}\na\nb\n", "darknet.long-label", "labels.list"),
-        ("classes=3\nvalid=valid.list\nlabels=labels.list\ntop=4\n", "", "darknet.bad-value", "own.data, line 4"),
+        ("classes=3\nvalid=valid.list\nlabels=labels.list\ntop=0\n", "", "darknet.bad-value", "own.data, line 4"),
     ],
 )
 def test_files_that_disagree(tmp_path: Path, data: str, labels: str, code: str, file: str) -> None:
@@ -88,3 +88,23 @@ def test_names_stand_in_for_labels(tmp_path: Path) -> None:
 )
 def test_labels_are_found_as_by_searching_for_each(labels: list[str], path: str) -> None:
     assert Classes(labels).of(path) == [number for number, label in enumerate(labels) if label in path]
+
+
+@pytest.mark.parametrize(("top", "taken"), [(2, 2), (3, 3), (50, 3)])
+def test_there_are_no_more_guesses_than_classes(tmp_path: Path, top: int, taken: int) -> None:
+    text = f"classes=3 # of them\nlabels=labels.list\nvalid=valid.list\ntop={top}\n"
+    assert open_labelled_paths(write(tmp_path, ("dog/1.jpg",), text)).top == taken
+
+
+def test_faults_and_several_labels_are_noted(tmp_path: Path) -> None:
+    assert open_labelled_paths(write(tmp_path / "right", ("dog/1.jpg",))).notes == ()
+    path = write(tmp_path / "odd", ("dog/1.jpg", "horse/2.jpg", "horse/3.jpg", "cat_dog/4.jpg"))
+    faults, several = open_labelled_paths(path, allowed=2).notes
+    assert "2 faults" in faults
+    assert f"{tmp_path / 'odd' / 'valid.list'}, line 2" in faults
+    assert "1 of 4" in several
+    assert "cat_dog/4.jpg" in several
+
+
+def test_the_first_of_equal_labels_counts() -> None:
+    assert Classes(("cat", "dog", "cat")).of("cat_1.jpg") == [0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import common_folder
 from cspbench.data.darknet.label_file import Box, read_labels
 from cspbench.data.darknet.names import beside, read_names
+from cspbench.data.darknet.source import open_darknet
 from cspbench.errors import CspbenchError
 
 NAMES = ("person", "car", "dog")
@@ -35,6 +38,8 @@ def test_the_first_of_repeated_keys_counts_and_comments_do_not(tmp_path: Path) -
     data = data_file.read(path)
     assert data.values == {"classes": "4", "valid": "my list.txt", "odd": "key=value"}
     assert data.number("classes", 10) == 4
+    path.write_text("classes = 4 # cats and others\n")
+    assert data_file.read(path).number("classes", 10) == 4
     assert data.number("top", 10) is None
     assert data.file("names") is None
 
@@ -97,6 +102,9 @@ def test_a_set_from_its_data_file_from_its_list_and_by_numbers(tmp_path: Path) -
         assert read.images[2].size == (50, 40)
     assert common_folder([image.file for image in read.images]) == tmp_path / "obj"
     data.unlink()
+    assert read_set(tmp_path / "valid.txt", Faults()).names == ("person", "car", "dog")  # of the only .names file
+    assert read_set(tmp_path / "valid.txt", Faults(), classes=4).names == ("0", "1", "2", "3")
+    (tmp_path / "obj.names").unlink()
     assert read_set(tmp_path / "valid.txt", Faults(), classes=3).names == ("0", "1", "2")
     assert read_set(tmp_path / "valid.txt", Faults(), names=NAMES).names == ("person", "car", "dog")
     with refuses("usage.no-class-names", where=str(tmp_path / "valid.txt")):
@@ -242,3 +250,93 @@ def test_names_are_found_beside_the_networks_files(tmp_path: Path) -> None:
     assert beside(places, 3) is None
     (folders[0] / "own.names").write_text("a\nb\nc\n")
     assert beside(places, 3) == folders[0] / "own.names"
+    (folders[0] / "other.names").write_text("a\nb\nc\n")  # the network's own name decides
+    assert beside(places, 3) == folders[0] / "own.names"
+
+
+@pytest.mark.parametrize("root", ["/content/darknet/data", "C:\\Users\\me\\data", "d:/data"])
+def test_absolute_paths_of_another_machine(tmp_path: Path, root: str) -> None:
+    """The images are found by the ends of their paths, which is noted; other files are not looked for elsewhere."""
+    names = [f"{root}/obj/{name}.jpg" for name in "abc"]
+    text = "\r\n".join(name.replace("/", "\\") if "\\" in root else name for name in names)
+    data = write(tmp_path, valid_txt=text)
+    source = open_darknet(data)
+    assert [image.file_name for image in source.images] == ["a.jpg", "b.jpg", "c.jpg"]
+    (note,) = source.notes
+    assert "3 of 3" in note
+    assert str(tmp_path / "obj" / "a.jpg") in note
+    data.write_text(f"classes=3\nvalid={root}/valid.txt\n")
+    with refuses("darknet.missing-file", where=f"{data}, line 2", expected=f"{root}/valid.txt"):
+        read_set(data, Faults())
+
+
+def test_no_note_on_paths_that_are_right(tmp_path: Path) -> None:
+    data = write(tmp_path, valid_txt=f"{tmp_path}/obj/a.jpg\n{tmp_path}/./obj/b.jpg\nobj\\c.jpg\n")
+    assert open_darknet(data).notes == ()
+    with refuses(
+        "darknet.missing-image", where=f"{tmp_path / 'other' / 'valid.txt'}, line 1", expected="/else/x/d.jpg"
+    ):
+        open_darknet(write(tmp_path / "other", valid_txt="/else/x/d.jpg\n"))
+
+
+def test_tolerated_faults_are_noted(tmp_path: Path) -> None:
+    data = write(tmp_path, obj__a_txt="7 .5 .5 .1 .1\n0 .5 .5 .1\n")
+    (note,) = open_darknet(data, allowed=2).notes
+    assert "2 faults" in note
+    assert f"{tmp_path / 'obj' / 'a.txt'}, line 1" in note
+
+
+def test_the_suffix_of_a_data_file_may_be_in_capitals(tmp_path: Path) -> None:
+    path = write(tmp_path).rename(tmp_path / "OBJ.DATA")
+    assert read_set(path, Faults()).names == NAMES
+
+
+def test_names_as_roboflow_exports_them(tmp_path: Path) -> None:
+    write(tmp_path, obj_data=None, obj_names=None)
+    (tmp_path / "obj" / "_darknet.labels").write_text("x\ny\nz\n")
+    assert read_set(tmp_path / "obj", Faults()).names == ("x", "y", "z")
+    assert read_set(tmp_path / "obj", Faults(), names=NAMES).names == NAMES
+
+
+def test_a_list_that_is_not_there_beside_a_data_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    with refuses("darknet.unreadable", where=str(tmp_path / "none.txt")):
+        read_set(tmp_path / "none.txt", Faults(), classes=3)
+
+
+def test_progress_counts_the_images(tmp_path: Path) -> None:
+    begun: list[tuple[str, int]] = []
+    done: list[int] = []
+
+    def progress(what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        begun.append((what, total))
+        return nullcontext(done.append)
+
+    read_set(write(tmp_path), Faults(), progress=progress)
+    assert ([total for _, total in begun], done) == ([3], [1, 2, 3])
+
+
+def test_a_pixel_beyond_a_large_image_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("0 .95 .5 .1019 .1\n0 .95 .5 .1101 .1\n")  # 0.95 and 5.05 of 1000 pixels too wide
+    faults = Faults(None)
+    assert len(read_labels(path, 1, faults, (1000, 100))) == 2
+    assert [(fault.code, fault.where) for fault in faults.errors] == [("darknet.box-outside", f"{path}, line 2")]
+
+
+def test_a_list_beside_several_data_files_is_none_of_theirs(tmp_path: Path) -> None:
+    write(tmp_path, obj_names=None, obj_data="classes=3\nvalid=v.txt\n", other_data="classes=4\nvalid=w.txt\n")
+    with refuses("usage.no-class-names", where=str(tmp_path / "valid.txt")):
+        read_set(tmp_path / "valid.txt", Faults())
+
+
+def test_the_networks_names_are_not_those_of_another_number_of_classes(tmp_path: Path) -> None:
+    data = write(tmp_path, obj_data="classes=4\nvalid=valid.txt\n")
+    read = read_set(data, Faults(), names=NAMES)
+    assert (read.names, read.numbered) == (("0", "1", "2", "3"), True)
+
+
+def test_a_check_stops_at_many_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cspbench.data.darknet.faults.MOST", 2)
+    data = write(tmp_path, obj__a_txt="x\n" * 5, obj__c_txt="x\n")
+    assert codes(read_set(data, Faults(None))) == ["darknet.label-line"] * 2

@@ -10,6 +10,7 @@ from darknet_sets import write
 from pictures import fill
 from refusals import refuses
 
+from cspbench.data.darknet.check import check, scan
 from cspbench.data.darknet.opening import darknet_path, open_detection_data
 
 NAMES = ("person", "car", "dog")
@@ -66,3 +67,21 @@ def test_images_without_objects_have_nothing_to_find(tmp_path: Path) -> None:
 def test_paths_that_are_none(path: str) -> None:
     with refuses("coco.not-a-data-set"):
         open_detection_data(path)
+
+
+def test_labels_beside_a_folder_of_images_named_from_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, obj_data=None, obj_names=None)
+    (tmp_path / "obj").rename(tmp_path / "images")
+    (tmp_path / "labels").mkdir()
+    for label in (tmp_path / "images").glob("*.txt"):
+        label.rename(tmp_path / "labels" / label.name)
+    monkeypatch.chdir(tmp_path)
+    source = open_detection_data("images", classes=3)
+    assert source.ground_truth is not None
+    assert len(source.ground_truth) == 3
+
+
+def test_a_check_names_lists_that_are_not_there(tmp_path: Path) -> None:
+    data = write(tmp_path, obj_data="classes=3\nvalid=valid.txt\ntrain=t.txt\ntest=x.txt\ndifficult=\n")
+    report = check(scan(data, None), data)
+    assert (report.other_lists, report.usable) == (["train = t.txt", "test = x.txt"], True)

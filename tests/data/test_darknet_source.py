@@ -54,6 +54,9 @@ def test_sizes_are_those_of_the_turned_image(tmp_path: Path) -> None:
     fill(tmp_path, {"a.jpg": jpeg(1, exif=exif), "b.jpg": jpeg(2), "c.jpg": b"no image", "d.jpg": b""})
     assert [image_size(tmp_path / name, True) for name in ("a.jpg", "b.jpg")] == [(40, 50), (50, 40)]
     assert image_size(tmp_path / "a.jpg", False) == (50, 40)
+    exif[274] = 3  # a half turn
+    fill(tmp_path, {"f.jpg": jpeg(1, exif=exif)})
+    assert image_size(tmp_path / "f.jpg", True) == (50, 40)
     assert [image_size(tmp_path / name, True) for name in ("c.jpg", "d.jpg", "e.jpg")] == [None] * 3
 
 
@@ -72,3 +75,12 @@ def test_the_digest_is_of_the_set_and_not_of_its_place(tmp_path: Path) -> None:
     assert other not in digests
     with refuses("darknet.missing-file"):
         open_darknet(write(tmp_path / "one", obj_data="valid = no.txt\nclasses = 3"))
+
+
+def test_two_names_of_one_number_are_no_ids(tmp_path: Path) -> None:
+    data = write(tmp_path, valid_txt="obj/7.jpg\nobj/007.jpg\n")
+    fill(
+        tmp_path / "obj",
+        {f"{name}.{end}": jpeg(1) if end == "jpg" else b"" for name in ("7", "007") for end in ("jpg", "txt")},
+    )
+    assert [(image.id, image.file_name) for image in open_darknet(data).images] == [(1, "7.jpg"), (2, "007.jpg")]

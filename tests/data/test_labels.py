@@ -252,3 +252,58 @@ def test_known_images_in_any_folder_and_of_any_format() -> None:
     # right where all are, and only there
     texts = {advice("darknet", "sorted", pair).partition(" (")[0] for pair in ((4, 4), (1, 1))}
     assert texts != {advice("darknet", "sorted", pair).partition(" (")[0] for pair in ((3, 4), (0, 4))}
+
+
+TENCH, PAPER = ((name, None) for name in (FIRST, LAST))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"image_id,file_name,label\n0,a.JPEG,{FIRST}\n1,b.JPEG,{LAST}\n",
+        f"ImageId|Class\na|{FIRST}\nb|{LAST}\n",
+        f'"ImageId", "Class"\n"a", "{FIRST}"\n"b", "{LAST}"\n',
+        f"path,label\nC:\\val\\a.JPEG,{FIRST}\nval\\b.JPEG,{LAST}\n",
+    ],
+)
+def test_tables_of_other_programs(tmp_path: Path, text: str) -> None:
+    assert read(write(tmp_path, text)).of(["a.JPEG", "b.JPEG"]) == [TENCH, PAPER]
+
+
+def test_a_table_without_header_and_suffixes(tmp_path: Path) -> None:
+    assert read(write(tmp_path, f"img_1,{FIRST}\nimg_2,{LAST}\n")).of(["img_1.jpg", "img_2.jpg"]) == [TENCH, PAPER]
+    assert read(write(tmp_path, f"{FIRST},img_1\n")).by_name == {"img_1": TENCH}
+    assert read(write(tmp_path, "tench\ntoilet tissue, toilet paper, bathroom tissue\n")).by_position == [TENCH, PAPER]
+
+
+def test_whole_floats_are_numbers_in_a_table(tmp_path: Path) -> None:
+    assert read(write(tmp_path, "image,label\na.JPEG,0.0\nb.JPEG,999.0\n")).by_name == {
+        "a": (FIRST, 0),
+        "b": (LAST, 999),
+    }
+    with refuses("labels.unknown-class", where=f"{tmp_path / 'labels.txt'}, line 2", found="'1.5'"):
+        read(write(tmp_path, "image,label\na.JPEG,1.5\n"))
+
+
+def test_ids_may_have_dots(tmp_path: Path) -> None:
+    assert read(write(tmp_path, f"ImageId,Class\na.b.c,{FIRST}\nd.e.JPG,{LAST}\n")).of(["a.b.c.JPEG", "d.e.JPEG"]) == [
+        TENCH,
+        PAPER,
+    ]
+
+
+def test_a_header_without_rows(tmp_path: Path) -> None:
+    with refuses("labels.not-a-list", where=str(tmp_path / "labels.txt")):
+        read(write(tmp_path, "ImageId,Class\n\n"))
+
+
+@pytest.mark.parametrize("header", ["mine,image", "class,mine"])
+def test_one_name_is_enough_for_two_columns(tmp_path: Path, header: str) -> None:
+    assert read(write(tmp_path, f"{header}\n{FIRST},a.JPEG\n")).by_name == {"a": TENCH}
+    first, second = header.split(",")
+    assert read(write(tmp_path, f"{second},{first}\na.JPEG,{FIRST}\n")).by_name == {"a": TENCH}
+
+
+def test_a_list_of_a_single_label(tmp_path: Path) -> None:
+    names = [f"{FIRST}_{number}.JPEG" for number in (5, 6)]
+    assert read(write(tmp_path, f"{FIRST}\n")).of(names) == [TENCH, TENCH]

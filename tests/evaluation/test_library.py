@@ -15,6 +15,7 @@ import pytest
 from refusals import refuses
 
 import cspbench
+from cspbench.data.detection_presets import detection_preset
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
 from cspbench.evaluation.execution import Execution
@@ -190,6 +191,17 @@ def test_scores_and_comparisons(data: Path, classified: ClassificationResult, de
     same = cspbench.compare(classified.run.path, classified.run.path)
     assert isinstance(same, ClassifierComparison)
     assert (same.shared.only_first, same.shared.only_second) == (0, 0)
+
+
+def test_a_preset_of_ones_own_is_scored_again(data: Path, tmp_path: Path) -> None:
+    own = replace(detection_preset("readme"), name="mine", nms=0.5)
+    result = cspbench.evaluate_coco(DETECTOR, data / "coco", preset=own, store=tmp_path, execution=HERE)
+    assert result is not None
+    assert [at.nms for at in result.metrics.thresholds] == [0.5]
+    assert cspbench.score(result.run.path).metrics == result.metrics
+    again = cspbench.compare(result.run.path, result.run.path)
+    assert isinstance(again, DetectorComparison)
+    assert again.nms == (0.5, 0.5)
 
 
 def test_frames(detected: DetectionResult, classified: ClassificationResult, monkeypatch: pytest.MonkeyPatch) -> None:

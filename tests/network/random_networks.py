@@ -44,11 +44,12 @@ from cspbench.network.layers import (
     Yolo,
     YoloV1,
 )
-from cspbench.network.layers.joining import GATE_ACTIVATIONS
+from cspbench.network.layers.joining import NOT_OF_GATES
 from cspbench.network.network import Network
 
 Draw = st.DrawFn
 LARGEST_SIDE = 24
+GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in NOT_OF_GATES)
 
 
 class Sketch:

@@ -81,9 +81,15 @@ def test_only_line_feeds_end_a_line() -> None:
 
 
 def test_the_first_of_duplicate_keys_wins() -> None:
-    (layer,) = layers("[convolutional]\nfilters=3\nfilters=5\nactivation=relu\nactivation=mish\n")
+    reading = parsed("[convolutional]\nfilters=3\nfilters=5\nactivation=relu\nfilters=3\nactivation=mish\nx=1\nx=2\n")
+    (layer,) = reading.network.layers
     assert isinstance(layer, Convolution)
     assert (layer.filters, layer.activation) == (3, "relu")
+    filters, activation, unknown, first = reading.warnings
+    assert filters.startswith("small.cfg:7: filters=5 is ignored")
+    assert activation.startswith("small.cfg:10: activation=mish is ignored")
+    assert unknown.startswith("small.cfg:12: x=2 is ignored")
+    assert first.startswith("small.cfg:11: unknown key x ")
 
 
 def test_a_value_is_split_at_the_first_equals_sign() -> None:
@@ -178,11 +184,18 @@ def test_shortcut_reads_several_and_either_spelling_of_its_normalisation() -> No
     for key in ("weights_normalization", "weights_normalizion"):
         layer = layers(f"{body}[shortcut]\nfrom=-2,0\nweights_type=per_layer\n{key}=avg_relu\n")[-1]
         assert layer == Shortcut(sources=(2, 1, 0), weighting="per_feature", normalization="relu")
+    both = (
+        f"{body}[shortcut]\nfrom=-2\nweights_type=per_layer\nweights_normalizion=relu\nweights_normalization=softmax\n"
+    )
+    layer = layers(both)[-1]
+    assert layer == Shortcut(sources=(2, 1), weighting="per_feature", normalization="softmax")
 
 
 def test_normalisation_without_weights_is_none() -> None:
-    layer = layers("[dropout]\n[dropout]\n[shortcut]\nfrom=-2\nweights_normalization=relu\n")[-1]
-    assert layer == Shortcut(sources=(1, 0))
+    reading = parsed("[dropout]\n[dropout]\n[shortcut]\nfrom=-2\nweights_normalization=relu\n")
+    assert reading.network.layers[-1] == Shortcut(sources=(1, 0))
+    (warning,) = reading.warnings
+    assert warning.startswith("small.cfg:9: weights_normalization=relu is ignored")
 
 
 def test_section_aliases() -> None:
@@ -232,7 +245,10 @@ def test_defaults_are_darknets() -> None:
         ("size=3\nstride=2\nstride_x=1", {"size": 3, "stride": (2, 1)}),
         ("size=3\nstride_y=3", {"size": 3, "stride": (3, 1)}),
         ("size=3\npad=1\ndilation=2", {"size": 3, "padding": 1, "dilation": 2}),
-        ("size=1\ndilation=2", {"size": 1}),
+        ("size=1\ndilation=1", {"size": 1}),
+        ("size=3\npad=1\npadding=1", {"size": 3, "padding": 1}),
+        ("size=3\nstride=2\nstride_x=0\nstride_y=-1", {"size": 3, "stride": (2, 2)}),
+        ("size=3\nstride=0\nstride_x=1\nstride_y=2", {"size": 3, "stride": (2, 1)}),
         ("size=3\npad=1\nstride=2\nantialiasing=1", {"size": 3, "padding": 1, "stride": (2, 2), "antialiasing": 1}),
         ("groups=2", {"groups": 2}),
         ("batch_normalize=1", {"batch_normalize": True}),
@@ -242,6 +258,22 @@ def test_convolution_keys(keys: str, expected: dict[str, object]) -> None:
     (layer,) = layers(f"[convolutional]\nfilters=4\nactivation=leaky\n{keys}\n")
     whole = {"batch_normalize": False, **expected}
     assert layer == Convolution(sources=(-1,), filters=4, **whole)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keys", "at", "left"),
+    [
+        ("size=1\ndilation=2", 8, {"size": 1}),
+        ("size=5\npad=1\npadding=1", 9, {"size": 5, "padding": 2}),
+        ("size=2\npadding=3\npad=7", 8, {"size": 2, "padding": 1}),
+    ],
+)
+def test_a_key_that_another_one_overrules_is_said_to_be_ignored(keys: str, at: int, left: dict[str, int]) -> None:
+    reading = parsed(f"[convolutional]\nactivation=leaky\n{keys}\nfilters=4\n")
+    assert reading.network.layers == (Convolution(sources=(-1,), filters=4, batch_normalize=False, **left),)  # type: ignore[arg-type]
+    (warning,) = reading.warnings
+    assert warning.startswith(f"small.cfg:{at}: ")
+    assert "is ignored, as in Darknet" in warning
 
 
 @pytest.mark.parametrize("reference", ["0", "-2"])
@@ -265,7 +297,7 @@ def test_yolo_keys() -> None:
         nms_kind="greedynms",
         beta_nms=0.7,
     )
-    (_, bare) = layers("[convolutional]\nfilters=25\n[yolo]\n")
+    (_, bare) = parsed("[convolutional]\nfilters=25\n[yolo]\n").network.layers
     assert bare == Yolo(sources=(0,), classes=20, anchors=((0.5, 0.5),), mask=(0,))
 
 
@@ -274,6 +306,26 @@ def test_gaussian_yolo_keys() -> None:
     assert layers(body)[-1] == GaussianYolo(
         sources=(0,), classes=1, anchors=((1, 2),), mask=(0,), yolo_point="left_top"
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "word", "read"),
+    [
+        ("yolo", "nms_kind", "diounms", "diounms"),
+        ("yolo", "nms_kind", "greedy", "default"),
+        ("yolo", "nms_kind", "cornersnms", "default"),
+        ("Gaussian_yolo", "nms_kind", "cornersnms", "cornersnms"),
+        ("Gaussian_yolo", "nms_kind", "softnms", "default"),
+        ("Gaussian_yolo", "yolo_point", "right_bottom", "right_bottom"),
+        ("Gaussian_yolo", "yolo_point", "left_bottom", "center"),
+    ],
+)
+def test_a_word_that_darknet_does_not_know_is_the_default(section: str, key: str, word: str, read: str) -> None:
+    filters = 6 if section == "yolo" else 10
+    reading = parsed(f"[convolutional]\nfilters={filters}\n[{section}]\nanchors=1,2\nclasses=1\n{key}={word}\n")
+    assert getattr(reading.network.layers[1], key) == read
+    said = [warning for warning in reading.warnings if f"small.cfg:10: {key}={word} is read as {read}" in warning]
+    assert len(said) == (word != read)
 
 
 def test_the_other_layers() -> None:

@@ -9,7 +9,9 @@ import pytest
 from refusals import refuses
 
 from cspbench.network import cfg
+from cspbench.network.cfg.keys import closest
 from cspbench.network.cfg.sections import READERS, RECURRENT
+from cspbench.network.counting import count
 from cspbench.network.layers import (
     Activation,
     AvgPool,
@@ -350,6 +352,8 @@ def test_a_key_that_changes_what_is_computed_is_counted_only(section: str, key: 
 
 def test_other_layers_that_are_counted_only() -> None:
     assert read("region", "coords=5\nclasses=1\n", (7, 2, 2)).unevaluated() == "coords=5"
+    assert read("region", "classfix=-1\nclasses=1\n", (6, 2, 2)).unevaluated() == "classfix=-1"
+    assert read("region", "classfix=1\nclasses=1\n", (6, 2, 2)).unevaluated() == ""
     assert read("reorg", "reverse=1\n").unevaluated() == "reverse=1"
     assert read("detection", *BARE["detection"][:2]).unevaluated() != ""
 
@@ -375,6 +379,47 @@ def test_missing_anchors_are_a_half() -> None:
     assert warning.startswith("short:9: [yolo] has 7 numbers")
 
 
+@pytest.mark.parametrize(
+    ("anchors", "at", "found"), [("", 5, 0), ("anchors=1,2\n", 8, 2), ("anchors=1,2,3,4,5\n", 8, 5)]
+)
+@pytest.mark.parametrize("section", ["yolo", "region"])
+def test_a_list_of_anchors_of_another_length_is_said(section: str, anchors: str, at: int, found: int) -> None:
+    net = "[net]\nchannels=12\nheight=2\nwidth=2\n"
+    reading = cfg.parse(f"{net}[{section}]\nclasses=1\nnum=2\n{anchors}", "list")
+    (layer,) = reading.network.layers
+    assert isinstance(layer, Yolo | Region)
+    assert layer.anchors == (((1, 2), (3, 4)) if found == 5 else ((1, 2) if found else (0.5, 0.5), (0.5, 0.5)))
+    (warning,) = reading.warnings
+    assert warning.startswith(f"list:{at}: [{section}] has {found} numbers")
+
+
+@pytest.mark.parametrize("section", ["sam", "scale_channels"])
+@pytest.mark.parametrize("activation", ["swish", "mish", "silu"])
+def test_a_gate_with_an_activation_that_darknet_does_not_support_is_counted_only(section: str, activation: str) -> None:
+    text = f"[net]\nchannels=2\nheight=1\nwidth=1\n[dropout]\n[{section}]\nfrom=0\nactivation={activation}\n"
+    reading = cfg.parse(text, "gate")
+    assert reading.warnings[-1].startswith(f"gate:8: [{section}] does not support activation=")
+    with refuses("network.count-only", where=f"gate:6, layer 1 [{section}]"):
+        reading.network.check_evaluable()
+    assert count(reading.network).total("conv+maxpool") == 0
+    cfg.parse(text.replace(activation, "relu"), "gate").network.check_evaluable()
+
+
+def test_a_pool_over_depth_has_no_blur() -> None:
+    with refuses("cfg.unknown-value", found="1"):
+        read("maxpool", "maxpool_depth=1\nantialiasing=1\n")
+
+
+def test_an_input_without_an_image_is_a_vector() -> None:
+    reading = cfg.parse("[net]\ninputs=784\nbatch=1\n[connected]\noutput=10\nactivation=relu\n", "mlp")
+    assert reading.network.input == (784, 1, 1)
+    assert reading.warnings == ()
+    assert count(reading.network).total("stored") == 7850
+    for net in ("inputs=784\nheight=28\n", "inputs=0\n", "inputs=-1\n"):
+        with refuses("cfg.missing-key", where="mlp:1"):
+            cfg.parse(f"[net]\n{net}[connected]\n", "mlp")
+
+
 def test_who_shares_a_sharer_shares_its_owner() -> None:
     conv = "[convolutional]\nfilters=4\nactivation=linear\n"
     text = f"[net]\nchannels=4\nheight=2\nwidth=2\n{conv}{conv}share_index=0\n{conv}share_index=-1\n"
@@ -387,11 +432,20 @@ def test_who_shares_a_sharer_shares_its_owner() -> None:
 def test_recurrent_layers_are_refused_with_their_reason(name: str) -> None:
     with refuses("cfg.recurrent", where=f"small.cfg:7, layer 2 [{name}]", found=f"[{name}]"):
         read(name, "output=3\n")
+    with refuses("cfg.recurrent", where=f"text.cfg:5, layer 1 [{name}]", found=f"[{name}]"):
+        cfg.parse(f"[net]\ninputs=256\ntime_steps=10\n[connected]\n[{name}]\n[cost]\n", "text.cfg")
 
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("convolution", "convolutional"), ("max_pool", "maxpool"), ("Yolo", "yolo"), ("shortcuts", "shortcut")],
+    [
+        ("convolution", "convolutional"),
+        ("max_pool", "maxpool"),
+        ("Yolo", "yolo"),
+        ("shortcuts", "shortcut"),
+        ("MAXPOOL", "maxpool"),
+        ("gaussian_yolo", "Gaussian_yolo"),
+    ],
 )
 def test_a_misspelt_section(wrong: str, right: str) -> None:
     with refuses("cfg.unknown-layer", found=f"[{wrong}]", remedy=f"Did you mean [{right}]?"):
@@ -404,10 +458,19 @@ def test_a_misspelt_key() -> None:
     assert first.endswith("as in Darknet; did you mean batch?")
     assert second.endswith("as in Darknet; did you mean probability?")
     assert third.endswith("as in Darknet")
+    text = "[net]\nchannels=1\nheight=1\nwidth=1\n[dropout]\n"
+    for wrong, similar in (("PROBABILITY", True), ("probabilities", True), ("probable", False)):
+        (warning,) = cfg.parse(f"{text}{wrong}=.5\n", "a").warnings
+        assert warning.endswith("did you mean probability?") is similar
+    # as similar, but too long to be compared
+    known = "dropblock_size_rel"
+    assert closest(2 * known + "_" * 3, [2 * known]) == 2 * known
+    assert closest(2 * known + "_" * 4, [2 * known]) is None
 
 
 def test_keys_that_choose_what_is_loaded_are_named() -> None:
     text = "[net]\nchannels=1\nheight=1\nwidth=1\ninputs=7\n[dropout]\ndontload=1\ndontloadscales=0\n"
     first, second = cfg.parse(text, "a").warnings
     assert first.startswith("a:5: inputs=7 is ignored")
+    assert cfg.parse(text.replace("=7", "=-7"), "a").warnings[0].startswith("a:5: inputs=-7 is ignored")
     assert second.startswith("a:7: dontload= is ignored")

@@ -142,15 +142,17 @@ OTHERS: tuple[Callable[[str], Layer], ...] = (
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "gelu", "", "Leaky"])
-def test_every_activation_is_allowed_but_swish_and_mish_on_gates(name: str) -> None:
+def test_every_activation_is_allowed_and_swish_and_mish_on_gates_are_counted_only(name: str) -> None:
     known = name in ACTIVATIONS
-    for makers, allowed in ((OTHERS, known), (GATES, known and name not in ("swish", "mish"))):
-        for make in makers:
-            if allowed:
-                assert vars(make(name))["activation"] == name
-            else:
-                with refuses("cfg.unknown-value", found=repr(name)):
-                    make(name)
+    for make in (*OTHERS, *GATES):
+        if known:
+            layer = make(name)
+            assert vars(layer)["activation"] == name
+            only_counted = make in GATES and name in ("swish", "mish")
+            assert layer.unevaluated() == (f"activation={name}" if only_counted else "")
+        else:
+            with refuses("cfg.unknown-value", found=repr(name)):
+                make(name)
 
 
 @pytest.mark.parametrize("weighting", ["none", "per_feature", "per_channel"])

@@ -215,6 +215,7 @@ def test_networks_of_one_definition_do_not_differ(other: Network) -> None:
         (replace(NET, layers=(*NET.layers[:1], SAME)), ("layer 1", "[batchnorm]", "[dropout]")),
         (replace(NET, layers=NET.layers[:2]), ("one has 3", "two has 2")),
         (replace(NET, layers=(*NET.layers, MEAN)), ("one has 3", "two has 4")),
+        (replace(NET, letter_box=True), ("letter_box", "one has 0", "two has 1")),
     ],
 )
 def test_the_first_difference_is_named(other: Network, words: tuple[str, ...]) -> None:

@@ -64,6 +64,19 @@ def test_other_values_under_these_keys_are_not_weights(value: object) -> None:
     assert mark(taken({"state_dict_ema": value, "model": value, "state_dict": named("last")})) == "last"
 
 
+def test_a_set_under_a_key_that_is_never_read_is_said() -> None:
+    """Mmengine swaps the two: its state_dict is averaged, its ema_state_dict is not."""
+    content = {"state_dict": named("averaged"), "ema_state_dict": named("last", "module."), "optimizer": {"state": {}}}
+    state, said = choose(FILE, content)
+    assert mark(state) == "averaged"
+    assert said == {"taken": "state_dict, not ema_state_dict"}
+    with refuses("checkpoint.no-averaged", found="state_dict"):
+        choose(FILE, content, ema=True)
+    both = {**content, "model_ema": named("b")}
+    assert choose(FILE, both)[1] == {"taken": "model_ema, not state_dict, ema_state_dict; --no-ema takes state_dict"}
+    assert choose(FILE, {"model": named("a"), "mean": {"r": 1.0}})[1] == {}
+
+
 def test_what_was_taken_is_said_where_there_is_a_choice() -> None:
     assert choose(FILE, {"state_dict": named("a")})[1] == {}
     assert choose(FILE, {"state_dict": named("a"), "state_dict_ema": named("b")})[1] == {

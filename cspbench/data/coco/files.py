@@ -37,8 +37,8 @@ def annotation_files(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         named = [file for file in files if file.name.startswith(("instances_", "image_info_"))]
-        if found := named or [file for file in files[:PROBED] if is_annotations(file)]:
-            return found
+        if matches := named or [file for file in files[:PROBED] if is_annotations(file)]:
+            return matches
     return []
 
 
@@ -64,7 +64,7 @@ def image_folder(layout: Layout, annotations: Annotations, images: Sequence[Pict
     stem = layout.annotations.stem.removeprefix("instances_").removeprefix("image_info_")
     name = "test2017" if stem.startswith("test") and stem.endswith("2017") else stem
     root = layout.root
-    beside = (root / name, root / "images" / name, root / "images", root, layout.annotations.parent)
+    beside = (root / name, root / "images" / name, root / "images", root / "data", root, layout.annotations.parent)
     few = images[:: max(1, len(images) // 50)]
     for folders in (beside, [folder / tail for tail in annotations.folders for folder in beside]):
         counts = [sum(os.path.isfile(folder / image.file_name) for image in few) for folder in folders]
@@ -74,7 +74,7 @@ def image_folder(layout: Layout, annotations: Annotations, images: Sequence[Pict
         "coco.no-images",
         "no images",
         where=str(root),
-        expected=f"{brief(few[0].file_name)} in {name}/, images/{name}/ or images/",
+        expected=f"{brief(few[0].file_name)} in {name}/, images/{name}/ or images/, in data/ or beside the annotations",
         remedy="Unpack the images there, or name the folder that holds annotations/",
     )
 

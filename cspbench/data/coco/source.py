@@ -70,6 +70,11 @@ class CocoSource(ImageFiles):
         self.missing = [name for name in names if not os.path.isfile(folder / name)] if folder else []
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the scores should know."""
+        return self.annotations.notes
+
+    @property
     def no_objects(self) -> DatasetError | None:
         """The error for images without an object that counts; None if there is one, and for a test set."""
         truth = self.ground_truth

@@ -45,14 +45,7 @@ def anchors_of(boxes: Sizes, number: int, size: tuple[int, int], seed: int = 0) 
     The same seed gives the same anchors; Darknet takes another one each time. Raises `UsageError` for a number out of
     range, `DatasetError` for fewer boxes than anchors.
     """
-    if not 1 <= number <= MOST:
-        raise UsageError(
-            "usage.out-of-range",
-            "the number of anchors is out of range",
-            expected=f"1 to {MOST}",
-            found=str(number),
-            remedy="Correct --num",
-        )
+    check_number(number)
     pixels = np.asarray(boxes, np.float64).reshape(-1, 2) * np.array(size, np.float64)
     if len(pixels) < number:
         raise DatasetError(
@@ -78,6 +71,18 @@ def anchors_of(boxes: Sizes, number: int, size: tuple[int, int], seed: int = 0) 
     value = overlaps(pixels, centres)
     counts = np.bincount(value.argmax(1), minlength=number)
     return Anchors(centres, float(value.max(1).mean()), counts, iterations)
+
+
+def check_number(number: int) -> None:
+    """Raise `UsageError` for a number of anchors that is out of range."""
+    if not 1 <= number <= MOST:
+        raise UsageError(
+            "usage.out-of-range",
+            "the number of anchors is out of range",
+            expected=f"1 to {MOST}",
+            found=str(number),
+            remedy="Correct --num",
+        )
 
 
 def overlaps(boxes: Sizes, centres: Sizes) -> Sizes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cspbench.data.darknet import data_file
 from cspbench.data.darknet.classification_set import LabelledPaths, open_labelled_paths
+from cspbench.data.darknet.detection_set import Progress, quiet
 from cspbench.data.darknet.source import DarknetSource, open_darknet
 from cspbench.data.image_facts import facts
 from cspbench.data.source import ImageFiles
@@ -52,14 +53,14 @@ class DarknetReport:
         return {"usable": self.usable, **vars(self), "modes": dict(self.modes.most_common())}
 
 
-def scan(path: Path, names: tuple[str, ...] | None) -> DarknetSource | LabelledPaths:
+def scan(path: Path, names: tuple[str, ...] | None, progress: Progress = quiet) -> DarknetSource | LabelledPaths:
     """The data set of a .data file, a list or a folder, faults included; with labels= it is a classifier's.
 
     Raises `DatasetError` for one that cannot be read at all, `UsageError` for classes that are not known.
     """
-    if path.suffix == ".data" and data_file.read(path).text("labels") is not None:
+    if data_file.is_data_file(path) and data_file.read(path).text("labels") is not None:
         return open_labelled_paths(path, allowed=None)
-    return open_darknet(path, names=names, allowed=None)
+    return open_darknet(path, names=names, allowed=None, progress=progress)
 
 
 def check(
@@ -72,7 +73,7 @@ def check(
 ) -> DarknetReport:
     """Check the data set of a path, and all images or those at `indices`; `step` receives their names."""
     report = _of_objects(source) if isinstance(source, DarknetSource) else _of_paths(source)
-    if path.suffix == ".data":
+    if data_file.is_data_file(path):
         data = data_file.read(path)
         lists = [key for key in ("train", "test") if data.text(key) is not None and not data.finds(key)]
         report.other_lists = [f"{key} = {data.text(key)}" for key in lists]

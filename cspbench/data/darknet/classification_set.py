@@ -9,13 +9,13 @@ from typing import Any
 from cspbench.data.classes import ORDERS, order, own_order
 from cspbench.data.darknet import data_file
 from cspbench.data.darknet.data_file import MOST_CLASSES, DataFile
-from cspbench.data.darknet.faults import Faults
+from cspbench.data.darknet.faults import Faults, tolerated
 from cspbench.data.darknet.image_list import common_folder, read_list
 from cspbench.data.darknet.labels_in_paths import Classes
 from cspbench.data.darknet.names import check_count, read_names
 from cspbench.data.darknet.text import at, excerpt
 from cspbench.data.source import Entry, FileSource, Region
-from cspbench.errors import DatasetError
+from cspbench.errors import DatasetError, brief
 from cspbench.io import utf8_name
 
 LABEL_LIMIT = 256
@@ -46,6 +46,16 @@ class LabelledPaths(FileSource):
         self.names, self.top, self.several, self.faults, self.list_path = names, top, several, faults, list_path
         self.own_classes = classes if classes not in ORDERS else None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The tolerated faults, and the paths with several labels."""
+        several = (
+            f"{len(self.several):,} of {len(self):,} paths contain several labels; the first counts, as in Darknet: "
+            f"{brief(self.several[0], 120)}"
+            for _ in self.several[:1]
+        )
+        return (*tolerated(self.faults), *several)
+
     def as_json(self) -> dict[str, Any]:
         """With the number of guesses, if it is not the default."""
         return super().as_json() | ({"top": self.top} if self.top > 1 else {})
@@ -59,7 +69,7 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
     `DatasetError`.
     """
     faults = Faults(allowed)
-    data = data_file.read(path) if path.suffix == ".data" else None
+    data = data_file.read(path) if data_file.is_data_file(path) else None
     list_path = data.required("valid") if data is not None else path
     images = read_list(list_path, path.parent, faults)
     labels, label_path = _labels(data, names_file)
@@ -77,9 +87,17 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
         number = numbers[0] if numbers else None
         entries.append(Entry(key, None if number is None else order(own)[number], number))
     regions = [Region(str(file)) for _, file in images.values()]
-    top = data.number("top", len(labels)) if data is not None else None
+    top = (data.number("top", MOST_CLASSES) if data is not None else None) or 1
     return LabelledPaths(
-        entries, regions, label_path, labels, own, top or 1, tuple(several), tuple(faults.found), list_path
+        entries,
+        regions,
+        label_path,
+        labels,
+        own,
+        min(top, len(labels)),  # as Darknet does
+        tuple(several),
+        tuple(faults.errors),
+        list_path,
     )
 
 

@@ -36,10 +36,10 @@ class DataFile:
         text = self.text(key)
         if text is None:
             return None
-        found = paths.find(text, self.path.parent)
-        if found is None:
+        path = paths.find(text, self.path.parent)
+        if path is None:
             raise missing("darknet.missing-file", f"no file {excerpt(text)} for {key}=", text, *self._where(key))
-        return found
+        return path
 
     def finds(self, key: str) -> bool:
         """Whether a key names a file that is there."""
@@ -58,14 +58,14 @@ class DataFile:
                 found=", ".join(f"{name}=" for name in self.values) or "no keys",
                 remedy=f"Add {keys[0]}=, or name the list of images instead of the .data file",
             )
-        found = self.file(key)
-        assert found is not None
-        return found
+        file = self.file(key)
+        assert file is not None
+        return file
 
     def number(self, key: str, largest: int) -> int | None:
         """The value of a key that is a number from 1 to `largest`; None without the key. Raises `DatasetError`."""
-        text = self.text(key)
-        if text is None:
+        text = (self.text(key) or "").partition("#")[0].strip()  # a comment may follow, as `atoi` stops there
+        if not text:
             return None
         if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= largest):
             raise DatasetError(
@@ -80,6 +80,11 @@ class DataFile:
 
     def _where(self, key: str) -> tuple[Path, str]:
         return self.path.parent, at(self.path, self.lines[key])
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether a path has the suffix of a .data file."""
+    return path.suffix.lower() == ".data"
 
 
 def read(path: Path) -> DataFile:

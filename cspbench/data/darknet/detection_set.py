@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,19 @@ from cspbench.data.darknet.faults import Faults
 from cspbench.data.darknet.image_list import SIZE_LIMIT as LIST_LIMIT
 from cspbench.data.darknet.image_list import in_folder, read_list
 from cspbench.data.darknet.label_file import Box, read_labels
-from cspbench.data.darknet.names import check_count, read_names
+from cspbench.data.darknet.names import ROBOFLOW, beside, check_count, read_names
 from cspbench.data.darknet.text import at, read_lines
 from cspbench.errors import DatasetError, UsageError, brief
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Called with the name of some work and the number of its steps; its context receives the number of steps done."""
+
+
+def quiet(what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Shows nothing."""
+    return nullcontext(lambda done: None)
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,13 @@ class Listed:
     boxes: list[Box]
     difficult: list[Box]
     """Objects whose detections `detector map` ignores, from the list difficult=."""
+    moved: bool = False
+    """Whether the list has another, absolute path for it."""
 
 
 @dataclass(frozen=True)
 class DarknetSet:
-    """The images of a list or a folder in its order; `numbered`: nobody knows the `names`, which are 0, 1, 2, ..."""
+    """The images of a list or a folder in its order; `numbered`: the `names` are not known, and are 0, 1, 2, ..."""
 
     path: Path
     """The .data file, or the list or folder that the user named."""
@@ -53,34 +63,38 @@ def read_set(
     names: Sequence[str] | None = None,
     classes: int | None = None,
     size_of: Callable[[Path], Size | None] = lambda file: None,
-    step: Callable[[str], None] = lambda name: None,
+    progress: Progress = quiet,
 ) -> DarknetSet:
     """Read the data set of a .data file, of a list of images, or of a folder of images.
 
     `lists` are the keys of the .data file that may name the list, the first one present counts. The classes are those
-    of the .data file (a list's is the one beside it that names the list), or else a network's: its `names`, or
-    numbers up to `classes`. `size_of` reads an image's size, None if it cannot. `step` receives the path of each image.
-    Raises `DatasetError`, also for more faults than are allowed, and `UsageError` for classes that are not known.
+    of the .data file (a list's is the one beside it that names the list), or else a network's: its `names`, those of a
+    file beside the list, or numbers up to `classes`. `size_of` reads an image's size, None if it cannot. Raises
+    `DatasetError`, also for more faults than are allowed, and `UsageError` for classes that are not known.
     """
-    if path.suffix == ".data":
+    if data_file.is_data_file(path):
         data: DataFile | None = data_file.read(path)
         assert data is not None
         list_path = data.required(*lists)
     else:
         data, list_path = None if path.is_dir() else _data_file_beside(path), path
+    if data is None and names is None:
+        file = beside([path / ROBOFLOW if path.is_dir() else path], classes)
+        names = None if file is None else read_names(file)
     labels, numbered = class_names(data, names, classes, list_path)
     listed = in_folder(path) if path.is_dir() else read_list(list_path, path.parent, faults)
     difficult = _difficult(data, listed)
     images = []
-    for line, (_, file) in listed.items():
-        if faults.enough:
-            break
-        step(str(file))
-        size = size_of(file)
-        boxes = _objects(file, at(list_path, line), len(labels), size, faults)
-        ignored = read_labels(difficult[line], len(labels), faults, size) if line in difficult else []
-        images.append(Listed(line, file, size, boxes, ignored))
-    return DarknetSet(path, list_path, tuple(images), labels, numbered, tuple(faults.found))
+    with progress("reading labels", len(listed)) as reach:
+        for line, (text, file) in listed.items():
+            if faults.enough:
+                break
+            size = size_of(file)
+            boxes = _objects(file, at(list_path, line), len(labels), size, faults)
+            ignored = read_labels(difficult[line], len(labels), faults, size) if line in difficult else []
+            images.append(Listed(line, file, size, boxes, ignored, paths.moved(text, file)))
+            reach(len(images))
+    return DarknetSet(path, list_path, tuple(images), labels, numbered, tuple(faults.errors))
 
 
 def class_names(
@@ -118,8 +132,8 @@ def _data_file_beside(image_list: Path) -> DataFile | None:
         readable.append(data)
         for key in ("valid", "train", "test"):
             text = data.text(key)
-            found = paths.find(text, path.parent) if text else None
-            if found is not None and found.samefile(image_list):
+            file = paths.find(text, path.parent) if text else None
+            if file is not None and image_list.exists() and file.samefile(image_list):
                 return data
     return readable[0] if len(files) == len(readable) == 1 else None
 

@@ -41,7 +41,7 @@ def read_list(path: Path, folder: Path, faults: Faults) -> dict[int, tuple[str, 
     for line in lines:
         if faults.enough:
             break
-        file = paths.find(line.text, folder)
+        file = paths.find_image(line.text, folder)
         if any("\ud800" <= letter <= "\udfff" for letter in line.text):
             faults.add(
                 DatasetError(
@@ -88,7 +88,8 @@ def in_folder(folder: Path) -> dict[int, tuple[str, Path]]:
         names = sorted(
             entry.name for entry in entries if is_image(entry.name) and entry.is_file() and entry.name.isprintable()
         )[:MOST_IMAGES]
-    return {number: (name, folder / name) for number, name in enumerate(names, 1)}
+    place = Path(os.path.abspath(folder))  # so that images/ is seen in it, for labels/ beside
+    return {number: (name, place / name) for number, name in enumerate(names, 1)}
 
 
 def common_folder(files: list[Path]) -> Path:

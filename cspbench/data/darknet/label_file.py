@@ -22,7 +22,7 @@ MOST_OBJECTS = 1 << 16
 """Lines of a label file."""
 PIXEL = 1 / 200
 """How far a box may reach beyond the image in an image of unknown size: a pixel of 200."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
 class Box(NamedTuple):

@@ -12,6 +12,9 @@ from cspbench.errors import DatasetError
 SIZE_LIMIT = 1 << 23
 """Bytes of a file of names; those of the whole of ImageNet have 300 kB."""
 
+ROBOFLOW = "_darknet.labels"
+"""The names in the folder of a data set that Roboflow exports for Darknet."""
+
 
 def read_names(path: Path, kind: str = "names of classes, one a line") -> tuple[str, ...]:
     """The names of a file, in its order. Raises `DatasetError` for no names, and for one that occurs twice."""
@@ -48,18 +51,18 @@ def check_count(names: tuple[str, ...], path: Path, classes: int | None, source:
     return names
 
 
-def beside(places: Sequence[Path], classes: int) -> Path | None:
+def beside(places: Sequence[Path], classes: int | None) -> Path | None:
     """The file with the names of a network's classes in the folders of its files, such as its cfg and its weights.
 
     It has a file's own name with the suffix .names, or is the only .names file there or named by the only .data file,
-    and has as many names as the network has `classes`. None if there is none.
+    and has as many names as the network has `classes`, any number for None. None if there is none.
     """
     for place in places:
         own = place.with_suffix(".names")
         candidates = [own] if own.is_file() else _only(place.parent)
         for file in candidates:
             try:
-                if len(read_names(file)) == classes:
+                if classes in (None, len(read_names(file))):
                     return file
             except DatasetError:
                 continue
@@ -67,7 +70,7 @@ def beside(places: Sequence[Path], classes: int) -> Path | None:
 
 
 def _only(folder: Path) -> list[Path]:
-    named = [path for path in sorted(folder.glob("*.names"))[:2] if path.is_file()]
+    named = [path for path in sorted((*folder.glob("*.names"), *folder.glob(ROBOFLOW)))[:2] if path.is_file()]
     described = [path for path in sorted(folder.glob("*.data"))[:2] if path.is_file()]
     files = named if len(named) == 1 else []
     if len(described) == 1:

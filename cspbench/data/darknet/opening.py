@@ -8,6 +8,7 @@ from pathlib import Path
 from cspbench.data.coco.files import annotation_files
 from cspbench.data.coco.source import CocoSource, data_path, open_coco
 from cspbench.data.darknet import data_file, paths
+from cspbench.data.darknet.detection_set import Progress, quiet
 from cspbench.data.darknet.image_list import LISTS, in_folder
 from cspbench.data.darknet.source import open_darknet
 from cspbench.errors import DatasetError, UsageError, brief
@@ -27,6 +28,7 @@ def open_detection_data(
     allowed: int | None = 0,
     upright: bool = True,
     images: bool = True,
+    progress: Progress = quiet,
 ) -> CocoSource:
     """A data set for evaluation at a path; `split` and `images` are for COCO's form, the others for Darknet's.
 
@@ -43,7 +45,7 @@ def open_detection_data(
             found=f"{split} and {brief(darknet.name)}",
             remedy="Leave out --split; valid= of the .data file names the list",
         )
-    source = open_darknet(darknet, allowed=allowed, names=names, classes=classes, upright=upright)
+    source = open_darknet(darknet, allowed=allowed, names=names, classes=classes, upright=upright, progress=progress)
     if source.no_objects is not None:
         raise source.no_objects
     return source
@@ -56,7 +58,9 @@ def darknet_path(place: Path) -> Path | None:
     """
     if place.is_file():
         suffix = place.suffix.lower()
-        return None if suffix not in LISTS or (suffix != ".data" and is_annotated(place.parent)) else place
+        return (
+            None if suffix not in LISTS or (not data_file.is_data_file(place) and is_annotated(place.parent)) else place
+        )
     if not place.is_dir() or is_annotated(place):
         return None
     files = [file for name in FOLDERS for file in sorted((place / name).glob("*.data"))[:PROBED] if file.is_file()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from cspbench.data.coco.annotations import COCO_CATEGORIES, Annotations, GroundTruth, Picture
 from cspbench.data.coco.source import CocoSource
-from cspbench.data.darknet.detection_set import DarknetSet, Listed, Size, read_set
-from cspbench.data.darknet.faults import Faults
+from cspbench.data.darknet.detection_set import DarknetSet, Listed, Progress, Size, quiet, read_set
+from cspbench.data.darknet.faults import Faults, tolerated
 from cspbench.data.darknet.image_list import common_folder
 from cspbench.data.decode import opened, turn
-from cspbench.errors import BadImageError
+from cspbench.errors import BadImageError, brief
 from cspbench.io import open_file, read_part
 
 HEAD = 1 << 14
@@ -22,7 +22,7 @@ HEAD = 1 << 14
 COCO_IDS = tuple(sorted(COCO_CATEGORIES))
 """The ids that Darknet writes for the classes of any network, in its result files for COCO's program."""
 UNKNOWN: Size = (1, 1)
-"""The size of an image that cannot be read: its objects stay, and nobody finds them."""
+"""The size of an image that cannot be read: its objects stay, and count as missed."""
 
 
 class DarknetSource(CocoSource):
@@ -41,7 +41,14 @@ class DarknetSource(CocoSource):
             for number, image in zip(_ids(darknet.images), darknet.images, strict=True)
         ]
         truth = _ground_truth(darknet, pictures)
-        annotations = Annotations(darknet.list_path, tuple(sorted(pictures)), truth.categories, truth, ())
+        annotations = Annotations(
+            darknet.list_path,
+            tuple(sorted(pictures)),
+            truth.categories,
+            truth,
+            faults=(),
+            notes=(*tolerated(darknet.faults), *_moved(darknet)),
+        )
         super().__init__(annotations, annotations.images, folder, "custom", darknet.path)
 
 
@@ -52,7 +59,7 @@ def open_darknet(
     names: Sequence[str] | None = None,
     classes: int | None = None,
     upright: bool = True,
-    step: Callable[[str], None] = lambda name: None,
+    progress: Progress = quiet,
 ) -> DarknetSource:
     """The data set of a .data file or a list of images; `allowed` faults are tolerated, any number for None.
 
@@ -66,7 +73,7 @@ def open_darknet(
             names=names,
             classes=classes,
             size_of=lambda file: image_size(file, upright),
-            step=step,
+            progress=progress,
         )
     )
 
@@ -87,6 +94,16 @@ def image_size(file: Path, upright: bool) -> Size | None:
 def _header(source: bytes | Path, name: str, upright: bool) -> Size:
     with opened(source, name) as image:
         return image.size[::-1] if upright and turn(image) > 4 else image.size
+
+
+def _moved(darknet: DarknetSet) -> list[str]:
+    """A note on images that are not where the list says."""
+    moved = [image for image in darknet.images if image.moved]
+    return [
+        f"{len(moved):,} of {len(darknet.images):,} images are not at the absolute paths of the list; the first is "
+        f"taken from {brief(str(image.file), 200)}"
+        for image in moved[:1]
+    ]
 
 
 def _ids(images: tuple[Listed, ...]) -> list[int]:

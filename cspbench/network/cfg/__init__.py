@@ -14,7 +14,7 @@ from cspbench.errors import DefinitionError, printable
 from cspbench.io import argument_path
 from cspbench.network.cfg import keys, sections
 from cspbench.network.cfg.parser import Section, decode, decoded, split
-from cspbench.network.layers import Convolution, Layer
+from cspbench.network.layers import Convolution, Layer, Shape
 from cspbench.network.network import Network
 from cspbench.network.shortcut_checks import misfits
 
@@ -46,6 +46,17 @@ def _owning(layer: Layer, earlier: list[Layer]) -> Layer:
     return layer
 
 
+def _input(net: Section) -> Shape:
+    """The input of a network: that of one without an image is a vector of `inputs` values."""
+    inputs, size = net.integer("inputs", 0), ("channels", "height", "width")
+    if inputs > 0 and not any(key in net.keys for key in size):
+        return inputs, 1, 1
+    channels, height, width = (net.integer(key, expected="the input size") for key in size)
+    if inputs and inputs != channels * height * width:
+        net.note("inputs", f"inputs={inputs} is ignored: channels, height and width say {channels * height * width}")
+    return channels, height, width
+
+
 def parse(text: str, name: str, file: str | None = None) -> Reading:
     """Parse cfg text into a network called `name`; messages mention `file`. Raises `DefinitionError`."""
     net, *rest = split(text, printable(file or name))
@@ -58,10 +69,10 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
             found=net.title,
             remedy="Begin the file with [net]",
         )
-    channels, height, width = (net.integer(key, expected="the input size") for key in ("channels", "height", "width"))
+    for index, section in enumerate(rest):
+        sections.refuse_recurrent(section, index)
+    channels, height, width = _input(net)
     letter_box = net.flag("letter_box")
-    if (inputs := net.integer("inputs", 0)) and inputs != channels * height * width:
-        net.note("inputs", f"inputs={inputs} is ignored: channels, height and width say {channels * height * width}")
     layers: list[Layer] = []
     for index, section in enumerate(rest):
         layers.append(_owning(sections.read(section, index), layers))

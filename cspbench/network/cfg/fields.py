@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cspbench.errors import brief
 from cspbench.network import layers
 from cspbench.network.cfg.parser import Section
 
@@ -20,6 +21,8 @@ class Key:
     """The field's name, if not the key's."""
     always: bool = True
     """Whether it is written even at its default."""
+    words: tuple[str, ...] = ()
+    """The other words that Darknet knows here, if there are few; it takes any further one for the default."""
 
     def read(self, section: Section) -> bool | int | float | str:
         """The value in a section."""
@@ -33,15 +36,23 @@ class Key:
             case str() if self.name == "activation":
                 return activation(section, self.default)
             case str():
-                return section.text(self.name, self.default)
+                word = section.text(self.name, self.default)
+                if word in (self.default, *self.words):
+                    return word
+                known = ", ".join(self.words)
+                section.note(
+                    self.name,
+                    f"{self.name}={brief(word)} is read as {self.default}, as in Darknet, which knows {known} here",
+                )
+                return self.default
 
 
 _ACTIVATION = Key("activation", "linear")
 _YOLO = (
     Key("scale_x_y", 1.0, always=False),
-    Key("nms_kind", "default", always=False),
     Key("beta_nms", 0.6, always=False),
 )
+_NMS = ("greedynms", "diounms")
 KEYS: dict[type[layers.Layer], tuple[Key, ...]] = {
     layers.Activation: (_ACTIVATION,),
     layers.Connected: (
@@ -51,7 +62,11 @@ KEYS: dict[type[layers.Layer], tuple[Key, ...]] = {
     ),
     layers.Crop: (Key("crop_height", 1, "height"), Key("crop_width", 1, "width"), Key("noadjust", False, always=False)),
     layers.Dropout: (Key("probability", 0.5),),
-    layers.GaussianYolo: (*_YOLO, Key("yolo_point", "center", always=False)),
+    layers.GaussianYolo: (
+        *_YOLO,
+        Key("nms_kind", "default", always=False, words=(*_NMS, "cornersnms")),
+        Key("yolo_point", "center", always=False, words=("left_top", "right_bottom")),
+    ),
     layers.Implicit: (Key("filters", 128), Key("atoms", 1)),
     layers.Local: (
         Key("filters", 1),
@@ -68,7 +83,11 @@ KEYS: dict[type[layers.Layer], tuple[Key, ...]] = {
     layers.Shortcut: (_ACTIVATION,),
     layers.Softmax: (Key("groups", 1), Key("temperature", 1.0, always=False)),
     layers.Upsample: (Key("scale", 1.0, always=False),),
-    layers.Yolo: (*_YOLO, Key("new_coords", False, always=False)),
+    layers.Yolo: (
+        *_YOLO,
+        Key("nms_kind", "default", always=False, words=_NMS),
+        Key("new_coords", False, always=False),
+    ),
     layers.YoloV1: (
         Key("classes", 1),
         Key("coords", 1),

@@ -25,12 +25,13 @@ def _anchors(section: Section) -> tuple[Anchor, ...]:
             remedy="Correct num=",
         )
     values = section.reals("anchors", "w,h, w,h, ...") if "anchors" in section.keys else []
-    if values and len(values) < 2 * count:
-        section.note(
-            "anchors",
-            f"{section.title} has {len(values)} numbers in anchors= for num={count}; the others are "
-            f"{MISSING_ANCHOR}, as in Darknet (is a comma missing?)",
+    if len(values) != 2 * count:
+        rest = (
+            f"the others are {MISSING_ANCHOR}, as in Darknet (is a comma missing?)"
+            if len(values) < 2 * count
+            else "the surplus ones are ignored"
         )
+        section.note("anchors", f"{section.title} has {len(values)} numbers in anchors= for num={count}; {rest}")
     values += [MISSING_ANCHOR] * (2 * count - len(values))
     return tuple((values[2 * index], values[2 * index + 1]) for index in range(count))
 
@@ -51,8 +52,10 @@ def _tree(section: Section) -> tuple[str, ...]:
 
 def region(section: Section, index: int) -> layers.Layer:
     """[region], the head of YOLOv2."""
-    classes = section.integer("classes", 20)
-    return layer(layers.Region, section, index, classes=classes, anchors=_anchors(section), count_only=_tree(section))
+    classes, anchors = section.integer("classes", 20), _anchors(section)
+    # at -1 Darknet drops the boxes with an objectness below a half
+    fixed = ("classfix=-1",) if section.integer("classfix", 0) == -1 else ()
+    return layer(layers.Region, section, index, classes=classes, anchors=anchors, count_only=_tree(section) + fixed)
 
 
 def softmax(section: Section, index: int) -> layers.Layer:

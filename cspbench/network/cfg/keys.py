@@ -6,7 +6,7 @@ Those that no reader of ours uses affect training alone, and are passed over in 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from cspbench.errors import brief
 from cspbench.network.cfg.parser import Section
@@ -65,12 +65,21 @@ NET = frozenset(
 """Of [net]; `center` is the original engine's."""
 
 
+def closest(word: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
+    """The known word that may be meant by an unknown one, in upper or lower case."""
+    if len(word) >= 40:
+        return None
+    lower = {name.lower(): name for name in known}
+    similar = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=cutoff)
+    return lower[similar[0]] if similar else None
+
+
 def unknown(section: Section) -> Iterator[str]:
     """Warnings about the keys that Darknet does not read, with the key that may be meant."""
     known = LAYERS.get(section.name, NET)
     for key, place in section.unused(known):
-        similar = difflib.get_close_matches(key, known, n=1, cutoff=0.75) if len(key) < 40 else []
-        meant = f"; did you mean {similar[0]}?" if similar else ""
+        similar = closest(key, known, cutoff=0.75)
+        meant = f"; did you mean {similar}?" if similar else ""
         yield f"{place}: unknown key {brief(key)} in {section.title} is ignored, as in Darknet{meant}"
 
 

@@ -83,7 +83,13 @@ class Section:
 
     def note(self, key: str, text: str) -> None:
         """Record a warning about a key or its absence."""
-        note = f"{self.at(key)}: {text}"
+        self._note(f"{self.at(key)}: {text}")
+
+    def note_at(self, line: int, text: str) -> None:
+        """Record a warning about a line."""
+        self._note(f"{self.file}:{line}: {text}")
+
+    def _note(self, note: str) -> None:
         if len(self.notes) < MOST_NOTES and self.notes[-1:] != [note]:
             self.notes.append(note)
 
@@ -243,7 +249,12 @@ def split(text: str, file: str) -> list[Section]:
                 found=repr(brief(line)),
                 remedy="Correct or remove the line",
             )
-        result[-1].keys.setdefault(key, (value, number))
+        first, _ = result[-1].keys.setdefault(key, (value, number))
+        if value != first:
+            result[-1].note_at(
+                number,
+                f"{brief(key)}={brief(value)} is ignored, as in Darknet: the {brief(key)}={brief(first)} above counts",
+            )
     if not result:
         raise DefinitionError(
             "cfg.empty",

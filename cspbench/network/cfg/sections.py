@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
-from cspbench.errors import DefinitionError
+from cspbench.errors import DefinitionError, brief
 from cspbench.network import layers
 from cspbench.network.cfg import heads
 from cspbench.network.cfg.fields import activation, count_only, layer
+from cspbench.network.cfg.keys import closest
 from cspbench.network.cfg.parser import Section
+from cspbench.network.layers.base import check_choice
 
 Reader = Callable[[Section, int], layers.Layer]
 
@@ -37,6 +38,12 @@ _SWITCHES = tuple("xnor binary flipped rotate sway stretch stretch_sway dot coor
 """Switches that turn a convolution into another operation."""
 
 
+def _step(section: Section, key: str, stride: int) -> int:
+    """The stride along one axis; below 1 it counts as absent."""
+    step = section.integer(key, stride)
+    return step if step >= 1 else stride
+
+
 def _convolutional(section: Section, index: int) -> layers.Layer:
     for key, default in (("filters", "1"), ("activation", "logistic")):
         if key not in section.keys:
@@ -46,12 +53,16 @@ def _convolutional(section: Section, index: int) -> layers.Layer:
     pad = section.flag("pad")
     padding = section.integer("padding", 0)
     dilation = section.integer("dilation", 1)
+    if pad and padding not in (0, size // 2):
+        section.note("padding", f"padding={padding} is ignored, as in Darknet: pad=1 is a padding of {size // 2}")
+    if size == 1 and dilation != 1:
+        section.note("dilation", f"dilation={dilation} is ignored, as in Darknet, where size=1")
     share = _relative(section, "share_index", index)[0] if "share_index" in section.keys else None
     return layers.Convolution(
         sources=(index - 1,),
         filters=section.integer("filters", 1),
         size=size,
-        stride=(section.integer("stride_y", stride), section.integer("stride_x", stride)),
+        stride=(_step(section, "stride_y", stride), _step(section, "stride_x", stride)),
         padding=size // 2 if pad else padding,
         groups=section.integer("groups", 1),
         dilation=1 if size == 1 else dilation,
@@ -67,6 +78,7 @@ def _convolutional(section: Section, index: int) -> layers.Layer:
 def _maxpool(section: Section, index: int) -> layers.Layer:
     if section.flag("maxpool_depth"):
         section.used |= {section.keys[key][1] for key in ("size", "stride") if key in section.keys}
+        check_choice("antialiasing with maxpool_depth=1", section.integer("antialiasing", 0), (0,))
         return layers.MaxPoolDepth(sources=(index - 1,), channels=section.integer("out_channels", 1))
     return layers.MaxPool(
         sources=(index - 1,),
@@ -88,6 +100,8 @@ def _shortcut(section: Section, index: int) -> layers.Layer:
     kind = section.text("weights_type", "none")
     key = "weights_normalization" if "weights_normalization" in section.keys else "weights_normalizion"
     normalization = section.text(key, "none")
+    if kind == "none" != normalization:
+        section.note(key, f"{key}={brief(normalization)} is ignored, as in Darknet, without weights_type=")
     return layer(
         layers.Shortcut,
         section,
@@ -105,7 +119,15 @@ def _route(section: Section, index: int) -> layers.Layer:
 
 
 def _gated(kind: type[layers.Layer]) -> Reader:
-    return lambda section, index: layer(kind, section, index, _relative(section, "from", index)[0])
+    def read(section: Section, index: int) -> layers.Layer:
+        gate = layer(kind, section, index, _relative(section, "from", index)[0])
+        if reason := gate.unevaluated():
+            section.note(
+                "activation", f"{section.title} does not support {reason}, as Darknet warns; it is only counted"
+            )
+        return gate
+
+    return read
 
 
 def _upsample(section: Section, index: int) -> layers.Layer:
@@ -173,25 +195,26 @@ def read(section: Section, index: int) -> layers.Layer:
         raise
 
 
-def _not_a_layer(section: Section, index: int) -> DefinitionError:
-    where = f"{section.place}, layer {index} {section.title}"
+def refuse_recurrent(section: Section, index: int) -> None:
+    """Raise `DefinitionError` for a recurrent layer, whatever its keys; its [net] need not have an image size."""
     if section.name in RECURRENT:
-        return DefinitionError(
+        raise DefinitionError(
             "cfg.recurrent",
             "recurrent networks are not supported: they read sequences, and no published table has one",
-            where=where,
+            where=f"{section.place}, layer {index} {section.title}",
             expected="layers that read one image",
             found=section.title,
             remedy="Count it with Darknet itself",
         )
-    similar = difflib.get_close_matches(section.name[:40], [*READERS, *SHORT, *RECURRENT], n=1)
+
+
+def _not_a_layer(section: Section, index: int) -> DefinitionError:
+    similar = closest(section.name, [*READERS, *SHORT, *RECURRENT])
     return DefinitionError(
         "cfg.unknown-layer",
         "unknown layer type",
-        where=where,
+        where=f"{section.place}, layer {index} {section.title}",
         expected=f"one of {', '.join(sorted(READERS))}",
         found=section.title,
-        remedy=f"Did you mean [{similar[0]}]?"
-        if similar
-        else "Remove the section, or use a network of supported layers",
+        remedy=f"Did you mean [{similar}]?" if similar else "Remove the section, or use a network of supported layers",
     )

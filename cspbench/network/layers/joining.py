@@ -21,8 +21,8 @@ from cspbench.network.layers.base import (
 )
 from cspbench.network.operations import Operations
 
-GATE_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name not in ("swish", "mish"))
-"""Activations of [scale_channels] and [sam]: Darknet rejects swish and mish there."""
+NOT_OF_GATES = ("swish", "mish")
+"""Activations that Darknet loads in [scale_channels] and [sam], with the notice that it does not support them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +133,16 @@ class _Gated(Layer):
     activation: str = "linear"
 
     def __post_init__(self) -> None:
-        check_choice("activation", self.activation, GATE_ACTIVATIONS)
+        check_choice("activation", self.activation, ACTIVATIONS)
 
     def operations(self, inputs: Sequence[Shape], output: Shape) -> Operations:
         return Operations(activation=prod(output) if self.activation != "linear" else 0)
 
     def describe(self) -> str:
         return self.activation
+
+    def unevaluated(self) -> str:
+        return f"activation={self.activation}" if self.activation in NOT_OF_GATES else ""
 
 
 @dataclass(frozen=True, kw_only=True)
