@@ -89,7 +89,7 @@ def _show_table(table: Table, console: Console, wide: bool) -> list[str]:
     _console(max(total, console.width)).print(grid)
     for line in lines:
         for note in (line[at] for at in notes if line[at] not in ("", "-")):
-            text = Text(f"{line[next(iter(widths))]}: ", "bold").append(note, "not bold")
+            text = Text(f"{line[next(iter(widths), 0)]}: ", "bold").append(note, "not bold")
             console.print(Padding(text, (0, 0, 0, 2)))
     console.print()
     return [table.columns[at].header for at in candidates if at not in widths]
