@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from cspbench.evaluation.counts import count
     from cspbench.evaluation.frames import load_tables
     from cspbench.evaluation.imagenet import evaluate_imagenet
-    from cspbench.evaluation.models import create_model, list_models
     from cspbench.evaluation.score import score
+    from cspbench.models.create import create_model, list_models
     from cspbench.prediction.predict import inference_model, predict
 
 _HOMES = {
     "analyze": "evaluation.analysis.analyze",
     "compare": "evaluation.compare",
     "count": "evaluation.counts",
-    "create_model": "evaluation.models",
+    "create_model": "models.create",
     "evaluate_coco": "evaluation.coco",
     "evaluate_imagenet": "evaluation.imagenet",
     "inference_model": "prediction.predict",
-    "list_models": "evaluation.models",
+    "list_models": "models.create",
     "load_tables": "evaluation.frames",
     "predict": "prediction.predict",
     "score": "evaluation.score",

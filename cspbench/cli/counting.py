@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from cspbench.cli.arguments import command, resized
+from cspbench.cli.choices import Format
 from cspbench.cli.failing import report
-from cspbench.cli.options import Format
 from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import CountingError, DefinitionError

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cspbench.cli.choices import Format
 from cspbench.cli.maps import print_maps
-from cspbench.cli.options import Format
 from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.cli.results import leave, name_bad

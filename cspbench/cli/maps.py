@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.cli.options import Format, MapPoints
+from cspbench.cli.choices import Format, MapPoints
 from cspbench.cli.printing import Style, print_blocks
 
 if TYPE_CHECKING:

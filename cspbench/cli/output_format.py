@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import typer
 
-
-class Format(StrEnum):
-    """How a table is printed; rich is for a terminal."""
-
-    RICH = "rich"
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    LATEX = "latex"
-
-
-class PredictionFormat(StrEnum):
-    """How predictions are printed."""
-
-    RICH = "rich"
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    COCO = "coco"
-
+from cspbench.cli.choices import Format, PredictionFormat
 
 AnyFormat = TypeVar("AnyFormat", Format, PredictionFormat)
 

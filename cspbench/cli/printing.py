@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.report.formats import Block, Column, Table, flat_csv, latex_tables, markdown, table
 
 if TYPE_CHECKING:

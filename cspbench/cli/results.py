@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import printable

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import read_cfg
+from cspbench.cli.arguments import named, read_cfg
+from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
 from cspbench.cli.help import App
-from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
@@ -127,14 +127,13 @@ def convert(
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
     """The network of a file, by option or by its size, and the models whose files have the same layout."""
     from cspbench.weights import catalogue
-    from cspbench.zoo.registry import model
 
     if name is not None and cfg is not None:
         raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")
     if cfg is not None:
         return read_cfg(cfg, terminal()), []
     if name is not None:
-        return model(name).build(), []
+        return named(name, terminal()).build(), []
     if partial:
         raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)

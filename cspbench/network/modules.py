@@ -10,7 +10,7 @@ from cspbench.network.layers import LocalAvgPool, MaxPool, Shortcut
 
 
 class Conv(nn.Conv2d):
-    """A convolution with uninitialised arrays: they are loaded from a file, and drawing them is slow."""
+    """A convolution with uninitialised arrays: `load` or `initialise` fills them, and drawing them twice is slow."""
 
     def reset_parameters(self) -> None:
         pass
