@@ -23,6 +23,7 @@ __all__ = [
     "create_model",
     "evaluate_coco",
     "evaluate_imagenet",
+    "export_model",
     "inference_model",
     "list_models",
     "load_tables",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from cspbench.evaluation.frames import load_tables
     from cspbench.evaluation.imagenet import evaluate_imagenet
     from cspbench.evaluation.score import score
+    from cspbench.export.run import export_model
     from cspbench.models.create import create_model, list_models
     from cspbench.prediction.predict import inference_model, predict
 
@@ -48,6 +50,7 @@ _HOMES = {
     "create_model": "models.create",
     "evaluate_coco": "evaluation.coco",
     "evaluate_imagenet": "evaluation.imagenet",
+    "export_model": "export.run",
     "inference_model": "prediction.predict",
     "list_models": "models.create",
     "load_tables": "evaluation.frames",

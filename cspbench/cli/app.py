@@ -20,6 +20,7 @@ from cspbench.cli.env import env
 from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
 from cspbench.cli.examples import EXAMPLES
+from cspbench.cli.export import export
 from cspbench.cli.help import App
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
@@ -42,7 +43,7 @@ app = App(
 )
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Look up and count": {"list": list_rows, "params": params, "show": show},
-    "Use a model": {"predict": predict},
+    "Use a model": {"predict": predict, "export": export},
     "Evaluate": {
         **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
         **{"score": score, "compare": compare, "analyze": analyze},

@@ -29,6 +29,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench predict photos --cfg mine.cfg --weights mine.weights --draw --save-txt",
         "cspbench predict - -m csdarknet53-panet-spp --format json",
     ),
+    "export": (
+        "cspbench export csresnext50 --out csresnext50.onnx --check",
+        "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
+    ),
     "analyze": ("cspbench analyze runs/a --draw worst:10 --out errors",),
     "score": (
         "cspbench score runs --nms 0.45,0.5,0.55",

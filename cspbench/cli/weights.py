@@ -97,7 +97,10 @@ def identify(file: FileArgument) -> None:
 @weights.command()
 def convert(
     file: FileArgument,
-    to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
+    to: Annotated[
+        Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"],
+        typer.Option("--to", help="The format to write; timm and mmpretrain for the networks of their cards."),
+    ],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     ema: options.EmaOption = None,
@@ -105,12 +108,14 @@ def convert(
 ) -> None:
     """Write the same arrays in another format.
 
-    To --out or beside FILE. A checkpoint (.pth) is read without running code from it.
+    To --out or beside FILE. safetensors and state-dict have the names of the network's torch module. A checkpoint
+    (.pth) is read without running code from it. `cspbench export` writes whole networks: ONNX, torch.export,
+    TorchScript.
     """
-    from cspbench.weights import darknet, safetensors_file
+    from cspbench.weights import writing
     from cspbench.weights.opening import open_weights
 
-    target = out or file.parent / f"{file.stem}.{'weights' if to == 'darknet' else to}"
+    target = out or file.parent / f"{file.stem}{writing.SUFFIXES[to]}"
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
@@ -119,8 +124,7 @@ def convert(
     read = open_weights(file, network, ema=ema)
     for topic, words in read.said.items():
         terminal().note(f"{printable(str(file))}: {topic} {words}")
-    write = safetensors_file.write if to == "safetensors" else darknet.write
-    write(target, network, read.arrays, read.header)
+    writing.write(target, to, network, read)
     terminal().note(f"wrote {target}")
 
 

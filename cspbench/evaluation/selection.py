@@ -51,7 +51,7 @@ class Selection:
 def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
-        raise _without_file(network.name)
+        raise cfg_without_weights(network.name)
     if patterns:
         raise UsageError("usage.two-networks", "--cfg and -m name different networks", remedy="Leave out -m")
     _check_task(network, task)
@@ -87,7 +87,7 @@ def of_models(
         for warning in model.warnings:
             listener.note(f"warning: {warning}")
         if model.definition == "file" and weights is None:
-            raise _without_file(model.name)
+            raise cfg_without_weights(model.name)
         try:
             file = weights or find(model)
         except WeightsError as error:
@@ -179,7 +179,8 @@ def _check_task(network: Network, task: Task) -> None:
         )
 
 
-def _without_file(name: str) -> UsageError:
+def cfg_without_weights(name: str) -> UsageError:
+    """The error for a cfg file whose weights are not named."""
     what = "a .cfg needs --weights"
     return UsageError("usage.cfg-without-weights", what, where=name, remedy="Name the .weights of this .cfg")
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cspbench.classification.classifiers import class_order, preset_of
-from cspbench.data.classes import descriptions, order
-from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.detection_presets import detection_preset
 from cspbench.inference.description import Description
+from cspbench.models.class_names import of_classifier, of_detector
 from cspbench.models.features import levels, stride_of
 from cspbench.models.heads import classes_of
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RoiBox
 from cspbench.network.network import Network
-from cspbench.weights.catalogue import shipped
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
@@ -42,7 +40,7 @@ class Meta(dict[str, Any]):
     input_size: tuple[int, int, int]
     """Channels, height, width."""
     class_names: tuple[str, ...]
-    """In the order of the outputs; empty if nobody knows them."""
+    """In the order of the outputs; empty if they are not known."""
     preset: str
     """How an image becomes the input: a preset of `eval-imagenet` or `eval-coco`, or "own" for a quoted detector."""
     strides: tuple[int, ...]
@@ -79,18 +77,12 @@ def meta_of(network: Network, entry: Model | None, own_classes: bool) -> Meta:
 
 def class_names(network: Network, entry: Model | None) -> tuple[str, ...]:
     """The names of a network's classes in the order of its outputs, if there are as many as in the data set."""
-    classes = classes_of(network)
-    if entry is not None and shipped(entry.name):
-        from cspbench.sample import classification, detection
-
-        pairs = detection.CATEGORIES.items() if network.detections else classification.CLASSES
-        return tuple(name for _, name in pairs)
+    classes, name = classes_of(network), entry.name if entry else None
     if network.detections:
-        return tuple(COCO_CATEGORIES.values()) if classes == len(COCO_CATEGORIES) else ()
-    numbering = class_order(entry.name) if entry else "darknet"
-    wnids = order(numbering)
-    known = descriptions()
-    return tuple(known.get(wnid, wnid) for wnid in wnids) if len(wnids) == classes else ()
+        labels = of_detector(name, classes)
+    else:
+        labels = of_classifier(class_order(name) if name else "darknet", classes)
+    return labels.names if labels else ()
 
 
 def own_epsilon(network: Network, entry: Model | None) -> Epsilon:

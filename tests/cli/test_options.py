@@ -51,8 +51,8 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
     for _, spelling, about in declared():
         homes[spelling].add(id(about))
     several = {spelling for spelling, found in homes.items() if len(found) > 1}
-    # one model or several; presets and tables of each task; the report's own form
-    assert several - OWN == {"-m", "--model", "--preset"}
+    # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside
+    assert several - OWN == {"-m", "--model", "--preset", "--nms"}
     assert len(homes) > 50
 
 
@@ -79,7 +79,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    making = {"params", "report", "demo", "show", "eval-coco", "score", "predict", "analyze"}
+    making = {"params", "report", "demo", "show", "eval-coco", "score", "export", "predict", "analyze"}
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
