@@ -42,7 +42,7 @@ def report(
     ] = None,
     strict: options.StrictOption = False,
 ) -> None:
-    """Show every published table with claim, measurement, delta and verdict in each cell.
+    """Show every table: claim, measurement and verdict.
 
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a
     part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the

@@ -26,6 +26,7 @@ from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
+    SYMBOLS,
     Origins,
     delta,
     facts,
@@ -38,18 +39,6 @@ from cspbench.report.text import (
 )
 from cspbench.results.store import StoredEvaluation
 
-SYMBOLS = {
-    "exact": "✓",
-    "close": "≈",
-    "off": "✗",
-    "fitted": "◇",
-    "consistent": "∼",
-    "inconsistent": "≁",
-    "unmeasured": "–",
-    "unpublished": "○",
-    PARTIAL: "◔",
-}
-"""A symbol for each mark, beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
 
 

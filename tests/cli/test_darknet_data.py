@@ -361,8 +361,8 @@ def test_map_is_in_the_csv_and_in_the_frame(tmp_path: Path, detector: list[str])
     assert done.exit_code == 0, done.exception
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     values = {"all": record["map"], **{each["name"]: each["ap"] for each in record["per_class"]}}
-    assert {line["Class"]: line["Darknet mAP"] for line in lines} == {
-        name: f"{value:.2f}" for name, value in values.items() if name in {line["Class"] for line in lines}
+    assert {line["class"]: float(line["darknet_map"]) for line in lines} == {
+        name: value for name, value in values.items() if name in {line["class"] for line in lines}
     }
     pytest.importorskip("pandas")
     frame = score(tmp_path / "runs").frame()
