@@ -8,12 +8,16 @@ import re
 from collections.abc import Mapping
 
 from cspbench.claims import models
+from cspbench.claims.metrics import of_family
 from cspbench.claims.model import CHECK, Cell, Column, Row, Table, cell_error
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.errors import TableError
 
 LONGEST_NOTE = 500
 """Characters of a row's note."""
+
+MEASURED = of_family("accuracy", "ap")
+"""The metrics of a network with its weights."""
 
 Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
 """The input size of all rows, if no column prints it, and the input size of their counts."""
@@ -97,7 +101,8 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
             size = size_of(text if column.role == "size" else f"{text}×{text}", column.header, "×")
         else:
             texts["setting" if column.role == "check" else column.role][column.header] = text
-    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue)
+    measured = any(column.metric in MEASURED for column in table.columns)
+    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue, measured)
     return Row(
         table=table.name,
         id=record["id"],
@@ -116,9 +121,13 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
 
 
 def _of_model(
-    record: Mapping[str, str], catalogue: Mapping[str, Entry]
+    record: Mapping[str, str], catalogue: Mapping[str, Entry], measured: bool
 ) -> tuple[str | None, PublishedFile | None, Status | None]:
-    """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
+    """The model of a row, its weight file and the status of this; each must be declared, or declared missing.
+
+    A row of counts alone, one that is not `measured` with weights, needs no file; a network of one's own has at most
+    one file, which is its rows'.
+    """
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
         expected = f"at most {LONGEST_NOTE} characters on one line"
@@ -129,6 +138,11 @@ def _of_model(
     if name and name not in catalogue:
         expected = f"a model of {models.FILE}"
         raise cell_error("tables.unknown-model", "unknown model", "model", expected, repr(name))
+    entry = catalogue.get(name)
+    if not file and not status and entry is not None and entry.cfg is not None:
+        file = next((weights.file for weights in entry.weights), "")
+    if not file and not status and (not measured or (entry is not None and entry.cfg is not None)):
+        status = "never-released"
     if bool(file) == bool(status):
         what, expected = "invalid weights and weights_status", "either a file in weights or a weights_status"
         raise cell_error("tables.undeclared-weights", what, "weights", expected, "both" if file else "neither")
@@ -137,7 +151,6 @@ def _of_model(
         raise cell_error("tables.unknown-status", "unknown status", "weights_status", expected, repr(status))
     if not file:
         return name or None, None, "never-released"
-    entry = catalogue.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"

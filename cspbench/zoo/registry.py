@@ -6,14 +6,20 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
 from cspbench import zoo
-from cspbench.claims import models, tables
+from cspbench.claims import models, own, tables
 from cspbench.claims.model import Row
+from cspbench.claims.models import Entry
 from cspbench.errors import TableError, UsageError
+from cspbench.network import cfg
 from cspbench.network.network import Network
 from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 
@@ -35,14 +41,42 @@ def _models() -> dict[str, Model]:
             found=", ".join(sorted(different)),
             remedy="Register the model, or add or remove its section",
         )
-    return {
-        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **structs.asdict(entry))
+    published = {
+        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **_values(entry))
         for name, entry in entries.items()
+    }
+    return {**published, **_own_models()}
+
+
+def _own_models() -> dict[str, Model]:
+    """The networks of one's own tables, each read from its .cfg file when it is first built."""
+    folder = own.folder()
+    if folder is None:
+        return {}
+    return {
+        name: Model(name, partial(own_network, name, folder / str(entry.cfg)), **_values(entry))
+        for name, entry in tables.own_entries(folder).items()
     }
 
 
+def _values(entry: Entry) -> dict[str, Any]:
+    return {name: value for name, value in structs.asdict(entry).items() if name != "cfg"}
+
+
+@cache
+def own_network(name: str, file: Path) -> Network:
+    """The network of a .cfg file under a model's name; raises `DefinitionError` naming the line for an invalid one."""
+    return replace(cfg.read(file).network, name=name, origin=None, places=())
+
+
 MODELS = _models()
-"""All models by name."""
+"""All models by name: the catalogue's, then those of one's own tables."""
+
+
+def use_tables(folder: Path) -> None:
+    """Use the tables in this folder instead of the published ones, and add its networks to the models."""
+    own.use(folder)
+    MODELS.update(_own_models())
 
 
 def model(name: str) -> Model:
