@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.ci import git, past_claims
+from cspbench.ci.causes import causes
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
 from cspbench.ci.tolerances import Tolerances
@@ -109,7 +110,8 @@ def changes_since(baseline: Results, now: Results, tolerances: Tolerances) -> Ch
     if baseline.counts_only:
         old, new = [_counted(line) for line in old], [_counted(line) for line in new]
     digests = networks(baseline.counts), networks(now.counts)
-    return compare(old, new, tolerances, digests, outdated)
+    records = [[stored.record for stored in counts] for counts in (baseline.counts, now.counts)]
+    return compare(old, new, tolerances, digests, outdated, causes(*records))
 
 
 def _counted(line: ReportRow) -> ReportRow:

@@ -29,6 +29,11 @@ def folder() -> Path | None:
     return place
 
 
+def use_published() -> None:
+    """Use the published tables from now on."""
+    os.environ.pop(VARIABLE, None)
+
+
 def use(place: Path) -> None:
     """Use the tables of this folder from now on, in this process and in those that it starts."""
     os.environ[VARIABLE] = str(place.absolute())

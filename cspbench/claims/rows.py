@@ -28,31 +28,49 @@ def read(file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[st
 
     Raises `TableError` for malformed or undeclared contents.
     """
+    rows, faults = read_all(file, text, table, sizes, catalogue, most=1)
+    if faults:
+        raise faults[0]
+    return rows
+
+
+def read_all(
+    file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[str, Entry] | None, most: int
+) -> tuple[tuple[Row, ...], list[TableError]]:
+    """The rows that can be read, and the errors of the others, each with its line, at most `most`."""
     rows: dict[str, Row] = {}
+    lines: dict[str, int] = {}
+    faults: list[TableError] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, None)
         if header is not None:
             _check_header(header, table, catalogue is not None)
             for record in reader:
-                row = _row(table, _cells(header, record), sizes, catalogue)
-                if row.id in rows:
-                    raise cell_error("tables.duplicate-id", "duplicate id", "id", "a unique id", row.id)
-                rows[row.id] = row
+                try:
+                    row = _row(table, _cells(header, record), sizes, catalogue)
+                    if row.id in rows:
+                        raise cell_error("tables.duplicate-id", "duplicate id", "id", "a unique id", row.id)
+                except TableError as error:
+                    faults.append(error.at(f"{file}, line {reader.line_num}"))
+                    if len(faults) == most:
+                        return tuple(rows.values()), faults
+                else:
+                    rows[row.id], lines[row.id] = row, reader.line_num
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
-        raise TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy) from error
+        faults.append(TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy))
     except TableError as error:
-        raise error.at(f"{file}, line {reader.line_num}") from None
-    if not rows:
-        raise cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file)
-    for row in rows.values():
+        faults.append(error.at(f"{file}, line {reader.line_num}"))
+    if not rows and not faults:
+        faults.append(cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file))
+    for row in rows.values() if not faults else ():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
             expected, found = "the id of the row that the comparisons refer to", repr(row.base or "")
             unknown = cell_error("tables.unknown-base", "unknown base", "base", expected, found)
-            raise unknown.at(f"{file}, row {row.id}")
-    return tuple(rows.values())
+            faults.append(unknown.at(f"{file}, line {lines[row.id]}, row {row.id}"))
+    return tuple(rows.values()), faults[:most]
 
 
 def _check_header(header: list[str], table: Table, modelled: bool) -> None:

@@ -63,19 +63,19 @@ def load(name: str, source: Files | None = None, *, claims_only: bool = False) -
     descriptions = _descriptions(source)
     if name not in descriptions["tables"]:
         raise unknown("usage.unknown-table", "no such table", name, list(descriptions["tables"]))
-    model_texts = None if claims_only else _model_texts(source)
-    return _table(name, _text(source, DESCRIPTION), _text(source, f"{name}.csv"), model_texts)
+    of_models = None if claims_only else model_texts(source)
+    return _table(name, text_of(source, DESCRIPTION), text_of(source, f"{name}.csv"), of_models)
 
 
 def entries() -> Mapping[str, Entry]:
     """The entries of the published models.toml by model name."""
-    return models.parse(_text(where_published(), models.FILE))
+    return models.parse(text_of(where_published(), models.FILE))
 
 
 def own_entries(source: Files) -> Mapping[str, Entry]:
     """The entries of networks of one's own in a folder; raises `TableError` where one has a published model's name."""
-    texts = _model_texts(source)
-    return {name: entry for name, entry in _catalogue(texts).items() if entry.cfg is not None}
+    every = catalogue(model_texts(source))
+    return {name: entry for name, entry in every.items() if entry.cfg is not None}
 
 
 def where_published() -> Path:
@@ -91,16 +91,16 @@ def _source(source: Files | None, kind: str | None = None) -> Files:
     return (own.folder() if kind != "sample" else None) or where_published()
 
 
-def _model_texts(source: Files) -> tuple[str, str]:
+def model_texts(source: Files) -> tuple[str, str]:
     """The texts of the published models.toml and of the source's own, "" where that has none."""
-    published = _text(where_published(), models.FILE)
+    published = text_of(where_published(), models.FILE)
     absent = not (source / models.FILE).exists() if isinstance(source, Path) else models.FILE not in source
-    text = "" if absent else _text(source, models.FILE)
+    text = "" if absent else text_of(source, models.FILE)
     return published, "" if text == published else text
 
 
 @lru_cache(maxsize=8)
-def _catalogue(texts: tuple[str, str]) -> Mapping[str, Entry]:
+def catalogue(texts: tuple[str, str]) -> Mapping[str, Entry]:
     """The entries of both texts by model name; the second's go before the first's."""
     published, others = models.parse(texts[0]), models.parse(texts[1])
     for name, entry in others.items():
@@ -111,7 +111,7 @@ def _catalogue(texts: tuple[str, str]) -> Mapping[str, Entry]:
     return {**published, **others}
 
 
-def _text(source: Files, name: str) -> str:
+def text_of(source: Files, name: str) -> str:
     """The text of a file; raises `TableError` if it cannot be read."""
     try:
         data = _bytes(source, name)
@@ -144,25 +144,26 @@ def _bytes(source: Files, name: str) -> bytes | str:
 
 
 def _descriptions(source: Files) -> dict[str, dict[str, dict[str, Any]]]:
-    return _sections(_text(source, DESCRIPTION))
+    return sections(text_of(source, DESCRIPTION))
 
 
-def _sections(text: str) -> dict[str, dict[str, dict[str, Any]]]:
+def sections(text: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """The groups `columns` and `tables` of the text of tables.toml."""
     return read_sections(text, DESCRIPTION, ("columns", "tables"), LARGEST_DESCRIPTION)
 
 
 @lru_cache(maxsize=64)
-def _table(name: str, description: str, text: str, model_texts: tuple[str, str] | None) -> Table:
-    """The table from the texts of its files; without `model_texts` only its claims."""
-    table, sizes = described(name, description, claims_only=model_texts is None)
-    rows = read(f"{name}.csv", text, table, sizes, None if model_texts is None else _catalogue(model_texts))
+def _table(name: str, description: str, text: str, of_models: tuple[str, str] | None) -> Table:
+    """The table from the texts of its files; without the texts `of_models` only its claims."""
+    table, sizes = described(name, description, claims_only=of_models is None)
+    rows = read(f"{name}.csv", text, table, sizes, None if of_models is None else catalogue(of_models))
     return replace(table, rows=rows)
 
 
 def described(name: str, text: str, *, claims_only: bool = False) -> tuple[Table, Sizes]:
     """A table without its rows from the text of tables.toml, and the sizes of all rows; raises `TableError`."""
-    published, sections = _descriptions(where_published()), _sections(text)
-    description, column_types = dict(sections["tables"][name]), {**published["columns"], **sections["columns"]}
+    published, described = _descriptions(where_published()), sections(text)
+    description, column_types = dict(described["tables"][name]), {**published["columns"], **described["columns"]}
     try:
         columns = [{"header": key, **column_types[key]} for key in description.pop("columns")]
         size = size_of(description.pop("size", ""), "size", "x")

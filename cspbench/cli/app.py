@@ -22,6 +22,7 @@ from cspbench.cli.params import params
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
+from cspbench.cli.tables import tables
 from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 
@@ -43,6 +44,7 @@ app.command()(show)
 app.command()(env)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
+app.add_typer(tables, name="tables")
 
 
 def _version(wanted: bool) -> None:

@@ -23,7 +23,7 @@ def demo(
     By default they go to results. The published accuracies stay unmeasured: they need the authors' weights and ImageNet
     or COCO. Predictions made by a different version are computed again. Exit code 1: a number is off.
     """
-    from cspbench.claims import tables
+    from cspbench.claims import own, tables
     from cspbench.cli.counting import count_all
     from cspbench.cli.eval_coco import eval_coco
     from cspbench.cli.eval_imagenet import eval_imagenet
@@ -33,6 +33,7 @@ def demo(
     from cspbench.report.markdown import off
     from cspbench.results.runs import other_program
 
+    own.use_published()
     start = time.monotonic()
     out = out or Path("results")
     check_folder(out)

@@ -32,6 +32,7 @@ def eval_imagenet(
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
     ema: options.EmaOption = None,

@@ -14,6 +14,7 @@ from cspbench.cli.printing import print_table
 
 def list_rows(
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     models: Annotated[bool, typer.Option("--models", help="The catalogue's models instead of the rows.")] = False,
     form: options.FormatOption = Format.MD,
 ) -> None:

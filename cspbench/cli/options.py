@@ -34,6 +34,17 @@ Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""
+TABLES = "CSPBENCH_TABLES"
+"""The environment variable with the default of --tables."""
+
+
+def _use_tables(folder: Path | None) -> None:
+    """Let the command read the tables of that folder, from its first line on."""
+    if folder is not None:
+        from cspbench.zoo.registry import use_tables
+
+        use_tables(folder)
+
 
 # what a command is about
 ModelsOption = Annotated[
@@ -55,6 +66,15 @@ EmaOption = Annotated[
     ),
 ]
 TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
+TablesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tables",
+        metavar="DIR",
+        callback=_use_tables,
+        help=f"Your own tables in place of the published ones; by default from ${TABLES}.",
+    ),
+]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")

@@ -32,6 +32,7 @@ def params(
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgsOption = None,
     size: options.SizeOption = None,
     counting: Annotated[
@@ -56,7 +57,7 @@ def params(
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
-    from cspbench.claims import tables
+    from cspbench.claims import own, tables
     from cspbench.cli.counting import at_size, count_tables, counted_apart
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
@@ -120,7 +121,7 @@ def params(
         typer.echo(write[form](rows), nl=False)
     if save:
         save_counts(rows, folder, "params")
-        if every:
+        if every and own.folder() is None:
             rows += count_tables(folder, "sample-params", "sample")
     if unusable:
         raise typer.Exit(unusable)

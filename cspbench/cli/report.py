@@ -29,6 +29,7 @@ def report(
         typer.Option("--only", metavar="VERDICT", help="Only rows containing a cell with this verdict; repeatable."),
     ] = None,
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     like_readme: Annotated[
         bool, typer.Option("--like-readme", help="Tables only, the measurements in place of the claims.")
     ] = False,

@@ -43,6 +43,7 @@ def score(
     ] = None,
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
+    own_tables: options.TablesOption = None,
 ) -> None:
     """Compute the metrics of runs again from their predictions; of detectors at any NMS thresholds.
 

@@ -33,6 +33,7 @@ def show(
     ] = None,
     model_option: options.ModelOption = None,
     size: options.SizeOption = None,
+    own_tables: options.TablesOption = None,
     out: options.OutOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,

@@ -6,22 +6,16 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache, partial
 from pathlib import Path
-from typing import Any
-
-from msgspec import structs
 
 from cspbench import zoo
 from cspbench.claims import models, own, tables
 from cspbench.claims.model import Row
-from cspbench.claims.models import Entry
 from cspbench.errors import TableError, UsageError
-from cspbench.network import cfg
 from cspbench.network.network import Network
 from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
+from cspbench.zoo.own import own_models, values
 
 LIST_MODELS = "See `cspbench list --models`"
 
@@ -42,31 +36,10 @@ def _models() -> dict[str, Model]:
             remedy="Register the model, or add or remove its section",
         )
     published = {
-        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **_values(entry))
+        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **values(entry))
         for name, entry in entries.items()
     }
-    return {**published, **_own_models()}
-
-
-def _own_models() -> dict[str, Model]:
-    """The networks of one's own tables, each read from its .cfg file when it is first built."""
-    folder = own.folder()
-    if folder is None:
-        return {}
-    return {
-        name: Model(name, partial(own_network, name, folder / str(entry.cfg)), **_values(entry))
-        for name, entry in tables.own_entries(folder).items()
-    }
-
-
-def _values(entry: Entry) -> dict[str, Any]:
-    return {name: value for name, value in structs.asdict(entry).items() if name != "cfg"}
-
-
-@cache
-def own_network(name: str, file: Path) -> Network:
-    """The network of a .cfg file under a model's name; raises `DefinitionError` naming the line for an invalid one."""
-    return replace(cfg.read(file).network, name=name, origin=None, places=())
+    return {**published, **own_models()}
 
 
 MODELS = _models()
@@ -76,7 +49,7 @@ MODELS = _models()
 def use_tables(folder: Path) -> None:
     """Use the tables in this folder instead of the published ones, and add its networks to the models."""
     own.use(folder)
-    MODELS.update(_own_models())
+    MODELS.update(own_models())
 
 
 def model(name: str) -> Model:
