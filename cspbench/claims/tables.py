@@ -170,6 +170,8 @@ def described(name: str, text: str, *, claims_only: bool = False) -> tuple[Table
         counting_size = size_of(description.pop("counting_size", ""), "counting_size", "x")
         if unknown_keys := description.keys() - DESCRIBED:
             raise ValueError(f"unknown {', '.join(sorted(unknown_keys))}")
+        if description.get("kind") == "yours":
+            raise ValueError("kind yours, which no document has")
         table = msgspec.convert({**description, "name": name, "columns": columns, "rows": ()}, Table)
         if not claims_only:
             _check(table, size)

@@ -26,9 +26,14 @@ from cspbench.zoo.registry import provenance, remarks
 
 def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
     """The rows of every table, from a results directory (if it exists) and run directories or folders of runs."""
+    return rows(sources_of(results, runs))
+
+
+def sources_of(results: Path, runs: Sequence[Path] = ()) -> Sources:
+    """What `build` reads."""
     if runs and not results.exists():
-        return rows(Sources((), tuple(of_runs(runs))))
-    return rows(from_disk(results, runs))
+        return Sources((), tuple(of_runs(runs)))
+    return from_disk(results, runs)
 
 
 def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
