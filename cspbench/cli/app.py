@@ -28,6 +28,7 @@ from cspbench.cli.predict import predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
+from cspbench.cli.tables import tables
 from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 
@@ -60,6 +61,7 @@ for panel, commands in PANELS.items():
         app.command(name, cls=CLASSES.get(name), rich_help_panel=panel, epilog=examples)(command)
 app.add_typer(weights, name="weights", rich_help_panel="Files and environment")
 app.add_typer(data, name="data", rich_help_panel="Files and environment")
+app.add_typer(tables, name="tables", rich_help_panel="Files and environment")
 
 
 def _version(wanted: bool) -> None:

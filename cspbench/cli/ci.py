@@ -27,6 +27,7 @@ def ci(
         list[Path] | None, typer.Argument(metavar="RUN...", help="Run directories, or folders of runs, to add.")
     ] = None,
     results: options.ResultsOption = Path("results"),
+    own_tables: options.TablesOption = None,
     fail_on: Annotated[
         str,
         typer.Option(

@@ -28,6 +28,7 @@ def demo(
     published accuracies stay unmeasured: they need the authors' weights and ImageNet or COCO. Predictions made by a
     different version are computed again. Exit code 1: a number is off.
     """
+    from cspbench.claims import own
     from cspbench.cli.counting import count_all
     from cspbench.cli.digest import digest
     from cspbench.cli.eval_coco import eval_coco
@@ -36,6 +37,7 @@ def demo(
     from cspbench.plots import report_files
     from cspbench.results.runs import other_program
 
+    own.use_published()
     start = time.monotonic()
     out = out or Path("results")
     check_folder(out)

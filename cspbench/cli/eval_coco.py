@@ -29,6 +29,7 @@ def eval_coco(
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
     ema: options.EmaOption = None,

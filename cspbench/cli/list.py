@@ -20,6 +20,7 @@ RANKS = {"layers": 1} | dict.fromkeys(("id", "confidence", "source", "unknown"),
 
 def list_rows(
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     models: Annotated[bool, typer.Option("--models", help="The catalogue's models instead of the rows.")] = False,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,

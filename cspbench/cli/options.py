@@ -23,6 +23,8 @@ from cspbench.cli.output_format import FormatOption as FormatOption
 from cspbench.cli.output_format import LegendOption as LegendOption
 from cspbench.cli.output_format import PredictionFormatOption as PredictionFormatOption
 from cspbench.cli.output_format import WideOption as WideOption
+from cspbench.cli.own_tables import TABLES as TABLES
+from cspbench.cli.own_tables import TablesOption as TablesOption
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""

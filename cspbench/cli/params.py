@@ -38,6 +38,7 @@ def params(
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgsOption = None,
     size: options.SizeOption = None,
     counting: Annotated[
@@ -62,11 +63,11 @@ def params(
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
-    from cspbench.claims import tables
+    from cspbench.claims import own, tables
     from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report.counts_table import refuse_to_lose
+    from cspbench.report.tables.counts import refuse_to_lose
     from cspbench.zoo import registry
 
     cfg, models = with_arguments(cfg, models)
@@ -119,7 +120,7 @@ def params(
     print_counts(rows, Style(form, wide, legend))
     if save:
         save_counts(rows, folder, "params")
-        if every:
+        if every and own.folder() is None:
             rows += count_tables(folder, "sample-params", "sample")
     _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
 

@@ -47,6 +47,7 @@ def score(
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
+    own_tables: options.TablesOption = None,
 ) -> None:
     """Compute the metrics of runs again, at any NMS threshold.
 

@@ -40,6 +40,7 @@ def show(
     ] = None,
     model_option: options.ModelOption = None,
     size: options.SizeOption = None,
+    own_tables: options.TablesOption = None,
     out: options.OutOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,
@@ -55,7 +56,7 @@ def show(
     .cfg file; exit code 1: there is one.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
-    from cspbench.report.network_table import totals
+    from cspbench.report.tables.network import totals
 
     name = either(model, model_option, "--model")
     if name is None:

@@ -37,6 +37,8 @@ from cspbench.report.text import (
     notes,
     summary,
 )
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.store import StoredEvaluation
 
 _UNITS = {"params": "parameters", "bflops": "operations"}
@@ -71,7 +73,8 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
     functions = (summary, label, measured, finer, delta, notes, _shares, _search_text, _marks_of, _sortable)
     environment.globals |= {function.__name__.lstrip("_"): function for function in functions}
     published = [section for section in shown if section.table.kind == "published"]
-    ours = [section for section in shown if section.table.kind != "published"]
+    ours = [section for section in shown if section.table.kind == "sample"]
+    yours = [section for section in shown if section.table.kind == "yours"]
     cells = [cell for section in published or ours for cell in section.cells]
     verdicts = [cell.verdict for cell in cells]
     present = _marks_of([cell for section in shown for cell in section.cells]).split()
@@ -79,6 +82,9 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
     return environment.from_string(_asset("page.html.j2")).render(
         published=published,
         ours=ours,
+        yours=yours,
+        yours_title=YOURS,
+        yours_text=YOURS_TEXT,
         ours_rows=sum(len(section.lines) for section in ours),
         cells=cells,
         legend=[(str(word), verdicts.count(word), LEGEND[word]) for word in ORDER],

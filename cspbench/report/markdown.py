@@ -10,7 +10,7 @@ from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportRow
-from cspbench.report.select import Section
+from cspbench.report.select import PARTIAL, Section
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -24,8 +24,12 @@ from cspbench.report.text import (
     mark,
     measured,
     notes,
+    some,
     summary,
 )
+from cspbench.report.yours import NAMES
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
@@ -48,7 +52,8 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
     """The tables in their order, unpublished ones last; `plots` are names of files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
     published = [section for section in shown if section.table.kind == "published"]
-    ours = [section for section in shown if section.table.kind != "published"]
+    ours = [section for section in shown if section.table.kind == "sample"]
+    yours = [section for section in shown if section.table.kind == "yours"]
     parts = [f"# {TITLE}"]
     if published:
         parts.append(f"{summary(published)}.")
@@ -56,6 +61,8 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
     parts.append(_legend())
     parts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
     parts += [_section(section, origins) for section in published]
+    if yours:
+        parts += [f"# {YOURS}", YOURS_TEXT, *(_section(section, origins) for section in yours)]
     if ours:
         parts += [f"# {OURS}", f"{OURS_TEXT} {summary(ours)}."]
         parts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
@@ -106,11 +113,10 @@ def _section(section: Section, origins: Origins) -> str:
     if any(line.definition for line in section.lines):
         header.append("Definition")
         lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, section.lines, strict=True)]
-    parts = [
-        f"## {section.place}",
-        f"`{table.name}`, {table.source}, {table.split}. {summary([section])}.",
-        grid(header, lines),
-    ]
+    about = f"`{table.name}`, {table.source}, {table.split}. {summary([section])}."
+    if table.kind == "yours":
+        about = f"`{table.name}`, {some(len(section.lines), 'row')}."
+    parts = [f"## {section.place}", about, grid(header, lines)]
     notes = [f"- {note}" for line in section.lines for note in _notes(line, origins)]
     return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
 
@@ -121,15 +127,19 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     cell = line.cells.get(column.metric)
     if cell is None:
         return NOTHING
-    parts = [_plain(cell.printed)]
+    claimed = line.table not in NAMES
+    parts = [_plain(cell.printed)] if claimed else []
     value = measured(cell, column)
     if value is not None:
-        parts.append(f"→ {value}")
+        parts.append(f"→ {value}" if claimed else value)
         if bounds := interval(cell):
             parts.append(f"(95 %: {bounds})")
         if difference := delta(cell):
             parts.append(f"Δ{difference}")
-    parts.append(f"**{mark(cell)}**" if cell.verdict == Status.OFF else mark(cell))
+    if claimed:
+        parts.append(f"**{mark(cell)}**" if cell.verdict == Status.OFF else mark(cell))
+    elif cell.partial or value is None:
+        parts.append(PARTIAL if cell.partial else NOTHING)
     if value is not None and cell.provenance is not None:
         parts.append(f"[{origins.number(line, cell.provenance)}]")
     return " ".join(parts)

@@ -88,7 +88,7 @@
       tables += shown > 0;
       arrange(section, by);
     });
-    headings.forEach((heading) => { heading.hidden = !sections.some((each) => each.dataset.kind === "sample" && !each.hidden); });
+    headings.forEach((heading) => { heading.hidden = !sections.some((each) => each.dataset.kind === heading.dataset.kind && !each.hidden); });
     byId("status").textContent = `${rows} of ${total} ${total === 1 ? "row" : "rows"} shown, in ${tables} ${tables === 1 ? "table" : "tables"}`;
   };
 

@@ -21,6 +21,7 @@ from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.report.select import Section
 from cspbench.report.text import some, with_comparison
+from cspbench.results import layers
 from cspbench.results.counts import CountedCell, Counts
 from cspbench.results.encoding import encode
 from cspbench.results.schema import Session
@@ -238,7 +239,10 @@ Key = tuple[str | None, str | None]
 
 def save(rows: Sequence[CountsRow], out: Path, name: str, session: Session) -> None:
     """Write NAME.json and NAME.md."""
-    write_bytes(out / f"{name}.json", encode(Counts(session=session, rows=[row.counted for row in rows])))
+    counted = [row.counted for row in rows]
+    of_models, networks = layers.of_rows(counted)
+    record = Counts(session=session, rows=counted, layers=of_models, networks=networks)
+    write_bytes(out / f"{name}.json", encode(record))
     by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
     heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
     write_text(out / f"{name}.md", heading + markdown(rows))
