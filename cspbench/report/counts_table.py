@@ -93,8 +93,9 @@ def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
 
 def _verdict(counted: CountedCell, cell: ReportCell) -> str:
     percent = _percent(counted, cell)
-    word = cell.mark if percent is None else cell.mark.replace("off", f"off {percent:+.1f} %", 1)
-    return f"{word}; comparison off" if cell.comparison and cell.comparison.verdict == "off" else word
+    word = cell.mark if percent is None else cell.mark.replace(cell.word, f"{cell.word} {percent:+.1f} %", 1)
+    compared = cell.comparison
+    return f"{word}; comparison {compared.word}" if compared and compared.verdict == "off" else word
 
 
 def _note(row: CountsRow) -> str | None:
