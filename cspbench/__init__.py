@@ -23,6 +23,7 @@ __all__ = [
     "create_model",
     "evaluate_coco",
     "evaluate_imagenet",
+    "export_model",
     "inference_model",
     "list_models",
     "load_tables",
@@ -37,19 +38,21 @@ if TYPE_CHECKING:
     from cspbench.evaluation.counts import count
     from cspbench.evaluation.frames import load_tables
     from cspbench.evaluation.imagenet import evaluate_imagenet
-    from cspbench.evaluation.models import create_model, list_models
     from cspbench.evaluation.score import score
+    from cspbench.export.run import export_model
+    from cspbench.models.create import create_model, list_models
     from cspbench.prediction.predict import inference_model, predict
 
 _HOMES = {
     "analyze": "evaluation.analysis.analyze",
     "compare": "evaluation.compare",
     "count": "evaluation.counts",
-    "create_model": "evaluation.models",
+    "create_model": "models.create",
     "evaluate_coco": "evaluation.coco",
     "evaluate_imagenet": "evaluation.imagenet",
+    "export_model": "export.run",
     "inference_model": "prediction.predict",
-    "list_models": "evaluation.models",
+    "list_models": "models.create",
     "load_tables": "evaluation.frames",
     "predict": "prediction.predict",
     "score": "evaluation.score",

@@ -9,7 +9,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError

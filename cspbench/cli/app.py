@@ -18,6 +18,7 @@ from cspbench.cli.demo import demo
 from cspbench.cli.env import env
 from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
+from cspbench.cli.export import export
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
 from cspbench.cli.predict import predict
@@ -38,7 +39,7 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted, 143 terminated.",
 )
-for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare, analyze):
+for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare, analyze, export):
     app.command()(command)
 app.command(cls=WithDraw)(predict)
 app.command("list")(list_rows)

@@ -9,7 +9,7 @@ import typer
 
 from cspbench.ci.tolerances import DEFAULT
 from cspbench.cli import options
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 
 
 def ci(

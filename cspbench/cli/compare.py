@@ -10,7 +10,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import place_of_data
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import format_of, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.report.formats import table

@@ -8,7 +8,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, either, parse_size
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable

@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
+from cspbench.cli.choices import Format
 from cspbench.cli.darknet_data import anchors, darknet
-from cspbench.cli.options import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError

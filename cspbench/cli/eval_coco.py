@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import arguments, evaluating, options
+from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
-from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 

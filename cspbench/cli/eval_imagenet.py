@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cspbench.cli import arguments, evaluating, options
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import printable

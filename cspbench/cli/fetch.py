@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli import options
+from cspbench.cli import completion, options
 from cspbench.cli.arguments import either
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 def fetch_files(
     rows: Annotated[
-        list[str] | None, typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*).")
+        list[str] | None,
+        typer.Argument(
+            metavar="ROW...",
+            help="Row ids, TABLE:ROW, models, files or patterns (csp*).",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,

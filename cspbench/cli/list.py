@@ -8,7 +8,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import refuse_together
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_table
 
 

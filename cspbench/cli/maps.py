@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.cli.options import Format, MapPoints
+from cspbench.cli.choices import Format, MapPoints
 
 if TYPE_CHECKING:
     from cspbench.evaluation.darknet_map import MapOptions

@@ -1,55 +1,42 @@
-"""The options that several commands share, defined once so that they mean the same everywhere.
-
-The choices are written out so that `--help` and completion import no library; a test compares them with those of the
-libraries.
-"""
+"""The options that several commands share, defined once so that they mean the same everywhere."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    LATEX = "latex"
-
-
-class PredictionFormat(StrEnum):
-    """How predictions are printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    COCO = "coco"
-
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Decoder = Literal["opencv", "stb", "pillow"]
-ClassOrder = Literal["darknet", "sorted"]
-ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
-DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
-AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
-NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
-Engine = Literal["cspbench", "pycocotools"]
-MapPoints = Literal["area", "voc11", "coco101"]
-Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
+from cspbench.cli import completion
+from cspbench.cli.choices import (
+    ClassifierPreset,
+    ClassOrder,
+    Decoder,
+    DetectorPreset,
+    Engine,
+    Format,
+    MapPoints,
+    NmsKind,
+    Precision,
+    Split,
+)
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""
 
 # what a command is about
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("-m", "--model", metavar="MODEL", help="A model, TABLE:ROW or pattern; repeatable.")
+    list[str] | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="A model, row or pattern.", autocompletion=completion.models),
 ]
-ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="Model, row or .cfg.", autocompletion=completion.models),
+]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option("--against", metavar="MODEL|FILE", help="Compare, layer by layer.", autocompletion=completion.models),
+]
 CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
 CfgsOption = Annotated[
     list[str] | None, typer.Option("--cfg", metavar="FILE", help="A .cfg file, a pattern, or -; repeatable.")
@@ -64,7 +51,10 @@ EmaOption = Annotated[
         help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
     ),
 ]
-TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="TABLE", help="This table; repeatable.", autocompletion=completion.tables),
+]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The label file of a flat folder or archive.")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together
+from cspbench.cli import completion, options
+from cspbench.cli.against import first_difference
+from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -27,7 +28,12 @@ _APART = {
 
 def params(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Models or patterns (csresnet*).")
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help="Models, rows (CSPResNeXt-50, TABLE:ROW), .cfg files or patterns (csresnet*).",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
@@ -40,9 +46,7 @@ def params(
     ] = None,
     form: options.FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="Show the counts of each layer.")] = False,
-    against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Compare with a .cfg, layer by layer.")
-    ] = None,
+    against: options.AgainstOption = None,
     save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
@@ -81,10 +85,11 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
-    chosen = registry.matching(names)
+    chosen = registry.matching(name for name in names if not registry.is_file(name))
     unusable = 0
-    if cfg:
-        chosen, unusable = read_cfgs(cfg, terminal())
+    if cfg := cfg or [name for name in names if registry.is_file(name)]:
+        of_files, unusable = read_cfgs(cfg, terminal())
+        chosen += of_files
     networks: list[Network] = []
     if layers or pixels:
         chosen, networks, unfit = at_size(chosen, pixels)
@@ -92,7 +97,7 @@ def params(
     if unusable and not chosen:
         raise typer.Exit(unusable)
     if against is not None:
-        _compare([model.build() for model in chosen], against, form)
+        first_difference([model.build() for model in chosen], against, form)
         _leave(unusable)
         return
     if layers:
@@ -126,24 +131,3 @@ def params(
 def _leave(exit_code: int) -> None:
     if exit_code:
         raise typer.Exit(exit_code)
-
-
-def _compare(networks: list[Network], path: Path, form: Format) -> None:
-    from cspbench.network.network import difference
-
-    if len(networks) != 1:
-        raise UsageError(
-            "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
-        )
-    network = networks[0]
-    different = difference(network, read_cfg(path, terminal()), (network.name, path.name))
-    if form is Format.JSON:
-        layers = len(network.layers)
-        compared = {"model": network.name, "against": str(path), "layers": layers, "equal": not different}
-        print_json({**compared, "difference": different})
-    elif different:
-        typer.echo(f"different: {different}")
-    else:
-        typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
-    if different:
-        raise typer.Exit(1)

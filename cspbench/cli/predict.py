@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import arguments, options
+from cspbench.cli import arguments, choices, options
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -28,7 +28,7 @@ def predict(
     ema: options.EmaOption = None,
     names: options.NamesOption = None,
     preset: Annotated[
-        options.AnyPreset | None, typer.Option("--preset", help="The preset; by default the model's.")
+        choices.AnyPreset | None, typer.Option("--preset", help="The preset; by default the model's.")
     ] = None,
     decoder: options.DecoderOption = None,
     classes: options.ClassesOption = None,
@@ -48,8 +48,8 @@ def predict(
     precision: options.PrecisionOption = "fp32",
     allow_bad: options.BadOption = 0,
     form: Annotated[
-        options.PredictionFormat, typer.Option("--format", help="How the output is printed.")
-    ] = options.PredictionFormat.MD,
+        choices.PredictionFormat, typer.Option("--format", help="How the output is printed.")
+    ] = choices.PredictionFormat.MD,
 ) -> None:
     r"""Show the classes or boxes that a model predicts for pictures, by the evaluation's own pixels and decoding.
 
@@ -74,7 +74,7 @@ def predict(
     nothing = not (images or model or cfg or weights)
     selected = sample() if nothing else chosen(model, network, cfg, weights)
     pictures = _pictures(images or [], selected)
-    if form is options.PredictionFormat.COCO and not selected.network.detections:
+    if form is choices.PredictionFormat.COCO and not selected.network.detections:
         raise UsageError(
             "usage.coco-of-classes",
             "COCO's result format is for boxes",
@@ -101,7 +101,7 @@ def predict(
         classes=classes,
         size=pixels,
         topk=topk,
-        conf="preset" if conf is None and form is options.PredictionFormat.COCO else conf,
+        conf="preset" if conf is None and form is choices.PredictionFormat.COCO else conf,
         nms=nms,
         nms_kind=nms_kind,
         beside=selected.beside,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_json, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import BadImageError, printable

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.report.formats import table
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cspbench.cli.choices import Format
 from cspbench.cli.maps import print_maps
-from cspbench.cli.options import Format
 from cspbench.cli.printing import print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import printable

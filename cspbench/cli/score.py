@@ -10,8 +10,8 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
+from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
-from cspbench.cli.options import Format
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.io import argument_path

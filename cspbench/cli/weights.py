@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import read_cfg
+from cspbench.cli.arguments import named, read_cfg
+from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.options import Format
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
@@ -93,7 +93,10 @@ def identify(file: FileArgument) -> None:
 @weights.command()
 def convert(
     file: FileArgument,
-    to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
+    to: Annotated[
+        Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"],
+        typer.Option("--to", help="The format to write; timm and mmpretrain for the networks of their cards."),
+    ],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     ema: options.EmaOption = None,
@@ -101,12 +104,13 @@ def convert(
 ) -> None:
     """Write the same arrays in another format, to --out or beside FILE.
 
-    A checkpoint (.pth) is read without running code from it.
+    safetensors and state-dict have the names of the network's torch module. A checkpoint (.pth) is read without running
+    code from it. `cspbench export` writes whole networks: ONNX, torch.export, TorchScript.
     """
-    from cspbench.weights import darknet, safetensors_file
+    from cspbench.weights import writing
     from cspbench.weights.opening import open_weights
 
-    target = out or file.parent / f"{file.stem}.{'weights' if to == 'darknet' else to}"
+    target = out or file.parent / f"{file.stem}{writing.SUFFIXES[to]}"
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
@@ -115,22 +119,20 @@ def convert(
     read = open_weights(file, network, ema=ema)
     for topic, words in read.said.items():
         terminal().note(f"{printable(str(file))}: {topic} {words}")
-    write = safetensors_file.write if to == "safetensors" else darknet.write
-    write(target, network, read.arrays, read.header)
+    writing.write(target, to, network, read)
     terminal().note(f"wrote {target}")
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
     """The network of a file, by option or by its size, and the models whose files have the same layout."""
     from cspbench.weights import catalogue
-    from cspbench.zoo.registry import model
 
     if name is not None and cfg is not None:
         raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")
     if cfg is not None:
         return read_cfg(cfg, terminal()), []
     if name is not None:
-        return model(name).build(), []
+        return named(name, terminal()).build(), []
     if partial:
         raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)

@@ -38,6 +38,8 @@ ACROSS = 3
 """More bars side by side are too narrow for a horizontal number."""
 DASH = 6
 """Pixels of a dash, and of a gap."""
+REACH = 12
+"""Half heights of a name up to which it may stand away from its box, where the places around that are taken."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
@@ -208,9 +210,9 @@ def _label(
     for x, y in tries:
         x, y = max(0.0, min(x, size[0] - width)), max(0.0, min(y, size[1] - height))
         spots.append(Rectangle(x, y, x + width, y + height))
-    if needed:  # before it covers another name, it stands elsewhere in or around its box
-        spots += _elsewhere(box, width, height, size)
     spot = next((spot for spot in spots if not any(spot.meets(other) for other in taken)), None)
+    if spot is None and needed:  # before it covers another name, it stands beside its box
+        spot = _nearby(box, (width, height), size, taken)
     if spot is None:
         if not needed:
             return
@@ -221,11 +223,23 @@ def _label(
     canvas.text((spot.x0 + 3, spot.y0 + 1), text, fill=BLACK if bright else WHITE, font=font)
 
 
-def _elsewhere(box: Rectangle, width: float, height: float, size: tuple[int, int]) -> list[Rectangle]:
-    """Places for a name in the whole picture, those next to its box's left upper corner first."""
-    places = [
-        Rectangle(float(x), float(y), x + width, y + height)
-        for y in np.arange(0.0, size[1] - height, height / 2)
-        for x in np.arange(0.0, size[0] - width, height)
-    ]
-    return sorted(places, key=lambda spot: spot.distance((box.x0, box.y0)))
+def _nearby(
+    box: Rectangle, extent: tuple[float, float], size: tuple[int, int], taken: Sequence[Rectangle]
+) -> Rectangle | None:
+    """The free place for a name of (width, height) that is nearest to its box's left upper corner, if any is near."""
+    width, height = extent
+    down = box.y0 + height * np.arange(-REACH, REACH + 1) / 2
+    across = box.x0 + height * np.arange(-REACH, REACH + 1)
+    y, x = (axis.ravel() for axis in np.meshgrid(down, across, indexing="ij"))
+    inside = (x >= 0) & (y >= 0) & (x + width <= size[0]) & (y + height <= size[1])
+    x, y = x[inside], y[inside]
+    others = np.array(taken).reshape(-1, 4)
+    meets = (x[:, None] < others[:, 2]) & (others[:, 0] < x[:, None] + width)
+    meets &= (y[:, None] < others[:, 3]) & (others[:, 1] < y[:, None] + height)
+    free = np.flatnonzero(~meets.any(1))
+    if not len(free):
+        return None
+    beside = np.maximum(0, np.maximum(x - box.x0, box.x0 - x - width))
+    above = np.maximum(0, np.maximum(y - box.y0, box.y0 - y - height))
+    best = free[np.argmin(np.hypot(beside, above)[free])]
+    return Rectangle(float(x[best]), float(y[best]), float(x[best]) + width, float(y[best]) + height)

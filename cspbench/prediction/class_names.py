@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from cspbench.data.classes import ORDERS, SAMPLE, descriptions, order
 from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.detection.class_names import by_name
 from cspbench.evaluation.detection_data import known_names
 from cspbench.evaluation.subject import Subject
-from cspbench.weights.catalogue import shipped
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The classes of a network in its order."""
-
-    names: tuple[str, ...]
-    ids: tuple[str, ...] | tuple[int, ...] | None
-    """WordNet ids of ImageNet's classes, or a detector's category ids in COCO's result format."""
-    note: str | None = None
-    """What is only assumed about them."""
+from cspbench.models.class_names import Labels, of_classifier, of_detector
 
 
 def labels_of_classifier(
@@ -35,29 +23,19 @@ def labels_of_classifier(
     own = known_names(names, places, classes)
     if own is not None:
         return Labels(own.texts, None)
-    if numbering in ORDERS and classes == len(order(numbering)):
-        known = descriptions()
-        return Labels(tuple(known.get(wnid, wnid) for wnid in order(numbering)), order(numbering))
-    if numbering == SAMPLE and classes == len(order(SAMPLE)):
-        from cspbench.sample.classification import CLASSES
-
-        return Labels(tuple(name for _, name in CLASSES), None)
-    return Labels(_numbers(classes), None, _unnamed(subject, classes))
+    return of_classifier(numbering, classes) or Labels(_numbers(classes), None, _unnamed(subject, classes))
 
 
 def labels_of_detector(subject: Subject, classes: int, names: str | Path | None, places: Sequence[Path]) -> Labels:
     """The classes of a detector, with the ids of COCO's categories where the names are COCO's, else from 1."""
-    own = known_names(names, places, classes)
+    own, numbers = known_names(names, places, classes), tuple(range(1, classes + 1))
     if own is not None:
-        return Labels(own.texts, by_name(COCO_CATEGORIES, own.texts) or tuple(range(1, classes + 1)))
-    if not subject.user_file and shipped(subject.name) is not None:
-        from cspbench.sample.detection import CATEGORIES
-
-        return Labels(tuple(CATEGORIES.values()), tuple(CATEGORIES))
-    if classes == len(COCO_CATEGORIES):
-        assumed = f"the {classes} classes of {subject.name} are taken for COCO's; --names FILE gives their names"
-        return Labels(tuple(COCO_CATEGORIES.values()), tuple(COCO_CATEGORIES), assumed if subject.user_file else None)
-    return Labels(_numbers(classes), tuple(range(1, classes + 1)), _unnamed(subject, classes))
+        return Labels(own.texts, by_name(COCO_CATEGORIES, own.texts) or numbers)
+    labels = of_detector(None if subject.user_file else subject.name, classes)
+    if labels is None:
+        return Labels(_numbers(classes), numbers, _unnamed(subject, classes))
+    assumed = f"the {classes} classes of {subject.name} are taken for COCO's; --names FILE gives their names"
+    return replace(labels, note=assumed) if subject.user_file else labels
 
 
 def _numbers(classes: int) -> tuple[str, ...]:

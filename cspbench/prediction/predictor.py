@@ -24,7 +24,7 @@ from cspbench.errors import BadImageError
 from cspbench.evaluation.subject import Subject
 from cspbench.inference.engine import Engine
 from cspbench.inference.footprint import enough_memory
-from cspbench.prediction.class_names import Labels
+from cspbench.models.class_names import Labels
 from cspbench.prediction.pictures import Picture
 from cspbench.prediction.predictions import Class, Classified, Detected, DetectedBox, Prediction
 

@@ -13,7 +13,7 @@ import typer
 from refusals import refuses
 
 from cspbench.cli.cfg_files import expanded, read_cfgs
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.params import params
 from cspbench.errors import CountingError
 from cspbench.evaluation.execution import SILENT
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_used_does_not_hide_the_others(folder: Path, capsy
         read_cfgs(["recurrent.cfg"], SILENT)
 
 
-@pytest.mark.parametrize("how", [{"against": Path("c.cfg")}, {"layers": True}])
+@pytest.mark.parametrize("how", [{"against": "c.cfg"}, {"layers": True}])
 def test_its_exit_code_is_that_of_every_output(folder: Path, how: dict[str, Any]) -> None:
     with pytest.raises(typer.Exit) as stopped:
         params(cfg=["c.cfg", "missing.cfg"], form=Format.MD, **how)
@@ -134,6 +134,6 @@ def test_a_count_that_fails_does_not_hide_the_others(
 def test_against_a_file_that_differs_in_letterboxing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "boxed.cfg").write_text(CFG.format(3).replace("channels", "letter_box=1\nchannels"))
     with pytest.raises(typer.Exit) as stopped:
-        params(cfg=["c.cfg"], against=folder / "boxed.cfg")
+        params(cfg=["c.cfg"], against=str(folder / "boxed.cfg"))
     assert stopped.value.exit_code == 1
     assert "letter_box" in capsys.readouterr().out

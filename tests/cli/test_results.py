@@ -9,7 +9,7 @@ import typer
 from msgspec import structs
 from result_files import classifier, put
 
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.results import finish_classifiers
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.results.runs import load_run

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from cspbench.evaluation.models import create_model
 from cspbench.evaluation.subject import subject_of
+from cspbench.models.create import create_model
 from cspbench.network import cfg
 from cspbench.network.counting import count
 

@@ -308,23 +308,6 @@ def test_a_module_is_counted_by_hand() -> None:
         of_its_own.total("weights")
 
 
-def test_a_model_has_the_weights_given_or_found_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
-    found, ours = cspbench.create_model(CLASSIFIER), module(CLASSIFIER)
-    assert all(torch.equal(one, other) for one, other in zip(found.parameters(), ours.parameters(), strict=True))
-    assert found.description == describe(model(CLASSIFIER).build())
-    torch.manual_seed(0)
-    drawn = cspbench.create_model("resnet10")
-    torch.manual_seed(0)
-    again = cspbench.create_model("resnet10")
-    assert all(torch.isfinite(each).all() for each in drawn.parameters())
-    assert all(torch.equal(one, other) for one, other in zip(drawn.parameters(), again.parameters(), strict=True))
-    with torch.no_grad():
-        assert torch.isfinite(drawn(torch.rand(1, *model("resnet10").build().input))).all()
-
-
 NOTEBOOK = """
 import cspbench
 from cspbench import evaluate_coco, evaluate_imagenet

@@ -104,7 +104,7 @@ def test_options_of_the_other_kind() -> None:
 
 
 def test_a_module_that_describes_itself() -> None:
-    module: Any = cspbench.create_model("sample-csp-classifier")
+    module: Any = cspbench.create_model("sample-csp-classifier", weights="published")
     (own,) = cspbench.predict(module, TEXTURE, classes="sorted")
     assert isinstance(own, Classified)
     assert own.pred_label == 7
