@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from importlib.resources import files
@@ -76,8 +76,8 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
         keep_trailing_newline=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    functions = (summary, some, label, measured, finer, delta, notes, comparison_mark, breakable)
-    functions = (*functions, _shares, _search_text, _marks_of, _sortable)
+    functions: list[Callable[..., object]] = [summary, some, label, measured, finer, delta, notes, comparison_mark]
+    functions += [breakable, _shares, _search_text, _marks_of, _sortable]
     environment.globals |= {function.__name__.lstrip("_"): function for function in functions}
     parts = arranged(shown)
     cells = [cell for section in parts.every or parts.ours for cell in section.cells]

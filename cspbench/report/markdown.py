@@ -191,10 +191,11 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
 def _mark(cell: ReportCell) -> str:
     """The symbol and the word, of what is unmeasured the reason alone: "✓ exact", "– no-weights"."""
     text = f"{SYMBOLS[cell.word]} {cell.reason or cell.mark}"
-    compared = comparison_mark(cell)
-    if compared and cell.word != cell.comparison_word:
-        text += f"; {SYMBOLS[cell.comparison_word]} {compared}"
-    return f"**{text}**" if "off" in (cell.word, cell.comparison_word) else text
+    words = [cell.word]
+    if (mark := comparison_mark(cell)) and cell.comparison and cell.comparison.word != cell.word:
+        words.append(cell.comparison.word)
+        text += f"; {SYMBOLS[words[1]]} {mark}"
+    return f"**{text}**" if Status.OFF in words else text
 
 
 def _notes(line: ReportRow, origins: Origins) -> list[str]:

@@ -109,11 +109,6 @@ class ReportCell:
         return MISSED if self.verdict == Status.OFF and self.stand_in else self.verdict
 
     @property
-    def comparison_word(self) -> str | None:
-        """The word of the comparison; None without one."""
-        return self.comparison.word if self.comparison else None
-
-    @property
     def mark(self) -> str:
         """The verdict in words: "exact", "off, explained", "missed, stand-in", "unmeasured: no-weights"."""
         if self.word == MISSED:
