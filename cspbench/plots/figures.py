@@ -35,10 +35,6 @@ class Plot:
     description: str
     figure: Figure
 
-    @property
-    def png(self) -> bytes:
-        return style.file_of(self.figure)
-
     def save(self, folder: Path) -> list[Path]:
         """Write it as PNG, SVG and PDF; returns the files."""
         return style.saved(self.figure, folder / self.name)

@@ -34,8 +34,8 @@ HEADER = (
 
 LEGEND = """\
 Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and by
-how much; **fitted** it is, but the network was chosen for that, so it proves nothing; unpublished: the document prints
-no number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
+how much; **fitted** it is, but the network is a stand-in chosen for that, so it proves nothing; **missed** it is not,
+and the network is such a stand-in, so that is no error of the claim; unpublished: the document prints no number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
 parentheses the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg*
 equals the published file layer by layer, *paper* another complete public definition, *reconstruction* forced by
 independent evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less

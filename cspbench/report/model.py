@@ -110,10 +110,8 @@ class ReportCell:
 
     @property
     def mark(self) -> str:
-        """The verdict in words: "exact", "off, explained", "missed, stand-in", "unmeasured: no-weights"."""
-        if self.word == MISSED:
-            return f"{MISSED}, stand-in"
-        word = f"{self.verdict}, explained" if self.verdict == "off" and self.explained else self.verdict
+        """The verdict in words: "exact", "off, explained", "missed", "unmeasured: no-weights"."""
+        word = f"{self.word}, explained" if self.word == Status.OFF and self.explained else self.word
         return f"{word}: {self.reason}" if self.reason else word
 
 

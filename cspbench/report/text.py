@@ -168,8 +168,7 @@ def _counted(words: Sequence[str]) -> str:
 
 
 def _aside(mark: str) -> str:
-    word, comma, why = mark.partition(", ")
-    return f"{word} ({why})" if comma else mark
+    return mark.replace(", explained", " (explained)")
 
 
 def facts(provenance: Provenance) -> list[tuple[str, str]]:
