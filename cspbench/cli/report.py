@@ -44,9 +44,9 @@ def report(
 ) -> None:
     """Show every published table with claim, measurement, delta and verdict in each cell.
 
-    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is
-    off), consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data.
-    Of several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
+    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
+    consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
+    several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
     results give the same bytes.
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
