@@ -17,36 +17,47 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "analyze",
     "compare",
     "count",
     "create_model",
     "evaluate_coco",
     "evaluate_imagenet",
+    "export_model",
+    "inference_model",
     "list_models",
     "load_tables",
+    "predict",
     "score",
 ]
 
 if TYPE_CHECKING:
+    from cspbench.evaluation.analysis.analyze import analyze
     from cspbench.evaluation.coco import evaluate_coco
     from cspbench.evaluation.compare import compare
     from cspbench.evaluation.counts import count
     from cspbench.evaluation.frames import load_tables
     from cspbench.evaluation.imagenet import evaluate_imagenet
-    from cspbench.evaluation.models import create_model, list_models
     from cspbench.evaluation.score import score
+    from cspbench.export.run import export_model
+    from cspbench.models.create import create_model, list_models
+    from cspbench.prediction.predict import inference_model, predict
 
 _HOMES = {
-    "compare": "compare",
-    "count": "counts",
-    "create_model": "models",
-    "evaluate_coco": "coco",
-    "evaluate_imagenet": "imagenet",
-    "list_models": "models",
-    "load_tables": "frames",
-    "score": "score",
+    "analyze": "evaluation.analysis.analyze",
+    "compare": "evaluation.compare",
+    "count": "evaluation.counts",
+    "create_model": "models.create",
+    "evaluate_coco": "evaluation.coco",
+    "evaluate_imagenet": "evaluation.imagenet",
+    "export_model": "export.run",
+    "inference_model": "prediction.predict",
+    "list_models": "models.create",
+    "load_tables": "evaluation.frames",
+    "predict": "prediction.predict",
+    "score": "evaluation.score",
 }
-"""The modules of `cspbench.evaluation` that the names come from."""
+"""The modules that the names come from."""
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +65,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.evaluation.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

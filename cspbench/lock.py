@@ -49,7 +49,7 @@ def exclusive(
     reported = False
     try:
         while (handle := _locked(path, place) if _held.setdefault(key, mine) is mine else None) is None:
-            holder = _holder(path) if _held[key] is mine else "another thread of this process"
+            holder = _holder(path) if _held.get(key) is mine else "another thread of this process"
             seconds = time.monotonic() - begun
             if seconds >= wait:
                 raise LockedError(

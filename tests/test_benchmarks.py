@@ -217,12 +217,12 @@ def test_whole_runs_are_held_against_the_target() -> None:
 
 def test_drawn_photographs_are_a_set_of_cocos_categories(tmp_path: Path) -> None:
     from cspbench.data.coco.source import open_coco
-    from cspbench.detection.collect import category_ids
+    from cspbench.detection.collect import categories_of
 
     coco.photographs(tmp_path, 2)
     source = open_coco(tmp_path, None)
     assert len(source) == 2
-    assert len(category_ids(source, 80)) == 80
+    assert len(categories_of(source)) == 80
     assert source.ground_truth is not None
     assert len(source.ground_truth.boxes) == 2 * coco.OBJECTS
 

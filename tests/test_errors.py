@@ -21,7 +21,7 @@ SEVERAL_WORDINGS = frozenset(
     network.indivisible-channels network.no-sources
     network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
     usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
-    usage.unknown-model usage.unknown-row usage.unknown-suffix
+    usage.unknown-suffix
     """.split()
 )
 

@@ -156,6 +156,23 @@ def test_two_threads_are_two(tmp_path: Path) -> None:
         assert other.returncode == 1
 
 
+def test_a_thread_that_lets_go_meanwhile_is_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the failed attempt and the look at who holds the lock."""
+
+    class LetGo(dict[str, object]):
+        asked = 0
+
+        def setdefault(self, key: str, default: object = None) -> object:
+            self.asked += 1
+            return "another thread's" if self.asked == 1 else super().setdefault(key, default)
+
+    held = LetGo()
+    monkeypatch.setattr("cspbench.lock._held", held)
+    with exclusive(tmp_path / ".lock", wait=300):
+        assert held.asked == 2
+    assert not held
+
+
 def test_a_file_that_its_last_holder_removes_is_not_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening and locking it: whoever comes next would create another file, and both would hold one."""
     path, lockf, calls = tmp_path / ".lock", fcntl.lockf, []

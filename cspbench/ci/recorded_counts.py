@@ -35,9 +35,9 @@ def networks(counts: Iterable[StoredCounts]) -> dict[tuple[str, str], str]:
 def then(counts: Iterable[StoredCounts]) -> Networks:
     """The same by model and (height, width): the catalogue at the time of counting."""
     return {
-        (row.model, row.size): row.network
+        (row.catalogue_model, row.size): row.network
         for row in _rows(counts)
-        if row.model is not None and row.size is not None and row.network
+        if row.catalogue_model and row.size is not None and row.network
     }
 
 

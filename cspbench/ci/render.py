@@ -14,7 +14,7 @@ from cspbench.ci.diff import Changes, Kind, Pair
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import NOTHING
 from cspbench.claims.rounding import round_half_up
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, grid, latex
 from cspbench.report.model import ReportCell
 from cspbench.report.text import delta, mark
 
@@ -217,5 +217,43 @@ def table(changes: Changes, baseline: str, form: str) -> str:
         return markdown(changes, baseline)
     if form == "json":
         return json.dumps(as_json(changes, baseline), indent=1, ensure_ascii=False) + "\n"
-    lines = [texts(pair) for pair in changes.changed]
-    return flat_csv(HEADER, lines) if form == "csv" else latex(HEADER, lines)
+    if form == "csv":
+        return flat_csv(FLAT, map(_flat, changes.changed))
+    return latex(HEADER, [texts(pair) for pair in changes.changed])
+
+
+FLAT = (
+    *("kind", "failing", "table", "row", "name", "metric", "claim"),
+    *(f"{side}{what}" for side in ("baseline", "measured") for what in ("", "_exact", "_delta", "_verdict", "_reason")),
+    *("change", "change_percent", "why"),
+)
+"""Columns of the CSV."""
+
+
+def _flat(pair: Pair) -> list[object]:
+    """The cells of `FLAT`, one number or word a cell."""
+    cell = pair.after or pair.before
+    about = [str(pair.kind), "yes" if pair.failing else "no", pair.table, pair.row, pair.name, pair.metric or None]
+    sides = [
+        value
+        for side in (pair.before, pair.after)
+        for value in ([side.measured, side.exact, side.delta, side.verdict, side.reason] if side else [None] * 5)
+    ]
+    changed = [None if value is None else f"{value:f}" for value in (pair.change, pair.change_percent)]
+    return [*about, cell.claim if cell else None, *sides, *changed, pair.why]
+
+
+COLUMNS = (
+    *(Column("Result"), Column("Table", 4), Column("Row"), Column("Cell"), Column("Claim", 3, "number")),
+    *(Column("Baseline", 2, "number"), Column("Measured", kind="number"), Column("Change", 1, "number")),
+    *(Column("From the claim", 5, "number"), Column("Verdict", kind="verdict"), Column("Why", kind="note")),
+)
+"""Those of `HEADER`, for a terminal."""
+
+
+def blocks(changes: Changes, baseline: str) -> list[Block]:
+    """The changes and the summary for a terminal."""
+    if not changes.changed:
+        return [Paragraph(f"Nothing changed against {one_line(baseline)}: {changes.summary}")]
+    shown = Table(COLUMNS, [texts(pair) for pair in changes.changed])
+    return [Paragraph(f"Compared with {one_line(baseline)}", "heading"), shown, Paragraph(changes.summary)]

@@ -65,16 +65,25 @@ class PreparedImages(Predictor):
         self.preset.load(sample.data, self.size, sample.key, out)
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
-        flat = outputs[0].flatten(1)
-        if self.classes is not None and flat.shape[1] != len(order(self.classes)):
-            raise other_outputs("the network", flat.shape[1], self.classes)
-        probability = (flat if self.probabilities else torch.softmax(flat, 1)).numpy()
-        check_finite(np.isfinite(probability).all(1), batch.columns["key"], "probabilities")
+        probability = probabilities_of(outputs, batch.columns["key"], self.probabilities)
+        if self.classes is not None and probability.shape[1] != len(order(self.classes)):
+            raise other_outputs("the network", probability.shape[1], self.classes)
         classes = top_k(probability, TOP)
         return {"classes": list(classes), "probability": list(np.take_along_axis(probability, classes, 1))}
 
     def arrays(self, columns: Columns) -> Arrays:
         return {name: np.array(columns[name], kind) for name, kind in COLUMNS.items()}
+
+
+def probabilities_of(outputs: tuple[Tensor, ...], keys: Sequence[str], probabilities: bool) -> Array:
+    """(N, classes) the probabilities of a classifier's outputs, which are `probabilities` or logits.
+
+    `keys` are the names of the images. Raises `OutputError` for numbers that are not finite.
+    """
+    flat = outputs[0].flatten(1)
+    result = (flat if probabilities else torch.softmax(flat, 1)).numpy()
+    check_finite(np.isfinite(result).all(1), keys, "probabilities")
+    return result
 
 
 def faults(images: PreparedImages, keys: Sequence[str]) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.cli.options import Precision
+    from cspbench.cli.choices import Precision
     from cspbench.evaluation.execution import Execution, Listener
     from cspbench.network.network import Network
+    from cspbench.zoo.model import Model
 
 Value = TypeVar("Value")
 MOST_THREADS = 64
@@ -110,6 +111,16 @@ def read_cfg(path: str | Path, listener: Listener) -> Network:
     for warning in reading.warnings:
         listener.note(f"warning: {warning}")
     return reading.network
+
+
+def named(model: str, listener: Listener) -> Model:
+    """The model of a name or a .cfg path (`registry.model`); the file's warnings go to the listener."""
+    from cspbench.zoo import registry
+
+    entry = registry.model(model)
+    for warning in entry.warnings:
+        listener.note(f"warning: {warning}")
+    return entry
 
 
 def resized(network: Network, size: tuple[int, int] | None, listener: Listener) -> Network:

@@ -6,7 +6,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cspbench.cli.arguments import read_cfg
@@ -16,18 +16,7 @@ from cspbench.errors import CspbenchError, printable
 if TYPE_CHECKING:
     from cspbench.evaluation.execution import Listener
     from cspbench.network.network import Network
-
-
-@dataclass(frozen=True)
-class CfgFile:
-    """A network and its file."""
-
-    source: str
-    network: Network
-
-    def build(self) -> Network:
-        """The network."""
-        return self.network
+    from cspbench.zoo.model import Model
 
 
 def with_arguments(cfg: list[str] | None, arguments: list[str] | None) -> tuple[list[str] | None, list[str] | None]:
@@ -47,26 +36,30 @@ def expanded(arguments: Sequence[str]) -> list[str]:
     return list(files)
 
 
-def read_cfgs(arguments: Sequence[str], listener: Listener) -> tuple[list[CfgFile], int]:
-    """The networks of cfg files, and an exit code: 0, or that of the last file of several that cannot be used.
+def read_cfgs(arguments: Sequence[str], listener: Listener) -> tuple[list[Model], int]:
+    """The models of cfg files, and an exit code: 0, or that of the last of several files that cannot be used.
 
-    Networks whose files have one name are named after their paths. The error of a single file is raised; those of
-    several are printed, and the others are read all the same.
+    Networks whose files have the same name are named after their paths. The error of a single file is raised; those of
+    several are printed, and the other files are read all the same.
     """
     files = expanded(arguments)
-    found: list[CfgFile] = []
+    networks: dict[str, Network] = {}
     code = 0
     for file in files:
         try:
-            found.append(CfgFile(file, read_cfg(file, listener)))
+            networks[file] = read_cfg(file, listener)
         except CspbenchError as error:
             if len(files) == 1:
                 raise
             code = report(error)
-    names = Counter(each.network.name for each in found)
+    names = Counter(network.name for network in networks.values())
     return [
-        each
-        if names[each.network.name] == 1
-        else replace(each, network=replace(each.network, name=printable(each.source)))
-        for each in found
+        _model(file, network if names[network.name] == 1 else replace(network, name=printable(file)))
+        for file, network in networks.items()
     ], code
+
+
+def _model(file: str, network: Network) -> Model:
+    from cspbench.zoo.model import Model
+
+    return Model(network.name, lambda: network, "file", file)

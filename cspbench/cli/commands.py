@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperGroup
-
+from cspbench.cli.help import Command, Group
 from cspbench.errors import UsageError
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands; none takes an empty argument."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an empty argument before a command reads it as the present folder or as nothing."""
         refuse_empty(args)
         return super().parse_args(ctx, args)
+
+
+class WithDraw(Command):
+    """A command whose option --draw may stand without a value, which means all."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give --draw its value where none follows it."""
+        given: list[str] = []
+        for at, argument in enumerate(args):
+            given.append(argument)
+            if argument == "--draw" and "--" not in args[:at]:
+                following = args[at + 1] if at + 1 < len(args) else ""
+                if not (
+                    following.isdecimal() or following == "all" or following.startswith(("image:", "class:", "worst:"))
+                ):
+                    given.append("all")
+        return super().parse_args(ctx, given)
 
 
 def refuse_empty(arguments: list[str]) -> None:

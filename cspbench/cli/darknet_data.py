@@ -8,7 +8,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, either, parse_size
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
@@ -28,17 +28,17 @@ def darknet(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare Darknet's .data file, list, names and labels with each other and with the images. JSON has every fault.
+    """Compare Darknet's .data file, list, names, labels and images.
 
-    --limit reads a part of the images; the other files are checked whole.
+    JSON has every fault. --limit reads a part of the images; the other files are checked whole.
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
+    from cspbench.cli.data_facts import darknet_facts
     from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.check import check, scan
     from cspbench.data.darknet.names import read_names
     from cspbench.data.darknet.opening import darknet_path
-    from cspbench.report.data_checks import darknet_facts
 
     place = data_path(needed(path, data_option))
     place = darknet_path(place) or place
@@ -65,9 +65,10 @@ def anchors(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compute anchors for a data set by k-means, as `darknet detector calc_anchors` does.
+    """Compute anchors for a data set by k-means.
 
-    They are in pixels of an input of --size. The same --seed gives the same anchors.
+    As `darknet detector calc_anchors` does. They are in pixels of an input of --size. The same --seed gives the same
+    anchors.
     """
     import numpy as np
 
@@ -85,24 +86,24 @@ def anchors(
     progress = terminal().progress
     read = read_set(place, Faults(allow_bad), lists=("train", "valid"), classes=MOST_CLASSES, progress=progress)
     boxes = [box for image in read.images for box in image.boxes]
-    found = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
+    clusters = anchors_of(np.array([box[3:] for box in boxes]), number, pixels[::-1], seed)
     facts = {
-        "anchors": found.cfg(),
-        "average IoU": f"{100 * found.average_iou:.2f} %",
+        "anchors": clusters.cfg(),
+        "average IoU": f"{100 * clusters.average_iou:.2f} %",
         "boxes": f"{len(boxes):,} of {len(read.images):,} images in {printable(read.list_path.name)}",
-        "boxes of each": ", ".join(map(str, found.counts.tolist())),
+        "boxes of each": ", ".join(map(str, clusters.counts.tolist())),
         "input": f"{pixels[1]}x{pixels[0]} (width x height)",
     }
     plain = {
-        "anchors": [[round(side, 4) for side in each] for each in found.sizes.tolist()],
-        "average_iou": round(100 * found.average_iou, 4),
-        "counts": found.counts.tolist(),
+        "anchors": [[round(side, 4) for side in pair] for pair in clusters.sizes.tolist()],
+        "average_iou": round(100 * clusters.average_iou, 4),
+        "counts": clusters.counts.tolist(),
         "boxes": len(boxes),
         "images": len(read.images),
         "width": pixels[1],
         "height": pixels[0],
         "seed": seed,
-        "iterations": found.iterations,
+        "iterations": clusters.iterations,
     }
     print_facts(facts, format_of(form, as_json), plain)
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cspbench.cli import options
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import format_of, print_facts
 
 

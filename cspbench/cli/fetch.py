@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli import options
+from cspbench.cli import completion, options
 from cspbench.cli.arguments import either
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.printing import print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 def fetch_files(
     rows: Annotated[
-        list[str] | None, typer.Argument(metavar="ROW...", help="Row ids, TABLE:ROW, models, files or patterns (csp*).")
+        list[str] | None,
+        typer.Argument(
+            metavar="ROW...",
+            help="Row ids, TABLE:ROW, models, files or patterns (csp*).",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
@@ -53,13 +58,14 @@ def fetch_files(
         str | None,
         typer.Option("--sha256", metavar="HEX", help="Expected SHA-256 (or a prefix of it); only with a single file."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file that does not match.")] = False,
+    force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Download weight files. Files are verified before being saved; interrupted downloads resume.
+    """Download weight files.
 
-    They go to the folder --out, by default $CSPBENCH_WEIGHTS. A file that exists already is only verified. Exit code 3:
-    a requested file is unavailable; the table says why and what to do.
+    They are verified before being saved, and interrupted downloads resume. They go to the folder --out, by default
+    $CSPBENCH_WEIGHTS. A file that exists already is only verified. Exit code 3: a requested file is unavailable; the
+    table says why and what to do.
     """
     from cspbench.weights.catalogue import VARIABLE, folder_of_weights, weight_files
     from cspbench.weights.download.files import Patience

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cspbench.cli.options import Format, MapPoints
+from cspbench.cli.choices import Format, MapPoints
+from cspbench.cli.printing import Style, print_blocks
 
 if TYPE_CHECKING:
     from cspbench.evaluation.darknet_map import MapOptions
@@ -18,13 +19,13 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
     """The options --map, --map-iou and --map-conf; None where none of them was given."""
     from cspbench.evaluation.darknet_map import MapOptions
 
-    wanted = MapOptions(points or "area", iou, conf)
-    return wanted if points or wanted != MapOptions() else None
+    options = MapOptions(points or "area", iou, conf)
+    return options if points or options != MapOptions() else None
 
 
-def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
+def print_maps(results: Sequence[ScoredRun], style: Style) -> None:
     """Darknet's mAP of the results that have one, below the table of AP; CSV has it in a column."""
-    from cspbench.report.map_table import text
+    from cspbench.report.map_table import blocks
     from cspbench.results.schema import DetectionMetrics
 
     maps = [
@@ -32,5 +33,7 @@ def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
         for result in results
         if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
     ]
-    if maps and form is not Format.CSV:
-        typer.echo("\n" + text(maps, form.value), nl=False)
+    if maps and style.form is not Format.CSV:
+        if style.form is not Format.RICH:
+            typer.echo()
+        print_blocks(blocks(maps), style)

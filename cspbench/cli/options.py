@@ -1,56 +1,47 @@
-"""The options that several commands share, defined once so that they mean the same everywhere.
-
-The choices are written out so that `--help` and completion import no library; a test compares them with those of the
-libraries.
-"""
+"""The options that several commands share, defined once so that they mean the same everywhere."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    MD = "md"
-    JSON = "json"
-    CSV = "csv"
-    LATEX = "latex"
-
-
-Precision = Literal["fp32", "bf16", "fp16"]
-Decoder = Literal["opencv", "stb", "pillow"]
-ClassOrder = Literal["darknet", "sorted"]
-ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
-DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
-NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
-Engine = Literal["cspbench", "pycocotools"]
-MapPoints = Literal["area", "voc11", "coco101"]
-Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]
+from cspbench.cli import completion
+from cspbench.cli.choices import (
+    ClassifierPreset,
+    ClassOrder,
+    Decoder,
+    DetectorPreset,
+    Engine,
+    MapPoints,
+    NmsKind,
+    Precision,
+    Split,
+)
+from cspbench.cli.output_format import FormatOption as FormatOption
+from cspbench.cli.output_format import LegendOption as LegendOption
+from cspbench.cli.output_format import PredictionFormatOption as PredictionFormatOption
+from cspbench.cli.output_format import WideOption as WideOption
+from cspbench.cli.own_tables import TABLES as TABLES
+from cspbench.cli.own_tables import TablesOption as TablesOption
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""
-TABLES = "CSPBENCH_TABLES"
-"""The environment variable with the default of --tables."""
-
-
-def _use_tables(folder: Path | None) -> None:
-    """Let the command read the tables of that folder, from its first line on."""
-    if folder is not None:
-        from cspbench.zoo.registry import use_tables
-
-        use_tables(folder)
-
 
 # what a command is about
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("-m", "--model", metavar="MODEL", help="A model, TABLE:ROW or pattern; repeatable.")
+    list[str] | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="A model, row or pattern.", autocompletion=completion.models),
 ]
-ModelOption = Annotated[str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model of the catalogue.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="Model, row or .cfg.", autocompletion=completion.models),
+]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option("--against", metavar="MODEL|FILE", help="Compare, layer by layer.", autocompletion=completion.models),
+]
 CfgOption = Annotated[Path | None, typer.Option("--cfg", metavar="FILE", help="Your own Darknet .cfg file.")]
 CfgsOption = Annotated[
     list[str] | None, typer.Option("--cfg", metavar="FILE", help="A .cfg file, a pattern, or -; repeatable.")
@@ -65,15 +56,9 @@ EmaOption = Annotated[
         help="Take averaged weights, or the last step's, from a checkpoint that has both; by default as timm does.",
     ),
 ]
-TableOption = Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="This table; repeatable.")]
-TablesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--tables",
-        metavar="DIR",
-        callback=_use_tables,
-        help=f"Your own tables in place of the published ones; by default from ${TABLES}.",
-    ),
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="TABLE", help="This table; repeatable.", autocompletion=completion.tables),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[
@@ -165,6 +150,7 @@ StrictOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", metavar="DIR", help="The results directory.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the output is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 SaveOption = Annotated[bool, typer.Option("--save", help="Also write result files.")]
 DrawOption = Annotated[
     str | None,
@@ -175,5 +161,4 @@ DrawOption = Annotated[
 SaveJsonOption = Annotated[
     Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the output is printed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.", hidden=True)]

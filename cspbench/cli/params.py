@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, read_cfg, refuse_together
+from cspbench.cli import completion, options
+from cspbench.cli.against import first_difference
+from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
-from cspbench.cli.options import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.choices import Format
+from cspbench.cli.printing import Style, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -27,7 +28,12 @@ _APART = {
 
 def params(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Models or patterns (csresnet*).")
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help="Models, rows (CSPResNeXt-50, TABLE:ROW), .cfg files or patterns (csresnet*).",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
@@ -41,14 +47,14 @@ def params(
     ] = None,
     form: options.FormatOption = Format.MD,
     layers: Annotated[bool, typer.Option("--layers", help="Show the counts of each layer.")] = False,
-    against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Compare with a .cfg, layer by layer.")
-    ] = None,
+    against: options.AgainstOption = None,
     save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
-    """Count parameters and operations and hold them against the published numbers.
+    """Count parameters and operations beside the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
     README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. A claim is not
@@ -58,14 +64,11 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import own, tables
-    from cspbench.cli.counting import at_size, count_tables, counted_apart
+    from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report import counts_table
     from cspbench.report.counts_table import refuse_to_lose
-    from cspbench.report.network_table import ledger_text
     from cspbench.zoo import registry
-    from cspbench.zoo.model import Model
 
     cfg, models = with_arguments(cfg, models)
     names = either(models, model_option, "--model") or []
@@ -83,11 +86,11 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
-    chosen = registry.matching(names)
+    chosen = registry.matching(name for name in names if not registry.is_file(name))
     unusable = 0
-    if cfg:
-        found, unusable = read_cfgs(cfg, terminal())
-        chosen = [Model(each.network.name, each.build, "file", each.source) for each in found]
+    if cfg := cfg or [name for name in names if registry.is_file(name)]:
+        of_files, unusable = read_cfgs(cfg, terminal())
+        chosen += of_files
     networks: list[Network] = []
     if layers or pixels:
         chosen, networks, unfit = at_size(chosen, pixels)
@@ -95,14 +98,14 @@ def params(
     if unusable and not chosen:
         raise typer.Exit(unusable)
     if against is not None:
-        _compare([model.build() for model in chosen], against, form)
+        first_difference([model.build() for model in chosen], against, form)
+        _leave(unusable)
         return
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
-        typer.echo(ledger_text(networks, form.value), nl=False)
-        if unusable:
-            raise typer.Exit(unusable)
+        print_ledgers(networks, Style(form, wide))
+        _leave(unusable)
         return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
@@ -114,37 +117,14 @@ def params(
         refuse_to_lose(folder / "params.json", keys)
     rows, uncounted = counted_apart(countables, overrides_of(counting or []))
     unusable = uncounted or unusable
-    if form is Format.JSON:
-        print_json(list(map(counts_table.as_json, rows)))
-    else:
-        write = {Format.MD: counts_table.markdown, Format.CSV: counts_table.as_csv, Format.LATEX: counts_table.as_latex}
-        typer.echo(write[form](rows), nl=False)
+    print_counts(rows, Style(form, wide, legend))
     if save:
         save_counts(rows, folder, "params")
         if every and own.folder() is None:
             rows += count_tables(folder, "sample-params", "sample")
-    if unusable:
-        raise typer.Exit(unusable)
-    if any(row.failed or (strict and row.off) for row in rows):
-        raise typer.Exit(1)
+    _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
 
 
-def _compare(networks: list[Network], path: Path, form: Format) -> None:
-    from cspbench.network.network import difference
-
-    if len(networks) != 1:
-        raise UsageError(
-            "usage.one-model", "--against compares one model", found=str(len(networks)), remedy="Name a single model"
-        )
-    network = networks[0]
-    different = difference(network, read_cfg(path, terminal()), (network.name, path.name))
-    if form is Format.JSON:
-        layers = len(network.layers)
-        compared = {"model": network.name, "against": str(path), "layers": layers, "equal": not different}
-        print_json({**compared, "difference": different})
-    elif different:
-        typer.echo(f"different: {different}")
-    else:
-        typer.echo(f"equal: {network.name} and {path.name}, all {len(network.layers)} layers")
-    if different:
-        raise typer.Exit(1)
+def _leave(exit_code: int) -> None:
+    if exit_code:
+        raise typer.Exit(exit_code)

@@ -43,7 +43,7 @@ def report(
     ] = None,
     strict: options.StrictOption = False,
 ) -> None:
-    """Show every published table with claim, measurement, delta and verdict in each cell.
+    """Show every table: claim, measurement and verdict.
 
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a
     part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the
@@ -54,7 +54,7 @@ def report(
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
     from cspbench.plots.report_files import drawn, save
-    from cspbench.report.build import sources_of
+    from cspbench.report.build import sources
     from cspbench.report.forms import format_of, rendered
     from cspbench.report.markdown import like_readme as readme
     from cspbench.report.select import check_names, select
@@ -85,16 +85,19 @@ def report(
     check_names(every, names, only or ())
     if saving:
         written, rows = save(results, runs or [], listener.note)
+        measured = sources(results)
         for path in written:
             listener.note(f"wrote {path}")
     else:
-        rows = every_row(sources_of(results, runs or []))
+        measured = sources(results, runs or [])
+        rows = every_row(measured)
     shown = select(rows, every, names, only or ())
     if form is not None:
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
-        text = readme(shown) if like_readme else rendered(form, shown, [plot.svg for plot in plots])
-        if out is None:
+        drawings = [plot.svg for plot in plots]
+        text = readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations)
+        if out is None or str(out) == "-":
             typer.echo(text, nl=False)
         else:
             write_text(out, text, named=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import options
-from cspbench.cli.arguments import either, parse_size, refuse_together, resized
-from cspbench.cli.options import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli import completion, options
+from cspbench.cli.against import every_difference
+from cspbench.cli.arguments import either, named, parse_size, refuse_together, resized
+from cspbench.cli.choices import Format
+from cspbench.cli.printing import Style, print_json, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _APART = {
+    "--against": ("--why", "--out", "--plot", "--size"),
     "--why": ("--out", "--plot", "--size", "--format csv", "--format latex"),
     "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
@@ -29,7 +31,12 @@ _APART = {
 
 def show(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="A model of the catalogue (`cspbench list --models`).")
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model, a row (CSPResNeXt-50, TABLE:ROW) or a .cfg file.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_option: options.ModelOption = None,
     size: options.SizeOption = None,
@@ -37,26 +44,32 @@ def show(
     out: options.OutOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,
+    against: options.AgainstOption = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
 ) -> None:
-    """Show a model: where it comes from, its layers, shapes, parameters and operations.
+    """Show a model layer by layer, as a cfg or as a drawing.
 
-    --out FILE writes it instead: NAME.cfg, or - for stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing.
+    With where it comes from, shapes, parameters and operations. --out FILE writes it instead: NAME.cfg, or - for
+    stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing. --against shows every difference from another model or
+    .cfg file; exit code 1: there is one.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
-    from cspbench.report.network_table import ledger_text, totals
-    from cspbench.zoo import registry
+    from cspbench.report.network_table import totals
 
     name = either(model, model_option, "--model")
     if name is None:
         raise UsageError("usage.needs-model", "show needs a model", remedy="`cspbench list --models` names every model")
-    values = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size}
+    values = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size, "--against": against}
     values |= {f"--format {choice.value}": form is choice for choice in Format}
     refuse_together(values, _APART)
-    entry = registry.model(name)
+    entry = named(name, terminal())
     if why:
         _evidence(entry, form)
+        return
+    if against is not None:
+        every_difference(entry.build(), against, form)
         return
     network = resized(entry.build(), parse_size(size), terminal())
     files = [file for file in (out, cfg, plot) if file is not None]
@@ -64,13 +77,13 @@ def show(
         _write(network, file)
     if files:
         return
-    if form is Format.MD:
+    if form in (Format.RICH, Format.MD):
         typer.echo(f"# {entry.name}\n")
         typer.echo(_origin(entry))
         typer.echo("Parameters: " + ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS))
         typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
         typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
-    typer.echo(ledger_text([network], form.value), nl=False)
+    print_ledgers([network], Style(form, wide))
 
 
 def _evidence(entry: Model, form: Format) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cspbench.cli import options
+from cspbench.cli.choices import Format
 from cspbench.cli.failing import report
-from cspbench.cli.options import Format
 from cspbench.cli.printing import print_table
 
 tables = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check tables of your own.")
@@ -41,7 +41,7 @@ def check(
     place = own.folder()
     if place is None:
         remedy = f"Name the folder, or set ${options.TABLES}"
-        raise UsageError("usage.nothing-to-check", "no tables to check", remedy=remedy)
+        raise UsageError("usage.no-tables", "not a folder of tables", remedy=remedy)
     found = checked(place)
     networks = own_models() if found.sound else {}
     wrong = [*found.faults, *faults(networks.values())]

@@ -9,31 +9,35 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import read_cfg
+from cspbench.cli.arguments import named, read_cfg
+from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.options import Format
+from cspbench.cli.help import App
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
+from cspbench.report.formats import WIDE_ONLY
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
 
-weights = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="List, fetch, check, identify and convert weight files. Exit code 3: the file cannot be had or used.",
+weights = App(
+    help="List, fetch, check, identify and convert weight files.\n\nExit code 3: the file cannot be had or used."
 )
 weights.command("fetch")(fetch_files)
 
 
 COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
+RANKS = {"table": 3, "model": 4} | dict.fromkeys(("id", "sha256", "note"), WIDE_ONLY)
+"""Which columns of the list a terminal leaves out."""
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 
 @weights.command("list")
-def list_files(table: options.TableOption = None, form: options.FormatOption = Format.MD) -> None:
-    """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
+def list_files(
+    table: options.TableOption = None, form: options.FormatOption = Format.MD, wide: options.WideOption = False
+) -> None:
+    """List every row's weight file and where it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
     published file has that name.
@@ -47,7 +51,7 @@ def list_files(table: options.TableOption = None, form: options.FormatOption = F
     for file in weight_files(table):
         line = asdict(file) | {"file": file.file or looked_for(file.model), "bytes": file.size}
         lines.append({key: line[key] for key in COLUMNS})
-    print_table(lines, form)
+    print_table(lines, form, RANKS, wide)
 
 
 @weights.command()
@@ -59,7 +63,7 @@ def verify(
     ema: options.EmaOption = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
+    """Read a whole file: header, layers, ranges, digest.
 
     The network is that of --model or --cfg, or is identified by the file's size. With --partial a checkpoint may have
     another classifier than the network, or none: the layers before it are read.
@@ -78,9 +82,9 @@ def verify(
 
 @weights.command()
 def identify(file: FileArgument) -> None:
-    """Name the models whose weight file has exactly this size, or begins with a file of this size.
+    """Name the models whose weight file has this size.
 
-    A safetensors file names its model.
+    Or begins with a file of this size. A safetensors file names its model.
     """
     from cspbench.weights import catalogue
 
@@ -93,20 +97,25 @@ def identify(file: FileArgument) -> None:
 @weights.command()
 def convert(
     file: FileArgument,
-    to: Annotated[Literal["safetensors", "darknet"], typer.Option("--to", help="The format to write.")],
+    to: Annotated[
+        Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"],
+        typer.Option("--to", help="The format to write; timm and mmpretrain for the networks of their cards."),
+    ],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
     ema: options.EmaOption = None,
     out: options.OutOption = None,
 ) -> None:
-    """Write the same arrays in another format, to --out or beside FILE.
+    """Write the same arrays in another format.
 
-    A checkpoint (.pth) is read without running code from it.
+    To --out or beside FILE. safetensors and state-dict have the names of the network's torch module. A checkpoint
+    (.pth) is read without running code from it. `cspbench export` writes whole networks: ONNX, torch.export,
+    TorchScript.
     """
-    from cspbench.weights import darknet, safetensors_file
+    from cspbench.weights import writing
     from cspbench.weights.opening import open_weights
 
-    target = out or file.parent / f"{file.stem}.{'weights' if to == 'darknet' else to}"
+    target = out or file.parent / f"{file.stem}{writing.SUFFIXES[to]}"
     network, _ = _network(file, model, cfg)
     if target.exists():
         raise UsageError(
@@ -115,22 +124,20 @@ def convert(
     read = open_weights(file, network, ema=ema)
     for topic, words in read.said.items():
         terminal().note(f"{printable(str(file))}: {topic} {words}")
-    write = safetensors_file.write if to == "safetensors" else darknet.write
-    write(target, network, read.arrays, read.header)
+    writing.write(target, to, network, read)
     terminal().note(f"wrote {target}")
 
 
 def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
     """The network of a file, by option or by its size, and the models whose files have the same layout."""
     from cspbench.weights import catalogue
-    from cspbench.zoo.registry import model
 
     if name is not None and cfg is not None:
         raise UsageError("usage.two-networks", "--model and --cfg name two networks", remedy="Give one of them")
     if cfg is not None:
         return read_cfg(cfg, terminal()), []
     if name is not None:
-        return model(name).build(), []
+        return named(name, terminal()).build(), []
     if partial:
         raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)

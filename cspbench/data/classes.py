@@ -63,19 +63,26 @@ def wnid_of(text: str) -> str | None:
 
 
 @cache
-def _ids() -> dict[str, str | None]:
-    """The id of every name, None for a name of two classes, as crane and maillot; empty where timm has no list."""
+def descriptions() -> dict[str, str]:
+    """WordNet's names of each of ImageNet's classes by its id ("tench, Tinca tinca"); empty where timm has no list."""
     package = find_spec("timm")
     folders = package.submodule_search_locations if package is not None else None
     try:
         lines = (Path(next(iter(folders or ()))) / NAMES).read_text("utf-8").splitlines()
     except (OSError, StopIteration, UnicodeDecodeError):
         return {}
+    known = places("sorted")
+    pairs = (line.partition("\t") for line in lines)
+    return {wnid: description for wnid, _, description in pairs if wnid in known}
+
+
+@cache
+def _ids() -> dict[str, str | None]:
+    """The id of every name, None for a name of two classes, as crane and maillot; empty where timm has no list."""
     ids: dict[str, str | None] = {}
-    for wnid, _, description in (line.partition("\t") for line in lines):
-        if wnid in places("sorted"):
-            for name in {_plain(each) for each in (description, *description.split(","))}:
-                ids[name] = wnid if ids.setdefault(name, wnid) == wnid else None
+    for wnid, description in descriptions().items():
+        for name in {_plain(synonym) for synonym in (description, *description.split(","))}:
+            ids[name] = wnid if ids.setdefault(name, wnid) == wnid else None
     return ids
 
 

@@ -83,7 +83,17 @@ def decode(
                 image.draft("L", None)  # libjpeg then converts nothing to RGB
             image.load()
             pixels = _rgb(_upright(image) if decoder == "opencv" else image)
-            return pixels if channels == 3 else _grey(pixels)
+            return pixels if channels == 3 else grey_of(pixels)
+
+
+def pixels_of(image: Image.Image, decoder: Decoder = "pillow", channels: int = 3) -> NDArray[np.uint8]:
+    """The same for an image that Pillow has opened, which also decodes it if it is not loaded yet; it stays as it is.
+
+    Raises `ValueError` or `OSError` where it cannot be used.
+    """
+    image.load()
+    pixels = _rgb(_upright(image.copy()) if decoder == "opencv" else image.copy())
+    return pixels if channels == 3 else grey_of(pixels)
 
 
 @contextmanager
@@ -173,7 +183,7 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB (H, W, 3) to grey (H, W, 1), as stb_image does."""
     red, green, blue = (pixels[:, :, channel].astype(np.uint16) for channel in range(3))
     grey: NDArray[np.uint8] = ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)  # at most 65280

@@ -29,6 +29,18 @@ _RECORDED = frozenset(("name", "conf", "nms", "nms_kind", "decoder", "letterbox"
 """The fields that records always have, as in `cspbench.data.presets`; must not change."""
 
 
+def check_share(option: str, value: float) -> None:
+    """Raise `UsageError` for the value of an option that is not from 0 to 1."""
+    if not 0 <= value <= 1:  # also false for NaN
+        raise UsageError(
+            "usage.out-of-range",
+            f"{option} is out of range",
+            expected="0 to 1",
+            found=f"{value:g}",
+            remedy=f"Correct {option}",
+        )
+
+
 @dataclass(frozen=True)
 class DetectionPreset:
     """How an image becomes a network's input, and how the network's outputs become detections."""
@@ -58,15 +70,8 @@ class DetectionPreset:
     """The epsilon of batch normalisation."""
 
     def __post_init__(self) -> None:
-        for option, value in (("--conf", self.conf), ("--nms", self.nms)):
-            if not 0 <= value <= 1:  # also false for NaN
-                raise UsageError(
-                    "usage.out-of-range",
-                    f"{option} is out of range",
-                    expected="0 to 1",
-                    found=f"{value:g}",
-                    remedy=f"Correct {option}",
-                )
+        check_share("--conf", self.conf)
+        check_share("--nms", self.nms)
         if self.nms_kind not in (*NMS_KINDS, "cfg"):
             raise unknown("usage.unknown-nms-kind", "unknown NMS kind", self.nms_kind, (*NMS_KINDS, *CFG_NAMES, "cfg"))
 
@@ -83,6 +88,15 @@ class DetectionPreset:
     def for_network(self, letter_box: bool) -> DetectionPreset:
         """The preset for a network whose cfg has `letter_box`."""
         return replace(self, letterbox=True) if letter_box and self.cfg_letterbox else self
+
+    def letter_box_warning(self, model: str, letter_box: bool) -> str | None:
+        """A warning for a model whose cfg has a `letter_box` that this preset does not heed."""
+        if not letter_box or self.letterbox or self.cfg_letterbox:
+            return None
+        return (
+            f"warning: {model}: [net] letter_box=1 has no effect under preset {self.name}, which stretches "
+            "images as Darknet did until 2020-05-08; preset head keeps their aspect ratio"
+        )
 
     def overridden(
         self,

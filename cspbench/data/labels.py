@@ -85,8 +85,8 @@ class Labels:
 def in_names(stems: Sequence[str], wnids: Sequence[str]) -> list[str | None]:
     """The first of the WordNet ids that each name contains, as Darknet seeks them; None for a name without any."""
     classes = Classes(wnids)
-    found = map(classes.of, stems)
-    return [wnids[numbers[0]] if numbers else None for numbers in found]
+    labels = map(classes.of, stems)
+    return [wnids[numbers[0]] if numbers else None for numbers in labels]
 
 
 def find(folder: Path) -> Path | None:
@@ -166,9 +166,9 @@ def _name(labels: Labels, line: int, name: str, text: str) -> None:
 
 def _class(path: Path, line: int, text: str, first: int) -> Class:
     """A class as WordNet id, number or name; numbers from 1 are in the kit's order, from 0 in sorted order."""
-    found = _known(text, first)
-    if found is not None:
-        return found
+    index = _known(text, first)
+    if index is not None:
+        return index
     raise DatasetError(
         "labels.unknown-class",
         "unknown class",

@@ -39,9 +39,9 @@ def by_order(categories: Mapping[int, str], classes: int, where: str) -> tuple[i
 def by_name(categories: Mapping[int, str], names: Sequence[str]) -> tuple[int, ...] | None:
     """The id of the category of each name; None unless every name has one category and every category one name."""
     ids = {_plain(name): key for key, name in categories.items()}
-    found = [ids.get(_plain(name)) for name in names]
-    matched = [key for key in found if key is not None]
-    complete = len(ids) == len(categories) == len(names) == len(set(matched))
+    indices = [ids.get(_plain(name)) for name in names]
+    matched = [key for key in indices if key is not None]
+    complete = len(categories) == len(names) == len(set(matched))
     return tuple(matched) if complete else None
 
 

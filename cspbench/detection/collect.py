@@ -45,14 +45,6 @@ class Collected:
     """The number of images whose size differs from the annotated one."""
 
 
-def category_ids(source: CocoSource, classes: int) -> dict[int, int]:
-    """A network's class numbers mapped to category ids, both in ascending order; COCO uses 80 of its 91 ids.
-
-    Raises `DatasetError`.
-    """
-    return dict(enumerate(by_order(categories_of(source), classes, str(source.annotations.path))))
-
-
 def categories_of(source: CocoSource) -> dict[int, str]:
     """The categories of a data set; COCO's for a test set, whose own say nothing."""
     truth = source.ground_truth
@@ -78,7 +70,7 @@ def collect(
     """
     by = criterion(kind, last)
     if categories is None:
-        categories = list(category_ids(source, last.classes).values())
+        categories = by_order(categories_of(source), last.classes, str(source.annotations.path))
     parts: list[list[Detections]] = [[] for _ in thresholds]
     bad: list[str] = []
     resized = done = 0

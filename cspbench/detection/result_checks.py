@@ -25,14 +25,14 @@ def doubts(truth: GroundTruth, detections: Detections, sizes: Mapping[int, tuple
     """What looks wrong; `sizes` are the width and height of images by id, where they are known."""
     if not len(detections.scores):
         return ["the file has no detections"]
-    found = [_images(truth, detections)]
+    texts = [_images(truth, detections)]
     scores = np.unique(detections.scores)
     if len(scores) == 1 and len(detections.scores) > 1:
-        found.append(f"all {len(detections.scores):,} scores are {scores[0]:g}: AP depends on their order")
+        texts.append(f"all {len(detections.scores):,} scores are {scores[0]:g}: AP depends on their order")
     best = np.argsort(-detections.scores, kind="stable")[: min(LOOKED_AT, 2 * len(truth))]
     boxes = _boxes(truth, Detections(*(column[best] for column in detections)), sizes)
-    found.append(boxes)
-    return [text for text in found if text]
+    texts.append(boxes)
+    return [text for text in texts if text]
 
 
 def _images(truth: GroundTruth, detections: Detections) -> str:

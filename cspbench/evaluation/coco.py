@@ -93,12 +93,10 @@ def evaluate_coco(
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
     subject = subject_of(model, weights, size, ema)
     protocol = subject.detector_protocol
+    warning = preset.letter_box_warning(subject.name, subject.description.letter_box)
+    if warning is not None and protocol is None:
+        listener.note(warning)
     preset = preset.for_network(subject.description.letter_box)
-    if subject.description.letter_box and not preset.letterbox and protocol is None:
-        listener.note(
-            f"warning: {subject.name}: [net] letter_box=1 has no effect under preset {preset.name}, which stretches "
-            "images as Darknet did until 2020-05-08; preset head keeps their aspect ratio"
-        )
     detector = detector_of(subject.description, preset, protocol)
     classes = detector.heads[-1].classes
     known = known_names(names, [Path(weights)] if weights is not None and subject.user_file else [], classes)

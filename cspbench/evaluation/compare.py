@@ -24,7 +24,7 @@ from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.evaluation.frames import as_float
 from cspbench.evaluation.result_files import FileResult, no_data, open_objects, score_file
 from cspbench.evaluation.score import check_one_task
-from cspbench.evaluation.scoring import options_of
+from cspbench.evaluation.scoring import at_one_threshold
 from cspbench.io import argument_path
 from cspbench.results import protocol, runs
 from cspbench.results.runs import RunDirectory
@@ -140,11 +140,7 @@ def _classifiers(both: Runs) -> ClassifierComparison:
 def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener: Listener) -> DetectorComparison:
     measured, thresholds = [], []
     for run in both:
-        options = options_of(run, nms)
-        if len(options.thresholds) != 1:
-            raise UsageError(
-                "usage.one-threshold", "compare takes one threshold", found=str(nms), remedy="Name one: --nms 0.6"
-            )
+        options = at_one_threshold(run, nms)
         source = data_of(run, data)
         ground_truth(source)
         _, (at,) = detect(run, source, options, listener)

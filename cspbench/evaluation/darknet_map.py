@@ -9,6 +9,7 @@ import msgspec
 
 from cspbench.claims.model import unknown
 from cspbench.data.coco.source import CocoSource
+from cspbench.data.detection_presets import check_share
 from cspbench.detection.ap.darknet_map import POINTS, darknet_map
 from cspbench.detection.map_of_run import map_detections, objects_of
 from cspbench.errors import UsageError
@@ -30,15 +31,8 @@ class MapOptions:
     def __post_init__(self) -> None:
         if self.points not in POINTS:
             raise unknown("usage.unknown-map", "unknown kind of mAP", self.points, list(POINTS))
-        for option, value in (("--map-iou", self.iou), ("--map-conf", self.conf)):
-            if not 0 <= value <= 1:
-                raise UsageError(
-                    "usage.out-of-range",
-                    f"{option} is out of range",
-                    expected="0 to 1",
-                    found=f"{value:g}",
-                    remedy=f"Correct {option}",
-                )
+        check_share("--map-iou", self.iou)
+        check_share("--map-conf", self.conf)
 
 
 def last_layer(identity: CocoIdentity) -> Detection:
@@ -70,15 +64,15 @@ def map_of(
         )
     objects = objects_of(source, category_ids)
     with listener.progress("mAP", run.samples) as reach:
-        found = map_detections(run.shards, run.record.settings.conf, last_layer(identity), reach)
+        detections = map_detections(run.shards, run.record.settings.conf, last_layer(identity), reach)
     result = darknet_map(
         objects,
-        found,
+        detections,
         len(category_ids),
         points=POINTS[options.points],
         iou_threshold=options.iou,
         confidence=options.conf,
     )
     names = [source.annotations.categories[key] for key in category_ids]
-    classes = [ClassMap(*each) for each in zip(names, result.ap, result.per_class, strict=True)]
+    classes = [ClassMap(*values) for values in zip(names, result.ap, result.per_class, strict=True)]
     return MapRecord(options.points, options.iou, options.conf, classes)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def read_class_names(file: str | Path, classes: int) -> ClassNames:
 
 
 def known_names(names: str | Path | ClassNames | None, places: Sequence[Path], classes: int) -> ClassNames | None:
-    """The names of a network's classes as given, or from a file beside its own; None if they are not known."""
+    """The names of a network's classes as given, else from a file beside its cfg or weights; None without one."""
     if names is None:
         return names_beside(places, classes)
     return names if isinstance(names, ClassNames) else read_class_names(names, classes)
@@ -66,11 +66,12 @@ def categories(
     """The id of the category of each class, with a warning where that is an assumption. Raises `DatasetError`.
 
     A data set in Darknet's form has its classes in the network's order, unless the user gives names; a network of the
-    catalogue has COCO's classes.
+    catalogue with 80 classes has COCO's.
     """
     known, coco, where = categories_of(source), list(COCO_CATEGORIES.values()), str(source.annotations.path)
     if names is None and not user_file:
-        return by_name(known, coco) or by_order(known, classes, where)
+        ids = by_name(known, coco) if classes == len(coco) else None  # the sample's detector has its own classes
+        return ids or by_order(known, classes, where)
     if source.kind == "darknet" and names is not None and not names.by_user:
         ids = by_order(known, classes, where)
         if by_name(known, names.texts) != ids:
@@ -82,10 +83,10 @@ def categories(
     order_is_known |= classes == len(coco) and by_name(known, coco) is None
     texts = None if names is None else names.texts
     by_user = names is not None and names.by_user
-    found = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
-    if found.warning is not None:
-        listener.note(f"warning: {found.warning}")
-    return found.ids
+    ids, warning = assign(known, classes, texts, where, named_by_user=by_user, known_order=order_is_known)
+    if warning is not None:
+        listener.note(f"warning: {warning}")
+    return ids
 
 
 def in_use(source: CocoSource, ids: Sequence[int], names: ClassNames | None) -> list[str] | None:

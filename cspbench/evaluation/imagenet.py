@@ -152,7 +152,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
         [scored.wnids[index] for index in readable],
         identity.classes,
     )
-    words, top = str(probe), [Hits(each.correct, each.total) for each in scored.top]
+    words, top = str(probe), [Hits(hits.correct, hits.total) for hits in scored.top]
     if probe.verdict == "swapped":
         images = known_images(zip(scored.keys, scored.wnids, strict=True))
         words += ". " + advice(identity.classes, probe.better, images)
@@ -220,17 +220,17 @@ def explain_imagenet(
     from cspbench.classification.ablation import MOST, Classifier, explain
     from cspbench.inference.engine import choose_device
 
-    execution, source, subject = execution or Execution(), data, subject_of(model, weights, size, ema)
+    execution, subject = execution or Execution(), subject_of(model, weights, size, ema)
     for line in subject.said:
         listener.note(line)
     if subject.network is not None:
         footprint.check(subject.network)
-    if len(source) > MOST:
-        listener.note(f"--explain takes {MOST} of the {len(source)} images, drawn at random")
-        source = Part(source, MOST, seed)
+    if len(data) > MOST:
+        listener.note(f"--explain takes {MOST} of the {len(data)} images, drawn at random")
+        data = Part(data, MOST, seed)
     device = choose_device(execution.device)
     means = (device, execution.precision, *execution.batch_and_workers(device))
-    classifier = Classifier(subject.build, subject.size, source.own_classes or chosen_classes(subject, classes), *means)
+    classifier = Classifier(subject.build, subject.size, data.own_classes or chosen_classes(subject, classes), *means)
     reference = chosen_preset(subject, preset, decoder)
     with listener.progress(f"explaining {subject.name}", 0) as reach:
-        return explain(classifier, source, reference, steps(reach))
+        return explain(classifier, data, reference, steps(reach))

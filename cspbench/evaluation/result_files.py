@@ -8,6 +8,7 @@ from pathlib import Path
 from cspbench.data.coco.source import CocoSource
 from cspbench.data.darknet.names import read_names
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, AveragePrecision, average_precision
+from cspbench.detection.ap.matching import Detections
 from cspbench.detection.collect import AtThreshold
 from cspbench.detection.result_checks import doubts
 from cspbench.detection.result_file import read
@@ -27,6 +28,7 @@ class FileResult:
     file: Path
     sha256: str
     source: CocoSource
+    detections: Detections
     threshold: Threshold
     measured: AveragePrecision
 
@@ -64,7 +66,7 @@ def score_file(
     for doubt in doubts(truth, detections, sizes):
         listener.note(f"warning: {path}: {doubt}")
     numbers = threshold_of(AtThreshold(0.0, detections, measured), "", options, listener)
-    return FileResult(path, digest, source, numbers, measured)
+    return FileResult(path, digest, source, detections, numbers, measured)
 
 
 def open_objects(
@@ -85,6 +87,18 @@ def open_objects(
             remedy="Leave out --names",
         )
     return source
+
+
+def unfit_options(file: Path, expected: str, found: str) -> UsageError:
+    """The error for options of runs with a file of detections."""
+    return UsageError(
+        "usage.file-options",
+        "a file of detections is taken as it is",
+        where=str(file),
+        expected=expected,
+        found=found,
+        remedy="Leave out the others",
+    )
 
 
 def no_data(file: Path) -> UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,11 +193,21 @@ def program(session: Session) -> str:
     return printable(f"{sessions.program(session)}, torch {session.packages.get('torch')}")
 
 
-def store_metrics(run: RunDirectory, metrics: Metrics, execution: Execution, listener: Listener) -> RunDirectory:
-    """Write a run's metrics, with a note where its directory cannot be written; the run with who scored it."""
-    numbers = list(ACCURACIES)
-    if isinstance(metrics, DetectionMetrics):
-        numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
+def store_metrics(
+    run: RunDirectory,
+    metrics: Metrics,
+    execution: Execution,
+    listener: Listener,
+    numbers: Sequence[str] | None = None,
+) -> RunDirectory:
+    """Write a run's metrics, with a note where its directory cannot be written; the run with who scored it.
+
+    `numbers` are the names of those that were computed, by default of all.
+    """
+    if numbers is None:
+        numbers = list(ACCURACIES)
+        if isinstance(metrics, DetectionMetrics):
+            numbers = [f"{threshold.nms:g} {threshold.kind}" for threshold in metrics.thresholds]
     if runs.write_metrics(run, metrics, sessions.scored(execution.command_line, numbers)):
         return runs.load_run(run.path)
     listener.note(f"warning: {run.path} cannot be written: the metrics are shown but not stored")

@@ -41,8 +41,7 @@ def score(
 
     A folder with one run stands for it. A detector's run is scored at `nms`, by default at the thresholds of its
     earlier scores; `data` is the path of its data set, by default the recorded one; `names` is a file with the names of
-    its classes. Raises `UsageError` for detector
-    options with a classifier's run.
+    its classes. Raises `UsageError` for detector options with a classifier's run.
     """
     run = run if isinstance(run, RunDirectory) else runs.load_one(argument_path("run", run))
     execution = execution or Execution()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cspbench.claims.model import unknown
-from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset, detection_preset
+from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, ENGINES
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.darknet_map import MapOptions
@@ -66,6 +66,19 @@ def thresholds_of(nms: Thresholds | None, preset: DetectionPreset) -> tuple[floa
     )
 
 
+def one_threshold(thresholds: Sequence[float]) -> float:
+    """The single threshold. Raises `UsageError` for several."""
+    if len(thresholds) == 1:
+        return thresholds[0]
+    raise UsageError(
+        "usage.one-threshold",
+        "more than one NMS threshold",
+        expected="one",
+        found=", ".join(map(str, thresholds)),
+        remedy="Name one: --nms 0.6",
+    )
+
+
 def options_of(
     run: RunDirectory,
     nms: Thresholds | None = None,
@@ -88,8 +101,16 @@ def options_of(
         return ScoringOptions((protocol.nms.overlap,), "default", engine, bootstrap, per_class, darknet_map)
     settings = run.record.settings
     assert settings is not None
-    preset = detection_preset(settings.name).overridden(conf=settings.conf, nms_kind=nms_kind or settings.nms_kind)
+    recorded = DetectionPreset(settings.name, settings.conf, settings.nms, "default")  # of one's own, perhaps
+    preset = recorded.overridden(nms_kind=nms_kind or settings.nms_kind)
     return ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
+
+
+def at_one_threshold(run: RunDirectory, nms: Thresholds | None) -> ScoringOptions:
+    """`options_of` with a single threshold. Raises `UsageError` for several."""
+    options = options_of(run, nms)
+    one_threshold(options.thresholds)
+    return options
 
 
 def rescoring_options(

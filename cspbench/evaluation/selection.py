@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -18,9 +16,8 @@ from cspbench.network.network import Network
 from cspbench.weights.catalogue import VARIABLE, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
+from cspbench.zoo.names import is_pattern
 
-NAMED = 3
-"""Weight files that a message names."""
 Task = Literal["imagenet", "coco"]
 Result = TypeVar("Result")
 
@@ -54,7 +51,7 @@ class Selection:
 def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
-        raise UsageError("usage.cfg-without-weights", "--cfg needs --weights", remedy="Name the .weights of this .cfg")
+        raise cfg_without_weights(network.name)
     if patterns:
         raise UsageError("usage.two-networks", "--cfg and -m name different networks", remedy="Leave out -m")
     _check_task(network, task)
@@ -66,12 +63,12 @@ def of_models(
 ) -> Selection:
     """The models that patterns match, with their weight files; without patterns all that have a published row.
 
-    A pattern is a model's name or TABLE:ROW. A classifier among detectors, or the reverse, is an error if it was named,
-    and ignored if a wildcard matched it. `sample` means the rows of the bundled sample. Raises `UsageError` where none
-    of the models has weights.
+    A pattern is any name of a model (`cspbench.zoo.names`), or the path of a .cfg file. A classifier among detectors,
+    or the reverse, is an error if it was named, and ignored if a wildcard matched it. `sample` means the rows of the
+    bundled sample. Raises `UsageError` where none of the models has weights.
     """
     if patterns:
-        models = _of_task(_matching(patterns), patterns, task)
+        models = _of_task(registry.matching(patterns), patterns, task)
     else:
         of_task = [
             table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
@@ -87,6 +84,10 @@ def of_models(
         )
     selected, without = [], []
     for model in models:
+        for warning in model.warnings:
+            listener.note(f"warning: {warning}")
+        if model.definition == "file" and weights is None:
+            raise cfg_without_weights(model.name)
         try:
             file = weights or find(model)
         except WeightsError as error:
@@ -153,33 +154,12 @@ def evaluate_all(
     return results, codes.pop() if len(codes) == 1 else 3 if codes else 0
 
 
-def _matching(patterns: Sequence[str]) -> list[Model]:
-    """The models that match patterns; TABLE:ROW means the row's model."""
-    names: list[str] = []
-    for pattern in patterns:
-        if ":" not in pattern:
-            names.append(pattern)
-            continue
-        rows = {f"{table.name}:{row.id}": row.model for table in tables.load_all(kind=None) for row in table.rows}
-        matches = [model for row, model in rows.items() if fnmatchcase(row, pattern)]
-        models = [model for model in matches if model]
-        if not models:
-            similar = difflib.get_close_matches(pattern.lower(), [row for row, model in rows.items() if model], 3, 0.4)
-            raise UsageError(
-                "usage.unknown-row" if not matches else "usage.undefined-network",
-                f"no row {pattern!r}" if not matches else f"no network definition for {pattern}",
-                expected="TABLE:ROW of a published table",
-                remedy=f"Did you mean {', '.join(similar)}?" if similar else "`cspbench weights list` names every row",
-            )
-        names += models
-    return registry.matching(names)
-
-
 def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
     suitable = [model for model in models if _task_of(model.build()) == task]
+    named = {model.name for model in registry.matching(text for text in patterns if not is_pattern(text))}
     for model in models:
-        if not suitable or model.name in patterns:
+        if not suitable or model.name in named:
             _check_task(model.build(), task)
     return suitable
 
@@ -199,22 +179,27 @@ def _check_task(network: Network, task: Task) -> None:
         )
 
 
-def no_weights(without: Sequence[str]) -> UsageError:
+def cfg_without_weights(name: str) -> UsageError:
+    """The error for a cfg file whose weights are not named."""
+    what = "a .cfg needs --weights"
+    return UsageError("usage.cfg-without-weights", what, where=name, remedy="Name the .weights of this .cfg")
+
+
+def no_weights(without: Sequence[str], alternative: str = "--sample needs none") -> UsageError:
     """The error for a selection without any weights; `without` are the models' names."""
     order = ("released", "gone", None, "never-released")
     files = sorted((wanted(model) for model in without), key=lambda file: order.index(file[2]))
-    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    names = [
-        f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
-        for name, size, status in files[:NAMED]
-    ]
-    remedy = f"Put {', '.join(names)}{more} there"
-    if any(status == "released" for _, _, status in files[:NAMED]):
-        remedy += "; `cspbench weights fetch` gets released ones"
+    name, size, status = files[0]
+    file = f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
+    remedy = (
+        f"Put {file} there" if len(files) == 1 else f"`cspbench weights list` names all {len(files)}, such as {file}"
+    )
+    if status == "released":
+        remedy += "; `cspbench weights fetch` gets it"
     return UsageError(
         "usage.no-weights",
         "no weights to evaluate",
-        expected=f"weight files in ${VARIABLE}, or --weights FILE with -m MODEL or --cfg FILE",
-        found=os.environ.get(VARIABLE) or f"${VARIABLE} not set",
-        remedy=f"{remedy}; `cspbench weights list` names every file, and --sample needs none",
+        expected=f"files in ${VARIABLE}, or --weights FILE",
+        found=os.environ.get(VARIABLE) or "neither",
+        remedy=f"{remedy}; {alternative}",
     )

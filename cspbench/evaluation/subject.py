@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def subject_of(
     size: tuple[int, int] | None = None,
     ema: bool | None = None,
 ) -> Subject:
-    """The subject of a catalogue's name, a network or a module; `size` is its input (height, width) if not its own.
+    """The subject of a model's name (`registry.model`), a network or a module; `size` is its input (height, width).
 
     `ema` takes averaged weights, or others, from a checkpoint that has both; by default those that timm takes.
     Without a file, a catalogue model's weights are searched in $CSPBENCH_WEIGHTS, and a sample model's in this package.
@@ -68,7 +68,9 @@ def subject_of(
     `WeightsError` for a file that does not fit.
     """
     if isinstance(model, str):
-        model = registry.model(model).build()
+        entry = registry.model(model)
+        subject = _of_network(entry.build(), weights, size, ema)
+        return replace(subject, said=(*(f"warning: {line}" for line in entry.warnings), *subject.said))
     if isinstance(model, Network):
         return _of_network(model, weights, size, ema)
     if weights is not None or size is not None:
@@ -81,8 +83,8 @@ def subject_of(
 
 
 def weight_file(network: Network, weights: str | Path | None) -> Path | None:
-    """The weight file of a network: the named one, else that of a catalogue model, where there is one."""
-    if weights is not None:
+    """The weight file of a network: the named one, else (or for "published") a catalogue model's, if there is one."""
+    if weights not in (None, "published"):
         return argument_path("weights", weights)
     entry = registry.entry_of(network)
     return find(entry) if entry else None

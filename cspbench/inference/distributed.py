@@ -77,6 +77,6 @@ def _connection(share: tuple[int, int]) -> Iterator[None]:
             "incomplete.no-rendezvous",
             "could not connect the worker processes",
             expected=f"{share[1]} processes, started by torchrun",
-            found=str(error).splitlines()[0][:200],
+            found=(str(error) or type(error).__name__).splitlines()[0][:200],
             remedy="Finished shards are kept: run the command again to resume, with any number of processes",
         ) from error

@@ -36,7 +36,7 @@ def choose_device(name: str | None) -> torch.device:
         device = torch.device(name or "cuda")
         if device == torch.device("cuda") and torch.cuda.is_available():
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()  # tensors on "meta" have no values
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what names no device, such as pinned memory, would be on the first one
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -44,7 +44,7 @@ def choose_device(name: str | None) -> torch.device:
             "usage.device",
             f"device {name!r} cannot be used",
             expected="cpu, cuda, cuda:N or mps, if this machine has it",
-            found=str(error).splitlines()[0],
+            found=(str(error) or type(error).__name__).splitlines()[0],
             remedy="`cspbench env` lists the devices",
         ) from None
     return device

@@ -7,10 +7,16 @@ import os
 import zlib
 from contextlib import suppress
 
+import numpy as np
+
 from cspbench.data.source import Images
 from cspbench.errors import BadImageError
+from cspbench.inference import npz
 from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import Shards
+
+PER_IMAGE: npz.Columns = {"checksum": (np.uint32, ()), "key": (np.str_, ()), "ok": (np.bool_, ())}
+"""What a shard has of every image of a data set."""
 
 
 class StillValid:
@@ -36,7 +42,9 @@ class StillValid:
         return self.shards.missing(stale=self._stale)
 
     def _stale(self, shard: int, arrays: Arrays) -> bool:
-        if not {"checksum", "key", "ok"} <= arrays.keys():
+        try:
+            npz.check(arrays, PER_IMAGE, len(arrays["index"]))
+        except ValueError:  # of another kind, which scoring refuses
             return False
         path = self.shards.shard_path(shard)
         written = path.stat().st_mtime_ns

@@ -10,7 +10,7 @@ from cspbench.network.layers import LocalAvgPool, MaxPool, Shortcut
 
 
 class Conv(nn.Conv2d):
-    """A convolution with uninitialised arrays: they are loaded from a file, and drawing them is slow."""
+    """A convolution with uninitialised arrays: `load` or `initialise` fills them, and drawing them twice is slow."""
 
     def reset_parameters(self) -> None:
         pass
@@ -59,7 +59,10 @@ class WindowPool(nn.Module):
             return functional.max_pool2d(x, self.size, self.stride, padding)
         if self.symmetric:
             return functional.avg_pool2d(x, self.size, self.stride, padding, count_include_pad=False)
-        total = functional.avg_pool2d(x, self.size, self.stride, divisor_override=1)
+        if torch.onnx.is_in_onnx_export():  # whose exporter ignores a divisor
+            total = functional.avg_pool2d(x, self.size, self.stride) * self.size**2
+        else:
+            total = functional.avg_pool2d(x, self.size, self.stride, divisor_override=1)
         return total / self._inside(x)
 
     def _inside(self, padded: Tensor) -> Tensor:
@@ -67,10 +70,9 @@ class WindowPool(nn.Module):
         left, right, top, bottom = self.border
 
         def taps(length: int, before: int, after: int, stride: int) -> Tensor:
-            inside = torch.zeros(length, dtype=padded.dtype, device=padded.device)
-            inside[before : length - after] = 1
-            # unfold rather than pooling, which fvcore would count again
-            return inside.unfold(0, self.size, stride).sum(1)
+            windows = (length - self.size) // stride + 1
+            first = torch.arange(windows, dtype=padded.dtype, device=padded.device) * stride
+            return (first + self.size).clamp(max=length - after) - first.clamp(min=before)
 
         rows = taps(padded.shape[2], top, bottom, self.stride[0]).expand(padded.shape[0], 1, -1)
         return rows[..., None] * taps(padded.shape[3], left, right, self.stride[1])
@@ -96,6 +98,7 @@ class ShortcutSum(nn.Module):
         self.current = inputs[0]
         self.steps = [layer.steps(shape, inputs[0]) for shape in inputs[1:]]
         self.fits = [shape == inputs[0] for shape in inputs[1:]]
+        self.as_large = [shape[1:] == inputs[0][1:] for shape in inputs[1:]]
         self.normalization = layer.normalization
         self.weight: nn.Parameter | None = None
         if layer.weighting != "none":
@@ -114,9 +117,12 @@ class ShortcutSum(nn.Module):
             return weight
         return weight / weight.sum(0, keepdim=True).add(1e-4)
 
-    def _fitted(self, source: Tensor, stride: int, sample: int) -> Tensor:
+    def _fitted(self, source: Tensor, as_large: bool, stride: int, sample: int) -> Tensor:
         """`source` in the shape of the current map: subsampled or spread out, channels cropped or zero-padded."""
         channels, height, width = self.current
+        if as_large:  # nothing that is made for this size
+            missing = channels - source.shape[1]
+            return source[:, :channels] if missing <= 0 else functional.pad(source, [0, 0, 0, 0, 0, missing])
         source = source[:, :channels, ::stride, ::stride]
         if sample > 1:
             batch, added, rows, columns = source.shape
@@ -124,14 +130,14 @@ class ShortcutSum(nn.Module):
             spread[:, :added, : rows * sample : sample, : columns * sample : sample] = source
             return spread
         source = source[:, :, :height, :width]
-        missing = [0, width - source.shape[3], 0, height - source.shape[2], 0, channels - source.shape[1]]
-        return functional.pad(source, missing) if any(missing) else source
+        borders = [0, width - source.shape[3], 0, height - source.shape[2], 0, channels - source.shape[1]]
+        return functional.pad(source, borders) if any(borders) else source
 
     def forward(self, x: Tensor, *sources: Tensor) -> Tensor:
         """(N, C, H, W) and the added maps to (N, C, H, W)."""
         fitted = [
-            source if fits else self._fitted(source, *steps)
-            for source, fits, steps in zip(sources, self.fits, self.steps, strict=True)
+            source if fits else self._fitted(source, as_large, *steps)
+            for source, fits, as_large, steps in zip(sources, self.fits, self.as_large, self.steps, strict=True)
         ]
         if self.weight is None:
             for source in fitted:

@@ -180,6 +180,8 @@ def difference(one: Network, other: Network, labels: tuple[str, str] | None = No
 
     if one.input[0] != other.input[0]:
         return describe("input channels", one.input[0], other.input[0])
+    if one.letter_box != other.letter_box:
+        return describe("letter_box", int(one.letter_box), int(other.letter_box))
     for index, (first, second) in enumerate(zip(one.layers, other.layers, strict=False)):
         if type(first) is not type(second):
             return describe(f"layer {index}", f"[{first.section}]", f"[{second.section}]")

@@ -23,7 +23,7 @@ from cspbench.plots.style import file_of, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from PIL import ImageDraw
+    from PIL import Image, ImageDraw
 
     from cspbench.detection.ap.average_precision import AveragePrecision
 
@@ -32,12 +32,14 @@ Colour = tuple[int, int, int]
 
 LEAST = 0.25
 """Score from which a detection is drawn: AP counts hundreds per image, most of them guesses."""
-SMALLEST = 640
-"""Pixels; an image with a shorter long side is enlarged, so that names can be read."""
+SMALLEST, LARGEST = 640, 1920
+"""Pixels; an image with a shorter long side is enlarged, so that names can be read, and one with a longer shrunk."""
 ACROSS = 3
 """More bars side by side are too narrow for a horizontal number."""
 DASH = 6
 """Pixels of a dash, and of a gap."""
+REACH = 12
+"""Half heights of a name up to which it may stand away from its box, where the places around that are taken."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
@@ -49,20 +51,20 @@ class Box(NamedTuple):
     score: float = 0.0
 
 
-def draw(image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], path: Path) -> None:
-    """Write an image (H, W, 3) uint8 with boxes, class names and scores."""
-    from PIL import Image, ImageDraw, ImageFont
+def draw(
+    image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], path: Path, least: float = LEAST
+) -> None:
+    """Write an image (H, W, 3) uint8 with boxes, class names and scores, of detections with a score from `least`."""
+    from PIL import ImageDraw, ImageFont
 
-    height, width = image.shape[:2]
-    scale = max(1.0, SMALLEST / max(height, width))
-    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    picture = picture.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
+    picture = to_picture(image)
+    scale = picture.width / image.shape[1]
     canvas = ImageDraw.Draw(picture)
     longest = max(picture.size)
     line = max(2, round(longest / 400))
     for box in ground_truth:
         _dashed(canvas, _corners(box, scale, picture.size), line)
-    shown = sorted((box for box in detections if box.score >= LEAST), key=lambda box: box.score)
+    shown = sorted((box for box in detections if box.score >= least), key=lambda box: box.score)
     for box in shown:
         canvas.rectangle(_corners(box, scale, picture.size), outline=colour(box.category), width=line)
     taken: list[Rectangle] = []
@@ -75,6 +77,23 @@ def draw(image: Array, detections: Sequence[Box], ground_truth: Sequence[Box], p
     for box in ground_truth:
         text = brief(box.category, 24)
         _label(canvas, text, _corners(box, scale, picture.size), BLACK, font, taken, needed=False)
+    write_picture(picture, path)
+
+
+def to_picture(image: Array) -> Image.Image:
+    """The picture of an array (H, W, 3) uint8, of a size that suits a screen."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    scale = min(max(longest, SMALLEST), LARGEST) / longest
+    picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return picture.resize(size, Image.Resampling.BICUBIC)
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
@@ -192,6 +211,8 @@ def _label(
         x, y = max(0.0, min(x, size[0] - width)), max(0.0, min(y, size[1] - height))
         spots.append(Rectangle(x, y, x + width, y + height))
     spot = next((spot for spot in spots if not any(spot.meets(other) for other in taken)), None)
+    if spot is None and needed:  # before it covers another name, it stands beside its box
+        spot = _nearby(box, (width, height), size, taken)
     if spot is None:
         if not needed:
             return
@@ -200,3 +221,25 @@ def _label(
     canvas.rectangle(spot, fill=fill)
     bright = 299 * fill[0] + 587 * fill[1] + 114 * fill[2] > 110_000
     canvas.text((spot.x0 + 3, spot.y0 + 1), text, fill=BLACK if bright else WHITE, font=font)
+
+
+def _nearby(
+    box: Rectangle, extent: tuple[float, float], size: tuple[int, int], taken: Sequence[Rectangle]
+) -> Rectangle | None:
+    """The free place for a name of (width, height) that is nearest to its box's left upper corner, if any is near."""
+    width, height = extent
+    down = box.y0 + height * np.arange(-REACH, REACH + 1) / 2
+    across = box.x0 + height * np.arange(-REACH, REACH + 1)
+    y, x = (axis.ravel() for axis in np.meshgrid(down, across, indexing="ij"))
+    inside = (x >= 0) & (y >= 0) & (x + width <= size[0]) & (y + height <= size[1])
+    x, y = x[inside], y[inside]
+    others = np.array(taken).reshape(-1, 4)
+    meets = (x[:, None] < others[:, 2]) & (others[:, 0] < x[:, None] + width)
+    meets &= (y[:, None] < others[:, 3]) & (others[:, 1] < y[:, None] + height)
+    free = np.flatnonzero(~meets.any(1))
+    if not len(free):
+        return None
+    beside = np.maximum(0, np.maximum(x - box.x0, box.x0 - x - width))
+    above = np.maximum(0, np.maximum(y - box.y0, box.y0 - y - height))
+    best = free[np.argmin(np.hypot(beside, above)[free])]
+    return Rectangle(float(x[best]), float(y[best]), float(x[best]) + width, float(y[best]) + height)

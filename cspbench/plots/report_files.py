@@ -9,7 +9,7 @@ from pathlib import Path
 from cspbench.claims.model import Table
 from cspbench.io import write_bytes, write_text
 from cspbench.plots.figures import Plot, plots
-from cspbench.report.build import sources_of
+from cspbench.report.build import sources
 from cspbench.report.forms import SUFFIXES, rendered
 from cspbench.report.model import ReportRow
 from cspbench.report.select import select
@@ -40,12 +40,13 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     for path in paths:
         if path.resolve().name not in saved:
             say(f"{path}: incomplete, not kept")
-    rows, every = every_row(sources_of(results)), all_tables()
+    measured, every = sources(results), all_tables()
+    rows = every_row(measured)
     shown, figures = select(rows, every), drawn(rows, every, say)
     drawings = [figure.svg for figure in figures]
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, drawings))
+        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations))
     for figure in figures:
         written.append(results / f"{figure.name}.png")
         write_bytes(written[-1], figure.png)

@@ -75,7 +75,12 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     distinct = len({Path(image.file_name).stem.casefold() for image in source.images}) == len(source.images)
     files = []
     for place in chosen(source, detections, which):
-        sample, image_id = source.sample(place), source.images[place].id
+        try:
+            sample = source.sample(place)
+            pixels = decode(sample.data, sample.key, decoder)
+        except BadImageError:
+            continue  # the evaluation names it
+        image_id = source.images[place].id
         boxes = [
             Box(
                 tuple(detections.boxes[at].tolist()),
@@ -90,10 +95,6 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
             objects = [Box(tuple(truth.boxes[at].tolist()), names[int(truth.category_ids[at])]) for at in places]
         stem = Path(sample.key).stem
         path = folder / (f"{stem}.png" if distinct else f"{stem}-{image_id}.png")
-        try:
-            pixels = decode(sample.data, sample.key, decoder)
-        except BadImageError:
-            continue  # the evaluation names it
         draw(pixels, boxes, objects, path)
         files.append(path)
     return files

@@ -26,11 +26,11 @@ from cspbench.zoo.registry import provenance, remarks
 
 def build(results: Path, runs: Sequence[Path] = ()) -> list[ReportRow]:
     """The rows of every table, from a results directory (if it exists) and run directories or folders of runs."""
-    return rows(sources_of(results, runs))
+    return rows(sources(results, runs))
 
 
-def sources_of(results: Path, runs: Sequence[Path] = ()) -> Sources:
-    """What `build` reads."""
+def sources(results: Path, runs: Sequence[Path] = ()) -> Sources:
+    """What was measured, in a results directory (if it exists) and in run directories or folders of runs."""
     if runs and not results.exists():
         return Sources((), tuple(of_runs(runs)))
     return from_disk(results, runs)

@@ -13,6 +13,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.report.html import Svg
     from cspbench.report.select import Section
+    from cspbench.results.store import StoredEvaluation
 
 
 class ReportFormat(StrEnum):
@@ -50,17 +51,22 @@ def format_of(file: Path) -> ReportFormat:
     )
 
 
-def rendered(form: ReportFormat, shown: Sequence[Section], drawings: Sequence[Svg] = ()) -> str:
+def rendered(
+    form: ReportFormat,
+    shown: Sequence[Section],
+    drawings: Sequence[Svg] = (),
+    evaluations: Sequence[StoredEvaluation] = (),
+) -> str:
     """The report in one format; lone surrogates, which JSON can hold and UTF-8 cannot, are escaped.
 
-    Markdown links the figures' files, HTML contains them.
+    Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`.
     """
     from cspbench.report import csv_latex, html, markdown, model
 
     if form is ReportFormat.MD:
         text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings])
     elif form is ReportFormat.HTML:
-        text = html.html(shown, drawings)
+        text = html.html(shown, drawings, evaluations)
     elif form is ReportFormat.CSV:
         text = csv_latex.as_csv(shown)
     elif form is ReportFormat.LATEX:

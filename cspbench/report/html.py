@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from cspbench.claims.model import Column
 from cspbench.errors import printable
+from cspbench.report.analysis import page
 from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import MARKS, PARTIAL, Section, marks
@@ -25,6 +26,7 @@ from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
+    SYMBOLS,
     Origins,
     delta,
     facts,
@@ -37,19 +39,8 @@ from cspbench.report.text import (
 )
 from cspbench.report.yours import TEXT as YOURS_TEXT
 from cspbench.report.yours import TITLE as YOURS
+from cspbench.results.store import StoredEvaluation
 
-SYMBOLS = {
-    "exact": "✓",
-    "close": "≈",
-    "off": "✗",
-    "fitted": "◇",
-    "consistent": "∼",
-    "inconsistent": "≁",
-    "unmeasured": "–",
-    "unpublished": "○",
-    PARTIAL: "◔",
-}
-"""A symbol for each mark, beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
 
 
@@ -62,11 +53,14 @@ class Svg(NamedTuple):
     description: str
 
 
-def html(shown: Sequence[Section], drawings: Sequence[Svg] = ()) -> str:
+def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Sequence[StoredEvaluation] = ()) -> str:
+    """The page; `evaluations` are those whose errors it shows, where they were analysed."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    css = "\n".join([_asset("page.css").rstrip(), *(drawing.rules for drawing in drawings)]) + "\n"
+    errors = page.section(evaluations)
+    parts = [_asset("page.css").rstrip(), *([page.rules().rstrip()] if errors else [])]
+    css = "\n".join([*parts, *(drawing.rules for drawing in drawings)]) + "\n"
     script = _asset("page.js")
     environment = Environment(
         autoescape=True,
@@ -102,6 +96,7 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = ()) -> str:
         script=Markup(script),
         policy=f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(script)}; img-src data:",
         drawings=drawings,
+        errors=Markup(errors),
         symbols=SYMBOLS,
         title=TITLE,
         ours_title=OURS,

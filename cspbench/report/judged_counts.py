@@ -46,14 +46,14 @@ def _judged(counted: CountedRow, session: Session, table: Table | None) -> tuple
     """The row of the table with both counts, published or not, and its report; a model in no table has its own row."""
     if table is None:
         name = str(counted.model)
-        row = Row("", name, name, {}, counted.size, None, UNPUBLISHED, None, {})
+        model = counted.catalogue_model if counted.catalogue_model in MODELS else None
+        row = Row("", name, name, {}, counted.size, None, UNPUBLISHED, None, {}, model)
     else:
         row = table.row(str(counted.id))
         row = replace(row, cells={metric: row.cells.get(metric, UNPUBLISHED[metric]) for metric in COUNTED})
     cells = {metric: cell(row.cells[metric], [], Reason.NO_DEFINITION) for metric in COUNTED}
     for measurement in of_row(row, counted, session):
         cells[measurement.claim.metric] = cell(measurement.claim, [measurement])
-    note = remarks(row) if table else MODELS[row.id].unknown if row.id in MODELS else None
     name = ", ".join([row.label, *(setting_texts(row.settings) if table and table.show_settings else [])])
-    about = counted.model, counted.definition, counted.size, note
+    about = counted.model, counted.definition, counted.size, remarks(row)
     return row, ReportRow(row.table, row.id, row.label, dict(row.settings), *about, cells, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import mode
 
 from cspbench.claims.model import NOTHING, Column, Table
@@ -10,14 +10,13 @@ from cspbench.claims.verdict import Status
 from cspbench.errors import printable
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportRow
-from cspbench.report.select import PARTIAL, Section, select
+from cspbench.report.select import PARTIAL, Section
 from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
     Origins,
     as_published,
-    cause,
     delta,
     facts,
     interval,
@@ -78,24 +77,6 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
 def like_readme(shown: Sequence[Section]) -> str:
     """Tables only, in the document's own columns and form, with measurements, or dashes, in place of the claims."""
     return "\n\n".join(map(_pasted, shown)) + "\n"
-
-
-def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
-    """A table of the published cells that are off, with their causes; "" if none is."""
-    cells = [
-        [
-            *map(_plain, (line.table, line.name, cell.header, cell.printed)),
-            measured(cell, column) or NOTHING,
-            cell.mark,
-            _plain(cause(cell)),
-        ]
-        for section in select(lines, [table for table in tables if table.kind == "published"])
-        for line in section.lines
-        for column in section.columns
-        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Status.OFF
-    ]
-    header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
-    return grid(header, cells) + "\n" if cells else ""
 
 
 def _pasted(section: Section) -> str:

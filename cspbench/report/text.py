@@ -10,7 +10,7 @@ from cspbench.claims.model import NOTHING, Column
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Section
+from cspbench.report.select import PARTIAL, Section
 from cspbench.results.provenance import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
@@ -45,6 +45,18 @@ REASONS = {
     "hardware": "requires the hardware of the claim",
     "not-run": "not run yet",
 }
+SYMBOLS = {
+    "exact": "✓",
+    "close": "≈",
+    "off": "✗",
+    "fitted": "◇",
+    "consistent": "∼",
+    "inconsistent": "≁",
+    "unmeasured": "–",
+    "unpublished": "○",
+    PARTIAL: "◔",
+}
+"""A symbol for each mark, beside word and colour."""
 ORDER = (
     Status.EXACT,
     Status.CLOSE,

@@ -43,6 +43,11 @@ class CountedRow(Struct, frozen=True, omit_defaults=True):
     definition: str | None = None
     """The kind of the network's definition when it was counted: `cfg`, `stand-in`, ..."""
 
+    @property
+    def catalogue_model(self) -> str:
+        """The catalogue's model; "" for a row without one, and for a user's file, whatever its name."""
+        return self.model or "" if self.definition != "file" else ""
+
 
 class Counts(Struct, frozen=True, kw_only=True):
     """params.json."""

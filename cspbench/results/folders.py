@@ -53,8 +53,10 @@ def migrate_folder(folder: Path, cfgs: Sequence[Network] = ()) -> list[Path]:
         expected = f"{COUNTS[0]}, {EVALUATIONS}/*.json, or run.json here or up to two levels below"
         raise MigrationError("results.none-there", "no results here", where=where, expected=expected, remedy=remedy)
     migrations = [migration for read, path in readers if (migration := read(path, digests))]
+    new_paths = [migration.new_path for migration in migrations]
     for migration in migrations:
-        if migration.new_path != migration.path and migration.new_path.exists():
+        taken = migration.new_path.exists() or new_paths.count(migration.new_path) > 1
+        if migration.new_path != migration.path and taken:
             where, new_path = str(migration.path), str(migration.new_path)
             remedy = "Remove one of the two"
             raise MigrationError(

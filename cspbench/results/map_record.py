@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from cspbench.detection.ap.darknet_map import AtConfidence, together
 
@@ -35,12 +35,12 @@ class MapRecord(Struct, frozen=True):
     @property
     def mean(self) -> float:
         """mAP, 0 to 1: the mean over all classes, also those without objects."""
-        return sum(each.ap for each in self.classes) / len(self.classes) if self.classes else 0.0
+        return sum(of_class.ap for of_class in self.classes) / len(self.classes) if self.classes else 0.0
 
     @property
     def total(self) -> AtConfidence:
         """The counts of all classes."""
-        return together([each.counts for each in self.classes])
+        return together([of_class.counts for of_class in self.classes])
 
     def as_json(self) -> dict[str, Any]:
         """Everything, percentages with 4 decimals."""
@@ -59,13 +59,13 @@ class MapRecord(Struct, frozen=True):
             "average_iou": None if total.average_iou is None else _percent(total.average_iou),
             "per_class": [
                 {
-                    "name": each.name,
-                    "ap": _percent(each.ap),
-                    "tp": each.counts.true,
-                    "fp": each.counts.false,
-                    "fn": each.counts.missed,
+                    "name": name,
+                    "ap": _percent(ap),
+                    "tp": counts.true,
+                    "fp": counts.false,
+                    "fn": counts.missed,
                 }
-                for each in self.classes
+                for name, ap, counts in map(structs.astuple, self.classes)
             ],
         }
 

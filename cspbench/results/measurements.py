@@ -148,11 +148,11 @@ def of_row(
     row: Row, counted: CountedRow, session: Session, then: protocol.Networks | None = None
 ) -> Iterator[CellMeasurement]:
     """The counts of one row, beside its cells."""
-    model = counted.model
+    model = counted.catalogue_model
     deviations = changed_since(counted, then)
     if row.table and model != row.model:
-        deviations = [Deviation(f"counted for {brief(str(model))}, not {row.model}")]
-    entry = MODELS.get(model or "")
+        deviations = [Deviation(f"counted for {brief(str(counted.model))}, not {row.model}")]
+    entry = MODELS.get(model)
     for metric in COUNTED:
         cell, claim = getattr(counted, metric), row.cells.get(metric)
         if claim is None or cell.count is None:
@@ -171,7 +171,7 @@ def of_row(
                 session.cspbench,
                 session.commit,
                 counting=cell.counting,
-                definition=of_model(model) if model in MODELS else "file",
+                definition=of_model(model) if entry else "file",
             ),
             model,
             row.counting_size or row.size or counted.size,
@@ -180,9 +180,9 @@ def of_row(
 
 def changed_since(counted: CountedRow, then: protocol.Networks | None = None) -> list[Deviation]:
     """A deviation where counts are of a network that is not their model's; none where no digest was recorded."""
-    if counted.model not in MODELS or counted.size is None or counted.network is None:
+    if counted.catalogue_model not in MODELS or counted.size is None or counted.network is None:
         return []
-    return protocol.definition(counted.model, counted.size, counted.network, then)
+    return protocol.definition(counted.catalogue_model, counted.size, counted.network, then)
 
 
 # --- evaluations

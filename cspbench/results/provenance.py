@@ -70,14 +70,23 @@ def _session(session: Session | Scored) -> str:
 
 def _scored(run: Run, scoring: Scoring | None, number: str) -> str | None:
     """Who scored that number last and when, unless it was a command that predicted."""
-    scorers = [scored for scored in run.scored if number in scored.numbers]
-    if scorers:
-        last = scorers[-1]
+    last = _last(run, number)
+    if last is not None:
         predicted = {(program(session), *session.command) for session in run.sessions}
         return None if (program(last), *last.command) in predicted else _session(last)
     if scoring is None or {program(session) for session in run.sessions} == {program(scoring)}:
         return None
     return program(scoring)
+
+
+def scored_by(run: Run, number: str) -> str | None:
+    """When, by which program and command that number was computed; None where nobody knows."""
+    last = _last(run, number)
+    return None if last is None else _session(last)
+
+
+def _last(run: Run, number: str) -> Scored | None:
+    return next((scored for scored in reversed(run.scored) if number in scored.numbers), None)
 
 
 def _data(table: Table, data: Data) -> str:

@@ -79,7 +79,8 @@ def open_run(path: Path, record: Run, fresh: bool = False) -> RunDirectory:
     """
     file, predictions = path / "run.json", own_folder(path, "predictions")
     if fresh:
-        for old in (*predictions.glob("*.npz"), path / "metrics.json", path / "server.json", file):
+        # the numbers first, which must not outlive their predictions, and the record last
+        for old in (path / "metrics.json", path / "server.json", *predictions.glob("*.npz"), file):
             remove(old)
     if file.exists():
         run = load_run(path)

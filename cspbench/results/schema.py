@@ -21,6 +21,7 @@ from msgspec import Meta, Struct, field
 from cspbench.claims.metrics import ACCURACIES, COCO
 from cspbench.claims.numbers import bounded
 from cspbench.data.coco.source import SPLITS
+from cspbench.results.analysis_record import AnalysisRecord
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.map_record import MapRecord
 
@@ -282,6 +283,7 @@ class DetectionMetrics(Struct, frozen=True, kw_only=True, tag_field="task", tag=
     """None where the numbers are the server's."""
     submissions: list[str] | None = None
     darknet_map: MapRecord | None = None
+    analysis: AnalysisRecord | None = None
 
     def __post_init__(self) -> None:
         if self.images != self.identity.data.samples:

@@ -208,8 +208,12 @@ def merge_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionM
     for threshold in new.thresholds:
         if threshold.ap or _key(threshold) not in thresholds:
             thresholds[_key(threshold)] = threshold
-    darknet_map = new.darknet_map or old.darknet_map
-    return structs.replace(new, thresholds=[thresholds[key] for key in sorted(thresholds)], darknet_map=darknet_map)
+    return structs.replace(
+        new,
+        thresholds=[thresholds[key] for key in sorted(thresholds)],
+        darknet_map=new.darknet_map or old.darknet_map,
+        analysis=new.analysis or old.analysis,
+    )
 
 
 def _key(threshold: Threshold) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""Checkpoints of timm and mmpretrain (.pth or safetensors) for the `timm/*` models, by their keys.
+"""Checkpoints of timm and mmpretrain (.pth or safetensors) for the `timm/*` models, by their keys; of our own modules.
 
 mmpretrain's weights are timm's under other names, so a checkpoint's tensors are first renamed. timm computes both parts
 of a stage with one convolution and joins part 1 before part 2. The layer list of CSPDarkNet-53 has a convolution for
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.pickles import files
 from cspbench.weights.pickles.stack import kind_of
 from cspbench.weights.pickles.tensors import StoredTensor
-from cspbench.weights.safetensors_file import SafeTensor, said_of
+from cspbench.weights.safetensors_file import SafeTensor, of_state, said_of
 from cspbench.zoo.darknet import STAGES
 from cspbench.zoo.resnet import CROSS_DEPTHS
 
@@ -86,13 +86,17 @@ def read(path: Path, network: Network, partial: bool = False, ema: bool | None =
     `ema` chooses among several sets of weights, see `states.choose`. With `partial` the classifier is left out if it
     has another number of classes or is not there.
     """
+    state, said = states.choose(path, _content(path), ema)
+    named = _tensors(path, state)
+    if all(name.startswith("layers.") for name in named):
+        weights = of_state(path, network, named)
+        return replace(weights, said=said | dict(weights.said))
     if network.name not in BLOCK_CONVOLUTIONS:
         what = f"the weights of {network.name} cannot be read from a checkpoint"
         expected = f"a Darknet weight file, or {', '.join(BLOCK_CONVOLUTIONS)} as the model"
         remedy = "Download the .weights file again, or name the checkpoint's model"
         raise WeightsError("checkpoint.not-darknet", what, where=str(path), expected=expected, remedy=remedy)
-    state, said = states.choose(path, _content(path), ema)
-    tensors = _renamed(_tensors(path, state))
+    tensors = _renamed(named)
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     used: set[str] = set()
     types: set[str] = set()

@@ -19,8 +19,14 @@ class Kind(Enum):
 
     DARKNET = "a Darknet weight file", ""
     SAFETENSORS = "a safetensors file", "Convert it: `cspbench weights convert FILE --to darknet`"
-    ZIP = "a zip archive, as torch.save writes (.pth)", "Only timm/* models are read from it; unpack any other archive"
-    PICKLE = "a Python pickle, as old checkpoints are (.pth)", "Only timm/* models are read from it"
+    ZIP = (
+        "a zip archive, as torch.save writes (.pth)",
+        "It is read for timm/* models, and if it is the state dict of our module; unpack any other archive",
+    )
+    PICKLE = (
+        "a Python pickle, as old checkpoints are (.pth)",
+        "It is read for timm/* models, and if it is the state dict of our module",
+    )
     HTML = "an HTML page", "Download the file itself: Google Drive asks for confirmation of large files first"
     LFS = "a Git LFS pointer", "Download the file it stands for: `git lfs pull`"
     GZIP = "a gzip archive", "Unpack it first"

@@ -10,9 +10,9 @@ from torch import Tensor, fx, nn
 
 from cspbench.errors import WeightsError
 from cspbench.network.epsilon import Epsilon
-from cspbench.network.layers import Connected, Implicit
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Weights, check
+from cspbench.weights.state_names import state_names
 
 NO_EPSILON = torch.finfo(torch.float32).tiny
 """Negligible beside any variance under `OUTSIDE_1E6`, and positive, as torch requires in some versions."""
@@ -62,20 +62,8 @@ def _tensors(module: fx.GraphModule, network: Network) -> Iterator[tuple[int, st
     """Layer, role, name in the module and tensor of every stored array."""
     state = module.state_dict(keep_vars=True)
     for index in range(len(network.layers)):
+        names = state_names(network, index)
         for weight in network.weights(index):
-            name = _name(network, index, weight.role)
+            name = names[weight.role]
             assert state[name].shape == weight.shape, name
             yield index, weight.role, name, state[name]
-
-
-_NORM = {"bias": "bn.bias", "scale": "bn.weight", "mean": "bn.running_mean", "variance": "bn.running_var"}
-
-
-def _name(network: Network, index: int, role: str) -> str:
-    """The name of an array of layer `index` in the module's state dict."""
-    layer = network.layers[index]
-    if role == "fusion":  # of an implicit layer or a weighted shortcut
-        return f"layers.{index}.{'vector' if isinstance(layer, Implicit) else 'sum'}.weight"
-    if role in _NORM and any(weight.role == "scale" for weight in network.weights(index)):
-        return f"layers.{index}.{_NORM[role]}"
-    return f"layers.{index}.{'linear' if isinstance(layer, Connected) else 'conv'}.{role}"

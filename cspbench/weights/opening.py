@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cspbench.errors import WeightsError
 from cspbench.network.network import Network
 from cspbench.weights import darknet, states
 from cspbench.weights.arrays import Weights
 from cspbench.weights.filekind import Kind, examine
+
+CARDS = ("timm/cspdarknet53", "timm/cspresnet50", "timm/cspresnext50")
+"""timm's networks that have a namesake of Darknet's."""
 
 
 def open_weights(path: Path, network: Network, partial: bool = False, ema: bool | None = None) -> Weights:
@@ -29,6 +33,24 @@ def open_weights(path: Path, network: Network, partial: bool = False, ema: bool 
         if not ours:
             return checkpoint.read(path, network, partial, ema)
         states.single(path, ema)
-        return safetensors_file.read(path, network)
+        return _of_own_framework(safetensors_file.read(path, network), network)
     states.single(path, ema)
-    return darknet.read(path, network, partial)
+    return _of_own_framework(darknet.read(path, network, partial), network)
+
+
+def _of_own_framework(weights: Weights, network: Network) -> Weights:
+    """Refuse weights that Darknet trained for a network of timm's.
+
+    csdarknet53 stores the same arrays as timm/cspdarknet53, but its activations leak more. A file that was converted
+    from a checkpoint has seen no images.
+    """
+    if network.name in CARDS and weights.header is not None and weights.header.seen:
+        raise WeightsError(
+            "weights.trained-by-darknet",
+            f"Darknet trained these weights, and {network.name} is timm's network",
+            where=str(weights.path),
+            expected="a checkpoint of timm or mmpretrain, or a file converted from one",
+            found=f"a header of {weights.header.seen:,} images seen in training",
+            remedy="Name the README's network: csdarknet53, csresnet50 or csresnext50",
+        )
+    return weights

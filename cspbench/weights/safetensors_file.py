@@ -1,15 +1,19 @@
-"""Weights as safetensors: one tensor `layers.{i}.{role}` per array; network and Darknet header as metadata."""
+"""Weights as safetensors: the state dict of the network's module; network and Darknet header as metadata.
+
+Earlier versions called each array `layers.{i}.{role}`, and such files are read, too.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -18,6 +22,7 @@ from cspbench.io import open_file, read_part, replacing
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Array, Arrays, Weights, check, first_names
 from cspbench.weights.header import Header
+from cspbench.weights.state_names import counters, state_names
 
 MOST_HEADER = 2**24
 """Bytes of names, types and shapes; those of a thousand tensors have a hundred thousand."""
@@ -75,27 +80,39 @@ def read(path: Path, network: Network) -> Weights:
 
     Half-precision and double numbers become float32, which is said.
     """
-    arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     with opened(path) as file:
         header = _header(file.metadata() or {})
-    tensors = SafeTensor.all_of(path)
+    return replace(of_state(path, network, SafeTensor.all_of(path)), header=header)
+
+
+def of_state(path: Path, network: Network, tensors: Mapping[str, Any]) -> Weights:
+    """The arrays of a state dict of the network's module, or of tensors called `layers.{i}.{role}`.
+
+    Raises `WeightsError` unless every tensor fits and none is left over; counters of training steps are ignored.
+    """
+    rest = dict(tensors)
+    by_role = any(re.fullmatch(r"layers\.\d+\.\w+", name) for name in rest)
+    for name in counters(network):
+        rest.pop(name, None)
+    arrays: list[dict[str, Array]] = [{} for _ in network.layers]
     types: set[str] = set()
     for index in range(len(network.layers)):
+        names = state_names(network, index)
         for weight in network.weights(index):
-            name = f"layers.{index}.{weight.role}"
-            if name not in tensors:
+            name = f"layers.{index}.{weight.role}" if by_role else names[weight.role]
+            if name not in rest:
                 raise _unfit(path, network, f"a tensor {name}", "none")
-            tensor = tensors.pop(name)
-            array = tensor.numbers() if tensor.shape == weight.shape else None
+            tensor = rest.pop(name)
+            array = tensor.numbers() if tuple(tensor.shape) == weight.shape else None
             if array is None:
-                found = f"{tensor.dtype} of {tensor.shape}"
+                found = f"{tensor.dtype} of {tuple(tensor.shape)}"
                 raise _unfit(path, network, f"{name} as F32 of {weight.shape}", found)
             types.add(tensor.dtype)
             arrays[index][weight.role] = array
-    if tensors:
-        raise _unfit(path, network, "no more tensors", first_names(list(tensors)))
+    if rest:
+        raise _unfit(path, network, "no more tensors", first_names(list(rest)))
     check(network, arrays, str(path))
-    return Weights(path, tuple(arrays), len(arrays), header, said=said_of(types))
+    return Weights(path, tuple(arrays), len(arrays), said=said_of(types))
 
 
 def said_of(types: set[str]) -> dict[str, str]:
@@ -107,19 +124,30 @@ def said_of(types: set[str]) -> dict[str, str]:
 def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:
     """Write a safetensors file, whole or not at all."""
     check(network, arrays, f"arrays for {path}")
-    tensors = {
-        f"layers.{index}.{role}": np.ascontiguousarray(array)
-        for index, layer in enumerate(arrays)
-        for role, array in layer.items()
-    }
+    tensors: dict[str, NDArray[Any]] = dict(state(network, arrays))
+    tensors |= {name: np.zeros((), np.int64) for name in counters(network)}
     metadata = {"network": network.name}
     if header is not None:
         metadata |= {"darknet_version": header.version, "images_seen": str(header.seen)}
+    save(path, tensors, metadata)
+
+
+def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+    """Write tensors by name as a safetensors file, whole or not at all."""
     with replacing(path, named=True) as temporary:
         try:
-            save_file(tensors, temporary, metadata)
+            save_file(dict(tensors), temporary, metadata)
         except SafetensorError as error:
             raise OSError(str(error)) from error
+
+
+def state(network: Network, arrays: Arrays) -> dict[str, Array]:
+    """The arrays under their names in the module's state dict, contiguous, in the order of a Darknet file."""
+    return {
+        state_names(network, index)[role]: np.ascontiguousarray(array)
+        for index, layer in enumerate(arrays)
+        for role, array in layer.items()
+    }
 
 
 def _header(metadata: dict[str, str]) -> Header | None:

@@ -31,6 +31,8 @@ class Model:
     classes: Classes = "darknet"
     engine: Engine = "any"
     weights: tuple[PublishedFile, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What a user has to know of how a cfg file was read."""
 
 
 BUILDERS: dict[str, Callable[[], Network]] = {}

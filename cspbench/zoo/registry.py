@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cspbench import zoo
 from cspbench.claims import models, own, tables
 from cspbench.claims.model import Row
-from cspbench.errors import TableError, UsageError
+from cspbench.errors import TableError
+from cspbench.network import cfg
 from cspbench.network.network import Network
+from cspbench.zoo import names
 from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 from cspbench.zoo.own import own_models, values
-
-LIST_MODELS = "See `cspbench list --models`"
 
 
 def _models() -> dict[str, Model]:
@@ -53,15 +51,23 @@ def use_tables(folder: Path) -> None:
 
 
 def model(name: str) -> Model:
-    """A model by name; raises `UsageError`, which proposes similar names, if it is unknown."""
-    if name not in MODELS:
-        similar = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.4)
-        raise UsageError(
-            "usage.unknown-model",
-            f"unknown model {name!r}",
-            remedy=f"Did you mean {', '.join(similar)}?" if similar else LIST_MODELS,
-        )
-    return MODELS[name]
+    """The model that a name means: of the catalogue, a row, a card (see `names`), or the path of a .cfg file.
+
+    Raises `UsageError`, which proposes names, for an unknown or an ambiguous one, `DefinitionError` for an unusable
+    file.
+    """
+    return of_file(name) if is_file(name) else names.resolve(name, MODELS)
+
+
+def is_file(name: str) -> bool:
+    """Whether the name of a model is the path of a cfg file."""
+    return name.casefold().endswith(".cfg")
+
+
+def of_file(path: str | Path) -> Model:
+    """A user's cfg file as a model, named after the file; it belongs to no row."""
+    reading = cfg.read(path)
+    return Model(reading.network.name, lambda: reading.network, "file", str(path), warnings=reading.warnings)
 
 
 def entry_of(network: Network) -> Model | None:
@@ -87,11 +93,10 @@ def remarks(row: Row) -> str | None:
 
 
 def matching(patterns: Iterable[str]) -> list[Model]:
-    """The models that match any of the patterns (*, ?, [..]), in catalogue order; every pattern must match a model."""
-    names: set[str] = set()
-    for pattern in patterns:
-        matches = [name for name in MODELS if fnmatchcase(name, pattern)]
-        if not matches and any(sign in pattern for sign in "*?["):
-            raise UsageError("usage.unknown-model", f"no model matches {pattern!r}", remedy=LIST_MODELS)
-        names.update(matches or [model(pattern).name])
-    return [MODELS[name] for name in MODELS if name in names]
+    """The models that names, .cfg files and patterns (*, ?, [..]) mean: the catalogue's in its order, then the files.
+
+    Raises the errors of `model`; every pattern must match a model.
+    """
+    patterns = list(patterns)
+    catalogue = names.matching([pattern for pattern in patterns if not is_file(pattern)], MODELS)
+    return [*catalogue, *(of_file(path) for path in dict.fromkeys(filter(is_file, patterns)))]

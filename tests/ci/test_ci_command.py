@@ -18,8 +18,8 @@ from result_files import classifier, put
 from snapshot import CELLS
 
 from cspbench.ci.render import MARKER
+from cspbench.cli.choices import Format
 from cspbench.cli.ci import ci
-from cspbench.cli.options import Format
 from cspbench.errors import CspbenchError
 from cspbench.network.network import Network, digest
 from cspbench.results import protocol, store

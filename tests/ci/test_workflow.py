@@ -145,7 +145,7 @@ def test_make_takes_torch_from_another_index(tmp_path: Path) -> None:
     (line,) = [line for line in rule.splitlines() if "-r requirements-torch.txt" in line and line.startswith("\t")]
     (tmp_path / "Makefile").write_text(f"all:\n{line}\n".replace("$(PIP)", "@printf '%s\\n'"))
     for index, words in (("", []), ("https://a/b c", ["--extra-index-url", "https://a/b c"])):
-        command = ["make", "--silent", "-C", tmp_path]
+        command = ["make", "--silent", "-C", str(tmp_path)]
         done = subprocess.run(
             command, env={**ALONE, "TORCH_INDEX": index}, capture_output=True, text=True, timeout=900, check=True
         )

@@ -62,7 +62,7 @@ def test_a_network_is_read_from_its_file_under_its_name(example: Path) -> None:
     model = own_models()[name]
     network = model.build()
     assert (name, network.name, network.input, len(network.layers)) == ("narrow", "narrow", (3, 64, 64), 6)
-    assert (model.definition, model.source, network.places) == ("file", "our own design", ())
+    assert (model.definition, model.source, network.places) == ("own", "our own design", ())
 
 
 def test_the_weights_of_a_network_are_those_of_its_rows(edit: Edit) -> None:
@@ -155,7 +155,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [fault.code for fault in check(tmp_path).faults] == ["tables.none"]
 
 
-def test_a_path_is_not_needed_for_a_published_model() -> None:
-    text = '[models.net]\ndefinition = "file"\nsource = "a file"\n'
-    with refuses("models.not-an-entry"):
-        models.parse(text)
+def test_a_network_of_ones_own_is_declared_by_its_path() -> None:
+    for definition in ("file", "own"):
+        with refuses("models.not-an-entry", where="models.toml, line 1, model net"):
+            models.parse(f'[models.net]\ndefinition = "{definition}"\nsource = "a file"\n')

@@ -13,7 +13,7 @@ import typer
 from refusals import refuses
 
 from cspbench.cli.cfg_files import expanded, read_cfgs
-from cspbench.cli.options import Format
+from cspbench.cli.choices import Format
 from cspbench.cli.params import params
 from cspbench.errors import CountingError
 from cspbench.evaluation.execution import SILENT
@@ -51,14 +51,14 @@ def test_patterns_are_files(folder: Path) -> None:
 def test_files_of_one_name_are_told_apart(folder: Path) -> None:
     found, code = read_cfgs(["*/net.cfg", "c.cfg"], SILENT)
     assert code == 0
-    assert [each.network.name for each in found] == ["a/net.cfg", "b/net.cfg", "c"]
-    assert [each.network.shape(0)[0] for each in found] == [1, 2, 3]
+    assert [each.name for each in found] == ["a/net.cfg", "b/net.cfg", "c"]
+    assert [each.build().shape(0)[0] for each in found] == [1, 2, 3]
 
 
 def test_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, CFG.format(5).encode())
     found, _ = read_cfgs(["-", "c.cfg"], SILENT)
-    assert [(each.network.name, each.network.shape(0)[0]) for each in found] == [("stdin", 5), ("c", 3)]
+    assert [(each.name, each.build().shape(0)[0]) for each in found] == [("stdin", 5), ("c", 3)]
     stdin(monkeypatch, b"[net]\n\0")
     with refuses("cfg.binary", where="stdin"):
         read_cfgs(["-"], SILENT)
@@ -72,6 +72,13 @@ def test_a_file_that_cannot_be_used_does_not_hide_the_others(folder: Path, capsy
     assert ["[cfg.recurrent]" in lines[0], "[cfg.unreadable]" in lines[1], len(lines)] == [True, True, 2]
     with refuses("cfg.recurrent"):
         read_cfgs(["recurrent.cfg"], SILENT)
+
+
+@pytest.mark.parametrize("how", [{"against": "c.cfg"}, {"layers": True}])
+def test_its_exit_code_is_that_of_every_output(folder: Path, how: dict[str, Any]) -> None:
+    with pytest.raises(typer.Exit) as stopped:
+        params(cfg=["c.cfg", "missing.cfg"], form=Format.MD, **how)
+    assert stopped.value.exit_code == 3
 
 
 def test_every_file_is_a_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +134,6 @@ def test_a_count_that_fails_does_not_hide_the_others(
 def test_against_a_file_that_differs_in_letterboxing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "boxed.cfg").write_text(CFG.format(3).replace("channels", "letter_box=1\nchannels"))
     with pytest.raises(typer.Exit) as stopped:
-        params(cfg=["c.cfg"], against=folder / "boxed.cfg")
+        params(cfg=["c.cfg"], against=str(folder / "boxed.cfg"))
     assert stopped.value.exit_code == 1
     assert "letter_box" in capsys.readouterr().out

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from refusals import error_of
 
-from cspbench.evaluation.models import create_model
 from cspbench.evaluation.subject import subject_of
+from cspbench.models.create import create_model
 
 # the tensors of timm's networks
 sys.path.append(str(Path(__file__).parents[1] / "weights"))

@@ -12,15 +12,15 @@ import pytest
 import typer
 from refusals import refuses
 
+from cspbench.cli.choices import Format
 from cspbench.cli.list import list_rows
-from cspbench.cli.options import Format
 from cspbench.cli.params import params
 from cspbench.cli.show import show
 from cspbench.results.counts import CountedCell, CountedRow, Counts
 from cspbench.results.encoding import encode
 from cspbench.results.schema import Session
 
-AGAINST = {"against": Path("x.cfg")}
+AGAINST = {"against": "x.cfg"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_comparison_as_json_with_the_warnings_of_the_file(tmp_path: Path, caps
     path = tmp_path / "other.cfg"
     path.write_text("[net]\nwidth=8\nheight=8\nchannels=3\nodd=1\n[convolutional]\nfilters=16\nactivation=leaky\n")
     with pytest.raises(typer.Exit):
-        params(["darknet"], against=path, form=Format.JSON)
+        params(["darknet"], against=str(path), form=Format.JSON)
     printed = capsys.readouterr()
     told = json.loads(printed.out)
     assert (told["model"], told["against"], told["equal"]) == ("darknet", str(path), False)
@@ -97,7 +97,7 @@ def test_a_ledger_as_csv_has_plain_integers(capsys: pytest.CaptureFixture[str]) 
     params(["darknet"], layers=True, form=Format.CSV)
     (first, *_) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     # 16 filters x 3 channels x 9 taps, at 256 x 256
-    assert (first["Weights"], first["MACs"]) == ("432", str(432 * 65536))
+    assert (first["weights"], first["mac"]) == ("432", str(432 * 65536))
 
 
 def rows(*names: str) -> bytes:

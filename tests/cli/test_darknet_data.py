@@ -244,13 +244,24 @@ def test_outputs_that_are_not_the_classes_are_refused(tmp_path: Path, classifier
     assert code_of(command("eval-imagenet", data, *classifier)) == "imagenet.other-outputs"
 
 
+def test_a_folder_stands_for_its_data_file(tmp_path: Path, classifier: list[str]) -> None:
+    data = classes_set(tmp_path / "own")
+    runs = [
+        command("eval-imagenet", path, *classifier, "-j", "0", "--run", tmp_path / "runs", "--format", "json")
+        for path in (data, data.parent)
+    ]
+    first, second = (json.loads(run.stdout)[0] for run in runs)
+    assert first["top1"] == second["top1"]
+    assert first["run"] == second["run"]
+
+
 def test_letterboxing_of_a_classifier_has_no_effect_and_is_said(tmp_path: Path, classifier: list[str]) -> None:
     data = classes_set(tmp_path)
-    boxed = [tmp_path / "boxed.cfg", *classifier[2:]]
-    boxed[0].write_text(Path(classifier[1]).read_text().replace("[net]", "[net]\nletter_box=1", 1))  # type: ignore[union-attr]
-    about = ["--run", tmp_path / "runs"]
-    for which, said in ((classifier, 0), ([classifier[0], *boxed], 1)):
-        done = command("eval-imagenet", data, *which, *about)
+    option, file, *weights = classifier
+    boxed = tmp_path / "boxed.cfg"
+    boxed.write_text(Path(file).read_text().replace("[net]", "[net]\nletter_box=1", 1))
+    for cfg, said in ((file, 0), (boxed, 1)):
+        done = command("eval-imagenet", data, option, cfg, *weights, "-j", "0", "--run", tmp_path / "runs")
         assert done.exit_code == 0
         assert done.stderr.count("letter_box=1 has no effect on a classifier") == said
 
@@ -270,6 +281,7 @@ def test_data_check_finds_the_form(tmp_path: Path) -> None:
     assert (facts["task"], facts["classes"]) == ("classification", {"cat": 1, "dog": 1, "bird": 1})
     assert "50 images" not in command("data", "check", fill(tmp_path / "val", {"n01440764/1.JPEG": jpeg(1)})).stdout
     assert code_of(command("data", "check", tmp_path / "none.data")) == "darknet.unreadable"
+    assert code_of(command("data", "check", tmp_path / "none")) == "imagenet.not-a-data-set"
 
 
 @pytest.mark.parametrize("form", [[], ["darknet"]])
@@ -349,10 +361,26 @@ def test_map_is_in_the_csv_and_in_the_frame(tmp_path: Path, detector: list[str])
     assert done.exit_code == 0, done.exception
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     values = {"all": record["map"], **{each["name"]: each["ap"] for each in record["per_class"]}}
-    assert {line["Class"]: line["Darknet mAP"] for line in lines} == {
-        name: f"{value:.2f}" for name, value in values.items() if name in {line["Class"] for line in lines}
+    assert {line["class"]: float(line["darknet_map"]) for line in lines} == {
+        name: value for name, value in values.items() if name in {line["class"] for line in lines}
     }
     pytest.importorskip("pandas")
     frame = score(tmp_path / "runs").frame()
     (percent,) = frame[frame.metric == "map@0.50"].percent
     assert percent == pytest.approx(record["map"], abs=1e-4)
+
+
+def test_the_iou_of_the_map_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-conf", "0")
+    any_overlap, none = (
+        evaluated("eval-coco", data, *detector, *run, "--map-iou", iou)["darknet_map"] for iou in ("0", "1")
+    )
+    assert any_overlap["tp"] > 0
+    assert (none["tp"], none["map"], none["fp"]) == (0, 0, any_overlap["tp"] + any_overlap["fp"])
+
+
+def test_the_confidence_of_the_counts_counts(tmp_path: Path, detector: list[str]) -> None:
+    data, run = write(tmp_path), ("--run", tmp_path / "runs", "--map-iou", "0")
+    every, none = (evaluated("eval-coco", data, *detector, *run, "--map-conf", conf)["darknet_map"] for conf in "01")
+    assert every["tp"] + every["fp"] > 0
+    assert (none["tp"], none["fp"], none["map"]) == (0, 0, every["map"])

@@ -44,7 +44,7 @@ def test_a_usable_folder(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     report = lines(done)
     assert report["images"] == "2 (a part of the validation set), 0 other files"
-    assert report["classes"] == "2 of 1000, 1 images each"
+    assert report["classes"] == "2 of 1000, 1 image each"
     assert report["verdict"] == "usable (headers and ends of files; --full decodes)"
     assert report["missing"].startswith("998: n01484850, ")
 

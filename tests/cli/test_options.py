@@ -15,7 +15,7 @@ from coco_runs import command
 from processes import run
 from refusals import error_of
 
-from cspbench.cli import options
+from cspbench.cli import choices, options
 from cspbench.cli.app import app
 from cspbench.cli.arguments import either, place_of_data
 from cspbench.errors import UsageError
@@ -51,8 +51,8 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
     for _, spelling, about in declared():
         homes[spelling].add(id(about))
     several = {spelling for spelling, found in homes.items() if len(found) > 1}
-    # one model or several; presets and tables of each task; the report's own form
-    assert several - OWN == {"-m", "--model", "--preset"}
+    # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside
+    assert several - OWN == {"-m", "--model", "--preset", "--nms"}
     assert len(homes) > 50
 
 
@@ -69,7 +69,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     for name, spelling, _ in declared():
         have[spelling].add(name)
     evaluating = {"eval-imagenet", "eval-coco"}
-    assert have["--data"] >= {*evaluating, "score", "compare", "data check imagenet", "data check coco"}
+    assert have["--data"] >= {*evaluating, "score", "compare", "analyze", "data check imagenet", "data check coco"}
     assert (
         have["--model"]
         == have["-m"]
@@ -79,11 +79,12 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    assert have["--out"] == {"params", "report", "demo", "show", "eval-coco", "weights convert", "weights fetch"}
+    making = {"params", "report", "demo", "show", "eval-coco", "score", "export", "predict", "analyze"}
+    assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
     assert have["--seed"] == {*evaluating, *checking, "data anchors"}
-    assert have["--decoder"] == evaluating
+    assert have["--decoder"] == {*evaluating, "predict"}
 
 
 def test_choices_are_the_librarys() -> None:
@@ -93,15 +94,16 @@ def test_choices_are_the_librarys() -> None:
     from cspbench.inference import engine
     from cspbench.weights import catalogue
 
-    assert set(get_args(options.Precision)) == set(get_args(engine.Precision))
-    assert get_args(options.Decoder) == decode.DECODERS
-    assert get_args(options.ClassOrder) == classes.ORDERS
-    assert list(get_args(options.ClassifierPreset)) == list(presets.PRESETS)
-    assert list(get_args(options.DetectorPreset)) == list(detection_presets.PRESETS)
+    assert set(get_args(choices.Precision)) == set(get_args(engine.Precision))
+    assert get_args(choices.Decoder) == decode.DECODERS
+    assert get_args(choices.ClassOrder) == classes.ORDERS
+    assert list(get_args(choices.ClassifierPreset)) == list(presets.PRESETS)
+    assert list(get_args(choices.DetectorPreset)) == list(detection_presets.PRESETS)
+    assert set(get_args(choices.AnyPreset)) == {*presets.PRESETS, *detection_presets.PRESETS}
     kinds = (*detection_presets.NMS_KINDS, "cfg", *detection_presets.CFG_NAMES)
-    assert get_args(options.NmsKind) == kinds
-    assert get_args(options.Split) == coco.SPLITS
-    assert set(get_args(options.Engine)) <= set(ENGINES)
+    assert get_args(choices.NmsKind) == kinds
+    assert get_args(choices.Split) == coco.SPLITS
+    assert set(get_args(choices.Engine)) <= set(ENGINES)
     assert catalogue.VARIABLE == options.WEIGHTS
 
 

@@ -16,6 +16,7 @@ import pytest
 from coco_runs import as_model, command, data_set, made
 from msgspec import structs
 from permissions import permissions_hold
+from result_files import classifier
 
 from cspbench.cli.progress import Terminal
 from cspbench.data.coco import source as coco
@@ -24,7 +25,7 @@ from cspbench.evaluation.execution import Reach
 from cspbench.report.judged_evaluations import JudgedClaim, judged
 from cspbench.results import protocol
 from cspbench.results.encoding import encode
-from cspbench.results.runs import load_run
+from cspbench.results.runs import load_run, open_run
 from cspbench.results.schema import CocoIdentity, DetectionMetrics, Scoring, Threshold
 from cspbench.results.store import StoredEvaluation
 
@@ -227,10 +228,10 @@ def test_every_format_has_recall_and_classes(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco"))
     text = command("score", run, "--per-class").stdout
     assert "| Model | NMS | AR1 | AR10 | AR100 | ARS | ARM | ARL |" in text
-    assert "| Class | AP | AP50 | AP75 | APS | APM | APL | AR1 |" in text
+    assert "| Class | Objects | AP | AP50 | AP75 | APS | APM | APL | AR1 |" in text
     lines = list(csv.DictReader(command("score", run, "--per-class", "--format", "csv").stdout.splitlines()))
-    assert [line["Class"] for line in lines][:3] == ["all", "person", "bicycle"]
-    assert lines[0]["AR100"] == lines[1]["AR100"] != "n/a"
+    assert [line["class"] for line in lines][:3] == ["all", "person", "bicycle"]
+    assert lines[0]["ar100"] == lines[1]["ar100"] != ""
     assert command("score", run, "--per-class", "--format", "latex").stdout.count(r"\begin{tabular}") == 3
 
 
@@ -258,6 +259,12 @@ def test_options_of_one_run_or_file_are_refused_for_others(tmp_path: Path) -> No
     for option in ("--import-server", "--save-json"):
         assert code_of("score", one, other, option, tmp_path / "x.json") == "usage.one-run"
     assert len(json.loads(command("score", tmp_path / "runs", "--format", "json").stdout)) == 2
+
+
+def test_a_classifiers_run_has_no_detections_to_save(tmp_path: Path) -> None:
+    """Known before the run is scored: this one cannot be, for lack of predictions."""
+    open_run(tmp_path / "run", classifier(top1=0, images=10).run)
+    assert code_of("score", tmp_path / "run", "--save-json", tmp_path / "x.json") == "usage.detector-options"
 
 
 GOOD = {"image_id": 1, "category_id": 2, "bbox": [8, 8, 40, 40], "score": 0.5}

@@ -188,7 +188,7 @@ def test_mistakes_get_one_line_and_the_right_code(file: Path, tmp_path: Path) ->
         (["verify", tmp_path / "none"], 3, "weights.unreadable"),
         (["verify", pickle], 3, "weights.unknown-model"),
         (["verify", pickle, "-m", "timm/cspdarknet53"], 3, "checkpoint.unreadable"),
-        (["verify", pickle, "-m", "darknet"], 3, "checkpoint.not-darknet"),
+        (["verify", pickle, "-m", "darknet"], 3, "checkpoint.unreadable"),
         (["verify", file, "--partial"], 2, "usage.partial-without-network"),
         (["verify", file, "-m", "darknet", "--cfg", "x.cfg"], 2, "usage.two-networks"),
         (["identify", cut], 3, "weights.unknown-model"),

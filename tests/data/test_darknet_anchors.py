@@ -65,3 +65,9 @@ def test_a_seed_gives_the_same_anchors_and_no_box_has_a_better_one(
     assert first.counts.sum() == len(values)
     assert 0 < first.average_iou <= 1 + 1e-12
     assert first.average_iou == pytest.approx(overlaps(values * [320, 416], first.sizes).max(1).mean())
+
+
+def test_an_anchor_without_boxes_stays() -> None:
+    found = anchors_of(np.array([[0.5, 0.25]] * 3), 2, (100, 200))
+    assert found.sizes.tolist() == [[50, 50], [50, 50]]
+    assert found.counts.tolist() == [3, 0]

@@ -321,7 +321,7 @@ def test_a_pixel_beyond_a_large_image_is_small(tmp_path: Path) -> None:
     path.write_text("0 .95 .5 .1019 .1\n0 .95 .5 .1101 .1\n")  # 0.95 and 5.05 of 1000 pixels too wide
     faults = Faults(None)
     assert len(read_labels(path, 1, faults, (1000, 100))) == 2
-    assert [(fault.code, fault.where) for fault in faults.found] == [("darknet.box-outside", f"{path}, line 2")]
+    assert [(fault.code, fault.where) for fault in faults.errors] == [("darknet.box-outside", f"{path}, line 2")]
 
 
 def test_a_list_beside_several_data_files_is_none_of_theirs(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from darknet_sets import write
 from pictures import fill
 from refusals import refuses
 
+from cspbench.data.darknet.check import check, scan
 from cspbench.data.darknet.opening import darknet_path, open_detection_data
 
 NAMES = ("person", "car", "dog")
@@ -78,3 +79,9 @@ def test_labels_beside_a_folder_of_images_named_from_above(tmp_path: Path, monke
     source = open_detection_data("images", classes=3)
     assert source.ground_truth is not None
     assert len(source.ground_truth) == 3
+
+
+def test_a_check_names_lists_that_are_not_there(tmp_path: Path) -> None:
+    data = write(tmp_path, obj_data="classes=3\nvalid=valid.txt\ntrain=t.txt\ntest=x.txt\ndifficult=\n")
+    report = check(scan(data, None), data)
+    assert (report.other_lists, report.usable) == (["train = t.txt", "test = x.txt"], True)

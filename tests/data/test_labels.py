@@ -295,3 +295,15 @@ def test_ids_may_have_dots(tmp_path: Path) -> None:
 def test_a_header_without_rows(tmp_path: Path) -> None:
     with refuses("labels.not-a-list", where=str(tmp_path / "labels.txt")):
         read(write(tmp_path, "ImageId,Class\n\n"))
+
+
+@pytest.mark.parametrize("header", ["mine,image", "class,mine"])
+def test_one_name_is_enough_for_two_columns(tmp_path: Path, header: str) -> None:
+    assert read(write(tmp_path, f"{header}\n{FIRST},a.JPEG\n")).by_name == {"a": TENCH}
+    first, second = header.split(",")
+    assert read(write(tmp_path, f"{second},{first}\na.JPEG,{FIRST}\n")).by_name == {"a": TENCH}
+
+
+def test_a_list_of_a_single_label(tmp_path: Path) -> None:
+    names = [f"{FIRST}_{number}.JPEG" for number in (5, 6)]
+    assert read(write(tmp_path, f"{FIRST}\n")).of(names) == [TENCH, TENCH]

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.detection.ap.darknet_map import POINTS, DarknetMap, MapDetections, Objects, darknet_map, iou
+from cspbench.detection.ap.darknet_map import (
+    POINTS,
+    AtConfidence,
+    DarknetMap,
+    MapDetections,
+    Objects,
+    darknet_map,
+    iou,
+    together,
+)
 
 # width of a box at the same place as one of width 0.4, with the IoU of the two
 SAME, NEARLY, HALF, LESS = 0.4, 0.36, 0.2, 0.18  # 1, 0.9, 0.5, 0.45
@@ -69,17 +78,15 @@ FOUR = found(
 def test_average_precision_by_hand(points: str, expected: Fraction) -> None:
     result = darknet_map(ONE_CLASS, FOUR, 1, points=POINTS[points])
     assert result.ap[0] == pytest.approx(float(expected), abs=1e-12)
-    assert result.mean == result.ap[0]
 
 
 def test_counts_at_a_confidence_by_hand() -> None:
     """Above .25: .9 and .6 are right with IoU .9 and 1; .7 and .8 are wrong. Two of four objects are missed."""
     result = darknet_map(ONE_CLASS, FOUR, 1, confidence=0.25)
     assert counts(result) == [(2, 2, 2)]
-    assert result.total.precision == 0.5
-    assert result.total.recall == 0.5
-    assert result.total.f1 == 0.5
-    assert result.total.average_iou == pytest.approx(1.9 / 4, abs=1e-6)
+    total = together(result.per_class)
+    assert (total.precision, total.recall, total.f1) == (0.5, 0.5, 0.5)
+    assert total.average_iou == pytest.approx(1.9 / 4, abs=1e-6)
     # .6 is not above .6 in float32
     assert counts(darknet_map(ONE_CLASS, FOUR, 1, confidence=0.6)) == [(1, 2, 3)]
 
@@ -98,15 +105,14 @@ def test_objects_of_other_classes_and_images_do_not_count() -> None:
     truth = objects([(0, 0, 0.1, SAME), (1, 1, 0.1, SAME)])
     detected = found([(0, 1, 0.1, SAME, 0.9), (1, 0, 0.1, SAME, 0.8), (1, 1, 0.1, SAME, 0.5)])
     result = darknet_map(truth, detected, 2)
-    assert result.ap == (0.0, 0.5)
+    assert result.ap == [0.0, 0.5]
     assert counts(result) == [(0, 1, 1), (1, 1, 0)]
 
 
 def test_classes_without_objects_count_as_zero() -> None:
     truth = objects([(0, 0, 0.1, SAME)])
     result = darknet_map(truth, found([(0, 0, 0.1, SAME, 0.9), (0, 2, 0.1, SAME, 0.9)]), 3)
-    assert result.ap == (1.0, 0.0, 0.0)
-    assert result.mean == pytest.approx(1 / 3)
+    assert result.ap == [1.0, 0.0, 0.0]
     assert counts(result) == [(1, 0, 0), (0, 0, 0), (0, 1, 0)]
 
 
@@ -116,7 +122,7 @@ def test_at_a_confidence_the_first_box_of_an_object_finds_it() -> None:
     detected = found([(0, 0, 0.1, NEARLY, 0.1), (0, 0, 0.1, SAME, 0.9)])
     result = darknet_map(truth, detected, 1)
     assert counts(result) == [(0, 1, 1)]
-    assert result.ap == (1.0,)
+    assert result.ap == [1.0]
 
 
 def test_difficult_objects_need_not_be_found() -> None:
@@ -124,14 +130,15 @@ def test_difficult_objects_need_not_be_found() -> None:
     truth = objects([(0, 0, 0.0, 0.4), (0, 0, 0.5, 0.4)], difficult=(1,))
     detected = found([(0, 0, 0.5, 0.4, 0.9), (0, 0, 0.0, 0.4, 0.8), (0, 1, 0.5, 0.4, 0.7)])
     result = darknet_map(truth, detected, 2)
-    assert result.ap == (1.0, 0.0)
+    assert result.ap == [1.0, 0.0]
     assert counts(result) == [(1, 1, 0), (0, 1, 0)]
 
 
 def test_nothing_found_and_nothing_there() -> None:
     empty = darknet_map(objects([]), found([]), 2)
-    assert (empty.mean, counts(empty)) == (0, [(0, 0, 0)] * 2)
-    assert (empty.total.precision, empty.total.recall, empty.total.f1, empty.total.average_iou) == (None,) * 4
+    assert (empty.ap, counts(empty)) == ([0, 0], [(0, 0, 0)] * 2)
+    total = together(empty.per_class)
+    assert (total.precision, total.recall, total.f1, total.average_iou) == (None,) * 4
     assert counts(darknet_map(ONE_CLASS, found([]), 1)) == [(0, 0, 4)]
 
 
@@ -188,3 +195,10 @@ def _by_rule(truth: Objects, detected: MapDetections, number: int, points: int) 
         return area
     steps = [step / (points - 1) for step in range(points)]
     return sum(max((p for recall, p in curve if recall >= step), default=0.0) for step in steps) / points
+
+
+def test_the_ratios_of_counts() -> None:
+    """3 of 4 detections are right, 3 of 5 objects are found; F1 is 6 / (6 + 1 + 2)."""
+    counts = AtConfidence(true=3, false=1, missed=2, iou=2.0)
+    assert (counts.precision, counts.recall, counts.average_iou) == (0.75, 0.6, 0.5)
+    assert counts.f1 == pytest.approx(2 / 3)

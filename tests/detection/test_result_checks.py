@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,29 @@ def test_categories_of_another_list() -> None:
 def test_a_single_detection_is_in_one_image() -> None:
     (text,) = words(Detections(*(column[:1] for column in detections())))
     assert numbers(text) == ["10", "10"]
+
+
+def test_images_with_crowds_alone_need_no_detections() -> None:
+    crowds = replace(truth(), crowd=np.arange(IMAGES) >= 4)
+    assert doubts(crowds, Detections(*(column[:4] for column in detections())), SIZES) == []
+
+
+def test_some_wrong_categories_are_no_other_list() -> None:
+    """10 meet an object: 3 of their category are too many to doubt the list, 2 are not."""
+    right = detections().category_ids
+    for count, doubted in ((3, False), (2, True)):
+        ids = np.where(np.arange(IMAGES) < count, right, 3 - right)
+        assert bool(words(detections(category_ids=ids))) == doubted
+
+
+def test_another_reading_must_be_twice_as_good() -> None:
+    """Read as corners 6 meet an object, as they are 4; then 7 and 3."""
+    corners = np.concatenate((BOXES[:, :2], BOXES[:, :2] + BOXES[:, 2:]), 1)
+    for count, doubted in ((6, False), (7, True)):
+        boxes = np.where(np.arange(IMAGES)[:, None] < count, corners, BOXES)
+        assert bool(words(detections(boxes=boxes))) == doubted
+
+
+def test_an_overlap_of_a_half_meets() -> None:
+    (text,) = words(detections(boxes=BOXES * [1, 1, 0.5, 1], category_ids=3 - detections().category_ids))
+    assert numbers(text) == ["10", "10", "0"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from refusals import refuses
 
+from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.coco.source import CocoSource, open_coco
 from cspbench.data.detection_presets import detection_preset
-from cspbench.detection.collect import category_ids
 from cspbench.errors import DatasetError
+from cspbench.evaluation.detection_data import categories
+from cspbench.evaluation.execution import SILENT
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
 
@@ -56,7 +59,9 @@ def test_what_does_not_go_together() -> None:
     assert ScoringOptions((0.5,), "default", "pycocotools", bootstrap=False).engine == "pycocotools"
 
 
-def drawn(folder: Path, categories: list[int], objects: list[int]) -> CocoSource:
+def drawn(
+    folder: Path, categories: list[int], objects: list[int], names: Mapping[int, str] | None = None
+) -> CocoSource:
     """Ten images, with an object in those named."""
     (folder / "annotations").mkdir(parents=True)
     (folder / "val2017").mkdir()
@@ -67,18 +72,22 @@ def drawn(folder: Path, categories: list[int], objects: list[int]) -> CocoSource
         {"id": at, "image_id": 10 * at, "category_id": categories[-1], "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
         for at in objects
     ]
-    named = [{"id": each, "name": f"class {each}"} for each in categories]
+    named = [{"id": each, "name": (names or {}).get(each, f"class {each}")} for each in categories]
     text = json.dumps({"images": images, "categories": named, "annotations": found})
     (folder / "annotations" / "instances_val2017.json").write_text(text)
     return open_coco(folder)
 
 
-def test_classes_are_the_categories_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    source = drawn(tmp_path, [7, 2, 90], [1])
-    assert category_ids(source, 3) == {0: 2, 1: 7, 2: 90}
+def test_a_network_of_the_catalogue_with_other_classes_than_cocos(tmp_path: Path) -> None:
+    coco = drawn(tmp_path / "coco", list(COCO_CATEGORIES), [1], COCO_CATEGORIES)
+    assert categories(coco, 80, None, False, SILENT) == tuple(COCO_CATEGORIES)
+    with refuses("coco.other-classes", expected="10 categories, as in the network", found="80"):
+        categories(coco, 10, None, False, SILENT)
+    own = drawn(tmp_path / "own", [7, 2, 90], [1])
+    assert categories(own, 3, None, False, SILENT) == (2, 7, 90)
     for other in (2, 4):
         with refuses("coco.other-classes") as caught:
-            category_ids(source, other)
+            categories(own, other, None, False, SILENT)
         assert caught.value.exit_code == 3
 
 

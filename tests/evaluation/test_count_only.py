@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from cspbench.evaluation.models import create_model
 from cspbench.evaluation.subject import subject_of
+from cspbench.models.create import create_model
 from cspbench.network import cfg
 from cspbench.network.counting import count
 
 NET = "[net]\nwidth=16\nheight=16\nchannels=3\n"
 CONV = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
-TREE = "[convolutional]\nfilters=18\nactivation=linear\n[region]\nnum=2\nclasses=4\nsoftmax=1\ntree=not.there\n"
+POINT = "[convolutional]\nfilters=18\nactivation=linear\n"
+TREE = f"{POINT}[region]\nnum=2\nanchors=1,1,2,2\nclasses=4\nsoftmax=1\ntree=not.there\n"
 
 # cfg: stored numbers, operations under conv+maxpool+shortcut and conv, the layer and the reason
 # [convolutional]: 3 * 4 * 9 = 108 weights and 4 * 4 of bias and batch norm; 8x8 outputs, so 108 * 64 multiply-adds

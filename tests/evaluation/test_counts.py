@@ -9,19 +9,22 @@ import pytest
 from msgspec import structs
 from refusals import refuses
 
+from cspbench.ci import recorded_counts
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
 from cspbench.evaluation import counts
 from cspbench.network import counter as counter_module
 from cspbench.network.builder import Builder
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, count, ledger
-from cspbench.network.layers import Dropout, Shape
+from cspbench.network.layers import Convolution, Dropout, Shape
 from cspbench.network.network import Network, difference, digest
 from cspbench.network.operations import Operations
 from cspbench.report.counts_table import as_json, quantity, summary, texts
 from cspbench.report.judged_counts import CountsRow, judged
 from cspbench.results import explain_counts, protocol
+from cspbench.results.counts import Counts
 from cspbench.results.schema import Session
+from cspbench.results.store import StoredCounts
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
@@ -90,15 +93,20 @@ def counted(name: str, table: str, overrides: dict[str, str] | None = None) -> C
     return result
 
 
-def test_a_file_is_counted_itself_whatever_its_name() -> None:
-    b = Builder("csdarknet53", (3, 8, 8))
+@pytest.mark.parametrize("name", ["csdarknet53", "csppeleenet"])
+def test_a_file_is_counted_itself_whatever_its_name(name: str) -> None:
+    b = Builder(name, (3, 8, 8))
     b.conv(4, 1)
-    mine = Model("csdarknet53", b.network, "file", "csdarknet53.cfg")
+    mine = Model(name, b.network, "file", f"{name}.cfg")
     (subject,) = counts.of_models([mine], tables.load_all(), None)
     (result,) = of_subjects([subject])
     assert (subject.row, result.counted.definition, result.counted.size) == (None, "file", (8, 8))
     assert (result.counted.table, result.counted.id, result.counted.params.namesakes) == (None, None, {})
     assert (result.counted.params.count, result.report.cells["params"].mark) == (12, "unpublished")
+    # neither the remarks on the catalogue's model nor its layers and its confidence are about the file
+    shown = as_json(result)
+    assert (shown["definition"], shown["confidence"], shown["unknown"], shown["note"]) == ("file", None, None, None)
+    assert not recorded_counts.then([StoredCounts("params.json", Counts(session=SESSION, rows=[result.counted]))])
 
 
 def test_a_row_says_what_was_counted() -> None:
@@ -230,6 +238,14 @@ def test_counting_in_several_processes_gives_the_same() -> None:
         assert ahead(*each).operations == alone(*each).operations
         assert ahead(*each).parameters == alone(*each).parameters
     assert len(heard) in (0, len(wanted))  # none where there is one processor
+
+
+def test_networks_that_differ_in_the_inputs_channels_are_counted_apart() -> None:
+    counter = counter_module.Counter()
+    layers = (Convolution(sources=(-1,), filters=2, batch_normalize=False),)
+    for channels in (1, 3):
+        network = Network(f"of {channels}", (channels, 4, 4), layers)
+        assert counter(network.name, lambda network=network: network, None).total("weights") == 2 * channels  # type: ignore[misc]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ import pytest
 from refusals import refuses
 
 import cspbench
+from cspbench.data.detection_presets import detection_preset
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison
 from cspbench.evaluation.execution import Execution
@@ -192,6 +193,17 @@ def test_scores_and_comparisons(data: Path, classified: ClassificationResult, de
     assert (same.shared.only_first, same.shared.only_second) == (0, 0)
 
 
+def test_a_preset_of_ones_own_is_scored_again(data: Path, tmp_path: Path) -> None:
+    own = replace(detection_preset("readme"), name="mine", nms=0.5)
+    result = cspbench.evaluate_coco(DETECTOR, data / "coco", preset=own, store=tmp_path, execution=HERE)
+    assert result is not None
+    assert [at.nms for at in result.metrics.thresholds] == [0.5]
+    assert cspbench.score(result.run.path).metrics == result.metrics
+    again = cspbench.compare(result.run.path, result.run.path)
+    assert isinstance(again, DetectorComparison)
+    assert again.nms == (0.5, 0.5)
+
+
 def test_frames(detected: DetectionResult, classified: ClassificationResult, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = classified.frame()
     assert frame["metric"].tolist() == ["top1", "top5"]
@@ -294,23 +306,6 @@ def test_a_module_is_counted_by_hand() -> None:
     assert of_its_own.total("learnable") == 4 * 27 + 4 + 8 + 3
     with refuses("usage.counting-of-layers"):
         of_its_own.total("weights")
-
-
-def test_a_model_has_the_weights_given_or_found_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.delenv("CSPBENCH_WEIGHTS", raising=False)
-    found, ours = cspbench.create_model(CLASSIFIER), module(CLASSIFIER)
-    assert all(torch.equal(one, other) for one, other in zip(found.parameters(), ours.parameters(), strict=True))
-    assert found.description == describe(model(CLASSIFIER).build())
-    torch.manual_seed(0)
-    drawn = cspbench.create_model("resnet10")
-    torch.manual_seed(0)
-    again = cspbench.create_model("resnet10")
-    assert all(torch.isfinite(each).all() for each in drawn.parameters())
-    assert all(torch.equal(one, other) for one, other in zip(drawn.parameters(), again.parameters(), strict=True))
-    with torch.no_grad():
-        assert torch.isfinite(drawn(torch.rand(1, *model("resnet10").build().input))).all()
 
 
 NOTEBOOK = """

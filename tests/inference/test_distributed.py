@@ -52,3 +52,8 @@ def test_another_that_dies_before_they_meet(port: int, caplog: pytest.LogCapture
     other.join()
     ours = [record.getMessage() for record in caplog.records if record.name == "cspbench"]
     assert [line.partition(" of ")[0] for line in ours] == ["cspbench: waiting for the other 1"]
+
+
+def test_an_error_without_words_has_its_kind(port: int) -> None:
+    with refuses("incomplete.no-rendezvous", found="RuntimeError"), distributed._connection((0, 2)):
+        raise RuntimeError

@@ -131,7 +131,7 @@ def test_bf16_is_near_and_full_precision_is_asked_of_gpus(batch: Tensor) -> None
 
 
 def test_unknown_devices_are_told() -> None:
-    for name in ("abc", "cuda:99", "cpu:x"):
+    for name in ("abc", "cuda:99", "cpu:x", "meta"):
         with refuses("usage.device"):
             engine.choose_device(name)
     assert engine.choose_device("cpu").type == "cpu"
@@ -149,7 +149,7 @@ def test_a_process_of_torchrun_has_its_own_gpu(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    monkeypatch.setattr(torch, "empty", lambda *size, device: None)
+    monkeypatch.setattr(torch, "empty", lambda *size, device: Tensor())
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)

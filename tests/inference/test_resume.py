@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,6 +195,24 @@ def test_few_files_have_a_mark_of_all(source: FileSource, count: int) -> None:
         os.utime(region.path, (0, 0))
         marks.add(mark(few))
     assert len(marks) == count + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("checksum", np.zeros(1, np.uint32)),
+        ("checksum", np.array(["crc"] * 2)),
+        ("checksum", np.zeros((2, 2), np.uint32)),
+        ("key", np.array(["0256.png"])),
+    ],
+)
+def test_a_shard_with_other_arrays_is_left_to_the_scoring(
+    run: Shards, source: FileSource, name: str, array: np.ndarray[Any, Any]
+) -> None:
+    """Also where each file is compared with its checksum."""
+    run.write(1, {**run.read(1), name: array})
+    still = StillValid(run, source, None)
+    assert (still.missing(), still.changed) == ([], [])
 
 
 def test_only_a_repaired_image_is_tried_again(run: Shards, source: FileSource) -> None:

@@ -57,6 +57,11 @@ REFUSED: dict[str, tuple[Shape, tuple[Layer, ...], str]] = {
     "array": ((1, 2**15, 2**15), (Connected(sources=(-1,), outputs=2),), "2147483648"),
     "kernel": ((2**15, 1, 1), (point(2**16),), "2147483648"),
     "map ahead of its blur": ((1, 2**15, 2**15), (point(2, stride=(2, 2), antialiasing=1),), "2147483648"),
+    "pooled map ahead of its blur": (
+        (1, 2**15, 2**16 - 1),
+        (MaxPool(sources=(-1,), size=2, stride=2, padding=2, antialiasing=1),),
+        str((2**15 + 1) * 2**16),
+    ),
     "the second layer's map": ((1, 2**15, 2**15), (SAME, point(2, 0)), "2147483648"),
 }
 

@@ -154,3 +154,21 @@ def test_plots_need_matplotlib(tmp_path: Path, result: AveragePrecision, monkeyp
     with refuses("usage.no-matplotlib"):
         detections.sizes({"one": result}, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_crowded_boxes_stand_apart(tmp_path: Path) -> None:
+    """Each of twelve boxes at nearly the same place has its whole name: no other covers it."""
+    names = [f"class {number}" for number in range(30, 42)]
+    assert len({colour(name) for name in names}) == len(names)
+    boxes = [Box((300 + number, 200 + number, 20, 20), name, 0.9) for number, name in enumerate(names)]
+    draw(GREY, boxes, [], tmp_path / "a.png")
+    made = pixels(tmp_path / "a.png")
+    sizes = [int((made == colour(name)).all(2).sum()) for name in names]
+    assert min(sizes) > 0.75 * max(sizes)  # less where letters are wide
+
+
+def test_a_large_image_is_shrunk(tmp_path: Path) -> None:
+    draw(np.full((3000, 4000, 3), 128, np.uint8), [Box((0, 0, 2000, 1500), "dog", 0.1)], [], tmp_path / "a.png", 0.05)
+    made = pixels(tmp_path / "a.png")
+    assert made.shape == (1440, 1920, 3)
+    assert tuple(made[719, 900]) == colour("dog")

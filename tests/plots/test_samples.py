@@ -52,6 +52,13 @@ def test_names_of_images_that_only_they_have(tmp_path: Path) -> None:
     assert sorted(path.name for path in files) == sorted(f"{Path(name).stem}.png" for name in NAMES)
 
 
+def test_images_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    source = of_images(tmp_path / "coco", {1: "a.jpg", 2: "b.jpg", 3: "c.jpg"})
+    (tmp_path / "coco" / "val2017" / "a.jpg").write_bytes(b"not a picture")
+    (tmp_path / "coco" / "val2017" / "b.jpg").unlink()
+    assert [path.name for path in draw_samples(source, NOTHING, "all", tmp_path / "drawn", "opencv")] == ["c.png"]
+
+
 def test_an_image_has_the_same_name_whichever_are_drawn_with_it(tmp_path: Path) -> None:
     source = of_images(tmp_path / "coco", {1: "x/a.jpg", 5: "y/a.jpg"})
     (alone,) = draw_samples(source, NOTHING, "image:5", tmp_path / "drawn", "opencv")

@@ -16,6 +16,7 @@ from cspbench.data import presets
 from cspbench.data.detection_presets import detection_preset
 from cspbench.inference.shards import SHARD
 from cspbench.network.network import digest
+from cspbench.results.analysis_record import NAMES, AnalysisRecord, ClassErrors, Errors, Mistake
 from cspbench.results.counts import CountedCell, CountedRow, Counts
 from cspbench.results.encoding import encode
 from cspbench.results.schema import (
@@ -41,6 +42,18 @@ from cspbench.zoo.registry import model
 COMMIT = "0" * 40
 WHO = Session(["cspbench", "by", "hand"], "0.1.0", COMMIT)
 SCORING = Scoring("0.1.0", COMMIT)
+GAINS, COUNTS = dict.fromkeys(NAMES, 0.125), dict.fromkeys(NAMES, 2)
+ANALYSIS = AnalysisRecord(
+    nms=0.45,
+    kind="default",
+    conf=0.25,
+    areas={
+        "all": Errors(3, 0.5, GAINS, COUNTS),
+        **{name: Errors(0, None, {}, dict.fromkeys(NAMES, 0)) for name in ("small", "medium", "large")},
+    },
+    classes=[ClassErrors(3, 0.5, GAINS, COUNTS, "person")],
+    confusion=[Mistake(0, 0, 1), Mistake(0, 1, 2), Mistake(1, 0, 7)],
+)
 
 
 @cache

@@ -16,9 +16,10 @@ from snapshot import ROWS
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
 from cspbench.report.build import rows
-from cspbench.report.html import SYMBOLS, Svg, html
+from cspbench.report.html import Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Section, select
+from cspbench.report.text import SYMBOLS
 from cspbench.results.store import Sources
 
 TABLES = tables.load_all()

@@ -183,6 +183,13 @@ def test_an_unknown_suffix_is_refused(results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report").read_text().startswith("# Published numbers, measured")
 
 
+def test_a_hyphen_is_stdout(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = said("--results", results, "--out", "-", "--table", "timm", "--format", "csv")
+    assert text == said("--results", results, "--table", "timm", "--format", "csv")
+    assert not (tmp_path / "-").exists()
+
+
 PLOTS = (
     *("accuracy-vs-bflops.png", "accuracy-vs-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
     "residuals.png",

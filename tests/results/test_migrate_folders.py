@@ -174,3 +174,15 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
     again = old_run(tmp_path / OLD_NAME)
     with refuses("results.name-taken", where=str(again), found=str(new)):
         migrate_folder(again)
+
+
+def test_two_results_of_one_new_name(tmp_path: Path) -> None:
+    """Two files of one network's weights: schema 2 sees one run."""
+    results = old_results(tmp_path)
+    first = results / "evaluations" / f"{OLD_NAME}.json"
+    second = first.with_name(f"{OLD_NAME[:-8]}{'f' * 8}.json")
+    second.write_bytes(first.read_bytes())
+    before = files(tmp_path)
+    with refuses("results.name-taken"):
+        migrate_folder(results)
+    assert files(tmp_path) == before

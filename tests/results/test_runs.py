@@ -70,6 +70,23 @@ def test_a_fresh_start_discards_what_was_computed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
 
 
+def test_a_fresh_start_that_is_killed_leaves_no_numbers_without_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = predictions(begin(tmp_path))
+    (tmp_path / "metrics.json").write_text("[]")
+
+    def killed(path: Path) -> None:
+        if path == shard:
+            raise KeyboardInterrupt
+        path.unlink(missing_ok=True)
+
+    monkeypatch.setattr(runs, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runs.open_run(tmp_path, record(), fresh=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions", "run.json"]
+
+
 def test_predictions_without_a_record_belong_to_nobody(tmp_path: Path) -> None:
     predictions(begin(tmp_path))
     (tmp_path / "run.json").unlink()

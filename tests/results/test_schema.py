@@ -12,7 +12,8 @@ import pytest
 from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from result_files import WHO, classifier, counted, counts, detector, stored, threshold
+from msgspec import structs
+from result_files import ANALYSIS, WHO, classifier, counted, counts, detector, stored, threshold
 
 from cspbench.results.counts import Counts
 from cspbench.results.encoding import OldSchemaError, decode, encode
@@ -24,6 +25,7 @@ RECORDS: list[tuple[bytes, type[msgspec.Struct]]] = [
     (encode(DETECTOR.run), Run),
     (encode(CLASSIFIER.metrics), ClassificationMetrics),  # type: ignore[arg-type]
     (encode(DETECTOR.metrics), DetectionMetrics),  # type: ignore[arg-type]
+    (encode(structs.replace(DETECTOR.metrics, analysis=ANALYSIS)), DetectionMetrics),  # type: ignore[arg-type, type-var]
     (stored(CLASSIFIER), Evaluation),
     (stored(DETECTOR), Evaluation),
     (counts(counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"))), Counts),

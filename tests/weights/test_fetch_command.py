@@ -26,8 +26,8 @@ from weight_server import (
     status,
 )
 
+from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.options import Format
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.download.rows import rows_named

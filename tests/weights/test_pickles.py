@@ -19,8 +19,8 @@ from refusals import refuses
 from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.pickles.files import load
 from cspbench.weights.pickles.reader import InertPickles
-from cspbench.weights.pickles.stack import DEEPEST, Name, Unread
-from cspbench.weights.pickles.tensors import StoredTensor
+from cspbench.weights.pickles.stack import DEEPEST, MOST_STEPS, Budget, Name, Unread
+from cspbench.weights.pickles.tensors import Storage, StoredTensor
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=6),
@@ -181,3 +181,85 @@ def test_integers_and_empty_tensors(tmp_path: Path) -> None:
     found = load(tmp_path / "t.pth", Kind.ZIP)
     assert found["steps"].numbers() is None
     assert found["none"].numbers().shape == (0, 3)
+
+
+def test_an_archive_of_before_there_was_a_byteorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zipfile
+
+    torch.save({"t": torch.tensor([1.0, -2.5])}, tmp_path / "new.pth")
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(tmp_path / "old.pth", "w") as old:
+        names = [name for name in new.namelist() if not name.endswith("byteorder")]
+        for name in names:
+            old.writestr(name, new.read(name))
+    monkeypatch.setattr("cspbench.weights.pickles.files.MOST_ENTRIES", len(names))
+    assert load(tmp_path / "old.pth", Kind.ZIP)["t"].numbers().tolist() == [1.0, -2.5]
+    monkeypatch.setattr("cspbench.weights.pickles.files.MOST_ENTRIES", len(names) - 1)
+    with refuses("checkpoint.unreadable"):
+        load(tmp_path / "old.pth", Kind.ZIP)
+
+
+def older(path: Path, content: dict[str, torch.Tensor], system: dict[str, object]) -> None:
+    """Save in the older form, with another description of the system."""
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    pickles = InertPickles(data)
+    pickles.read(), pickles.read()
+    begin = pickles.position
+    pickles.read()
+    path.write_bytes(data[:begin] + pickle.dumps(system, 2) + data[pickles.position :])
+
+
+def test_numbers_of_several_types_follow_one_another_in_the_older_form(tmp_path: Path) -> None:
+    tensors = {
+        "half": torch.tensor([0.5, 1.5, -3.0], dtype=torch.float16),
+        "double": torch.tensor([0.25], dtype=torch.float64),
+        "single": torch.tensor([[1.0], [-2.0]]),
+    }
+    for system in ({"little_endian": True}, {}):
+        older(tmp_path / "t.pth", tensors, {"protocol_version": 1001, **system})
+        found = load(tmp_path / "t.pth", Kind.PICKLE)
+        assert {name: found[name].numbers().tolist() for name in tensors} == {
+            name: tensor.tolist() for name, tensor in tensors.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides", "fits"),
+    [
+        (0, (2, 3), (3, 1), True),
+        (1, (2, 3), (3, 1), False),
+        (0, (2, 3), (1, 2), True),
+        (0, (3, 3), (3, 1), False),
+        (5, (), (), True),
+        (6, (), (), False),
+        (5, (4,), (0,), True),
+        (7, (0,), (1,), True),
+        (0, (1,) * 16, (9,) * 16, True),
+        (0, (1,) * 17, (9,) * 17, False),
+        (-1, (1,), (1,), False),
+        (0, (1,), (1, 1), False),
+    ],
+)
+def test_a_tensor_lies_within_its_storage(
+    offset: int, shape: tuple[int, ...], strides: tuple[int, ...], fits: bool
+) -> None:
+    storage = Storage("float32", "0", 6)
+    if fits:
+        assert StoredTensor.checked(storage, offset, shape, strides).shape == shape
+    else:
+        with pytest.raises(ValueError, match=r"^a tensor "):
+            StoredTensor.checked(storage, offset, shape, strides)
+
+
+def test_the_longest_number() -> None:
+    assert read(pickle.dumps(2**1024 - 1)) == 2**1024 - 1
+    for number in (2**1024, -(2**1024)):
+        with pytest.raises(ValueError, match="digits"):
+            read(pickle.dumps(number))
+
+
+def test_the_most_steps() -> None:
+    budget = Budget()
+    budget.spend(MOST_STEPS)
+    with pytest.raises(ValueError, match="operations"):
+        budget.spend(1)

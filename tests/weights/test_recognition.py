@@ -40,6 +40,11 @@ def test_the_authors_masks() -> None:
     assert text.startswith("mine is yolov3-tiny as published")
 
 
+def test_a_file_of_the_models_name_is_not_the_model() -> None:
+    mine = cfg.parse(cfg_writer.write(model("yolov3-tiny").build()), "yolov3-tiny").network
+    assert str(remark(mine, ARRAYS)).startswith("yolov3-tiny is yolov3-tiny as published")
+
+
 def test_another_size_is_the_same_network() -> None:
     assert str(remark(with_masks((3, 4, 5), (1, 2, 3)).resized(320, 608), ARRAYS)).startswith("mine is yolov3-tiny as")
     assert str(remark(with_masks((3, 4, 5), (0, 1, 2)).resized(320, 608), ARRAYS)).startswith("warning: mine ")

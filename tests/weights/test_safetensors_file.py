@@ -18,6 +18,7 @@ from weight_files import networks, random_arrays, same, save
 from cspbench.network.layers import AvgPool, Convolution
 from cspbench.network.network import Network
 from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.arrays import arrays_digest
 from cspbench.weights.catalogue import model_of
 from cspbench.weights.header import Header
 
@@ -42,16 +43,44 @@ def test_names_and_metadata(tmp_path: Path) -> None:
     path = tmp_path / "two.safetensors"
     safetensors_file.write(path, NET, random_arrays(NET), Header(0, 1, 0, 5))
     assert {name: array.shape for name, array in load_file(path).items()} == {
-        "layers.0.bias": (2,),
-        "layers.0.scale": (2,),
-        "layers.0.mean": (2,),
-        "layers.0.variance": (2,),
-        "layers.0.weight": (2, 3, 1, 1),
+        "layers.0.bn.bias": (2,),
+        "layers.0.bn.weight": (2,),
+        "layers.0.bn.running_mean": (2,),
+        "layers.0.bn.running_var": (2,),
+        "layers.0.bn.num_batches_tracked": (),
+        "layers.0.conv.weight": (2, 3, 1, 1),
     }
     with safetensors_file.opened(path) as file:
         assert file.metadata() == {"network": "two", "darknet_version": "0.1.0", "images_seen": "5"}
     (tmp_path / "any file").touch()
     assert path.stat().st_mode == (tmp_path / "any file").stat().st_mode
+
+
+def test_the_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    arrays = random_arrays(NET)
+    save_file({f"layers.0.{role}": array for role, array in arrays[0].items()}, tmp_path / "old.safetensors")
+    safetensors_file.write(tmp_path / "new.safetensors", NET, arrays)
+    old, new = (safetensors_file.read(tmp_path / f"{age}.safetensors", NET) for age in ("old", "new"))
+    assert same(old.arrays, arrays)
+    assert old.digest == new.digest == arrays_digest(arrays)
+
+
+@given(networks(), st.integers(0, 2**32 - 1))
+def test_the_module_loads_the_file_strictly(
+    tmp_path_factory: pytest.TempPathFactory, network: Network, seed: int
+) -> None:
+    from safetensors.torch import load_file as load_tensors
+
+    from cspbench.network.module import to_module
+    from cspbench.weights.loading import extract
+
+    path = tmp_path_factory.mktemp("strict") / "a.safetensors"
+    arrays = random_arrays(network, seed)
+    safetensors_file.write(path, network, arrays)
+    module = to_module(network)
+    assert set(load_tensors(path)) == set(module.state_dict())
+    module.load_state_dict(load_tensors(path), strict=True)
+    assert same(extract(module, network), arrays)
 
 
 def test_a_transposed_view_is_written_as_it_reads(tmp_path: Path) -> None:

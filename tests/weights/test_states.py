@@ -112,10 +112,10 @@ def test_an_average_by_torch() -> None:
 
 
 def test_what_else_a_lightning_module_holds_is_left_out_and_said() -> None:
-    content = {"state_dict": {**named("x", "model."), "criterion.weight": 1, "accuracy.total": 2}}
+    content = {"state_dict": {**named("x", "model."), "criterion.weight": 1, "accuracy.total": 2, "loss.head": 3}}
     state, said = choose(FILE, content)
     assert mark(state) == "x"
-    assert said == {"left out": "tensors outside of the network: criterion.weight, accuracy.total"}
+    assert said == {"left out": "tensors outside of the network: criterion.weight, accuracy.total, loss.head"}
 
 
 def test_without_a_prefix_nothing_is_left_out() -> None:
@@ -149,6 +149,8 @@ def test_more_tensors_than_any_network_has() -> None:
     for content in (many, {"model": many, "state_dict": named("x")}):
         with refuses("checkpoint.too-many-tensors", where=str(FILE), found="10,001"):
             taken(content)
+    del many["stages.0.weight"]
+    assert len(taken({"model": many}).tensors) == 10_000
 
 
 def test_names_of_very_many_parts() -> None:

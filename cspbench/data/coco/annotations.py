@@ -69,6 +69,12 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.images)
 
+    def objects_by_class(self) -> dict[str, int]:
+        """How many objects each category has, groups left out, by its name."""
+        ids, counts = np.unique(self.category_ids[~self.crowd], return_counts=True)
+        by_id = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        return {name: by_id.get(number, 0) for number, name in self.categories.items()}
+
     def only(self, image_ids: Sequence[int] | Array) -> GroundTruth:
         """The objects of some of the images."""
         selected = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))
@@ -168,11 +174,11 @@ def _whole(where: str, index: int, key: str, side: float | None) -> int:
 
 
 def _notes(objects: Sequence[Object]) -> list[str]:
-    without = sum(each.area is None for each in objects)
+    without = sum(item.area is None for item in objects)
     notes = []
     if without:
         notes.append(f"{without:,} of {len(objects):,} annotations have no area; the boxes' width x height stands in")
-    if any(each.id == 0 for each in objects if not isinstance(each.id, str)):
+    if any(item.id == 0 for item in objects if not isinstance(item.id, str)):
         notes.append(
             "an annotation has the id 0: pycocotools takes a match with it for none (--engine pycocotools gives its "
             "number)"
@@ -182,31 +188,31 @@ def _notes(objects: Sequence[Object]) -> list[str]:
 
 def _parents(categories: Sequence[Category], ids: Ids) -> set[int]:
     """The ids of categories that are the supercategory of another one; without an object they are no classes."""
-    above = [(each.supercategory, each.name) for each in categories]
+    above = [(category.supercategory, category.name) for category in categories]
     parents = {parent for parent, name in above if isinstance(parent, str) and parent != name}
-    return {number for number, each in zip(ids.numbers, categories, strict=True) if each.name in parents}
+    return {number for number, category in zip(ids.numbers, categories, strict=True) if category.name in parents}
 
 
 def _truth(
     where: str, objects: list[Object], known: tuple[Ids, Ids], categories: dict[int, str]
 ) -> tuple[GroundTruth, list[DatasetError]]:
     ids, unique_ids = _ids(where, "annotations", objects), np.unique(np.array(known[0].numbers, np.int64))
-    for index, each in enumerate(objects):
-        if not float(each.iscrowd or 0).is_integer():
-            raise unusable(f"{where}, annotations[{index}].iscrowd", "0 or 1", each.iscrowd)
-    boxes = np.array([each.bbox for each in objects], np.float64).reshape(-1, 4)
-    areas = np.array([np.nan if each.area is None else each.area for each in objects], np.float64)
-    missing = np.array([each.area is None for each in objects], np.bool_)
+    for index, item in enumerate(objects):
+        if not float(item.iscrowd or 0).is_integer():
+            raise unusable(f"{where}, annotations[{index}].iscrowd", "0 or 1", item.iscrowd)
+    boxes = np.array([item.bbox for item in objects], np.float64).reshape(-1, 4)
+    areas = np.array([np.nan if item.area is None else item.area for item in objects], np.float64)
+    missing = np.array([item.area is None for item in objects], np.bool_)
     with np.errstate(invalid="ignore", over="ignore"):
         areas = np.where(missing, boxes[:, 2] * boxes[:, 3], areas)
     truth = GroundTruth(
         image_ids=unique_ids,
         categories=categories,
-        images=_numbers(known[0], [each.image_id for each in objects]),
-        category_ids=_numbers(known[1], [each.category_id for each in objects]),
+        images=_numbers(known[0], [item.image_id for item in objects]),
+        category_ids=_numbers(known[1], [item.category_id for item in objects]),
         boxes=boxes,
         areas=areas,
-        crowd=np.array([bool(each.iscrowd) for each in objects], bool),
+        crowd=np.array([bool(item.iscrowd) for item in objects], bool),
         ids=None if ids.texts else np.array(ids.numbers, np.int64),
     )
     faults = _repeated(where, "annotation id", ids.numbers, ids.texts)
@@ -241,8 +247,8 @@ def _numbers(ids: Ids, values: Sequence[int | float | str]) -> Array:
     return np.array([-1 if known[value] is None else known[value] for value in values], np.int64)
 
 
-def _shown(each: Object, key: str) -> str:
-    value = getattr(each, key)
+def _shown(item: Object, key: str) -> str:
+    value = getattr(item, key)
     return brief(str(list(value) if isinstance(value, tuple) else value))
 
 

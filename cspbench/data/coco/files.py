@@ -37,8 +37,8 @@ def annotation_files(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         named = [file for file in files if file.name.startswith(("instances_", "image_info_"))]
-        if found := named or [file for file in files[:PROBED] if is_annotations(file)]:
-            return found
+        if matches := named or [file for file in files[:PROBED] if is_annotations(file)]:
+            return matches
     return []
 
 

@@ -96,7 +96,7 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
         own,
         min(top, len(labels)),  # as Darknet does
         tuple(several),
-        tuple(faults.found),
+        tuple(faults.errors),
         list_path,
     )
 

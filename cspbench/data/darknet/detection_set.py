@@ -94,7 +94,7 @@ def read_set(
             ignored = read_labels(difficult[line], len(labels), faults, size) if line in difficult else []
             images.append(Listed(line, file, size, boxes, ignored, paths.moved(text, file)))
             reach(len(images))
-    return DarknetSet(path, list_path, tuple(images), labels, numbered, tuple(faults.found))
+    return DarknetSet(path, list_path, tuple(images), labels, numbered, tuple(faults.errors))
 
 
 def class_names(
@@ -132,8 +132,8 @@ def _data_file_beside(image_list: Path) -> DataFile | None:
         readable.append(data)
         for key in ("valid", "train", "test"):
             text = data.text(key)
-            found = paths.find(text, path.parent) if text else None
-            if found is not None and image_list.exists() and found.samefile(image_list):
+            file = paths.find(text, path.parent) if text else None
+            if file is not None and image_list.exists() and file.samefile(image_list):
                 return data
     return readable[0] if len(files) == len(readable) == 1 else None
 

@@ -25,18 +25,18 @@ class Faults:
     """Faults in the order in which they are found; more than `allowed` raise the first. None allows any number."""
 
     allowed: int | None = 0
-    found: list[DatasetError] = field(default_factory=list)
+    errors: list[DatasetError] = field(default_factory=list)
 
     @property
     def enough(self) -> bool:
         """Whether a check has found so many that the rest does not matter."""
-        return len(self.found) >= MOST
+        return len(self.errors) >= MOST
 
     def add(self, fault: DatasetError) -> None:
         """Note a fault. Raises `DatasetError` if it is one too many."""
-        self.found.append(fault)
-        if self.allowed is not None and len(self.found) > self.allowed:
-            first = self.found[0]
+        self.errors.append(fault)
+        if self.allowed is not None and len(self.errors) > self.allowed:
+            first = self.errors[0]
             if self.allowed:
                 first.remedy = f"{first.remedy}. There are more faults than the {self.allowed} that --allow-bad allows"
             raise first

@@ -93,67 +93,52 @@ class AtConfidence:
 
 def together(counts: Sequence[AtConfidence]) -> AtConfidence:
     """The counts of several classes together."""
-    return AtConfidence(
-        sum(each.true for each in counts),
-        sum(each.false for each in counts),
-        sum(each.missed for each in counts),
-        math.fsum(each.iou for each in counts),
-    )
+    true, false, missed = (sum(getattr(of_class, name) for of_class in counts) for name in ("true", "false", "missed"))
+    return AtConfidence(true, false, missed, math.fsum(of_class.iou for of_class in counts))
 
 
-@dataclass(frozen=True)
-class DarknetMap:
-    """What `detector map` prints: AP of each class from 0 to 1, and the counts at a confidence, by class and of all."""
+class DarknetMap(NamedTuple):
+    """AP of each class from 0 to 1, and its counts at a confidence."""
 
-    points: int
-    iou_threshold: float
-    confidence: float
-    ap: tuple[float, ...]
-    per_class: tuple[AtConfidence, ...]
-    total: AtConfidence
-
-    @property
-    def mean(self) -> float:
-        """mAP, 0 to 1; a class without objects counts as 0."""
-        return sum(self.ap) / len(self.ap)
+    ap: list[float]
+    per_class: list[AtConfidence]
 
 
 def darknet_map(
     objects: Objects,
-    found: MapDetections,
+    detections: MapDetections,
     classes: int,
     *,
     points: int = 0,
     iou_threshold: float = 0.5,
     confidence: float = 0.25,
 ) -> DarknetMap:
-    """The mAP and the counts of detections; `points` is a value of `POINTS`."""
-    matches = match(objects, found, classes, iou_threshold)
-    per_class = at_confidence(matches, confidence)
-    ap = tuple(average_precision(matches, number, points) for number in range(classes))
-    return DarknetMap(points, iou_threshold, confidence, ap, tuple(per_class), together(per_class))
+    """AP and the counts of detections; `points` is a value of `POINTS`."""
+    matches = match(objects, detections, classes, iou_threshold)
+    ap = [average_precision(matches, number, points) for number in range(classes)]
+    return DarknetMap(ap, at_confidence(matches, confidence))
 
 
-def match(objects: Objects, found: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
+def match(objects: Objects, detections: MapDetections, classes: int, iou_threshold: float = 0.5) -> MapMatches:
     """Match every detection with the object of its class that it overlaps most, by more than the threshold."""
-    best = np.full(len(found.scores), -1, np.int64)
-    overlap = np.zeros(len(found.scores), np.float32)
-    ignored = np.zeros(len(found.scores), np.bool_)
+    best = np.full(len(detections.scores), -1, np.int64)
+    overlap = np.zeros(len(detections.scores), np.float32)
+    ignored = np.zeros(len(detections.scores), np.bool_)
     threshold = np.float32(iou_threshold)
-    for image in np.unique(found.images):
-        rows = slice(*np.searchsorted(found.images, [image, image + 1]))
+    for image in np.unique(detections.images):
+        rows = slice(*np.searchsorted(detections.images, [image, image + 1]))
         first, last = np.searchsorted(objects.images, [image, image + 1])
         if first == last:
             continue
         there = slice(first, last)
-        value = iou(found.boxes[rows], objects.boxes[there])
-        value[(found.classes[rows, None] != objects.classes[there]) | ~(value > threshold)] = 0
+        value = iou(detections.boxes[rows], objects.boxes[there])
+        value[(detections.classes[rows, None] != objects.classes[there]) | ~(value > threshold)] = 0
         easy = np.where(objects.difficult[there], np.float32(0), value)
         overlap[rows] = easy.max(1)
         best[rows] = np.where(overlap[rows] > 0, first + easy.argmax(1), -1)
         ignored[rows] = (best[rows] < 0) & (value > 0).any(1)
     counted = np.bincount(objects.classes[~objects.difficult], minlength=classes)
-    return MapMatches(found.classes, found.scores, best, overlap, ignored, counted)
+    return MapMatches(detections.classes, detections.scores, best, overlap, ignored, counted)
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:

@@ -48,7 +48,8 @@ class Matches(NamedTuple):
     `images` (N,) are their image indices, `ranks` (N,) their ranks in image and category, `starts` (K + 1,) the begin
     of each category, `inside` (A, N) whether their area is in the range; `hits` (C,) are the indices of the matched
     detections, `states` (C, A, T) their states. `objects` holds (image, category) indices of the objects, `counted`
-    (A, objects) whether they are not ignored.
+    (A, objects) whether they are not ignored. `partners` (C, A) are the objects of the matched detections at the lowest
+    threshold, -1 for none. `rows` (N,) and `annotations` (objects,) are the places of both among those that were given.
     """
 
     image_ids: Array
@@ -61,6 +62,9 @@ class Matches(NamedTuple):
     states: Array
     objects: Array
     counted: Array
+    partners: Array
+    rows: Array
+    annotations: Array
 
 
 def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, Array, Array]:
@@ -115,7 +119,7 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
     owners = owners[objects]
     ignored = ~_within(truth.areas[objects]) | truth.crowd[objects]
     detection, target, overlap = _overlaps(pair, boxes, areas, owners, truth.boxes[objects], truth.crowd[objects])
-    rows, states = _matched(pair, detection, target, overlap, ignored, truth.crowd[objects])
+    rows, states, partners = _matched(pair, detection, target, overlap, ignored, truth.crowd[objects])
 
     final = np.lexsort((-scores[order], pair % categories if categories else pair))
     position = np.empty_like(final)
@@ -132,6 +136,9 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
         states=states[sequence],
         objects=np.stack((owners // max(categories, 1), owners % max(categories, 1))),
         counted=~ignored,
+        partners=partners[sequence],
+        rows=order[final],
+        annotations=objects,
     )
 
 
@@ -145,35 +152,43 @@ def _within(areas: Array) -> Array:
 def _overlaps(
     pair: Array, boxes: Array, areas: Array, owners: Array, targets: Array, crowd: Array
 ) -> tuple[Array, Array, Array]:
-    """(detection, object, IoU) of pairs in an image and category with at least the lowest threshold, (P,) each.
-
-    The arithmetic is that of pycocotools' bbIou, operation by operation, and gives the same floats.
-    """
+    """(detection, object, IoU) of pairs in an image and category with at least the lowest threshold, (P,) each."""
     begin = np.searchsorted(owners, pair, "left")
     count = np.searchsorted(owners, pair, "right") - begin
     detection = np.repeat(np.arange(len(pair)), count)
     target = np.arange(len(detection)) - np.repeat(np.cumsum(count) - count, count) + begin[detection]
-    one, other = boxes[detection].T, targets[target].T
-    width = np.minimum(one[0] + one[2], other[0] + other[2]) - np.maximum(one[0], other[0])
-    height = np.minimum(one[1] + one[3], other[1] + other[3]) - np.maximum(one[1], other[1])
-    meeting = width * height
-    # the overlap with a crowd is the share of the detection that lies inside it
-    union = np.where(crowd[target], areas[detection], areas[detection] + other[2] * other[3] - meeting)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        overlap = np.where((width > 0) & (height > 0), meeting / union, 0.0)
+    overlap = overlaps(boxes[detection], areas[detection], targets[target], crowd[target])
     near = overlap >= THRESHOLDS[0]
     return detection[near], target[near], overlap[near]
 
 
+def overlaps(boxes: Array, areas: Array, targets: Array, crowd: Array | bool) -> Array:
+    """(P,) the IoU of P pairs of boxes (P, 4), left, top, width, height; `areas` (P,) are those of the first boxes.
+
+    The arithmetic is that of pycocotools' bbIou, operation by operation, and gives the same floats. The overlap with a
+    crowd is the share of the detection that lies inside it.
+    """
+    one, other = boxes.T, targets.T
+    width = np.minimum(one[0] + one[2], other[0] + other[2]) - np.maximum(one[0], other[0])
+    height = np.minimum(one[1] + one[3], other[1] + other[3]) - np.maximum(one[1], other[1])
+    meeting = width * height
+    union = np.where(crowd, areas, areas + other[2] * other[3] - meeting)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((width > 0) & (height > 0), meeting / union, 0.0)
+
+
 def _matched(
     pair: Array, detection: Array, target: Array, overlap: Array, ignored: Array, crowd: Array
-) -> tuple[Array, Array]:
-    """The detections (C,) that may be matched, in descending order of score per pair, and their states (C, A, T)."""
+) -> tuple[Array, Array, Array]:
+    """The detections (C,) that may be matched, in descending order of score per pair, their states (C, A, T) and the
+    objects (C, A) that they have at the lowest threshold, -1 for none.
+    """
     rows, row = np.unique(detection, return_inverse=True)
     columns, column = np.unique(target, return_inverse=True)
     states = np.zeros((len(rows), len(AREAS), len(THRESHOLDS)), np.uint8)
+    partners = np.full((len(rows), len(AREAS)), -1)
     if not len(rows):
-        return rows, states
+        return rows, states, partners
     # groups are the pairs of image and category with overlaps
     group = np.cumsum(np.diff(pair[rows], prepend=-1) > 0) - 1
     groups = int(group[-1]) + 1
@@ -207,18 +222,23 @@ def _matched(
         ignore[line, :, slot] = ignored[:, columns[targets]].T
         group_crowd[line, slot] = crowd[columns[targets]]
         counts = np.bincount(rank[selected])
-        states[selected] = _by_rank(table, counts, ignore, group_crowd)
-    return rows, states
+        states[selected], slots = _by_rank(table, counts, ignore, group_crowd)
+        place, area = np.nonzero(slots >= 0)
+        indices = column_first[group[selected[place]]] + objects - 1 - slots[place, area]
+        partners[selected[place], area] = columns[indices]
+    return rows, states, partners
 
 
-def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
-    """States (rows, A, T) of detections with the overlaps `table` (rows, G), of which each rank has `counts` rows.
+def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> tuple[Array, Array]:
+    """States (rows, A, T) of detections with the overlaps `table` (rows, G), of which each rank has `counts` rows, and
+    the columns (rows, A) that they have at the lowest threshold, -1 for none.
 
     Row i of a rank belongs to line i of `ignore` (lines, A, G) and `crowd` (lines, G).
     """
     lines, _, objects = ignore.shape
     free = np.ones((lines, len(AREAS), len(THRESHOLDS), objects), bool)
     states = np.zeros((len(table), len(AREAS), len(THRESHOLDS)), np.uint8)
+    slots = np.full((len(table), len(AREAS)), -1)
     begin = 0
     for count in counts.tolist():
         overlap = table[begin : begin + count, None, None, :]
@@ -227,13 +247,14 @@ def _by_rank(table: Array, counts: Array, ignore: Array, crowd: Array) -> Array:
         hit: Array = np.any(counting, axis=3)
         possible = np.where(hit[..., None], counting, possible)
         best = np.where(possible, overlap, -1.0).argmax(3)
-        taken = possible.any(3)
+        taken: Array = np.any(possible, axis=3)
         states[begin : begin + count] = np.where(hit, HIT, np.where(taken, IGNORED, 0))
+        slots[begin : begin + count] = np.where(taken[:, :, 0], best[:, :, 0], -1)
         line, area, threshold = np.nonzero(taken)
         column = best[line, area, threshold]
         free[line, area, threshold, column] = crowd[line, column]
         begin += count
-    return states
+    return states, slots
 
 
 def _indices(values: Array, ids: Array) -> tuple[Array, Array]:

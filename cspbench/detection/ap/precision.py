@@ -93,7 +93,7 @@ def precision(area: AreaEvents, weights: Array, kinds: int) -> Array:
     false = inside[area.passed] - inside[area.origin] - spared[area.spared_passed] + spared[area.spared_origin]
     ratio = true / ((false + true) + np.spacing(1))
     # the hit that reaches each recall, and the best precision from there to the segment's end
-    needed = np.tile(_needed(objects), (len(THRESHOLDS), 1))
+    needed = np.tile(hits_needed(objects), (len(THRESHOLDS), 1))
     total = hits[end] - before
     reached = needed <= total[:, None]
     holder = np.repeat(np.arange(len(hit_weights)), hit_weights)
@@ -130,7 +130,7 @@ def _sums(values: Array) -> Array:
     return sums
 
 
-def _needed(objects: Array) -> Array:
+def hits_needed(objects: Array) -> Array:
     """(K, R) the number of hits among the objects (K,) that reaches each recall, at least 1.
 
     It is the smallest n with n / objects >= recall, with both sides rounded to floats. Recall 0 uses the first hit,

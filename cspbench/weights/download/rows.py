@@ -13,6 +13,7 @@ from cspbench.weights.darknet import read
 from cspbench.weights.download.files import Expected, Patience, Progress, Say, download
 from cspbench.weights.download.links import mirrored
 from cspbench.weights.filekind import Kind, examine
+from cspbench.zoo.names import meanings
 from cspbench.zoo.registry import MODELS
 
 NO_WEIGHTS = "unmeasured: no-weights"
@@ -34,7 +35,8 @@ class Outcome:
 
 
 def rows_named(names: Sequence[str], files: Sequence[WeightFile]) -> list[WeightFile]:
-    """The rows that match names or patterns, in the tables' order: by TABLE:ROW or row id, else by model or file.
+    """The rows that match names or patterns, in the tables' order: by TABLE:ROW or row id, else by model or file,
+    else by the other names of rows and models (`cspbench.zoo.names`).
 
     For a model, only its rows with a file, if there are any. Raises `UsageError`, with the nearest names.
     """
@@ -46,6 +48,11 @@ def rows_named(names: Sequence[str], files: Sequence[WeightFile]) -> list[Weight
         if not rows:
             rows = [file for file in files if any(fnmatchcase(text, name) for text in (file.model, file.file) if text)]
             rows = [file for file in rows if file.file] or rows
+        if not rows:
+            means = meanings(name, MODELS)
+            keys = {(each.row.table, each.row.id) for each in means if each.row}
+            models = {each.model for each in means if not each.row}
+            rows = [file for file in files if (file.table, file.id) in keys or file.model in models]
         if not rows:
             import difflib
 

@@ -21,7 +21,7 @@ def coco_facts(report: CocoReport) -> dict[str, str]:
         "images": f"{report.images:,}, {report.other_images} other images in the folder",
         **_part(report.images_read, report.images - len(report.missing)),
         "objects": objects,
-        "no object": f"{report.images_without_objects:,} images",
+        "no object": _images(report.images_without_objects),
         "no extent": f"{report.objects_without_extent} objects",
         "outside": f"{report.objects_outside} objects reach more than a pixel out of their image",
         "formats": ", ".join(f"{count:,} {name}" for name, count in report.modes.most_common()) or "none",
@@ -46,7 +46,7 @@ def darknet_facts(report: DarknetReport) -> dict[str, str]:
         "classes": f"{len(counts)}, {what}: {shown}",
     }
     if report.objects is not None:
-        facts |= {"objects": f"{report.objects:,}", "no object": f"{report.images_without_objects:,} images"}
+        facts |= {"objects": f"{report.objects:,}", "no object": _images(report.images_without_objects)}
     else:
         facts["several labels"] = _some(report.several_labels)
     return facts | {
@@ -62,14 +62,14 @@ def imagenet_facts(report: Report) -> dict[str, str]:
     """The findings of an ImageNet check, by name."""
     facts = report.as_json()
     low, high = facts["images_per_class"]
-    spread = str(low) if low == high else f"{low} to {high}"
+    spread = _images(low) if low == high else f"{low} to {high} images"
     whole = "the whole validation set" if report.complete else "a part of the validation set"
     every = "every image" if report.images_read == report.images else "every image that was read"
     checked = f"{every} decoded" if report.decoded else "headers and ends of files; --full decodes"
     return {
         "images": f"{report.images:,} ({whole}), {report.other_files} other files",
         **_part(report.images_read, report.images),
-        "classes": f"{len(report.classes)} of 1000, {spread} images each",
+        "classes": f"{len(report.classes)} of 1000, {spread} each",
         "missing": _some(report.missing_classes, "no class"),
         "formats": ", ".join(f"{count:,} {name}" for name, count in {**report.formats, **report.modes}.items()),
         "classes from": report.numbering,
@@ -96,6 +96,10 @@ def _order(report: Report) -> str:
     if report.numbered:
         return "numbers are read as the sorted order; only a network can tell: eval-imagenet warns"
     return "as the WordNet ids say; no image is known by its name"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
 
 
 def _part(read: int, images: int) -> dict[str, str]:

@@ -1,0 +1,41 @@
+"""The choices of options, written out so that `--help` and completion import no library.
+
+A test compares them with those of the libraries.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+
+class Format(StrEnum):
+    """How a table is printed; rich is for a terminal."""
+
+    RICH = "rich"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+    LATEX = "latex"
+
+
+class PredictionFormat(StrEnum):
+    """How predictions are printed."""
+
+    RICH = "rich"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+    COCO = "coco"
+
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Decoder = Literal["opencv", "stb", "pillow"]
+ClassOrder = Literal["darknet", "sorted"]
+ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]
+DetectorPreset = Literal["readme", "head", "letterbox", "pjreddie"]
+AnyPreset = Literal["readme", "head", "letterbox", "pjreddie", "timm", "mmpretrain"]
+NmsKind = Literal["default", "greedy", "diou", "cfg", "greedynms", "diounms"]
+Engine = Literal["cspbench", "pycocotools"]
+MapPoints = Literal["area", "voc11", "coco101"]
+Split = Literal["val2017", "val2014-5k", "test-dev2017", "custom"]

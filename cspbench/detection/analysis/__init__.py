@@ -1,0 +1,1 @@
+"""Why a detector's AP is not higher: types of errors, and which classes are taken for which."""

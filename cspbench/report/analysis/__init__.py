@@ -1,0 +1,1 @@
+"""What a detector's errors cost it, in words, tables and on the page."""
