@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from cspbench.claims import tables
 from cspbench.claims.model import Table
 from cspbench.io import write_text
 from cspbench.plots.figures import Plot, plots
-from cspbench.report.build import rows as rows_of
 from cspbench.report.build import sources
 from cspbench.report.forms import SUFFIXES, rendered
 from cspbench.report.model import ReportRow
 from cspbench.report.select import select
+from cspbench.report.yours import all_tables, every_row
 from cspbench.results.runs import find_runs
 from cspbench.results.store import keep
 
@@ -41,8 +40,8 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     for path in paths:
         if path.resolve().name not in saved:
             say(f"{path}: incomplete, not kept")
-    measured, every = sources(results), tables.load_all(kind=None)
-    rows = rows_of(measured)
+    measured, every = sources(results), all_tables()
+    rows = every_row(measured)
     shown, figures = select(rows, every), drawn(rows, every, say)
     drawings = [figure.svg for figure in figures]
     for suffix, form in SUFFIXES.items():

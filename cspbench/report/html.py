@@ -40,6 +40,8 @@ from cspbench.report.text import (
     some,
     summary,
 )
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import MODELS
 
@@ -90,6 +92,8 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
         headline=headline(shown),
         definitions=_definitions(shown),
         ours_rows=sum(len(section.lines) for section in parts.ours),
+        yours_title=YOURS,
+        yours_text=YOURS_TEXT,
         cells=cells,
         legend=[(str(word), words.count(word), LEGEND[word]) for word in ORDER],
         reasons=REASONS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import mode
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from cspbench.errors import printable
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Parts, Section, arranged, select
+from cspbench.report.select import PARTIAL, Parts, Section, arranged
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -20,7 +20,6 @@ from cspbench.report.text import (
     SYMBOLS,
     Origins,
     as_published,
-    cause,
     comparison_mark,
     delta,
     facts,
@@ -31,6 +30,9 @@ from cspbench.report.text import (
     some,
     summary,
 )
+from cspbench.report.yours import NAMES
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
@@ -67,6 +69,8 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
     if parts.folded:
         texts.append(f"# {UNMEASURED}")
         texts += [_section(section, origins, targets, folded=True) for section in parts.folded]
+    if parts.yours:
+        texts += [f"# {YOURS}", YOURS_TEXT, *(_section(section, origins, targets) for section in parts.yours)]
     if parts.ours:
         texts += [f"# {OURS}", f"{OURS_TEXT} {summary(parts.ours)}."]
         texts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
@@ -93,24 +97,6 @@ def _findings(shown: Sequence[Section]) -> Iterator[str]:
 def like_readme(shown: Sequence[Section]) -> str:
     """Tables only, in the document's own columns and form, with measurements, or dashes, in place of the claims."""
     return "\n\n".join(map(_pasted, shown)) + "\n"
-
-
-def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
-    """A table of the published cells that are off, with their causes; "" if none is."""
-    cells = [
-        [
-            *map(_plain, (line.table, line.name, cell.header, cell.printed)),
-            measured(cell, column) or NOTHING,
-            cell.mark,
-            _plain(cause(cell)),
-        ]
-        for section in select(lines, [table for table in tables if table.kind == "published"])
-        for line in section.lines
-        for column in section.columns
-        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Status.OFF
-    ]
-    header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
-    return grid(header, cells) + "\n" if cells else ""
 
 
 def _pasted(section: Section) -> str:
@@ -161,6 +147,8 @@ def _section(section: Section, origins: Origins, targets: Collection[str | None]
         header.append("Definition")
         lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, section.lines, strict=True)]
     about = f"`{table.name}`, {table.source}, {table.split}. {summary([section])}."
+    if table.kind == "yours":
+        about = f"`{table.name}`, {some(len(section.lines), 'row')}."
     notes = [f"- {note}" for line in section.lines for note in _notes(line, origins)]
     body = "\n\n".join([about, grid(header, lines), *(["\n".join(notes)] if notes else [])])
     if folded:
@@ -174,15 +162,19 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     cell = line.cells.get(column.metric)
     if cell is None:
         return NOTHING
-    parts = [_plain(cell.printed)]
+    claimed = line.table not in NAMES
+    parts = [_plain(cell.printed)] if claimed else []
     value = measured(cell, column)
     if value is not None:
-        parts.append(f"→ {value}")
+        parts.append(f"→ {value}" if claimed else value)
         if bounds := interval(cell):
             parts.append(f"(95 %: {bounds})")
         if (difference := delta(cell)) and difference != "0":
             parts.append(f"Δ{difference}")
-    parts.append(_mark(cell))
+    if claimed:
+        parts.append(_mark(cell))
+    elif cell.partial or value is None:
+        parts.append(PARTIAL if cell.partial else NOTHING)
     if value is not None and cell.provenance is not None:
         parts.append(f"[{origins.number(line, cell.provenance)}]")
     return " ".join(parts)
@@ -212,10 +204,11 @@ def _notes(line: ReportRow, origins: Origins) -> list[str]:
 def _contents(parts: Parts, made: bool) -> list[str]:
     """Links to all tables with the number of their cells by mark, those with measurements first."""
     sections = [*parts.every, *parts.ours]
-    words = [word for word in map(str, ORDER) if any(cell.word == word for each in sections for cell in each.cells)]
+    present = {cell.word for section in sections for cell in section.cells}
+    words = [word for word in map(str, ORDER) if word in present]
     lines = []
-    for section in sections:
-        marks = [cell.word for cell in section.cells]
+    for section in [*sections, *parts.yours]:
+        marks = [cell.word for cell in section.cells] if section in sections else []
         link = f"[{_plain(section.place)}](#{quote(section.table.name)})"
         counts = [len(section.lines), len(marks), *map(marks.count, words)]
         lines.append([link, *(str(count or "") for count in counts)])

@@ -116,7 +116,9 @@
       arrange(section, by);
     });
     headings.forEach((heading) => {
-      const below = heading.classList.contains("ours") ? (each) => each.dataset.kind === "sample" : (each) => each.querySelector(".fold");
+      const below = heading.classList.contains("ours")
+        ? (each) => each.dataset.kind === heading.dataset.kind
+        : (each) => each.querySelector(".fold");
       heading.hidden = !sections.some((each) => below(each) && !each.hidden);
     });
     /* a filter opens the folded tables with rows that it leaves, and folds them again when it ends */

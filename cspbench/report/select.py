@@ -53,6 +53,8 @@ class Parts:
 
     published: list[Section]
     folded: list[Section]
+    yours: list[Section]
+    """Runs and counts that belong to no row."""
     ours: list[Section]
     """cspbench's own claims about its sample."""
 
@@ -64,12 +66,13 @@ class Parts:
 
 def arranged(shown: Sequence[Section]) -> Parts:
     """The sections of a report by the part of it that they stand in."""
-    published = [section for section in shown if section.table.kind == "published"]
-    ours = [section for section in shown if section.table.kind != "published"]
+    published, yours, ours = (
+        [section for section in shown if section.table.kind == kind] for kind in ("published", "yours", "sample")
+    )
     if not any(section.measured for section in published):
-        return Parts(published, [], ours)
+        return Parts(published, [], yours, ours)
     by_measured = {known: [section for section in published if section.measured is known] for known in (True, False)}
-    return Parts(by_measured[True], by_measured[False], ours)
+    return Parts(by_measured[True], by_measured[False], yours, ours)
 
 
 def marks(cell: ReportCell) -> set[str]:
