@@ -17,7 +17,14 @@ from cspbench.errors import printable
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.text import SYMBOLS
 
-STYLES = {"exact": "green", "close": "green", "consistent": "green", "fitted": "cyan", "unmeasured": "dim"}
+STYLES = {
+    "exact": "green",
+    "close": "green",
+    "consistent": "green",
+    "fitted": "cyan",
+    "missed": "magenta",
+    "unmeasured": "dim",
+}
 STYLES |= {"off": "bold red", "inconsistent": "bold red", "unpublished": "dim", "partial": "dim"}
 QUALIFIED = "yellow"
 """Off with an explanation, or only in a comparison."""
