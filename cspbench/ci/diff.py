@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 FAILING = frozenset({Kind.CLAIM, Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
 
-_RANKS = {"exact": 0, "close": 0, "fitted": 1, "off, explained": 2, "off": 3}
+_RANKS = {"exact": 0, "close": 0, "fitted": 1, "missed": 2, "off, explained": 2, "off": 3}
 _WAYS = ("counting", "definition", "weights", "data", "preset", "precision")
 
 

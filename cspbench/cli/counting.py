@@ -77,7 +77,7 @@ def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list
 
 def print_counts(rows: Sequence[CountsRow], style: Style) -> None:
     """Print the counts in any format."""
-    from cspbench.report import counts_table
+    from cspbench.report.tables import counts as counts_table
 
     if style.form is Format.JSON:
         print_json(list(map(counts_table.as_json, rows)))
@@ -89,7 +89,7 @@ def print_counts(rows: Sequence[CountsRow], style: Style) -> None:
 
 def save(rows: Sequence[CountsRow], out: Path, name: str) -> None:
     """Write NAME.json and NAME.md."""
-    from cspbench.report import counts_table
+    from cspbench.report.tables import counts as counts_table
 
     counts_table.save(rows, out, name, _session())
     terminal().note(f"wrote {out / name}.json and .md")

@@ -112,5 +112,5 @@ def needed(path: str | None, option: str | None) -> str:
     """DATA or --data; `UsageError` without either."""
     place = either(path, option, "--data")
     if place is None:
-        raise UsageError("usage.nothing-to-check", "no data set to check", remedy="Name Darknet's .data file")
+        raise UsageError("usage.nothing-to-check", "nothing to check", remedy="Name Darknet's .data file")
     return place

@@ -129,7 +129,7 @@ data.command()(anchors)
 def _place(path: str | None, option: str | None, variable: str) -> str:
     place = place_of_data(path, option, variable)
     if place is None:
-        raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
+        raise UsageError("usage.nothing-to-check", "nothing to check", remedy=f"Name DATA, or set ${variable}")
     return place
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.result_files import FileResult
     from cspbench.evaluation.runner import ScoredRun
-    from cspbench.report.detection_table import Scored
+    from cspbench.report.tables.detection import Scored
 
 ENDS = 10
 """How many of the best and of the worst classes a terminal shows."""
@@ -29,7 +29,7 @@ def finish_detectors(
     results: Sequence[ScoredRun], without: Sequence[str], style: Style, allow_bad: int, failed: int = 0
 ) -> None:
     """Print results and the models without weights, and raise `typer.Exit` as `leave` says."""
-    from cspbench.report.detection_table import as_json, described, of_evaluation
+    from cspbench.report.tables.detection import as_json, described, of_evaluation
 
     stored = [result.stored for result in results]
     objects = list(map(_objects_of, results))
@@ -48,7 +48,7 @@ def _print_detections(
     lines: Sequence[Scored], descriptions: Sequence[str], without: Sequence[str], style: Style
 ) -> None:
     """On a terminal claims are shorter, and only the best and the worst classes of each model are shown."""
-    from cspbench.report.detection_table import blocks, text
+    from cspbench.report.tables.detection import blocks, text
 
     if style.form in (Format.CSV, Format.LATEX):
         typer.echo(text(lines, descriptions, without, style.form.value), nl=False)
@@ -70,7 +70,7 @@ def _counted(truth: GroundTruth | None) -> dict[str, int] | None:
 def write_classes(results: Sequence[DetectionResult], out: Path | None) -> None:
     """Write every class of the results to per-class.csv in the folder `out`, unless it is None."""
     from cspbench.io import write_text
-    from cspbench.report.detection_table import class_csv, of_evaluation
+    from cspbench.report.tables.detection import class_csv, of_evaluation
 
     if out is not None:
         file = out / "per-class.csv"
@@ -91,7 +91,7 @@ def write_json(result: DetectionResult, file: Path | None) -> None:
 
 def print_files(results: Sequence[FileResult], style: Style) -> None:
     """Print the metrics of files of detections, which no claim is about."""
-    from cspbench.report.detection_table import Scored
+    from cspbench.report.tables.detection import Scored
 
     if style.form is Format.JSON:
         print_json(list(map(_file_json, results)))
@@ -118,7 +118,7 @@ def print_files(results: Sequence[FileResult], style: Style) -> None:
 
 def _file_json(result: FileResult) -> dict[str, Any]:
     """The result in the form of a run's; what a file does not tell is null."""
-    from cspbench.report.detection_table import threshold_json
+    from cspbench.report.tables.detection import threshold_json
 
     name, data = result.file.name, result.source.as_json()
     unknown = {"nms": None, "kind": None, "asked": None}

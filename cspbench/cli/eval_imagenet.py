@@ -101,8 +101,8 @@ def eval_imagenet(
 
 def _explain(models: Sequence[Selected], explain: Callable[..., Explained], style: Style, allow_bad: int) -> None:
     from cspbench.cli.results import name_bad
-    from cspbench.report.classification_table import explanation
     from cspbench.report.formats import Paragraph
+    from cspbench.report.tables.classification import explanation
 
     worst = 0
     for model in models:

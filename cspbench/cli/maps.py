@@ -25,7 +25,7 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
 
 def print_maps(results: Sequence[ScoredRun], style: Style) -> None:
     """Darknet's mAP of the results that have one, below the table of AP; CSV has it in a column."""
-    from cspbench.report.map_table import blocks
+    from cspbench.report.tables.darknet_map import blocks
     from cspbench.results.schema import DetectionMetrics
 
     maps = [

@@ -1,4 +1,4 @@
-"""The option that names tables of one's own."""
+"""The option that names a folder of tables of one's own."""
 
 from __future__ import annotations
 

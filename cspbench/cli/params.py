@@ -67,7 +67,7 @@ def params(
     from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report.counts_table import refuse_to_lose
+    from cspbench.report.tables.counts import refuse_to_lose
     from cspbench.zoo import registry
 
     cfg, models = with_arguments(cfg, models)

@@ -43,7 +43,7 @@ def print_blocks(blocks: Sequence[Block], style: Style) -> None:
 
 def print_ledgers(networks: Sequence[Network], style: Style) -> None:
     """Print the layers of networks."""
-    from cspbench.report.network_table import blocks, ledger_text
+    from cspbench.report.tables.network import blocks, ledger_text
 
     if style.form in (Format.RICH, Format.MD):
         print_blocks(blocks(networks), style)

@@ -45,11 +45,12 @@ def report(
 ) -> None:
     """Show every table: claim, measurement and verdict.
 
-    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a
-    part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the
-    newest that is complete counts; the others are listed. The same results give the same bytes.
+    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
+    consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
+    several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
+    results give the same bytes.
 
-    --save writes every form, the plots and the runs' records to --results.
+    --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text

@@ -24,7 +24,7 @@ def finish_classifiers(
     results: Sequence[ClassificationResult], without: Sequence[str], style: Style, allow_bad: int, failed: int = 0
 ) -> None:
     """Print results and the models without weights, and raise `typer.Exit` as `leave` says."""
-    from cspbench.report.classification_table import as_json, blocks, text, without_json
+    from cspbench.report.tables.classification import as_json, blocks, text, without_json
 
     stored = [result.stored for result in results]
     if style.form is Format.JSON:

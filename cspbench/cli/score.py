@@ -45,9 +45,9 @@ def score(
     out: options.OutOption = None,
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
-    own_tables: options.TablesOption = None,
     wide: options.WideOption = False,
     legend: options.LegendOption = False,
+    own_tables: options.TablesOption = None,
 ) -> None:
     """Compute the metrics of runs again, at any NMS threshold.
 

@@ -56,7 +56,7 @@ def show(
     .cfg file; exit code 1: there is one.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
-    from cspbench.report.network_table import totals
+    from cspbench.report.tables.network import totals
 
     name = either(model, model_option, "--model")
     if name is None:

@@ -42,11 +42,11 @@ def check(
     if place is None:
         remedy = f"Name the folder, or set ${options.TABLES}"
         raise UsageError("usage.no-tables", "not a folder of tables", remedy=remedy)
-    found = checked(place)
-    networks = own_models() if found.sound else {}
-    wrong = [*found.faults, *faults(networks.values())]
+    checking = checked(place)
+    networks = own_models() if checking.sound else {}
+    wrong = [*checking.faults, *faults(networks.values())]
     if wrong:
-        raise typer.Exit([report(each) for each in wrong][-1])
+        raise typer.Exit([report(fault) for fault in wrong][-1])
     lines = [
         {
             "table": table.name,
@@ -54,6 +54,6 @@ def check(
             "claims": sum(cell.published for row in table.rows for cell in row.cells.values()),
             "models": ", ".join(dict.fromkeys(row.model for row in table.rows if row.model)) or None,
         }
-        for table in found.tables
+        for table in checking.tables
     ]
     print_table(lines, form)

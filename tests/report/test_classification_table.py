@@ -12,8 +12,8 @@ from result_files import WHO, changed, classifier, network_of
 
 from cspbench.classification.classifiers import preset_of
 from cspbench.report import judged_evaluations
-from cspbench.report.classification_table import as_json, text, without_json
 from cspbench.report.judged_evaluations import judged, without_weights
+from cspbench.report.tables.classification import as_json, text, without_json
 from cspbench.results.schema import Scored
 from cspbench.results.store import StoredEvaluation
 

@@ -15,9 +15,9 @@ from cspbench.claims import tables
 from cspbench.claims.verdict import Measurement
 from cspbench.evaluation import frames
 from cspbench.report import build
-from cspbench.report.detection_table import Scored, as_json, blocks, class_csv, described, of_evaluation, text
 from cspbench.report.formats import Table
 from cspbench.report.judged_evaluations import JudgedClaim
+from cspbench.report.tables.detection import Scored, as_json, blocks, class_csv, described, of_evaluation, text
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.provenance import Provenance
 from cspbench.results.store import StoredEvaluation

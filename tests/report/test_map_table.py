@@ -7,7 +7,7 @@ import pytest
 
 from cspbench.detection.ap.darknet_map import AtConfidence
 from cspbench.report.formats import latex_tables, markdown
-from cspbench.report.map_table import blocks
+from cspbench.report.tables.darknet_map import blocks
 from cspbench.results.map_record import ClassMap, MapRecord
 
 RECORD = MapRecord(
