@@ -13,7 +13,7 @@ from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
 from cspbench.cli.printing import Style
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError, brief, printable
+from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
@@ -144,10 +144,6 @@ def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Pa
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
         terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
-        identity, images = result.run.identity, result.metrics.images
-        data = identity.data.split or identity.data.name or f"{identity.data.kind} data"
-        title = f"{brief(printable(identity.model), 60)} on {data}, n = {images:,} images"
-        intervals = {each.nms: each.intervals or {} for each in result.metrics.thresholds}
-        written = plot_curves(result.at, plots, title, intervals)
+        written = plot_curves(result.at, result.metrics, plots)
         names = ", ".join(path.name for path in written if path.suffix == ".png")
         terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")
