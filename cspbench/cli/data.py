@@ -75,9 +75,9 @@ def imagenet(
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
+    from cspbench.cli.data_facts import imagenet_facts
     from cspbench.data import check as checks
     from cspbench.data.imagenet import scan
-    from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
     indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
@@ -109,9 +109,9 @@ def coco(
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
+    from cspbench.cli.data_facts import coco_facts
     from cspbench.data.coco.check import check as check_coco
     from cspbench.data.coco.source import scan_coco
-    from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
     for note in source.notes:

@@ -40,8 +40,8 @@ def check(
         own.use(folder)
     place = own.folder()
     if place is None:
-        remedy = f"Name DIR, or set ${options.TABLES}"
-        raise UsageError("usage.nothing-to-check", "nothing to check", remedy=remedy)
+        remedy = f"Name the folder, or set ${options.TABLES}"
+        raise UsageError("usage.no-tables", "not a folder of tables", remedy=remedy)
     checking = checked(place)
     networks = own_models() if checking.sound else {}
     wrong = [*checking.faults, *faults(networks.values())]
