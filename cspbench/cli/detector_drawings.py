@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import brief, printable
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
@@ -26,10 +25,6 @@ def draw_result(result: DetectionResult, draw: str | None, out: Path | None, plo
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
         terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
-        identity, images = result.run.identity, result.metrics.images
-        data = identity.data.split or identity.data.name or f"{identity.data.kind} data"
-        title = f"{brief(printable(identity.model), 60)} on {data}, n = {images:,} images"
-        intervals = {at.nms: at.intervals or {} for at in result.metrics.thresholds}
-        written = plot_curves(result.at, plots, title, intervals)
+        written = plot_curves(result.at, result.metrics, plots)
         names = ", ".join(path.name for path in written if path.suffix == ".png")
         terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")
