@@ -1,4 +1,4 @@
-"""One iteration: the mini-batches of a batch forward and backward, then the update (spec training a.2, a.4, a.5, e.3)."""
+"""One iteration: mini-batches forward and backward, then the update (spec training a.2, a.4, a.5, e.3)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class FrozenBatchNorm(nn.BatchNorm2d):
 
 
 class WeightedSum(blocks.ShortcutSum):
-    """A weighted [shortcut]: the sum that normalises its factors is a constant to the gradient, and relu has no floor."""
+    """A weighted [shortcut]: the sum that normalises its factors is a constant to the gradient; relu has no floor."""
 
     def factors(self) -> Tensor:
         assert self.weight is not None
@@ -69,7 +69,7 @@ class ChannelNormalisation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, formula: Activation) -> Tensor:
-        y = formula(x)
+        y: Tensor = formula(x)
         ctx.save_for_backward(y)
         return y
 
@@ -90,7 +90,7 @@ class Normalised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        result: Tensor = ChannelNormalisation.apply(x, self.formula)
+        result: Tensor = ChannelNormalisation.apply(x, self.formula)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -111,11 +111,11 @@ class Softmax(nn.Module):
 
     def __init__(self, layer: layers.Softmax) -> None:
         super().__init__()
-        self.layer = layer
+        self.settings = (layer.groups, layer.temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
-        result: Tensor = _Unchanged.apply(x, self.layer.groups, self.layer.temperature)
+        result: Tensor = _Unchanged.apply(x, *self.settings)  # type: ignore[no-untyped-call]
         return result
 
 

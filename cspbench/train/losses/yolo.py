@@ -65,14 +65,14 @@ class YoloLoss:
     def __init__(self, layer: Yolo, recipe: YoloRecipe, rules: Rules, *, exact: bool = False) -> None:
         self.layer, self.recipe, self.rules = layer, recipe, rules
         self.gradient = boxes.exact_gradient if exact else boxes.gradient
-        self.weight: float = getattr(recipe, rules.objectness_key)
+        self.weight = recipe.cls_normalizer if rules.objectness_by_cls else recipe.obj_normalizer
         self.factors = multipliers(recipe, layer.classes)
 
     @torch.no_grad()
     def __call__(self, raw: Tensor, rows: Tensor, size: tuple[int, int]) -> Outcome:
         """`raw` (N, anchors x (5 + classes), H, W), `rows` (N, max, 5 or more) of x, y, w, h, class; `size` H, W."""
         layer, recipe = self.layer, self.recipe
-        values = raw.detach().float().unflatten(1, (layer.used, OBJECTNESS + 1 + layer.classes))
+        values = torch.unflatten(raw.detach().float(), 1, (layer.used, OBJECTNESS + 1 + layer.classes))
         objectness = self._activated(values[:, :, OBJECTNESS])
         pixels = torch.tensor([size[1], size[0]], dtype=torch.float32, device=raw.device)
         maps = _Maps(values, objectness, -self.weight * objectness, pixels)
@@ -171,9 +171,7 @@ class YoloLoss:
         positives.class_delta[at] = delta
         positives.box_delta[at] = self._box_delta(self._places_of_cells(maps, cell), found.boxes[truth], classes)
 
-    def _assigned(
-        self, positives: _Positives, cell: Tensor, turn: Tensor, classes: Tensor, box_delta: Tensor
-    ) -> None:
+    def _assigned(self, positives: _Positives, cell: Tensor, turn: Tensor, classes: Tensor, box_delta: Tensor) -> None:
         """Train the anchors of pairs; those of one anchor in turn, since later ones depend on earlier."""
         at = torch.searchsorted(positives.cell, cell)
         for each in range(int(turn.max()) + 1 if len(turn) else 0):
