@@ -126,7 +126,7 @@ class Recording:
 
     def delta(self, index: int) -> Tensor:
         """Minus the gradient at a layer, in the place where the original program has it."""
-        return self.outcomes[index].delta if index in self.outcomes else -self.gradients[index]
+        return -self.outcomes[index].gradient if index in self.outcomes else -self.gradients[index]
 
     def output(self, index: int) -> Tensor:
         """A layer's output; [yolo]'s with its activations."""

@@ -87,7 +87,7 @@ class Trainer:
             layer: loss(raw, truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
         }
         given = [
-            (raw, self._handed_on(layer, outcome.delta).neg().to(raw.dtype))
+            (raw, self._handed_on(layer, outcome.gradient).to(raw.dtype))
             for raw, (layer, outcome) in zip(maps, outcomes.items(), strict=True)
             if raw.requires_grad and not self.recipe.layers[layer].onlyforward
         ]
@@ -96,11 +96,11 @@ class Trainer:
             torch.autograd.backward(tensors, gradients)
         return MiniBatch(self.optimiser.gradients(), outcomes)
 
-    def _handed_on(self, layer: int, delta: Tensor) -> Tensor:
+    def _handed_on(self, layer: int, gradient: Tensor) -> Tensor:
         own = self.recipe.layers[layer]
         if isinstance(own, YoloRecipe) and own.delta_normalizer != 1:
-            return delta * own.delta_normalizer
-        return delta
+            return gradient * own.delta_normalizer
+        return gradient
 
     def update(self) -> float:
         """Update all arrays after the mini-batches of an iteration; the rate."""
