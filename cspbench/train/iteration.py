@@ -67,7 +67,7 @@ class Trainer:
         self.losses = losses(network, recipe, era, exact=exact)
         self.module = module or to_training_module(network, recipe, tuple(self.losses))
         self.optimiser = Optimiser(self.module, network, recipe)
-        self.average = Average(recipe.net)
+        self.average = Average(network, recipe.net)
         self.seen = 0
         """Images of all mini-batches so far; a weight file keeps it."""
 

@@ -168,8 +168,7 @@ class TrainingWriter(GraphWriter):
 def to_training_module(network: Network, recipe: Recipe, outputs: tuple[int, ...]) -> fx.GraphModule:
     """The network in training mode: (N, C, H, W) float to the tuple of what the layers `outputs` read.
 
-    These are the layers that have a loss. Arrays are uninitialised. Arrays at and before a layer with `stopbackward`
-    require no gradient.
+    These are the layers that have a loss. Arrays are uninitialised; those of layers without a gradient require none.
     """
     writer = TrainingWriter(network, recipe)
     read = []
@@ -183,7 +182,7 @@ def to_training_module(network: Network, recipe: Recipe, outputs: tuple[int, ...
 def finished(writer: TrainingWriter, outputs: tuple[fx.Node, ...]) -> fx.GraphModule:
     """The writer's module in training mode, with what is frozen."""
     module = writer.module(outputs).train()
-    for index in range(writer.recipe.stop + 1):
+    for index in range(writer.recipe.untrained):
         for path, part in writer.modules.items():
             if path.startswith(f"layers.{index}."):
                 part.requires_grad_(False)

@@ -12,7 +12,10 @@ from cspbench.network.recipe import NetRecipe, Policy
 
 def rate(net: NetRecipe, iteration: int, seed: int = 0) -> float:
     """The rate of an iteration, the first being 1; of the policy `random` a draw that `seed` and iteration decide."""
-    return float(np.float32(_rate(net, iteration, seed)))
+    try:
+        return float(np.float32(_rate(net, iteration, seed)))
+    except OverflowError:
+        return math.inf
 
 
 def _rate(net: NetRecipe, iteration: int, seed: int) -> float:

@@ -55,11 +55,10 @@ def read(network: Network, sections: tuple[Section, ...]) -> RecipeReading:
 
 
 def _net(section: Section) -> NetRecipe:
-    part = _part(NetRecipe, section, section.place)
     for key in ("steps", "scales"):
-        if part.policy is Policy.STEPS and not getattr(part, key):
+        if section.text("policy", "") == Policy.STEPS and key not in section.keys:
             raise section.missing(key, "a list of numbers, with policy=steps")
-    return part
+    return _part(NetRecipe, section, section.place)
 
 
 def _part(kind: type[Part], section: Section, place: str) -> Part:

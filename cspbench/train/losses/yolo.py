@@ -73,7 +73,7 @@ class YoloLoss:
         """`raw` (N, anchors x (5 + classes), H, W), `rows` (N, max, 5 or more) of x, y, w, h, class; `size` H, W."""
         layer, recipe = self.layer, self.recipe
         values = torch.unflatten(raw.detach().float(), 1, (layer.used, OBJECTNESS + 1 + layer.classes))
-        objectness = self._activated(values[:, :, OBJECTNESS])
+        objectness = self._activated(values[:, :, OBJECTNESS]).contiguous()
         pixels = torch.tensor([size[1], size[0]], dtype=torch.float32, device=raw.device)
         maps = _Maps(values, objectness, -self.weight * objectness, pixels)
         found = truths(rows, layer.classes)
