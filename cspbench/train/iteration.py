@@ -125,11 +125,12 @@ class Trainer:
 def check(network: Network, recipe: Recipe) -> None:
     """Raise `DefinitionError` for a layer or a setting with which training here would not be Darknet's."""
     network.check_evaluable()
-    for index, setting in recipe.unsupported():
+    crops = [(at, "[crop]") for at, layer in enumerate(network.layers) if isinstance(layer, layers.Crop)]
+    for index, setting in (*recipe.unsupported(), *crops):
         raise DefinitionError(
             "train.unsupported",
-            "this setting is not implemented in training",
-            where=network.place(index) if index >= 0 else f"{network.origin or network.name} [net]",
+            "training with this is not implemented",
+            where=network.place(index) if index >= 0 else f"{network.origin or network.name}, [net]",
             found=setting,
             remedy="Remove it",
         )
@@ -144,12 +145,4 @@ def check(network: Network, recipe: Recipe) -> None:
                 expected="a mini-batch of at least 2 images, or a larger map",
                 found=f"batch={recipe.net.batch}, subdivisions={recipe.net.subdivisions}",
                 remedy="Lower subdivisions=",
-            )
-        if isinstance(layer, layers.Crop):
-            raise DefinitionError(
-                "train.unsupported",
-                "this layer is not implemented in training",
-                where=network.place(index),
-                found=f"[{layer.section}]",
-                remedy="Remove it",
             )

@@ -99,7 +99,9 @@ def test_counters_for_every_class() -> None:
 
 
 def test_mixing() -> None:
-    found = {(m, c, o): NetRecipe(mixup=m, cutmix=c, mosaic=o).mixing for m in (0, 1) for c in (0, 1) for o in (0, 1)}
+    found = {
+        (m, c, o): NetRecipe(mixup=m, cutmix=c > 0, mosaic=o > 0).mixing for m in (0, 1) for c in (0, 1) for o in (0, 1)
+    }
     assert found == {
         (0, 0, 0): 0, (1, 0, 0): 1, (0, 1, 0): 2, (1, 1, 0): 2, (0, 0, 1): 3, (1, 0, 1): 3, (0, 1, 1): 4, (1, 1, 1): 4,
     }  # fmt: skip
