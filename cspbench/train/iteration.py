@@ -19,6 +19,7 @@ from cspbench.train.losses.outcome import Outcome
 from cspbench.train.module import to_training_module
 from cspbench.train.optimiser import Optimiser
 from cspbench.train.schedule import rate
+from cspbench.train.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class MiniBatch:
     """What one forward and backward pass gave: gradients by array of the optimiser, and outcomes by loss layer."""
 
     gradients: list[Tensor | None]
+    statistics: Tensor
+    """Means and variances of batch norms."""
     outcomes: dict[int, Outcome]
 
     @property
@@ -67,6 +70,7 @@ class Trainer:
         self.losses = losses(network, recipe, era, exact=exact)
         self.module = module or to_training_module(network, recipe, tuple(self.losses))
         self.optimiser = Optimiser(self.module, network, recipe)
+        self.statistics = Statistics(self.module)
         self.average = Average(network, recipe.net)
         self.seen = 0
         """Images of all mini-batches so far; a weight file keeps it."""
@@ -79,7 +83,7 @@ class Trainer:
     def mini_batch(self, images: Tensor, truths: Tensor) -> MiniBatch:
         """Forward and backward of (N, C, H, W) images in [0, 1] with labels (N, classes) or boxes (N, max, 6).
 
-        Changes the running statistics of batch norms, but nothing else.
+        Changes no array; `add` does, when all mini-batches before have been added.
         """
         maps = self.module(images)
         size = (images.shape[2], images.shape[3])
@@ -94,7 +98,12 @@ class Trainer:
         if given:
             tensors, gradients = zip(*given, strict=True)
             torch.autograd.backward(tensors, gradients)
-        return MiniBatch(self.optimiser.gradients(), outcomes)
+        return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
+
+    def add(self, gradients: list[Tensor | None], statistics: Tensor) -> None:
+        """Add what a mini-batch gave, in the order of the iteration, whichever process computed it."""
+        self.optimiser.accumulate(gradients)
+        self.statistics.add(statistics)
 
     def _handed_on(self, layer: int, gradient: Tensor) -> Tensor:
         own = self.recipe.layers[layer]
@@ -116,7 +125,7 @@ class Trainer:
         for images, truths in mini_batches:
             self.seen += len(images)
             done = self.mini_batch(images, truths)
-            self.optimiser.accumulate(done.gradients)
+            self.add(done.gradients, done.statistics)
             total += done.cost
         now = self.update()
         return Update(self.iteration, total / self.recipe.net.images, now)

@@ -15,6 +15,7 @@ from cspbench.network.activations import Activation, activation
 from cspbench.network.module import GraphWriter
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe
+from cspbench.train.statistics import BatchNorm, FrozenBatchNorm, SharingBatchNorm
 
 
 class Dropout(nn.Module):
@@ -30,14 +31,6 @@ class Dropout(nn.Module):
         """(N, C, H, W) to the same shape."""
         kept = (self.uniform(x) >= self.probability).to(x.dtype)
         return x * kept.mul_(1 / (1 - self.probability) if self.probability < 1 else 0.0)
-
-
-class FrozenBatchNorm(nn.BatchNorm2d):
-    """A batch norm before the layer at which gradients end: it normalises with its running statistics."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class WeightedSum(blocks.ShortcutSum):
@@ -129,8 +122,13 @@ class TrainingWriter(GraphWriter):
         """Outputs of layer -1, the input, and all others so far."""
 
     def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and self.index < self.recipe.stop:
-            module = FrozenBatchNorm(module.num_features, module.eps, module.momentum)
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            frozen = self.index < self.recipe.stop
+            module = FrozenBatchNorm(module.num_features, module.eps) if frozen else BatchNorm(module)
+        elif isinstance(module, blocks.SharedBatchNorm):
+            module = SharingBatchNorm(module.owner[0])
+        elif isinstance(module, nn.SiLU | nn.Mish):
+            module.inplace = False  # its gradient needs the input, of which torch would make a copy
         elif isinstance(module, Activation) and module.kind.startswith("normalize"):
             module = Normalised(module)
         return super().call(role, module, *arguments)

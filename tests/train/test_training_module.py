@@ -12,6 +12,7 @@ from cspbench.network.era import Era
 from cspbench.train.iteration import Trainer
 from cspbench.train.module import Dropout, to_training_module
 from cspbench.train.start import start
+from cspbench.train.statistics import Statistics
 
 NET = "[net]\nwidth=4\nheight=4\nchannels=2\nbatch=2\n"
 CONV = "[convolutional]\nfilters=2\nactivation=linear\n"
@@ -63,17 +64,37 @@ def test_statistics_of_batch_norm() -> None:
     mean, variance = bn.running_mean, bn.running_var
     assert mean is not None
     assert variance is not None
-    assert not variance.any()
     with torch.no_grad():
         module.get_parameter("layers.0.conv.weight").copy_(torch.eye(2).reshape(2, 2, 1, 1))
     (y,) = module(x)
-    count = 2 * 16
-    torch.testing.assert_close(mean, 0.01 * x.detach().mean((0, 2, 3)))
-    torch.testing.assert_close(variance, 0.01 * x.detach().var((0, 2, 3), unbiased=True))
     biased = x.var((0, 2, 3), unbiased=False)
-    torch.testing.assert_close(biased * count / (count - 1), x.var((0, 2, 3), unbiased=True))
     wanted = (x - x.mean((0, 2, 3))[:, None, None]) / (biased + 1e-5).sqrt()[:, None, None]
     torch.testing.assert_close(y, wanted)
+    assert not mean.any()
+    assert not variance.any()
+    statistics = Statistics(module)
+    taken = statistics.taken()
+    statistics.add(taken)
+    torch.testing.assert_close(mean, 0.01 * x.detach().mean((0, 2, 3)))
+    torch.testing.assert_close(variance, 0.01 * x.detach().var((0, 2, 3), unbiased=True))
+    statistics.add(taken)
+    torch.testing.assert_close(mean, (0.0099 + 0.01) * x.detach().mean((0, 2, 3)))
+    module.eval()
+    torch.testing.assert_close(
+        module(x)[0], (x - mean[:, None, None]) / (variance + 1e-5).sqrt()[:, None, None], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_shared_batch_norm_counts_each_of_its_layers_in_turn() -> None:
+    shared = f"{CONV}batch_normalize=1\n"
+    module, x = output(f"{shared}[activation]\nactivation=relu\n{shared}share_index=0\n[softmax]\n", 3)
+    module(x)
+    one, two = (module.get_submodule(f"layers.{at}.bn") for at in (0, 2))
+    means = [part.get_buffer("batch_mean") for part in (one, two)]
+    statistics = Statistics(module)
+    statistics.add(statistics.taken())
+    torch.testing.assert_close(one.get_buffer("running_mean"), 0.01 * means[0] * 0.99 + 0.01 * means[1])
+    assert not torch.equal(*means)
 
 
 @pytest.mark.parametrize("normalization", ["relu", "softmax"])
