@@ -1,0 +1,1 @@
+"""Darknet's training pictures: augmentation, mixing and labels, for classifiers and detectors (spec: training, b and c)."""
