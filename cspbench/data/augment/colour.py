@@ -48,7 +48,7 @@ def _from_hue(sixths: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def distort_8bit(image: Pixels, hue: float, saturation: float, exposure: float) -> Pixels:
-    """The same for uint8 (H, W, 3) as OpenCV computes it: hue in 180 steps, every result rounded to 8 bits.
+    """The same for uint8 (H, W, 3) as OpenCV computes it: hue in 180 steps, every result in 8 bits.
 
     The hue does not go round: below 0 it stays 0, and above 179 only the way back to RGB takes it round.
     """
@@ -68,8 +68,9 @@ def distort_8bit(image: Pixels, hue: float, saturation: float, exposure: float) 
     value.mul_(exposure).round_().clamp_(0, 255)
     degrees.mul_(6 / 180)
     degrees.add_(degrees >= 6, alpha=-6)
-    rounded = _from_hue(degrees, strength.mul_(1 / 255), value).round_().clamp_(0, 255)
-    return rounded.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    # the way back ends in whole levels by leaving the fractions out
+    colours = _from_hue(degrees, strength.mul_(1 / 255), value.mul_(1 / 255)).mul_(255).clamp_(0, 255)
+    return colours.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def _divided(number: Tensor, divisor: Tensor, times: int) -> Tensor:

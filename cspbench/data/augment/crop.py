@@ -64,24 +64,30 @@ def resize(image: Pixels, width: int, height: int) -> Pixels:
     source_height, source_width = image.shape[:2]
     if (source_width, source_height) == (width, height):
         return image
-    left, right, columns = _taps(source_width, width)
-    top, bottom, rows = _taps(source_height, height)
-    # rows of pixels one below the other, (w, h 3), so that a tap along the width takes whole rows
+    left, right, first, second = _taps(source_width, width, inside=True)
+    top, bottom, upper, lower = _taps(source_height, height, inside=False)
+    # columns of pixels one below the other, (w, h 3), so that a tap along the width copies whole columns
     planes = torch.from_numpy(np.ascontiguousarray(image.transpose(1, 0, 2))).view(source_width, -1)
-    across = planes[left].int().mul_(2048 - columns).add_(planes[right].int().mul_(columns)).bitwise_right_shift_(4)
+    across = planes[left].int().mul_(first).add_(planes[right].int().mul_(second)).bitwise_right_shift_(4)
     across = across.view(width, source_height, 3).transpose(0, 1)
-    upper = (across[top] * (2048 - rows[:, None])).bitwise_right_shift_(16)
-    lower = (across[bottom] * rows[:, None]).bitwise_right_shift_(16)
-    resized: Pixels = upper.add_(lower).add_(2).bitwise_right_shift_(2).to(torch.uint8).contiguous().numpy()
+    above = (across[top] * upper[:, None]).bitwise_right_shift_(16)
+    below = (across[bottom] * lower[:, None]).bitwise_right_shift_(16)
+    resized: Pixels = above.add_(below).add_(2).bitwise_right_shift_(2).to(torch.uint8).contiguous().numpy()
     return resized
 
 
-def _taps(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The two pixels of each output along an axis, and the second one's weight in 2048ths, int32 (target, 1)."""
+def _taps(source: int, target: int, inside: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The two pixels of each output along an axis, and their weights in 2048ths, int32 (target, 1).
+
+    Beyond the outermost pixels both are the same one. Along the width, `inside`, it then has all the weight; along the
+    height the weights stay, and OpenCV rounds the two products separately.
+    """
     places = ((np.arange(target) + 0.5) * (source / target) - 0.5).astype(np.float32)
     low = np.floor(places).astype(np.int64)
     share = places - low.astype(np.float32)
-    share[(low < 0) | (low >= source - 1)] = 0
-    low = low.clip(0, source - 1)
-    weights = np.rint(share * np.float32(2048)).astype(np.int32)
-    return torch.from_numpy(low), torch.from_numpy(np.minimum(low + 1, source - 1)), torch.from_numpy(weights)[:, None]
+    if inside:
+        share[(low < 0) | (low >= source - 1)] = 0
+    weights = (np.rint(part * np.float32(2048)).astype(np.int32) for part in (1 - share, share))
+    taps = (places.clip(0, source - 1) for places in (low, low + 1))
+    first, second, before, after = map(torch.from_numpy, (*taps, *weights))
+    return first, second, before[:, None], after[:, None]
