@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.ci import git, past_claims
+from cspbench.ci.causes import causes
 from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
 from cspbench.ci.tolerances import Tolerances
@@ -20,6 +21,7 @@ from cspbench.io import read_file
 from cspbench.report import build
 from cspbench.report import model as cells
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.yours import NAMES, every_row, yours
 from cspbench.results.counts import Counts
 from cspbench.results.measurements import of_evaluation
 from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, record_of
@@ -85,11 +87,11 @@ def present(results: Path, runs: Sequence[Path] = ()) -> Results:
     A named run that is partial makes every cell that it measured partial, even where there is a better measurement.
     """
     sources = build.from_disk(results, runs)
-    lines = build.rows(sources)
+    lines = every_row(sources)
     partial = [run for run in build.of_runs(runs) if run.partial or any(cell.partial for cell in of_evaluation(run))]
     if partial:
-        parts = build.rows(Sources((), tuple(partial)))
-        lines = [_with_partial(line, part) for line, part in zip(lines, parts, strict=True)]
+        parts = {(part.table, part.row): part for part in every_row(Sources((), tuple(partial)))}
+        lines = [_with_partial(line, parts.get((line.table, line.row), line)) for line in lines]
     names = tuple(run.name for run in partial)
     return Results(sound(lines, str(results)), str(results), sources.counts, partial=names)
 
@@ -100,8 +102,10 @@ def _with_partial(line: ReportRow, part: ReportRow) -> ReportRow:
 
 
 def changes_since(baseline: Results, now: Results, tolerances: Tolerances) -> Changes:
-    """What changed since a baseline, in the tables that it covers."""
+    """What changed since a baseline, in the tables that it covers; of your models, those that it has."""
     old, new = ([line for line in lines if line.table not in baseline.silent] for lines in (baseline.lines, now.lines))
+    known = {(line.table, line.row) for line in old}
+    new = [line for line in new if line.table not in NAMES or (line.table, line.row) in known]
     outdated = stale(now.counts or ())
     if baseline.counts is None or now.counts is None:
         return compare(old, new, tolerances, stale=outdated)
@@ -109,7 +113,8 @@ def changes_since(baseline: Results, now: Results, tolerances: Tolerances) -> Ch
     if baseline.counts_only:
         old, new = [_counted(line) for line in old], [_counted(line) for line in new]
     digests = networks(baseline.counts), networks(now.counts)
-    return compare(old, new, tolerances, digests, outdated)
+    records = [[stored.record for stored in counts] for counts in (baseline.counts, now.counts)]
+    return compare(old, new, tolerances, digests, outdated, causes(*records))
 
 
 def _counted(line: ReportRow) -> ReportRow:
@@ -149,7 +154,7 @@ def _recorded(
     sources: Sources, where: str, report: bytes | None = None, claimed: list[ReportRow] | None = None
 ) -> Results:
     """Recorded measurements with the claims of their time: those of the tables, else those in the records."""
-    lines = build.rows(sources, then(sources.counts))
+    lines = [*build.rows(sources, then(sources.counts)), *yours(sources)]
     if claimed is None and report is not None:
         # claims recorded with the counts may be newer than the report
         place = f"{where}/{git.REPORT}"

@@ -22,7 +22,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
+from types import MappingProxyType
 
+from cspbench.ci.causes import Cause, Group, groups
 from cspbench.ci.tolerances import Tolerances
 from cspbench.claims.metrics import COUNTED
 from cspbench.claims.model import NOTHING
@@ -46,7 +48,7 @@ class Kind(StrEnum):
 
 FAILING = frozenset({Kind.CLAIM, Kind.CHANGED, Kind.WORSE, Kind.VANISHED, Kind.NEW_OFF})
 
-_RANKS = {"exact": 0, "close": 0, "fitted": 1, "off, explained": 2, "off": 3}
+_RANKS = {"exact": 0, "close": 0, "fitted": 1, "missed": 2, "off, explained": 2, "off": 3}
 _WAYS = ("counting", "definition", "weights", "data", "preset", "precision")
 
 
@@ -69,6 +71,8 @@ class Pair:
     after: ReportCell | None
     kind: Kind
     why: str
+    cause: Cause | None = None
+    """What changed in the definition of the network, if that is known to be another."""
 
     @property
     def failing(self) -> bool:
@@ -103,6 +107,11 @@ class Changes:
         order = list(Kind)
         ranks = {kind: 0 if kind in FAILING else order.index(kind) for kind in order}
         return sorted((pair for pair in self.pairs if pair.kind != Kind.UNCHANGED), key=lambda pair: ranks[pair.kind])
+
+    @property
+    def groups(self) -> list[Group]:
+        """The failing pairs by cause, the largest group first."""
+        return groups(pair for pair in self.pairs if pair.failing)
 
     @property
     def exit_code(self) -> int:
@@ -149,11 +158,12 @@ def compare(
     tolerances: Tolerances,
     networks: tuple[Networks, Networks] = ({}, {}),
     stale: Collection[tuple[str, str]] = (),
+    causes: Mapping[tuple[str, str], Cause] = MappingProxyType({}),
 ) -> Changes:
     """Compare every cell of both; rows are matched by table and id, cells by metric.
 
     `networks` are the known digests of the counted networks, the baseline's and the present ones; `stale` are the rows
-    whose networks have changed since their present counts.
+    whose networks have changed since their present counts; `causes` say how a row's network differs.
     """
     old = {(line.table, line.row): line for line in baseline}
     new = {(line.table, line.row): line for line in present}
@@ -164,7 +174,8 @@ def compare(
         digests = [by_key.get(key) for by_key in networks]
         differ = None not in digests and digests[0] != digests[1]
         why = _OUTDATED if key in stale else "the network is another, though with the same count" if differ else ""
-        pairs += [_recounted(pair, why) if why else pair for pair in _row(old.get(key), new.get(key), tolerances)]
+        of_row = [_recounted(pair, why) if why else pair for pair in _row(old.get(key), new.get(key), tolerances)]
+        pairs += [replace(pair, cause=causes.get(key)) if pair.metric in COUNTED else pair for pair in of_row]
     return Changes(tuple(pairs))
 
 

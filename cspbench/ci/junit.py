@@ -6,7 +6,7 @@ from itertools import groupby
 from xml.etree import ElementTree as Xml
 
 from cspbench.ci.diff import Changes, Kind, Pair
-from cspbench.ci.render import HEADER, one_line, texts
+from cspbench.ci.render import HEADER, movement, one_line, texts
 
 
 def junit(changes: Changes) -> bytes:
@@ -31,11 +31,17 @@ def _case(suite: Xml.Element, pair: Pair) -> None:
     case = Xml.SubElement(suite, "testcase", classname=one_line(pair.table), name=name)
     if pair.failing or pair.kind == Kind.PARTIAL:
         what = Xml.SubElement(case, "failure" if pair.failing else "error", type=str(pair.kind))
-        what.set("message", one_line(pair.why))
+        what.set("message", one_line(message(pair)))
         facts = zip(HEADER, texts(pair), strict=True)
         what.text = "\n".join(f"{header}: {text}" for header, text in facts)
     elif pair.after is not None and pair.after.measured is None:
         Xml.SubElement(case, "skipped", message=one_line(pair.after.mark))
+
+
+def message(pair: Pair) -> str:
+    """The numbers and why the cell fails, on one line: all that most servers show."""
+    cause = f"{pair.cause.model}: {pair.cause.text}" if pair.cause and pair.failing else ""
+    return "; ".join(filter(None, [movement(pair), pair.why, cause]))
 
 
 def _count(element: Xml.Element) -> None:

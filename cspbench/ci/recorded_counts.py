@@ -81,6 +81,7 @@ def _judged(cells: Mapping[str, ReportCell], recorded: Mapping[str, ReportCell])
                 delta=then.delta,
                 verdict=then.verdict,
                 reason=then.reason,
+                stand_in=then.stand_in,
                 explained=then.explained,
             )
     return judged

@@ -171,8 +171,8 @@ class Table:
     split: Annotated[str, Meta(min_length=1)]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    kind: Literal["published", "sample"] = "published"
-    """sample: cspbench's own claims about its bundled networks and images."""
+    kind: Literal["published", "sample", "yours"] = "published"
+    """sample: cspbench's own claims about its bundled networks and images. yours: no claims, of no document."""
     data: str | None = None
     """Digest of the only admissible images; None if the name of the split identifies them."""
     presets: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from cspbench.claims.toml import read_sections
+from cspbench.claims.toml import place, read_sections
 from cspbench.errors import TableError, brief
 
 FILE = "models.toml"
@@ -60,9 +60,9 @@ class PublishedFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's entry in `models.toml`; its head describes the fields."""
+    """A model's entry in `models.toml`; its head describes the fields. `cfg` is the path of a network of one's own."""
 
-    definition: Published
+    definition: Definition
     source: str
     confidence: Confidence = "certain"
     unknown: str | None = None
@@ -71,9 +71,12 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     classes: Classes = "darknet"
     engine: Engine = "any"
     weights: tuple[PublishedFile, ...] = ()
+    cfg: str | None = None
 
     def __post_init__(self) -> None:
         _check_printable(self)
+        if (self.definition == "file") != (self.cfg is not None):
+            raise ValueError("definition file goes with a cfg, and with nothing else")
         for file in self.weights:
             if file.same_as is not None and file.same_as not in {other.file for other in self.weights} - {file.file}:
                 raise ValueError(f"same_as {file.same_as!r} is not another file of the model")
@@ -83,6 +86,28 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
         return next((file for file in self.weights if file.file == name), None)
 
 
+class OwnNetwork(Struct, frozen=True, forbid_unknown_fields=True):
+    """A network of one's own in `models.toml`: `cfg` is the path of its file, from the folder of the tables.
+
+    `weights` is the name of its weight file, `sha256` that file's digest or the beginning of it.
+    """
+
+    cfg: Annotated[str, Meta(pattern=r"\A[^/\\\s][^\\\n]*\.cfg\Z", max_length=500)]
+    source: str = ""
+    unknown: str | None = None
+    classes: Classes = "darknet"
+    weights: str | None = None
+    sha256: str | None = None
+
+    def entry(self) -> Entry:
+        """The same as an entry; raises `msgspec.ValidationError` for a weight file that cannot be one."""
+        if self.weights is None and self.sha256 is not None:
+            raise msgspec.ValidationError("sha256 without weights, the name of the file")
+        file = {"file": self.weights, "status": "released", "sha256": self.sha256}
+        values = {"definition": "file", "source": self.source or self.cfg, "unknown": self.unknown, "cfg": self.cfg}
+        return msgspec.convert({**values, "classes": self.classes, "weights": [file] if self.weights else []}, Entry)
+
+
 @lru_cache(maxsize=4)
 def parse(text: str) -> Mapping[str, Entry]:
     """The entries by model name, in file order; raises `TableError` for malformed ones."""
@@ -90,12 +115,15 @@ def parse(text: str) -> Mapping[str, Entry]:
     files: set[str] = set()
     for name, section in read_sections(text, FILE, ("models",), LARGEST)["models"].items():
         try:
-            entry = msgspec.convert(section, Entry)
+            own = "cfg" in section and "definition" not in section
+            entry = msgspec.convert(section, OwnNetwork).entry() if own else msgspec.convert(section, Entry)
         except msgspec.ValidationError as error:
-            raise _error("models.not-an-entry", "not an entry", name, "what its head describes", str(error)) from None
+            where = place(text, FILE, "models", name)
+            raise _error("models.not-an-entry", "not an entry", where, "what its head describes", str(error)) from None
         for file in (weights.file for weights in entry.weights):
             if file in files:
-                raise _error("models.duplicate-file", "duplicate weight file", name, "one model per file", file)
+                where = place(text, FILE, "models", name)
+                raise _error("models.duplicate-file", "duplicate weight file", where, "one model per file", file)
             files.add(file)
         if entry.definition == "cfg" and not entry.evidence:
             against = entry.source.split(" ")[0]
@@ -105,7 +133,8 @@ def parse(text: str) -> Mapping[str, Entry]:
     for name, entry in entries.items():
         for other in entry.namesakes:
             if other not in entries:
-                raise _error("models.unknown-namesake", "unknown namesake", name, "the name of another model", other)
+                where = place(text, FILE, "models", name)
+                raise _error("models.unknown-namesake", "unknown namesake", where, "the name of another model", other)
     return entries
 
 
@@ -124,6 +153,6 @@ def _is_address(url: str) -> bool:
     return parts.scheme == "https" and bool(host) and "@" not in parts.netloc and url.isascii() and " " not in url
 
 
-def _error(code: str, what: str, model: str, expected: str, found: str) -> TableError:
-    where, remedy = f"{FILE}, model {brief(model, 80)}", "Add or correct that entry."
+def _error(code: str, what: str, where: str, expected: str, found: str) -> TableError:
+    remedy = "Add or correct that entry."
     return TableError(code, what, where=where, expected=expected, found=brief(found, 200), remedy=remedy)

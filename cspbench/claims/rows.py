@@ -8,12 +8,16 @@ import re
 from collections.abc import Mapping
 
 from cspbench.claims import models
+from cspbench.claims.metrics import of_family
 from cspbench.claims.model import CHECK, Cell, Column, Row, Table, cell_error
 from cspbench.claims.models import Entry, PublishedFile, Status
 from cspbench.errors import TableError
 
 LONGEST_NOTE = 500
 """Characters of a row's note."""
+
+MEASURED = of_family("accuracy", "ap")
+"""The metrics of a network with its weights."""
 
 Sizes = tuple[tuple[int, int] | None, tuple[int, int] | None]
 """The input size of all rows, if no column prints it, and the input size of their counts."""
@@ -24,31 +28,49 @@ def read(file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[st
 
     Raises `TableError` for malformed or undeclared contents.
     """
+    rows, faults = read_all(file, text, table, sizes, catalogue, most=1)
+    if faults:
+        raise faults[0]
+    return rows
+
+
+def read_all(
+    file: str, text: str, table: Table, sizes: Sizes, catalogue: Mapping[str, Entry] | None, most: int
+) -> tuple[tuple[Row, ...], list[TableError]]:
+    """The rows that can be read, and the errors of the others, each with its line, at most `most`."""
     rows: dict[str, Row] = {}
+    lines: dict[str, int] = {}
+    faults: list[TableError] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, None)
         if header is not None:
             _check_header(header, table, catalogue is not None)
             for record in reader:
-                row = _row(table, _cells(header, record), sizes, catalogue)
-                if row.id in rows:
-                    raise cell_error("tables.duplicate-id", "duplicate id", "id", "a unique id", row.id)
-                rows[row.id] = row
+                try:
+                    row = _row(table, _cells(header, record), sizes, catalogue)
+                    if row.id in rows:
+                        raise cell_error("tables.duplicate-id", "duplicate id", "id", "a unique id", row.id)
+                except TableError as error:
+                    faults.append(error.at(f"{file}, line {reader.line_num}"))
+                    if len(faults) == most:
+                        return tuple(rows.values()), faults
+                else:
+                    rows[row.id], lines[row.id] = row, reader.line_num
     except csv.Error as error:
         where, remedy = f"{file}, line {reader.line_num}", "Close the quotes."
-        raise TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy) from error
+        faults.append(TableError("tables.not-csv", "not CSV", where=where, found=str(error), remedy=remedy))
     except TableError as error:
-        raise error.at(f"{file}, line {reader.line_num}") from None
-    if not rows:
-        raise cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file)
-    for row in rows.values():
+        faults.append(error.at(f"{file}, line {reader.line_num}"))
+    if not rows and not faults:
+        faults.append(cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file))
+    for row in rows.values() if not faults else ():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):
             expected, found = "the id of the row that the comparisons refer to", repr(row.base or "")
             unknown = cell_error("tables.unknown-base", "unknown base", "base", expected, found)
-            raise unknown.at(f"{file}, row {row.id}")
-    return tuple(rows.values())
+            faults.append(unknown.at(f"{file}, line {lines[row.id]}, row {row.id}"))
+    return tuple(rows.values()), faults[:most]
 
 
 def _check_header(header: list[str], table: Table, modelled: bool) -> None:
@@ -97,7 +119,8 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
             size = size_of(text if column.role == "size" else f"{text}×{text}", column.header, "×")
         else:
             texts["setting" if column.role == "check" else column.role][column.header] = text
-    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue)
+    measured = any(column.metric in MEASURED for column in table.columns)
+    model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue, measured)
     return Row(
         table=table.name,
         id=record["id"],
@@ -116,9 +139,13 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
 
 
 def _of_model(
-    record: Mapping[str, str], catalogue: Mapping[str, Entry]
+    record: Mapping[str, str], catalogue: Mapping[str, Entry], measured: bool
 ) -> tuple[str | None, PublishedFile | None, Status | None]:
-    """The model of a row, its weight file and the status of this; each must be declared, or declared missing."""
+    """The model of a row, its weight file and the status of this; each must be declared, or declared missing.
+
+    A row of counts alone, one that is not `measured` with weights, needs no file; a network of one's own has at most
+    one file, which is its rows'.
+    """
     name, note, file, status = (record.get(key, "") for key in ("model", "note", "weights", "weights_status"))
     if len(note) > LONGEST_NOTE or not note.isprintable():
         expected = f"at most {LONGEST_NOTE} characters on one line"
@@ -129,6 +156,11 @@ def _of_model(
     if name and name not in catalogue:
         expected = f"a model of {models.FILE}"
         raise cell_error("tables.unknown-model", "unknown model", "model", expected, repr(name))
+    entry = catalogue.get(name)
+    if not file and not status and entry is not None and entry.cfg is not None:
+        file = next((weights.file for weights in entry.weights), "")
+    if not file and not status and (not measured or (entry is not None and entry.cfg is not None)):
+        status = "never-released"
     if bool(file) == bool(status):
         what, expected = "invalid weights and weights_status", "either a file in weights or a weights_status"
         raise cell_error("tables.undeclared-weights", what, "weights", expected, "both" if file else "neither")
@@ -137,7 +169,6 @@ def _of_model(
         raise cell_error("tables.unknown-status", "unknown status", "weights_status", expected, repr(status))
     if not file:
         return name or None, None, "never-released"
-    entry = catalogue.get(name)
     weights = entry.file(file) if entry else None
     if weights is None:
         expected = f"a weight file of the row's model in {models.FILE}"

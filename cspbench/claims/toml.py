@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,14 @@ from cspbench.errors import TableError, brief
 
 LONGEST_LINE = 1000
 """Characters; tomllib takes quadratic time for dotted names (a.b.c)."""
+
+
+def place(text: str, file: str, group: str, name: str) -> str:
+    """Where the section [group.name] begins: "models.toml, line 12, model net"."""
+    head = re.compile(rf"""\s*\[\s*{group}\s*\.\s*(["']?){re.escape(name)}\1\s*\]""")
+    lines = (number for number, line in enumerate(text.split("\n"), 1) if head.match(line))
+    line = next(lines, None)
+    return f"{file}, {f'line {line}, ' if line else ''}{group.removesuffix('s')} {brief(name, 80)}"
 
 
 @lru_cache(maxsize=8)
@@ -29,6 +38,6 @@ def read_sections(text: str, file: str, groups: tuple[str, ...], largest: int) -
     for group in groups:
         sections = content[group].values() if isinstance(content[group], dict) else [None]
         if not all(isinstance(section, dict) for section in sections):
-            what, remedy = f"[{group}] is not a group of sections", "Restore the published file."
+            what, remedy = f"[{group}] is not a group of sections", f"Write each as a section, [{group}.NAME]."
             raise TableError("tables.not-sections", what, where=file, remedy=remedy)
     return content

@@ -54,7 +54,7 @@ def every_difference(network: Network, against: str, form: Format) -> None:
     elif not different:
         typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
     else:
-        if form is Format.MD:
+        if form in (Format.RICH, Format.MD):
             typer.echo(f"{network.name} against {label}: {len(different)} differences\n")
         print_table(
             [{key.replace("_", " "): value for key, value in asdict(difference).items()} for difference in different],

@@ -10,7 +10,7 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -33,18 +33,18 @@ def analyze(
     force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Show what each type of error costs a detector, as TIDE does, without the network.
+    """Show what each type of error costs a detector.
 
-    dAP is what AP50 gains with one type corrected: wrong class, loose box, both, duplicate, background, missed object;
-    for all objects and by size, for each class, and with the classes that are most often taken for others. It is stored
-    with the run's metrics, and reports show it.
+    As TIDE does, without the network. dAP is what AP50 gains with one type corrected: wrong class, loose box, both,
+    duplicate, background, missed object; for all objects and by size, for each class, and with the classes that are
+    most often taken for others. It is stored with the run's metrics, and reports show it.
 
     --conf is the score from which detections are counted in the confusion matrix, by default 0.25; the errors are those
     of all scores. --out takes figures of both and the matrix as CSV, and the images that --draw names.
     """
     from cspbench.evaluation.analysis.analyze import analyze as analysed
     from cspbench.evaluation.execution import Execution
-    from cspbench.report.analysis.table import text
+    from cspbench.report.analysis.table import blocks, text
 
     if run.is_file():
         data = place_of_data(None, data, options.COCO)
@@ -59,6 +59,8 @@ def analyze(
     if form is Format.JSON:
         where = {"file": str(run)} if analysis.run is None else {"run": str(analysis.run.path)}
         print_json({"model": analysis.name, **where, **analysis.record.as_json()})
+    elif form is Format.RICH:
+        print_blocks(blocks(analysis.name, analysis.record), Style(form))
     else:
         typer.echo(text(analysis.name, analysis.record, form.value), nl=False)
     _draw(analysis, draw, out)

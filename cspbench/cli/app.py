@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from cspbench import __version__
-from cspbench.cli import failing, interrupt, streams
+from cspbench.cli import failing, interrupt, shell, streams
 from cspbench.cli.analyze import analyze
 from cspbench.cli.ci import ci
 from cspbench.cli.commands import Commands, WithDraw
@@ -18,35 +19,49 @@ from cspbench.cli.demo import demo
 from cspbench.cli.env import env
 from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
+from cspbench.cli.examples import EXAMPLES
 from cspbench.cli.export import export
+from cspbench.cli.help import App
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
 from cspbench.cli.predict import predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
+from cspbench.cli.tables import tables
 from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 
-app = typer.Typer(
+app = App(
     cls=Commands,
-    no_args_is_help=True,
     add_completion=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\n".join(EXAMPLES[""]),
     help="Check the published numbers of the Cross Stage Partial Networks tables.\n\n"
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted, 143 terminated.",
 )
-for command in (params, eval_imagenet, eval_coco, report, ci, demo, score, compare, analyze, export):
-    app.command()(command)
-app.command(cls=WithDraw)(predict)
-app.command("list")(list_rows)
-app.command()(show)
-app.command()(env)
-app.add_typer(weights, name="weights")
-app.add_typer(data, name="data")
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Look up and count": {"list": list_rows, "params": params, "show": show},
+    "Use a model": {"predict": predict, "export": export},
+    "Evaluate": {
+        **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
+        **{"score": score, "compare": compare, "analyze": analyze},
+    },
+    "Report": {"report": report, "ci": ci, "demo": demo},
+    "Files and environment": {"env": env},
+}
+"""The commands by their panel of the help."""
+CLASSES = {"predict": WithDraw}
+"""The commands that read their arguments in a way of their own."""
+for panel, commands in PANELS.items():
+    for name, command in commands.items():
+        examples = "\n".join(EXAMPLES.get(name, ()))
+        app.command(name, cls=CLASSES.get(name), rich_help_panel=panel, epilog=examples)(command)
+app.add_typer(weights, name="weights", rich_help_panel="Files and environment")
+app.add_typer(data, name="data", rich_help_panel="Files and environment")
+app.add_typer(tables, name="tables", rich_help_panel="Files and environment")
 
 
 def _version(wanted: bool) -> None:
@@ -65,11 +80,12 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     streams.secure()
+    shell.accept_every_spelling()
     stop = interrupt.Stop()
     try:
         try:
             with interrupt.watched(stop):
-                code = app(standalone_mode=False)
+                code = app(prog_name="cspbench", standalone_mode=False)
         finally:
             sys.stdout.flush()
         if code == interrupt.CODE:  # which typer makes of an interrupt

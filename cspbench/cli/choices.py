@@ -10,8 +10,9 @@ from typing import Literal
 
 
 class Format(StrEnum):
-    """How a table is printed."""
+    """How a table is printed; rich is for a terminal."""
 
+    RICH = "rich"
     MD = "md"
     JSON = "json"
     CSV = "csv"
@@ -21,6 +22,7 @@ class Format(StrEnum):
 class PredictionFormat(StrEnum):
     """How predictions are printed."""
 
+    RICH = "rich"
     MD = "md"
     JSON = "json"
     CSV = "csv"

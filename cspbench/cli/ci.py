@@ -10,6 +10,7 @@ import typer
 from cspbench.ci.tolerances import DEFAULT
 from cspbench.cli import options
 from cspbench.cli.choices import Format
+from cspbench.cli.printing import Style, print_blocks
 
 
 def ci(
@@ -26,6 +27,7 @@ def ci(
         list[Path] | None, typer.Argument(metavar="RUN...", help="Run directories, or folders of runs, to add.")
     ] = None,
     results: options.ResultsOption = Path("results"),
+    own_tables: options.TablesOption = None,
     fail_on: Annotated[
         str,
         typer.Option(
@@ -47,11 +49,13 @@ def ci(
         typer.Option("--comment", metavar="FILE", help="Write the body of a comment, with a marker to find it again."),
     ] = None,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
 ) -> None:
-    """Compare the present results with a baseline and print only what changed: after `cspbench params --all --save`.
+    """Compare results with a baseline and fail where they changed.
 
-    It does not count again. Claims are read from the tables at that commit if they are in the same checkout, else from
-    the report.json and params.json of the baseline.
+    To be run after `cspbench params --all --save`; only what changed is printed. It does not count again. Claims are
+    read from the tables at that commit if they are in the same checkout, else from the report.json and params.json of
+    the baseline.
 
     Exit codes: 0 nothing fails; 1 a measurement moved by more than its tolerance, got a worse verdict or vanished, a
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which
@@ -74,7 +78,10 @@ def ci(
         append_text(summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n")
     if comment is not None:
         write_text(comment, render.comment(changes, against.name), named=True)
-    typer.echo(render.table(changes, against.name, form.value), nl=False)
+    if form is Format.RICH:
+        print_blocks(render.blocks(changes, against.name), Style(form, wide))
+    else:
+        typer.echo(render.table(changes, against.name, form.value), nl=False)
     if form in (Format.CSV, Format.LATEX):
         typer.echo(f"cspbench: {changes.summary}", err=True)
     if against.unrelated:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
-
+from cspbench.cli.help import Command, Group
 from cspbench.errors import UsageError
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands; none takes an empty argument."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -18,7 +17,7 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-class WithDraw(TyperCommand):
+class WithDraw(Command):
     """A command whose option --draw may stand without a value, which means all."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -11,12 +11,18 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import format_of, print_json
+from cspbench.cli.printing import Style, format_of, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
-from cspbench.report.formats import table
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv
 
 if TYPE_CHECKING:
     from cspbench.evaluation.compare import ClassifierComparison, DetectorComparison, FileComparison
+
+
+COMPARED = (
+    *(Column(""), Column("A", kind="number"), Column("B", kind="number"), Column("B - A", kind="number")),
+    *(Column("95 % interval", kind="number"), Column("p", kind="number")),
+)
 
 
 def compare(
@@ -27,10 +33,11 @@ def compare(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare two runs on the same images: classifiers by McNemar's test, detectors by a paired bootstrap of AP.
+    """Compare two runs on the same images.
 
-    Detectors are compared at one NMS threshold, by default that of each run's preset. Two files of detections (COCO's
-    result format) are compared as they are, on --data.
+    Classifiers by McNemar's test, detectors by a paired bootstrap of AP. Detectors are compared at one NMS threshold,
+    by default that of each run's preset. Two files of detections (COCO's result format) are compared as they are, on
+    --data.
     """
     from cspbench.evaluation.compare import ClassifierComparison
     from cspbench.evaluation.compare import compare as compared
@@ -64,15 +71,14 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
         [label, name, f"{float(top1.percent):.3f}", f"{float(top5.percent):.3f}"]
         for label, name, top1, top5 in zip("AB", comparison.labels, comparison.top1, comparison.top5, strict=True)
     ]
-    typer.echo(table(("Run", "Model", "Top-1", "Top-5"), rows, form.value), nl=False)
-    if form is not Format.MD:
+    if form is Format.CSV:
+        typer.echo(flat_csv(("run", "model", "top1", "top5"), rows), nl=False)
         return
-    typer.echo(
-        f"\nboth right {shared.both}, only A {shared.only_first}, only B {shared.only_second}, "
-        f"neither {shared.neither}; McNemar p = {shared.p:.4g}"
-    )
-    for key, which in comparison.right.items():
-        typer.echo(f"flipped: {key}, right in {which}")
+    columns = Column("Run"), Column("Model"), Column("Top-1", kind="number"), Column("Top-5", kind="number")
+    counts = f"both right {shared.both}, only A {shared.only_first}, only B {shared.only_second}"
+    flipped = [f"flipped: {key}, right in {which}" for key, which in comparison.right.items()]
+    text = "\n".join([f"{counts}, neither {shared.neither}; McNemar p = {shared.p:.4g}", *flipped])
+    print_blocks([Table(columns, rows), Paragraph(text)], Style(form))
 
 
 def _detectors(comparison: DetectorComparison | FileComparison, form: Format) -> None:
@@ -94,23 +100,32 @@ def _detectors(comparison: DetectorComparison | FileComparison, form: Format) ->
             }
         )
         return
+    known = {name: each for name, each in comparison.differences.items() if each is not None}
+    if form is Format.CSV:
+        header = ("metric", "a", "b", "delta", "delta_low", "delta_high", "p")
+        flat = [
+            [name, *(percents[name] for percents in stats), each.delta, *each.interval, each.p]
+            for name, each in known.items()
+        ]
+        typer.echo(flat_csv(header, flat), nl=False)
+        return
     rows = [
         [
             name.upper(),
             *(f"{percents[name]:.3f}" for percents in stats),
-            f"{difference.delta:+.3f}",
-            f"[{difference.interval[0]:+.3f}, {difference.interval[1]:+.3f}]",
-            f"{difference.p:.3g}",
+            f"{each.delta:+.3f}",
+            f"[{each.interval[0]:+.3f}, {each.interval[1]:+.3f}]",
+            f"{each.p:.3g}",
         ]
-        for name, difference in comparison.differences.items()
-        if difference is not None
+        for name, each in known.items()
     ]
-    if form is Format.MD:
+    blocks: list[Block] = [Table(COMPARED, rows)]
+    if form is not Format.LATEX:
         named = list(comparison.labels)
         if isinstance(comparison, DetectorComparison):
             named = [f"{label} NMS {nms:g}" for label, nms in zip(named, comparison.nms, strict=True)]
             images = comparison.runs[0].samples
         else:
             images = len(comparison.files[0].source)
-        typer.echo(f"A: {named[0]}, B: {named[1]}; paired bootstrap over {images} images\n")
-    typer.echo(table(("", "A", "B", "B - A", "95 % interval", "p"), rows, form.value), nl=False)
+        blocks.insert(0, Paragraph(f"A: {named[0]}, B: {named[1]}; paired bootstrap over {images} images"))
+    print_blocks(blocks, Style(form))

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import typer
+
 from cspbench.cli.arguments import command, resized
+from cspbench.cli.choices import Format
 from cspbench.cli.failing import report
+from cspbench.cli.printing import Style, print_blocks, print_json
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import CountingError, DefinitionError
 from cspbench.evaluation.execution import steps
@@ -71,9 +75,21 @@ def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list
     return fitting, networks, code
 
 
+def print_counts(rows: Sequence[CountsRow], style: Style) -> None:
+    """Print the counts in any format."""
+    from cspbench.report.tables import counts as counts_table
+
+    if style.form is Format.JSON:
+        print_json(list(map(counts_table.as_json, rows)))
+    elif style.form in (Format.CSV, Format.LATEX):
+        typer.echo((counts_table.as_csv if style.form is Format.CSV else counts_table.as_latex)(rows), nl=False)
+    else:
+        print_blocks(counts_table.blocks(rows), style)
+
+
 def save(rows: Sequence[CountsRow], out: Path, name: str) -> None:
     """Write NAME.json and NAME.md."""
-    from cspbench.report import counts_table
+    from cspbench.report.tables import counts as counts_table
 
     counts_table.save(rows, out, name, _session())
     terminal().note(f"wrote {out / name}.json and .md")
@@ -89,15 +105,13 @@ def count_tables(out: Path, name: str, kind: Literal["published", "sample"]) -> 
     return rows
 
 
-def count_all(out: Path) -> tuple[str, bool]:
+def count_all(out: Path) -> bool:
     """Count every row of the published tables and of the sample's, and save the counts to the folder `out`.
 
-    Returns a summary, a line for each kind of table, and whether a cell is off without an explanation.
+    Returns whether a cell is off without an explanation.
     """
-    from cspbench.report.counts_table import summary
-
-    rows, sample = count_tables(out, "params", "published"), count_tables(out, "sample-params", "sample")
-    return f"published: {summary(rows)}\nsample: {summary(sample)}", any(row.failed for row in rows + sample)
+    rows = count_tables(out, "params", "published") + count_tables(out, "sample-params", "sample")
+    return any(row.failed for row in rows)
 
 
 def _session() -> Session:

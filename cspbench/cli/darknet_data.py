@@ -28,9 +28,9 @@ def darknet(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare Darknet's .data file, list, names and labels with each other and with the images. JSON has every fault.
+    """Compare Darknet's .data file, list, names, labels and images.
 
-    --limit reads a part of the images; the other files are checked whole.
+    JSON has every fault. --limit reads a part of the images; the other files are checked whole.
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
@@ -65,9 +65,10 @@ def anchors(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compute anchors for a data set by k-means, as `darknet detector calc_anchors` does.
+    """Compute anchors for a data set by k-means.
 
-    They are in pixels of an input of --size. The same --seed gives the same anchors.
+    As `darknet detector calc_anchors` does. They are in pixels of an input of --size. The same --seed gives the same
+    anchors.
     """
     import numpy as np
 
@@ -111,5 +112,5 @@ def needed(path: str | None, option: str | None) -> str:
     """DATA or --data; `UsageError` without either."""
     place = either(path, option, "--data")
     if place is None:
-        raise UsageError("usage.nothing-to-check", "no data set to check", remedy="Name Darknet's .data file")
+        raise UsageError("usage.nothing-to-check", "nothing to check", remedy="Name Darknet's .data file")
     return place

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.choices import Format
 from cspbench.cli.darknet_data import anchors, darknet
+from cspbench.cli.help import App, Group
 from cspbench.cli.printing import format_of, print_facts
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
-data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
+data = App(help="Check data sets, and compute anchors.")
 
 
-class _AnyData(TyperGroup):
+class _AnyData(Group):
     """`data check PATH` without the form of the data set."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            path = os.path.expanduser(args[0])
-            if os.path.exists(path) or path.lower().endswith(".data"):
+            misspelt = difflib.get_close_matches(args[0], self.commands, n=1)
+            if not misspelt or os.path.exists(os.path.expanduser(args[0])):
                 args = [_form_of(args[0]), *args]
         return super().resolve_command(ctx, args)
 
 
 def _form_of(path: str) -> str:
-    """`darknet`, `coco` or `imagenet`, as the files at a path that exists look like."""
+    """`darknet`, `coco` or `imagenet`, as the files at a path look like; `imagenet` for none."""
     from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.opening import darknet_path, is_annotated
 
@@ -42,11 +43,9 @@ def _form_of(path: str) -> str:
     return "darknet" if place.suffix.lower() == ".data" or darknet_path(place) is not None else "imagenet"
 
 
-check = typer.Typer(
+check = App(
     cls=_AnyData,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Check that a data set is whole and readable: `data check PATH` finds out which form it has.",
+    help="Check that a data set is whole and readable.\n\n`data check PATH` finds out which form it has.",
 )
 data.add_typer(check, name="check")
 
@@ -70,9 +69,9 @@ def imagenet(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Count ImageNet's validation images and find those that cannot be used. JSON has every name.
+    """Find images of ImageNet's validation set that cannot be used.
 
-    --limit reads a part of the files; names and classes are still those of all.
+    JSON has every name. --limit reads a part of the files; names and classes are still those of all.
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
@@ -104,9 +103,9 @@ def coco(
     form: options.FormatOption = Format.MD,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare COCO's annotations with the images, and with themselves. JSON has every name.
+    """Compare COCO's annotations with the images.
 
-    --limit reads a part of the images; the annotations are checked whole.
+    And with themselves. JSON has every name. --limit reads a part of the images; the annotations are checked whole.
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
@@ -130,7 +129,7 @@ data.command()(anchors)
 def _place(path: str | None, option: str | None, variable: str) -> str:
     place = place_of_data(path, option, variable)
     if place is None:
-        raise UsageError("usage.nothing-to-check", "no data set to check", remedy=f"Name DATA, or set ${variable}")
+        raise UsageError("usage.nothing-to-check", "nothing to check", remedy=f"Name DATA, or set ${variable}")
     return place
 
 

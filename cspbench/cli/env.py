@@ -26,7 +26,7 @@ def env(form: options.FormatOption = Format.MD, as_json: options.JsonOption = Fa
         **installed(),
         "accelerators": _accelerators(),
     }
-    for variable in (options.IMAGENET, options.COCO, options.WEIGHTS):
+    for variable in (options.IMAGENET, options.COCO, options.WEIGHTS, options.TABLES):
         path = os.environ.get(variable)
         facts[variable] = path if not path or Path(path).exists() else f"{path} (does not exist)"
     print_facts(facts, format_of(form, as_json))

@@ -11,8 +11,9 @@ import typer
 from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
+from cspbench.cli.printing import Style
 from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError
+from cspbench.errors import UsageError, brief, printable
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult
@@ -28,6 +29,7 @@ def eval_coco(
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
     ema: options.EmaOption = None,
@@ -64,18 +66,20 @@ def eval_coco(
     allow_bad: options.BadOption = 0,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
-    """Evaluate detectors as Darknet did and hold AP, AP50, AP75, APS, APM and APL against the claims.
+    """Measure AP of detectors beside the claims.
 
-    Without models, every published one that has weights. One forward pass serves every NMS threshold, by default the
-    preset's. Numbers measured on another split or under a different protocol than a claim's are not compared with it.
-    On data in Darknet's form, Darknet's mAP is shown beside AP. Drawn images go to --out, by default to `pictures` in
-    the run. `--draw worst:N` takes those with the most false positives and misses at IoU 0.5 among detections with a
-    score of 0.25 or more, which are the ones drawn.
+    As Darknet evaluated them. Without models, every published one that has weights. One forward pass serves every NMS
+    threshold, by default the preset's. Numbers measured on another split or under a different protocol than a claim's
+    are not compared with it. On data in Darknet's form, Darknet's mAP is shown beside AP. Drawn images go to --out, by
+    default to `pictures` in the run. `--draw worst:N` takes those with the most false positives and misses at IoU 0.5
+    among detections with a score of 0.25 or more, which are the ones drawn.
 
     Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """
-    from cspbench.cli.results import finish_detectors, write_json
+    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
@@ -121,7 +125,9 @@ def eval_coco(
         for result in finished:
             write_json(result, save_json)
             _draw(result, draw, out, plots)
-        finish_detectors(finished, selected.without, form, allow_bad, failed)
+        if per_class:
+            write_classes(finished, out)
+        finish_detectors(finished, selected.without, Style(form, wide, legend), allow_bad, failed)
 
 
 def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
@@ -138,5 +144,10 @@ def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Pa
         files = draw_samples(result.source, first.detections, draw, folder, decoder)
         terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
     if plots is not None:
-        names = ", ".join(path.name for path in plot_curves(result.at, plots))
+        identity, images = result.run.identity, result.metrics.images
+        data = identity.data.split or identity.data.name or f"{identity.data.kind} data"
+        title = f"{brief(printable(identity.model), 60)} on {data}, n = {images:,} images"
+        intervals = {each.nms: each.intervals or {} for each in result.metrics.thresholds}
+        written = plot_curves(result.at, plots, title, intervals)
+        names = ", ".join(path.name for path in written if path.suffix == ".png")
         terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")

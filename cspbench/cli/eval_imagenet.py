@@ -12,7 +12,7 @@ import typer
 
 from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_blocks, print_json, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import printable
 
@@ -32,6 +32,7 @@ def eval_imagenet(
     ] = None,
     data_option: options.DataOption = None,
     models: options.ModelsOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgOption = None,
     weights: options.WeightsOption = None,
     ema: options.EmaOption = None,
@@ -57,11 +58,14 @@ def eval_imagenet(
     ] = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
-    """Evaluate ImageNet classifiers as their own framework did, and hold top-1 and top-5 against the claims.
+    """Measure top-1 and top-5 of classifiers beside the claims.
 
-    Without models, every published one that has weights. Killed runs resume; `torchrun --nproc-per-node N -m cspbench
-    eval-imagenet ...` shares the work (name the run directory with --run-dir there, torchrun takes --run for its own).
+    Each as its own framework evaluated it. Without models, every published one that has weights. Killed runs resume;
+    `torchrun --nproc-per-node N -m cspbench eval-imagenet ...` shares the work (name the run directory with --run-dir
+    there, torchrun takes --run for its own).
 
     Exit codes: 1 an accuracy is off; 3 labels or class order do not match the declaration; 4 images could not be read.
     """
@@ -71,7 +75,7 @@ def eval_imagenet(
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.selection import evaluate_all
 
-    listener = terminal()
+    listener, style = terminal(), Style(form, wide, legend)
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     pixels = arguments.parse_size(size)
     opened = partial(open_imagenet, labels=labels, names=names, allowed=allow_bad)
@@ -82,7 +86,7 @@ def eval_imagenet(
     if explain:
         from cspbench.evaluation.imagenet import explain_imagenet
 
-        _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), form, allow_bad)
+        _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), style, allow_bad)
         return
 
     def evaluated(model: Selected) -> ClassificationResult | None:
@@ -92,21 +96,24 @@ def eval_imagenet(
     results, failed = evaluate_all([(model.name, partial(evaluated, model)) for model in selected.models], listener)
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):  # otherwise this process only helped another
-        finish_classifiers(finished, selected.without, form, allow_bad, failed)
+        finish_classifiers(finished, selected.without, style, allow_bad, failed)
 
 
-def _explain(models: Sequence[Selected], explain: Callable[..., Explained], form: Format, allow_bad: int) -> None:
+def _explain(models: Sequence[Selected], explain: Callable[..., Explained], style: Style, allow_bad: int) -> None:
     from cspbench.cli.results import name_bad
-    from cspbench.report.classification_table import explanation
+    from cspbench.report.formats import Paragraph
+    from cspbench.report.tables.classification import explanation
 
     worst = 0
     for model in models:
         result = explain(model.network, weights=model.file)
-        if form is Format.JSON:
+        if style.form is Format.JSON:
             print_json([asdict(step) for step in result.steps])
+        elif style.form is Format.CSV:
+            print_table([{"model": model.name, **asdict(step)} for step in result.steps], style.form)
         else:
-            heading = f"# {printable(model.name)}, {result.images} images\n\n" if form is Format.MD else ""
-            typer.echo(heading + explanation(result.steps, form.value), nl=form is Format.MD)
+            heading = Paragraph(f"# {printable(model.name)}, {result.images} images", "heading")
+            print_blocks([heading, explanation(result.steps)], style)
         name_bad(list(result.bad), {}, "is left out")
         worst = max(worst, len(result.bad))
     if worst > allow_bad:

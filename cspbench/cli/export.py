@@ -43,14 +43,10 @@ def export(
     force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Write a model as ONNX, torch.export, TorchScript or cfg, or its weights under other names.
+    """Write a model as ONNX, TorchScript, cfg and others.
 
-    cspbench export csresnext50 --out csresnext50.onnx --check
-
-    cspbench export --cfg own.cfg --weights own.weights --out own.onnx --nms --check
-
-    timm and mmpretrain take the networks of their cards. safetensors and state-dict load strictly into the model that
-    create_model gives.
+    Or its weights under other names. timm and mmpretrain take the networks of their cards. safetensors and state-dict
+    load strictly into the model that create_model gives.
     """
     from cspbench.export.run import export_model
 

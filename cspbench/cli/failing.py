@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from shutil import get_terminal_size
 
 from cspbench.cli import streams
-from cspbench.errors import CspbenchError, IncompleteRunError, brief
+from cspbench.errors import CspbenchError, IncompleteRunError, brief, printable
 
 TRACEBACK = "CSPBENCH_TRACEBACK"
 """The environment variable that makes an unforeseen error show its traceback."""
@@ -28,9 +30,25 @@ def line(error: CspbenchError, arguments: Sequence[str] | None = None) -> str:
 
 
 def report(error: CspbenchError) -> int:
-    """Print an error; returns its exit code."""
-    streams.say(line(error))
+    """Print an error; returns its exit code. On a terminal a message that does not fit has a line for each part."""
+    text = line(error)
+    if sys.stderr.isatty() and len(text) > (width := get_terminal_size().columns) and not json_wanted(sys.argv[1:]):
+        text = _in_parts(error, width)
+    streams.say(text)
     return error.exit_code
+
+
+def _in_parts(error: CspbenchError, width: int) -> str:
+    """What is wrong, what was expected and found, and the remedy."""
+    what = f"cspbench: {error.where}: {error.what}" if error.where else f"cspbench: {error.what}"
+    parts = [f"{what} [{error.code}]"]
+    details = [f"{label} {value}" for label, value in (("expected", error.expected), ("found", error.found)) if value]
+    parts += ["; ".join(details)] if details else []
+    parts += [error.remedy] if error.remedy else []
+    return "\n".join(
+        textwrap.fill(printable(part), width, initial_indent="  " * bool(at), subsequent_indent="    ")
+        for at, part in enumerate(parts)
+    )
 
 
 def stopped(number: int, resumable: bool = False) -> CspbenchError:

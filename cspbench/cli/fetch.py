@@ -61,10 +61,11 @@ def fetch_files(
     force: options.ForceOption = False,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Download weight files. Files are verified before being saved; interrupted downloads resume.
+    """Download weight files.
 
-    They go to the folder --out, by default $CSPBENCH_WEIGHTS. A file that exists already is only verified. Exit code 3:
-    a requested file is unavailable; the table says why and what to do.
+    They are verified before being saved, and interrupted downloads resume. They go to the folder --out, by default
+    $CSPBENCH_WEIGHTS. A file that exists already is only verified. Exit code 3: a requested file is unavailable; the
+    table says why and what to do.
     """
     from cspbench.weights.catalogue import VARIABLE, folder_of_weights, weight_files
     from cspbench.weights.download.files import Patience

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -9,17 +11,31 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import refuse_together
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_table
+from cspbench.cli.printing import Style, print_blocks, print_table, table_of
+from cspbench.report.formats import WIDE_ONLY, Block, Paragraph
+
+RANKS = {"layers": 1} | dict.fromkeys(("id", "confidence", "source", "unknown"), WIDE_ONLY)
+"""Which columns a terminal leaves out."""
 
 
 def list_rows(
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     models: Annotated[bool, typer.Option("--models", help="The catalogue's models instead of the rows.")] = False,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
 ) -> None:
-    """List every published row with its model, definition and input size."""
+    """List every published row and the model behind it."""
     refuse_together({"--models": models, "--table": table}, {"--models": ("--table",)})
-    print_table(_models() if models else _rows(table or []), form)
+    lines = _models() if models else _rows(table or [])
+    if form is not Format.RICH or models:
+        print_table(lines, form, RANKS, wide)
+        return
+    parts: list[Block] = []
+    for name, rows in groupby(lines, itemgetter("table")):
+        parts.append(Paragraph(name, "heading"))
+        parts.append(table_of([{key: row[key] for key in row if key != "table"} for row in rows], RANKS))
+    print_blocks(parts, Style(form, wide))
 
 
 def _rows(names: list[str]) -> list[dict[str, Any]]:

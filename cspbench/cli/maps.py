@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cspbench.cli.choices import Format, MapPoints
+from cspbench.cli.printing import Style, print_blocks
 
 if TYPE_CHECKING:
     from cspbench.evaluation.darknet_map import MapOptions
@@ -22,9 +23,9 @@ def map_options(points: MapPoints | None, iou: float, conf: float) -> MapOptions
     return options if points or options != MapOptions() else None
 
 
-def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
+def print_maps(results: Sequence[ScoredRun], style: Style) -> None:
     """Darknet's mAP of the results that have one, below the table of AP; CSV has it in a column."""
-    from cspbench.report.map_table import text
+    from cspbench.report.tables.darknet_map import blocks
     from cspbench.results.schema import DetectionMetrics
 
     maps = [
@@ -32,5 +33,7 @@ def print_maps(results: Sequence[ScoredRun], form: Format) -> None:
         for result in results
         if isinstance(result.metrics, DetectionMetrics) and result.metrics.darknet_map is not None
     ]
-    if maps and form is not Format.CSV:
-        typer.echo("\n" + text(maps, form.value), nl=False)
+    if maps and style.form is not Format.CSV:
+        if style.form is not Format.RICH:
+            typer.echo()
+        print_blocks(blocks(maps), style)

@@ -14,12 +14,17 @@ from cspbench.cli.choices import (
     Decoder,
     DetectorPreset,
     Engine,
-    Format,
     MapPoints,
     NmsKind,
     Precision,
     Split,
 )
+from cspbench.cli.output_format import FormatOption as FormatOption
+from cspbench.cli.output_format import LegendOption as LegendOption
+from cspbench.cli.output_format import PredictionFormatOption as PredictionFormatOption
+from cspbench.cli.output_format import WideOption as WideOption
+from cspbench.cli.own_tables import TABLES as TABLES
+from cspbench.cli.own_tables import TablesOption as TablesOption
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""
@@ -156,5 +161,4 @@ DrawOption = Annotated[
 SaveJsonOption = Annotated[
     Path | None, typer.Option("--save-json", metavar="FILE", help="Write the detections in COCO's result format.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the output is printed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.", hidden=True)]

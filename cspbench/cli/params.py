@@ -12,7 +12,7 @@ from cspbench.cli.against import first_difference
 from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -38,6 +38,7 @@ def params(
     model_option: options.ModelsOption = None,
     every: options.AllOption = False,
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     cfg: options.CfgsOption = None,
     size: options.SizeOption = None,
     counting: Annotated[
@@ -50,8 +51,10 @@ def params(
     save: options.SaveOption = False,
     out: options.OutOption = None,
     strict: options.StrictOption = False,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
-    """Count parameters and operations and hold them against the published numbers.
+    """Count parameters and operations beside the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
     README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. A claim is not
@@ -60,13 +63,11 @@ def params(
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
-    from cspbench.claims import tables
-    from cspbench.cli.counting import at_size, count_tables, counted_apart
+    from cspbench.claims import own, tables
+    from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
     from cspbench.cli.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report import counts_table
-    from cspbench.report.counts_table import refuse_to_lose
-    from cspbench.report.network_table import ledger_text
+    from cspbench.report.tables.counts import refuse_to_lose
     from cspbench.zoo import registry
 
     cfg, models = with_arguments(cfg, models)
@@ -103,7 +104,7 @@ def params(
     if layers:
         if not networks:
             raise UsageError("usage.needs-model", "--layers goes with MODEL or --cfg", remedy="Name the models")
-        typer.echo(ledger_text(networks, form.value), nl=False)
+        print_ledgers(networks, Style(form, wide))
         _leave(unusable)
         return
     of_tables = [tables.load(name) for name in table] if table else tables.load_all()
@@ -116,14 +117,10 @@ def params(
         refuse_to_lose(folder / "params.json", keys)
     rows, uncounted = counted_apart(countables, overrides_of(counting or []))
     unusable = uncounted or unusable
-    if form is Format.JSON:
-        print_json(list(map(counts_table.as_json, rows)))
-    else:
-        write = {Format.MD: counts_table.markdown, Format.CSV: counts_table.as_csv, Format.LATEX: counts_table.as_latex}
-        typer.echo(write[form](rows), nl=False)
+    print_counts(rows, Style(form, wide, legend))
     if save:
         save_counts(rows, folder, "params")
-        if every:
+        if every and own.folder() is None:
             rows += count_tables(folder, "sample-params", "sample")
     _leave(unusable or int(any(row.failed or (strict and row.off) for row in rows)))
 

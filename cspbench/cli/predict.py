@@ -47,20 +47,14 @@ def predict(
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
     allow_bad: options.BadOption = 0,
-    form: Annotated[
-        choices.PredictionFormat, typer.Option("--format", help="How the output is printed.")
-    ] = choices.PredictionFormat.MD,
+    form: options.PredictionFormatOption = choices.PredictionFormat.MD,
 ) -> None:
-    r"""Show the classes or boxes that a model predicts for pictures, by the evaluation's own pixels and decoding.
+    """Show what a model sees in pictures: classes or boxes.
 
-    Without arguments, a bundled detector looks at a bundled picture. Weights of a known size need no -m. Boxes with a
-    score above 0.25 are shown, with --format coco all of an evaluation. `--draw` alone draws every picture; pictures
-    and label files are written to --out, by default to `predictions`.
-
-    \b
-        cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights
-        cspbench predict photos/ --cfg my.cfg --weights my.weights --draw --save-txt
-        cat photo.jpg | cspbench predict - -m csdarknet53-panet-spp --format json
+    By the evaluation's own pixels and decoding. Without arguments, a bundled detector looks at a bundled picture.
+    Weights of a known size need no -m. Boxes with a score above 0.25 are shown, with --format coco all of an
+    evaluation. `--draw` alone draws every picture; pictures and label files are written to --out, by default to
+    `predictions`.
 
     Exit codes: 3 weights are unusable, or more pictures than --allow-bad could not be read.
     """

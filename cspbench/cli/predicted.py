@@ -86,8 +86,8 @@ def _print(
 
 
 def _lines(prediction: Prediction, form: str) -> list[dict[str, Any]]:
-    """The lines of a table: one a class, or one a box; in markdown one of dashes for a picture without boxes."""
-    md = form == "md"
+    """The lines of a table: one a class, or one a box; for people one of dashes for a picture without boxes."""
+    md = form in ("md", "rich")
     keys, image = KEYS[type(prediction)], printable(prediction.image)
     if isinstance(prediction, Classified):
         rows: list[tuple[Any, ...]] = [

@@ -29,6 +29,7 @@ def report(
         typer.Option("--only", metavar="VERDICT", help="Only rows containing a cell with this verdict; repeatable."),
     ] = None,
     table: options.TableOption = None,
+    own_tables: options.TablesOption = None,
     like_readme: Annotated[
         bool, typer.Option("--like-readme", help="Tables only, the measurements in place of the claims.")
     ] = False,
@@ -42,23 +43,23 @@ def report(
     ] = None,
     strict: options.StrictOption = False,
 ) -> None:
-    """Show every published table with claim, measurement, delta and verdict in each cell.
+    """Show every table: claim, measurement and verdict.
 
-    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, consistent and inconsistent (a
-    part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of several runs of one cell the
-    newest that is complete counts; the others are listed. The same results give the same bytes.
+    Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
+    consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
+    several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
+    results give the same bytes.
 
-    --save writes every form, the plots and the runs' records to --results.
+    --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
-    from cspbench.claims import tables
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
     from cspbench.plots.report_files import drawn, save
-    from cspbench.report.build import rows as rows_of
     from cspbench.report.build import sources
     from cspbench.report.forms import format_of, rendered
     from cspbench.report.markdown import like_readme as readme
     from cspbench.report.select import check_names, select
+    from cspbench.report.yours import all_tables, every_row
 
     listener = terminal()
     if migrating is not None or cfgs:
@@ -80,7 +81,7 @@ def report(
             found=f"--format {form}",
             remedy="Leave --format out",
         )
-    every = tables.load_all(kind=None)
+    every = all_tables()
     names = table or [claimed.name for claimed in every if claimed.kind == "published" or not like_readme]
     check_names(every, names, only or ())
     if saving:
@@ -90,7 +91,7 @@ def report(
             listener.note(f"wrote {path}")
     else:
         measured = sources(results, runs or [])
-        rows = rows_of(measured)
+        rows = every_row(measured)
     shown = select(rows, every, names, only or ())
     if form is not None:
         html = form is ReportFormat.HTML

@@ -12,6 +12,7 @@ from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
 from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
+from cspbench.cli.printing import Style
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.io import argument_path
@@ -41,17 +42,23 @@ def score(
         Path | None,
         typer.Option("--import-server", metavar="FILE", help="The evaluation server's answer for a test split."),
     ] = None,
+    out: options.OutOption = None,
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
+    own_tables: options.TablesOption = None,
 ) -> None:
-    """Compute the metrics of runs again from their predictions; of detectors at any NMS thresholds.
+    """Compute the metrics of runs again, at any NMS threshold.
 
-    Earlier thresholds are kept; without --nms they are computed again. A detector's data set is looked for where it
-    was, or at --data. Files of detections, as `darknet detector valid` writes them, are scored as they are.
+    From their predictions, without the network. Earlier thresholds are kept; without --nms they are computed again. A
+    detector's data set is looked for where it was, or at --data. Files of detections, as `darknet detector valid`
+    writes them, are scored as they are.
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli.results import finish_classifiers, finish_detectors, write_json
+    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.results import finish_classifiers
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
@@ -61,6 +68,7 @@ def score(
     from cspbench.results.runs import find_runs, load_run
     from cspbench.results.schema import ImagenetIdentity
 
+    style = Style(form, wide, legend)
     paths = [argument_path("RUN", path) for path in runs]
     if files := [path for path in paths if path.is_file()]:
         wanted = map_options(darknet_map, map_iou, map_conf)
@@ -70,7 +78,7 @@ def score(
         if unfit or len(files) != len(runs):
             expected = "files alone, with --data, --split, --engine, --bootstrap and --per-class"
             raise unfit_options(files[0], expected, ", ".join(unfit) or "runs beside files")
-        _score_files(files, data, split, engine, bootstrap, per_class, names, form)
+        _score_files(files, data, split, engine, bootstrap, per_class, names, style)
         return
     if split is not None:
         raise UsageError(
@@ -91,19 +99,21 @@ def score(
     how = Execution(command=command())
     about: dict[str, Any] = {"nms": nms, "nms_kind": nms_kind, "execution": how, "listener": listener}
     if server is not None:
-        finish_detectors([import_server_answer(opened[0], server, **about)], [], form, allow_bad)
+        finish_detectors([import_server_answer(opened[0], server, **about)], [], style, allow_bad)
         return
     about |= {"data": data, "engine": engine, "bootstrap": bootstrap or None, "per_class": per_class}
     about |= {"names": names, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     results = [scored(run, **about) for run in opened]
     classifiers = [result for result in results if isinstance(result, ClassificationResult)]
     if classifiers:
-        finish_classifiers(classifiers, [], form, allow_bad)
+        finish_classifiers(classifiers, [], style, allow_bad)
         return
     detectors = [result for result in results if isinstance(result, DetectionResult)]
     for result in detectors:
         write_json(result, save_json)
-    finish_detectors(detectors, [], form, allow_bad)
+    if per_class:
+        write_classes(detectors, out)
+    finish_detectors(detectors, [], style, allow_bad)
 
 
 def _score_files(
@@ -114,9 +124,9 @@ def _score_files(
     bootstrap: bool,
     per_class: bool,
     names: Path | None,
-    form: Format,
+    style: Style,
 ) -> None:
-    from cspbench.cli.results import print_files
+    from cspbench.cli.detector_results import print_files
     from cspbench.evaluation.result_files import no_data, open_objects, score_file
 
     place = place_of_data(None, data, options.COCO)
@@ -125,4 +135,4 @@ def _score_files(
     listener = terminal()
     source = open_objects(place, split, names, listener)
     score = partial(score_file, engine=engine, bootstrap=bootstrap, per_class=per_class, listener=listener)
-    print_files([score(file, source) for file in files], form)
+    print_files([score(file, source) for file in files], style)

@@ -11,7 +11,7 @@ from cspbench.cli import completion, options
 from cspbench.cli.against import every_difference
 from cspbench.cli.arguments import either, named, parse_size, refuse_together, resized
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json
+from cspbench.cli.printing import Style, print_json, print_ledgers
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError
 
@@ -40,20 +40,23 @@ def show(
     ] = None,
     model_option: options.ModelOption = None,
     size: options.SizeOption = None,
+    own_tables: options.TablesOption = None,
     out: options.OutOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,
     against: options.AgainstOption = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     form: options.FormatOption = Format.MD,
+    wide: options.WideOption = False,
 ) -> None:
-    """Show a model: where it comes from, its layers, shapes, parameters and operations.
+    """Show a model layer by layer, as a cfg or as a drawing.
 
-    --out FILE writes it instead: NAME.cfg, or - for stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing.
-    --against shows every difference from another model or .cfg file; exit code 1: there is one.
+    With where it comes from, shapes, parameters and operations. --out FILE writes it instead: NAME.cfg, or - for
+    stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing. --against shows every difference from another model or
+    .cfg file; exit code 1: there is one.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
-    from cspbench.report.network_table import ledger_text, totals
+    from cspbench.report.tables.network import totals
 
     name = either(model, model_option, "--model")
     if name is None:
@@ -74,13 +77,13 @@ def show(
         _write(network, file)
     if files:
         return
-    if form is Format.MD:
+    if form in (Format.RICH, Format.MD):
         typer.echo(f"# {entry.name}\n")
         typer.echo(_origin(entry))
         typer.echo("Parameters: " + ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS))
         typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
         typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
-    typer.echo(ledger_text([network], form.value), nl=False)
+    print_ledgers([network], Style(form, wide))
 
 
 def _evidence(entry: Model, form: Format) -> None:

@@ -32,6 +32,9 @@ def secure() -> None:
                 os.close(null)
             opened = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
             setattr(sys, "stdout" if number == 1 else "stderr", opened)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal or a file that knows no "×" gets it escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     original = sys.__stderr__
     if original is not None and original is sys.stderr:  # not if stderr is captured
         errors = io.BufferedWriter(_Lossy(2, "wb", closefd=False))

@@ -12,28 +12,32 @@ from cspbench.cli import options
 from cspbench.cli.arguments import named, read_cfg
 from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
+from cspbench.cli.help import App
 from cspbench.cli.printing import print_facts, print_table
 from cspbench.cli.progress import listener as terminal
 from cspbench.errors import UsageError, printable
+from cspbench.report.formats import WIDE_ONLY
 
 if TYPE_CHECKING:
     from cspbench.network.network import Network
 
-weights = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="List, fetch, check, identify and convert weight files. Exit code 3: the file cannot be had or used.",
+weights = App(
+    help="List, fetch, check, identify and convert weight files.\n\nExit code 3: the file cannot be had or used."
 )
 weights.command("fetch")(fetch_files)
 
 
 COLUMNS = ("table", "row", "id", "model", "file", "bytes", "sha256", "status", "note")
+RANKS = {"table": 3, "model": 4} | dict.fromkeys(("id", "sha256", "note"), WIDE_ONLY)
+"""Which columns of the list a terminal leaves out."""
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .weights, .safetensors or .pth file.")]
 
 
 @weights.command("list")
-def list_files(table: options.TableOption = None, form: options.FormatOption = Format.MD) -> None:
-    """List the weight file of every published row: name, exact size, sha256 where known, and whether it can be had.
+def list_files(
+    table: options.TableOption = None, form: options.FormatOption = Format.MD, wide: options.WideOption = False
+) -> None:
+    """List every row's weight file and where it can be had.
 
     For a file that was never released, the name is the one that yours needs to have; there is none if another row's
     published file has that name.
@@ -47,7 +51,7 @@ def list_files(table: options.TableOption = None, form: options.FormatOption = F
     for file in weight_files(table):
         line = asdict(file) | {"file": file.file or looked_for(file.model), "bytes": file.size}
         lines.append({key: line[key] for key in COLUMNS})
-    print_table(lines, form)
+    print_table(lines, form, RANKS, wide)
 
 
 @weights.command()
@@ -59,7 +63,7 @@ def verify(
     ema: options.EmaOption = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Read a file to its last byte and say what is in it: header, layers, ranges, digest.
+    """Read a whole file: header, layers, ranges, digest.
 
     The network is that of --model or --cfg, or is identified by the file's size. With --partial a checkpoint may have
     another classifier than the network, or none: the layers before it are read.
@@ -78,9 +82,9 @@ def verify(
 
 @weights.command()
 def identify(file: FileArgument) -> None:
-    """Name the models whose weight file has exactly this size, or begins with a file of this size.
+    """Name the models whose weight file has this size.
 
-    A safetensors file names its model.
+    Or begins with a file of this size. A safetensors file names its model.
     """
     from cspbench.weights import catalogue
 
@@ -102,10 +106,11 @@ def convert(
     ema: options.EmaOption = None,
     out: options.OutOption = None,
 ) -> None:
-    """Write the same arrays in another format, to --out or beside FILE.
+    """Write the same arrays in another format.
 
-    safetensors and state-dict have the names of the network's torch module. A checkpoint (.pth) is read without running
-    code from it. `cspbench export` writes whole networks: ONNX, torch.export, TorchScript.
+    To --out or beside FILE. safetensors and state-dict have the names of the network's torch module. A checkpoint
+    (.pth) is read without running code from it. `cspbench export` writes whole networks: ONNX, torch.export,
+    TorchScript.
     """
     from cspbench.weights import writing
     from cspbench.weights.opening import open_weights

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from cspbench.data import labels as label_files
 from cspbench.data.classes import is_class, order
+from cspbench.data.darknet import data_file
 from cspbench.data.darknet.classification_set import open_labelled_paths
 from cspbench.data.darknet.image_list import LISTS
 from cspbench.data.decode import NAME_LENGTH
@@ -45,7 +46,8 @@ def open_imagenet(
     """The images at a path or under a name, each with a class. Raises `DatasetError`, `UsageError`.
 
     `labels` is the label file of a flat folder or archive; None searches for it. `split` is for hfds/ and tfds/. A
-    .data file or a list of images is one of Darknet's, whose labels may be in `names`; it may have `allowed` faults.
+    .data file, a folder with one, or a list of images is Darknet's, whose labels may be in `names`, and which may have
+    `allowed` faults.
     """
     prefix, slash, name = str(place).partition("/")
     if slash and prefix in ("hfds", "tfds") and not Path(place).exists():
@@ -53,6 +55,8 @@ def open_imagenet(
 
         return open_timm(prefix, name, split)
     file = os.path.expanduser(place)
+    if os.path.isdir(file):
+        file = str(data_file.in_folder(Path(file)) or file)
     if os.path.isfile(file) and Path(file).suffix.lower() in LISTS:
         option, given = ("labels", labels) if names is None else ("names", names)
         names_file = None if given is None else argument_path(option, given)

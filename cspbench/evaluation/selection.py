@@ -18,8 +18,6 @@ from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 from cspbench.zoo.names import is_pattern
 
-NAMED = 3
-"""Weight files that a message names."""
 Task = Literal["imagenet", "coco"]
 Result = TypeVar("Result")
 
@@ -191,18 +189,17 @@ def no_weights(without: Sequence[str], alternative: str = "--sample needs none")
     """The error for a selection without any weights; `without` are the models' names."""
     order = ("released", "gone", None, "never-released")
     files = sorted((wanted(model) for model in without), key=lambda file: order.index(file[2]))
-    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    names = [
-        f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
-        for name, size, status in files[:NAMED]
-    ]
-    remedy = f"Put {', '.join(names)}{more} there"
-    if any(status == "released" for _, _, status in files[:NAMED]):
-        remedy += "; `cspbench weights fetch` gets released ones"
+    name, size, status = files[0]
+    file = f"{name} ({f'{size:,} bytes, ' if size else ''}{status or 'of no published row'})"
+    remedy = (
+        f"Put {file} there" if len(files) == 1 else f"`cspbench weights list` names all {len(files)}, such as {file}"
+    )
+    if status == "released":
+        remedy += "; `cspbench weights fetch` gets it"
     return UsageError(
         "usage.no-weights",
         "no weights to evaluate",
-        expected=f"weight files in ${VARIABLE}, or --weights FILE with -m MODEL or --cfg FILE",
-        found=os.environ.get(VARIABLE) or f"${VARIABLE} not set",
-        remedy=f"{remedy}; `cspbench weights list` names every file; {alternative}",
+        expected=f"files in ${VARIABLE}, or --weights FILE",
+        found=os.environ.get(VARIABLE) or "neither",
+        remedy=f"{remedy}; {alternative}",
     )

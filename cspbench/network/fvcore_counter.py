@@ -10,6 +10,7 @@ Besides fvcore's public interface this needs its table of handles by operator, f
 from __future__ import annotations
 
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +33,12 @@ from cspbench.network.operations import NAMES, Operations
 from cspbench.network.roi_modules import ProposalBoxes, PsRoiAlign
 
 try:
-    from fvcore.nn import FlopCountAnalysis
-    from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
-    from fvcore.nn.jit_handles import get_shape
+    with warnings.catch_warnings():
+        # importing fvcore compiles a function with torch.jit, which newer versions of torch call deprecated
+        warnings.filterwarnings("ignore", "`torch.jit")
+        from fvcore.nn import FlopCountAnalysis
+        from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
+        from fvcore.nn.jit_handles import get_shape
 except ImportError as error:
     raise CspbenchError(
         "environment.other-fvcore",

@@ -10,30 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from cspbench.errors import brief, printable
-from cspbench.io import write_bytes, write_text
-from cspbench.plots.style import CSP, GRID, INK, OTHER, PAPER, file_of, styled
+from cspbench.io import write_text
+from cspbench.plots.style import CSP, GRID, INK, OTHER, PAPER, saved, styled
 from cspbench.report.analysis.table import LABELS, MEANINGS
 from cspbench.results.analysis_record import NAMES, AnalysisRecord
 
 BACKGROUND = "(background)"
 NUMBERED = 15
 """With more classes than these, the numbers in a matrix could not be read."""
-FILES = ("error-types.png", "confusion.png", "confusion.csv")
 
 
 def write_figures(name: str, record: AnalysisRecord, folder: Path) -> list[Path]:
     """Write the figures, and the matrix as CSV: a line for each class of objects, a column for each detected as."""
-    paths = [folder / file for file in FILES]
-    types(name, record, paths[0])
-    confusion(name, record, paths[1])
+    written = types(name, record, folder / "error-types") + confusion(name, record, folder / "confusion")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_table(record))
-    write_text(paths[2], text.getvalue())
-    return paths
+    write_text(folder / "confusion.csv", text.getvalue())
+    return [*written, folder / "confusion.csv"]
 
 
-def types(name: str, record: AnalysisRecord, path: Path) -> None:
-    """Bars of dAP by type."""
+def types(name: str, record: AnalysisRecord, path: Path) -> list[Path]:
+    """Bars of dAP by type, in files of `path` with the suffixes of the formats."""
     area = record.areas["all"]
     with styled():
         from matplotlib.figure import Figure
@@ -51,10 +48,10 @@ def types(name: str, record: AnalysisRecord, path: Path) -> None:
         axes.set_title(_title(name, record, f"{area.objects:,} objects"), fontsize=10)
         axes.grid(axis="x", color=GRID)
         axes.set_axisbelow(True)
-        write_bytes(path, file_of(figure))
+        return saved(figure, path)
 
 
-def confusion(name: str, record: AnalysisRecord, path: Path) -> None:
+def confusion(name: str, record: AnalysisRecord, path: Path) -> list[Path]:
     """A matrix of the shares of each class's objects by the class that they are detected as.
 
     Only classes with objects or detections are drawn.
@@ -87,7 +84,7 @@ def confusion(name: str, record: AnalysisRecord, path: Path) -> None:
                     axes.text(column, line, f"{count:.0f}", ha="center", va="center", fontsize=8, color=colour)
         axes.set(xlabel="detected as", ylabel="objects of the class")
         axes.set_title(_title(name, record, f"scores from {record.conf:g}, IoU 0.5"), fontsize=10)
-        write_bytes(path, file_of(figure))
+        return saved(figure, path)
 
 
 def _title(name: str, record: AnalysisRecord, more: str) -> str:

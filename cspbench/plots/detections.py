@@ -1,4 +1,4 @@
-"""Pictures of detections and of what AP is made of: boxes on images, curves, sizes, thresholds.
+"""Pictures of detections: boxes with names and scores on images.
 
 Detections have solid lines in their class's colour, ground truth has dashed lines and names on black. The same input
 gives the same bytes. Every picture is a PNG file.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import colorsys
 import io
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,13 +18,10 @@ import numpy as np
 from cspbench.errors import brief
 from cspbench.io import write_bytes
 from cspbench.plots.label_placement import Rectangle
-from cspbench.plots.style import file_of, styled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from PIL import Image, ImageDraw
 
-    from cspbench.detection.ap.average_precision import AveragePrecision
 
 Array = np.ndarray[Any, Any]
 Colour = tuple[int, int, int]
@@ -34,8 +30,6 @@ LEAST = 0.25
 """Score from which a detection is drawn: AP counts hundreds per image, most of them guesses."""
 SMALLEST, LARGEST = 640, 1920
 """Pixels; an image with a shorter long side is enlarged, so that names can be read, and one with a longer shrunk."""
-ACROSS = 3
-"""More bars side by side are too narrow for a horizontal number."""
 DASH = 6
 """Pixels of a dash, and of a gap."""
 REACH = 12
@@ -97,65 +91,6 @@ def write_picture(picture: Image.Image, path: Path) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
-
-
-def curves(result: AveragePrecision, path: Path) -> None:
-    """Precision over recall: the mean of all classes at IoU 0.5, 0.75 and all ten thresholds."""
-    recalls = np.linspace(0, 1, result.precision.shape[2])
-    precision = result.precision[:, :, :, 0]
-    present = precision[0, :, 0] >= 0
-    with _chart(path) as axes:
-        if present.any():
-            for label, values in (
-                ("IoU 0.50", precision[0, present].mean(0)),
-                ("IoU 0.75", precision[5, present].mean(0)),
-                ("IoU 0.50:0.95", precision[:, present].mean((0, 1))),
-            ):
-                axes.plot(recalls, values, label=f"{label}: AP {100 * values.mean():.1f}", lw=2)
-            axes.legend(frameon=False, fontsize=8)
-        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.grid(alpha=0.3)
-
-
-def sizes(results: Mapping[str, AveragePrecision], path: Path) -> None:
-    """AP of small, medium, large and all objects, side by side for each result by its label."""
-    groups = ("small (< 32²)", "medium", "large (> 96²)", "all")
-    width = 0.8 / max(1, len(results))
-    with _chart(path) as axes:
-        for number, (label, result) in enumerate(results.items()):
-            stats = (*result.stats[3:6], result.stats[0])
-            values = [max(0.0, 100 * value) for value in stats]
-            places = np.arange(len(groups)) + (number - (len(results) - 1) / 2) * width
-            bars = axes.bar(places, values, width * 0.95, label=label)
-            texts = ["n/a" if value < 0 else f"{100 * value:.1f}" for value in stats]
-            # narrow bars have vertical numbers
-            narrow = len(results) > ACROSS
-            axes.bar_label(bars, texts, fontsize=7 if narrow else 8, padding=3, rotation=90 if narrow else 0)
-        axes.set_xticks(range(len(groups)), groups)
-        axes.set(xlabel="area of the object in pixels", ylabel="AP (%)")
-        axes.margins(y=0.15)
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
-
-
-def thresholds(measured: Mapping[str, Mapping[float, float]], path: Path) -> None:
-    """AP in percent over the NMS threshold, one line for each label ("AP", "AP50", or a network's name)."""
-    with _chart(path) as axes:
-        for label, points in measured.items():
-            axes.plot(*zip(*sorted(points.items()), strict=True), marker="o", ms=4, label=label)
-        axes.set(xlabel="NMS threshold (IoU)", ylabel="AP (%)")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8)
-
-
-@contextmanager
-def _chart(path: Path) -> Iterator[Axes]:
-    """Axes to draw on; what is drawn is written to `path`."""
-    with styled():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6.4, 4.4), dpi=120, layout="constrained")
-        yield figure.add_subplot()
-    write_bytes(path, file_of(figure))
 
 
 def colour(category: str) -> Colour:

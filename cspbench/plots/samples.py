@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from cspbench.data.coco.source import CocoSource
 from cspbench.data.decode import Decoder, decode
 from cspbench.detection.ap.matching import HIT, Detections, match
 from cspbench.errors import BadImageError, UsageError
-from cspbench.plots import detections as figures
+from cspbench.plots import curves
+from cspbench.plots.curves import Interval
 from cspbench.plots.detections import LEAST, Array, Box, draw
 
 if TYPE_CHECKING:
@@ -100,20 +101,25 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     return files
 
 
-def plot_curves(at: Sequence[AtThreshold], folder: Path) -> list[Path]:
-    """Plot precision over recall, AP by size and, for several NMS thresholds, AP over them; returns the paths."""
-    curves = {f"NMS {threshold.nms:g}": threshold.measured for threshold in at if threshold.measured}
-    if not curves:
+def plot_curves(
+    at: Sequence[AtThreshold], folder: Path, title: str, intervals: Mapping[float, Mapping[str, Interval | None]]
+) -> list[Path]:
+    """Plot precision over recall, AP by size and, for several NMS thresholds, AP over them; returns the files.
+
+    `title` says of what. `intervals` are those of the numbers at a threshold by metric ("ap50"), in percent.
+    """
+    known = {nms: {name: each for name, each in by.items() if each} for nms, by in intervals.items()}
+    results = {f"NMS {threshold.nms:g}": threshold.measured for threshold in at if threshold.measured}
+    if not results:
         return []
-    written = [folder / "precision-recall.png", folder / "ap-by-size.png"]
-    figures.curves(next(iter(curves.values())), written[0])
-    figures.sizes(curves, written[1])
-    if len(curves) > 1:
+    (label, first), by_label = next(iter(results.items())), {f"NMS {nms:g}": by for nms, by in known.items()}
+    written = curves.precision(first, folder / "precision-recall", f"{title}, {label}")
+    written += curves.by_size(results, folder / "ap-by-size", title, by_label)
+    if len(results) > 1:
         percents = {threshold.nms: threshold.measured.percent() for threshold in at if threshold.measured}
-        lines = {
-            label: {nms: float(percent[name] or 0) for nms, percent in percents.items()}
-            for name, label in (("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"))
-        }
-        written.append(folder / "ap-over-nms.png")
-        figures.thresholds(lines, written[-1])
+        lines, bounds = {}, {}
+        for name, label in (("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75")):
+            lines[label] = {nms: float(percent[name] or 0) for nms, percent in percents.items()}
+            bounds[label] = {nms: by[name] for nms, by in known.items() if name in by}
+        written += curves.over_thresholds(lines, folder / "ap-over-nms", title, bounds)
     return written

@@ -6,9 +6,11 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cspbench.errors import UsageError
+from cspbench.io import write_bytes
 from cspbench.report.html import Svg
 
 if TYPE_CHECKING:
@@ -18,13 +20,18 @@ INK, PAPER, GRID = "#1f2a37", "#fffffe", "#e3e6ea"
 CSP, OTHER = "#c0392b", "#34495e"
 DASHES = (0, (4, 2))
 """The line style of measurements."""
-ABOVE: Mapping[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "fontsize": 9, "frameon": False}
+ABOVE: Mapping[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "fontsize": 9}
 """Where a legend stands: above the axes, at the right."""
-EXACT, CLOSE, OFF, FITTED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00"
+BELOW: Mapping[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 3, "fontsize": 9}
+"""Where a legend stands: below the axes."""
+EXACT, CLOSE, OFF, FITTED, MISSED = "#0b7a43", "#0b62a4", "#c2261b", "#8a5a00", "#6a3aa2"
+COLOURS = (OTHER, CSP, CLOSE, FITTED, EXACT)
+MARKERS = ("o", "s", "^", "D", "v")
+"""For the lines of a figure; when the colours run out they repeat with the next marker."""
 
 VARIABLES: Mapping[str, str] = {
     **{INK: "ink", PAPER: "paper", GRID: "grid", CSP: "csp", OTHER: "other"},
-    **{EXACT: "exact", CLOSE: "close", OFF: "off", FITTED: "fitted"},
+    **{EXACT: "exact", CLOSE: "close", OFF: "off", FITTED: "fitted", MISSED: "missed"},
 }
 """The page's CSS variable for each colour; a dark page gives it another value."""
 
@@ -33,6 +40,9 @@ _SETTINGS = {
     "font.size": 10,
     "svg.hashsalt": "cspbench",
     "svg.fonttype": "none",
+    # fonts that a publisher accepts
+    "pdf.fonttype": 42,
+    "legend.frameon": False,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
@@ -42,7 +52,11 @@ _SETTINGS = {
     "ytick.color": INK,
 }
 
-FORMATS = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+FORMATS = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 """The formats of figures, each with the metadata to leave out."""
 
 
@@ -68,6 +82,22 @@ def file_of(figure: Figure, form: str = "png") -> bytes:
     with styled():
         figure.savefig(buffer, format=form, metadata=FORMATS[form])
     return buffer.getvalue()
+
+
+def saved(figure: Figure, path: Path) -> list[Path]:
+    """Write the figure to `path` with the suffix of each format; returns the files."""
+    files = [path.with_name(f"{path.name}.{form}") for form in FORMATS]
+    for file, form in zip(files, FORMATS, strict=True):
+        write_bytes(file, file_of(figure, form))
+    return files
+
+
+def ladder(count: int) -> list[str]:
+    """That many shades of one colour, from light to dark."""
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+    shades = LinearSegmentedColormap.from_list("ladder", ["#b9c6d3", OTHER])
+    return [to_hex(shades(at / max(1, count - 1))) for at in range(count)]
 
 
 def svg(figure: Figure, name: str, description: str) -> Svg:

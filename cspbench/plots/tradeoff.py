@@ -67,6 +67,11 @@ class Model:
         return place
 
     @property
+    def shape(self) -> str:
+        """Of its markers: a square of a base or another, a circle of a CSP network."""
+        return "s" if self.base is None else "o"
+
+    @property
     def colour(self) -> str:
         """Of everything that is drawn of it."""
         return OTHER if self.base is None else CSP
@@ -118,10 +123,10 @@ def figure(title: str, panels: Mapping[str, Sequence[Model]], cost: Cost = OPERA
 
 
 def words(rows: Sequence[Model], cost: Cost) -> str:
-    """Whether the rows show claims alone, or measurements too, for titles."""
+    """Whether the rows show claims alone, or measurements too, for descriptions."""
     if any(row.measured for row in rows):
-        return "published and measured"
-    return f"as published, and measured {cost.title}" if any(row.cost for row in rows) else "as published"
+        return "as published and as measured"
+    return f"as published, with the measured {cost.title}" if any(row.cost for row in rows) else "as published"
 
 
 def _paint(axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
@@ -148,7 +153,7 @@ def _paint(axes: Axes, rows: Sequence[Model], title: str, cost: Cost) -> None:
 
 
 def _mark(axes: Axes, row: Model) -> None:
-    """Draw the claim as a ring and the measurement as a dot, each joined to the base's.
+    """Draw the claim as an outline and the measurement filled, each joined to the base's.
 
     A measured cost without accuracy is a small diamond, joined to the claim.
     """
@@ -158,11 +163,11 @@ def _mark(axes: Axes, row: Model) -> None:
     if base and row.measured and base.measured:
         axes.plot(*zip(base.measured, row.measured, strict=True), color=CSP, lw=1.1, ls=DASHES, zorder=2)
     if row.claim:
-        axes.plot(*row.claim, "o", mfc=PAPER, mec=colour, mew=1.4, ms=9, zorder=3)
+        axes.plot(*row.claim, row.shape, mfc=PAPER, mec=colour, mew=1.4, ms=9, zorder=3)
     if row.measured:
         if row.ends:
-            axes.plot(*zip(*row.ends, strict=True), color=colour, lw=1, alpha=0.6, zorder=2)
-        axes.plot(*row.measured, "o", color=colour, ms=5, zorder=4)
+            axes.plot(*zip(*row.ends, strict=True), color=colour, marker="_", ms=7, lw=1, alpha=0.7, zorder=2)
+        axes.plot(*row.measured, row.shape, color=colour, ms=5, zorder=4)
     if row.cost:
         if row.claim:
             axes.plot(*zip(row.claim, row.cost, strict=True), color=colour, lw=1.4, zorder=2)
@@ -172,17 +177,18 @@ def _mark(axes: Axes, row: Model) -> None:
 def _handles(rows: Sequence[Model], cost: Cost) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    published = partial(Line2D, [], [], marker="o", mfc=PAPER, mew=1.4, ms=9)
+    published = partial(Line2D, [], [], mfc=PAPER, mew=1.4, ms=9)
     handles = [
-        published(color=CSP, mec=CSP, lw=1.1, label="CSP, published, joined to its base"),
-        published(color=OTHER, mec=OTHER, lw=0, label="base or other, published"),
+        published(color=CSP, mec=CSP, marker="o", lw=1.1, label="CSP, published, joined to its base"),
+        published(color=OTHER, mec=OTHER, marker="s", lw=0, label="base or other, published"),
     ]
     if any(row.measured for row in rows):
-        measured = partial(Line2D, [], [], marker="o", ms=5, ls=DASHES)
-        handles.append(measured(color=CSP, lw=1.1, label="CSP, measured"))
-        handles.append(measured(color=OTHER, lw=0, label="base or other, measured"))
+        bars = ", 95 % interval" if any(row.ends for row in rows) else ""
+        measured = partial(Line2D, [], [], ms=5, ls=DASHES)
+        handles.append(measured(color=CSP, marker="o", lw=1.1, label=f"CSP, measured{bars}"))
+        handles.append(measured(color=OTHER, marker="s", lw=0, label="base or other, measured"))
     if any(row.cost for row in rows):
-        text = f"measured {cost.title} at the published top-1"
+        text = f"measured {cost.title}, published top-1"
         handles.append(Line2D([], [], marker="D", color=OTHER, lw=0, ms=4, mew=0, label=text))
     return handles
 

@@ -15,7 +15,7 @@ from cspbench.claims import tables
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Measurement, Reason, Status, comparison_of, judge
-from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, Superseded
+from cspbench.report.model import MISSED, ComparisonResult, ReportCell, ReportRow, Superseded
 from cspbench.results import measurements
 from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
@@ -100,6 +100,7 @@ def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Re
         verdict=str(judged.status),
         reason=str(judged.reason) if judged.reason else None,
         interval=(f"{interval[0]:.2f}", f"{interval[1]:.2f}") if interval else None,
+        stand_in=measurement.stand_in,
         explained=explanation.explained,
         partial=first is not None and first.partial,
         note="; ".join([*_deviations(measurement), *explanation.texts]) or None,
@@ -155,9 +156,10 @@ def _with_comparisons(row: Row, report: ReportRow, base: Row, base_report: Repor
             continue
         numbers = cell.comparable, against.comparable
         result = None if None in numbers else comparison_of(row, base, metric, numbers)  # type: ignore[arg-type]
-        comparison = ComparisonResult(printed, result, base.label)
+        missed = MISSED in (cell.word, against.word)
+        comparison = ComparisonResult(printed, result, base.label, missed)
         notes = [cell.note] if cell.note else []
-        if comparison.verdict == Status.OFF and against.verdict == Status.OFF:
+        if comparison.word == against.word == Status.OFF:
             notes.append(f"the comparison rests on {base.label}'s published {against.printed}")
         cells[metric] = replace(cell, comparison=comparison, note="; ".join(notes) or None)
     return cells

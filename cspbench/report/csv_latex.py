@@ -17,7 +17,7 @@ PROVENANCE = (
 HEADER = (
     *("kind", "table", "row", "label", "settings", "size", "model", "row_definition", "row_note"),
     *("metric", "header", "unit", "printed", "claim", "measured", "exact", "delta"),
-    *("interval_low", "interval_high", "verdict", "reason", "explained", "partial", "note"),
+    *("interval_low", "interval_high", "verdict", "reason", "explained", "stand_in", "partial", "note"),
     *("compared_with", "comparison_printed", "comparison_measured", "comparison_verdict"),
     *PROVENANCE,
     *("sessions", "others"),
@@ -46,7 +46,12 @@ def _cell(cell: ReportCell) -> list[object]:
     return [
         *(cell.metric, cell.header, cell.unit, cell.printed, cell.claim, cell.measured, cell.exact, cell.delta),
         *(cell.interval or (None, None)),
-        *(cell.verdict, cell.reason, *("yes" if flag else "no" for flag in (cell.explained, cell.partial)), cell.note),
+        *(
+            cell.verdict,
+            cell.reason,
+            *("yes" if flag else "no" for flag in (cell.explained, cell.stand_in, cell.partial)),
+            cell.note,
+        ),
         *(getattr(compared, name, None) for name in ("base", "printed", "measured", "verdict")),
         *(getattr(cell.provenance, name, None) for name in PROVENANCE),
         "; ".join(cell.provenance.sessions if cell.provenance else ()),

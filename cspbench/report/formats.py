@@ -1,10 +1,68 @@
-"""Tables of texts as markdown, CSV and LaTeX."""
+"""Results as blocks, tables and paragraphs, and how they are written as markdown, CSV and LaTeX.
+
+The command line renders the same blocks for a terminal (`cspbench.cli.rich_tables`).
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+WIDE_ONLY = 9
+"""The rank of a column that a terminal shows on request."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    On a terminal that is too narrow, columns with the highest `rank` are left out first, and those of rank 0 never.
+    A verdict is coloured there; a note stands below the table. `of` is the header of the column that this one goes
+    with, which is said where that one is not shown.
+    """
+
+    header: str
+    rank: int = 0
+    kind: Literal["text", "number", "verdict", "note"] = "text"
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lines of texts, one text a column."""
+
+    columns: Sequence[Column]
+    lines: Sequence[Sequence[str]]
+
+    @property
+    def header(self) -> list[str]:
+        """The texts of the header."""
+        return [column.header for column in self.columns]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Text between tables, markdown. A terminal shows a legend on request and `apart` dimmed, as it is no result."""
+
+    text: str
+    kind: Literal["text", "heading", "legend", "aside"] = "text"
+
+
+Block = Table | Paragraph
+
+
+def markdown(blocks: Iterable[Block]) -> str:
+    """All blocks, with an empty line between them."""
+    texts = [grid(block.header, block.lines) if isinstance(block, Table) else block.text for block in blocks]
+    return "\n\n".join(texts) + "\n"
+
+
+def latex_tables(blocks: Iterable[Block]) -> str:
+    """The tables alone."""
+    return "\n".join(latex(block.header, block.lines) for block in blocks if isinstance(block, Table))
 
 
 def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -35,10 +93,10 @@ def latex(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]], form: str) -> str:
-    """The table as md, csv or latex."""
-    if form == "md":
-        return grid(header, lines) + "\n"
-    return flat_csv(header, lines) if form == "csv" else latex(header, lines)
+    """The table as csv or latex, otherwise as markdown."""
+    if form == "csv":
+        return flat_csv(header, lines)
+    return latex(header, lines) if form == "latex" else grid(header, lines) + "\n"
 
 
 _SPECIAL = str.maketrans(

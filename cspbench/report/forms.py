@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def rendered(
 
     Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`.
     """
-    from cspbench.report import csv_latex, html, markdown, model
+    from cspbench.report import csv_latex, findings, html, markdown, model
 
     if form is ReportFormat.MD:
         text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings])
@@ -72,6 +73,7 @@ def rendered(
     elif form is ReportFormat.LATEX:
         text = csv_latex.as_latex(shown)
     else:
-        document = model.as_json(line for section in shown for line in section.lines)
+        found = [asdict(finding) for finding in findings.findings(shown)]
+        document = {**model.as_json(line for section in shown for line in section.lines), "findings": found}
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode()

@@ -9,24 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from importlib.resources import files
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cspbench.claims.model import Column
 from cspbench.errors import printable
 from cspbench.report.analysis import page
-from cspbench.report.markdown import OURS, OURS_TEXT, TITLE
+from cspbench.report.findings import by_kind, headline
+from cspbench.report.markdown import ORIGINS, OURS, OURS_TEXT, TITLE, UNMEASURED
 from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import MARKS, PARTIAL, Section, marks
+from cspbench.report.select import MARKS, PARTIAL, Section, arranged, marks
 from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
+    SYMBOLS,
     Origins,
+    comparison_mark,
     delta,
     facts,
     finer,
@@ -34,22 +37,14 @@ from cspbench.report.text import (
     label,
     measured,
     notes,
+    some,
     summary,
 )
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.store import StoredEvaluation
+from cspbench.zoo.registry import MODELS
 
-SYMBOLS = {
-    "exact": "✓",
-    "close": "≈",
-    "off": "✗",
-    "fitted": "◇",
-    "consistent": "∼",
-    "inconsistent": "≁",
-    "unmeasured": "–",
-    "unpublished": "○",
-    PARTIAL: "◔",
-}
-"""A symbol for each mark, beside word and colour."""
 _UNITS = {"params": "parameters", "bflops": "operations"}
 
 
@@ -65,11 +60,15 @@ class Svg(NamedTuple):
 def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Sequence[StoredEvaluation] = ()) -> str:
     """The page; `evaluations` are those whose errors it shows, where they were analysed."""
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
+
+    def breakable(text: str) -> Markup:
+        """A name that may break after its underscores too."""
+        return Markup("_<wbr>").join(map(escape, printable(text).split("_")))
 
     errors = page.section(evaluations)
-    parts = [_asset("page.css").rstrip(), *([page.rules().rstrip()] if errors else [])]
-    css = "\n".join([*parts, *(drawing.rules for drawing in drawings)]) + "\n"
+    styles = [_asset("page.css").rstrip(), *([page.rules().rstrip()] if errors else [])]
+    css = "\n".join([*styles, *(drawing.rules for drawing in drawings)]) + "\n"
     script = _asset("page.js")
     environment = Environment(
         autoescape=True,
@@ -79,20 +78,24 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
         keep_trailing_newline=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    functions = (summary, label, measured, finer, delta, notes, _shares, _search_text, _marks_of, _sortable)
+    functions: list[Callable[..., object]] = [summary, some, label, measured, finer, delta, notes, comparison_mark]
+    functions += [breakable, _shares, _search_text, _marks_of, _sortable]
     environment.globals |= {function.__name__.lstrip("_"): function for function in functions}
-    published = [section for section in shown if section.table.kind == "published"]
-    ours = [section for section in shown if section.table.kind != "published"]
-    cells = [cell for section in published or ours for cell in section.cells]
-    verdicts = [cell.verdict for cell in cells]
+    parts = arranged(shown)
+    cells = [cell for section in parts.every or parts.ours for cell in section.cells]
+    words = [cell.word for cell in cells]
     present = _marks_of([cell for section in shown for cell in section.cells]).split()
     origins = Origins(line for section in shown for line in section.lines)
     return environment.from_string(_asset("page.html.j2")).render(
-        published=published,
-        ours=ours,
-        ours_rows=sum(len(section.lines) for section in ours),
+        parts=parts,
+        findings=by_kind(shown),
+        headline=headline(shown),
+        definitions=_definitions(shown),
+        ours_rows=sum(len(section.lines) for section in parts.ours),
+        yours_title=YOURS,
+        yours_text=YOURS_TEXT,
         cells=cells,
-        legend=[(str(word), verdicts.count(word), LEGEND[word]) for word in ORDER],
+        legend=[(str(word), words.count(word), LEGEND[word]) for word in ORDER],
         reasons=REASONS,
         marks=[str(word) for word in (*ORDER, PARTIAL) if word in present],
         origins=[(number, facts(provenance)) for number, provenance in origins],
@@ -106,6 +109,8 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
         title=TITLE,
         ours_title=OURS,
         ours_text=OURS_TEXT,
+        unmeasured_title=UNMEASURED,
+        origins_title=ORIGINS,
     )
 
 
@@ -118,11 +123,23 @@ def _digest(text: str) -> str:
 
 
 def _shares(cells: Sequence[ReportCell]) -> list[tuple[str, int, int]]:
-    """The parts of a bar of verdicts: (verdict, offset, number of cells)."""
-    verdicts = [cell.verdict for cell in cells]
-    counts = [verdicts.count(word) for word in ORDER]
+    """The parts of a bar of marks: (word, offset, number of cells)."""
+    words = [cell.word for cell in cells]
+    counts = [words.count(word) for word in ORDER]
     offsets = accumulate(counts, initial=0)
     return [(str(word), at, count) for word, at, count in zip(ORDER, offsets, counts, strict=False) if count]
+
+
+def _definitions(shown: Sequence[Section]) -> dict[str, dict[str, Any]]:
+    """Where the networks of the rows come from, by model: as `show --why` has it, evidence in paragraphs."""
+    names = sorted({line.model for section in shown for line in section.lines if line.model in MODELS})
+    texts: dict[str, dict[str, Any]] = {}
+    for name in names:
+        model = MODELS[name]
+        paragraphs = [" ".join(paragraph.split()) for paragraph in model.evidence.split("\n\n")]
+        facts = {"Definition": f"{model.definition}, {model.source}", "Confidence": model.confidence}
+        texts[name] = {"facts": facts | ({"Unknown": model.unknown} if model.unknown else {}), "evidence": paragraphs}
+    return texts
 
 
 def _search_text(line: ReportRow) -> str:

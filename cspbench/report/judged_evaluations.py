@@ -70,6 +70,26 @@ def by_row(claims: Sequence[JudgedClaim]) -> list[tuple[str, dict[str, JudgedCla
     return list(rows.values())
 
 
+CLAIMED = ("_claim", "_delta", "_verdict", "_reason")
+"""Suffixes of a metric's columns in CSV, in the order of `flat_claim`."""
+
+
+def flat_row(claims: Sequence[JudgedClaim]) -> list[tuple[list[str | None], dict[str, JudgedClaim]]]:
+    """Table, label and id of each row, and its claims by metric; one without a row where there are no claims."""
+    rows: list[tuple[list[str | None], dict[str, JudgedClaim]]] = []
+    for _, by_metric in by_row(claims):
+        row = next(iter(by_metric.values())).row
+        rows.append(([row.table, row.label, row.id], by_metric))
+    return rows or [([None, None, None], {})]
+
+
+def flat_claim(claim: JudgedClaim | None) -> list[str | None]:
+    """The cells of `CLAIMED`, one number or word a cell."""
+    if claim is None:
+        return [None, None, "unpublished", None]
+    return [claim.cell.claim, claim.cell.delta, claim.cell.verdict, claim.cell.reason]
+
+
 def deviations(claims: Sequence[JudgedClaim]) -> list[str]:
     """How the evaluation differs from its claims' protocol, as one text if it does."""
     texts = dict.fromkeys(text for claim in claims for text in claim.why)

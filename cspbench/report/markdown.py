@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import mode
+from urllib.parse import quote
 
 from cspbench.claims.model import NOTHING, Column, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
+from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import grid
-from cspbench.report.model import ReportRow
-from cspbench.report.select import Section, select
+from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.select import PARTIAL, Parts, Section, arranged
 from cspbench.report.text import (
     LEGEND,
     ORDER,
     REASONS,
+    SYMBOLS,
     Origins,
     as_published,
-    cause,
+    comparison_mark,
     delta,
     facts,
     interval,
     label,
-    mark,
     measured,
     notes,
+    some,
     summary,
 )
+from cspbench.report.yours import NAMES
+from cspbench.report.yours import TEXT as YOURS_TEXT
+from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.provenance import Provenance
 
 TITLE = "Published numbers, measured"
@@ -38,57 +44,59 @@ OURS_TEXT = (
     "where they were made."
 )
 
+UNMEASURED = "Without a measurement"
+ORIGINS = "How each number was made"
+
 READING = (
-    "A cell reads: claim → measurement Δdelta mark [how it was made]. In parentheses the comparison with the base "
-    "model, as published and as it follows from the measurements. A measurement has two digits more than its claim; "
-    "Δ is taken after rounding as the publisher rounded."
+    "A cell reads: claim → measurement Δdelta mark [how it was made]; no Δ where the two are equal. In parentheses the "
+    "comparison with the base model, as published and as it follows from the measurements. A measurement has two "
+    "digits more than its claim; Δ is taken after rounding as the publisher rounded."
 )
 
 
 def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
-    """The tables in their order, unpublished ones last; `plots` are names of files beside the report."""
+    """Findings, contents, then the tables; `plots` are names of files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
-    published = [section for section in shown if section.table.kind == "published"]
-    ours = [section for section in shown if section.table.kind != "published"]
-    parts = [f"# {TITLE}"]
-    if published:
-        parts.append(f"{summary(published)}.")
-        parts.append(_overview(published))
-    parts.append(_legend())
-    parts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
-    parts += [_section(section, origins) for section in published]
-    if ours:
-        parts += [f"# {OURS}", f"{OURS_TEXT} {summary(ours)}."]
-        parts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
-        parts += [_section(section, origins) for section in ours]
+    parts = arranged(shown)
+    texts = [f"# {TITLE}", *([headline(shown)] if parts.every else []), *_findings(shown)]
     if not shown:
-        parts.append("No row has such a cell.")
+        return "\n\n".join([*texts, "No row has such a cell."]) + "\n"
+    targets = {finding.target for _, group in by_kind(shown) for finding in group}
+    texts += _contents(parts, bool(list(origins)))
+    texts.append(_folded("How to read a cell", _legend()))
+    texts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
+    texts += [_section(section, origins, targets) for section in parts.published]
+    if parts.folded:
+        texts.append(f"# {UNMEASURED}")
+        texts += [_section(section, origins, targets, folded=True) for section in parts.folded]
+    if parts.yours:
+        texts += [f"# {YOURS}", YOURS_TEXT, *(_section(section, origins, targets) for section in parts.yours)]
+    if parts.ours:
+        texts += [f"# {OURS}", f"{OURS_TEXT} {summary(parts.ours)}."]
+        texts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
+        texts += [_section(section, origins, targets) for section in parts.ours]
     if items := [f"- **[{number}]** {_facts(provenance)}" for number, provenance in origins]:
-        parts += ["# How each number was made", "\n".join(items)]
-    return "\n\n".join(parts) + "\n"
+        texts += [f"# {_anchor('made')}{ORIGINS}", "\n".join(items)]
+    return "\n\n".join(texts) + "\n"
+
+
+def _findings(shown: Sequence[Section]) -> Iterator[str]:
+    """The list of findings, a heading and lines for each kind."""
+    groups = by_kind(shown)
+    if groups:
+        yield "## Findings"
+    for heading, group in groups:
+        lines = []
+        for finding in group:
+            row = f"[{_plain(finding.row)}](#{quote(str(finding.target))}), " if finding.row else ""
+            lines.append(f"- {SYMBOLS[finding.mark]} {row}{_plain(finding.text)}")
+        yield f"**{heading}**"
+        yield "\n".join(lines)
 
 
 def like_readme(shown: Sequence[Section]) -> str:
     """Tables only, in the document's own columns and form, with measurements, or dashes, in place of the claims."""
     return "\n\n".join(map(_pasted, shown)) + "\n"
-
-
-def off(lines: Iterable[ReportRow], tables: Sequence[Table]) -> str:
-    """A table of the published cells that are off, with their causes; "" if none is."""
-    cells = [
-        [
-            *map(_plain, (line.table, line.name, cell.header, cell.printed)),
-            measured(cell, column) or NOTHING,
-            cell.mark,
-            _plain(cause(cell)),
-        ]
-        for section in select(lines, [table for table in tables if table.kind == "published"])
-        for line in section.lines
-        for column in section.columns
-        if (cell := line.cells.get(column.metric)) is not None and cell.verdict == Status.OFF
-    ]
-    header = ("Table", "Row", "Cell", "Claim", "Measured", "Mark", "Cause")
-    return grid(header, cells) + "\n" if cells else ""
 
 
 def _pasted(section: Section) -> str:
@@ -118,20 +126,34 @@ def _legend() -> str:
     return f"{READING}\n\nMarks: {words}.\n\nReasons: {reasons}."
 
 
-def _section(section: Section, origins: Origins) -> str:
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _anchor(name: str) -> str:
+    """A place to link to; the name is quoted for an attribute as for a link."""
+    return f'<a id="{quote(name)}"></a>'
+
+
+def _section(section: Section, origins: Origins, targets: Collection[str | None], folded: bool = False) -> str:
+    """A table with its notes; rows that findings link have an anchor."""
     table = section.table
     header = [column.header for column in section.columns]
     lines = [[_cell(line, column, origins) for column in section.columns] for line in section.lines]
+    for texts, line in zip(lines, section.lines, strict=True):
+        if (target := f"{line.table}/{line.row}") in targets:
+            texts[0] += f" {_anchor(target)}"
     if any(line.definition for line in section.lines):
         header.append("Definition")
         lines = [[*texts, _plain(line.definition or NOTHING)] for texts, line in zip(lines, section.lines, strict=True)]
-    parts = [
-        f"## {section.place}",
-        f"`{table.name}`, {table.source}, {table.split}. {summary([section])}.",
-        grid(header, lines),
-    ]
+    about = f"`{table.name}`, {table.source}, {table.split}. {summary([section])}."
+    if table.kind == "yours":
+        about = f"`{table.name}`, {some(len(section.lines), 'row')}."
     notes = [f"- {note}" for line in section.lines for note in _notes(line, origins)]
-    return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
+    body = "\n\n".join([about, grid(header, lines), *(["\n".join(notes)] if notes else [])])
+    if folded:
+        return _folded(f"{_anchor(table.name)}{section.place}: {some(len(section.lines), 'row')}", body)
+    return f"## {_anchor(table.name)}{section.place}\n\n{body}"
 
 
 def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
@@ -140,18 +162,32 @@ def _cell(line: ReportRow, column: Column, origins: Origins) -> str:
     cell = line.cells.get(column.metric)
     if cell is None:
         return NOTHING
-    parts = [_plain(cell.printed)]
+    claimed = line.table not in NAMES
+    parts = [_plain(cell.printed)] if claimed else []
     value = measured(cell, column)
     if value is not None:
-        parts.append(f"→ {value}")
+        parts.append(f"→ {value}" if claimed else value)
         if bounds := interval(cell):
             parts.append(f"(95 %: {bounds})")
-        if difference := delta(cell):
+        if (difference := delta(cell)) and difference != "0":
             parts.append(f"Δ{difference}")
-    parts.append(f"**{mark(cell)}**" if cell.verdict == Status.OFF else mark(cell))
+    if claimed:
+        parts.append(_mark(cell))
+    elif cell.partial or value is None:
+        parts.append(PARTIAL if cell.partial else NOTHING)
     if value is not None and cell.provenance is not None:
         parts.append(f"[{origins.number(line, cell.provenance)}]")
     return " ".join(parts)
+
+
+def _mark(cell: ReportCell) -> str:
+    """The symbol and the word, of what is unmeasured the reason alone: "✓ exact", "– no-weights"."""
+    text = f"{SYMBOLS[cell.word]} {cell.reason or cell.mark}"
+    words = [cell.word]
+    if (mark := comparison_mark(cell)) and cell.comparison and cell.comparison.word != cell.word:
+        words.append(cell.comparison.word)
+        text += f"; {SYMBOLS[words[1]]} {mark}"
+    return f"**{text}**" if Status.OFF in words else text
 
 
 def _notes(line: ReportRow, origins: Origins) -> list[str]:
@@ -165,16 +201,20 @@ def _notes(line: ReportRow, origins: Origins) -> list[str]:
     return [f"{_plain(line.name)}: {_plain(text)}" for text in texts]
 
 
-def _overview(shown: Sequence[Section]) -> str:
-    """The number of cells by table and verdict."""
-    header = ["Table", "rows", "cells", *map(str, ORDER), "comparisons", "comparisons off"]
+def _contents(parts: Parts, made: bool) -> list[str]:
+    """Links to all tables with the number of their cells by mark, those with measurements first."""
+    sections = [*parts.every, *parts.ours]
+    present = {cell.word for section in sections for cell in section.cells}
+    words = [word for word in map(str, ORDER) if word in present]
     lines = []
-    for section in shown:
-        verdicts = [cell.verdict for cell in section.cells]
-        compared = [cell.comparison.verdict for cell in section.cells if cell.comparison]
-        counts = [len(section.lines), len(verdicts), *map(verdicts.count, ORDER), len(compared), compared.count("off")]
-        lines.append([f"`{section.table.name}`", *(str(count or "") for count in counts)])
-    return grid(header, lines)
+    for section in [*sections, *parts.yours]:
+        marks = [cell.word for cell in section.cells] if section in sections else []
+        link = f"[{_plain(section.place)}](#{quote(section.table.name)})"
+        counts = [len(section.lines), len(marks), *map(marks.count, words)]
+        lines.append([link, *(str(count or "") for count in counts)])
+    header = ["Table", "rows", "cells", *(f"{SYMBOLS[word]} {word}" for word in words)]
+    texts = ["## Contents", grid(header, lines), f"{summary(parts.every)}."]
+    return [*texts, f"[{ORIGINS}](#made)"] if made else texts
 
 
 def _facts(provenance: Provenance) -> str:

@@ -18,6 +18,8 @@ from cspbench.errors import CspbenchError, brief
 from cspbench.results.provenance import Provenance
 
 SCHEMA = 2
+MISSED = "missed"
+"""The mark of a stand-in that is off."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,18 @@ class ComparisonResult:
     measured: str | None
     base: str
     """The label of the row compared with."""
+    stand_in: bool = False
+    """One of the two networks is a stand-in that misses its totals."""
 
     @property
     def verdict(self) -> str:
         """`exact`, `off`, or `unmeasured` where a measurement is missing."""
         return "unmeasured" if self.measured is None else "exact" if self.measured == self.printed else "off"
+
+    @property
+    def word(self) -> str:
+        """The verdict; `missed` where it is off because of a stand-in."""
+        return MISSED if self.verdict == Status.OFF and self.stand_in else self.verdict
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,8 @@ class ReportCell:
     reason: str | None = None
     interval: tuple[str, str] | None = None
     """95 % confidence interval, in `unit`."""
+    stand_in: bool = False
+    """The network measured is a stand-in, chosen for its totals."""
     explained: bool = False
     """An `off` cell whose cause is known and stated in `note`."""
     partial: bool = False
@@ -93,9 +104,14 @@ class ReportCell:
         return Decimal(self.delta) * 100 / Decimal(self.claim or 0)
 
     @property
+    def word(self) -> str:
+        """The verdict; `missed` where a stand-in is off, which is no error of the claim."""
+        return MISSED if self.verdict == Status.OFF and self.stand_in else self.verdict
+
+    @property
     def mark(self) -> str:
-        """The verdict in words: "exact", "off, explained", "unmeasured: no-weights"."""
-        word = f"{self.verdict}, explained" if self.verdict == "off" and self.explained else self.verdict
+        """The verdict in words: "exact", "off, explained", "missed", "unmeasured: no-weights"."""
+        word = f"{self.word}, explained" if self.word == Status.OFF and self.explained else self.word
         return f"{word}: {self.reason}" if self.reason else word
 
 

@@ -10,8 +10,10 @@
   const sides = all('input[name="by"]', controls);
   const sections = all("section[data-table]");
   const order = new Map(sections.map((section) => [section, all("tbody tr", section)]));
-  const headings = all(".ours");
+  const headings = all(".ours, .untested");
+  const folds = all(".fold");
   let sorts = new Map();
+  let filtering = false;
 
   /* the state is in the address, so that a view can be linked: #only=off&table=imagenet-big&q=csp&sort=table:column:desc */
   const read = () => {
@@ -66,6 +68,31 @@
     section.querySelector("tbody").append(...rows);
   };
 
+  /* where the heads of tables stand: below the bar, or in the box of a table that is too wide for the page */
+  const measure = () => {
+    const bar = getComputedStyle(controls).position === "sticky" ? controls.offsetHeight : 0;
+    document.documentElement.style.setProperty("--top", `${bar}px`);
+    const boxes = all(".scroll");
+    boxes.forEach((box) => box.classList.remove("fits"));
+    const fitting = boxes.filter((box) => box.scrollWidth <= box.clientWidth);
+    fitting.forEach((box) => box.classList.add("fits"));
+  };
+
+  /* a place that is folded or filtered away is shown when a link leads to it */
+  const jump = () => {
+    const place = byId(decodeURIComponent(location.hash.slice(1)));
+    if (!place) return;
+    if (place.closest("[hidden]")) {
+      boxes.forEach((box) => { box.checked = false; });
+      chooser.value = search.value = "";
+      show();
+    }
+    if (place.dataset.table) all(".fold", place).forEach((fold) => { fold.open = true; });
+    for (let each = place; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+    measure();
+    place.scrollIntoView();
+  };
+
   const show = () => {
     const only = boxes.filter((box) => box.checked).map((box) => box.value);
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -88,7 +115,17 @@
       tables += shown > 0;
       arrange(section, by);
     });
-    headings.forEach((heading) => { heading.hidden = !sections.some((each) => each.dataset.kind === "sample" && !each.hidden); });
+    headings.forEach((heading) => {
+      const below = heading.classList.contains("ours")
+        ? (each) => each.dataset.kind === heading.dataset.kind
+        : (each) => each.querySelector(".fold");
+      heading.hidden = !sections.some((each) => below(each) && !each.hidden);
+    });
+    /* a filter opens the folded tables with rows that it leaves, and folds them again when it ends */
+    const filters = Boolean(only.length || words.length || chooser.value);
+    if (filters || filtering) folds.forEach((fold) => { fold.open = filters && !fold.parentElement.hidden; });
+    filtering = filters;
+    measure();
     byId("status").textContent = `${rows} of ${total} ${total === 1 ? "row" : "rows"} shown, in ${tables} ${tables === 1 ? "table" : "tables"}`;
   };
 
@@ -125,20 +162,37 @@
     });
     dialog.showModal();
   };
+  const explain = (place) => {
+    byId("details-title").textContent = place.dataset.title;
+    byId("details-body").replaceChildren(...[...place.lastElementChild.children].map((each) => each.cloneNode(true)));
+    dialog.showModal();
+  };
+  if (dialog.showModal) document.addEventListener("click", (event) => {
+    const link = event.target.closest("a.network");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (dialog.open) dialog.close();
+    explain(byId(link.hash.slice(1)));
+  });
   if (dialog.showModal) all("td summary").forEach((summary) => {
     summary.setAttribute("aria-haspopup", "dialog");
     summary.addEventListener("click", (event) => { event.preventDefault(); open(summary); });
   });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("a")) dialog.close(); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("a:not(.network)")) dialog.close(); });
 
   controls.addEventListener("input", update);
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("reset", () => setTimeout(() => { sorts.clear(); update(); }));
   window.addEventListener("hashchange", () => {
     /* a jump to a place of the page is no change of the view */
-    if (location.hash === "" || location.hash.includes("=")) { read(); show(); }
+    if (location.hash === "" || location.hash.includes("=")) { read(); show(); } else jump();
   });
+  window.addEventListener("resize", measure);
+  folds.forEach((fold) => fold.addEventListener("toggle", measure));
+  window.addEventListener("beforeprint", () => { folds.forEach((fold) => { fold.open = true; }); });
   controls.hidden = false;
+  byId("filter").open = !matchMedia("(max-width: 40rem)").matches;
   read();
   show();
+  if (location.hash && !location.hash.includes("=")) jump();
 })();

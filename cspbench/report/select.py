@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from cspbench.claims.model import Column, Table, unknown
 from cspbench.claims.verdict import Status
-from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.model import MISSED, ReportCell, ReportRow
 
 PARTIAL = "partial"
-MARKS = (*map(str, Status), PARTIAL)
-"""What `--only` takes: the verdicts, and `partial` for measurements on a part of the data."""
+MARKS = (*map(str, Status), MISSED, PARTIAL)
+"""What `--only` takes: the verdicts, `missed` for stand-ins that are off, `partial` for a part of the data."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,52 @@ class Section:
         return " / ".join(section) if section[-1] == title else title
 
     @property
+    def measured(self) -> bool:
+        """Whether any cell of it has a measurement, comparable or not."""
+        return any(cell.measured is not None or cell.others for cell in self.cells)
+
+    @property
     def cells(self) -> list[ReportCell]:
         """All cells, row by row."""
         return [cell for line in self.lines for cell in line.cells.values()]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The sections of a report in the order in which it shows them.
+
+    Those without a measurement come last and folded, unless there are no others.
+    """
+
+    published: list[Section]
+    folded: list[Section]
+    yours: list[Section]
+    """Runs and counts that belong to no row."""
+    ours: list[Section]
+    """cspbench's own claims about its sample."""
+
+    @property
+    def every(self) -> list[Section]:
+        """All published sections."""
+        return [*self.published, *self.folded]
+
+
+def arranged(shown: Sequence[Section]) -> Parts:
+    """The sections of a report by the part of it that they stand in."""
+    published, yours, ours = (
+        [section for section in shown if section.table.kind == kind] for kind in ("published", "yours", "sample")
+    )
+    if not any(section.measured for section in published):
+        return Parts(published, [], yours, ours)
+    by_measured = {known: [section for section in published if section.measured is known] for known in (True, False)}
+    return Parts(by_measured[True], by_measured[False], yours, ours)
+
+
 def marks(cell: ReportCell) -> set[str]:
-    """The values of `--only` that select a cell; a comparison that is off counts as off."""
-    words = {cell.verdict}
+    """The values of `--only` that select a cell; a comparison that is off or missed counts like a cell."""
+    words = {cell.word}
     if cell.comparison and cell.comparison.verdict == Status.OFF:
-        words.add(Status.OFF.value)
+        words.add(str(cell.comparison.word))
     if cell.partial:
         words.add(PARTIAL)
     return words

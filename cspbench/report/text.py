@@ -9,8 +9,8 @@ from decimal import Decimal
 from cspbench.claims.model import NOTHING, Column
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Status
-from cspbench.report.model import ReportCell, ReportRow
-from cspbench.report.select import Section
+from cspbench.report.model import MISSED, ReportCell, ReportRow
+from cspbench.report.select import PARTIAL, Section
 from cspbench.results.provenance import Provenance
 
 UNITS = {"1": 0, "M": 6, "G": 9}
@@ -26,6 +26,7 @@ LEGEND = {
     ),
     "off": "neither; “explained” where the cause is known and stated",
     "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
+    MISSED: "not equal, and the network is such a stand-in: a shortcoming of ours and no error of the claim",
     "consistent": "measured on a part drawn at random, whose 95 % interval holds the published number",
     "inconsistent": (
         "measured on a part drawn at random, whose 95 % interval does not hold it; by chance this happens to one right "
@@ -37,7 +38,7 @@ LEGEND = {
 REASONS = {
     "no-weights": "not evaluated in these results: that takes the row's weight file and its images",
     "no-data": "no images",
-    "no-definition": "no network",
+    "no-definition": "no definition of the network is known",
     "split-mismatch": "measured on other images than the claim's",
     "partial": "measured on a part of the images that was not drawn at random, or of which some could not be read",
     "protocol-mismatch": "measured under another protocol than the claim's; the note says how",
@@ -45,10 +46,24 @@ REASONS = {
     "hardware": "requires the hardware of the claim",
     "not-run": "not run yet",
 }
+SYMBOLS = {
+    "exact": "✓",
+    "close": "≈",
+    "off": "✗",
+    "fitted": "◇",
+    MISSED: "◈",
+    "consistent": "∼",
+    "inconsistent": "≁",
+    "unmeasured": "–",
+    "unpublished": "○",
+    PARTIAL: "◔",
+}
+"""A symbol for each mark, beside word and colour."""
 ORDER = (
     Status.EXACT,
     Status.CLOSE,
     Status.FITTED,
+    MISSED,
     Status.CONSISTENT,
     Status.INCONSISTENT,
     Status.OFF,
@@ -118,9 +133,14 @@ def interval(cell: ReportCell) -> str | None:
 
 def mark(cell: ReportCell) -> str:
     """The verdict in words, and the comparison where that is off."""
-    if cell.comparison and cell.comparison.verdict == Status.OFF:
-        return f"{cell.mark}; {cell.comparison.measured} off"
-    return cell.mark
+    compared = comparison_mark(cell)
+    return f"{cell.mark}; {compared}" if compared else cell.mark
+
+
+def comparison_mark(cell: ReportCell) -> str | None:
+    """A comparison that does not hold, "(-10%) off"; None where it holds or is not measured."""
+    compared = cell.comparison
+    return f"{compared.measured} {compared.word}" if compared and compared.verdict == Status.OFF else None
 
 
 def summary(shown: Iterable[Section]) -> str:
@@ -128,7 +148,7 @@ def summary(shown: Iterable[Section]) -> str:
     lines = [line for section in shown for line in section.lines]
     cells = [cell for line in lines for cell in line.cells.values()]
     texts = [f"{some(len(lines), 'row')}, {some(len(cells), 'cell')}: {_counted([cell.mark for cell in cells])}"]
-    compared = [cell.comparison.verdict for cell in cells if cell.comparison]
+    compared = [cell.comparison.word for cell in cells if cell.comparison]
     if compared:
         texts.append(f"{some(len(compared), 'comparison')}: {_counted(compared)}")
     return "; ".join(texts)

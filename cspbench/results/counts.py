@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -44,8 +45,8 @@ class CountedRow(Struct, frozen=True, omit_defaults=True):
 
     @property
     def catalogue_model(self) -> str:
-        """The catalogue's model; "" for a row without one, and for a user's file, whatever its name."""
-        return self.model or "" if self.definition != "file" else ""
+        """The catalogue's model, or that of one's own tables; "" for none, and for another file, whatever its name."""
+        return self.model or "" if self.definition != "file" or self.table is not None else ""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -54,3 +55,14 @@ class Counts(Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     session: Session
     rows: list[CountedRow]
+    layers: list[str] = field(default_factory=list)
+    """The different layers of the models; `cspbench.results.layers` explains them."""
+    networks: dict[str, str] = field(default_factory=dict)
+    """By model the numbers of its layers in `layers`, joined by spaces."""
+
+    def __post_init__(self) -> None:
+        for numbers in self.networks.values():
+            if not re.fullmatch(r"[0-9]{1,9}( [0-9]{1,9})*", numbers, re.ASCII):
+                raise ValueError("a network that is not a list of layers")
+            if max(map(int, numbers.split(" "))) >= len(self.layers):
+                raise ValueError("a network with a layer that is not recorded")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
 from itertools import chain
+from pathlib import Path
 
-from cspbench.claims import tables
+from cspbench.claims import own, tables
 from cspbench.claims.metrics import ACCURACIES, COUNTED, PRECISIONS
 from cspbench.claims.model import Cell, Column, Row, Table
 from cspbench.claims.verdict import Coverage, Deviation, Measurement, Reason, Status, Verdict, judge
@@ -129,14 +130,16 @@ def of_evaluation(evaluation: StoredEvaluation, then: protocol.Networks | None =
 
 
 @cache
-def _rows() -> dict[tuple[str, str], Row]:
+def _rows(own_tables: Path | None) -> dict[tuple[str, str], Row]:
+    """Every row by table and id; `own_tables` is the folder of one's own."""
     return {(table.name, row.id): row for table in tables.load_all(kind=None) for row in table.rows}
 
 
 def of_counts(counts: Counts, then: protocol.Networks | None = None) -> Iterator[CellMeasurement]:
     """Every cell of a table that a file of counts measures."""
+    rows = _rows(own.folder())
     for counted in counts.rows:
-        row = _rows().get((counted.table or "", counted.id or ""))
+        row = rows.get((counted.table or "", counted.id or ""))
         if row is not None:
             yield from of_row(row, counted, counts.session, then)
 

@@ -7,16 +7,15 @@ import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from msgspec import structs
-
 from cspbench import zoo
-from cspbench.claims import models, tables
+from cspbench.claims import models, own, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError
 from cspbench.network import cfg
 from cspbench.network.network import Network
 from cspbench.zoo import names
 from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
+from cspbench.zoo.own import own_models, values
 
 
 def _models() -> dict[str, Model]:
@@ -34,14 +33,21 @@ def _models() -> dict[str, Model]:
             found=", ".join(sorted(different)),
             remedy="Register the model, or add or remove its section",
         )
-    return {
-        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **structs.asdict(entry))
+    published = {
+        name: Model(name, BUILDERS[name], detector_protocol=PROTOCOLS.get(name), **values(entry))
         for name, entry in entries.items()
     }
+    return {**published, **own_models()}
 
 
 MODELS = _models()
-"""All models by name."""
+"""All models by name: the catalogue's, then those of one's own tables."""
+
+
+def use_tables(folder: Path) -> None:
+    """Use the tables in this folder instead of the published ones, and add its networks to the models."""
+    own.use(folder)
+    MODELS.update(own_models())
 
 
 def model(name: str) -> Model:

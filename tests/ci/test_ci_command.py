@@ -52,8 +52,8 @@ def test_a_change_is_named_everywhere_and_fails(tmp_path: Path) -> None:
     done = cspbench("ci", "--baseline", "old", *files, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     row = (
-        "| fails: changed | imagenet-big | DarkNet-53 | #Parameter | 41.57M | 41.57 (41573216) | 41.57 (41573217) "
-        "| +1 (+0.000002 %) | 0 | exact | moved by more than 0 % |\n"
+        "| fails: changed | imagenet-big: DarkNet-53 | #Parameter 41.57M "
+        "| 41.57 (41573216) → 41.57 (41573217), +1 (less than 0.01 %) | moved by more than 0 % |\n"
     )
     assert row in done.stdout
     comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_an_incomplete_run_never_passes(tmp_path: Path) -> None:
     run = counts.unfinished_run(tmp_path / "run")
     done = cspbench("ci", "--baseline", "results", run, cwd=tmp_path)
     assert done.returncode == 4, done.stdout + done.stderr
-    assert "| partial | imagenet-big | CSPDarkNet-53 | Top-1 | 77.2 (=) | - | - |" in done.stdout
+    assert "| partial | imagenet-big: CSPDarkNet-53 | Top-1 77.2 (=) | - |" in done.stdout
 
 
 def test_an_incomplete_run_of_no_row_never_passes_either(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_the_repository_itself_against_a_commit(tmp_path: Path) -> None:
     commit(place)
     done = cspbench("ci", "--baseline", f"git:{head}", cwd=place)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "| fails: claim changed | imagenet-big | CSPDarkNet-53 | Top-1 | 70.1 (=) |" in done.stdout
+    assert "| fails: claim changed | imagenet-big: CSPDarkNet-53 | Top-1 70.1 (=) |" in done.stdout
     assert "| the claim 77.2 (=) became 70.1 (=) |" in done.stdout
 
 

@@ -27,14 +27,15 @@ BROKEN = changes(
 def test_only_what_changed_is_printed_with_claim_baseline_and_measurement() -> None:
     assert markdown(BROKEN, "main, commit 0123456789ab") == (
         "Compared with main, commit 0123456789ab:\n\n"
-        "| Result | Table | Row | Cell | Claim | Baseline | Measured | Change | From the claim | Verdict | Why |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| fails: changed | imagenet-big | CSPDarkNet-53 | #Parameter | 27.61M (-34%) | 27.61 (27605856) "
-        "| 28.00 (27999999) | +394143 (+1.427751 %) | +0.39 | exact → off "
-        "| moved by more than 0 %; the verdict was exact; exact under learnable |\n"
-        "| partial | imagenet-big | CSPDarkNet-53 | Top-1 | 77.2 | - | - | - | - "
-        "| unmeasured: no-weights → unmeasured: partial "
-        "| measured on a part of the data only, which is not compared |\n"
+        "- changed: 1 cell\n\n"
+        "| Result | Row | Cell | Baseline → measured | Why |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| fails: changed | imagenet-big: CSPDarkNet-53 | #Parameter 27.61M (-34%) "
+        "| 27.61 (27605856) → 28.00 (27999999), +394143 (+1.43 %) "
+        "| exact → off; moved by more than 0 %; the verdict was exact; exact under learnable |\n"
+        "| partial | imagenet-big: CSPDarkNet-53 | Top-1 77.2 | - "
+        "| unmeasured: no-weights → unmeasured: partial; "
+        "measured on a part of the data only, which is not compared |\n"
         "\n"
         "3 cells compared, 2 changed, 1 failing, 1 partial, 1 unchanged (1 moved within tolerance).\n"
     )
@@ -63,9 +64,13 @@ def test_the_other_formats_say_the_same() -> None:
         "measured": {"measured": "28.00", "exact": "27999999", "delta": "+0.39", "verdict": "off"},
         "change": "394143",
         "why": "moved by more than 0 %; the verdict was exact",
+        "cause": None,
     }
-    header, *rows = csv.reader(io.StringIO(table(BROKEN, "results", "csv")))
-    assert [row[header.index("Measured")] for row in rows] == ["28.00 (27999999)", "-"]
+    first, second = csv.DictReader(io.StringIO(table(BROKEN, "results", "csv")))
+    numbers = ("claim", "baseline", "baseline_exact", "measured", "measured_exact", "measured_delta", "change")
+    assert [first[key] for key in numbers] == ["27.61", "27.61", "27605856", "28.00", "27999999", "+0.39", "394143"]
+    assert (second["measured"], second["change"]) == ("", "")
+    assert data["causes"] == [{"models": [], "what": "changed", "cells": 1}]
     assert r"27.61M (-34\%)" in table(BROKEN, "results", "latex")
 
 
@@ -101,6 +106,9 @@ def test_junit_counts_and_names_what_fails() -> None:
     failure = suite[0].find("failure")
     assert failure is not None
     assert failure.text is not None
+    assert failure.get("message") == (
+        "27.61 (27605856) → 28.00 (27999999), +394143 (+1.43 %); moved by more than 0 %; the verdict was exact"
+    )
     assert "Claim: 27.61M (-34%)\nBaseline: 27.61 (27605856)\nMeasured: 28.00 (27999999)\n" in failure.text
     assert suite[2].find("error") is not None
 
@@ -120,10 +128,10 @@ def test_any_text_stays_in_its_cell(label: str, printed: str) -> None:
     found = changes([before], [replace(before, cells={"params": counted(1)})])
     Xml.fromstring(junit(found))
     text = markdown(found, label)
-    assert text.count("\n") == 7
-    row = text.split("\n")[4]
+    assert text.count("\n") == 9
+    row = text.split("\n")[6]
     assert "<" not in row
-    assert row.replace(r"\|", "").count("|") == 12
+    assert row.replace(r"\|", "").count("|") == 6
     text.encode()
 
 

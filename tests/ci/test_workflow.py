@@ -119,7 +119,7 @@ def test_nothing_changed_passes_and_is_said_once(checkout: Path) -> None:
     (again,) = second.comments
     assert again["id"] == comment["id"]
     assert again["body"].startswith(f"{MARKER}\n### cspbench: 1 failing\n")
-    assert "| imagenet-big | DarkNet-53 | #Parameter | 41.57M | 41.57 (41573216) | 41.57 (41573217) |" in again["body"]
+    assert "| imagenet-big: DarkNet-53 | #Parameter 41.57M | 41.57 (41573216) → 41.57 (41573217), +1 " in again["body"]
     assert Path(second.outputs["steps.compare.outputs.junit"]).read_text(encoding="utf-8").count("<failure") == 1
 
 
@@ -257,19 +257,21 @@ def test_a_broken_layer_of_a_model_fails_and_is_named(tmp_path: Path) -> None:
     assert running.run() == 1, running.said
     (comment,) = running.comments
     rows = [line.strip("| ").split(" | ") for line in comment["body"].splitlines() if line.startswith("| fails")]
-    named = {(row[2], row[3]): row for row in rows}
+    named = {(row[1].partition(": ")[2], row[2].split(" ")[0]): row for row in rows}
     # 512 x 16 filters of 3x3 less, and 16 x 1000 weights of the classifier; twice that at 4x4 and at 1x1
-    assert named["Darknet Ref.", "#Parameter"][4:8] == [
-        "7.31M",
-        "7.31 (7314352)",
-        "7.22 (7224624)",
-        "-89728 (-1.226739 %)",
+    assert named["Darknet Ref.", "#Parameter"][2:4] == [
+        "#Parameter 7.31M",
+        "7.31 (7314352) → 7.22 (7224624), -89728 (-1.23 %)",
     ]
-    assert named["Darknet Ref.", "#Parameter"][9] == "exact → off"
-    assert named["Darknet Ref.", "BFLOPs"][4:7] == ["0.96", "0.96 (964640768)", "0.96 (962249472)"]
+    assert named["Darknet Ref.", "#Parameter"][4].startswith("exact → off; ")
+    assert named["Darknet Ref.", "BFLOPs"][3].startswith("0.96 (964640768) → 0.96 (962249472), -2391296 ")
     assert "the network is another, though with the same count" in named["MobileNet-v2", "#Parameter"][-1]
+    causes = [line for line in comment["body"].splitlines() if line.startswith("- ")]
+    assert "- darknet: layer 12 filters 1024 → 1008: 2 cells" in causes
+    assert "- mobilenet-v2: 17 layers activation relu → leaky, first layer 2: 2 cells" in causes
     assert ("PeleeNet", "#Parameter") not in named
     # 56 filters of 1x1 and 56 of 3x3 less, all of 56 channels
     sample = named["sample-csp-classifier", "#Parameter"]
-    assert (sample[1], sample[9]) == ("sample-classification", "exact → off")
-    assert sample[7].startswith("-31360 ")
+    assert sample[1].startswith("sample-classification: ")
+    assert sample[4].startswith("exact → off; ")
+    assert ", -31360 (" in sample[3]

@@ -152,8 +152,10 @@ def changed(old: str, new: str, text: str) -> str:
     ],
 )
 def test_a_table_that_does_not_say_what_it_is(entry: str, where: str) -> None:
-    with refuses("tables.incomplete", where=f"tables.toml, table {NAME}") as caught:
-        tables.load(NAME, files(entry))
+    contents = files(entry)
+    line = str(contents["tables.toml"]).split("\n").index(f"[tables.{NAME}]") + 1
+    with refuses("tables.incomplete", where=f"tables.toml, line {line}, table {NAME}") as caught:
+        tables.load(NAME, contents)
     assert where in (caught.value.found or "")
 
 
@@ -268,7 +270,8 @@ def test_an_entry_of_a_model() -> None:
 def test_an_entry_that_is_refused(old: str, new: str, code: str) -> None:
     with refuses(code) as caught:
         models.parse(changed(old, new, MODEL))
-    assert (caught.value.where or "").startswith("models.toml, model new")
+    line = MODEL.split("\n").index("[models.new]") + 1
+    assert caught.value.where == f"models.toml, line {line}, model new"
 
 
 def test_a_file_has_one_model() -> None:

@@ -375,8 +375,14 @@ def test_broken_size(big: Path, size: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "where", "found"),
     [
-        ('title = "Big Models"\n', "", "tables.incomplete", "tables.toml, table imagenet-big", "title"),
-        ('"BFLOPs" = {', '"GFLOPs" = {', "tables.incomplete", "tables.toml, table imagenet-big", "BFLOPs"),
+        ('title = "Big Models"\n', "", "tables.incomplete", "tables.toml, line {}, table imagenet-big", "title"),
+        (
+            '"BFLOPs", "Top-1"',
+            '"GFLOPs", "Top-1"',
+            "tables.incomplete",
+            "tables.toml, line {}, table imagenet-big",
+            "GFLOPs",
+        ),
         ("[columns]\n", "[columns\n", "tables.not-toml", "tables.toml", "line"),
     ],
 )
@@ -385,7 +391,8 @@ def test_broken_description(big: Path, old: str, new: str, code: str, where: str
     text = description.read_text(encoding="utf-8")
     assert old in text
     description.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with refuses(code, where=where) as caught:
+    line = text.split("\n").index("[tables.imagenet-big]") + 1
+    with refuses(code, where=where.format(line)) as caught:
         source = {path.name: path.read_bytes() for path in (description, PUBLISHED / "imagenet-big.csv")}
         tables.load("imagenet-big", source, claims_only=True)
     assert found in str(caught.value.found)

@@ -99,8 +99,8 @@ def test_figures_and_the_worst_images(tmp_path: Path) -> None:
     file.write_text(json.dumps([{"image_id": 2, "category_id": 1, "bbox": [50, 50, 9, 9], "score": 0.9}] * 9))
     arguments = ("analyze", file, "--data", tmp_path / "coco", "--draw", "worst:1", "--out", out)
     assert command(*arguments).exit_code == 0
-    files = ["000000000002.png", "confusion.csv", "confusion.png", "error-types.png"]
-    assert sorted(path.name for path in out.iterdir()) == files
+    figures = {f"{name}.{form}" for name in ("confusion", "error-types") for form in ("png", "svg", "pdf")}
+    assert {path.name for path in out.iterdir()} == {"000000000002.png", "confusion.csv", *figures}
     assert code_of(*arguments[1:]) == "usage.folder-not-empty"
     assert command(*arguments, "--force").exit_code == 0
     for image in (tmp_path / "coco" / "val2017").iterdir():

@@ -43,8 +43,8 @@ def test_every_format_has_each_metrics_difference(tmp_path: Path) -> None:
     found = json.loads(command("compare", *runs, "--format", "json").stdout)
     assert found == json.loads(command("compare", *runs, "--json").stdout)
     lines = list(csv.DictReader(command("compare", *runs, "--format", "csv").stdout.splitlines()))
-    assert [line[""] for line in lines] == [name.upper() for name, each in found["difference"].items() if each]
-    assert float(lines[0]["B - A"]) == pytest.approx(found["difference"]["ap"]["delta"], abs=1e-3)
+    assert [line["metric"] for line in lines] == [name for name, each in found["difference"].items() if each]
+    assert float(lines[0]["delta"]) == pytest.approx(found["difference"]["ap"]["delta"], abs=1e-3)
     assert command("compare", *runs, "--format", "latex").stdout.startswith(r"\begin{tabular}")
 
 

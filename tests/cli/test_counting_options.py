@@ -97,7 +97,7 @@ def test_a_ledger_as_csv_has_plain_integers(capsys: pytest.CaptureFixture[str]) 
     params(["darknet"], layers=True, form=Format.CSV)
     (first, *_) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     # 16 filters x 3 channels x 9 taps, at 256 x 256
-    assert (first["Weights"], first["MACs"]) == ("432", str(432 * 65536))
+    assert (first["weights"], first["mac"]) == ("432", str(432 * 65536))
 
 
 def rows(*names: str) -> bytes:

@@ -244,6 +244,17 @@ def test_outputs_that_are_not_the_classes_are_refused(tmp_path: Path, classifier
     assert code_of(command("eval-imagenet", data, *classifier)) == "imagenet.other-outputs"
 
 
+def test_a_folder_stands_for_its_data_file(tmp_path: Path, classifier: list[str]) -> None:
+    data = classes_set(tmp_path / "own")
+    runs = [
+        command("eval-imagenet", path, *classifier, "-j", "0", "--run", tmp_path / "runs", "--format", "json")
+        for path in (data, data.parent)
+    ]
+    first, second = (json.loads(run.stdout)[0] for run in runs)
+    assert first["top1"] == second["top1"]
+    assert first["run"] == second["run"]
+
+
 def test_letterboxing_of_a_classifier_has_no_effect_and_is_said(tmp_path: Path, classifier: list[str]) -> None:
     data = classes_set(tmp_path)
     option, file, *weights = classifier
@@ -270,6 +281,7 @@ def test_data_check_finds_the_form(tmp_path: Path) -> None:
     assert (facts["task"], facts["classes"]) == ("classification", {"cat": 1, "dog": 1, "bird": 1})
     assert "50 images" not in command("data", "check", fill(tmp_path / "val", {"n01440764/1.JPEG": jpeg(1)})).stdout
     assert code_of(command("data", "check", tmp_path / "none.data")) == "darknet.unreadable"
+    assert code_of(command("data", "check", tmp_path / "none")) == "imagenet.not-a-data-set"
 
 
 @pytest.mark.parametrize("form", [[], ["darknet"]])
@@ -349,8 +361,8 @@ def test_map_is_in_the_csv_and_in_the_frame(tmp_path: Path, detector: list[str])
     assert done.exit_code == 0, done.exception
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     values = {"all": record["map"], **{each["name"]: each["ap"] for each in record["per_class"]}}
-    assert {line["Class"]: line["Darknet mAP"] for line in lines} == {
-        name: f"{value:.2f}" for name, value in values.items() if name in {line["Class"] for line in lines}
+    assert {line["class"]: float(line["darknet_map"]) for line in lines} == {
+        name: value for name, value in values.items() if name in {line["class"] for line in lines}
     }
     pytest.importorskip("pandas")
     frame = score(tmp_path / "runs").frame()

@@ -227,7 +227,7 @@ def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
     done = run(arguments, tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("head,nothing,")
+    assert lines[1].startswith("small,head,nothing,")
     for step in ("decoder", "resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
         assert any(f",{step}," in line for line in lines)
     assert not (tmp_path / "runs").exists()

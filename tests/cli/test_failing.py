@@ -57,7 +57,7 @@ def test_a_command_says_the_code(arguments: list[str], code: str, exit_code: int
 
 def test_help_is_not_an_error() -> None:
     done = run([])
-    assert "Commands:" in done.stdout + done.stderr
+    assert "Evaluate:" in done.stdout + done.stderr
     assert "usage.option" not in done.stdout + done.stderr
 
 

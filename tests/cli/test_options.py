@@ -79,7 +79,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
         }
     )
     assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
-    making = {"params", "report", "demo", "show", "eval-coco", "export", "predict", "analyze"}
+    making = {"params", "report", "demo", "show", "eval-coco", "score", "export", "predict", "analyze"}
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == have["--workers"] == {*evaluating, *checking}

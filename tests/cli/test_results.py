@@ -10,6 +10,7 @@ from msgspec import structs
 from result_files import classifier, put
 
 from cspbench.cli.choices import Format
+from cspbench.cli.printing import Style
 from cspbench.cli.results import finish_classifiers
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.results.runs import load_run
@@ -47,7 +48,7 @@ def test_the_gravest_decides(
 ) -> None:
     results = [result(tmp_path / "exact"), result(tmp_path / "run", top1, swapped, bad)]
     try:
-        finish_classifiers(results, [], Format.MD, allowed, failed)
+        finish_classifiers(results, [], Style(Format.MD), allowed, failed)
         left = 0
     except typer.Exit as ended:
         left = ended.exit_code
@@ -56,12 +57,12 @@ def test_the_gravest_decides(
 
 def test_a_swapped_class_order_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
-        finish_classifiers([result(tmp_path, swapped=True)], [], Format.JSON, 0)
+        finish_classifiers([result(tmp_path, swapped=True)], [], Style(Format.JSON), 0)
     assert f"csdarknet53: {SWAPPED.words}" in capsys.readouterr().err
 
 
 def test_unreadable_images_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
-        finish_classifiers([result(tmp_path, bad=2)], [], Format.MD, 0)
+        finish_classifiers([result(tmp_path, bad=2)], [], Style(Format.MD), 0)
     lines = capsys.readouterr().err.splitlines()
     assert [line.rsplit(" ", 1)[1] for line in lines] == ["0.png", "1.png"]

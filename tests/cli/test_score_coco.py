@@ -228,10 +228,10 @@ def test_every_format_has_recall_and_classes(tmp_path: Path) -> None:
     run = made(tmp_path / "run", data_set(tmp_path / "coco"))
     text = command("score", run, "--per-class").stdout
     assert "| Model | NMS | AR1 | AR10 | AR100 | ARS | ARM | ARL |" in text
-    assert "| Class | AP | AP50 | AP75 | APS | APM | APL | AR1 |" in text
+    assert "| Class | Objects | AP | AP50 | AP75 | APS | APM | APL | AR1 |" in text
     lines = list(csv.DictReader(command("score", run, "--per-class", "--format", "csv").stdout.splitlines()))
-    assert [line["Class"] for line in lines][:3] == ["all", "person", "bicycle"]
-    assert lines[0]["AR100"] == lines[1]["AR100"] != "n/a"
+    assert [line["class"] for line in lines][:3] == ["all", "person", "bicycle"]
+    assert lines[0]["ar100"] == lines[1]["ar100"] != ""
     assert command("score", run, "--per-class", "--format", "latex").stdout.count(r"\begin{tabular}") == 3
 
 

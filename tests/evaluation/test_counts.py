@@ -19,8 +19,8 @@ from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, cou
 from cspbench.network.layers import Convolution, Dropout, Shape
 from cspbench.network.network import Network, difference, digest
 from cspbench.network.operations import Operations
-from cspbench.report.counts_table import as_json, quantity, summary, texts
 from cspbench.report.judged_counts import CountsRow, judged
+from cspbench.report.tables.counts import as_json, quantity, summary, texts
 from cspbench.results import explain_counts, protocol
 from cspbench.results.counts import Counts
 from cspbench.results.schema import Session

@@ -65,9 +65,9 @@ def test_a_cost_that_was_measured_alone_stands_at_the_published_accuracy() -> No
     found = {row.label: row for row in rows}
     assert (found["ResNet-50"].claim, found["ResNet-50"].measured) == ((9.74, 75.8), None)
     assert found["ResNet-50"].cost == (10.00, 75.8)
-    assert tradeoff.words(rows, OPERATIONS) == "as published, and measured operations"
+    assert tradeoff.words(rows, OPERATIONS) == "as published, with the measured operations"
     assert tradeoff.words(models(table, []), OPERATIONS) == "as published"
-    assert tradeoff.words(models(table, published()), OPERATIONS) == "published and measured"
+    assert tradeoff.words(models(table, published()), OPERATIONS) == "as published and as measured"
 
 
 def test_a_label_is_nearer_to_its_own_point_where_there_is_room() -> None:

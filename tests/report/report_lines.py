@@ -64,7 +64,7 @@ def line(table: Table, row: Row, **cells: ReportCell) -> ReportRow:
             counted = column.counting and column.unit != "1" and value is not None
             every[column.metric] = cells.get(column.metric) or cell(row, column.metric, str(value) if counted else None)
     name = table.names()[table.rows.index(row)]
-    return ReportRow(table.name, row.id, row.label, row.settings, "some-model", "cfg", row.size, None, every, name)
+    return ReportRow(table.name, row.id, row.label, row.settings, row.model, "cfg", row.size, None, every, name)
 
 
 def published() -> list[ReportRow]:

@@ -21,6 +21,7 @@ from cspbench.claims import tables
 from cspbench.plots.figures import plots
 from cspbench.report.html import html
 from cspbench.report.select import select
+from cspbench.zoo.registry import MODELS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -98,10 +99,24 @@ STEPS = """
         note("dialog", { open: dialog.open, text: dialog.innerText, scripts });
         dialog.querySelector("form button").click();
         note("closed", !dialog.open);
-        const out = document.createElement("pre");
-        out.id = "found";
-        out.textContent = JSON.stringify(found);
-        document.body.append(out);
+        document.querySelector("#timm a.network").click();
+        note("network", { open: dialog.open, text: dialog.innerText, hash: location.hash });
+        dialog.close();
+        /* filtered away and folded */
+        const fold = () => document.querySelector("#coco-loss .fold");
+        note("folded", !fold().open);
+        location.hash = "#coco-loss/" + document.querySelector("#coco-loss tbody tr").id.split("/")[1];
+        setTimeout(() => {
+          note("unfolded", fold().open && !document.getElementById("coco-loss").hidden);
+          const middle = all("#imagenet-big tbody tr")[10];
+          scrollTo(0, middle.getBoundingClientRect().top + scrollY - 300);
+          const bar = document.getElementById("controls").getBoundingClientRect();
+          note("head below the bar", Math.round(head("Top-1").getBoundingClientRect().top - bar.bottom));
+          const out = document.createElement("pre");
+          out.id = "found";
+          out.textContent = JSON.stringify(found);
+          document.body.append(out);
+        }, 50);
       }, 50);
     }, 50);
   });
@@ -153,7 +168,7 @@ def found(browser: Browser, page: Path) -> dict[str, Any]:
     text = page.read_text("utf-8").replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
     copy = page.with_name("copy.html")
     copy.write_text(text.replace("</body>", f"<script>{STEPS}</script>\n</body>"), "utf-8")
-    done = browser.look(copy.as_uri(), "--dump-dom")
+    done = browser.look(copy.as_uri(), "--dump-dom", "--window-size=1280,1100")
     (result,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     parsed: dict[str, Any] = json.loads(unescape(result))
     return parsed
@@ -222,6 +237,21 @@ def test_details_open_in_a_dialog(found: dict[str, Any]) -> None:
     for text in ("CSPResNet-50: Top-1", "76.6 (+0.8)", "<script>alert(1)</script>", "ab" * 32, "76.2–77.0"):
         assert text in found["dialog"]["text"]
     assert found["closed"]
+
+
+def test_a_name_opens_its_networks_definition(found: dict[str, Any]) -> None:
+    assert found["network"]["open"]
+    assert MODELS["timm/cspdarknet53"].source in found["network"]["text"]
+    assert found["network"]["hash"] == found["linked"]["hash"]
+
+
+def test_a_link_unfolds_its_place(found: dict[str, Any]) -> None:
+    assert found["folded"]
+    assert found["unfolded"]
+
+
+def test_the_names_of_columns_stay_below_the_bar(found: dict[str, Any]) -> None:
+    assert found["head below the bar"] == 0
 
 
 @pytest.mark.parametrize(("scheme", "ground"), [("light", 0xF5F6F8), ("dark", 0x0E1115)])

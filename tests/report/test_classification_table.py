@@ -12,8 +12,8 @@ from result_files import WHO, changed, classifier, network_of
 
 from cspbench.classification.classifiers import preset_of
 from cspbench.report import judged_evaluations
-from cspbench.report.classification_table import as_json, text, without_json
 from cspbench.report.judged_evaluations import judged, without_weights
+from cspbench.report.tables.classification import as_json, text, without_json
 from cspbench.results.schema import Scored
 from cspbench.results.store import StoredEvaluation
 
@@ -116,8 +116,11 @@ def test_every_table_has_the_rows_without_weights() -> None:
     rows = list(csv.DictReader(text([evaluation], ["resnet50"], "csv").splitlines()))
     missing = {(claim.row.table, claim.row.id) for claim in without_weights("resnet50")}
     assert missing
-    assert [row["Model"] for row in rows] == ["csdarknet53"] * 2 + ["resnet50"] * len(missing)
-    assert (rows[2]["Top-1"], rows[2]["verdict"], rows[2]["n"]) == ("-", "unmeasured: no-weights", "-")
+    assert [row["model"] for row in rows] == ["csdarknet53"] * 2 + ["resnet50"] * len(missing)
+    measured = ("top1", "top1_low", "top1_high", "top1_claim", "top1_delta", "top1_verdict", "top1_reason", "n")
+    assert [rows[0][key] for key in measured] == ["77.2", "76.8302", "77.5656", "77.2", "+0.0", "exact", "", "50000"]
+    assert [rows[2][key] for key in measured] == ["", "", "", "75.8", "", "unmeasured", "no-weights", ""]
+    assert not any(value == "-" for row in rows for value in row.values())
     assert "resnet50" in text([evaluation], ["resnet50"], "latex")
     assert text([evaluation], ["resnet50"], "md").endswith("\n\nunmeasured, no-weights: resnet50\n")
 

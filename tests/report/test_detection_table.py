@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,9 @@ from cspbench.claims import tables
 from cspbench.claims.verdict import Measurement
 from cspbench.evaluation import frames
 from cspbench.report import build
-from cspbench.report.detection_table import Scored, as_json, described, of_evaluation, text
+from cspbench.report.formats import Table
 from cspbench.report.judged_evaluations import JudgedClaim
+from cspbench.report.tables.detection import Scored, as_json, blocks, class_csv, described, of_evaluation, text
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.provenance import Provenance
 from cspbench.results.store import StoredEvaluation
@@ -32,7 +34,8 @@ ROWS = ("cspresnext50-panet-spp-512-nms0.45", "cspresnext50-panet-spp-512-nms0.5
 LINE = Scored(
     model="yolov3-tiny",
     definition="cfg",
-    nms="0.45 default",
+    nms=0.45,
+    kind="default",
     ap={"ap": Decimal(30), "ap50": Decimal("60.05"), "ar100": Decimal(44)},
     intervals=None,
     per_class={"dog": {"ap": Decimal(31), "ar100": Decimal("45.5")}},
@@ -41,20 +44,57 @@ LINE = Scored(
     size="416×416",
     preset="readme",
     claims=[claim(row, "ap50", "60.05") for row in ROWS],
+    objects={"dog": 7},
 )
 
 
 def test_csv_has_a_line_for_each_claim_and_class() -> None:
     rows = list(csv.DictReader(text([LINE], [], [], "csv").splitlines()))
-    label = "coco-nms: CSPResNeXt50-PANet-SPP"
-    assert [(row["Class"], row["Row"], row["AP"], row["AR100"]) for row in rows] == [
-        ("all", label, "30.000", "44.000"),
-        ("all", label, "30.000", "44.000"),
-        ("dog", "-", "31.000", "45.500"),
+    assert [(row["class"], row["objects"], row["id"], row["ap"], row["ar100"]) for row in rows] == [
+        ("all", "", ROWS[0], "30.0", "44.0"),
+        ("all", "", ROWS[1], "30.0", "44.0"),
+        ("dog", "7", "", "31.0", "45.5"),
     ]
     # 60.0 is what the table prints at 0.45
-    assert [rows[0][f"AP50 {what}"] for what in ("claim", "delta", "verdict")] == ["60.0", "+0.050", "close"]
-    assert rows[0]["AP claim"] == "-"
+    assert [rows[0][f"ap50_{what}"] for what in ("claim", "delta", "verdict", "reason")] == [
+        "60.0",
+        "+0.050",
+        "close",
+        "",
+    ]
+    assert (rows[0]["ap_claim"], rows[0]["nms"], rows[0]["nms_kind"]) == ("", "0.45", "default")
+    assert not any(value == "-" for row in rows for value in row.values())
+
+
+def test_intervals_are_columns_of_their_own_in_csv() -> None:
+    evaluation = detector(intervals={"ap": (37.12, 39.04)})
+    row = next(csv.DictReader(text(of_evaluation(evaluation), [], [], "csv").splitlines()))
+    assert [row[key] for key in ("ap", "ap_low", "ap_high", "ap50_low")] == ["38.04", "37.12", "39.04", ""]
+
+
+def classes(count: int) -> Scored:
+    """Classes with an AP of 1, 2, ..., and two at 0, of which one has more objects; and one without objects."""
+    by_name: dict[str, dict[str, Decimal | None]] = {f"c{each}": {"ap": Decimal(each)} for each in range(1, count - 2)}
+    by_name |= {"many": {"ap": Decimal(0)}, "few": {"ap": Decimal(0)}, "none": {"ap": None}}
+    return replace(LINE, per_class=by_name, objects={"many": 9, "few": 1, "none": 0})
+
+
+def test_classes_are_sorted_by_ap_with_their_objects() -> None:
+    rows = list(csv.DictReader(class_csv([classes(8)]).splitlines()))
+    assert [(row["class"], row["objects"], row["ap"]) for row in rows] == [
+        *((f"c{each}", "", f"{each}.0") for each in range(5, 0, -1)),
+        *(("few", "1", "0.0"), ("many", "9", "0.0"), ("none", "0", "")),
+    ]
+    assert "table" not in rows[0]
+
+
+def test_the_best_and_the_worst_classes_are_those_with_objects() -> None:
+    def shown(count: int) -> list[list[str]]:
+        tables = [each for each in blocks([classes(count)], [], [], ends=2) if isinstance(each, Table)]
+        return [[line[0] for line in each.lines] for each in tables if each.header[0] == "Class"]
+
+    assert shown(6) == [["c3", "c2"], ["few", "many"]]
+    assert shown(5) == [["c2", "c1", "few", "many", "none"]]
 
 
 def test_latex_has_the_claims_in_signs_that_it_knows() -> None:
@@ -79,7 +119,7 @@ def verdicts(evaluation: StoredEvaluation, metric: str = "ap") -> dict[str, str]
 
 def test_a_run_has_a_line_for_each_threshold_with_its_own_claims() -> None:
     lines = of_evaluation(detector(thresholds=[threshold(0.45, "38.04996"), threshold(0.6, "38.10001")]))
-    assert [(line.nms, line.ap["ap"]) for line in lines] == [
+    assert [(line.suppression, line.ap["ap"]) for line in lines] == [
         ("0.45 default", Decimal("38.04996")),
         ("0.6 default", Decimal("38.10001")),
     ]
@@ -153,7 +193,7 @@ def test_a_part_drawn_at_random_is_held_against_its_interval() -> None:
     for low, mark in ((37.9, "consistent"), (38.0, "consistent"), (38.01, "inconsistent")):
         part = detector(ap="39.0", limit=100, seed=0, intervals={"ap": (low, 40.0)})
         assert verdicts(part)[row] == mark
-        assert of_evaluation(part)[0].split == "test-dev2017, partial"
+        assert (of_evaluation(part)[0].split, of_evaluation(part)[0].partial) == ("test-dev2017", True)
     assert verdicts(detector(ap="39.0", limit=100, seed=0))[row] == "unmeasured: partial"
     assert verdicts(detector(ap="39.0", limit=100, intervals={"ap": (37.9, 40.0)}))[row] == "unmeasured: partial"
 

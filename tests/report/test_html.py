@@ -16,13 +16,15 @@ from snapshot import ROWS
 from cspbench.claims import tables
 from cspbench.plots.style import VARIABLES
 from cspbench.report.build import rows
-from cspbench.report.html import SYMBOLS, Svg, html
+from cspbench.report.html import Svg, html
 from cspbench.report.markdown import OURS
 from cspbench.report.select import MARKS, Section, select
+from cspbench.report.text import SYMBOLS
 from cspbench.results.store import Sources
+from cspbench.zoo.registry import MODELS
 
 TABLES = tables.load_all()
-VOID = {"meta", "link", "input", "br"}
+VOID = {"meta", "link", "input", "wbr"}
 
 
 class Page(HTMLParser):
@@ -130,7 +132,7 @@ def test_what_is_hostile_stays_text() -> None:
     page = Page(html([Section(tables.load(first.table), (line,))]))
     assert len(page.all("script")) == 1
     assert page.all("img") == []
-    assert any(evil in each for each in page.texts["th"])
+    assert any(evil in each for each in page.texts["span"])
     assert any("<script>alert(1)</script>" in each for each in page.texts["code"])
 
 
@@ -184,6 +186,45 @@ def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
     text = html(select(rows(Sources((), ())), every))
     assert re.search(rf"\b{ROWS} rows, .*\. Besides, 8 rows of our own\.</p>", text)
     assert "of our own" not in html(select(rows(Sources((), ())), TABLES))
+
+
+def test_findings_come_first_and_link_their_rows(text: str, page: Page) -> None:
+    found = text[text.index('<section id="findings"') : text.index("</section>")]
+    assert text.index("<section") == text.index('<section id="findings"')
+    headings = re.findall("<h3>(.*?)</h3>", found)
+    assert headings == ["Wrong in the documents", "Not decided"]
+    links = re.findall(r'<span class="mark (\w+)">.*?<a href="#([^"]*)">([^<]*)</a>', found)
+    assert links[:2] == [
+        ("off", "imagenet-big/cspdarknet-53", "CSPDarkNet-53"),
+        ("off", "imagenet-big/resnet-50", "ResNet-50"),
+    ]
+    assert "BFLOPs: published 9.74, measured 10.0009 (+2.7 %); copied from a later file." in found
+
+
+def test_tables_without_a_measurement_are_folded_and_last(text: str) -> None:
+    shown = re.findall(r'<section id="([^"]*)" data-table[^>]*>\n<(div|details)', text)
+    kinds = [kind for _, kind in shown]
+    assert kinds == sorted(kinds, reverse=True)
+    assert ("imagenet-big", "div") in shown
+    assert ("coco-loss", "details") in shown
+    contents = text[text.index('<nav id="contents"') : text.index("</nav>")]
+    assert re.findall(r'<a href="#([^"]*)">', contents)[: kinds.count("div")] == [
+        name for name, kind in shown if kind == "div"
+    ]
+
+
+def test_a_name_leads_to_where_its_definition_comes_from() -> None:
+    row = replace(published()[0], model="peleenet")
+    text = html([Section(tables.load(row.table), (row,))])
+    assert '<th scope="row"><a class="network" href="#definition-peleenet">' in text
+    definition = text[text.index('<details id="definition-peleenet"') :]
+    assert "All 117 bars that Figure 7 of the CSPNet paper" in MODELS["peleenet"].evidence
+    for part in (
+        "<dt>Confidence</dt><dd>very high</dd>",
+        "All 117 bars that Figure 7 of the CSPNet paper draws for its",
+    ):
+        assert part in definition
+    assert "definition-" not in html([Section(tables.load(row.table), (replace(row, model="mine"),))])
 
 
 def test_marks_are_words_and_symbols(text: str) -> None:
@@ -262,7 +303,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(scheme: str) -> None:
     known = colours(scheme)
-    pairs = [(word, f"{word}-ground") for word in ("exact", "close", "off", "fitted", "plain")]
+    pairs = [(word, f"{word}-ground") for word in ("exact", "close", "off", "fitted", "missed", "plain")]
     pairs += [(ink, on) for ink in ("ink", "quiet", "link", "plain") for on in ("paper", "ground", "raised", "hit")]
     pairs += [(name, "paper") for name in VARIABLES.values() if name not in ("paper", "grid")]
     for ink, ground in pairs:

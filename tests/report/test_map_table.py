@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from cspbench.detection.ap.darknet_map import AtConfidence
-from cspbench.report.map_table import text
+from cspbench.report.formats import latex_tables, markdown
+from cspbench.report.tables.darknet_map import blocks
 from cspbench.results.map_record import ClassMap, MapRecord
 
 RECORD = MapRecord(
@@ -30,14 +31,14 @@ def test_means_and_counts_of_all_classes() -> None:
 
 
 def test_the_table_has_a_line_for_each_class_and_one_for_all() -> None:
-    lines = text([("net", RECORD)], "md").splitlines()
+    lines = markdown(blocks([("net", RECORD)])).splitlines()
     assert "mAP@0.50 (area under the curve) 30.00 %" in lines[0]
     assert lines[-3:] == [
         "| per\\|son | 60.00 | 3 | 1 | 1 | 0.75 | 0.75 | 0.75 | 60.00 |",
         "| dog | 0.00 | 0 | 0 | 0 | - | - | - | - |",
         "| all | 30.00 | 3 | 1 | 1 | 0.75 | 0.75 | 0.75 | 60.00 |",
     ]
-    assert r"\toprule" in text([("net", RECORD)], "latex")
+    assert r"\toprule" in latex_tables(blocks([("net", RECORD)]))
 
 
 def test_a_record_is_read_as_it_was_written_and_a_false_one_is_not() -> None:

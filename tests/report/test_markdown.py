@@ -13,7 +13,7 @@ from cspbench.claims import tables
 from cspbench.claims.model import Table
 from cspbench.errors import UsageError
 from cspbench.report.markdown import OURS, like_readme, markdown
-from cspbench.report.model import ComparisonResult, ReportRow, as_json, read
+from cspbench.report.model import ComparisonResult, ReportCell, ReportRow, as_json, read
 from cspbench.report.select import Section, check_names, marks, select
 from cspbench.report.text import Origins, delta, measured, summary
 
@@ -25,9 +25,14 @@ def lines() -> list[ReportRow]:
     return published()
 
 
+def of(lines: list[ReportRow], table: Table) -> list[ReportCell]:
+    """The cells of a table."""
+    return [cell for each in lines if each.table == table.name for cell in each.cells.values()]
+
+
 def rows(text: str, first: str) -> list[str]:
     """The cells of the table rows that begin so."""
-    found = [row for row in text.splitlines() if row.startswith(f"| {first} |")]
+    found = [row for row in text.splitlines() if row.startswith((f"| {first} |", f"| {first} <a id="))]
     assert len(found) == 1
     return found[0].strip("| ").split(" | ")
 
@@ -37,28 +42,36 @@ def test_the_columns_are_the_documents_own(lines: list[ReportRow]) -> None:
     for table in TABLES:
         headers = [column.header for column in table.columns if column.role != "link"]
         assert f"| {' | '.join(headers)} | Definition |" in text
-    places = [text.index(f"\n`{table.name}`, {table.source}") for table in TABLES]
+    # in their order, those without a measurement folded and last
+    measured = [table for table in TABLES if any(each.measured for each in of(lines, table))]
+    assert 1 < len(measured) < len(TABLES)
+    every = [*measured, *(table for table in TABLES if table not in measured)]
+    places = [text.index(f"\n`{table.name}`, {table.source}") for table in every]
     assert places == sorted(places)
+    folds = [text.index(f'<details><summary><a id="{table.name}"></a>') for table in every[len(measured) :]]
+    assert text.index("# Without a measurement") < min(folds)
+    assert text.count("<details>") == text.count("</details>") == 1 + len(folds)
 
 
 def test_a_cell_says_claim_measurement_delta_and_mark(lines: list[ReportRow]) -> None:
     text = markdown(select(lines, TABLES, ["imagenet-big", "imagenet-small", "coco-nms", "timm"]))
     assert rows(text, "CSPDarkNet-53") == [
-        "CSPDarkNet-53",
-        "27.61M (-34%) → 27.6109M (-34%) Δ0 exact [1]",
-        "13.07 (-30%) → 13.0709 (-30%) Δ0 exact [1]",
-        "77.2 (=) → 77.401 (=) (95 %: 77.03–77.77) Δ+0.2 (100 images more) close [2]",
-        "93.6 (-0.2) → 93.101 (-0.2) (95 %: 92.9–93.3) Δ-0.5 **off** [2]",
+        # the place that a finding links to
+        'CSPDarkNet-53 <a id="imagenet-big/cspdarknet-53"></a>',
+        "27.61M (-34%) → 27.6109M (-34%) ✓ exact [1]",
+        "13.07 (-30%) → 13.0709 (-30%) ✓ exact [1]",
+        "77.2 (=) → 77.401 (=) (95 %: 77.03–77.77) Δ+0.2 (100 images more) ≈ close [2]",
+        "93.6 (-0.2) → 93.101 (-0.2) (95 %: 92.9–93.3) Δ-0.5 **✗ off** [2]",
         "cfg",
     ]
     assert rows(text, "ResNet-50")[2:5] == [
-        "9.74 → 10.0009 Δ+0.26 **off, explained** [1]",
-        "75.8 → 75.001 unmeasured: partial [2]",
-        "92.9 unmeasured: no-weights",
+        "9.74 → 10.0009 Δ+0.26 **✗ off, explained** [1]",
+        "75.8 → 75.001 – partial [2]",
+        "92.9 – no-weights",
     ]
-    assert rows(text, "CSPResNet-50")[2] == "8.97 (-8%) → 8.9709 (-10%) Δ0 exact; (-10%) off [1]"
-    assert rows(text, "CSPDarkNet-53-Elastic")[1] == "- → 19.045184M unpublished [1]"
-    assert rows(text, "HarDNet-138s")[4] == "- unpublished"
+    assert rows(text, "CSPResNet-50")[2] == "8.97 (-8%) → 8.9709 (-10%) **✓ exact; ✗ (-10%) off** [1]"
+    assert rows(text, "CSPDarkNet-53-Elastic")[1] == "- → 19.045184M ○ unpublished [1]"
+    assert rows(text, "HarDNet-138s")[4] == "- ○ unpublished"
 
 
 def test_what_is_off_is_said_below_the_table(lines: list[ReportRow]) -> None:
@@ -78,12 +91,13 @@ def test_a_note_that_a_cell_repeats_is_said_once() -> None:
     row = table.row("resnet-50")
     off = cell(row, "bflops", "10.00", "off", explained=True, note="a later file; bflops exact for another")
     text = markdown([Section(table, (replace(line(table, row, bflops=off), note="a later file"),))])
-    assert text.count("a later file") == 1
+    # below the table and in the finding
+    assert text[text.index("## Contents") :].count("a later file") == 1
 
 
 def test_every_number_leads_to_how_it_was_made(lines: list[ReportRow]) -> None:
     text = markdown(select(lines, TABLES))
-    made = text[text.index("# How each number was made") :]
+    made = text[text.index('# <a id="made"></a>How each number was made') :]
     # the row's own definition stands in the row
     assert "- **[1]** `cspbench params --all --save`; cspbench 0.1.0, commit 0bbb9d1; counting weights\n" in made
     for part in ("preset readme", "precision fp32", "sha256 " + "cd" * 32, "weights arrays " + "ab" * 32, "2026-01-02"):
@@ -112,7 +126,8 @@ def test_the_sum_of_all_marks(lines: list[ReportRow]) -> None:
     assert "1 off, 1 off (explained)" in text
     head = markdown(shown).splitlines()
     assert text + "." in head
-    assert "| `imagenet-big` | 16 | 64 | 27 | 2 | 1 |  |  | 2 | 26 | 6 | 28 | 1 |" in head
+    assert "| Table | rows | cells | ✓ exact | ≈ close | ◇ fitted | ✗ off | – unmeasured | ○ unpublished |" in head
+    assert "| [ImageNet / Big Models](#imagenet-big) | 16 | 64 | 27 | 2 | 1 | 2 | 26 | 6 |" in head
 
 
 def test_the_table_to_paste(lines: list[ReportRow]) -> None:

@@ -90,7 +90,7 @@ def test_a_file_by_its_suffix(results: Path, tmp_path: Path) -> None:
 
 
 def test_rows_and_tables_are_chosen(results: Path) -> None:
-    text = said("--results", results, "--only", "off", "--table", "imagenet-small", "--format", "csv")
+    text = said("--results", results, "--only", "missed", "--table", "imagenet-small", "--format", "csv")
     assert {each["row"] for each in csv.DictReader(io.StringIO(text))} == {"cspdensenet-ref"}
     lines = read(json.loads(said("--results", results, "--only", "fitted", "--format", "json")), "stdout")
     assert {line.definition for line in lines} == {"stand-in, low"}
@@ -135,7 +135,7 @@ def test_the_newest_complete_run_counts(results: Path, tmp_path: Path) -> None:
     put(runs / "newest", classifier(when="2026-03-01T00:00:00Z", finished=False))
     text = said(runs, "--results", results, "--table", "imagenet-big")
     (row,) = (line for line in text.splitlines() if line.startswith("| CSPDarkNet-53 |"))
-    assert " 77.2 (=) → 77.220 (95 %: 76.85–77.59) Δ0 (10 images more) exact [" in row
+    assert " 77.2 (=) → 77.220 (95 %: 76.85–77.59) Δ0 (10 images more) ✓ exact [" in row
     notes = [line for line in text.splitlines() if line.startswith("- CSPDarkNet-53: Top-1 also")]
     assert len(notes) == 2
     assert any("also 76.0" in note for note in notes)
@@ -157,7 +157,7 @@ def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
 def test_a_run_without_results(tmp_path: Path) -> None:
     path = put(tmp_path / "runs" / "mine", classifier(top1=38_610))
     text = said(path, "--results", tmp_path / "nowhere", "--table", "imagenet-big")
-    assert "Δ0 (10 images more) exact [1]" in text
+    assert "Δ0 (10 images more) ✓ exact [1]" in text
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -190,10 +190,8 @@ def test_a_hyphen_is_stdout(results: Path, tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "-").exists()
 
 
-PLOTS = (
-    *("accuracy-vs-bflops.png", "accuracy-vs-params.png", "ap-over-nms.png", "sample-ap-over-nms.png"),
-    "residuals.png",
-)
+NAMES = ("accuracy-vs-bflops", "accuracy-vs-params", "ap-over-nms", "sample-ap-over-nms", "residuals")
+PLOTS = [f"{name}.{form}" for name in NAMES for form in ("png", "svg", "pdf")]
 REPORTS = ("report.md", "report.html", "report.csv", "report.json", "report.tex")
 
 
@@ -212,8 +210,8 @@ def test_save_writes_everything(results: Path, tmp_path: Path) -> None:
     }
     assert "half: incomplete, not kept" in done.stderr
     text = (results / "report.md").read_text("utf-8")
-    for name in PLOTS:
-        assert f"]({name})" in text
+    for name in NAMES:
+        assert f"]({name}.png)" in text
     assert "→ 77.220 " in text
     # what was kept is enough to make it again, to the byte
     assert said("--results", results, "--format", "csv") == (results / "report.csv").read_text("utf-8")
@@ -228,7 +226,7 @@ def test_save_without_matplotlib(results: Path, monkeypatch: pytest.MonkeyPatch)
         "cspbench: no plots: they need matplotlib, install cspbench[plot]"
     ]
     assert {path.name for path in results.iterdir()} == {"params.json", *REPORTS}
-    assert "](" not in (results / "report.md").read_text("utf-8")
+    assert "![" not in (results / "report.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("more", [["--save"], ["--format", "md"], ["x"], ["--only", "off"], ["--strict"]])

@@ -69,6 +69,12 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.images)
 
+    def objects_by_class(self) -> dict[str, int]:
+        """How many objects each category has, groups left out, by its name."""
+        ids, counts = np.unique(self.category_ids[~self.crowd], return_counts=True)
+        by_id = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        return {name: by_id.get(number, 0) for number, name in self.categories.items()}
+
     def only(self, image_ids: Sequence[int] | Array) -> GroundTruth:
         """The objects of some of the images."""
         selected = np.intersect1d(self.image_ids, np.asarray(image_ids, np.int64))

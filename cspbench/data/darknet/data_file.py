@@ -8,7 +8,7 @@ from pathlib import Path
 from cspbench.data.darknet import paths
 from cspbench.data.darknet.paths import missing
 from cspbench.data.darknet.text import Line, at, excerpt, read_lines
-from cspbench.errors import DatasetError
+from cspbench.errors import DatasetError, brief
 
 SIZE_LIMIT = 1 << 16
 """Bytes of a .data file; Darknet's own have a few hundred."""
@@ -17,6 +17,10 @@ MOST_CLASSES = 100_000
 PATHS = ("train", "valid", "test", "difficult", "names", "labels", "map", "tree")
 """The keys whose values are files to read."""
 OTHERS = ("classes", "top", "eval", "backup", "results")
+FOLDERS = ("", "data", "cfg")
+"""Where a folder of Darknet's has its .data files."""
+PROBED = 100
+"""Files of a folder that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -122,3 +126,30 @@ def _bad_line(path: Path, line: Line) -> DatasetError:
         found=excerpt(line.text),
         remedy="Correct the line, or start it with # to leave it out",
     )
+
+
+def in_folder(folder: Path) -> Path | None:
+    """The .data file of a folder of Darknet's, preferably one whose list is there; None without one.
+
+    Raises `DatasetError` for several of those.
+    """
+    files = [file for name in FOLDERS for file in sorted((folder / name).glob("*.data"))[:PROBED] if file.is_file()]
+    usable = [file for file in files if _has_list(file)]
+    if len(usable) > 1:
+        raise DatasetError(
+            "darknet.several-sets",
+            "several .data files",
+            where=str(folder),
+            expected="one with valid=",
+            found=", ".join(brief(str(file.relative_to(folder))) for file in usable[:4]),
+            remedy="Name the .data file",
+        )
+    return next(iter(usable or files), None)
+
+
+def _has_list(file: Path) -> bool:
+    """Whether a .data file names a list that is there; Darknet's folder of examples has many without."""
+    try:
+        return read(file).file("valid") is not None
+    except DatasetError:
+        return False

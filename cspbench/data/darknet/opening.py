@@ -11,10 +11,8 @@ from cspbench.data.darknet import data_file, paths
 from cspbench.data.darknet.detection_set import Progress, quiet
 from cspbench.data.darknet.image_list import LISTS, in_folder
 from cspbench.data.darknet.source import open_darknet
-from cspbench.errors import DatasetError, UsageError, brief
+from cspbench.errors import UsageError, brief
 
-FOLDERS = ("", "data", "cfg")
-"""Where a folder of Darknet's has its .data files."""
 PROBED = 100
 """Files of a folder that are looked at."""
 
@@ -63,19 +61,9 @@ def darknet_path(place: Path) -> Path | None:
         )
     if not place.is_dir() or is_annotated(place):
         return None
-    files = [file for name in FOLDERS for file in sorted((place / name).glob("*.data"))[:PROBED] if file.is_file()]
-    usable = [file for file in files if _has_list(file)]
-    if len(usable) > 1:
-        raise DatasetError(
-            "darknet.several-sets",
-            "several .data files",
-            where=str(place),
-            expected="one with valid=",
-            found=", ".join(brief(str(file.relative_to(place))) for file in usable[:4]),
-            remedy="Name the .data file",
-        )
-    if files:
-        return (usable or files)[0]
+    file = data_file.in_folder(place)
+    if file is not None:
+        return file
     some = list(in_folder(place).values())[:PROBED]
     labelled = any(label.is_file() for _, file in some for label in paths.label_files(file))
     return place if labelled else None
@@ -84,11 +72,3 @@ def darknet_path(place: Path) -> Path | None:
 def is_annotated(folder: Path) -> bool:
     """Whether a folder has annotations in COCO's form."""
     return bool(annotation_files((folder / "annotations", folder)))
-
-
-def _has_list(file: Path) -> bool:
-    """Whether a .data file names a list that is there; Darknet's folder of examples has many without."""
-    try:
-        return data_file.read(file).file("valid") is not None
-    except DatasetError:
-        return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cspbench.detection.ap.matching import AREAS
 from cspbench.errors import printable
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex_tables, markdown
 from cspbench.results.analysis_record import NAMES, AnalysisRecord, ClassErrors, Errors
 
 MOST = 10
@@ -33,12 +33,22 @@ def text(name: str, record: AnalysisRecord, form: str) -> str:
     """The errors of a model, or of a file, as md, csv or latex; CSV has every class, the others the worst."""
     if form == "csv":
         return flat_csv(FLAT, _flat(record))
+    parts = blocks(name, record)
+    return latex_tables(parts) if form == "latex" else markdown(parts)
+
+
+def blocks(name: str, record: AnalysisRecord) -> list[Block]:
+    """The errors of a model, or of a file, by type and size, the worst classes, and the most frequent mistakes."""
     tables = [(TYPES, by_type(record)), (CLASSES, by_class(record)), (MISTAKES, by_mistake(record))]
-    if form == "latex":
-        return "\n".join(latex(header, lines) for header, lines in tables if lines)
     before = [f"{printable(name)}: {heading(record)}", *_captions(record)]
-    parts = [f"{line}\n\n{grid(*table)}\n" for line, table in zip(before, tables, strict=True) if table[1]]
-    return "\n".join(parts)
+    parts: list[Block] = []
+    for line, (header, lines) in zip(before, tables, strict=True):
+        if lines:
+            columns = [
+                Column(text, kind="text" if text in ("Class", *TYPES[:2], MISTAKES[1]) else "number") for text in header
+            ]
+            parts += [Paragraph(line, "heading"), Table(columns, lines)]
+    return parts
 
 
 def heading(record: AnalysisRecord) -> str:

@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from cspbench.errors import printable
-from cspbench.report.formats import grid, latex
+from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.results.map_record import MapRecord
 
-HEADER = ("Class", "AP", "TP", "FP", "FN", "Precision", "Recall", "F1", "average IoU")
+COLUMNS = (
+    Column("Class"),
+    *(Column(name, kind="number") for name in ("AP", "TP", "FP", "FN", "Precision", "Recall", "F1", "average IoU")),
+)
 
 
-def text(maps: Sequence[tuple[str, MapRecord]], form: str) -> str:
-    """The mAP of models by name as md or latex: a line for each class, and one for all."""
-    if form == "latex":
-        return "\n".join(latex(HEADER, _lines(record)) for _, record in maps)
-    return "\n".join(
-        f"{printable(model)}: {_title(record)} {100 * record.mean:.2f} %, as `darknet detector map` computes it; "
-        f"counts of scores above {record.conf:g}\n\n{grid(HEADER, _lines(record))}\n"
-        for model, record in maps
-    )
+def blocks(maps: Sequence[tuple[str, MapRecord]]) -> list[Block]:
+    """The mAP of models by name: a line for each class, and one for all."""
+    parts: list[Block] = []
+    for model, record in maps:
+        counts = f"as `darknet detector map` computes it; counts of scores above {record.conf:g}"
+        parts.append(Paragraph(f"{printable(model)}: {_title(record)} {100 * record.mean:.2f} %, {counts}", "heading"))
+        parts.append(Table(COLUMNS, _lines(record)))
+    return parts
 
 
 def _title(record: MapRecord) -> str:

@@ -8,9 +8,17 @@ from typing import Any
 
 from cspbench.network.counting import COUNTINGS
 from cspbench.network.network import Network
-from cspbench.report.formats import grid, table
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex
 
-HEADER = ("#", "Layer", "", "Reads", "Output", "Weights", "Stored", "MACs", "conv+maxpool", "+shortcut")
+COLUMNS = (
+    *(Column("#", kind="number"), Column("Layer"), Column(""), Column("Reads", 1), Column("Output")),
+    *(Column("Weights", kind="number"), Column("Stored", 3, "number"), Column("MACs", kind="number")),
+    *(Column("conv+maxpool", 2, "number"), Column("+shortcut", 4, "number")),
+)
+FLAT = (
+    *("model", "index", "layer", "settings", "reads", "output"),
+    *("weights", "stored", "mac", "conv+maxpool", "conv+maxpool+shortcut"),
+)
 PER_LAYER = ("mac", "conv", "conv+maxpool", "conv+maxpool+shortcut")
 """The countings that are sums over layers."""
 
@@ -57,19 +65,25 @@ def totals(network: Network) -> dict[str, int]:
     return {name: rule.total(network, network.operations) for name, rule in COUNTINGS.items()}
 
 
-def ledger_text(networks: list[Network], form: str) -> str:
-    """The ledgers of some networks as md, json, csv or latex."""
+def blocks(networks: Sequence[Network]) -> list[Block]:
+    """The ledgers of some networks."""
+    parts: list[Block] = []
+    for network in networks:
+        parts.append(Paragraph(f"## {network.name}, input {_shape(network.input)}", "heading"))
+        parts.append(Table(COLUMNS, _texts(network)))
+    return parts
+
+
+def ledger_text(networks: Sequence[Network], form: str) -> str:
+    """The ledgers of some networks as json, csv or latex."""
     if form == "json":
         data = [
             {"model": net.name, "size": list(net.input[1:]), "layers": ledger(net), "operations": totals(net)}
             for net in networks
         ]
         return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    if form == "md":
-        return "\n".join(
-            f"## {net.name}, input {_shape(net.input)}\n\n{grid(HEADER, _texts(net))}\n" for net in networks
-        )
     # programs read the CSV: no separators in its numbers
     lines = [[net.name, *row] for net in networks for row in _texts(net, "" if form == "csv" else ",")]
-    header = ["Model", *HEADER]
-    return table(header, lines, form)
+    if form == "csv":
+        return flat_csv(FLAT, lines)
+    return latex(["Model", *(column.header for column in COLUMNS)], lines)

@@ -15,11 +15,13 @@ from cspbench.claims.rounding import comparable_count, percent_off
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.io import write_bytes, write_text
 from cspbench.network.counting import COUNTINGS
-from cspbench.report.formats import flat_csv, grid, latex
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex_tables
+from cspbench.report.formats import markdown as as_markdown
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.report.select import Section
 from cspbench.report.text import some, with_comparison
+from cspbench.results import layers
 from cspbench.results.counts import CountedCell, Counts
 from cspbench.results.encoding import encode
 from cspbench.results.schema import Session
@@ -27,21 +29,30 @@ from cspbench.results.store import read_record
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
-HEADER = (
-    *("Model", "Definition", "Input", "#Parameter", "measured", "verdict", "BFLOPs", "measured", "verdict"),
-    *("Counted as", "Note"),
+COLUMNS = (
+    *(Column("Model"), Column("Definition", 3), Column("Input", 2)),
+    *(
+        column
+        for header in ("#Parameter", "BFLOPs")
+        for column in (
+            *(Column(header, kind="number"), Column("measured", kind="number", of=header)),
+            Column("verdict", kind="verdict", of=header),
+        )
+    ),
+    *(Column("Counted as", 4), Column("Note", kind="note")),
 )
 
 LEGEND = """\
 Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and by
-how much; **fitted** it is, but the network was chosen for that, so it proves nothing; unpublished: the document prints
-no number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
-parentheses the comparison with the base model, as published and as it follows from the measurements. Definition: *cfg*
-equals the published file layer by layer, *paper* another complete public definition, *reconstruction* forced by
-independent evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less
-than certain, how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
-(`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
-twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
+how much; **fitted** it is, but the network is a stand-in chosen for that, so it proves nothing; **missed** it is not,
+and the network is such a stand-in, so that is no error of the claim; unpublished: the document prints no number;
+unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In parentheses the
+comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
+published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
+evidence, *stand-in* ours, chosen for the published totals, *file* a cfg of yours; and where it is less than certain,
+how confident we are that the network is the one behind the numbers. Counted as: parameters, operations (`cspbench
+params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted twice, by
+formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
 """
 
 SMALL = {"M": 10**5, "G": 10**6}
@@ -93,8 +104,9 @@ def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
 
 def _verdict(counted: CountedCell, cell: ReportCell) -> str:
     percent = _percent(counted, cell)
-    word = cell.mark if percent is None else cell.mark.replace("off", f"off {percent:+.1f} %", 1)
-    return f"{word}; comparison off" if cell.comparison and cell.comparison.verdict == "off" else word
+    word = cell.mark if percent is None else cell.mark.replace(cell.word, f"{cell.word} {percent:+.1f} %", 1)
+    compared = cell.comparison
+    return f"{word}; comparison {compared.word}" if compared and compared.verdict == "off" else word
 
 
 def _note(row: CountsRow) -> str | None:
@@ -105,23 +117,32 @@ def _note(row: CountsRow) -> str | None:
 
 
 def texts(row: CountsRow) -> list[str]:
-    """The texts of one line, in the order of `HEADER`."""
+    """The texts of one line, in the order of `COLUMNS`."""
     line = [row.report.name, _definition(row), _size(row.counted.size)]
     for counted, cell in _cells(row):
         line += [counted.printed, _measured(counted, cell), _verdict(counted, cell)]
     return [*line, ", ".join(_counting(counted) for counted, _ in _cells(row)), _note(row) or ""]
 
 
-def markdown(rows: Sequence[CountsRow]) -> str:
+def blocks(rows: Sequence[CountsRow]) -> list[Block]:
     """All rows, a section for each table in the README's order, models without a row first."""
-    parts = []
+    parts: list[Block] = []
     if rowless := [row for row in rows if not row.report.table]:
-        parts.append(grid(HEADER, map(texts, rowless)))
+        parts.append(_table(rowless))
     for table in tables.load_all(kind=None):
         if section := [row for row in rows if row.report.table == table.name]:
-            heading = f"## {Section(table).place}\n\n`{table.name}`, {table.source}"
-            parts.append(f"{heading}\n\n{grid(HEADER, map(texts, section))}")
-    return "\n\n".join([*parts, LEGEND.strip(), summary(rows)]) + "\n"
+            parts.append(Paragraph(f"## {Section(table).place}\n\n`{table.name}`, {table.source}", "heading"))
+            parts.append(_table(section))
+    return [*parts, Paragraph(LEGEND.strip(), "legend"), Paragraph(summary(rows))]
+
+
+def _table(rows: Sequence[CountsRow]) -> Table:
+    return Table(COLUMNS, list(map(texts, rows)))
+
+
+def markdown(rows: Sequence[CountsRow]) -> str:
+    """The blocks as markdown."""
+    return as_markdown(blocks(rows))
 
 
 def summary(rows: Sequence[CountsRow]) -> str:
@@ -193,7 +214,7 @@ def _cell_json(counted: CountedCell, cell: ReportCell) -> dict[str, Any]:
 
 
 _FLAT = ("table", "row", "id", "model", "definition", "confidence", "size")
-_FLAT_CELL = ("published", "counting", "count", "measured", "verdict")
+_FLAT_CELL = ("published", "counting", "count", "measured", "delta", "verdict", "reason")
 
 
 def as_csv(rows: Sequence[CountsRow]) -> str:
@@ -201,15 +222,15 @@ def as_csv(rows: Sequence[CountsRow]) -> str:
     header = [*_FLAT, *(f"{metric}_{key}" for metric in COUNTED for key in _FLAT_CELL), "note"]
     lines = []
     for row in map(as_json, rows):
-        values = [row[key] for key in _FLAT[:-1]] + [_size(row["size"])]
-        values += [row[metric][key] for metric in COUNTED for key in _FLAT_CELL]
+        values = [row[key] for key in _FLAT[:-1]] + ["×".join(map(str, row["size"] or ())) or None]
+        values += [row[metric].get(key) for metric in COUNTED for key in _FLAT_CELL]
         lines.append([*values, row["note"]])
     return flat_csv(header, lines)
 
 
 def as_latex(rows: Sequence[CountsRow]) -> str:
     """One LaTeX table with the columns of the markdown."""
-    return latex(HEADER, map(texts, rows))
+    return latex_tables([_table(rows)])
 
 
 # --- files
@@ -220,7 +241,10 @@ Key = tuple[str | None, str | None]
 
 def save(rows: Sequence[CountsRow], out: Path, name: str, session: Session) -> None:
     """Write NAME.json and NAME.md."""
-    write_bytes(out / f"{name}.json", encode(Counts(session=session, rows=[row.counted for row in rows])))
+    counted = [row.counted for row in rows]
+    of_models, networks = layers.of_rows(counted)
+    record = Counts(session=session, rows=counted, layers=of_models, networks=networks)
+    write_bytes(out / f"{name}.json", encode(record))
     by = f"cspbench {session.cspbench}, torch {session.packages['torch']}, fvcore {session.packages['fvcore']}"
     heading = f"# Parameters and BFLOPs\n\nMeasured by `{shlex.join(session.command)}` ({by}).\n\n"
     write_text(out / f"{name}.md", heading + markdown(rows))

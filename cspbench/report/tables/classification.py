@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +11,17 @@ from cspbench.claims.metrics import ACCURACIES
 from cspbench.classification.accuracy import wilson
 from cspbench.errors import printable
 from cspbench.report import judged_evaluations
-from cspbench.report.formats import grid, table
-from cspbench.report.judged_evaluations import JudgedClaim, by_row, deviations, judged, without_weights
+from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex_tables, markdown
+from cspbench.report.judged_evaluations import (
+    CLAIMED,
+    JudgedClaim,
+    by_row,
+    deviations,
+    flat_claim,
+    flat_row,
+    judged,
+    without_weights,
+)
 from cspbench.report.text import delta
 from cspbench.results.schema import ClassificationMetrics, Hits, ImagenetIdentity
 from cspbench.results.store import StoredEvaluation
@@ -21,10 +30,17 @@ from cspbench.zoo.registry import provenance
 if TYPE_CHECKING:
     from cspbench.classification.ablation import Step
 
-HEADER = (
-    *("Model", "Definition", "Row", "n"),
-    *("Top-1", "claim", "delta", "verdict", "Top-5", "claim", "delta", "verdict", "Preset"),
+COLUMNS = (
+    *(Column("Model"), Column("Definition", 5), Column("Row", 2), Column("n", 3, "number")),
+    *(Column("Top-1", kind="number"), Column("claim", kind="number"), Column("delta", 1, "number")),
+    *(Column("verdict", kind="verdict"), Column("Top-5", kind="number"), Column("claim", kind="number")),
+    *(Column("delta", 1, "number"), Column("verdict", kind="verdict"), Column("Preset", 4)),
 )
+FLAT = (
+    *("model", "definition", "table", "row", "id", "n", "preset"),
+    *(f"{metric}{what}" for metric in ACCURACIES for what in ("", "_low", "_high", *CLAIMED)),
+)
+"""Columns of the CSV: a line for each published row, one where there is none."""
 
 
 def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, ClassificationMetrics]:
@@ -35,7 +51,7 @@ def _parts(evaluation: StoredEvaluation) -> tuple[ImagenetIdentity, Classificati
 
 
 def _lines(evaluation: StoredEvaluation) -> list[list[str]]:
-    """A line of texts for each published row of the evaluated model, in the order of `HEADER`."""
+    """A line of texts for each published row of the evaluated model, in the order of `COLUMNS`."""
     identity, metrics = _parts(evaluation)
     about = [identity.model, "file" if identity.user_file else provenance(identity.model)]
     shares = [_share(getattr(metrics, metric)) for metric in ACCURACIES]
@@ -91,17 +107,62 @@ def _described(evaluation: StoredEvaluation) -> str:
     return printable("; ".join(parts))
 
 
-def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: str) -> str:
-    """The evaluations and the models without weights as md, csv or latex; md also says where the runs are."""
-    lines = [line for evaluation in evaluations for line in _lines(evaluation)]
-    if form != "md":
-        lines += [line for model in without for line in _without(model)]
-        return table(HEADER, lines, form)
-    parts = [grid(HEADER, lines), "In brackets the 95 % interval (Wilson): where another draw of images would put it."]
-    parts += [_described(evaluation) for evaluation in evaluations]
+def blocks(evaluations: Sequence[StoredEvaluation], without: Sequence[str]) -> list[Block]:
+    """The evaluations in a table, where their runs are, and the models without weights by name."""
+    parts: list[Block] = [
+        Table(COLUMNS, [line for evaluation in evaluations for line in _lines(evaluation)]),
+        Paragraph(
+            "In brackets the 95 % interval (Wilson): where another draw of images would put it.",
+            "legend",
+        ),
+        *(Paragraph(_described(evaluation), "aside") for evaluation in evaluations),
+    ]
     if without:
-        parts.append(f"unmeasured, no-weights: {', '.join(without)}")
-    return "\n\n".join(parts) + "\n"
+        parts.append(Paragraph(f"unmeasured, no-weights: {', '.join(without)}"))
+    return parts
+
+
+def text(evaluations: Sequence[StoredEvaluation], without: Sequence[str], form: str) -> str:
+    """The evaluations and the models without weights as md, csv or latex; csv and latex have lines for both."""
+    if form == "csv":
+        lines = [line for evaluation in evaluations for line in _flat(evaluation)]
+        return flat_csv(FLAT, lines + [line for model in without for line in _flat_without(model)])
+    if form == "latex":
+        rows = [line for evaluation in evaluations for line in _lines(evaluation)]
+        return latex_tables([Table(COLUMNS, rows + [line for model in without for line in _without(model)])])
+    return markdown(blocks(evaluations, without))
+
+
+def _flat(evaluation: StoredEvaluation) -> list[list[object]]:
+    """The lines of `FLAT`, full numbers and intervals in percent."""
+    identity, metrics = _parts(evaluation)
+    definition = "file" if identity.user_file else provenance(identity.model)
+    numbers = []
+    for hits in (getattr(metrics, metric) for metric in ACCURACIES):
+        share = 100 * hits.correct / hits.total, *wilson(hits.correct, hits.total)
+        numbers.append([round(number, 4) for number in share])
+    return [
+        [identity.model, definition, *row, metrics.images, identity.preset["name"], *_flat_numbers(numbers, claims)]
+        for row, claims in flat_row(judged(evaluation))
+    ]
+
+
+def _flat_without(model: str) -> list[list[object]]:
+    numbers = [[None] * 3] * len(ACCURACIES)
+    return [
+        [model, provenance(model), *row, None, None, *_flat_numbers(numbers, claims)]
+        for row, claims in flat_row(without_weights(model))
+    ]
+
+
+def _flat_numbers(
+    numbers: Sequence[Sequence[float | None]], claims: Mapping[str, JudgedClaim]
+) -> list[str | float | None]:
+    return [
+        value
+        for metric, number in zip(ACCURACIES, numbers, strict=True)
+        for value in (*number, *flat_claim(claims.get(metric)))
+    ]
 
 
 def as_json(evaluation: StoredEvaluation) -> dict[str, Any]:
@@ -129,11 +190,16 @@ def without_json(model: str) -> dict[str, Any]:
     return {"model": model, "verdict": "unmeasured", "reason": "no-weights", "claims": claims}
 
 
-def explanation(steps: Sequence[Step], form: str) -> str:
-    """What each step of preprocessing does to the accuracy, as md, csv or latex."""
-    header = ("Preset", "Changed", "Top-1", "change", "images gained", "images lost")
+EXPLAINED = (
+    *(Column("Preset"), Column("Changed"), Column("Top-1", kind="number"), Column("change", kind="number")),
+    *(Column("images gained", kind="number"), Column("images lost", kind="number")),
+)
+
+
+def explanation(steps: Sequence[Step]) -> Table:
+    """What each step of preprocessing does to the accuracy."""
     texts = []
     for step in steps:
         change = "" if step.base is None else f"{step.top1 - step.base:+.2f}"
         texts.append([step.preset, step.label, f"{step.top1:.2f}", change, str(step.gained), str(step.lost)])
-    return table(header, texts, form)
+    return Table(EXPLAINED, texts)

@@ -1,0 +1,45 @@
+"""Examples for the help of each command; a test parses them."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "": (
+        "cspbench demo",
+        "cspbench params csdarknet53 csresnext50",
+        "cspbench eval-imagenet ILSVRC2012_val -m csdarknet53 --weights csdarknet53.weights",
+    ),
+    "list": ("cspbench list --table imagenet-big", "cspbench list --models --format csv"),
+    "params": (
+        "cspbench params csdarknet53 csresnext50",
+        "cspbench params --cfg mine.cfg --size 416",
+        "cspbench params csdarknet53 --against csdarknet53.cfg",
+        "cspbench params --all --save",
+    ),
+    "show": ("cspbench show csdarknet53", "cspbench show csdarknet53 --out graph.svg"),
+    "eval-imagenet": (
+        "cspbench eval-imagenet --sample",
+        "cspbench eval-imagenet ILSVRC2012_val -m csresnext50 --limit 1000",
+        "cspbench eval-imagenet ILSVRC2012_val --cfg mine.cfg --weights mine.weights --explain",
+    ),
+    "eval-coco": (
+        "cspbench eval-coco --sample --nms 0.45,0.6",
+        "cspbench eval-coco coco --cfg mine.cfg --weights mine.weights --per-class --out results",
+        "cspbench eval-coco voc.data --cfg mine.cfg --weights mine.weights --map voc11",
+    ),
+    "predict": (
+        "cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights",
+        "cspbench predict photos --cfg mine.cfg --weights mine.weights --draw --save-txt",
+        "cspbench predict - -m csdarknet53-panet-spp --format json",
+    ),
+    "export": (
+        "cspbench export csresnext50 --out csresnext50.onnx --check",
+        "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
+    ),
+    "analyze": ("cspbench analyze runs/a --draw worst:10 --out errors",),
+    "score": (
+        "cspbench score runs --nms 0.45,0.5,0.55",
+        "cspbench score coco_results.json --data coco --per-class",
+    ),
+    "compare": ("cspbench compare runs/a runs/b",),
+    "report": ("cspbench report runs --out report.html", "cspbench report --only off"),
+    "ci": ("cspbench ci --baseline git:origin/main --junit cspbench.xml",),
+    "demo": ("cspbench demo --out results",),
+}

@@ -1,0 +1,27 @@
+"""The panels of the help by option: an option means the same in every command, so it stands in the same panel."""
+
+PANELS = {
+    "Models and data": (
+        *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--models", "--sample", "--split"),
+        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial", "--topk"),
+    ),
+    "Protocol": (
+        *("--preset", "--decoder", "--size", "--conf", "--nms", "--nms-kind", "--counting"),
+        *("--engine", "--bootstrap", "--map", "--map-iou", "--map-conf"),
+    ),
+    "Execution": (
+        *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
+        *("--timeout", "--retries", "--mirror", "--force"),
+    ),
+    "Output": (
+        *("--format", "--wide", "--legend", "--out", "--save", "--save-json", "--draw", "--plots", "--per-class"),
+        *("--layers", "--against", "--explain", "--why", "--strict", "--only", "--like-readme"),
+        *("--junit", "--summary", "--comment", "--save-txt"),
+    ),
+}
+"""Long names of options by panel, in the order of the help; what is not here stands under "Options"."""
+
+
+def panel_of(names: list[str]) -> str:
+    """The panel of an option by its names."""
+    return next((panel for panel, options in PANELS.items() if {*names} & {*options}), "Options")

@@ -1,0 +1,1 @@
+"""The tables that each command prints, built from rows and results."""

@@ -1,0 +1,74 @@
+"""Help that fits its page, examples that are valid, and completion."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from processes import run
+
+from cspbench.cli.app import app
+from cspbench.cli.examples import EXAMPLES
+from cspbench.cli.panels import PANELS
+
+ROOT: Any = typer.main.get_command(app)
+
+
+def commands(group: Any = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_valid(name: str) -> None:
+    known = dict(commands())
+    for example in EXAMPLES[name]:
+        program, command, *arguments = shlex.split(example)
+        assert (program, command) == ("cspbench", name or command)
+        options = {spelling for parameter in known[command,].params for spelling in parameter.opts}
+        assert {each for each in arguments if each.startswith("-") and each != "-"} <= options
+
+
+def test_summaries_fit_one_line_of_80_columns() -> None:
+    for path, command in commands():
+        summary = (command.help or "").split("\n\n")[0]
+        assert 0 < len(" ".join(summary.split())) <= 74 - max(len(path[-1]), 8), path
+        assert summary.endswith(".")
+
+
+def test_the_whole_help_is_there_and_nothing_is_cut() -> None:
+    for arguments in ([], ["eval-coco"], ["weights"], ["data", "check"]):
+        text = run([*arguments, "--help"], COLUMNS="80").stdout
+        assert "..." not in text.replace("[ARGS]...", "").replace("IOU]...", "")
+        assert max(map(len, text.splitlines())) <= 80
+    text = run(["eval-coco", "--help"], COLUMNS="80").stdout
+    titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Arguments:", *(f"{panel}:" for panel in PANELS), "Options:", "Examples:"]
+    assert "[readme, head, letterbox, pjreddie]" in " ".join(text.split())
+
+
+def test_panels_name_options_that_exist() -> None:
+    options = {spelling for _, command in commands() for parameter in command.params for spelling in parameter.opts}
+    named = [name for names in PANELS.values() for name in names]
+    assert {*named} <= options
+    assert len(named) == len({*named})
+
+
+@pytest.mark.parametrize("asked", ["complete_bash", "bash_complete"])
+@pytest.mark.parametrize(
+    ("words", "place", "proposed"),
+    [("cspbench par", 1, "params"), ("cspbench eval-coco --nms-k", 2, "--nms-kind"), ("cspbench data ch", 2, "check")],
+)
+def test_a_shell_gets_proposals(asked: str, words: str, place: int, proposed: str) -> None:
+    done = run([], None, None, _CSPBENCH_COMPLETE=asked, COMP_WORDS=words, COMP_CWORD=str(place))
+    assert (done.returncode, done.stdout.split()) == (0, [proposed])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_script(shell: str) -> None:
+    assert "_CSPBENCH_COMPLETE" in run([], None, None, _CSPBENCH_COMPLETE=f"source_{shell}").stdout
