@@ -112,7 +112,7 @@ def open_classifier_images(
     """
     path = argument_path("data", place)
     if path.is_file() and path.suffix.lower() in LISTS:
-        source: Source = open_labelled_paths(path, names_file=names, allowed=allowed, lists=("train",))
+        source: Source = open_labelled_paths(path, names_file=names, allowed=allowed, key="train")
     else:
         inside = next((path / name for name in INSIDE if (path / name).is_dir()), None)
         source = open_imagenet(place if inside is None else inside, labels)
@@ -132,14 +132,12 @@ def open_classifier_images(
         class_order = SAMPLE
     numbers = places(class_order)
     classes = np.array([-1 if wnid is None else numbers[wnid] for wnid in wnids], np.int32)
-    own = isinstance(source, LabelledPaths)
-    return ClassifierImages(
-        StoredImages(source.regions),
-        source.names if isinstance(source, LabelledPaths) and source.own_classes else order(class_order),
-        classes,
-        source.all_classes() if own else {},
-        source.notes,
-    )
+    names_of, several = order(class_order), {}
+    if isinstance(source, LabelledPaths):
+        names_of = source.names
+        keys = {entry.key: index for index, entry in enumerate(source.entries) if entry.key in source.all_classes}
+        several = {index: source.all_classes[key] for key, index in keys.items()}
+    return ClassifierImages(StoredImages(source.regions), names_of, classes, several, source.notes)
 
 
 def open_detector_images(
@@ -156,7 +154,7 @@ def open_detector_images(
     `UsageError`.
     """
     path = data_path(place)
-    darknet = darknet_path(path, "train")
+    darknet = darknet_path(path)
     faults = Faults(allowed)
     if darknet is None:
         return _of_coco(scan_coco(_training_annotations(path)), faults)
