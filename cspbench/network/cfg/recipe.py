@@ -1,0 +1,148 @@
+"""Reads and writes the training keys of a cfg, by the fields of a `Recipe` (spec training a.1, a.7, d.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from cspbench.errors import DefinitionError, brief
+from cspbench.network.cfg.parser import Section
+from cspbench.network.network import Network
+from cspbench.network.recipe import NAMES, LayerRecipe, NetRecipe, Policy, Recipe, YoloRecipe, kind_of
+
+Part = TypeVar("Part", NetRecipe, LayerRecipe)
+
+ALWAYS: dict[type, frozenset[str]] = {
+    NetRecipe: frozenset(
+        """batch subdivisions max_batches learning_rate momentum decay policy burn_in angle saturation exposure
+        hue""".split()
+    ),
+    YoloRecipe: frozenset("max jitter ignore_thresh truth_thresh random iou_loss iou_normalizer".split()),
+}
+"""Keys that are written even at their defaults."""
+_UNSUPPORTED_OF_LAYERS = "stopbackward:1"
+_UNSUPPORTED = {
+    "net": """time_steps:1 track dynamic_minibatch contrastive unsupervised adversarial_lr attention equidistant_point
+        badlabels_rejection_percentage num_sigmas_reject_badlabels weights_reject_freq""",
+    "convolutional": "cbn batch_normalize:1 assisted_excitation grad_centr",
+    "dropout": "dropblock",
+    "yolo": "map embedding_layer",
+    "maxpool": "maxpool_zero_nonmax",
+}
+"""By section, keys that training here implements at one value only, 0 unless another follows the colon."""
+
+
+@dataclass(frozen=True)
+class RecipeReading:
+    """The recipe of a cfg file, and warnings about values that Darknet reads differently."""
+
+    recipe: Recipe
+    warnings: tuple[str, ...]
+
+
+def read(network: Network, sections: tuple[Section, ...]) -> RecipeReading:
+    """The recipe in the sections of a cfg, [net] first. Raises `DefinitionError`."""
+    notes: list[str] = []
+    net, *rest = (replace(section, notes=notes, used=set()) for section in sections)
+    parts = [_part(kind_of(layer), section, network.place(at)) for at, (layer, section) in enumerate(_pairs(network, rest))]
+    for index, part in enumerate(parts):
+        layer = network.layers[index]
+        classes = getattr(layer, "classes", 0)
+        if isinstance(part, YoloRecipe) and len(part.counters_per_class) not in (0, classes):
+            found = len(part.counters_per_class)
+            raise _wrong(rest[index], "counters_per_class", f"{classes} numbers, one for each class", str(found))
+    return RecipeReading(Recipe(_net(net), tuple(parts)), tuple(notes))
+
+
+def _pairs(network: Network, rest: list[Section]) -> Iterator[tuple[Any, Section]]:
+    return zip(network.layers, rest, strict=True)
+
+
+def _net(section: Section) -> NetRecipe:
+    part = _part(NetRecipe, section, section.place)
+    for key in ("steps", "scales"):
+        if part.policy is Policy.STEPS and not getattr(part, key):
+            raise section.missing(key, "a list of numbers, with policy=steps")
+    return part
+
+
+def _part(kind: type[Part], section: Section, place: str) -> Part:
+    values = {item.name: _value(section, item) for item in fields(kind) if item.name != "unsupported"}
+    try:
+        return kind(**values, unsupported=_unsupported(section))
+    except DefinitionError as error:
+        raise error.at(place) from None
+
+
+def _value(section: Section, item: Field[Any]) -> Any:
+    """The value of a field, by its type; the default where the key is absent."""
+    key = NAMES.get(item.name, item.name)
+    if key not in section.keys:
+        return item.default
+    match item.default:
+        case Policy():
+            return _policy(section)
+        case bool():
+            return section.integer(key, int(item.default)) != 0
+        case int():
+            return section.integer(key, item.default)
+        case float():
+            return section.real(key, item.default)
+        case str():
+            return section.text(key, item.default)
+        case None:
+            return section.integer(key, 0)
+    if key == "scales":
+        return tuple(section.reals(key, "numbers"))
+    return tuple(section.integers(key, "integers"))
+
+
+def _policy(section: Section) -> Policy:
+    word = section.text("policy", "constant")
+    if word in tuple(Policy):
+        return Policy(word)
+    known = ", ".join(Policy)
+    section.note("policy", f"policy={brief(word)} is read as constant, as in Darknet, which knows {known}")
+    return Policy.CONSTANT
+
+
+def _unsupported(section: Section) -> tuple[str, ...]:
+    if section.name == "contrastive":
+        return ("[contrastive]",)
+    name = "net" if section.name == "network" else section.name
+    found = []
+    everywhere = "" if name == "net" else _UNSUPPORTED_OF_LAYERS
+    for item in f"{everywhere} {_UNSUPPORTED.get(name, '')}".split():
+        key, _, plain = item.partition(":")
+        if key in section.keys and section.keys[key][0] not in {plain or "0", "0"}:
+            found.append(f"{key}={brief(section.keys[key][0])}")
+    return tuple(found)
+
+
+def _wrong(section: Section, key: str, expected: str, found: str) -> DefinitionError:
+    what, remedy = f"{key} is out of range", f"Correct {key}="
+    return DefinitionError(
+        "cfg.out-of-range", what, where=section.at(key), expected=expected, found=found, remedy=remedy
+    )
+
+
+def pairs(part: NetRecipe | LayerRecipe) -> Iterator[tuple[str, object]]:
+    """Keys and values that `read` reads back as the same recipe; defaults only where they are `ALWAYS` written."""
+    for item in fields(part):
+        key, value = NAMES.get(item.name, item.name), getattr(part, item.name)
+        if item.name == "unsupported":
+            yield from (tuple(setting.split("=", 1)) for setting in value if "=" in setting)  # type: ignore[misc]
+        elif key in ALWAYS.get(type(part), ()) or value != item.default:
+            yield key, _text(value)
+
+
+def _text(value: object) -> object:
+    match value:
+        case bool():
+            return int(value)
+        case float():
+            return repr(value).removesuffix(".0")
+        case tuple():
+            return ",".join(str(_text(each)) for each in value)
+    return value

@@ -1,0 +1,155 @@
+"""One iteration: the mini-batches of a batch forward and backward, then the update (spec training a.2, a.4, a.5, e.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx
+
+from cspbench.errors import DefinitionError
+from cspbench.network import layers
+from cspbench.network.era import Era
+from cspbench.network.network import Network
+from cspbench.network.recipe import Recipe, YoloRecipe
+from cspbench.train.ema import Average
+from cspbench.train.losses.layers import losses
+from cspbench.train.losses.outcome import Outcome
+from cspbench.train.module import to_training_module
+from cspbench.train.optimiser import Optimiser
+from cspbench.train.schedule import rate
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """What one forward and backward pass gave: gradients by array of the optimiser, and outcomes by loss layer."""
+
+    gradients: list[Tensor | None]
+    outcomes: dict[int, Outcome]
+
+    @property
+    def cost(self) -> float:
+        """The mean cost of the loss layers."""
+        return sum(float(outcome.cost) for outcome in self.outcomes.values()) / len(self.outcomes)
+
+
+@dataclass(frozen=True)
+class Update:
+    """What Darknet prints after an iteration."""
+
+    iteration: int
+    """Counted from 1."""
+    loss: float
+    """Of an image, in the mean over loss layers."""
+    rate: float
+
+
+class Trainer:
+    """A network in training: its module, losses and optimiser, and the images seen.
+
+    `seed` decides the rates of the policy `random`. Raises `DefinitionError` for a network or a recipe that cannot be
+    trained.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        era: Era = Era.HEAD,
+        *,
+        exact: bool = False,
+        module: fx.GraphModule | None = None,
+        seed: int = 0,
+    ) -> None:
+        check(network, recipe)
+        self.network, self.recipe, self.seed = network, recipe, seed
+        self.losses = losses(network, recipe, era, exact=exact)
+        self.module = module or to_training_module(network, recipe, tuple(self.losses))
+        self.optimiser = Optimiser(self.module, network, recipe)
+        self.average = Average(recipe.net)
+        self.seen = 0
+        """Images of all mini-batches so far; a weight file keeps it."""
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that the images seen so far have reached; the first update is that of iteration 1."""
+        return self.seen // self.recipe.net.images
+
+    def mini_batch(self, images: Tensor, truths: Tensor) -> MiniBatch:
+        """Forward and backward of (N, C, H, W) images in [0, 1] with labels (N, classes) or boxes (N, max, 6).
+
+        Changes the running statistics of batch norms, but nothing else.
+        """
+        maps = self.module(images)
+        size = (images.shape[2], images.shape[3])
+        outcomes = {
+            layer: loss(raw, truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
+        }
+        given = [
+            (raw, self._handed_on(layer, outcome.delta).neg().to(raw.dtype))
+            for raw, (layer, outcome) in zip(maps, outcomes.items(), strict=True)
+            if raw.requires_grad and not self.recipe.layers[layer].onlyforward
+        ]
+        if given:
+            tensors, gradients = zip(*given, strict=True)
+            torch.autograd.backward(tensors, gradients)
+        return MiniBatch(self.optimiser.gradients(), outcomes)
+
+    def _handed_on(self, layer: int, delta: Tensor) -> Tensor:
+        own = self.recipe.layers[layer]
+        if isinstance(own, YoloRecipe) and own.delta_normalizer != 1:
+            return delta * own.delta_normalizer
+        return delta
+
+    def update(self) -> float:
+        """Update all arrays after the mini-batches of an iteration; the rate."""
+        iteration = self.iteration
+        now = rate(self.recipe.net, iteration, self.seed)
+        self.optimiser.step(now, iteration)
+        self.average.update(self.optimiser, iteration)
+        return now
+
+    def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
+        """One iteration over `subdivisions` mini-batches of images and truths."""
+        total = 0.0
+        for images, truths in mini_batches:
+            self.seen += len(images)
+            done = self.mini_batch(images, truths)
+            self.optimiser.accumulate(done.gradients)
+            total += done.cost
+        now = self.update()
+        return Update(self.iteration, total / self.recipe.net.images, now)
+
+
+def check(network: Network, recipe: Recipe) -> None:
+    """Raise `DefinitionError` for a layer or a setting with which training here would not be Darknet's."""
+    network.check_evaluable()
+    for index, setting in recipe.unsupported():
+        raise DefinitionError(
+            "train.unsupported",
+            "this setting is not implemented in training",
+            where=network.place(index) if index >= 0 else f"{network.origin or network.name} [net]",
+            found=setting,
+            remedy="Remove it",
+        )
+    for index, layer in enumerate(network.layers):
+        normalised = isinstance(layer, layers.Convolution | layers.Connected) and layer.batch_normalize
+        alone = recipe.net.mini_batch == 1 and network.shape(index)[1:] == (1, 1)
+        if (normalised or isinstance(layer, layers.BatchNorm)) and alone and index >= recipe.stop:
+            raise DefinitionError(
+                "train.batch-norm-of-one",
+                "a batch norm over one value divides by 0",
+                where=network.place(index),
+                expected="a mini-batch of at least 2 images, or a larger map",
+                found=f"batch={recipe.net.batch}, subdivisions={recipe.net.subdivisions}",
+                remedy="Lower subdivisions=",
+            )
+        if isinstance(layer, layers.Crop):
+            raise DefinitionError(
+                "train.unsupported",
+                "this layer is not implemented in training",
+                where=network.place(index),
+                found=f"[{layer.section}]",
+                remedy="Remove it",
+            )
