@@ -22,9 +22,7 @@ _PARENT_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
 
 
-def ahead(
-    items: Dataset[Any], workers: int, *, pinned: bool = False, **order: Any
-) -> Generator[Any, None, None]:
+def ahead(items: Dataset[Any], workers: int, *, pinned: bool = False, **order: Any) -> Generator[Any, None, None]:
     """What a DataLoader of the items gives, made ahead by `workers` processes, or in this process if 0.
 
     `order` are the DataLoader's arguments on order and batches. Exhaust or close the generator to end the workers.

@@ -1,1 +1,1 @@
-"""Darknet's training pictures: augmentation, mixing and labels, for classifiers and detectors (spec: training, b and c)."""
+"""Darknet's training pictures and their labels, for classifiers and detectors (spec training b, c)."""

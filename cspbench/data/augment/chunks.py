@@ -6,6 +6,7 @@ What is drawn once for several images is drawn once for a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 CLASSIFIER_THREADS = 32
@@ -14,25 +15,25 @@ DETECTOR_THREADS, DETECTOR_THREADS_2019 = 6, 3
 
 
 class Chunk(NamedTuple):
-    """`count` images from number `first` of an iteration on."""
+    """`images` images from number `first` of an iteration on."""
 
     first: int
-    count: int
+    images: int
 
     @property
     def end(self) -> int:
-        return self.first + self.count
+        return self.first + self.images
 
 
 def chunks(batch: int, threads: int) -> list[Chunk]:
     """The chunks of an iteration of `batch` images, without the empty ones of threads that have nothing to do."""
     ends = [thread * batch // threads for thread in range(threads + 1)]
-    return [Chunk(first, end - first) for first, end in zip(ends, ends[1:], strict=False) if end > first]
+    return [Chunk(first, end - first) for first, end in pairwise(ends) if end > first]
 
 
 def overlapping(parts: list[Chunk], first: int, end: int) -> Iterator[tuple[Chunk, range]]:
     """The chunks that contain images `first` to `end` - 1, each with the places of these images in it."""
     for chunk in parts:
-        places = range(max(first - chunk.first, 0), min(end - chunk.first, chunk.count))
+        places = range(max(first - chunk.first, 0), min(end - chunk.first, chunk.images))
         if places:
             yield chunk, places

@@ -76,8 +76,7 @@ class Augmentation:
 
 
 class View(NamedTuple):
-    """What is drawn for one image; `across` and `down` are integers of rand(), since their range depends on the image.
-    """
+    """What is drawn for one image; `across` and `down` are integers, as their range depends on the image."""
 
     image: int
     aspect: Scalar

@@ -1,4 +1,4 @@
-"""Changes of hue, saturation and exposure: in floats for classifiers (spec b.4), in OpenCV's 8 bits for detectors (c.2)."""
+"""Hue, saturation and exposure: in floats for classifiers (spec training b.4), in 8 bits for detectors (c.2)."""
 
 from __future__ import annotations
 

@@ -49,6 +49,8 @@ class Augmentation:
     most: int = 200
     """max= of the layer."""
     jitter: float = 0.2
+    resize: float = 1
+    """The limit of a zoom in addition to the jitter; below 1 it only shrinks (since 2020-05-10)."""
     flip: bool = True
     hue: float = 0
     saturation: float = 1
@@ -68,12 +70,13 @@ class Blur(StrEnum):
 
 
 class View(NamedTuple):
-    """What is drawn for one image; the margins are integers of rand(), since their range depends on the image.
+    """What is drawn for one image; zoom and margins are integers of rand(), since their range depends on the image.
 
     `order` is that of the image's objects; `cornered`: a mosaic's tile is moved to its corner.
     """
 
     image: int
+    zoom: tuple[int, int]
     margins: tuple[int, int, int, int]
     mirror: bool
     hue: Scalar
@@ -118,13 +121,13 @@ def _views(
 
 
 def _view(draws: Draws, augmentation: Augmentation, mixing: Mixing, image: int, objects: int) -> View:
-    for _ in range(2):
-        draws.integer()  # of the key resize=, whose default is to do nothing
+    zoom = draws.integer(), draws.integer()
     left, right, top, bottom = (draws.integer() for _ in range(4))
     mirror = augmentation.flip and draws.coin()
     draws.integer()
     return View(
         image,
+        zoom,
         (left, right, top, bottom),
         mirror,
         draws.uniform(-augmentation.hue, augmentation.hue),
@@ -139,14 +142,20 @@ def _view(draws: Draws, augmentation: Augmentation, mixing: Mixing, image: int, 
 def margins(view: View, augmentation: Augmentation, extent: tuple[int, int], size: tuple[int, int]) -> Margins:
     """What is cut off an image of `extent`, width and height, for an input of `size`, and what is added."""
     width, height = extent
-    limits = [int(Scalar(length) * Scalar(augmentation.jitter)) for length in (width, width, height, height)]
-    sides = [int(uniform(number, -limit, limit)) for number, limit in zip(view.margins, limits, strict=True)]
+    smallest, largest = min(augmentation.resize, 1 / augmentation.resize), max(1.0, augmentation.resize)
+    sides = []
+    for place, number in enumerate(view.margins):
+        length = (width, width, height, height)[place]
+        limit = int(Scalar(length) * Scalar(augmentation.jitter))
+        low, high = (int(Scalar(length) * Scalar(1 - 1 / factor) / 2) for factor in (smallest, largest))
+        sides.append(int(uniform(number, -limit, limit)) + int(uniform(view.zoom[place % 2], low, high)))
     if augmentation.letterbox:
         ratio = Scalar(size[0]) / Scalar(size[1])
         if Scalar(width) / Scalar(height) / ratio > 1:
-            sides[2:] = [int(Scalar(side) - (width / ratio - Scalar(height)) / 2) for side in sides[2:]]
+            added, axis = (width / ratio - Scalar(height)) / 2, 2
         else:
-            sides[:2] = [int(Scalar(side) - (height * ratio - Scalar(width)) / 2) for side in sides[:2]]
+            added, axis = (height * ratio - Scalar(width)) / 2, 0
+        sides[axis : axis + 2] = [int(Scalar(side) - added) for side in sides[axis : axis + 2]]
     return Margins(*sides)
 
 
@@ -163,8 +172,7 @@ def picture(
     as parts of the image.
     """
     limits = Limits(*size, augmentation.classes, augmentation.most)
-    whole, all_truths = np.zeros((0,), np.uint8), np.zeros((0, COLUMNS), np.float32)
-    planes = torch.empty(0)
+    shown, whole = [], np.zeros((0, COLUMNS), np.float32)
     for number, view in enumerate(made.views):
         image = load(view.image)
         extent = image.shape[1], image.shape[0]
@@ -173,26 +181,30 @@ def picture(
             sides = mosaic.to_corner(sides, number, view.mirror)
         if sides.left + sides.right >= extent[0] or sides.top + sides.bottom >= extent[1]:
             sides = Margins(0, 0, 0, 0)
-        found = truths.moved(boxes(view.image), view.order, sides, extent, view.mirror)
-        found = truths.kept(found, limits)
-        shown = crop(image, sides, *size)
-        if view.mirror:
-            shown = np.ascontiguousarray(shown[:, ::-1])
-        shown = distort_8bit(shown, float(view.hue), float(view.saturation), float(view.exposure))
-        shown = _blurred(shown, view.blur, augmentation.blur, found, limits)
+        found = truths.kept(truths.moved(boxes(view.image), view.order, sides, extent, view.mirror), limits)
+        pixels = _coloured(crop(image, sides, *size), view)
+        shown.append(_blurred(pixels, view.blur, augmentation.blur, found, limits))
         if made.cut is not None:
-            if number == 0:
-                whole = np.empty_like(shown)
             tile = mosaic.tile(number, made.cut, sides, view.mirror, extent, limits)
-            mosaic.paste(whole, shown, tile)
-            room = found[: limits.most - len(all_truths)]
-            all_truths = truths.joined(all_truths, mosaic.moved(room, tile, limits, augmentation.mosaic_bound), limits.most)
-        elif number:
-            planes = planes.add_(_planes(shown)).div_(2)
-            all_truths = truths.joined(all_truths, found, limits.most)
-        else:
-            planes, all_truths = _planes(shown), found
-    return (planes if made.cut is None else _planes(whole)), all_truths
+            if number:
+                mosaic.paste(shown[0], shown.pop(), tile)
+            else:
+                canvas = np.empty_like(pixels)
+                mosaic.paste(canvas, shown[0], tile)
+                shown[0] = canvas
+            room = max(limits.most - len(whole), 0)
+            found = mosaic.moved(found[:room], tile, limits, augmentation.mosaic_bound)
+        whole = truths.joined(whole, found, limits.most) if number or made.cut is not None else found
+    planes = _planes(shown[0])
+    if len(shown) > 1:
+        planes.add_(_planes(shown[1])).div_(2)
+    return planes, whole
+
+
+def _coloured(pixels: Pixels, view: View) -> Pixels:
+    if view.mirror:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+    return distort_8bit(pixels, float(view.hue), float(view.saturation), float(view.exposure))
 
 
 def _planes(pixels: Pixels) -> Tensor:

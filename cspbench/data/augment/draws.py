@@ -19,7 +19,7 @@ Scalar = np.float32
 """Darknet's random numbers are single precision."""
 
 
-def uniform(number: int, low: float, high: float) -> Scalar:
+def uniform(number: int, low: float | Scalar, high: float | Scalar) -> Scalar:
     """The random number from `low` to `high` that Darknet makes of an integer, in single precision."""
     low, high = Scalar(min(low, high)), Scalar(max(low, high))
     return Scalar(number) / Scalar(RANGE) * (high - low) + low

@@ -110,7 +110,7 @@ class ClassifierMiniBatches(MiniBatches):
     def part(
         self, draws: Counter, chunk: Chunk, places: range, size: tuple[int, int], errors: list[BadImageError]
     ) -> list[tuple[Tensor, Tensor]]:
-        plans = classifier.plan(draws, self.augmentation, chunk.count, len(self.images.images))
+        plans = classifier.plan(draws, self.augmentation, chunk.images, len(self.images.images))
         load = _Loading(self.images.images, errors)
         return [classifier.mixed(plans[place], self.augmentation, load, self._label) for place in places]
 
@@ -138,7 +138,7 @@ class DetectorMiniBatches(MiniBatches):
         self, draws: Counter, chunk: Chunk, places: range, size: tuple[int, int], errors: list[BadImageError]
     ) -> list[tuple[Tensor, Tensor]]:
         images = len(self.images.images)
-        plans = detector.plan(draws, self.augmentation, chunk.count, images, size, self.images.count)
+        plans = detector.plan(draws, self.augmentation, chunk.images, images, size, self.images.count)
         load = _Loading(self.images.images, errors)
         made = (detector.picture(plans[place], self.augmentation, size, load, self.images.of) for place in places)
         return [(picture, torch.from_numpy(truths)) for picture, truths in made]

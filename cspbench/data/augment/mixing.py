@@ -55,7 +55,7 @@ def of_keys(mixup: int, cutmix: bool, mosaic: bool, combined: bool = False) -> M
 
 
 class Mix(NamedTuple):
-    """One picture's mixing: what is done, and the rectangle (left, top, right, bottom) or (x, y) of the mosaic's cut."""
+    """One picture's mixing, with the rectangle (left, top, right, bottom) of CutMix or the cut (x, y) of a mosaic."""
 
     kind: Mixing
     place: tuple[int, ...] = ()
@@ -112,16 +112,16 @@ def mix(kind: Mix, pictures: Sequence[Tensor], labels: Sequence[Tensor]) -> tupl
         left, top, right, bottom = kind.place
         inside = (..., slice(top, bottom), slice(left, right))
         first[inside] = pictures[1][inside]
-        shares = np.float32([0, (right - left) * (bottom - top) / (width * height)])
-        shares[0] = 1 - shares[1]
+        share = np.float32((right - left) * (bottom - top)) / np.float32(width * height)
+        shares = [float(1 - share), float(share)]
     else:
         x, y = kind.place
         first[:, :y, x:] = pictures[1][:, :y, x:]
         first[:, y:, :x] = pictures[2][:, y:, :x]
         first[:, y:, x:] = pictures[3][:, y:, x:]
         areas = (x * y, (width - x) * y, x * (height - y), (width - x) * (height - y))
-        shares = np.array(areas, np.float32) / np.float32(width * height)
+        shares = [float(np.float32(area) / np.float32(width * height)) for area in areas]
     label = torch.zeros_like(labels[0])
-    for share, other in zip(shares.tolist(), labels, strict=False):
+    for share, other in zip(shares, labels, strict=False):
         label += share * other
     return first, label

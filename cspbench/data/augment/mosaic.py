@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cspbench.data.augment.crop import Margins, Pixels
-from cspbench.data.augment.truths import Limits, Scalar, Truths
+from cspbench.data.augment.truths import Limits, Truths
 
 TILES = 4
 
@@ -75,19 +75,14 @@ def moved(truths: Truths, part: Tile, limits: Limits, bound: bool) -> Truths:
     They are cut at the mosaic's border by whole pixels, so they may reach into other tiles; with `bound` they are cut
     at their own tile, and all edges become whole pixels.
     """
-    size = Scalar([limits.width, limits.height])
-    shift = Scalar([part.across, part.down]) / size
+    size = np.array([limits.width, limits.height], np.float32)
+    shift = np.array([part.across, part.down], np.float32) / size
     centre, side = truths[:, :2] + shift, truths[:, 2:4].copy()
     low, high = _edges(centre, side, size)
     if bound:
-        first = [(0, cut)[later] for cut, later in zip(part.cut, (part.number % 2, part.number // 2), strict=True)]
-        last = [
-            (cut, whole)[later]
-            for cut, whole, later in zip(
-                part.cut, (limits.width, limits.height), (part.number % 2, part.number // 2), strict=True
-            )
-        ]
-        low, high = np.maximum(low, first), np.minimum(high, last)
+        later = np.array([part.number % 2, part.number // 2], np.bool_)
+        low = np.maximum(low, np.where(later, part.cut, 0))
+        high = np.minimum(high, np.where(later, (limits.width, limits.height), part.cut))
         centre = (high + low).astype(np.float32) / 2 / size
         side = (high - low).astype(np.float32) / size
     else:
@@ -101,6 +96,6 @@ def moved(truths: Truths, part: Tile, limits: Limits, bound: bool) -> Truths:
     return np.concatenate((centre, side, truths[:, 4:]), 1)[inside]
 
 
-def _edges(centre: Truths, side: Truths, size: Truths) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _edges(centre: Truths, side: Truths, size: Truths) -> tuple[Pixels, Pixels]:
     """The edges in pixels, rounded toward 0."""
     return ((centre - side / 2) * size).astype(np.int64), ((centre + side / 2) * size).astype(np.int64)

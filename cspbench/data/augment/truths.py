@@ -59,9 +59,10 @@ def moved(boxes: Truths, order: list[int], margins: Margins, extent: tuple[int, 
 def _cut(centre: Truths, side: Truths, before: int, after: int, length: int) -> tuple[Truths, Truths]:
     """Both edges along an axis of `length` pixels, relative to the window that its two margins leave."""
     scale = Scalar(length - before - after) / Scalar(length)
-    offset = Scalar(before) / Scalar(length) / scale
-    factor = Scalar(1) / scale
-    return (centre - side / 2) * factor - offset, (centre + side / 2) * factor - offset
+    offset, factor = Scalar(before) / Scalar(length) / scale, Scalar(1) / scale
+    low: Truths = (centre - side / 2) * factor - offset
+    high: Truths = (centre + side / 2) * factor - offset
+    return low, high
 
 
 def kept(truths: Truths, limits: Limits) -> Truths:
@@ -72,12 +73,13 @@ def kept(truths: Truths, limits: Limits) -> Truths:
         good = (label >= 0) & (label < limits.classes)
         good &= (width >= Scalar(1) / Scalar(limits.width)) & (height >= Scalar(1) / Scalar(limits.height))
         good &= (x > 0) & (x <= 1) & (y > 0) & (y <= 1)
-    return truths[good]
+    chosen: Truths = truths[good]
+    return chosen
 
 
 def smallest_side(truths: Truths, limits: Limits) -> int:
     """The shortest side of all objects in whole pixels; 0 without objects."""
-    sides = truths[:, 2:4] * Scalar([limits.width, limits.height])
+    sides = truths[:, 2:4] * np.array([limits.width, limits.height], np.float32)
     return int(sides.min()) if len(sides) else 0
 
 
