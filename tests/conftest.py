@@ -47,6 +47,7 @@ REFERENCES = {
     "golden/forward": "the golden cases in full",
     "golden/golden.py": "their own rule",
     "golden/preprocess": "what the original program made of photographs",
+    "golden/training": "what the original program computed in training",
     "reference/cfg": "the authors' network files",
     "reference/imagenet-darknet-order.txt": "the original list of classes",
     "reference/more/yolov4.cfg": "the network file of YOLOv4's authors",

@@ -112,8 +112,8 @@ def mix(kind: Mix, pictures: Sequence[Tensor], labels: Sequence[Tensor]) -> tupl
         left, top, right, bottom = kind.place
         inside = (..., slice(top, bottom), slice(left, right))
         first[inside] = pictures[1][inside]
-        share = np.float32((right - left) * (bottom - top)) / np.float32(width * height)
-        shares = [float(1 - share), float(share)]
+        second = np.float32((right - left) * (bottom - top)) / np.float32(width * height)
+        shares = [float(1 - second), float(second)]
     else:
         x, y = kind.place
         first[:, :y, x:] = pictures[1][:, :y, x:]

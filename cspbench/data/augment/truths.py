@@ -60,8 +60,9 @@ def _cut(centre: Truths, side: Truths, before: int, after: int, length: int) -> 
     """Both edges along an axis of `length` pixels, relative to the window that its two margins leave."""
     scale = Scalar(length - before - after) / Scalar(length)
     offset, factor = Scalar(before) / Scalar(length) / scale, Scalar(1) / scale
-    low: Truths = (centre - side / 2) * factor - offset
-    high: Truths = (centre + side / 2) * factor - offset
+    half = side * Scalar(0.5)
+    low: Truths = (centre - half) * factor - offset
+    high: Truths = (centre + half) * factor - offset
     return low, high
 
 
