@@ -58,30 +58,39 @@ def gaussian(image: Pixels, size: int) -> Pixels:
 
 def bilateral(image: Pixels, size: int = BILATERAL, colour: float = SIGMA, space: float = SIGMA) -> Pixels:
     """uint8 (H, W, 3) blurred within areas of similar colour, by a filter `size` pixels across."""
-    radius = size // 2
-    planes = _mirrored(image, radius).float()
-    height, width = image.shape[:2]
-    centre = planes[:, radius : radius + height, radius : radius + width]
-    total, weights = centre.clone(), torch.ones(height, width)
-    for down in range(-radius, radius + 1):
+    radius, (height, width) = size // 2, image.shape[:2]
+    levels = _mirrored(image, radius).to(torch.int16)
+    planes = levels.float()
+    total = planes[:, radius : radius + height, radius : radius + width].clone()
+    weights = torch.ones(height, width)
+    # the same memory for all neighbours: new memory would be paged in each time
+    levels_off, shares = torch.empty_like(levels), torch.empty_like(planes[0])
+    for down in range(radius + 1):
         for across in range(-radius, radius + 1):
             distance = down * down + across * across
-            if not 0 < distance <= radius * radius:
+            if distance > radius * radius or (down == 0 and across <= 0):
                 continue
-            top, left = radius + down, radius + across
-            other = planes[:, top : top + height, left : left + width]
-            weight = (other - centre).abs_().sum(0)
-            weight.square_().mul_(-0.5 / colour**2).add_(-0.5 * distance / space**2).exp_()
-            total.addcmul_(other, weight)
-            weights.add_(weight)
+            # a pixel and its neighbour weigh the same for each other: so both are added, for half of the neighbours
+            top, left = radius - down, radius - max(across, 0)
+            rows, columns = height + down, width + abs(across)
+            other = levels[:, top + down : top + down + rows, left + across : left + across + columns]
+            off = levels_off[:, :rows, :columns]
+            torch.sub(levels[:, top : top + rows, left : left + columns], other, out=off).abs_()
+            weight = shares[:rows, :columns].copy_(off[0].add_(off[1]).add_(off[2]))
+            weight.square_().mul_(-0.5 / colour**2).sub_(0.5 * distance / space**2).exp_()
+            for y, x in ((down, across), (-down, -across)):
+                beside = planes[:, radius + y : radius + y + height, radius + x : radius + x + width]
+                inside = weight[max(y, 0) : max(y, 0) + height, max(x, 0) : max(x, 0) + width]
+                total.addcmul_(beside, inside)
+                weights.add_(inside)
     return _pixels(total.div_(weights).round_())
 
 
 def _mirrored(image: Pixels, margin: int) -> Tensor:
     """uint8 (3, H + 2 margin, W + 2 margin)."""
     rows, columns = (_reflected(length, margin) for length in image.shape[:2])
-    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    return torch.from_numpy(planes[:, rows][:, :, columns])
+    mirrored = image.transpose(2, 0, 1)[:, rows[:, None], columns]
+    return torch.from_numpy(np.ascontiguousarray(mirrored))
 
 
 def _reflected(length: int, margin: int) -> NDArray[np.intp]:

@@ -59,7 +59,7 @@ class StoredImages:
         path, (offset, length) = self.path(index), self._parts[index].tolist()
         name = path if length < 0 else f"{path}, byte {offset:,}"
         files = ImageFiles([Entry(name, None)], [Region(path, offset, None if length < 0 else length)])
-        return decode(files.sample(0).data, name, "opencv")
+        return np.array(decode(files.sample(0).data, name, "opencv"))  # torch wants arrays that may be written to
 
 
 @dataclass(frozen=True)

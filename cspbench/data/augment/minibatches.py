@@ -66,7 +66,7 @@ class MiniBatches(ABC):
     def make(self, iteration: int, subdivision: int) -> MiniBatch:
         """Mini-batch `subdivision`, from 0, of an iteration, from 1."""
         size, count = self.size(iteration), self.layout.images
-        x = torch.empty(count, 3, size[1], size[0]).contiguous(memory_format=torch.channels_last)
+        x = torch.empty((count, 3, size[1], size[0]), memory_format=torch.channels_last)
         y = self.labels(count)
         errors: list[BadImageError] = []
         first, place = subdivision * count, 0
