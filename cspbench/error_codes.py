@@ -129,6 +129,7 @@ CODES = {
     "imagenet.other-classes": "The classes of the dataset are not ImageNet's.",
     "imagenet.other-outputs": "A classifier has another number of outputs than the dataset has classes.",
     "imagenet.same-names": "Several images have the same name.",
+    "imagenet.stream": "A streamed dataset cannot be trained on, as its images come in their own order.",
     "imagenet.stream-ended": "A streamed dataset ended before its last image.",
     "imagenet.stream-unopened": "A streamed dataset cannot be opened.",
     "imagenet.unknown-classes": "Some images have a class that is not in ImageNet.",
