@@ -32,9 +32,7 @@ PUBLISHED = classifier.Augmentation(
     SIDE, SIDE, angle=7, aspect=0.75, min_crop=128, max_crop=448, hue=0.1, saturation=0.75, exposure=0.75
 )
 """Of most published classifiers."""
-MOSAIC = detector.Augmentation(
-    80, jitter=0.3, hue=0.1, saturation=1.5, exposure=1.5, mixing=detector.Mixing.MOSAIC
-)
+MOSAIC = detector.Augmentation(80, jitter=0.3, hue=0.1, saturation=1.5, exposure=1.5, mixing=detector.Mixing.MOSAIC)
 """Of the published detector with mosaic."""
 TARGET = 1.5
 

@@ -10,8 +10,13 @@ from cspbench.network.network import Network
 from cspbench.network.recipe import NetRecipe, Recipe, YoloRecipe
 
 
-def of_classifier(network: Network, net: NetRecipe, era: Era) -> classifier.Augmentation:
-    """Of [net]; the earlier versions stand for that of December 2019, which trained the published classifiers."""
+def of_classifier(
+    network: Network, net: NetRecipe, era: Era, *, cut: mixing.Cut = mixing.Cut.FREE, mix_always: bool = False
+) -> classifier.Augmentation:
+    """Of [net]; the earlier versions stand for that of December 2019, which trained the published classifiers.
+
+    `cut` and `mix_always` are choices for rows that may have been trained with the code of days before.
+    """
     _, height, width = network.input
     early = era is not Era.HEAD
     blur = (classifier.Blur.published() if early else classifier.Blur.head(net.blur)) if net.blur else None
@@ -27,6 +32,8 @@ def of_classifier(network: Network, net: NetRecipe, era: Era) -> classifier.Augm
         saturation=net.saturation,
         exposure=net.exposure,
         mixing=mixing.of_keys(net.mixup, net.cutmix, net.mosaic, combined=early),
+        mix_always=mix_always,
+        cut=cut,
         blur=blur,
         smoothing=net.label_smooth_eps,
     )

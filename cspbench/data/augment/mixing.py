@@ -96,7 +96,7 @@ def _rectangle(draws: Draws, cut: Cut, extent: tuple[int, int]) -> tuple[int, in
         left, right = (0, x) if draws.coin() else (x, width)
         top, bottom = (0, y) if draws.coin() else (y, height)
         return left, top, right, bottom
-    low = 0.3 if cut is Cut.FREE else 0.2
+    low = 0.2 if cut is Cut.FREE_WIDE else 0.3
     across, down = (draws.between(*_part(side, low, 0.8)) for side in extent)
     left, top = draws.between(0, width - across - 1), draws.between(0, height - down - 1)
     return left, top, left + across, top + down
