@@ -121,7 +121,7 @@ def test_cocos_training_images_come_first(tmp_path: Path) -> None:
 def test_missing_images_of_coco(tmp_path: Path) -> None:
     coco_sets.write(tmp_path)
     (tmp_path / "val2017" / coco_sets.NAMES[0]).unlink()
-    with refuses("coco.images-missing", expected=coco_sets.NAMES[0]):
+    with refuses("coco.image-missing", expected=coco_sets.NAMES[0]):
         open_detector_images(tmp_path)
     images = open_detector_images(tmp_path, allowed=1)
     assert [Path(images.images.path(index)).name for index in range(2)] == sorted(coco_sets.NAMES[1:])
@@ -132,6 +132,11 @@ def test_coco_without_objects(tmp_path: Path) -> None:
     data = coco_sets.contents()
     coco_sets.write(tmp_path, {**data, "annotations": data["annotations"][1:2]})
     with refuses("coco.nothing-to-find"):
+        open_detector_images(tmp_path)
+    (tmp_path / "annotations" / coco_sets.BROKEN).unlink()
+    images = {key: data[key] for key in ("images", "categories")}
+    coco_sets.write(tmp_path, images, "image_info_test-dev2017.json", "test2017")
+    with refuses("coco.test-set"):
         open_detector_images(tmp_path)
 
 

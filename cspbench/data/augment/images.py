@@ -176,7 +176,7 @@ def _of_coco(source: CocoSource, faults: Faults) -> DetectorImages:
     for name in source.missing:
         faults.add(
             DatasetError(
-                "coco.images-missing",
+                "coco.image-missing",
                 "an image is missing",
                 where=str(source.folder),
                 expected=brief(name),
@@ -186,7 +186,7 @@ def _of_coco(source: CocoSource, faults: Faults) -> DetectorImages:
         )
     if source.no_objects is not None or source.ground_truth is None:
         raise source.no_objects or DatasetError(
-            "coco.nothing-to-find",
+            "coco.test-set",
             "a test set, without objects",
             where=str(source.annotations.path),
             expected="annotated objects",
@@ -212,8 +212,9 @@ def _objects(truth: GroundTruth) -> Callable[[int], NDArray[np.float64]]:
     """A function from an image's id to its objects, (n, 5): class, centre, width and height in pixels; no crowds."""
     numbers = np.searchsorted(np.array(list(truth.categories)), truth.category_ids)
     corner, side = truth.boxes[:, :2], truth.boxes[:, 2:]
-    rows = np.column_stack((numbers, corner + side / 2, side))[~truth.crowd]
-    images = truth.images[~truth.crowd]
+    # of faults that are tolerated nothing is left
+    good = ~truth.crowd & np.isfinite(truth.boxes).all(1) & np.isin(truth.category_ids, list(truth.categories))
+    rows, images = np.column_stack((numbers, corner + side / 2, side))[good], truth.images[good]
     sorting = np.argsort(images, kind="stable")
     rows, images = rows[sorting], images[sorting]
     return lambda number: rows[slice(*np.searchsorted(images, (number, number + 1)))].copy()
