@@ -182,7 +182,8 @@ def picture(
         if sides.left + sides.right >= extent[0] or sides.top + sides.bottom >= extent[1]:
             sides = Margins(0, 0, 0, 0)
         found = truths.kept(truths.moved(boxes(view.image), view.order, sides, extent, view.mirror), limits)
-        pixels = _coloured(crop(image, sides, *size), view)
+        pixels = crop(image, sides, *size, view.mirror)
+        pixels = distort_8bit(pixels, float(view.hue), float(view.saturation), float(view.exposure))
         shown.append(_blurred(pixels, view.blur, augmentation.blur, found, limits))
         if made.cut is not None:
             tile = mosaic.tile(number, made.cut, sides, view.mirror, extent, limits)
@@ -199,12 +200,6 @@ def picture(
     if len(shown) > 1:
         planes.add_(_planes(shown[1])).div_(2)
     return planes, whole
-
-
-def _coloured(pixels: Pixels, view: View) -> Pixels:
-    if view.mirror:
-        pixels = np.ascontiguousarray(pixels[:, ::-1])
-    return distort_8bit(pixels, float(view.hue), float(view.saturation), float(view.exposure))
 
 
 def _planes(pixels: Pixels) -> Tensor:
