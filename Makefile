@@ -41,13 +41,13 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
 # --no-deps: the lock is complete, and with hashes pip would want one for the torch it finds. torch's own pins bring
-# the accelerator libraries where its build needs them.
+# the accelerator libraries where its build needs them; a variable TORCH_INDEX names an index with other builds of it.
 $(INSTALLED): pyproject.toml requirements.lock requirements-torch.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "cspbench needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
-	$(PIP) install --quiet -r requirements-torch.txt
+	$(PIP) install --quiet $${TORCH_INDEX:+--extra-index-url "$$TORCH_INDEX"} -r requirements-torch.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(PIP) check
 	@touch $@

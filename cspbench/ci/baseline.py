@@ -69,7 +69,7 @@ def load(text: str, results: Path) -> Results:
     document = _document(data, text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
-    if document.keys() == {"schema", "rows"}:
+    if document.keys() - {"findings"} == {"schema", "rows"}:
         return Results(sound(cells.read(document, text), text), text)
     counts = StoredCounts(text, record_of(data, Counts, text))
     recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -47,15 +48,15 @@ class Group:
 
 
 def groups(pairs: Iterable[Pair]) -> list[Group]:
-    """The failing pairs by cause, or by kind of change where the definition is not it; the largest group first."""
+    """The failing pairs by what changed in a definition, the largest group first, and the others by kind of change."""
     by_text: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_text.setdefault(pair.cause.text if pair.cause else str(pair.kind), []).append(pair)
     found = []
     for text, alike in by_text.items():
-        models = dict.fromkeys(pair.cause.model for pair in alike if pair.cause)
+        models = dict(Counter(pair.cause.model for pair in alike if pair.cause).most_common())
         found.append(Group(text, tuple(models), tuple(alike)))
-    return sorted(found, key=lambda group: -len(group.pairs))
+    return sorted(found, key=lambda group: (not group.models, -len(group.pairs)))
 
 
 def causes(before: Sequence[Counts], after: Sequence[Counts]) -> dict[tuple[str, str], Cause]:

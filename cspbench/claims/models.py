@@ -18,10 +18,10 @@ LARGEST = 1 << 18
 """Limit of the file, in characters."""
 
 Published = Literal["cfg", "paper", "reconstruction", "stand-in"]
-Definition = Literal[Published, "file"]
+Definition = Literal[Published, "own", "file"]
 """cfg: equal to a published file layer by layer. paper: another complete public definition. reconstruction: implied by
 independent evidence. stand-in: our own, since too little is known, chosen to have the published totals, if any, so that
-agreement proves nothing. file: a cfg from the user."""
+agreement proves nothing. own: a cfg of one's own tables. file: a cfg from the user."""
 
 Confidence = Literal["certain", "very high", "high", "medium", "low"]
 """Confidence that the published numbers are those of this network."""
@@ -75,8 +75,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _check_printable(self)
-        if (self.definition == "file") != (self.cfg is not None):
-            raise ValueError("definition file goes with a cfg, and with nothing else")
+        if self.definition == "file" or (self.definition == "own") != (self.cfg is not None):
+            raise ValueError("a network of one's own is declared by its cfg, without a definition")
         for file in self.weights:
             if file.same_as is not None and file.same_as not in {other.file for other in self.weights} - {file.file}:
                 raise ValueError(f"same_as {file.same_as!r} is not another file of the model")
@@ -104,7 +104,7 @@ class OwnNetwork(Struct, frozen=True, forbid_unknown_fields=True):
         if self.weights is None and self.sha256 is not None:
             raise msgspec.ValidationError("sha256 without weights, the name of the file")
         file = {"file": self.weights, "status": "released", "sha256": self.sha256}
-        values = {"definition": "file", "source": self.source or self.cfg, "unknown": self.unknown, "cfg": self.cfg}
+        values = {"definition": "own", "source": self.source or self.cfg, "unknown": self.unknown, "cfg": self.cfg}
         return msgspec.convert({**values, "classes": self.classes, "weights": [file] if self.weights else []}, Entry)
 
 

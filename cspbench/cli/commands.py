@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cspbench.cli.help import Command, Group
+from cspbench.cli.terminal.help import Command, Group
 from cspbench.errors import UsageError
 
 

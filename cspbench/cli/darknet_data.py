@@ -9,8 +9,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, either, parse_size
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import format_of, print_facts
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import format_of, print_facts
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError, printable
 from cspbench.evaluation.execution import steps
 from cspbench.io import argument_path
@@ -34,11 +34,11 @@ def darknet(
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
+    from cspbench.cli.data_facts import darknet_facts
     from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.check import check, scan
     from cspbench.data.darknet.names import read_names
     from cspbench.data.darknet.opening import darknet_path
-    from cspbench.report.data_checks import darknet_facts
 
     place = data_path(needed(path, data_option))
     place = darknet_path(place) or place

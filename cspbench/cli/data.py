@@ -12,9 +12,9 @@ from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.choices import Format
 from cspbench.cli.darknet_data import anchors, darknet
-from cspbench.cli.help import App, Group
-from cspbench.cli.printing import format_of, print_facts
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.help import App, Group
+from cspbench.cli.terminal.printing import format_of, print_facts
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
@@ -75,9 +75,9 @@ def imagenet(
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
+    from cspbench.cli.data_facts import imagenet_facts
     from cspbench.data import check as checks
     from cspbench.data.imagenet import scan
-    from cspbench.report.data_checks import imagenet_facts
 
     source = scan(_place(path, data_option, options.IMAGENET), labels)
     indices, threads = checked_part(len(source), limit, seed), checking_threads(workers)
@@ -109,9 +109,9 @@ def coco(
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
+    from cspbench.cli.data_facts import coco_facts
     from cspbench.data.coco.check import check as check_coco
     from cspbench.data.coco.source import scan_coco
-    from cspbench.report.data_checks import coco_facts
 
     source = scan_coco(_place(path, data_option, options.COCO), split)
     for note in source.notes:

@@ -11,12 +11,12 @@ import typer
 from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
-from cspbench.cli.printing import Style
-from cspbench.cli.progress import listener as terminal
-from cspbench.errors import UsageError, brief, printable
+from cspbench.cli.terminal.printing import Style
+from cspbench.cli.terminal.progress import listener as terminal
+from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.evaluation.coco import DetectionResult
+    pass
 
 
 def eval_coco(
@@ -79,6 +79,7 @@ def eval_coco(
 
     Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """
+    from cspbench.cli.detector_drawings import draw_result
     from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
@@ -124,30 +125,7 @@ def eval_coco(
     if len(finished) == len(results):  # otherwise this process only helped another
         for result in finished:
             write_json(result, save_json)
-            _draw(result, draw, out, plots)
+            draw_result(result, draw, out, plots)
         if per_class:
             write_classes(finished, out)
         finish_detectors(finished, selected.without, Style(form, wide, legend), allow_bad, failed)
-
-
-def _draw(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
-    """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
-    from cspbench.data.decode import decoder_named
-    from cspbench.io import own_folder
-    from cspbench.plots.detections import LEAST
-    from cspbench.plots.samples import draw_samples, plot_curves
-
-    first = result.at[0]
-    if draw is not None:
-        folder = out or own_folder(result.run.path, "pictures")
-        decoder = decoder_named(result.run.identity.preset["decoder"])
-        files = draw_samples(result.source, first.detections, draw, folder, decoder)
-        terminal().note(f"drew {len(files)} images in {folder}: scores from {LEAST}, NMS {first.nms:g}")
-    if plots is not None:
-        identity, images = result.run.identity, result.metrics.images
-        data = identity.data.split or identity.data.name or f"{identity.data.kind} data"
-        title = f"{brief(printable(identity.model), 60)} on {data}, n = {images:,} images"
-        intervals = {each.nms: each.intervals or {} for each in result.metrics.thresholds}
-        written = plot_curves(result.at, plots, title, intervals)
-        names = ", ".join(path.name for path in written if path.suffix == ".png")
-        terminal().note(f"plotted in {plots}: {names or 'nothing, for lack of ground truth'}")

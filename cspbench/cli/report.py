@@ -9,7 +9,7 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import read_cfg
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
 

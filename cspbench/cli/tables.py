@@ -9,8 +9,8 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.choices import Format
-from cspbench.cli.failing import report
-from cspbench.cli.printing import print_table
+from cspbench.cli.terminal.failing import report
+from cspbench.cli.terminal.printing import print_table
 
 tables = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check tables of your own.")
 
@@ -27,7 +27,9 @@ def check(
     ] = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Check a folder of tables of your own: its tables.toml, CSV files, models.toml and networks.
+    """Check a folder of tables of your own.
+
+    That is its tables.toml, CSV files, models.toml and networks.
 
     Every fault is named by its file and line. Exit code 3: there are any.
     """
@@ -40,8 +42,8 @@ def check(
         own.use(folder)
     place = own.folder()
     if place is None:
-        remedy = f"Name DIR, or set ${options.TABLES}"
-        raise UsageError("usage.nothing-to-check", "nothing to check", remedy=remedy)
+        remedy = f"Name the folder, or set ${options.TABLES}"
+        raise UsageError("usage.no-tables", "not a folder of tables", remedy=remedy)
     checking = checked(place)
     networks = own_models() if checking.sound else {}
     wrong = [*checking.faults, *faults(networks.values())]

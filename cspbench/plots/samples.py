@@ -12,13 +12,14 @@ from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.coco.source import CocoSource
 from cspbench.data.decode import Decoder, decode
 from cspbench.detection.ap.matching import HIT, Detections, match
-from cspbench.errors import BadImageError, UsageError
+from cspbench.errors import BadImageError, UsageError, brief, printable
 from cspbench.plots import curves
 from cspbench.plots.curves import Interval
 from cspbench.plots.detections import LEAST, Array, Box, draw
 
 if TYPE_CHECKING:
     from cspbench.detection.collect import AtThreshold
+    from cspbench.results.schema import DetectionMetrics
 
 
 def chosen(source: CocoSource, detections: Detections, which: str) -> list[int]:
@@ -101,14 +102,16 @@ def draw_samples(source: CocoSource, detections: Detections, which: str, folder:
     return files
 
 
-def plot_curves(
-    at: Sequence[AtThreshold], folder: Path, title: str, intervals: Mapping[float, Mapping[str, Interval | None]]
-) -> list[Path]:
+def plot_curves(at: Sequence[AtThreshold], metrics: DetectionMetrics, folder: Path) -> list[Path]:
     """Plot precision over recall, AP by size and, for several NMS thresholds, AP over them; returns the files.
 
-    `title` says of what. `intervals` are those of the numbers at a threshold by metric ("ap50"), in percent.
+    The titles and intervals are those of the run's `metrics`.
     """
-    known = {nms: {name: each for name, each in by.items() if each} for nms, by in intervals.items()}
+    data = metrics.identity.data
+    place = data.split or data.name or data.kind
+    title = f"{brief(printable(metrics.identity.model), 60)} on {'custom data' if place == 'custom' else place}"
+    title += f", n = {metrics.images:,} images"
+    known = {threshold.nms: _intervals(threshold, metrics) for threshold in at}
     results = {f"NMS {threshold.nms:g}": threshold.measured for threshold in at if threshold.measured}
     if not results:
         return []
@@ -123,3 +126,11 @@ def plot_curves(
             bounds[label] = {nms: by[name] for nms, by in known.items() if name in by}
         written += curves.over_thresholds(lines, folder / "ap-over-nms", title, bounds)
     return written
+
+
+def _intervals(at: AtThreshold, metrics: DetectionMetrics) -> Mapping[str, Interval]:
+    """The 95 % intervals of the numbers at a threshold by metric, "ap50", in percent."""
+    numbers = at.measured.percent() if at.measured else None
+    # of one threshold there may be numbers of another kind of NMS too
+    same = [each for each in metrics.thresholds if each.nms == at.nms and each.ap == numbers]
+    return {name: ends for each in same for name, ends in (each.intervals or {}).items() if ends}

@@ -47,6 +47,8 @@ class Finding:
     """The word of a mark, whose symbol and colour it has: "off", "missed", "unmeasured"."""
     text: str
     """What was found, without the name of the row."""
+    why: str | None = None
+    """What is known about the cause."""
     place: str | None = None
     """The table, "ImageNet / Big Models"; None of many tables."""
     row: str | None = None
@@ -54,8 +56,13 @@ class Finding:
     target: str | None = None
     """The row's place in a report, "imagenet-big/resnet-50"."""
 
+    @property
+    def line(self) -> str:
+        """What was found and why, without the name of the row."""
+        return f"{self.text}; {self.why}" if self.why else self.text
+
     def __str__(self) -> str:
-        return self.text if self.row is None else f"{self.row}, {self.text}"
+        return self.line if self.row is None else f"{self.row}, {self.line}"
 
 
 def findings(sections: Sequence[Section]) -> list[Finding]:
@@ -71,6 +78,11 @@ def by_kind(sections: Sequence[Section]) -> list[tuple[str, list[Finding]]]:
 
 
 def headline(sections: Sequence[Section]) -> str:
+    """What became of the published numbers, in `sentences`."""
+    return " ".join(sentences(sections))
+
+
+def sentences(sections: Sequence[Section]) -> list[str]:
     """What became of the published numbers: the counts in one sentence, all others in a second."""
     cells = [
         cell for section in arranged(sections).every for cell in section.cells if cell.verdict != Status.UNPUBLISHED
@@ -78,9 +90,7 @@ def headline(sections: Sequence[Section]) -> str:
     counts = [cell for cell in cells if cell.metric in COUNTED]
     others = [cell for cell in cells if cell.metric not in COUNTED]
     texts = [("parameters and operations", counts), ("accuracies, APs and speeds", others)]
-    return " ".join(
-        f"{some(len(each), 'published number')} of {what}: {_outcome(each)}." for what, each in texts if each
-    )
+    return [f"{some(len(each), 'published number')} of {what}: {_outcome(each)}." for what, each in texts if each]
 
 
 def _outcome(cells: Sequence[ReportCell]) -> str:
@@ -115,8 +125,8 @@ def _of_row(section: Section, row: ReportRow) -> Iterator[Finding]:
         marks.setdefault(kind, _worst(cell))
         causes.setdefault(kind, {}).update(dict.fromkeys(filter(None, _causes(cell, row))))
     for kind, parts in texts.items():
-        text = "; ".join([*parts, *causes[kind]])
-        yield Finding(kind, marks[kind], text, section.place, row.name, f"{row.table}/{row.row}")
+        about = section.place, row.name, f"{row.table}/{row.row}"
+        yield Finding(kind, marks[kind], "; ".join(parts), "; ".join(causes[kind]) or None, *about)
 
 
 def _worst(cell: ReportCell) -> str:

@@ -89,7 +89,7 @@ def _findings(shown: Sequence[Section]) -> Iterator[str]:
         lines = []
         for finding in group:
             row = f"[{_plain(finding.row)}](#{quote(str(finding.target))}), " if finding.row else ""
-            lines.append(f"- {SYMBOLS[finding.mark]} {row}{_plain(finding.text)}")
+            lines.append(f"- {SYMBOLS[finding.mark]} {row}{_plain(finding.line)}")
         yield f"**{heading}**"
         yield "\n".join(lines)
 

@@ -29,7 +29,7 @@ def _table(name: str, title: str, dataset: str, settings: Iterable[str], metrics
     columns = [Column("Model", "name"), *(Column(header, "setting") for header in settings)]
     columns += [_column(metric) for metric in metrics]
     about = ("", dataset, "", tuple(columns), ())
-    return Table(name, title, (TITLE, title), *about, kind="yours")  # type: ignore[arg-type]
+    return Table(name, title, (title,), *about, kind="yours")  # type: ignore[arg-type]
 
 
 def _column(metric: str) -> Column:

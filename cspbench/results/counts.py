@@ -45,8 +45,8 @@ class CountedRow(Struct, frozen=True, omit_defaults=True):
 
     @property
     def catalogue_model(self) -> str:
-        """The catalogue's model, or that of one's own tables; "" for none, and for another file, whatever its name."""
-        return self.model or "" if self.definition != "file" or self.table is not None else ""
+        """The catalogue's model; "" for a row without one, and for a user's file, whatever its name."""
+        return self.model or "" if self.definition != "file" else ""
 
 
 class Counts(Struct, frozen=True, kw_only=True):

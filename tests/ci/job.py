@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ def document(name: str) -> dict[Any, Any]:
 
 ACTION = document("action.yml")
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
+NAMED = {step["name"]: step for step in STEPS}
 
 COUNTED = ["darknet", "mobilenet-v2", "peleenet"]
 """The models that `params --all` is content with here, beside those of the sample."""
@@ -40,7 +42,7 @@ COUNTED = ["darknet", "mobilenet-v2", "peleenet"]
 FEWER = f"""
 from cspbench.evaluation import counts as params
 every = params.published
-wanted = lambda each: each.row.model in {COUNTED!r} or each.row.table.startswith("sample-")
+wanted = lambda each: each.row.model in {COUNTED!r} or each.row.table.startswith(("sample-", "small-"))
 params.published = lambda tables: list(filter(wanted, every(tables)))
 from cspbench.__main__ import main
 main()
@@ -117,10 +119,15 @@ class Job:
     env: dict[str, str] = field(default_factory=dict)
     event: str = "pull_request"
     outputs: dict[str, str] = field(default_factory=dict)
+    kept: tuple[Path, Path] | None = None
+    """The folder that is cached, and where."""
     said: str = ""
     """All that the steps wrote to stdout and stderr."""
 
     def __post_init__(self) -> None:
+        self.action.mkdir(parents=True, exist_ok=True)
+        for name in ("pyproject.toml", "requirements.lock", "requirements-torch.txt"):
+            shutil.copy(REPOSITORY / name, self.action / name)
         for name, text in (("make", MAKE), ("gh", GH)):
             command = self.place / "bin" / name
             command.parent.mkdir(parents=True, exist_ok=True)
@@ -132,9 +139,27 @@ class Job:
         for step in STEPS:
             if "if" in step and not self._wanted(step["if"]):
                 continue
-            if code := self.step(step):
+            if "uses" in step:
+                self._cache(step)
+            elif code := self.step(step):
                 return code
+        self._keep()
         return 0
+
+    def _cache(self, step: dict[str, Any]) -> None:
+        """Play actions/cache: put back what an earlier job of this runner kept under the same key."""
+        assert re.fullmatch(r"actions/cache@v[0-9]+", step["uses"])
+        path, key = (self._filled(step["with"][name]) for name in ("path", "key"))
+        kept = self.place / "cache" / key
+        self.kept = (Path(path), kept)
+        if kept.exists():
+            shutil.copytree(kept, path, dirs_exist_ok=True)
+        self.outputs[f"steps.{step['id']}.outputs.cache-hit"] = "true" if kept.exists() else ""
+
+    def _keep(self) -> None:
+        """What actions/cache does after a job that passed."""
+        if self.kept is not None and not self.kept[1].exists():
+            shutil.copytree(*self.kept)
 
     def step(self, step: dict[str, Any]) -> int:
         """Run one step; returns its exit code."""
@@ -144,8 +169,10 @@ class Job:
             **ALONE,
             "PATH": f"{self.place / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PLAYED": str(self.place),
-            "GITHUB_ACTION_PATH": str(self.checkout),
+            "GITHUB_ACTION_PATH": str(self.action),
             "GITHUB_OUTPUT": str(output),
+            "RUNNER_OS": "Linux",
+            "RUNNER_ARCH": "X64",
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "RUNNER_TEMP": str(self.place / "temporary"),
             **self.env,
@@ -168,6 +195,11 @@ class Job:
         return done.returncode
 
     @property
+    def action(self) -> Path:
+        """Where the runner puts the action, which a workflow uses by its tag."""
+        return self.place / "action"
+
+    @property
     def summary(self) -> Path:
         """The file that the runner shows as the job's summary."""
         return self.place / "summary.md"
@@ -185,6 +217,8 @@ class Job:
         return file.read_text().splitlines() if file.exists() else []
 
     def _wanted(self, condition: str) -> bool:
+        if condition == "steps.cache.outputs.cache-hit != 'true'":
+            return self.outputs["steps.cache.outputs.cache-hit"] != "true"
         first, second = condition.split(" && ")
         assert (first, second) == ("inputs.comment == 'true'", "github.event_name == 'pull_request'")
         return self._value("inputs.comment") == "true" and self.event == "pull_request"

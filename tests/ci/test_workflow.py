@@ -13,7 +13,7 @@ from typing import Any
 import counts_by_hand as counts
 import pytest
 from checkouts import ALONE, commit, git, repository
-from job import ACTION, FEWER, REPOSITORY, STEPS, Job, document
+from job import ACTION, FEWER, NAMED, REPOSITORY, STEPS, Job, document
 from result_files import classifier, stored
 
 from cspbench.ci.render import MARKER
@@ -53,9 +53,9 @@ def changed(checkout: Path) -> None:
 def test_no_expression_stands_in_a_shell() -> None:
     steps = [*STEPS, *(step for each in JOBS.values() for step in each["steps"])]
     blocks = [step["run"] for step in steps if "run" in step]
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     assert not [block for block in blocks if "${{" in block]
-    assert all(step["shell"] == "bash" for step in STEPS)
+    assert all(step["shell"] == "bash" for step in STEPS if "run" in step)
 
 
 def test_the_workflow_lets_no_foreign_code_write() -> None:
@@ -87,8 +87,13 @@ def test_the_workflow_fetches_what_the_comparison_needs() -> None:
 def test_every_input_and_output_that_is_read_exists() -> None:
     text = (REPOSITORY / "action.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"inputs\.([a-z-]+)", text)) == set(ACTION["inputs"])
-    made = {f"steps.{step['id']}.outputs.{name}" for step in STEPS for name in re.findall(r'echo "(\w+)=', step["run"])}
-    assert set(re.findall(r"steps\.\w+\.outputs\.\w+", text)) == made
+    made = {
+        f"steps.{step['id']}.outputs.{name}"
+        for step in STEPS
+        for name in re.findall(r'echo "(\w+)=', step.get("run", ""))
+    }
+    made |= {f"steps.{step['id']}.outputs.cache-hit" for step in STEPS if step.get("uses") == "actions/cache@v4"}
+    assert set(re.findall(r"steps\.\w+\.outputs\.[\w-]+", text)) == made
     used = re.findall(r"steps\.cspbench\.outputs\.(\w+)", json.dumps(WORKFLOW["jobs"]))
     assert set(used) <= set(ACTION["outputs"])
 
@@ -104,7 +109,7 @@ def test_make_has_the_targets() -> None:
 def test_nothing_changed_passes_and_is_said_once(checkout: Path) -> None:
     first = job(checkout)
     assert first.run() == 0, first.said
-    assert first.played("make") == [f"-C {checkout} install PYTHON=python3"]
+    assert first.played("make") == [f"-C {first.action} install PYTHON=python3"]
     assert first.played("cspbench")[0] == "params --all --save --out=results"
     (comment,) = first.comments
     assert comment["body"].startswith(
@@ -123,6 +128,30 @@ def test_nothing_changed_passes_and_is_said_once(checkout: Path) -> None:
     assert Path(second.outputs["steps.compare.outputs.junit"]).read_text(encoding="utf-8").count("<failure") == 1
 
 
+def test_an_environment_is_made_once_for_each_python_and_index(checkout: Path) -> None:
+    made = []
+    for inputs in ({}, {}, {"torch-index": "https://index.example/cpu"}):
+        running = job(checkout, inputs=inputs)
+        shutil.rmtree(running.action / ".venv", ignore_errors=True)
+        assert running.run() == 0, running.said
+        made.append(len(running.played("make")))
+    assert made == [1, 1, 2]
+    assert len(list((checkout.parent / "runner" / "cache").iterdir())) == 2
+    assert ACTION["inputs"]["torch-index"]["default"] == ""
+
+
+def test_make_takes_torch_from_another_index(tmp_path: Path) -> None:
+    rule = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (line,) = [line for line in rule.splitlines() if "-r requirements-torch.txt" in line and line.startswith("\t")]
+    (tmp_path / "Makefile").write_text(f"all:\n{line}\n".replace("$(PIP)", "@printf '%s\\n'"))
+    for index, words in (("", []), ("https://a/b c", ["--extra-index-url", "https://a/b c"])):
+        command = ["make", "--silent", "-C", str(tmp_path)]
+        done = subprocess.run(
+            command, env={**ALONE, "TORCH_INDEX": index}, capture_output=True, text=True, timeout=900, check=True
+        )
+        assert done.stdout.splitlines() == ["install", "--quiet", *words, "-r", "requirements-torch.txt"]
+
+
 def ready_to_comment(checkout: Path, **more: Any) -> Job:
     """A job whose comparison has written its comment."""
     running = job(checkout, **more)
@@ -137,14 +166,14 @@ def test_a_comment_of_somebody_else_is_left_alone(checkout: Path) -> None:
     theirs = {"id": 1, "user": {"type": "User"}, "body": f"{MARKER} is what it begins with"}
     (running.place / "comments.json").write_text(json.dumps([theirs]))
     for _ in range(2):
-        assert running.step(STEPS[3]) == 0, running.said
+        assert running.step(NAMED["Comment on the pull request"]) == 0, running.said
     assert running.comments[0] == theirs
     assert len(running.comments) == 2
 
 
 def test_a_token_that_cannot_write_fails_nothing(checkout: Path) -> None:
     running = ready_to_comment(checkout, env={"READ_ONLY": "1"})
-    assert running.step(STEPS[3]) == 0, running.said
+    assert running.step(NAMED["Comment on the pull request"]) == 0, running.said
     assert running.comments == []
     assert running.said.endswith(
         "::warning::cspbench could not comment on the pull request; the summary of this job says the same.\n"
@@ -152,13 +181,15 @@ def test_a_token_that_cannot_write_fails_nothing(checkout: Path) -> None:
 
 
 def test_no_comment_outside_a_pull_request_or_where_none_is_wanted(checkout: Path) -> None:
-    running = job(checkout, event="push", inputs={"fail-on": "params:1", "python": "python3.12", "results": "results"})
+    running = job(
+        checkout, event="push", inputs={"fail-on": "params:1", "python": sys.executable, "results": "results"}
+    )
     changed(checkout)
     assert running.run() == 0, running.said
     assert running.comments == []
     assert "--fail-on=params:1 " in running.played("cspbench")[1]
-    assert running.played("make") == [f"-C {checkout} install PYTHON=python3.12"]
-    assert not job(checkout, inputs={"comment": "false"})._wanted(STEPS[3]["if"])
+    assert running.played("make") == [f"-C {running.action} install PYTHON={sys.executable}"]
+    assert not job(checkout, inputs={"comment": "false"})._wanted(NAMED["Comment on the pull request"]["if"])
 
 
 def test_a_partial_result_never_passes(checkout: Path) -> None:
@@ -194,7 +225,7 @@ def test_the_last_step_fails_where_one_did(checkout: Path, counted: int, compare
 
 
 def test_a_number_that_is_off_does_not_keep_from_comparing_but_an_error_does(checkout: Path) -> None:
-    install, count = STEPS[:2]
+    install, count = NAMED["Install cspbench"], NAMED["Count every row"]
     for code, ended in ((1, 0), (3, 3)):
         running = job(checkout, code)
         assert (running.step(install), running.step(count)) == (0, ended)
@@ -240,6 +271,25 @@ def broken(folder: Path) -> Path:
         assert text.count(right) == 1
         file.write_text(text.replace(right, wrong), encoding="utf-8")
     return folder
+
+
+def test_another_repository_with_tables_of_its_own(tmp_path: Path) -> None:
+    """Used by tag: the action is not in the checkout, whose claims and network are its own."""
+    origin = repository(tmp_path / "origin")
+    shutil.copytree(REPOSITORY / "docs" / "example-tables", origin / "claims")
+    command = [sys.executable, "-m", "cspbench", "params", "--all", "--save", "--tables", "claims"]
+    subprocess.run(command, cwd=origin, env=ALONE, check=True, capture_output=True, timeout=900)
+    commit(origin)
+    git(tmp_path, "clone", "--quiet", str(origin), "clone")
+    checkout = tmp_path / "clone"
+    cfg = checkout / "claims" / "narrow.cfg"
+    cfg.write_text(cfg.read_text(encoding="utf-8").replace("filters=16", "filters=24"), encoding="utf-8")
+    running = Job(checkout, tmp_path / "runner", inputs={"tables": "claims"})
+    assert running.run() == 1, running.said
+    (comment,) = running.comments
+    assert "- narrow: layer 2 filters 16 → 24: 2 cells\n" in comment["body"]
+    assert "| fails: changed | small-nets: Narrow | Weights 1528 (-100%) | 1528 → 2184, +656 " in comment["body"]
+    assert "6 cells compared, 2 changed, 2 failing, 4 unchanged" in comment["body"]
 
 
 def test_a_broken_layer_of_a_model_fails_and_is_named(tmp_path: Path) -> None:

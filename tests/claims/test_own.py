@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from refusals import refuses
+from result_files import classifier, sources
 
 from cspbench.claims import models, own, tables
 from cspbench.claims.check import MOST_FAULTS, check
+from cspbench.report.build import rows
+from cspbench.report.yours import yours
+from cspbench.results.schema import Data, Weights
+from cspbench.zoo import registry
 from cspbench.zoo.own import faults, own_models
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example-tables"
@@ -62,7 +70,7 @@ def test_a_network_is_read_from_its_file_under_its_name(example: Path) -> None:
     model = own_models()[name]
     network = model.build()
     assert (name, network.name, network.input, len(network.layers)) == ("narrow", "narrow", (3, 64, 64), 6)
-    assert (model.definition, model.source, network.places) == ("file", "our own design", ())
+    assert (model.definition, model.source, network.places) == ("own", "our own design", ())
 
 
 def test_the_weights_of_a_network_are_those_of_its_rows(edit: Edit) -> None:
@@ -70,6 +78,27 @@ def test_the_weights_of_a_network_are_those_of_its_rows(edit: Edit) -> None:
     row = tables.load("small-nets").rows[1]
     assert row.weights is not None
     assert (row.weights.file, row.weights.sha256, row.weights_status) == ("narrow.weights", "0123abcd", "released")
+
+
+def test_a_run_is_judged_by_a_claim_on_images_of_ones_own(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit("tables.toml", 'split = "val"', f'split = "ours"\npresets = ["readme"]\ndata = "{"b" * 64}"')
+    edit("tables.toml", '"BFLOPs"]', '"Top-1"]')
+    edit("models.toml", 'source = "our own design"', 'weights = "narrow.weights"\nsha256 = "0123abcd"')
+    place = edit("small-nets.csv", "BFLOPs", "Top-1")
+    header, _, narrow, _ = (place / "small-nets.csv").read_text().splitlines()
+    row = narrow.replace("0.001 (-100%),darknet", "69.5,").replace("1528 (-100%)", "1528")
+    (place / "small-nets.csv").write_text(f"{header}\n{row}\n")
+    monkeypatch.setitem(registry.MODELS, "narrow", own_models()["narrow"])
+    for images, file, mark in (
+        ("b", "0123abcd" * 8, "exact"),
+        ("c", "0123abcd" * 8, "unmeasured: split-mismatch"),
+        ("b", "f" * 64, "unmeasured: protocol-mismatch"),
+    ):
+        data = Data("folders", 200, images * 64)
+        run = classifier("narrow", top1=139, data=data, run={"weights": Weights(f"arrays:{'a' * 64}", file)})
+        (line,) = rows(sources(run=run))
+        assert (line.cells["top1"].measured, line.cells["top1"].mark) == ("69.5", mark)
+    assert [each.table for each in yours(sources(run=run))] == []
 
 
 def test_a_sound_folder_has_no_faults(example: Path) -> None:
@@ -135,6 +164,19 @@ def test_all_faults_of_a_file_are_named(edit: Edit, example: Path) -> None:
     assert len(check(example).faults) == MOST_FAULTS
 
 
+@given(st.sampled_from(["tables.toml", "models.toml", "small-nets.csv"]), st.integers(0, 2000), st.binary(max_size=9))
+def test_any_damage_is_a_fault_or_harmless(name: str, at: int, damage: bytes) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "tables"
+        shutil.copytree(EXAMPLE, folder)
+        data = (folder / name).read_bytes()
+        at %= len(data)
+        (folder / name).write_bytes(data[:at] + damage + data[at + len(damage) :])
+        for fault in check(folder).faults:
+            assert str(fault).isprintable()
+            assert fault.where
+
+
 def test_a_network_that_cannot_be_read_is_a_fault(edit: Edit, example: Path) -> None:
     edit("narrow.cfg", "activation=linear", "activation=liner")
     (fault,) = faults(own_models().values())
@@ -155,7 +197,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [fault.code for fault in check(tmp_path).faults] == ["tables.none"]
 
 
-def test_a_path_is_not_needed_for_a_published_model() -> None:
-    text = '[models.net]\ndefinition = "file"\nsource = "a file"\n'
-    with refuses("models.not-an-entry"):
-        models.parse(text)
+def test_a_network_of_ones_own_is_declared_by_its_path() -> None:
+    for definition in ("file", "own"):
+        with refuses("models.not-an-entry", where="models.toml, line 1, model net"):
+            models.parse(f'[models.net]\ndefinition = "{definition}"\nsource = "a file"\n')

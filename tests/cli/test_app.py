@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cspbench.cli.failing import unforeseen
+from cspbench.cli.terminal.failing import unforeseen
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from coco_runs import data_set, made
 from typer.testing import CliRunner
 
-from cspbench.cli import eval_coco
+from cspbench.cli import detector_drawings
 from cspbench.cli.app import app
 from cspbench.cli.results import name_bad
 from cspbench.errors import DatasetError, UsageError
@@ -89,5 +89,5 @@ def test_pictures_are_decoded_as_the_run_did(decoder: str, tmp_path: Path, monke
     run = made(tmp_path / "run", data_set(tmp_path / "coco"), decoder=decoder)
     result = score(run, data=tmp_path / "coco")
     assert isinstance(result, DetectionResult)
-    eval_coco._draw(result, "all", tmp_path / "pictures", None)
+    detector_drawings.draw_result(result, "all", tmp_path / "pictures", None)
     assert decoders == [decoder]

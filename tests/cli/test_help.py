@@ -11,8 +11,8 @@ import typer
 from processes import run
 
 from cspbench.cli.app import app
-from cspbench.cli.examples import EXAMPLES
-from cspbench.cli.panels import PANELS
+from cspbench.cli.terminal.examples import EXAMPLES
+from cspbench.cli.terminal.panels import PANELS
 
 ROOT: Any = typer.main.get_command(app)
 

@@ -10,7 +10,7 @@ import pytest
 from processes import run
 from refusals import error_of
 
-from cspbench.cli import completion
+from cspbench.cli.terminal import completion
 
 CFG = "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters={}\nactivation=linear\n"
 

@@ -36,7 +36,7 @@ def test_the_example_is_checked_listed_and_counted(checkout: Path) -> None:
     listed = json.loads(run(["list", "--tables", "claims", "--format", "json"], cwd=checkout).stdout)
     assert [(row["id"], row["model"], row["definition"]) for row in listed] == [
         ("darknet", "darknet", "cfg"),
-        ("narrow", "narrow", "file"),
+        ("narrow", "narrow", "own"),
         ("planned", None, "none"),
     ]
     counting = run(["params", "--all", "--format", "json"], cwd=checkout, CSPBENCH_TABLES="claims", command=COLD)
@@ -76,7 +76,7 @@ def test_faults_end_with_exit_code_3_and_a_line_each(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["tables", "check"], "usage.nothing-to-check"),
+        (["tables", "check"], "usage.no-tables"),
         (["tables", "check", "nowhere"], "usage.no-tables"),
         (["list", "--tables", "nowhere"], "usage.no-tables"),
     ],

@@ -18,7 +18,7 @@ from msgspec import structs
 from permissions import permissions_hold
 from result_files import classifier
 
-from cspbench.cli.progress import Terminal
+from cspbench.cli.terminal.progress import Terminal
 from cspbench.data.coco import source as coco
 from cspbench.errors import CspbenchError
 from cspbench.evaluation.execution import Reach

@@ -16,7 +16,7 @@ from contract import chosen, fuzz, refused, result_of
 from hypothesis import given
 from PIL import Image
 
-from cspbench.cli.progress import Terminal
+from cspbench.cli.terminal.progress import Terminal
 from cspbench.data import labels
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import open_imagenet, scan

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import NoReturn
 
-from cspbench.cli import failing
+from cspbench.cli.terminal import failing
 
 GRACE = 2.0
 """Seconds that a command has to print its message and clean up."""
@@ -29,17 +29,17 @@ class Stop:
     def __init__(self) -> None:
         self.number = int(signal.SIGINT)
         self.received = False
-        self.lost = False
-        """Whether the exception was raised where Python discards exceptions."""
+        self.raising = False
+        """Whether the exception was raised, and not where Python discards exceptions."""
         self.hook: CodeType | None = None
         """The function that Python calls then; an exception in it is discarded without a word."""
 
     def raised(self, number: int, frame: FrameType | None = None) -> None:
-        """The handler of the signals; the first one decides how the command ends."""
+        """The handler of the signals; the first one decides how the command ends, and raises the exception."""
         self.noted(number)
-        if frame is not None and frame.f_code is self.hook:
-            self.lost = True
+        if self.raising or (frame is not None and frame.f_code is self.hook):
             return
+        self.raising = True
         raise KeyboardInterrupt
 
     def noted(self, number: int) -> None:
@@ -69,7 +69,7 @@ def watched(stop: Stop) -> Iterator[None]:
 
     def ignored(about: sys.UnraisableHookArgs) -> None:
         if about.exc_type is KeyboardInterrupt:
-            stop.lost = True
+            stop.raising = False
         else:
             hook(about)
 
@@ -93,9 +93,9 @@ def _watch(reading: int, stop: Stop, heard: list[signal.Signals]) -> None:
     end = time.monotonic() + GRACE
     while time.monotonic() < end:
         time.sleep(0.02)
-        if stop.lost:
-            stop.lost = False
-            signal.pthread_kill(main, number)  # a signal to the process could leave the main thread asleep
+        if not stop.raising:
+            # lost, or come just before the main thread fell asleep; a signal to the process could leave it asleep
+            signal.pthread_kill(main, number)
     with contextlib.suppress(OSError):
         cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides the cursor
         os.write(2, cursor + f"\n{failing.line(failing.stopped(stop.number, resumable=True))}\n".encode())

@@ -2,7 +2,8 @@
 
 PANELS = {
     "Models and data": (
-        *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--models", "--sample", "--split"),
+        *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
+        *("--sample", "--split"),
         *("--labels", "--names", "--classes", "--limit", "--seed", "--partial", "--topk"),
     ),
     "Protocol": (

@@ -12,12 +12,19 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cspbench.cli.column_widths import GAP, layout
+from cspbench.cli.terminal.column_widths import GAP, layout
 from cspbench.errors import printable
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.text import SYMBOLS
 
-STYLES = {"exact": "green", "close": "green", "consistent": "green", "fitted": "cyan", "unmeasured": "dim"}
+STYLES = {
+    "exact": "green",
+    "close": "green",
+    "consistent": "green",
+    "fitted": "cyan",
+    "missed": "magenta",
+    "unmeasured": "dim",
+}
 STYLES |= {"off": "bold red", "inconsistent": "bold red", "unpublished": "dim", "partial": "dim"}
 QUALIFIED = "yellow"
 """Off with an explanation, or only in a comparison."""
