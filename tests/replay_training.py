@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,25 @@ from cspbench.network import cfg, layers
 from cspbench.network.era import Era
 from cspbench.network.network import Network
 from cspbench.network.recipe import Policy, Recipe
-from cspbench.train.iteration import MiniBatch, Trainer
+from cspbench.train.iteration import Trainer
 from cspbench.train.losses import boxes
+from cspbench.train.losses.layers import Loss
+from cspbench.train.losses.outcome import Outcome
 from cspbench.train.module import Dropout, TrainingWriter, finished
 from cspbench.train.schedule import rate
-from cspbench.weights.loading import extract, load
 from cspbench.weights.arrays import Weights
+from cspbench.weights.loading import extract, load
 
 Arrays = Mapping[str, NDArray[Any]]
 Layers = tuple[dict[str, NDArray[Any]], ...]
 ROLES = {"w": "weight", "b": "bias", "g": "scale", "m": "mean", "v": "variance"}
 ERAS = {"e1": Era.OCT2019, "e2": Era.NOV2019}
-TOLERANCES = {"loss": 1e-5, "rate": 1e-5, "cost": 1e-5, "delta": 2e-5, "output": 2e-5, **dict.fromkeys(ROLES.values(), 1e-5)}
+TOLERANCES = dict.fromkeys(("loss", "rate", "cost", *ROLES.values()), 1e-5) | {"delta": 2e-5, "output": 2e-5}
 """Of the largest magnitude of the array, by kind."""
 SUMMARISED = {**dict.fromkeys(TOLERANCES, 1e-4), "delta": 3e-4, "output": 3e-4, "rate": 1e-5}
 """For a published network, of which summaries are kept."""
+SAMPLES = 48
+"""Values, at most, of an array that is kept in part."""
 NOT_CASES = ("common", "augment", "blur")
 
 
@@ -72,6 +76,10 @@ class _Recorder(TrainingWriter):
         return self.call("tap", Tap(), super().layer(index, layer, inputs, shapes))
 
 
+def _on_gradient(tensor: Tensor, action: Callable[[Tensor], None]) -> None:
+    tensor.register_hook(action)  # type: ignore[no-untyped-call]
+
+
 class Recording:
     """A trainer whose layers' outputs and gradients can be read after a mini-batch."""
 
@@ -84,6 +92,8 @@ class Recording:
             writer.append(index)
         self.network = network
         self.trainer = Trainer(network, recipe, era, module=finished(writer, tuple(read)))
+        self.trainer.losses = {index: self._recorded(index, loss) for index, loss in self.trainer.losses.items()}
+        self.outcomes: dict[int, Outcome] = {}
         self.outputs: dict[int, Tensor] = {}
         self.gradients: dict[int, Tensor] = {}
         modules = dict(self.trainer.module.named_modules())
@@ -105,20 +115,27 @@ class Recording:
     def _watch(self, index: int) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             if output.requires_grad:
-                output.register_hook(lambda gradient: self.gradients.__setitem__(index, gradient.clone()))
+                _on_gradient(output, lambda gradient: self.gradients.__setitem__(index, gradient.clone()))
 
         return hook
 
-    def delta(self, index: int, done: MiniBatch) -> Tensor:
+    def _recorded(self, index: int, loss: Loss) -> Loss:
+        def recorded(raw: Tensor, truths: Tensor, size: tuple[int, int]) -> Outcome:
+            self.outcomes[index] = loss(raw, truths, size)
+            return self.outcomes[index]
+
+        return recorded
+
+    def delta(self, index: int) -> Tensor:
         """Minus the gradient at a layer, in the place where the original program has it."""
-        return done.outcomes[index].delta if index in done.outcomes else -self.gradients[index]
+        return -self.outcomes[index].gradient if index in self.outcomes else -self.gradients[index]
 
     def output(self, index: int) -> Tensor:
         """A layer's output; [yolo]'s with its activations."""
         layer = self.network.layers[index]
         if not isinstance(layer, layers.Yolo):
             return self.outputs[index]
-        values = self.outputs[index].unflatten(1, (layer.used, 5 + layer.classes)).clone()
+        values = torch.unflatten(self.outputs[index].clone(), 1, (layer.used, 5 + layer.classes))
         values[:, :, :2] = boxes.offsets(layer, values[:, :, :2])
         if not layer.new_coords:
             values[:, :, 4:] = torch.sigmoid(values[:, :, 4:])
@@ -171,8 +188,9 @@ def _given(name: str, case: Arrays, common: Arrays) -> tuple[Tensor, Tensor]:
     return images, torch.from_numpy(both["y"] if "y" in both else both["truth_d"].reshape(len(images), -1, 6))
 
 
-def replay(folder: Path, name: str) -> Iterator[Difference]:
+def replay(folder: Path, name: str) -> list[Difference]:
     """Every array of a case."""
+    differences: list[Difference] = []
     common, case = _arrays(folder / "common.npz"), _arrays(folder / f"{name}.npz")
     reading = cfg.read(folder / "cfg" / f"{name}.cfg")
     network, recipe = reading.network, reading.training.recipe
@@ -180,47 +198,49 @@ def replay(folder: Path, name: str) -> Iterator[Difference]:
     trainer = recording.trainer
     start = _starting_arrays(name, network, common)
     load(trainer.module, network, Weights(Path(name), start, len(start)))
-    summarised = any(".delta_summary." in key for key in case)
+    summarised = name.startswith("r")
     images, truths = _given(name, case, common)
-    size, parts = recipe.net.mini_batch, recipe.net.subdivisions
+    limits = SUMMARISED if summarised else TOLERANCES
 
-    def compare(kind: str, key: str, found: Any, wanted: Any) -> Difference:
+    def compare(kind: str, key: str, found: Any, wanted: Any) -> None:
         found, wanted = np.asarray(found, np.float64).ravel(), np.asarray(wanted, np.float64).ravel()
         if summarised and kind in ("delta", *ROLES.values()) and len(wanted) == len(summary(found)) != len(found):
             found = summary(found)
+        elif len(wanted) < len(found):  # thinned out
+            found = found[:: -(-len(found) // SAMPLES)]
         assert found.shape == wanted.shape, (name, key, found.shape, wanted.shape)
         largest = float(np.abs(wanted).max())
         relative = float(np.abs(found - wanted).max()) / (largest or 1.0)
-        limits = SUMMARISED if summarised else TOLERANCES
-        return Difference(name, kind, key, relative if np.isfinite(relative) else np.inf, limits[kind])
+        differences.append(Difference(name, kind, key, relative if np.isfinite(relative) else np.inf, limits[kind]))
 
-    for iteration in range(1, len(case["gpu.loss"]) + 1):
-        total = 0.0
-        for part in range(parts):
-            prefix = f"gpu.it{iteration}.sub{part}"
+    def mini_batches(iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for part in range(recipe.net.subdivisions):
+            prefix = f"gpu.it{iteration}.sub{part}."
             _draw(trainer.module, case, prefix)
-            trainer.seen += size
-            done = trainer.mini_batch(*(whole[part * size : (part + 1) * size] for whole in (images, truths)))
-            trainer.optimiser.accumulate(done.gradients)
-            total += done.cost
-            for key in (key for key in case if key.startswith(f"{prefix}.")):
-                kind, index = key.removeprefix(f"{prefix}.").rsplit(".", 1)
+            first = part * recipe.net.mini_batch
+            yield images[first : first + recipe.net.mini_batch], truths[first : first + recipe.net.mini_batch]
+            # now the trainer is done with it
+            for key in (key for key in case if key.startswith(prefix)):
+                kind, index = key.removeprefix(prefix).rsplit(".", 1)
                 match kind:
                     case "cost":
-                        yield compare("cost", key, done.outcomes[int(index)].cost, case[key])
+                        compare("cost", key, recording.outcomes[int(index)].cost, case[key])
                     case "delta" | "delta_summary":
-                        yield compare("delta", key, recording.delta(int(index), done), case[key])
+                        compare("delta", key, recording.delta(int(index)), case[key])
                     case "output":
-                        yield compare("output", key, recording.output(int(index)), case[key])
-        now = trainer.update()
-        yield compare("rate", f"gpu.rate {iteration}", now, case["gpu.rate"][iteration - 1])
-        loss = total / recipe.net.images
-        yield compare("loss", f"gpu.loss {iteration}", loss, case["gpu.loss"][iteration - 1])
+                        compare("output", key, recording.output(int(index)), case[key])
+
+    for iteration in range(1, len(case["gpu.loss"]) + 1):
+        update = trainer.iterate(mini_batches(iteration))
+        assert update.iteration == iteration
+        compare("rate", f"gpu.rate {iteration}", update.rate, case["gpu.rate"][iteration - 1])
+        compare("loss", f"gpu.loss {iteration}", update.loss, case["gpu.loss"][iteration - 1])
         arrays = extract(trainer.module, network)
         for key in case:
             if match := re.fullmatch(rf"gpu\.it{iteration}\.([wbgmv])\.(\d+)", key):
                 role = ROLES[match[1]]
-                yield compare(role, key, arrays[int(match[2])][role], case[key])
+                compare(role, key, arrays[int(match[2])][role], case[key])
+    return differences
 
 
 def summary(values: NDArray[Any]) -> NDArray[Any]:
@@ -232,7 +252,7 @@ def summary(values: NDArray[Any]) -> NDArray[Any]:
 def _draw(module: nn.Module, case: Arrays, prefix: str) -> None:
     """Let [dropout] take the recorded numbers."""
     for name, part in module.named_modules():
-        key = f"{prefix}.rand.{name.split('.')[1]}" if isinstance(part, Dropout) else ""
+        key = f"{prefix}rand.{name.split('.')[1]}" if isinstance(part, Dropout) else ""
         if isinstance(part, Dropout) and key in case:
             numbers = torch.from_numpy(case[key])
             part.uniform = lambda x, numbers=numbers: numbers.reshape(x.shape)  # type: ignore[misc]
@@ -260,7 +280,7 @@ def cases(folder: Path) -> list[str]:
     return [name for name in names if (folder / "cfg" / f"{name}.cfg").is_file()]
 
 
-def worst(differences: Iterator[Difference]) -> dict[str, Difference]:
+def worst(differences: Iterable[Difference]) -> dict[str, Difference]:
     """By kind of array the largest difference, in units of its tolerance."""
     by_kind: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences:

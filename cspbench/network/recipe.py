@@ -226,6 +226,11 @@ class Recipe:
         """The last layer with `train_only_bn`; -1 if there is none."""
         return max((index for index, layer in enumerate(self.layers) if layer.train_only_bn), default=-1)
 
+    @property
+    def untrained(self) -> int:
+        """How many of the first layers have no gradient."""
+        return max(self.stop, self.statistics_only) + 1
+
     def unsupported(self) -> tuple[tuple[int, str], ...]:
         """Layer (-1 for [net]) and setting of all that training here does not implement."""
         owners = [(-1, self.net.unsupported), *((at, layer.unsupported) for at, layer in enumerate(self.layers))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cspbench.network.layers import Convolution
+from cspbench.network.network import Network
 from cspbench.network.recipe import NetRecipe
 from cspbench.train.optimiser import Optimiser
 
@@ -13,10 +15,10 @@ LAST_ITERATIONS = 1000
 
 
 class Average:
-    """Averages of the trained arrays from half of the iterations on; running statistics are not averaged."""
+    """Averages of the convolutions' trained arrays, from half of the iterations on; of no running statistics."""
 
-    def __init__(self, net: NetRecipe) -> None:
-        self.net = net
+    def __init__(self, network: Network, net: NetRecipe) -> None:
+        self.network, self.net = network, net
         self.arrays: dict[str, Tensor] = {}
         """By name in the module; empty before the first average."""
 
@@ -27,6 +29,8 @@ class Average:
         if not net.ema_alpha or iteration < net.max_batches // 2 or iteration > end:
             return
         for array in optimiser.arrays:
+            if not isinstance(self.network.layers[array.layer], Convolution):
+                continue
             average = self.arrays.get(array.name)
             if average is None:
                 self.arrays[array.name] = array.values.detach().clone()

@@ -1,4 +1,4 @@
-"""One iteration: the mini-batches of a batch forward and backward, then the update (spec training a.2, a.4, a.5, e.3)."""
+"""One iteration: mini-batches forward and backward, then the update (spec training a.2, a.4, a.5, e.3)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cspbench.train.losses.outcome import Outcome
 from cspbench.train.module import to_training_module
 from cspbench.train.optimiser import Optimiser
 from cspbench.train.schedule import rate
+from cspbench.train.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class MiniBatch:
     """What one forward and backward pass gave: gradients by array of the optimiser, and outcomes by loss layer."""
 
     gradients: list[Tensor | None]
+    statistics: Tensor
+    """Means and variances of batch norms."""
     outcomes: dict[int, Outcome]
 
     @property
@@ -67,7 +70,8 @@ class Trainer:
         self.losses = losses(network, recipe, era, exact=exact)
         self.module = module or to_training_module(network, recipe, tuple(self.losses))
         self.optimiser = Optimiser(self.module, network, recipe)
-        self.average = Average(recipe.net)
+        self.statistics = Statistics(self.module)
+        self.average = Average(network, recipe.net)
         self.seen = 0
         """Images of all mini-batches so far; a weight file keeps it."""
 
@@ -79,7 +83,7 @@ class Trainer:
     def mini_batch(self, images: Tensor, truths: Tensor) -> MiniBatch:
         """Forward and backward of (N, C, H, W) images in [0, 1] with labels (N, classes) or boxes (N, max, 6).
 
-        Changes the running statistics of batch norms, but nothing else.
+        Changes no array; `add` does, when all mini-batches before have been added.
         """
         maps = self.module(images)
         size = (images.shape[2], images.shape[3])
@@ -87,20 +91,25 @@ class Trainer:
             layer: loss(raw, truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
         }
         given = [
-            (raw, self._handed_on(layer, outcome.delta).neg().to(raw.dtype))
+            (raw, self._handed_on(layer, outcome.gradient).to(raw.dtype))
             for raw, (layer, outcome) in zip(maps, outcomes.items(), strict=True)
             if raw.requires_grad and not self.recipe.layers[layer].onlyforward
         ]
         if given:
             tensors, gradients = zip(*given, strict=True)
             torch.autograd.backward(tensors, gradients)
-        return MiniBatch(self.optimiser.gradients(), outcomes)
+        return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
 
-    def _handed_on(self, layer: int, delta: Tensor) -> Tensor:
+    def add(self, gradients: list[Tensor | None], statistics: Tensor) -> None:
+        """Add what a mini-batch gave, in the order of the iteration, whichever process computed it."""
+        self.optimiser.accumulate(gradients)
+        self.statistics.add(statistics)
+
+    def _handed_on(self, layer: int, gradient: Tensor) -> Tensor:
         own = self.recipe.layers[layer]
         if isinstance(own, YoloRecipe) and own.delta_normalizer != 1:
-            return delta * own.delta_normalizer
-        return delta
+            return gradient * own.delta_normalizer
+        return gradient
 
     def update(self) -> float:
         """Update all arrays after the mini-batches of an iteration; the rate."""
@@ -116,7 +125,7 @@ class Trainer:
         for images, truths in mini_batches:
             self.seen += len(images)
             done = self.mini_batch(images, truths)
-            self.optimiser.accumulate(done.gradients)
+            self.add(done.gradients, done.statistics)
             total += done.cost
         now = self.update()
         return Update(self.iteration, total / self.recipe.net.images, now)
@@ -125,11 +134,12 @@ class Trainer:
 def check(network: Network, recipe: Recipe) -> None:
     """Raise `DefinitionError` for a layer or a setting with which training here would not be Darknet's."""
     network.check_evaluable()
-    for index, setting in recipe.unsupported():
+    crops = [(at, "[crop]") for at, layer in enumerate(network.layers) if isinstance(layer, layers.Crop)]
+    for index, setting in (*recipe.unsupported(), *crops):
         raise DefinitionError(
             "train.unsupported",
-            "this setting is not implemented in training",
-            where=network.place(index) if index >= 0 else f"{network.origin or network.name} [net]",
+            "training with this is not implemented",
+            where=network.place(index) if index >= 0 else f"{network.origin or network.name}, [net]",
             found=setting,
             remedy="Remove it",
         )
@@ -144,12 +154,4 @@ def check(network: Network, recipe: Recipe) -> None:
                 expected="a mini-batch of at least 2 images, or a larger map",
                 found=f"batch={recipe.net.batch}, subdivisions={recipe.net.subdivisions}",
                 remedy="Lower subdivisions=",
-            )
-        if isinstance(layer, layers.Crop):
-            raise DefinitionError(
-                "train.unsupported",
-                "this layer is not implemented in training",
-                where=network.place(index),
-                found=f"[{layer.section}]",
-                remedy="Remove it",
             )

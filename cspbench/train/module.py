@@ -15,6 +15,7 @@ from cspbench.network.activations import Activation, activation
 from cspbench.network.module import GraphWriter
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe
+from cspbench.train.statistics import BatchNorm, FrozenBatchNorm, SharingBatchNorm
 
 
 class Dropout(nn.Module):
@@ -32,16 +33,8 @@ class Dropout(nn.Module):
         return x * kept.mul_(1 / (1 - self.probability) if self.probability < 1 else 0.0)
 
 
-class FrozenBatchNorm(nn.BatchNorm2d):
-    """A batch norm before the layer at which gradients end: it normalises with its running statistics."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-
-
 class WeightedSum(blocks.ShortcutSum):
-    """A weighted [shortcut]: the sum that normalises its factors is a constant to the gradient, and relu has no floor."""
+    """A weighted [shortcut]: the sum that normalises its factors is a constant to the gradient; relu has no floor."""
 
     def factors(self) -> Tensor:
         assert self.weight is not None
@@ -69,7 +62,7 @@ class ChannelNormalisation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, formula: Activation) -> Tensor:
-        y = formula(x)
+        y: Tensor = formula(x)
         ctx.save_for_backward(y)
         return y
 
@@ -90,7 +83,7 @@ class Normalised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        result: Tensor = ChannelNormalisation.apply(x, self.formula)
+        result: Tensor = ChannelNormalisation.apply(x, self.formula)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -111,11 +104,11 @@ class Softmax(nn.Module):
 
     def __init__(self, layer: layers.Softmax) -> None:
         super().__init__()
-        self.layer = layer
+        self.settings = (layer.groups, layer.temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
-        result: Tensor = _Unchanged.apply(x, self.layer.groups, self.layer.temperature)
+        result: Tensor = _Unchanged.apply(x, *self.settings)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -129,8 +122,13 @@ class TrainingWriter(GraphWriter):
         """Outputs of layer -1, the input, and all others so far."""
 
     def call(self, role: str, module: nn.Module | None, *arguments: fx.Node) -> fx.Node:
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and self.index < self.recipe.stop:
-            module = FrozenBatchNorm(module.num_features, module.eps, module.momentum)
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            frozen = self.index < self.recipe.stop
+            module = FrozenBatchNorm(module.num_features, module.eps) if frozen else BatchNorm(module)
+        elif isinstance(module, blocks.SharedBatchNorm):
+            module = SharingBatchNorm(module.owner[0])
+        elif isinstance(module, nn.SiLU | nn.Mish):
+            module.inplace = False  # its gradient needs the input, of which torch would make a copy
         elif isinstance(module, Activation) and module.kind.startswith("normalize"):
             module = Normalised(module)
         return super().call(role, module, *arguments)
@@ -168,8 +166,7 @@ class TrainingWriter(GraphWriter):
 def to_training_module(network: Network, recipe: Recipe, outputs: tuple[int, ...]) -> fx.GraphModule:
     """The network in training mode: (N, C, H, W) float to the tuple of what the layers `outputs` read.
 
-    These are the layers that have a loss. Arrays are uninitialised. Arrays at and before a layer with `stopbackward`
-    require no gradient.
+    These are the layers that have a loss. Arrays are uninitialised; those of layers without a gradient require none.
     """
     writer = TrainingWriter(network, recipe)
     read = []
@@ -183,7 +180,7 @@ def to_training_module(network: Network, recipe: Recipe, outputs: tuple[int, ...
 def finished(writer: TrainingWriter, outputs: tuple[fx.Node, ...]) -> fx.GraphModule:
     """The writer's module in training mode, with what is frozen."""
     module = writer.module(outputs).train()
-    for index in range(writer.recipe.stop + 1):
+    for index in range(writer.recipe.untrained):
         for path, part in writer.modules.items():
             if path.startswith(f"layers.{index}."):
                 part.requires_grad_(False)

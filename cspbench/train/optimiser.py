@@ -112,7 +112,7 @@ class Optimiser:
         return rule.layer_rate, rule.decays, rule.limited, rule.clip
 
     def _update(self, rule: _Rule, arrays: list[Array], rate: float, iteration: int) -> None:
-        values = [array.values for array in arrays]
+        values: list[Tensor] = [array.values for array in arrays]
         velocities = [array.velocity for array in arrays]
         if rule.limited:
             torch._foreach_clamp_min_(velocities, -SHORTCUT_LIMIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import cos, exp, pi, prod
 
 import numpy as np
@@ -11,13 +12,16 @@ from cspbench.network.recipe import NetRecipe, Policy
 
 def rate(net: NetRecipe, iteration: int, seed: int = 0) -> float:
     """The rate of an iteration, the first being 1; of the policy `random` a draw that `seed` and iteration decide."""
-    return float(np.float32(_rate(net, iteration, seed)))
+    try:
+        return float(np.float32(_rate(net, iteration, seed)))
+    except OverflowError:
+        return math.inf
 
 
 def _rate(net: NetRecipe, iteration: int, seed: int) -> float:
-    highest = _single(net.learning_rate)
+    highest, power = _single(net.learning_rate), float(net.power)
     if iteration < net.burn_in:
-        return highest * float(_quotient(iteration, net.burn_in) ** net.power)
+        return highest * math.pow(_quotient(iteration, net.burn_in), power)
     match net.policy:
         case Policy.CONSTANT:
             return highest
@@ -31,12 +35,12 @@ def _rate(net: NetRecipe, iteration: int, seed: int) -> float:
         case Policy.POLY:
             left = float(np.float32(1) - np.float32(_quotient(iteration, net.max_batches)))
             # a whole power of a number below 0 exists, and Darknet takes it beyond the last iteration
-            return highest * left**net.power if left >= 0 or net.power.is_integer() else 0.0
+            return highest * math.pow(left, power) if left >= 0 or power.is_integer() else 0.0
         case Policy.SIGMOID:
             # beyond 700 the exponential of a float64 is infinite, and the rate 0
             return highest / (1 + exp(min(_single(net.gamma) * (iteration - net.step), 700.0)))
         case Policy.RANDOM:
-            return highest * float(np.random.default_rng([seed, iteration]).random()) ** net.power
+            return highest * math.pow(np.random.default_rng([seed, iteration]).random(), power)
         case Policy.SGDR:
             return _cosine(net, iteration, highest)
 

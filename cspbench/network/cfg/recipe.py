@@ -45,26 +45,20 @@ def read(network: Network, sections: tuple[Section, ...]) -> RecipeReading:
     """The recipe in the sections of a cfg, [net] first. Raises `DefinitionError`."""
     notes: list[str] = []
     net, *rest = (replace(section, notes=notes, used=set()) for section in sections)
-    parts = [_part(kind_of(layer), section, network.place(at)) for at, (layer, section) in enumerate(_pairs(network, rest))]
-    for index, part in enumerate(parts):
-        layer = network.layers[index]
-        classes = getattr(layer, "classes", 0)
-        if isinstance(part, YoloRecipe) and len(part.counters_per_class) not in (0, classes):
-            found = len(part.counters_per_class)
-            raise _wrong(rest[index], "counters_per_class", f"{classes} numbers, one for each class", str(found))
+    parts = []
+    for index, (layer, section) in enumerate(zip(network.layers, rest, strict=True)):
+        part = _part(kind_of(layer), section, network.place(index))
+        if isinstance(part, YoloRecipe):
+            _check_counters(part, section, getattr(layer, "classes", 0))
+        parts.append(part)
     return RecipeReading(Recipe(_net(net), tuple(parts)), tuple(notes))
 
 
-def _pairs(network: Network, rest: list[Section]) -> Iterator[tuple[Any, Section]]:
-    return zip(network.layers, rest, strict=True)
-
-
 def _net(section: Section) -> NetRecipe:
-    part = _part(NetRecipe, section, section.place)
     for key in ("steps", "scales"):
-        if part.policy is Policy.STEPS and not getattr(part, key):
+        if section.text("policy", "") == Policy.STEPS and key not in section.keys:
             raise section.missing(key, "a list of numbers, with policy=steps")
-    return part
+    return _part(NetRecipe, section, section.place)
 
 
 def _part(kind: type[Part], section: Section, place: str) -> Part:
@@ -120,11 +114,17 @@ def _unsupported(section: Section) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _wrong(section: Section, key: str, expected: str, found: str) -> DefinitionError:
-    what, remedy = f"{key} is out of range", f"Correct {key}="
-    return DefinitionError(
-        "cfg.out-of-range", what, where=section.at(key), expected=expected, found=found, remedy=remedy
-    )
+def _check_counters(part: YoloRecipe, section: Section, classes: int) -> None:
+    count = len(part.counters_per_class)
+    if count not in (0, classes):
+        raise DefinitionError(
+            "cfg.out-of-range",
+            "counters_per_class does not fit the classes",
+            where=section.at("counters_per_class"),
+            expected=f"{classes} numbers, one for each class",
+            found=str(count),
+            remedy="Correct counters_per_class=",
+        )
 
 
 def pairs(part: NetRecipe | LayerRecipe) -> Iterator[tuple[str, object]]:
@@ -132,7 +132,10 @@ def pairs(part: NetRecipe | LayerRecipe) -> Iterator[tuple[str, object]]:
     for item in fields(part):
         key, value = NAMES.get(item.name, item.name), getattr(part, item.name)
         if item.name == "unsupported":
-            yield from (tuple(setting.split("=", 1)) for setting in value if "=" in setting)  # type: ignore[misc]
+            for setting in value:
+                name, separator, text = setting.partition("=")
+                if separator:
+                    yield name, text
         elif key in ALWAYS.get(type(part), ()) or value != item.default:
             yield key, _text(value)
 

@@ -40,8 +40,21 @@ def decode(layer: Yolo, at: Places, raw: Tensor) -> Tensor:
     return torch.cat((centre, sides * at.anchor / at.size), 1)
 
 
+def decode_maps(layer: Yolo, values: Tensor, size: Tensor) -> Tensor:
+    """All boxes (N, 4, anchors x H x W), from raw values (N, anchors, 5 + classes, H, W)."""
+    _, _, _, rows, columns = values.shape
+    column = torch.arange(columns, dtype=values.dtype, device=values.device)
+    row = torch.arange(rows, dtype=values.dtype, device=values.device)
+    anchors = torch.tensor([layer.anchors[number] for number in layer.mask], device=values.device) / size
+    centre = offsets(layer, values[:, :, :2])
+    raw = values[:, :, 2:4]
+    sides = (raw.square() * 4 if layer.new_coords else torch.exp(raw)) * anchors[None, :, :, None, None]
+    x, y = (centre[:, :, 0] + column) / columns, (centre[:, :, 1] + row[:, None]) / rows
+    return torch.stack((x, y, sides[:, :, 0], sides[:, :, 1]), 1).flatten(2)
+
+
 def gradient(layer: Yolo, recipe: YoloRecipe, rules: Rules, at: Places, true: Tensor, weight: Tensor) -> Tensor:
-    """Minus the gradient (M, 4) at the raw values for each true box (M, 4); `weight` (M,) multiplies it."""
+    """The delta (M, 4), minus the gradient, at the raw values for each true box (M, 4); `weight` (M,) multiplies it."""
     if recipe.iou_loss == "mse":
         delta = _squared_error(layer, at, at.raw, true)
         factor = (2 - true[:, 2] * true[:, 3]) * (weight * recipe.iou_normalizer if rules.mse_normalised else weight)

@@ -22,7 +22,7 @@ COSTS = {"sse": vectors.squared_error, "smooth": vectors.smooth_error}
 
 
 def losses(network: Network, recipe: Recipe, era: Era = Era.HEAD, *, exact: bool = False) -> dict[int, Loss]:
-    """The losses by layer, in order. Raises `DefinitionError` for a network without any, or with one of another kind."""
+    """The losses by layer, in order. Raises `DefinitionError` for a network without any, or with an unknown one."""
     found: dict[int, Loss] = {}
     for index, layer in enumerate(network.layers):
         own = recipe.layers[index]

@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class Outcome(NamedTuple):
-    """`delta`, in the shape of the layer's input, is minus the gradient of the summed loss; `cost` is what is printed.
+    """The gradient that a loss layer hands back, and the cost that is printed; they need not belong to one function.
 
-    The two need not belong to one function.
+    `gradient` has the shape of the layer's input: that of the loss summed over images, which is minus Darknet's delta.
     """
 
-    delta: Tensor
+    gradient: Tensor
     cost: Tensor
     """A scalar, summed over the images."""

@@ -1,44 +1,33 @@
-"""The largest IoU of every predicted box with the truths of its image (spec training d.2)."""
+"""The largest IoU of predicted boxes with the truths of their image (spec training d.2)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from cspbench.train.losses.truths import Truths
+CHUNK = 1 << 17
+"""Pairs that are compared at once: few enough for the processor's cache."""
 
 
-def best_overlap(image: Tensor, boxes: tuple[Tensor, ...], found: Truths, images: int) -> tuple[Tensor, Tensor]:
-    """IoU (P,) and truth (P,) of P boxes, given as x, y, w, h (P,) each; 0 and -1 where no truth overlaps.
+def best_overlap(boxes: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU (P,) and truth (P,) for boxes (4, P) of one image, x, y, w, h, and its truths (M, 4), M at least 1.
 
-    `image` is ascending. Each step compares all boxes with one truth of their image, images with most truths first, so
-    that later steps have fewer boxes. Of equal ones the first truth counts.
+    Of truths that overlap equally the first counts, as it does where none overlaps.
     """
-    count = torch.bincount(found.image, minlength=images)
-    start = count.cumsum(0) - count
-    by_count = count.argsort(descending=True, stable=True)
-    rank = torch.empty_like(by_count)
-    rank[by_count] = torch.arange(images, device=rank.device)
-    order = rank[image].argsort(stable=True)
-    ends = torch.bincount(rank[image], minlength=images).cumsum(0).tolist()
-    x, y, w, h = (side[order] for side in boxes)
+    x, y, w, h = boxes
     left, right, top, bottom, area = x - w / 2, x + w / 2, y - h / 2, y + h / 2, w * h
-    first = start[image[order]]
-    best, truth = torch.zeros_like(x), torch.full_like(first, -1)
-    tx, ty, tw, th = found.boxes.unbind(1)
-    edges = torch.stack((tx - tw / 2, tx + tw / 2, ty - th / 2, ty + th / 2, tw * th))
-    counts = count[by_count].tolist()
-    for turn in range(counts[0] if counts else 0):
-        end = ends[sum(1 for each in counts if each > turn) - 1]
-        at = first[:end] + turn
-        t_left, t_right, t_top, t_bottom, t_area = edges[:, at]
-        width = torch.minimum(right[:end], t_right).sub_(torch.maximum(left[:end], t_left)).clamp_(min=0)
-        height = torch.minimum(bottom[:end], t_bottom).sub_(torch.maximum(top[:end], t_top)).clamp_(min=0)
+    found = []
+    step = max(1, CHUNK // max(1, len(x)))
+    for first in range(0, len(true), step):
+        tx, ty, tw, th = true[first : first + step, :, None].unbind(1)
+        width = torch.minimum(right, tx + tw / 2).sub_(torch.maximum(left, tx - tw / 2)).clamp_(min=0)
+        height = torch.minimum(bottom, ty + th / 2).sub_(torch.maximum(top, ty - th / 2)).clamp_(min=0)
         overlap = width.mul_(height)
-        iou = overlap / (area[:end] + t_area - overlap).clamp_(min=1e-30)
-        better = iou > best[:end]
-        best[:end] = torch.where(better, iou, best[:end])
-        truth[:end] = torch.where(better, at, truth[:end])
-    ious, truths = torch.empty_like(best), torch.empty_like(truth)
-    ious[order], truths[order] = best, truth
-    return ious, truths
+        union = torch.sub(area + tw * th, overlap, out=height)
+        best, at = overlap.div_(union.clamp_(min=1e-30)).max(0)
+        found.append((best, at + first))
+    best, at = found[0]
+    for other, index in found[1:]:
+        better = other > best
+        best, at = torch.where(better, other, best), torch.where(better, index, at)
+    return best, at

@@ -33,7 +33,8 @@ class Rules:
     """An anchor that overlaps a truth is ignored even if it predicts no class."""
     several_anchors: bool = True
     """iou_thresh exists."""
-    objectness_key: str = "obj_normalizer"
+    objectness_by_cls: bool = False
+    """cls_normalizer multiplies the gradient of the objectness; obj_normalizer does not exist."""
     smooth_evenly: bool = False
     """Label smoothing gives e / classes to the classes that are not true, and 1 - e to the true one."""
     limited: bool = True
@@ -43,7 +44,11 @@ class Rules:
 RULES: dict[Era, Rules] = {
     Era.HEAD: Rules(),
     Era.NOV2019: Rules(
-        division=Division.ALWAYS, mse_normalised=False, objectness_key="cls_normalizer", smooth_evenly=True, limited=False
+        division=Division.ALWAYS,
+        mse_normalised=False,
+        objectness_by_cls=True,
+        smooth_evenly=True,
+        limited=False,
     ),
     Era.OCT2019: Rules(
         size_factor=0.5,
@@ -53,7 +58,7 @@ RULES: dict[Era, Rules] = {
         mse_normalised=False,
         ignores_any_class=True,
         several_anchors=False,
-        objectness_key="cls_normalizer",
+        objectness_by_cls=True,
         smooth_evenly=True,
         limited=False,
     ),

@@ -74,8 +74,8 @@ def assign(found: Truths, layer: Yolo, recipe: YoloRecipe, rules: Rules, shape: 
         chosen = alike > recipe.iou_thresh
     place = torch.full((len(layer.anchors),), -1, device=device)
     # of an anchor that is listed twice, the first place counts
-    for at, anchor in reversed(list(enumerate(layer.mask))):
-        place[anchor] = at
+    for at, number in reversed(list(enumerate(layer.mask))):
+        place[number] = at
     chosen[torch.arange(len(found), device=device), best] = True
     chosen &= place >= 0
     truth, anchor = _best_first(chosen, best)

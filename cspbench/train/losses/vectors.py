@@ -19,22 +19,22 @@ def cross_entropy(logits: Tensor, labels: Tensor, groups: int = 1, temperature: 
     parts = torch.unflatten(flat, 1, (groups, flat.shape[1] // groups)) / temperature
     logarithms = torch.log_softmax(parts, 2).flatten(1)
     labels = labels.to(flat.dtype)
-    delta = labels - logarithms.exp()
+    gradient = logarithms.exp() - labels
     cost = -torch.where(labels != 0, logarithms, 0).sum()
-    return Outcome(delta.reshape(logits.shape), cost)
+    return Outcome(gradient.reshape(logits.shape), cost)
 
 
 @torch.no_grad()
 def squared_error(values: Tensor, labels: Tensor, scale: float = 1.0) -> Outcome:
     """[cost] type=sse: values (N, ...) and labels (N, classes)."""
-    error = labels.float().reshape(values.shape) - values.detach().float()
+    error = values.detach().float() - labels.float().reshape(values.shape)
     return Outcome(error * scale, error.square().sum())
 
 
 @torch.no_grad()
 def smooth_error(values: Tensor, labels: Tensor, scale: float = 1.0) -> Outcome:
     """[cost] type=smooth: within 1 the squared error, beyond it a slope of 1."""
-    error = labels.float().reshape(values.shape) - values.detach().float()
+    error = values.detach().float() - labels.float().reshape(values.shape)
     size = error.abs()
     cost = torch.where(size < 1, error.square(), 2 * size - 1).sum()
     return Outcome(error.clamp(-1, 1) * scale, cost)

@@ -44,7 +44,7 @@ class _Maps:
 
 @dataclass(frozen=True)
 class _Positives:
-    """U anchors that truths train, ascending in `cell`, and their gradients so far."""
+    """U anchors that truths train, ascending in `cell`, and their deltas so far, which are minus gradients."""
 
     cell: Tensor
     objectness: Tensor
@@ -65,15 +65,15 @@ class YoloLoss:
     def __init__(self, layer: Yolo, recipe: YoloRecipe, rules: Rules, *, exact: bool = False) -> None:
         self.layer, self.recipe, self.rules = layer, recipe, rules
         self.gradient = boxes.exact_gradient if exact else boxes.gradient
-        self.weight: float = getattr(recipe, rules.objectness_key)
+        self.weight = recipe.cls_normalizer if rules.objectness_by_cls else recipe.obj_normalizer
         self.factors = multipliers(recipe, layer.classes)
 
     @torch.no_grad()
     def __call__(self, raw: Tensor, rows: Tensor, size: tuple[int, int]) -> Outcome:
         """`raw` (N, anchors x (5 + classes), H, W), `rows` (N, max, 5 or more) of x, y, w, h, class; `size` H, W."""
         layer, recipe = self.layer, self.recipe
-        values = raw.detach().float().unflatten(1, (layer.used, OBJECTNESS + 1 + layer.classes))
-        objectness = self._activated(values[:, :, OBJECTNESS])
+        values = torch.unflatten(raw.detach().float(), 1, (layer.used, OBJECTNESS + 1 + layer.classes))
+        objectness = self._activated(values[:, :, OBJECTNESS]).contiguous()
         pixels = torch.tensor([size[1], size[0]], dtype=torch.float32, device=raw.device)
         maps = _Maps(values, objectness, -self.weight * objectness, pixels)
         found = truths(rows, layer.classes)
@@ -106,28 +106,40 @@ class YoloLoss:
 
     def _overlaps(self, maps: _Maps, found: Truths) -> tuple[Tensor, Tensor, Tensor]:
         """Ignore anchors whose box overlaps a truth; cell, truth and IoU of those above truth_thresh."""
-        recipe, everywhere = self.recipe, self.recipe.truth_thresh < 1
+        everywhere = self.recipe.truth_thresh < 1
         certain = torch.ones_like(maps.objectness, dtype=torch.bool)
         if not self.rules.ignores_any_class:
             certain = self._activated(maps.values[:, :, OBJECTNESS + 1 :].amax(2)) > CERTAIN
-        nothing = torch.zeros(0, dtype=torch.long, device=certain.device)
-        if not len(found):
-            return nothing, nothing, nothing.float()
-        cell = torch.nonzero(certain.reshape(-1) | everywhere)[:, 0]
-        image = maps.of(cell)[0]
-        predicted = boxes.decode(self.layer, at := self._places_of_cells(maps, cell), at.raw)
-        overlap, truth = best_overlap(image, predicted.unbind(1), found, len(maps.values))
-        delta = maps.objectness_delta.view(-1)
-        ignored = (overlap > recipe.ignore_thresh) & certain.reshape(-1)[cell]
-        if recipe.objectness_smooth:
-            smooth = self.weight * (overlap - maps.objectness.view(-1)[cell])
-            delta[cell] = torch.where(ignored, torch.maximum(delta[cell], smooth), delta[cell])
+        certain = certain.flatten(1)
+        predicted = boxes.decode_maps(self.layer, maps.values, maps.size)
+        counts = torch.bincount(found.image, minlength=len(certain)).tolist()
+        above, first = [], 0
+        for image, count in enumerate(counts):
+            cell = torch.nonzero(certain[image] | everywhere)[:, 0]
+            if count and len(cell):
+                tested = predicted[image] if len(cell) == certain.shape[1] else predicted[image][:, cell]
+                overlap, truth = best_overlap(tested, found.boxes[first : first + count])
+                self._ignore(maps, image, cell, overlap, certain[image, cell])
+                if everywhere:
+                    alike = overlap > self.recipe.truth_thresh
+                    above.append((cell[alike] + image * certain.shape[1], truth[alike] + first, overlap[alike]))
+            first += count
+        if not above:
+            none = found.image[:0]
+            return none, none, predicted.new_zeros(0)
+        cells, truths, overlaps = zip(*above, strict=True)
+        return torch.cat(cells), torch.cat(truths), torch.cat(overlaps)
+
+    def _ignore(self, maps: _Maps, image: int, cell: Tensor, overlap: Tensor, certain: Tensor) -> None:
+        """Take back the negative gradient where the overlap of an image's cells is above ignore_thresh."""
+        delta = maps.objectness_delta.view(len(maps.values), -1)[image]
+        ignored = (overlap > self.recipe.ignore_thresh) & certain
+        cell, overlap = cell[ignored], overlap[ignored]
+        if self.recipe.objectness_smooth:
+            own = maps.objectness.view(len(maps.values), -1)[image, cell]
+            delta[cell] = torch.maximum(delta[cell], self.weight * (overlap - own))
         else:
-            delta[cell[ignored]] = 0
-        if not everywhere:
-            return nothing, nothing, nothing.float()
-        alike = overlap > recipe.truth_thresh
-        return cell[alike], truth[alike], overlap[alike]
+            delta[cell] = 0
 
     def _positives(self, maps: _Maps, cell: Tensor) -> _Positives:
         cell = torch.unique(cell)
@@ -171,9 +183,7 @@ class YoloLoss:
         positives.class_delta[at] = delta
         positives.box_delta[at] = self._box_delta(self._places_of_cells(maps, cell), found.boxes[truth], classes)
 
-    def _assigned(
-        self, positives: _Positives, cell: Tensor, turn: Tensor, classes: Tensor, box_delta: Tensor
-    ) -> None:
+    def _assigned(self, positives: _Positives, cell: Tensor, turn: Tensor, classes: Tensor, box_delta: Tensor) -> None:
         """Train the anchors of pairs; those of one anchor in turn, since later ones depend on earlier."""
         at = torch.searchsorted(positives.cell, cell)
         for each in range(int(turn.max()) + 1 if len(turn) else 0):
@@ -210,10 +220,10 @@ class YoloLoss:
         return self.recipe.iou_normalizer * apart + self.weight * squares
 
     def _spread(self, maps: _Maps, positives: _Positives) -> Tensor:
-        """All gradients in the shape of the raw values."""
-        delta = torch.zeros_like(maps.values)
-        delta[:, :, OBJECTNESS] = maps.objectness_delta
+        """The gradient of the loss in the shape of the raw values."""
+        gradient = torch.zeros_like(maps.values)
+        torch.neg(maps.objectness_delta, out=gradient[:, :, OBJECTNESS])
         image, used, row, column = maps.of(positives.cell)
-        delta[image, used, :OBJECTNESS, row, column] = positives.box_delta
-        delta[image, used, OBJECTNESS + 1 :, row, column] = positives.class_delta
-        return delta
+        gradient[image, used, :OBJECTNESS, row, column] = -positives.box_delta
+        gradient[image, used, OBJECTNESS + 1 :, row, column] = -positives.class_delta
+        return gradient
