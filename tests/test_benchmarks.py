@@ -11,6 +11,7 @@ import pytest
 from refusals import refuses
 
 from benchmarks import (
+    augment,
     average_precision,
     coco,
     commands,
@@ -145,6 +146,14 @@ def test_what_the_floor_says() -> None:
     assert "more than 1.14 times" in words
     assert "bound by memory" in floor.bound(0.01, 0.02, 0.07, 0.08, 0.003)
     assert "bound by decoding" in floor.bound(0.06, 0.01, 0.07, 0.08, 0.1)
+
+
+def test_training_pictures_are_compared_where_torchvision_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augment, "transforms", lambda: None)
+    text = augment.section(quick=True)
+    assert columns(text) == [["pictures of 256 x 256", "ms a picture", "of cspbench's time"], ["part", "ms"]]
+    assert cells(text, "cspbench, Darknet's")[2] == "1.00"
+    assert "No comparison" in text
 
 
 def test_the_resizes_are_of_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from cspbench.network.cfg import writer
 from golden import documents, layer_lists, rule
 
 HERE = Path(__file__).parent
+MADE = (".x", ".out", ".crop", "bilateral17", "gauss15", "gauss17")
+"""Ends of the names of what is computed from the rest of the arrays."""
 TRAINING = HERE / "training"
 SAMPLES = 48
 """Of an array of training that are kept."""
@@ -34,6 +36,17 @@ def forward(path: Path) -> dict[str, Any]:
             if step > 1:
                 kept[f"{key}_sums"] = arrays[key].sum((1, 2), dtype=np.float64)
     return kept
+
+
+def pictures(path: Path, stride: int = 16) -> dict[str, Any]:
+    """The arrays of recorded training pictures, of the pictures that came out every `stride`th value only."""
+    with np.load(path) as arrays:
+        kept = {
+            key: arrays[key].ravel()[::stride] if key.endswith(MADE) else arrays[key]
+            for key in arrays.files
+            if key not in ("input", "truncated", "opencv")
+        }
+    return {**kept, "stride": np.int64(stride)}
 
 
 def training(path: Path, loss_layers: Collection[int]) -> dict[str, Any]:
@@ -130,5 +143,8 @@ if __name__ == "__main__":
     rule.FORWARD.mkdir(exist_ok=True)
     for case in sorted((shared / "golden" / "forward").glob("*.npz")):
         np.savez_compressed(rule.FORWARD / case.name, **forward(case))
+    (HERE / "training").mkdir(exist_ok=True)
+    for name in ("augment.npz", "blur.npz"):
+        np.savez_compressed(HERE / "training" / name, **pictures(shared / "golden" / "training" / name))
     for name, content in everything(shared).items():
         (HERE / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from refusals import refuses
 from torch import Tensor, nn
 
 from cspbench.data.source import FileSource
-from cspbench.inference import engine, onednn, predict_shards
+from cspbench.inference import engine, onednn, predict_shards, workers
 from cspbench.inference.shards import Shards
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
@@ -169,7 +169,7 @@ def test_images_are_pinned_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> N
             return iter(())
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(predict_shards, "DataLoader", Loader)
+    monkeypatch.setattr(workers, "DataLoader", Loader)
     monkeypatch.setattr(predict_shards.Predictor, "__abstractmethods__", frozenset())
     for device in ("cpu", "cuda"):
         ready = engine.Engine(lambda x: x, torch.device(device), "fp32")
