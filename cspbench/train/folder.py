@@ -1,0 +1,138 @@
+"""The run directory of a training: its record, its log, its checkpoint, and weights that Darknet loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import fx
+
+from cspbench.errors import DefinitionError, RunError, brief
+from cspbench.io import append_text, open_file, read_file, remove_leftovers, write_bytes, write_text
+from cspbench.network.cfg.writer import write as cfg_text
+from cspbench.network.network import Network
+from cspbench.network.recipe import Recipe
+from cspbench.results.encoding import decode, encode
+from cspbench.train.iteration import Update
+from cspbench.train.record import Training, differences
+from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.header import Header
+from cspbench.weights.loading import extract
+
+LARGEST_RECORD = 64 * 2**20
+"""Bytes of a record."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of one run; `stem` begins the names of those that Darknet reads."""
+
+    path: Path
+    stem: str
+
+    @property
+    def record(self) -> Path:
+        return self.path / "training.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def cfg(self) -> Path:
+        return self.path / f"{self.stem}.cfg"
+
+    def weights(self, kind: str) -> Path:
+        """The weight file of a kind: last, best, final, ema."""
+        return self.path / f"{self.stem}_{kind}.weights"
+
+    def begin(self, training: Training, network: Network, recipe: Recipe) -> bool:
+        """Write the record, or add this session to that of a run to resume; whether there is one.
+
+        Raises `RunError` for a record that cannot be read or is that of another training.
+        """
+        stored = self._stored()
+        if stored is not None:
+            self._check(stored, training)
+        resumed = stored is not None and self.checkpoint.is_file()
+        for suffix in (".json", ".jsonl", ".safetensors", ".weights", ".cfg"):
+            remove_leftovers(self.path, suffix)
+        if stored is not None and resumed:
+            training = msgspec.structs.replace(stored, sessions=[*stored.sessions, *training.sessions])
+        write_bytes(self.record, encode(training))
+        if not resumed:
+            write_text(self.log, "")
+            try:
+                write_text(self.cfg, cfg_text(network, recipe))
+            except DefinitionError:  # the layers of other frameworks have no cfg
+                pass
+        return resumed
+
+    def _stored(self) -> Training | None:
+        if not self.record.exists():
+            return None
+        try:
+            return decode(read_file(self.record, LARGEST_RECORD), Training)
+        except (OSError, ValueError) as error:
+            raise RunError(
+                "run.not-a-run",
+                "the record of a training cannot be read",
+                where=str(self.record),
+                found=brief(str(error), 160),
+                remedy="Choose another --run",
+            ) from error
+
+    def _check(self, stored: Training, training: Training) -> None:
+        changes = differences(stored, training)
+        if changes:
+            raise RunError(
+                "run.other-settings",
+                "the folder holds another training",
+                where=str(self.path),
+                expected="the settings with which it began",
+                found="; ".join(changes),
+                remedy="Use those settings to resume it, or choose another --run",
+            )
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The lines of the log, up to one that a killed process left unfinished."""
+        if not self.log.is_file():
+            return
+        with open_file(self.log) as stream:
+            for line in stream.readall().splitlines():
+                try:
+                    read = json.loads(line)
+                except ValueError:
+                    return
+                if not isinstance(read, dict):
+                    return
+                yield read
+
+    def keep(self, iteration: int) -> None:
+        """Remove the lines of iterations after this one, which will be computed again."""
+        lines = [line for line in self.lines() if line.get("iteration", 0) <= iteration]
+        write_text(self.log, "".join(f"{json.dumps(line)}\n" for line in lines))
+
+    def add(self, update: Update, images: int) -> None:
+        """Log an iteration of `images` images."""
+        line = {"iteration": update.iteration, "loss": update.loss, "rate": update.rate, "images": images}
+        append_text(self.log, f"{json.dumps(line)}\n")
+
+    def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:
+        """Write the arrays as .weights, and as safetensors beside; the path of the former.
+
+        Raises `WeightsError` for numbers that are not finite.
+        """
+        arrays, header = extract(module, network), Header(seen=seen)
+        path = self.weights(kind)
+        darknet.write(path, network, arrays, header)
+        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
+        return path
