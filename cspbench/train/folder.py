@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,8 @@ class Folder:
         write_bytes(self.record, encode(training))
         if not resumed:
             write_text(self.log, "")
-            try:
+            with suppress(DefinitionError):  # the layers of other frameworks have no cfg
                 write_text(self.cfg, cfg_text(network, recipe))
-            except DefinitionError:  # the layers of other frameworks have no cfg
-                pass
         return resumed
 
     def _stored(self) -> Training | None:
@@ -103,18 +102,17 @@ class Folder:
             )
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """The lines of the log, up to one that a killed process left unfinished."""
-        if not self.log.is_file():
-            return
-        with open_file(self.log) as stream:
-            for line in stream.readall().splitlines():
-                try:
-                    read = json.loads(line)
-                except ValueError:
-                    return
-                if not isinstance(read, dict):
-                    return
-                yield read
+        """The lines of the log."""
+        return _lines(self.log)
+
+    def evaluations(self) -> Iterator[dict[str, Any]]:
+        """The evaluations on the way: iteration, and the figure that the best weights have."""
+        return _lines(self.path / "evaluations.jsonl")
+
+    def note_evaluation(self, iteration: int, figure: float) -> None:
+        """Log an evaluation, once."""
+        if all(line.get("iteration") != iteration for line in self.evaluations()):
+            append_text(self.path / "evaluations.jsonl", f"{json.dumps({'iteration': iteration, 'figure': figure})}\n")
 
     def keep(self, iteration: int) -> None:
         """Remove the lines of iterations after this one, which will be computed again."""
@@ -136,3 +134,18 @@ class Folder:
         darknet.write(path, network, arrays, header)
         safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
         return path
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines, up to one that a killed process left unfinished."""
+    if not path.is_file():
+        return
+    with open_file(path) as stream:
+        for line in stream.readall().splitlines():
+            try:
+                read = json.loads(line)
+            except ValueError:
+                return
+            if not isinstance(read, dict):
+                return
+            yield read

@@ -53,8 +53,8 @@ class Trainer:
 
     `module` is one from `to_training_module`, on its device and in its memory format; by default a new one without
     values. `seed` decides the rates of the policy `random`. A `precision` below float32 is that of the forward and
-    backward pass alone (autocast); arrays and losses stay float32. Raises `DefinitionError` for a network or a recipe that
-    cannot be trained.
+    backward pass alone (autocast); arrays and losses stay float32. Raises `DefinitionError` for a network or a recipe
+    that cannot be trained.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -112,8 +112,8 @@ class Loop:
         self.folder.write("last", self.trainer.module, self.trainer.network, state.seen)
         self.saved = iteration
 
-    def _mini_batches(self, stream: Generator[MiniBatch, None, None], iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's mini-batches of an iteration, on the device; what a layer draws depends on its number."""
+    def _mini_batches(self, stream: Iterator[MiniBatch], iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The process's mini-batches of an iteration, on the device; what a layer draws depends on its number."""
         net, device = self.trainer.recipe.net, self.trainer.device
         for batch in islice(stream, len(self.share.of(net.subdivisions))):
             assert batch.iteration == iteration

@@ -102,18 +102,15 @@ def _differences(stored: Training, wanted: Training) -> Iterator[str]:
         if item.name in ("sessions", "schema", "row") or one == other:
             continue
         if item.name == "settings":
-            now, then = set(other), set(one)
-            gone, new = [text for text in one if text not in now], [text for text in other if text not in then]
+            gone, new = [text for text in one if text not in other], [text for text in other if text not in one]
             yield f"{', '.join(new) or 'nothing'} in place of {', '.join(gone) or 'nothing'}"
         elif item.name == "recipe":
             if stored.settings == wanted.settings:
                 yield "other settings of layers"
         elif isinstance(one, Struct):
-            yield from (
-                f"{item.name}.{part.name} {_text(getattr(other, part.name))} in place of {_text(getattr(one, part.name))}"
-                for part in msgspec.structs.fields(one)
-                if getattr(one, part.name) != getattr(other, part.name)
-            )
+            before, now = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+            changed = [key for key in before if before[key] != now[key]]
+            yield from (f"{item.name}.{key} {_text(now[key])} in place of {_text(before[key])}" for key in changed)
         else:
             yield f"{item.name} {_text(other)} in place of {_text(one)}"
 

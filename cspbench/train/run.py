@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -40,6 +39,7 @@ from cspbench.train.record import Start, Training, record
 from cspbench.train.start import from_file, load, start
 
 DRAWN = Start(None, 0, 0)
+Evaluate = Callable[[Chosen, Path], float | None]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ class Options:
     epochs: float | None = None
     every: int = 100
     """Iterations between two checkpoints."""
+    eval_every: int = 0
+    """Iterations between two evaluations; 0: none."""
     allow_bad: int = 0
-    execution: Execution = Execution()
+    execution: Execution = field(default_factory=Execution)
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,17 @@ def prepared(chosen: Chosen, data: str | Path, options: Options, listener: Liste
 
 
 def train(
-    chosen: Chosen, data: str | Path, run: str | Path, options: Options | None = None, listener: Listener = SILENT
-) -> Trained | None:
+    chosen: Chosen,
+    data: str | Path,
+    run: str | Path,
+    options: Options | None = None,
+    listener: Listener = SILENT,
+    evaluate: Evaluate | None = None,
+) -> Trained:
     """Train a network in a run directory, or go on where a run of the same settings was interrupted.
 
-    None in all processes of torchrun but the first. Raises `RunError` for a folder with another training,
+    `evaluate`, if any, is called with a weight file every `options.eval_every` iterations and gives the number that the
+    best weights have. Returns in every process of torchrun. Raises `RunError` for a folder with another training,
     `LockedError` while another process trains in it, `IncompleteRunError` for a loss that is not a number.
     """
     options = options or Options()
@@ -163,8 +171,11 @@ def train(
             if loop.trainer.seen > begun.seen:
                 listener.note(f"{path}: resumed after iteration {loop.trainer.iteration}")
         with _resumable(path, options.execution, listener if first else None):
-            standing = _run(loop, listener)
-        return _finish(chosen, loop, folder, new, standing) if first else None
+            standing = _run(loop, listener, _best(chosen, loop, folder, options, evaluate))
+        if first:
+            _finish(chosen, loop, folder)
+        barrier((share.number, share.count), "the first process to write the weights")
+        return Trained(chosen, folder.weights("final"), new, standing)
 
 
 def _stem(chosen: Chosen) -> str:
@@ -204,7 +215,7 @@ def _loop(
     start(module, network, recipe)
     if source is not None:
         load(module, network, source)
-    module = module.to(device=device, memory_format=torch.channels_last)
+    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trainer = Trainer(
         network,
         recipe,
@@ -230,7 +241,31 @@ def _loop(
     )
 
 
-def _run(loop: Loop, listener: Listener) -> Standing | None:
+def _best(
+    chosen: Chosen, loop: Loop, folder: Folder, options: Options, evaluate: Evaluate | None
+) -> Callable[[int], None] | None:
+    """What evaluates now and then, and keeps the best weights."""
+    if evaluate is None or not options.eval_every:
+        return None
+
+    def after(iteration: int) -> None:
+        share = loop.share.number, loop.share.count
+        if iteration % options.eval_every or iteration == loop.last:
+            return
+        if loop.folder is not None and loop.saved != iteration:
+            loop.save()
+        barrier(share, "the first process to write the weights")
+        figure = evaluate(chosen, folder.weights("last"))
+        if figure is None or loop.folder is None:
+            return
+        if figure > max((line["figure"] for line in folder.evaluations()), default=-1.0):
+            folder.write("best", loop.trainer.module, chosen.network, loop.trainer.seen)
+        folder.note_evaluation(iteration, figure)
+
+    return after
+
+
+def _run(loop: Loop, listener: Listener, after: Callable[[int], None] | None) -> Standing | None:
     last: list[Standing] = []
     name = loop.trainer.network.name
     before = loop.trainer.iteration
@@ -242,20 +277,19 @@ def _run(loop: Loop, listener: Listener) -> Standing | None:
             if loop.saved == standing.update.iteration:
                 listener.note(f"iteration {standing.update.iteration:,} of {loop.last:,}: {standing}")
 
-        loop.run(reached)
+        loop.run(reached, after)
     return last[0] if last else None
 
 
-def _finish(chosen: Chosen, loop: Loop, folder: Folder, new: Training, standing: Standing | None) -> Trained:
+def _finish(chosen: Chosen, loop: Loop, folder: Folder) -> None:
     trainer = loop.trainer
-    final = folder.write("final", trainer.module, chosen.network, trainer.seen)
+    folder.write("final", trainer.module, chosen.network, trainer.seen)
     if trainer.average.arrays:
         parameters = dict(trainer.module.named_parameters())
         with torch.no_grad():
             for name, values in trainer.average.arrays.items():
                 parameters[name].copy_(values)
         folder.write("ema", trainer.module, chosen.network, trainer.seen)
-    return Trained(chosen, final, new, standing)
 
 
 @contextmanager

@@ -5,13 +5,16 @@ PANELS = {
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
         *("--sample", "--split"),
         *("--labels", "--names", "--classes", "--limit", "--seed", "--partial", "--topk"),
+        *("--freeze", "--clear"),
     ),
     "Protocol": (
         *("--preset", "--decoder", "--size", "--conf", "--nms", "--nms-kind", "--counting"),
         *("--engine", "--bootstrap", "--map", "--map-iou", "--map-conf"),
+        *("--set", "--iterations", "--epochs", "--era", "--gradients", "--recipe"),
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
+        *("--eval-every", "--save-every", "--preview"),
         *("--timeout", "--retries", "--mirror", "--force"),
     ),
     "Output": (

@@ -29,7 +29,7 @@ def changed(
     notes: list[str] = []
     net: dict[str, Any] = {}
     layers = list(recipe.layers)
-    channels, *size = network.input
+    size = list(network.input[1:])
     for setting in settings:
         key, text = _split(setting, origin)
         kind, _, name = key.rpartition(".")
@@ -42,7 +42,9 @@ def changed(
             if kind in ("", "net") and name in known:
                 net[known[name].name] = value(section, known[name])
                 continue
-            having = [index for index, layer in enumerate(layers) if kind in ("", layer.kind) and name in _fields(layer)]
+            having = [
+                index for index, layer in enumerate(layers) if kind in ("", layer.kind) and name in _fields(layer)
+            ]
             if kind == "net" or not having:
                 raise _unknown(key, recipe, origin)
             for index in having:

@@ -13,8 +13,8 @@ from cspbench.errors import DefinitionError, UsageError
 from cspbench.models.heads import classes_of, with_classes
 from cspbench.network import cfg
 from cspbench.network.cfg import recipe as training_keys
-from cspbench.network.cfg.settings import changed
 from cspbench.network.cfg.parser import Section
+from cspbench.network.cfg.settings import changed
 from cspbench.network.era import Era
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe
@@ -128,15 +128,15 @@ def for_images(chosen: Chosen, images: Images) -> Chosen:
         raise UsageError(
             "usage.no-classes", "the data has no classes", remedy="Name the classes in its .names file, or names="
         )
-    network, heads = with_classes(chosen.network, wanted)
+    network, _ = with_classes(chosen.network, wanted)
     if chosen.sections:
-        raise _other_classes(chosen, network, heads, classes, wanted)
+        raise _other_classes(chosen, network, classes, wanted)
     note = f"{chosen.network.name}: the data has {wanted} classes, so the head gets {wanted} in place of {classes}"
     network = replace(network, places=())
     return replace(chosen, network=network, notes=(*chosen.notes, note))
 
 
-def _other_classes(chosen: Chosen, network: Network, heads: Sequence[int], classes: int, wanted: int) -> DefinitionError:
+def _other_classes(chosen: Chosen, network: Network, classes: int, wanted: int) -> DefinitionError:
     """The error that says which lines of a cfg file to change."""
     lines = []
     for index, (now, new) in enumerate(zip(chosen.network.layers, network.layers, strict=True)):
@@ -159,10 +159,12 @@ def _other_classes(chosen: Chosen, network: Network, heads: Sequence[int], class
 def shown(chosen: Chosen) -> list[dict[str, str]]:
     """Every setting of [net] and of detection layers with its source; where there is none, Darknet's default."""
     lines = []
-    parts = [("", chosen.recipe.net), *((f"{part.kind}.", part) for part in chosen.recipe.layers if part.kind != "layer")]
     _, height, width = chosen.network.input
     pairs = [("width", str(width)), ("height", str(height))]
-    pairs += [(f"{kind}{key}", str(value)) for kind, part in parts for key, value in training_keys.pairs(part)]
+    pairs += [(key, str(value)) for key, value in training_keys.pairs(chosen.recipe.net)]
+    for part in chosen.recipe.layers:
+        if part.kind != "layer":
+            pairs += [(f"{part.kind}.{key}", str(value)) for key, value in training_keys.pairs(part)]
     written = {key for section in chosen.sections for key in section.keys}
     for key, value in dict.fromkeys(pairs):
         plain = key.rpartition(".")[2]

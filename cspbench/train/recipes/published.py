@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -123,7 +124,7 @@ def of_model(name: str, network: Network, row: Row | None = None) -> Published:
     return Published(network, recipe, _era(recipe, name, bool(tricks)), sources, tuple(unknown))
 
 
-def _matching(name: str, entries: dict[str, Value]) -> Value | None:
+def _matching(name: str, entries: Mapping[str, Value]) -> Value | None:
     return next((value for pattern, value in entries.items() if fnmatchcase(name, pattern)), None)
 
 
