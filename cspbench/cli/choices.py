@@ -30,7 +30,6 @@ class PredictionFormat(StrEnum):
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
-TrainingPrecision = Literal["fp32", "bf16"]
 Era = Literal["oct2019", "nov2019", "head"]
 Gradients = Literal["darknet", "exact"]
 Decoder = Literal["opencv", "stb", "pillow"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import arguments, options
-from cspbench.cli.choices import Era, Format, Gradients, TrainingPrecision
+from cspbench.cli import training_options as own
+from cspbench.cli.choices import Format
 from cspbench.cli.terminal import completion
 from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
@@ -29,50 +30,23 @@ def train(
             autocompletion=completion.models,
         ),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="PATH", help="The training set: ImageNet, COCO, or a .data file.")
-    ] = None,
+    data: options.DataOption = None,
     cfg: options.CfgOption = None,
-    run: Annotated[
-        Path, typer.Option("--run", "--run-dir", metavar="DIR", help="The training's own folder.", show_default=True)
-    ] = Path("training"),
-    weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="FILE", help="Begin from these weights, also partial ones.")
-    ] = None,
-    freeze: Annotated[int, typer.Option("--freeze", min=0, metavar="N", help="Do not change the first N layers.")] = 0,
-    clear: Annotated[
-        bool, typer.Option("--clear", help="Begin the schedule anew, whatever the weights have seen.")
-    ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Another value of a cfg's key; repeatable."),
-    ] = None,
+    run: options.RunOption = Path("training"),
+    weights: own.WeightsOption = None,
+    freeze: own.FreezeOption = 0,
+    clear: own.ClearOption = False,
+    settings: own.SetOption = None,
     seed: options.SeedOption = 0,
-    iterations: Annotated[
-        int | None, typer.Option("--iterations", min=1, metavar="N", help="Iterations, not max_batches.")
-    ] = None,
-    epochs: Annotated[
-        float | None, typer.Option("--epochs", min=1e-6, metavar="N", help="The same in images of the data set.")
-    ] = None,
-    eval_every: Annotated[
-        int, typer.Option("--eval-every", min=0, metavar="N", help="Evaluate every N iterations, and keep the best.")
-    ] = 0,
-    save_every: Annotated[
-        int, typer.Option("--save-every", min=1, metavar="N", help="Iterations between two checkpoints.")
-    ] = 100,
-    era: Annotated[
-        Era | None, typer.Option("--era", help="The version of Darknet; by default the row's, or head.")
-    ] = None,
-    gradients: Annotated[
-        Gradients, typer.Option("--gradients", help="Darknet's own, or the exact ones of the loss.")
-    ] = "darknet",
-    preview: Annotated[
-        Path | None, typer.Option("--preview", metavar="DIR", help="Write 16 pictures as they are trained on, and end.")
-    ] = None,
+    iterations: own.IterationsOption = None,
+    epochs: own.EpochsOption = None,
+    eval_every: own.EvalEveryOption = 0,
+    save_every: own.SaveEveryOption = 100,
+    era: own.EraOption = None,
+    gradients: own.GradientsOption = "darknet",
+    preview: own.PreviewOption = None,
     device: options.DeviceOption = None,
-    precision: Annotated[
-        TrainingPrecision, typer.Option("--precision", help="Arithmetic of forward and backward passes.")
-    ] = "fp32",
+    precision: options.PrecisionOption = "fp32",
     workers: options.WorkersOption = "auto",
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
@@ -89,7 +63,11 @@ def train(
     from cspbench.train.run import train as begin
 
     if data is None:
-        raise UsageError("usage.no-data", "no images to train on", remedy="Name the data set with --data")
+        raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
+    if precision == "fp16":
+        raise UsageError(
+            "usage.training-precision", "no training in fp16", expected="fp32 or bf16", remedy="Use --precision bf16"
+        )
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
     listener = terminal()
     chosen = _chosen(model, cfg, settings or [], freeze, era)

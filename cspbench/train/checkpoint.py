@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,9 @@ class State:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors.items()}
         with replacing(path) as temporary:
             try:
-                save_file(tensors, temporary, {"seen": str(self.seen), "average": repr(self.average)})
+                save_file(
+                    tensors, temporary, {"training": json.dumps([self.seen, self.average])}
+                )  # one: keys have no order
             except SafetensorError as error:
                 raise OSError(str(error)) from error
 
@@ -62,7 +65,7 @@ def restore(path: Path, trainer: Trainer) -> float:
     wanted = dict(_tensors(trainer))
     try:
         with opened(path, "pt") as file, torch.no_grad():
-            metadata = file.metadata() or {}
+            seen, average = json.loads((file.metadata() or {})["training"])
             names = set(file.keys())
             averages = {name for name in names if name.startswith("average.")}
             if names - averages != wanted.keys() - averages:
@@ -76,9 +79,9 @@ def restore(path: Path, trainer: Trainer) -> float:
                 if values.shape != wanted[name].shape or values.dtype != wanted[name].dtype:
                     raise ValueError(f"{name} has another shape or type")
                 wanted[name].copy_(values)
-        trainer.seen = int(metadata["seen"])
-        return float(metadata["average"])
-    except (WeightsError, ValueError, KeyError, OverflowError) as error:
+        trainer.seen = int(seen)
+        return float(average)
+    except (WeightsError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise RunError(
             "run.checkpoint-unreadable",
             "the checkpoint cannot be read",

@@ -82,7 +82,7 @@ class Folder:
             return decode(read_file(self.record, LARGEST_RECORD), Training)
         except (OSError, ValueError) as error:
             raise RunError(
-                "run.not-a-run",
+                "run.not-a-training",
                 "the record of a training cannot be read",
                 where=str(self.record),
                 found=brief(str(error), 160),
