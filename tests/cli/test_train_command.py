@@ -148,3 +148,48 @@ def test_pictures_to_look_at(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 16
     assert not (tmp_path / "training").exists()
+
+
+def test_a_folder_in_use(warm: Warm, tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path, CLASSIFIER.replace("max_batches=40", "max_batches=100000")), "--run", "run"]
+    process = warm.begin(arguments, tmp_path)
+    while not (tmp_path / "run" / "log.jsonl").exists():
+        time.sleep(0.01)
+    second = run(arguments, tmp_path)
+    process.kill()
+    assert (second.returncode, error_of(second)) == (4, "incomplete.run-locked")
+
+
+def test_a_full_disk(warm: Warm, tmp_path: Path) -> None:
+    """No file may become as long as a checkpoint; with space again the training goes on."""
+    arguments = [*detector(tmp_path), "--save-every", "2", "--run", "run"]
+    process = warm.begin(arguments, tmp_path, limit=6000)
+    assert process.wait() == 3
+    (line,) = [line for line in process.words.splitlines() if line.startswith("cspbench: run/")]
+    assert line.endswith("[disk.write-failed]")
+    warm.done(arguments, tmp_path)
+    warm.done([*arguments[:-1], "whole"], tmp_path)
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_a_checkpoint_that_is_cut_off(tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
+    assert run(arguments, tmp_path).returncode == 0
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    done = run(arguments, tmp_path)
+    assert (done.returncode, error_of(done)) == (3, "run.checkpoint-unreadable")
+
+
+def test_a_row_gets_a_head_for_the_data(tmp_path: Path) -> None:
+    """From the catalogue, at a size and batch that a test can afford."""
+    data = classifier(tmp_path)[4]
+    small = [f"--set={text}" for text in ("batch=2", "subdivisions=1", "width=64", "height=64", "max_crop=80")]
+    arguments = ["train", "imagenet-smoothing:cspresnext-50-smooth", "--data", data, "-j", "0", *small]
+    done = run([*arguments, "--iterations", "1", "--run", "run"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the head gets 3 in place of 1000" in done.stderr
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert record["row"] == "imagenet-smoothing:cspresnext-50-smooth"
+    assert "label_smooth_eps=0.1" in record["settings"]
+    assert (tmp_path / "run" / "csresnext50-3-classes_final.weights").exists()
