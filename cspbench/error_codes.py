@@ -196,6 +196,7 @@ CODES = {
     "results.other-run": "Another run is stored in a results directory under a run's name.",
     "results.unknown-network": "A result of an earlier version belongs to an unknown network.",
     "results.unknown-schema": "The file has a schema that cannot be migrated.",
+    "run.checkpoint-alone": "The folder holds the checkpoint of a training, but not its record.",
     "run.checkpoint-unreadable": "The checkpoint of a training cannot be read, or belongs to another network.",
     "run.no-record": "The directory contains predictions but no run.json.",
     "run.no-samples": "A run without samples was requested.",

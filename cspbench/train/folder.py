@@ -63,6 +63,15 @@ class Folder:
         stored = self._stored()
         if stored is not None:
             self._check(stored, training)
+        elif self.checkpoint.exists():
+            raise RunError(
+                "run.checkpoint-alone",
+                "a checkpoint without the record of its training",
+                where=str(self.path),
+                expected=self.record.name,
+                found=f"{self.checkpoint.name} alone",
+                remedy="Put the record back, or choose another --run",
+            )
         resumed = stored is not None and self.checkpoint.is_file()
         for suffix in (".json", ".jsonl", ".safetensors", ".weights", ".cfg"):
             remove_leftovers(self.path, suffix)

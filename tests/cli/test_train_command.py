@@ -179,6 +179,8 @@ def test_a_checkpoint_that_is_cut_off(tmp_path: Path) -> None:
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     done = run(arguments, tmp_path)
     assert (done.returncode, error_of(done)) == (3, "run.checkpoint-unreadable")
+    (tmp_path / "run" / "training.json").unlink()
+    assert error_of(run(arguments, tmp_path)) == "run.checkpoint-alone"
 
 
 def test_a_row_gets_a_head_for_the_data(tmp_path: Path) -> None:
