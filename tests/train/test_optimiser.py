@@ -29,6 +29,8 @@ def trainer(text: str = TEXT, layers: dict[int, dict[str, Any]] | None = None, *
     made = Trainer(reading.network, Recipe(replace(recipe.net, **net), tuple(parts)))
     torch.manual_seed(1)
     with torch.no_grad():
+        for values in made.module.parameters():
+            values.fill_(0.1)
         for array in made.optimiser.arrays:
             array.values.normal_()
     return made
