@@ -10,9 +10,10 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.choices import Format
 from cspbench.cli.failing import report
+from cspbench.cli.help import App
 from cspbench.cli.printing import print_table
 
-tables = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check tables of your own.")
+tables = App(help="Check tables of your own.")
 
 
 @tables.callback()
@@ -27,9 +28,10 @@ def check(
     ] = None,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Check a folder of tables of your own: its tables.toml, CSV files, models.toml and networks.
+    """Check a folder of tables of your own.
 
-    Every fault is named by its file and line. Exit code 3: there are any.
+    Its tables.toml and CSV files, its models.toml and their networks. Every fault is named by its file and line. Exit
+    code 3: there are any.
     """
     from cspbench.claims import own
     from cspbench.claims.check import check as checked

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cspbench.cli.column_widths import GAP, layout
 from cspbench.cli.rich_tables import show
 from cspbench.report.formats import WIDE_ONLY, Column, Paragraph, Table
+from cspbench.sample.one import one
 
 COLUMNS = (
     *(Column("Model"), Column("Size", 2), Column("Claim", kind="number"), Column("verdict", kind="verdict")),
@@ -173,3 +175,12 @@ def test_an_old_terminal_gets_ascii() -> None:
     assert "256x256" in table
     assert table.isascii()
     assert "\x1b" not in table
+
+
+def test_a_terminal_names_pictures_without_the_folder_of_all(tmp_path: Path) -> None:
+    name, data = one("classification")
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a folder" / name).write_bytes(data)
+    shown = on_a_terminal("predict", "-m", "sample-csp-classifier", "--topk", "1", str(tmp_path / "a folder"))
+    assert name in shown
+    assert "a folder" not in shown
