@@ -29,7 +29,9 @@ def layout(columns: Sequence[Column], texts: Mapping[int, Sequence[str]], room: 
     widths = {at: least[at] for at in _fitting(columns, needed, room)}
     left = room - sum(widths.values()) - GAP * (len(widths) - 1)
     for at in sorted(widths, key=lambda at: -widths[at]):  # where all that is left is too wide, the widest is cut first
-        cut = min(max(-left, 0), max(widths[at] - _longest_part(texts[at]), 0))
+        part = _longest_part(texts[at])
+        # a name that is broken anyhow may be broken once more
+        cut = min(max(-left, 0), max(widths[at] - (part if part <= widths[at] else LEAST // 2), 0))
         widths[at] -= cut
         left += cut
     if left <= 0:

@@ -76,6 +76,20 @@ def test_on_a_narrow_one_the_highest_ranks_go_first_and_the_rest_is_folded(print
     ]
 
 
+def test_the_same_note_of_several_lines_is_printed_once(printed: Printed) -> None:
+    table = Table(COLUMNS, [LINES[0], LINES[0], ("CSPResNet-50", *LINES[0][1:-1], "another")])
+    notes = [line.strip() for line in printed(100, table) if line.startswith("  ")]
+    assert notes == ["CSPResNet-50: rests on another", "CSPResNet-50: another"]
+
+
+def test_a_name_that_has_to_be_broken_leaves_room_for_numbers(printed: Printed) -> None:
+    columns = [Column("Model"), *(Column(name, kind="number") for name in ("Parameters", "measured"))]
+    name = "cspdarknet50_3rdparty_8xb32_in1k"
+    lines = printed(42, Table(columns, [(name, "27642184", "27642184")]))
+    assert max(map(len, lines)) <= 42
+    assert "".join(line.split()[0] for line in lines[2:4]) == name
+
+
 def test_all_columns_on_request(printed: Printed) -> None:
     lines = printed(40, wide=True)
     assert re.split("  +", lines[0]) == ["Model", "Size", "Claim", "verdict", "Counted as", "Id", "Note"]

@@ -169,7 +169,7 @@ def test_an_interrupted_run_says_how_to_resume_it(
     monkeypatch.setattr(f"{__name__}.Heard", lambda: heard)
     with pytest.raises(KeyboardInterrupt):
         program(monkeypatch)
-    assert words in heard.notes[-1]
+    assert words in heard.notes[-2]
     # quoted, so that it can be pasted
     assert heard.notes[-1].splitlines()[-1] == "cspbench eval 'it'\"'\"'s'"
     assert not (tmp_path / "run" / ".lock").exists()
