@@ -36,9 +36,12 @@ def layout(columns: Sequence[Column], texts: Mapping[int, Sequence[str]], room: 
         left += cut
     if left <= 0:
         return widths
-    # what is left is given to columns of rank 0 first, and among them to those that want the least more
-    for at in sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at])):
-        more = max(min(natural[at] - least[at], left), 0)
+    # what is left is given to columns of rank 0 first, and among them to those that want the least more; several long
+    # verdicts share it, since each can be folded anywhere
+    order = sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at]))
+    for place, at in enumerate(order):
+        sharing = sum(columns[other].kind == columns[at].kind == "verdict" for other in order[place + 1 :])
+        more = max(min(natural[at] - least[at], left // (1 + sharing)), 0)
         widths[at] += more
         left -= more
     return widths

@@ -198,3 +198,11 @@ def test_a_terminal_names_pictures_without_the_folder_of_all(tmp_path: Path) -> 
     shown = on_a_terminal("predict", "-m", "sample-csp-classifier", "--topk", "1", str(tmp_path / "a folder"))
     assert name in shown
     assert "a folder" not in shown
+
+
+def test_a_report_on_a_terminal_is_short(tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text((Path(__file__).parents[2] / "results/params.json").read_text())
+    shown = on_a_terminal("report", "--results", str(tmp_path), "--only", "off")
+    assert "9.74 → 10.0003" in shown
+    assert "|" not in shown
+    assert "| BFLOPs |" in on_a_terminal("report", "--results", str(tmp_path), "--only", "off", "--format", "md")
