@@ -296,6 +296,17 @@ def test_layers_and_against(tmp_path: Path) -> None:
     assert f"cspbench show resnet10 --against {cfg}" in other.stderr
 
 
+def test_a_file_is_replaced_with_force_only(tmp_path: Path) -> None:
+    file = tmp_path / "mine.cfg"
+    file.write_text("precious")
+    refused = run("show", "resnet10", "--out", str(file))
+    assert (refused.returncode, file.read_text()) == (2, "precious")
+    assert "[usage.file-exists]" in refused.stderr
+    assert run("show", "resnet10", "--out", str(file), "--force").returncode == 0
+    assert "[net]" in file.read_text()
+    assert run("show", "resnet10", "--out", "/dev/null").returncode == 0
+
+
 def test_list_names_every_row_with_its_definition() -> None:
     lines = json.loads(run("list", "--format", "json").stdout)
     assert len(lines) == ROWS
