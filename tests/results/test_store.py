@@ -89,6 +89,16 @@ def test_thresholds_of_other_pixels_are_not(old: str | None, new: str | None, ke
     assert [each.nms for each in merge_thresholds(first, second).thresholds] == kept
 
 
+@pytest.mark.parametrize(("ap", "kept"), [("38.0", True), ("38.1", False)])
+def test_intervals_outlive_the_same_numbers_scored_without_them(ap: str, kept: bool) -> None:
+    first, second = detector(ap="38.0").metrics, detector(ap=ap).metrics
+    assert isinstance(first, DetectionMetrics)
+    assert isinstance(second, DetectionMetrics)
+    bounds = {"ap": (37.0, 39.0)}
+    with_them = structs.replace(first, thresholds=[structs.replace(first.thresholds[0], intervals=bounds)])
+    assert merge_thresholds(with_them, second).thresholds[0].intervals == (bounds if kept else None)
+
+
 def test_the_servers_numbers_outlive_a_new_submission(tmp_path: Path) -> None:
     run = put(tmp_path / "one", detector(pixels=None))
     keep(tmp_path / "results", [run])
