@@ -14,7 +14,7 @@ from cspbench.ci.baseline import changes_since, load, present
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.report.forms import ReportFormat, rendered
 from cspbench.report.model import ReportRow, read
-from cspbench.report.select import select
+from cspbench.report.select import arranged, select
 from cspbench.report.yours import all_tables, every_row, yours
 from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.store import Sources, StoredEvaluation
@@ -134,3 +134,11 @@ def test_a_run_directory_is_enough(tmp_path: Path) -> None:
     assert [line.model for line in every_row(Sources((), ())) if line.table == "your-classifiers"] == []
     now = present(folder(tmp_path / "results", replace(classifier(), name="published")), [run])
     assert [line.model for line in now.lines if line.table == "your-classifiers"] == ["mine"]
+
+
+def test_beside_them_every_table_without_a_measurement_is_folded() -> None:
+    parts = arranged(select(every_row(Sources((), [MINE])), all_tables()))
+    assert parts.published == []
+    assert len(parts.folded) > 10
+    assert [section.table.name for section in parts.yours] == ["your-classifiers"]
+    assert arranged(select(every_row(Sources((), [])), all_tables())).folded == []
