@@ -137,8 +137,8 @@ def test_a_run_directory_is_enough(tmp_path: Path) -> None:
 
 
 def test_beside_them_every_table_without_a_measurement_is_folded() -> None:
-    parts = arranged(select(every_row(Sources((), [MINE])), all_tables()))
+    parts = arranged(select(every_row(Sources((), (MINE,))), all_tables()))
     assert parts.published == []
     assert len(parts.folded) > 10
     assert [section.table.name for section in parts.yours] == ["your-classifiers"]
-    assert arranged(select(every_row(Sources((), [])), all_tables())).folded == []
+    assert arranged(select(every_row(Sources((), ())), all_tables())).folded == []
