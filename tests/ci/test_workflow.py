@@ -6,8 +6,8 @@ import json
 import re
 import shutil
 import subprocess
-import tomllib
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
