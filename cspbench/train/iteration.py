@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +31,10 @@ class MiniBatch:
     """Means and variances of batch norms."""
     outcomes: dict[int, Outcome]
 
-    @property
-    def cost(self) -> float:
-        """The mean cost of the loss layers."""
-        return sum(float(outcome.cost) for outcome in self.outcomes.values()) / len(self.outcomes)
+
+def mean_cost(outcomes: Mapping[int, Outcome]) -> float:
+    """The mean cost of the loss layers in one mini-batch."""
+    return sum(float(outcome.cost) for outcome in outcomes.values()) / len(outcomes)
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Update:
 class Trainer:
     """A network in training: its module, losses and optimiser, and the images seen.
 
-    `seed` decides the rates of the policy `random`. Raises `DefinitionError` for a network or a recipe that cannot be
-    trained.
+    `module` is one from `to_training_module`, on its device and in its memory format; by default a new one without
+    values. `seed` decides the rates of the policy `random`. Raises `DefinitionError` for a network or a recipe that
+    cannot be trained.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Trainer:
         check(network, recipe)
         self.network, self.recipe, self.seed = network, recipe, seed
         self.losses = losses(network, recipe, era, exact=exact)
-        self.module = module or to_training_module(network, recipe, tuple(self.losses))
+        self.module = module or to_training_module(network, recipe, self.losses)
         self.optimiser = Optimiser(self.module, network, recipe)
         self.statistics = Statistics(self.module)
         self.average = Average(network, recipe.net)
@@ -85,6 +86,10 @@ class Trainer:
 
         Changes no array; `add` does, when all mini-batches before have been added.
         """
+        outcomes = self._backward(images, truths)
+        return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
+
+    def _backward(self, images: Tensor, truths: Tensor) -> dict[int, Outcome]:
         maps = self.module(images)
         size = (images.shape[2], images.shape[3])
         outcomes = {
@@ -98,10 +103,13 @@ class Trainer:
         if given:
             tensors, gradients = zip(*given, strict=True)
             torch.autograd.backward(tensors, gradients)
-        return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
+        return outcomes
 
     def add(self, gradients: list[Tensor | None], statistics: Tensor) -> None:
-        """Add what a mini-batch gave, in the order of the iteration, whichever process computed it."""
+        """Add what a mini-batch gave, in the order of the iteration, whichever process computed it.
+
+        The arrays are then the same bytes as after `iterate`.
+        """
         self.optimiser.accumulate(gradients)
         self.statistics.add(statistics)
 
@@ -122,11 +130,11 @@ class Trainer:
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
         """One iteration over `subdivisions` mini-batches of images and truths."""
         total = 0.0
-        for images, truths in mini_batches:
-            self.seen += len(images)
-            done = self.mini_batch(images, truths)
-            self.add(done.gradients, done.statistics)
-            total += done.cost
+        with self.optimiser.collecting():
+            for images, truths in mini_batches:
+                self.seen += len(images)
+                total += mean_cost(self._backward(images, truths))
+                self.statistics.add(self.statistics.taken())
         now = self.update()
         return Update(self.iteration, total / self.recipe.net.images, now)
 

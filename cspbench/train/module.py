@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -163,10 +163,10 @@ class TrainingWriter(GraphWriter):
             layer = self.network.layers[index]
 
 
-def to_training_module(network: Network, recipe: Recipe, outputs: tuple[int, ...]) -> fx.GraphModule:
+def to_training_module(network: Network, recipe: Recipe, outputs: Collection[int]) -> fx.GraphModule:
     """The network in training mode: (N, C, H, W) float to the tuple of what the layers `outputs` read.
 
-    These are the layers that have a loss. Arrays are uninitialised; those of layers without a gradient require none.
+    These are the layers of `losses`. Arrays are uninitialised; those of layers without a gradient require none.
     """
     writer = TrainingWriter(network, recipe)
     read = []

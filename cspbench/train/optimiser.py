@@ -6,7 +6,8 @@ iteration, in order. Where Darknet adds minus the gradient and moves along it, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -77,6 +78,17 @@ class Optimiser:
         for array in self.arrays:
             array.values.grad = None
         return taken
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Within, backward passes add to the velocities themselves, as `accumulate` would, without another array."""
+        for array in self.arrays:
+            array.values.grad = array.velocity if array.values.requires_grad else None
+        try:
+            yield
+        finally:
+            for array in self.arrays:
+                array.values.grad = None
 
     @torch.no_grad()
     def accumulate(self, gradients: Sequence[Tensor | None]) -> None:

@@ -70,6 +70,26 @@ def test_gradients_of_mini_batches_add_up() -> None:
         assert array.values.grad is None
 
 
+def test_mini_batches_of_other_processes_give_the_same_bytes() -> None:
+    text = TEXT.replace("[avg", f"{CONV}batch_normalize=1\nshare_index=0\n[avg")
+    one, other = trainer(text), trainer(text)
+    images, labels = torch.rand(4, 3, 2, 2), torch.eye(3)[torch.tensor([0, 1, 2, 0])]
+    parts = [(images[:2], labels[:2]), (images[2:], labels[2:])]
+    for _ in range(3):
+        one.iterate(parts)
+        later, first = (other.mini_batch(*part) for part in reversed(parts))
+        for done in (first, later):
+            other.seen += 2
+            other.add(done.gradients, done.statistics)
+        other.update()
+    found = one.module.state_dict()
+    assert found.keys() == other.module.state_dict().keys()
+    for name, values in other.module.state_dict().items():
+        assert torch.equal(found[name], values), name
+    for name, values in other.optimiser.state().items():
+        assert torch.equal(one.optimiser.state()[name], values), name
+
+
 def test_adam_by_its_formula() -> None:
     of = trainer(adam=True)
     array = of.optimiser.arrays[0]

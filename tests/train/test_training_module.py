@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cspbench.network import cfg
 from cspbench.network.era import Era
-from cspbench.train.iteration import Trainer
+from cspbench.train.iteration import Trainer, mean_cost
 from cspbench.train.module import Dropout, to_training_module
 from cspbench.train.start import start
 from cspbench.train.statistics import Statistics
@@ -145,7 +145,7 @@ def test_softmax_before_a_cost_gives_both_gradients() -> None:
     torch.testing.assert_close(x.grad[:, :, 0, 0] * 16, 2 * (p - labels))
     # both labels of the second image count alike
     entropy = -(p[0, 0].log() + p[1].log().sum())
-    assert done.cost == pytest.approx(float((entropy + (p - labels).square().sum()) / 2))
+    assert mean_cost(done.outcomes) == pytest.approx(float((entropy + (p - labels).square().sum()) / 2))
 
 
 def test_a_layer_that_only_computes() -> None:
