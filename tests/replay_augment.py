@@ -199,18 +199,23 @@ def cases(record: Record, pattern: str) -> Iterator[tuple[str, tuple[int, ...]]]
             yield match[1], tuple(map(int, match.groups()[1:]))
 
 
-def main(arguments: Sequence[str]) -> int:
-    found = replay(Path(arguments[0]))
+def show(found: Sequence[Difference]) -> None:
+    """Print the largest difference of each kind."""
     kinds: dict[str, list[Difference]] = defaultdict(list)
     for difference in found:
         kinds[difference.kind].append(difference)
     for kind, differences in kinds.items():
-        worst = max(differences, key=lambda each: each.off)
-        verdict = "good" if worst.good else "OFF"
-        count = len(differences)
-        print(f"{kind:14} {worst.off:.3g} of {worst.tolerance:.3g} in {worst.name}, of {count}: {verdict}")
+        worst = max(differences, key=lambda each: each.off / (each.tolerance or 1))
+        verdict = "good" if all(each.good for each in differences) else "FAILS"
+        print(f"{kind:14} {worst.off:.3g} of {worst.tolerance:.3g} in {worst.name}, of {len(differences)}: {verdict}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code for a folder."""
+    found = replay(Path(arguments[0])) if arguments else []
+    show(found)
     if not found:
-        print(f"{arguments[0]}: neither augment.npz nor blur.npz", file=sys.stderr)
+        print(f"{arguments[0]}: neither augment.npz nor blur.npz" if arguments else __doc__, file=sys.stderr)
         return 2
     return 0 if all(difference.good for difference in found) else 1
 

@@ -2,8 +2,8 @@
 
     python -m tests.replay_training FOLDER [CASE ...]
 
-The folder holds NAME.npz for each case, cfg/NAME.cfg, common.npz and perhaps learning_rates.json. The exit code is 1
-where an array is off by more than its tolerance, 2 where the folder has no case.
+The folder holds NAME.npz for each case, cfg/NAME.cfg, common.npz and perhaps learning_rates.json, augment.npz and
+blur.npz. The exit code is 1 where an array is off by more than its tolerance, 2 where the folder has no case.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ SUMMARISED = {**dict.fromkeys(TOLERANCES, 1e-4), "delta": 3e-4, "output": 3e-4, 
 SAMPLES = 48
 """Values, at most, of an array that is kept in part."""
 NOT_CASES = ("common", "augment", "blur")
+PICTURES = "tests.replay_augment"
+"""The replay of augment.npz and blur.npz."""
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,8 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else Path()
     names = [name for name in cases(folder) if not arguments[1:] or name in arguments[1:]]
     schedules = folder / "learning_rates.json"
-    if not arguments or not (names or schedules.is_file()):
+    pictures = [] if arguments[1:] or not arguments else importlib.import_module(PICTURES).replay(folder)
+    if not arguments or not (names or schedules.is_file() or pictures):
         print(__doc__ if not arguments else f"{folder}: no case", file=sys.stderr)
         return 2
     rows = {name: worst(replay(folder, name)) for name in names}
@@ -306,6 +309,10 @@ def main(arguments: list[str]) -> int:
             failed |= not difference.passes
             mark = "" if difference.passes else "  FAILS"
             print(f"  {kind:9} {difference.relative:8.1e} of {difference.tolerance:.0e}  {difference.key}{mark}")
+    for difference in pictures:
+        failed |= not difference.good
+    if pictures:
+        importlib.import_module(PICTURES).show(pictures)
     return int(failed)
 
 
