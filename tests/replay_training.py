@@ -147,9 +147,9 @@ class Recording:
 def _starting_arrays(name: str, network: Network, common: Arrays) -> Layers:
     if name.startswith("r"):
         return _published(name, network)
-    found = sorted({key.split(".")[0] for key in common if re.fullmatch(r"\w+\.[wbgmv]\.\d+", key)})
+    result = sorted({key.split(".")[0] for key in common if re.fullmatch(r"\w+\.[wbgmv]\.\d+", key)})
     own = name.split("_")[0]
-    for arch in sorted(found, key=lambda each: each != own):
+    for arch in sorted(result, key=lambda each: each != own):
         arrays: list[dict[str, NDArray[Any]]] = []
         for index in range(len(network.layers)):
             kinds = {role: kind for kind, role in ROLES.items()}
@@ -171,15 +171,15 @@ def _published(name: str, network: Network) -> Layers:
     if not known:
         raise SystemExit(f"{name}: no forward case has a name that this one begins with")
     numbers = np.frombuffer(rule.weights(max(known, key=len)), np.float32, offset=len(rule.HEADER))
-    found: list[dict[str, NDArray[Any]]] = []
+    result: list[dict[str, NDArray[Any]]] = []
     at = 0
     for index in range(len(network.layers)):
-        found.append({})
+        result.append({})
         for weight in network.weights(index):
-            found[-1][weight.role] = numbers[at : at + weight.size].reshape(weight.shape)
+            result[-1][weight.role] = numbers[at : at + weight.size].reshape(weight.shape)
             at += weight.size
     assert at == len(numbers)
-    return tuple(found)
+    return tuple(result)
 
 
 def _given(name: str, case: Arrays, common: Arrays) -> tuple[Tensor, Tensor]:
@@ -287,7 +287,7 @@ def worst(differences: Iterable[Difference]) -> dict[str, Difference]:
     by_kind: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences:
         by_kind[difference.kind].append(difference)
-    return {kind: max(found, key=lambda each: each.relative / each.tolerance) for kind, found in by_kind.items()}
+    return {kind: max(result, key=lambda each: each.relative / each.tolerance) for kind, result in by_kind.items()}
 
 
 def main(arguments: list[str]) -> int:
@@ -303,9 +303,9 @@ def main(arguments: list[str]) -> int:
     if schedules.is_file() and not arguments[1:]:
         rows["learning_rates"] = worst(rates(schedules))
     failed = False
-    for name, found in rows.items():
+    for name, result in rows.items():
         print(name)
-        for kind, difference in found.items():
+        for kind, difference in result.items():
             failed |= not difference.passes
             mark = "" if difference.passes else "  FAILS"
             print(f"  {kind:9} {difference.relative:8.1e} of {difference.tolerance:.0e}  {difference.key}{mark}")

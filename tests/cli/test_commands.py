@@ -129,10 +129,10 @@ def test_a_row_lacks_a_network_only_where_it_says_why(everything: tuple[list[dic
 def test_quoted_detectors_claim_no_counts(
     everything: tuple[list[dict[str, Any]], Path], row: str, definition: str, params: int, bflops: float
 ) -> None:
-    found = by_id(everything[0], "coco-cpu", row)
-    assert found["definition"] == definition
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "unpublished")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "unpublished")
+    result = by_id(everything[0], "coco-cpu", row)
+    assert result["definition"] == definition
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "unpublished")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "unpublished")
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_rows_without_a_file(
     params: int,
     bflops: float,
 ) -> None:
-    found = by_id(everything[0], f"imagenet-{table}", row)
-    assert (found["definition"], found["confidence"]) == (definition, confidence)
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "exact")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "exact")
+    result = by_id(everything[0], f"imagenet-{table}", row)
+    assert (result["definition"], result["confidence"]) == (definition, confidence)
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "exact")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "exact")
 
 
 def test_a_stand_in_says_that_it_is_one(everything: tuple[list[dict[str, Any]], Path]) -> None:

@@ -144,8 +144,8 @@ def test_intervals_classes_pictures_and_json(sample: Path, tmp_path: Path) -> No
         "plotted in plots: precision-recall.png, ap-by-size.png, ap-over-nms.png",
     ):
         assert line in done.stderr
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert set(found[0]) == {"image_id", "category_id", "bbox", "score"}
+    result = json.loads((tmp_path / "found.json").read_text())
+    assert set(result[0]) == {"image_id", "category_id", "bbox", "score"}
 
 
 @pytest.mark.parametrize(

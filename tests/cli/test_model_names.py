@@ -19,7 +19,7 @@ def test_params_takes_every_kind_of_name(tmp_path: Path) -> None:
     (tmp_path / "mine.cfg").write_text(CFG.format(2))
     given = ["CSPResNet-10", "imagenet-small:cspdensenet-ref"]
     done = run(["params", *given, "mine.cfg", "--layers", "--format", "json"], tmp_path)
-    assert [each["model"] for each in json.loads(done.stdout)] == ["cspdensenet-ref", "csresnet10", "mine"]
+    assert [load["model"] for load in json.loads(done.stdout)] == ["cspdensenet-ref", "csresnet10", "mine"]
     (row,) = json.loads(run(["params", "-m", "mine.cfg", "--format", "json"], tmp_path).stdout)
     assert row["params"]["measured"] == 6  # 2 filters of 3 channels, 1x1
     card = run(["show", "cspdarknet50_3rdparty_8xb32_in1k", "--why", "--format", "json"], tmp_path)
