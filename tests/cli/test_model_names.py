@@ -98,7 +98,7 @@ def test_what_a_shell_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_shell_need_not_wait_for_torch() -> None:
     script = (
-        "import sys; from cspbench.cli import completion; from cspbench.zoo.registry import model; "
+        "import sys; from cspbench.cli.terminal import completion; from cspbench.zoo.registry import model; "
         "model('CSPResNeXt-50'); print(completion.models('CSPResNeXt-50+'), 'torch' in sys.modules)"
     )
     assert run([], command=[sys.executable, "-c", script]).stdout == "['CSPResNeXt-50+Elastic'] False\n"

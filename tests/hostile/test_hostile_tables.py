@@ -138,7 +138,7 @@ def broken(tmp_path: Path, text: str) -> Path:
         (
             f"{HEADER}\n{ROW}\n" + "".join(f"{at}{ROW}darknet-53\n" for at in range(20_000)) + f"a{ROW}a",
             "unknown-base",
-            ', row adarknet-53, column "base"',
+            ', line 20003, row adarknet-53, column "base"',
         ),
         (HEADER + '\n"' * 19_999, "row-too-short", ', line 3, column "Model"'),
         ("x" * (1 << 23), "unreadable", ""),
