@@ -293,6 +293,7 @@ def test_layers_and_against(tmp_path: Path) -> None:
     other = run("params", "resnet10", "--against", str(cfg))
     assert other.returncode == 1
     assert other.stdout == "different: layer 11 [convolutional] filters: resnet10 has 512, resnet10.cfg has 256\n"
+    assert f"cspbench show resnet10 --against {cfg}" in other.stderr
 
 
 def test_list_names_every_row_with_its_definition() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_an_interrupted_run_says_how_to_go_on(sample: Sample, tmp_path: Path) ->
     process.send_signal(signal.SIGCONT)
     _, words = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, words
-    assert "finished shards are kept" in words
+    assert re.search(r"interrupted; 256 of \d+ images are kept in runs/", words)
     (again,) = [line for line in words.splitlines() if "eval-imagenet" in line]
     assert again.endswith("-b 1 -j 0")  # and without --fresh
     assert "Traceback" not in words

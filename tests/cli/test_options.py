@@ -152,6 +152,21 @@ def test_old_spellings_that_still_work(tmp_path: Path) -> None:
     assert json.loads(command("env", "--json").stdout) == json.loads(command("env", "--format", "json").stdout)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["eval-coco", "--plots", "--out", "o"], "--plots"),
+        (["predict", "a.jpg", "--out", "--force"], "--out"),
+        (["weights", "convert", "a.weights", "--to", "--out", "b"], "--to"),
+        (["eval-coco", "--draw", "--fresh"], "--draw"),
+    ],
+)
+def test_an_option_is_not_the_value_of_another(arguments: list[str], option: str) -> None:
+    done = run(arguments)
+    assert (done.returncode, error_of(done)) == (2, "usage.no-value")
+    assert option in done.stderr
+
+
 def test_no_module_of_the_command_line_is_long() -> None:
     """`options` may be longer: every shared option stands there."""
     lines = {path.name: len(path.read_text().splitlines()) for path in HERE.rglob("*.py")}

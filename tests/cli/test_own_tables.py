@@ -63,6 +63,19 @@ def test_every_way_to_name_its_model(checkout: Path) -> None:
     )
 
 
+def test_a_count_that_is_one_parameter_off_says_so(checkout: Path) -> None:
+    edit(checkout / "claims" / "small-nets.csv", "7314352", "7314353")
+    done = run(["params", "darknet", "--tables", "claims"], cwd=checkout)
+    assert (done.returncode, "| 7314353 | 7314352 | off -1 |" in done.stdout) == (1, True)
+
+
+def test_a_column_that_is_not_declared(checkout: Path) -> None:
+    edit(checkout / "claims" / "tables.toml", '"BFLOPs"]', '"BFLOPS"]')
+    done = run(["tables", "check", "claims"], cwd=checkout)
+    assert (done.returncode, error_of(done)) == (3, "tables.incomplete")
+    assert "column BFLOPS" in done.stderr
+
+
 def test_faults_end_with_exit_code_3_and_a_line_each(checkout: Path) -> None:
     edit(checkout / "claims" / "small-nets.csv", "1528 ", "many ")
     edit(checkout / "claims" / "narrow.cfg", "activation=linear", "activation=liner")

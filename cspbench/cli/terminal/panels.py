@@ -3,19 +3,31 @@
 PANELS = {
     "Models and data": (
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
-        *("--sample", "--split"),
-        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial", "--topk"),
+        *("--sample", "--split", "--results"),
+        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial"),
     ),
     "Protocol": (
-        *("--preset", "--decoder", "--size", "--conf", "--nms", "--nms-kind", "--counting"),
+        *("--preset", "--decoder", "--size", "--topk", "--conf", "--nms", "--nms-kind", "--counting"),
         *("--engine", "--bootstrap", "--map", "--map-iou", "--map-conf"),
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
-        *("--timeout", "--retries", "--mirror", "--force"),
+        *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (
-        *("--format", "--wide", "--legend", "--out", "--save", "--save-json", "--draw", "--plots", "--per-class"),
+        *("--to", "--decode", "--dynamic", "--check"),
+        *(
+            "--format",
+            "--wide",
+            "--legend",
+            "--out",
+            "--force",
+            "--save",
+            "--save-json",
+            "--draw",
+            "--plots",
+            "--per-class",
+        ),
         *("--layers", "--against", "--explain", "--why", "--strict", "--only", "--like-readme"),
         *("--junit", "--summary", "--comment", "--save-txt"),
     ),
