@@ -25,6 +25,7 @@ PARTS = {
     "imagenet": "ImageNet evaluation end to end",
     "coco": "COCO evaluation end to end",
     "resize": "Resizing",
+    "augment": "Training pictures",
     "nms": "Suppression",
     "average_precision": "AP",
     "sweep": "Six NMS thresholds against one, of kept candidates",

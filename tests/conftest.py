@@ -46,6 +46,7 @@ REFERENCES = {
     "golden/eval": "what the original program predicted on photographs",
     "golden/forward": "the golden cases in full",
     "golden/golden.py": "their own rule",
+    "golden/training": "what the original program computed in training, whole",
     "golden/preprocess": "what the original program made of photographs",
     "reference/cfg": "the authors' network files",
     "reference/imagenet-darknet-order.txt": "the original list of classes",

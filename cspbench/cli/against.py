@@ -12,8 +12,8 @@ import typer
 
 from cspbench.cli.arguments import named, read_cfg
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json, print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import print_json, print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks, print_json
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style, print_blocks, print_json
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

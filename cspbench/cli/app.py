@@ -9,7 +9,6 @@ from typing import Any
 import typer
 
 from cspbench import __version__
-from cspbench.cli import failing, interrupt, shell, streams
 from cspbench.cli.analyze import analyze
 from cspbench.cli.ci import ci
 from cspbench.cli.commands import Commands, WithDraw
@@ -19,9 +18,7 @@ from cspbench.cli.demo import demo
 from cspbench.cli.env import env
 from cspbench.cli.eval_coco import eval_coco
 from cspbench.cli.eval_imagenet import eval_imagenet
-from cspbench.cli.examples import EXAMPLES
 from cspbench.cli.export import export
-from cspbench.cli.help import App
 from cspbench.cli.list import list_rows
 from cspbench.cli.params import params
 from cspbench.cli.predict import predict
@@ -29,6 +26,9 @@ from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.tables import tables
+from cspbench.cli.terminal import failing, interrupt, shell, streams
+from cspbench.cli.terminal.examples import EXAMPLES
+from cspbench.cli.terminal.help import App
 from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cspbench.cli.arguments import read_cfg
-from cspbench.cli.failing import report
+from cspbench.cli.terminal.failing import report
 from cspbench.errors import CspbenchError, printable
 
 if TYPE_CHECKING:

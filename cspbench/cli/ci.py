@@ -10,7 +10,7 @@ import typer
 from cspbench.ci.tolerances import DEFAULT
 from cspbench.cli import options
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks
+from cspbench.cli.terminal.printing import Style, print_blocks
 
 
 def ci(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from cspbench.cli.help import Command, Group
+from cspbench.cli.terminal.help import Command, Group
 from cspbench.errors import UsageError
 
 

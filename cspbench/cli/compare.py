@@ -11,8 +11,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, format_of, print_blocks, print_json
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style, format_of, print_blocks, print_json
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import typer
 
 from cspbench.cli.arguments import command, resized
 from cspbench.cli.choices import Format
-from cspbench.cli.failing import report
-from cspbench.cli.printing import Style, print_blocks, print_json
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.failing import report
+from cspbench.cli.terminal.printing import Style, print_blocks, print_json
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import CountingError, DefinitionError
 from cspbench.evaluation.execution import steps
 

@@ -9,8 +9,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, either, parse_size
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import format_of, print_facts
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import format_of, print_facts
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError, printable
 from cspbench.evaluation.execution import steps
 from cspbench.io import argument_path

@@ -12,9 +12,9 @@ from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.choices import Format
 from cspbench.cli.darknet_data import anchors, darknet
-from cspbench.cli.help import App, Group
-from cspbench.cli.printing import format_of, print_facts
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.help import App, Group
+from cspbench.cli.terminal.printing import format_of, print_facts
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.progress import listener as terminal
 
 NMS = "0.45,0.50,0.55,0.60,0.65,0.70"
 """The thresholds of the README's NMS table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.progress import listener as terminal
 
 if TYPE_CHECKING:
     from cspbench.evaluation.coco import DetectionResult

@@ -10,9 +10,9 @@ import typer
 
 from cspbench.cli.choices import Format
 from cspbench.cli.maps import print_maps
-from cspbench.cli.printing import Style, print_blocks, print_json
-from cspbench.cli.progress import listener as terminal
 from cspbench.cli.results import leave, name_bad
+from cspbench.cli.terminal.printing import Style, print_blocks, print_json
+from cspbench.cli.terminal.progress import listener as terminal
 
 if TYPE_CHECKING:
     from cspbench.data.coco.annotations import GroundTruth

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cspbench.cli import options
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import format_of, print_facts
+from cspbench.cli.terminal.printing import format_of, print_facts
 
 
 def env(form: options.FormatOption = Format.MD, as_json: options.JsonOption = False) -> None:

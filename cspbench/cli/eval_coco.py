@@ -11,8 +11,8 @@ import typer
 from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.choices import Format
 from cspbench.cli.maps import map_options
-from cspbench.cli.printing import Style
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import typer
 
 from cspbench.cli import arguments, evaluating, options
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks, print_json, print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style, print_blocks, print_json, print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import printable
 
 if TYPE_CHECKING:

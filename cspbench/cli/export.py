@@ -9,8 +9,8 @@ import typer
 from cspbench.cli import choices, options
 from cspbench.cli.arguments import either, parse_size, read_cfg
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_facts, print_json, print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import print_facts, print_json, print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 To = Literal["onnx", "pt2", "torchscript", "cfg", "darknet", "safetensors", "state-dict", "timm", "mmpretrain"]

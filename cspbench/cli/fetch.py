@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli import completion, options
+from cspbench.cli import options
 from cspbench.cli.arguments import either
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal import completion
+from cspbench.cli.terminal.printing import print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import refuse_together
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks, print_table, table_of
+from cspbench.cli.terminal.printing import Style, print_blocks, print_table, table_of
 from cspbench.report.formats import WIDE_ONLY, Block, Paragraph
 
 RANKS = {"layers": 1} | dict.fromkeys(("id", "confidence", "source", "unknown"), WIDE_ONLY)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cspbench.cli.choices import Format, MapPoints
-from cspbench.cli.printing import Style, print_blocks
+from cspbench.cli.terminal.printing import Style, print_blocks
 
 if TYPE_CHECKING:
     from cspbench.evaluation.darknet_map import MapOptions

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from cspbench.cli import completion
 from cspbench.cli.choices import (
     ClassifierPreset,
     ClassOrder,
@@ -25,6 +24,7 @@ from cspbench.cli.output_format import PredictionFormatOption as PredictionForma
 from cspbench.cli.output_format import WideOption as WideOption
 from cspbench.cli.own_tables import TABLES as TABLES
 from cspbench.cli.own_tables import TablesOption as TablesOption
+from cspbench.cli.terminal import completion
 
 IMAGENET, COCO, WEIGHTS = "CSPBENCH_IMAGENET", "CSPBENCH_COCO", "CSPBENCH_WEIGHTS"
 """Environment variables with the defaults of DATA and --weights."""

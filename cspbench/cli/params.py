@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import completion, options
+from cspbench.cli import options
 from cspbench.cli.against import first_difference
 from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_ledgers
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal import completion
+from cspbench.cli.terminal.printing import Style, print_ledgers
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import arguments, choices, options
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import print_json, print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import print_json, print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import BadImageError, printable
 from cspbench.prediction.predictions import Classified, Detected, Prediction, coco_ids, coco_results
 

@@ -11,8 +11,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import read_cfg
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style, print_blocks
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
 

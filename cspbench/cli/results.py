@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_blocks, print_json
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.printing import Style, print_blocks, print_json
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import printable
 
 if TYPE_CHECKING:

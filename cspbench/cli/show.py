@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cspbench.cli import completion, options
+from cspbench.cli import options
 from cspbench.cli.against import every_difference
 from cspbench.cli.arguments import either, named, parse_size, refuse_existing, refuse_together, resized
 from cspbench.cli.choices import Format
-from cspbench.cli.printing import Style, print_json, print_ledgers
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal import completion
+from cspbench.cli.terminal.printing import Style, print_json, print_ledgers
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:

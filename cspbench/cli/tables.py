@@ -9,9 +9,9 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.choices import Format
-from cspbench.cli.failing import report
-from cspbench.cli.help import App
-from cspbench.cli.printing import print_table
+from cspbench.cli.terminal.failing import report
+from cspbench.cli.terminal.help import App
+from cspbench.cli.terminal.printing import print_table
 
 tables = App(help="Check tables of your own.")
 

@@ -12,9 +12,9 @@ from cspbench.cli import options
 from cspbench.cli.arguments import named, read_cfg, refuse_existing
 from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
-from cspbench.cli.help import App
-from cspbench.cli.printing import print_facts, print_table
-from cspbench.cli.progress import listener as terminal
+from cspbench.cli.terminal.help import App
+from cspbench.cli.terminal.printing import print_facts, print_table
+from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError, printable
 from cspbench.report.formats import WIDE_ONLY
 

@@ -103,6 +103,20 @@ def resized_window(
     return out
 
 
+def resize_planes(planes: Planes, width: int, height: int) -> Planes:
+    """float32 (C, H, W) stretched to (C, height, width) in the same way; returns `planes` if they have that size."""
+    source_height, source_width = planes.shape[1:]
+    if (source_width, source_height) == (width, height):
+        return planes
+    out = np.empty((len(planes), height, width), np.float32)
+    columns = _taps(source_width, width, 0, width, exact=True)
+    rows = _taps(source_height, height, 0, height, exact=False)
+    for plane, result in zip(planes, out, strict=True):
+        part = _blend(plane, columns, 1, _scratch.array("part", source_height, width))
+        _blend(part, rows, 0, result)
+    return out
+
+
 class _Scratch(threading.local):
     """Arrays that each thread reuses for all images: new arrays of this size would be paged in every time."""
 

@@ -18,7 +18,7 @@ BATCH_NORM_EPS = 1e-5
 """Inside the square root, as Darknet folds it since 2020-02-20 (spec d.3)."""
 
 
-class _Writer:
+class GraphWriter:
     """Appends the calls of one layer to an fx graph; the modules of layer i live at `layers.i.<role>`."""
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ def to_module(network: Network, outputs: Sequence[int] | None = None) -> fx.Grap
     several are a tuple. Convolution and linear arrays are uninitialised until weights are loaded. Every layer is
     computed, even if no output depends on it, as in Darknet.
     """
-    writer = _Writer()
+    writer = GraphWriter()
     nodes = [writer.graph.placeholder("x")]  # of layer -1, the input, and all others
     for index, layer in enumerate(network.layers):
         inputs = [nodes[source + 1] for source in layer.sources]
@@ -179,7 +179,7 @@ def side_by_side(alone: Sequence[tuple[layers.Layer, Sequence[layers.Shape]]]) -
 
     The second item of each pair is the shapes of the layer's inputs.
     """
-    writer = _Writer()
+    writer = GraphWriter()
     inputs = [
         [writer.graph.placeholder(f"x{index}_{at}") for at in range(len(shapes))]
         for index, (_, shapes) in enumerate(alone)

@@ -235,7 +235,7 @@ class SharedConv(nn.Module):
 
 
 class SharedBatchNorm(nn.Module):
-    """At inference, the batch norm of the convolution whose arrays are shared."""
+    """The batch norm of the convolution whose arrays are shared; in training its statistics count twice."""
 
     def __init__(self, owner: nn.BatchNorm2d) -> None:
         super().__init__()
@@ -244,4 +244,6 @@ class SharedBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
         (owner,) = self.owner
-        return functional.batch_norm(x, owner.running_mean, owner.running_var, owner.weight, owner.bias, eps=owner.eps)
+        statistics = (owner.running_mean, owner.running_var)
+        momentum = 0.0 if owner.momentum is None else owner.momentum
+        return functional.batch_norm(x, *statistics, owner.weight, owner.bias, self.training, momentum, owner.eps)

@@ -1,6 +1,6 @@
 """Results as blocks, tables and paragraphs, and how they are written as markdown, CSV and LaTeX.
 
-The command line renders the same blocks for a terminal (`cspbench.cli.rich_tables`).
+The command line renders the same blocks for a terminal (`cspbench.cli.terminal.rich_tables`).
 """
 
 from __future__ import annotations

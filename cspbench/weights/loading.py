@@ -31,7 +31,7 @@ def load(
         remedy = "Use the complete file: a partial one (*.conv.N) is a start for training"
         raise WeightsError("weights.partial", what, where=str(weights.path), remedy=remedy)
     check(network, weights.arrays, str(weights.path))
-    for index, role, _, tensor in _tensors(module, network):
+    for index, role, _, tensor in stored(module, network):
         values = torch.from_numpy(np.array(weights.arrays[index][role]))  # a copy: torch warns of read-only memory
         if role == "variance" and epsilon is Epsilon.OUTSIDE_1E6:
             values = (values.double().sqrt() + 1e-6).square()
@@ -50,7 +50,7 @@ def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array],
     """
     parts = dict(module.named_modules())
     arrays: list[dict[str, Array]] = [{} for _ in network.layers]
-    for index, role, name, tensor in _tensors(module, network):
+    for index, role, name, tensor in stored(module, network):
         values = tensor.detach().cpu()
         if role == "variance" and parts[name.rpartition(".")[0]].eps == NO_EPSILON:
             values = (values.double().sqrt() - 1e-6).square()
@@ -58,7 +58,7 @@ def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array],
     return tuple(arrays)
 
 
-def _tensors(module: fx.GraphModule, network: Network) -> Iterator[tuple[int, str, str, Tensor]]:
+def stored(module: fx.GraphModule, network: Network) -> Iterator[tuple[int, str, str, Tensor]]:
     """Layer, role, name in the module and tensor of every stored array."""
     state = module.state_dict(keep_vars=True)
     for index in range(len(network.layers)):

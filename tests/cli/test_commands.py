@@ -129,10 +129,10 @@ def test_a_row_lacks_a_network_only_where_it_says_why(everything: tuple[list[dic
 def test_quoted_detectors_claim_no_counts(
     everything: tuple[list[dict[str, Any]], Path], row: str, definition: str, params: int, bflops: float
 ) -> None:
-    found = by_id(everything[0], "coco-cpu", row)
-    assert found["definition"] == definition
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "unpublished")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "unpublished")
+    result = by_id(everything[0], "coco-cpu", row)
+    assert result["definition"] == definition
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "unpublished")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "unpublished")
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_rows_without_a_file(
     params: int,
     bflops: float,
 ) -> None:
-    found = by_id(everything[0], f"imagenet-{table}", row)
-    assert (found["definition"], found["confidence"]) == (definition, confidence)
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "exact")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "exact")
+    result = by_id(everything[0], f"imagenet-{table}", row)
+    assert (result["definition"], result["confidence"]) == (definition, confidence)
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "exact")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "exact")
 
 
 def test_a_stand_in_says_that_it_is_one(everything: tuple[list[dict[str, Any]], Path]) -> None:
@@ -437,8 +437,19 @@ def test_version() -> None:
 def test_the_readme_shows_what_was_printed(everything: tuple[list[dict[str, Any]], Path]) -> None:
     home = Path(__file__).parents[2]
     printed = (everything[1] / "results" / "params.md").read_text().splitlines()
-    shown = [line for line in (home / "README.md").read_text().splitlines() if "| exact |" in line]
-    assert len(shown) >= 5
-    assert set(shown) <= set(printed)
+    lines = [[text.strip() for text in line.split("|")[1:-1]] for line in printed if line.startswith("| ")]
+    # row, number, published, measured, verdict
+    numbers = {
+        (line[0], *head)
+        for line in lines
+        if len(line) == 11
+        for head in (["#Parameter", *line[3:6]], ["BFLOPs", *line[6:9]])
+    }
+    text = (home / "README.md").read_text()
+    table = text[text.index("| Row | Number |") :].split("\n\n")[0].splitlines()[2:]
+    shown = {tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in table}
+    assert len(shown) == len(table) >= 5
+    assert shown <= numbers
+    assert "off +2.7 %, explained" in {cells[4] for cells in shown}
     committed = (home / "results" / "params.md").read_text().splitlines()
     assert committed[3:] == printed[3:]

@@ -10,7 +10,7 @@ import pytest
 from processes import run
 from refusals import error_of, fields_of
 
-from cspbench.cli import failing
+from cspbench.cli.terminal import failing
 from cspbench.errors import IncompleteRunError, UsageError
 
 

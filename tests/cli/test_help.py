@@ -11,8 +11,8 @@ import typer
 from processes import run
 
 from cspbench.cli.app import app
-from cspbench.cli.examples import EXAMPLES
-from cspbench.cli.panels import PANELS
+from cspbench.cli.terminal.examples import EXAMPLES
+from cspbench.cli.terminal.panels import PANELS
 
 ROOT: Any = typer.main.get_command(app)
 
@@ -31,7 +31,7 @@ def test_examples_are_valid(name: str) -> None:
         program, command, *arguments = shlex.split(example)
         assert (program, command) == ("cspbench", name or command)
         options = {spelling for parameter in known[command,].params for spelling in parameter.opts}
-        assert {each for each in arguments if each.startswith("-") and each != "-"} <= options
+        assert {argument for argument in arguments if argument.startswith("-") and argument != "-"} <= options
 
 
 def test_summaries_fit_one_line_of_80_columns() -> None:

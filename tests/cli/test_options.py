@@ -26,9 +26,12 @@ OWN = {"--format", "--cfg", "--to"}
 
 
 def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
-    for each in group.registered_commands:
-        assert each.callback is not None
-        yield path + (each.name or each.callback.__name__.replace("_", "-")), each.callback
+    for registered_command in group.registered_commands:
+        assert registered_command.callback is not None
+        yield (
+            path + (registered_command.name or registered_command.callback.__name__.replace("_", "-")),
+            registered_command.callback,
+        )
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands(inner.typer_instance, f"{path}{inner.name} ")
@@ -50,7 +53,7 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
     homes = defaultdict(set)
     for _, spelling, about in declared():
         homes[spelling].add(id(about))
-    several = {spelling for spelling, found in homes.items() if len(found) > 1}
+    several = {spelling for spelling, result in homes.items() if len(result) > 1}
     # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside
     assert several - OWN == {"-m", "--model", "--preset", "--nms"}
     assert len(homes) > 50
@@ -166,6 +169,6 @@ def test_an_option_is_not_the_value_of_another(arguments: list[str], option: str
 
 def test_no_module_of_the_command_line_is_long() -> None:
     """`options` may be longer: every shared option stands there."""
-    lines = {path.name: len(path.read_text().splitlines()) for path in HERE.glob("*.py")}
+    lines = {path.name: len(path.read_text().splitlines()) for path in HERE.rglob("*.py")}
     assert lines.pop("options.py") <= 180
     assert {name: count for name, count in lines.items() if count > 150} == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cspbench.cli.progress import Lines, Terminal, duration
+from cspbench.cli.terminal.progress import Lines, Terminal, duration
 
 
 def test_lines_come_after_half_a_minute_and_then_ever_later() -> None:

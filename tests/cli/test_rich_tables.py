@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cspbench.cli.column_widths import GAP, layout
-from cspbench.cli.rich_tables import show
+from cspbench.cli.terminal.column_widths import GAP, layout
+from cspbench.cli.terminal.rich_tables import show
 from cspbench.report.formats import WIDE_ONLY, Column, Paragraph, Table
 from cspbench.sample.one import one
 

@@ -81,7 +81,7 @@ class Program:
             samples = [self.source.sample(at) for at in index]
             arrays: dict[str, Any] = {
                 "index": index,
-                "key": np.array([each.key for each in samples]),
+                "key": np.array([sample.key for sample in samples]),
                 "checksum": np.array([zlib.crc32(each.data) for each in samples], np.uint32),
                 "ok": np.ones(len(index), np.bool_),
             }

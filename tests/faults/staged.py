@@ -9,7 +9,7 @@ import os
 import signal
 from datetime import datetime, tzinfo
 
-from cspbench.cli import interrupt
+from cspbench.cli.terminal import interrupt
 from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import Shards
 from cspbench.results import sessions

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from cspbench.cli import interrupt
+from cspbench.cli.terminal import interrupt
 
 BEGIN = """
 import ctypes, time
-from cspbench.cli import interrupt
+from cspbench.cli.terminal import interrupt
 mutex = ctypes.create_string_buffer(64)
 library = ctypes.CDLL(None)
 with interrupt.watched(interrupt.Stop()):

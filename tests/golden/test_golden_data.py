@@ -38,6 +38,25 @@ def test_the_cases_are_the_references(shared: Path) -> None:
             np.testing.assert_array_equal(kept[key], array)
 
 
+@pytest.mark.reference("golden/training")
+def test_the_training_cases_are_the_references(shared: Path) -> None:
+    folder = shared / "golden" / "training"
+    names = set()
+    for name, expected in make.training_cases(folder):
+        with np.load(make.TRAINING / name) as kept:
+            assert set(kept.files) == expected.keys()
+            for key, array in expected.items():
+                np.testing.assert_array_equal(kept[key], array)
+        names.add(name.stem)
+        if name.stem != "common":
+            text = (make.TRAINING / "cfg" / f"{name.stem}.cfg").read_text("utf-8")
+            assert text == make.training_cfg(folder / "cfg" / f"{name.stem}.cfg")
+    # pictures are held against theirs in data/test_augment_golden.py
+    assert {path.stem for path in make.TRAINING.glob("*.npz")} == names | {"augment", "blur"}
+    kept, expected = (json.loads((each / "learning_rates.json").read_text("utf-8")) for each in (make.TRAINING, folder))
+    assert kept == expected
+
+
 @pytest.mark.reference("golden/golden.py")
 def test_the_rule_is_the_references(shared: Path) -> None:
     # that the weights of all cases are the original's is checked by sha256 whenever they are drawn

@@ -83,8 +83,8 @@ def test_counts_of_a_users_file() -> None:
 
 
 def test_every_form_shows_them() -> None:
-    every, found = all_tables(), every_row(sources(mine=MINE, boxes=BOXES))
-    shown = select(found, every)
+    every, result = all_tables(), every_row(sources(mine=MINE, boxes=BOXES))
+    shown = select(result, every)
     names = [section.table.name for section in shown]
     assert names[-2:] == ["your-classifiers", "your-detectors"]
     text = rendered(ReportFormat.MD, shown)
@@ -105,8 +105,8 @@ def test_every_form_shows_them() -> None:
 
 def folder(place: Path, *evaluations: StoredEvaluation) -> Path:
     (place / "evaluations").mkdir(parents=True)
-    for each in evaluations:
-        (place / "evaluations" / f"{each.name}.json").write_bytes(stored(each))
+    for evaluation in evaluations:
+        (place / "evaluations" / f"{evaluation.name}.json").write_bytes(stored(evaluation))
     return place
 
 

@@ -37,9 +37,9 @@ def test_an_incomplete_run_stands_beside_what_is_kept(tmp_path: Path) -> None:
     run = put(tmp_path / "one", detector())
     keep(tmp_path / "results", [run])
     put(run, detector(finished=False))
-    found = at(tmp_path / "results", "0.45", run)
-    assert (found.mark, found.measured) == ("exact", "38.0")
-    assert [(each.measured, each.why) for each in found.others] == [(None, "incomplete: the run can be resumed")]
+    result = at(tmp_path / "results", "0.45", run)
+    assert (result.mark, result.measured) == ("exact", "38.0")
+    assert [(other.measured, other.why) for other in result.others] == [(None, "incomplete: the run can be resumed")]
     assert keep(tmp_path / "results", [run]) == []
 
 
@@ -113,14 +113,14 @@ def test_what_is_kept_names_no_places(tmp_path: Path) -> None:
     scored = Scored(["cspbench", "score", "/home/me/x"], "0.1.0")
     evaluation = changed(detector(), sessions=[session, session], scored=[scored], place="/home/me/my coco")
     run = put(tmp_path / "one", evaluation)
-    found = at(tmp_path / "results", "0.45", run)
+    result = at(tmp_path / "results", "0.45", run)
     keep(tmp_path / "results", [run])
     text = (tmp_path / "results" / "evaluations" / "one.json").read_text()
     assert "home" not in text
     assert json.loads(text)["run"]["scored"][0]["command"] == ["cspbench", "score", "x"]
-    assert found.provenance is not None
+    assert result.provenance is not None
     # quoted, so that it can be pasted
-    assert found.provenance.command == "cspbench eval-coco 'my coco' --run x"
+    assert result.provenance.command == "cspbench eval-coco 'my coco' --run x"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class LabelledPaths(FileSource):
 
     The class of an entry is None where the path contains no label. `classes` is the name of the order of the classes:
     ImageNet's where the labels are its WordNet ids, else one of the set's own, in which classes are numbers. `several`
-    are the paths that contain more than one label; `top` is the number of guesses that the .data file asks for.
+    are the paths that contain more than one label, and `all_classes` the numbers of their classes by key; `top` is the
+    number of guesses that the .data file asks for.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class LabelledPaths(FileSource):
         several: tuple[str, ...],
         faults: tuple[DatasetError, ...],
         list_path: Path,
+        all_classes: dict[str, tuple[int, ...]],
     ) -> None:
         super().__init__("darknet", entries, regions, labels=labels)
         self.names, self.top, self.several, self.faults, self.list_path = names, top, several, faults, list_path
+        self.all_classes = all_classes
         self.own_classes = classes if classes not in ORDERS else None
 
     @property
@@ -61,8 +64,10 @@ class LabelledPaths(FileSource):
         return super().as_json() | ({"top": self.top} if self.top > 1 else {})
 
 
-def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: int | None = 0) -> LabelledPaths:
-    """The data set of a .data file with valid= and labels=, or of a list of images.
+def open_labelled_paths(
+    path: Path, *, names_file: Path | None = None, allowed: int | None = 0, key: str = "valid"
+) -> LabelledPaths:
+    """The data set of a .data file with labels= and a list named by `key`, or of a list of images.
 
     The labels of a list are those of `names_file`, or else ImageNet's WordNet ids. `allowed` faults are tolerated, any
     number for None: a path without any label is one, its image stays and counts as wrong, as in Darknet. Raises
@@ -70,22 +75,23 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
     """
     faults = Faults(allowed)
     data = data_file.read(path) if data_file.is_data_file(path) else None
-    list_path = data.required("valid") if data is not None else path
+    list_path = data.required(key) if data is not None else path
     images = read_list(list_path, path.parent, faults)
     labels, label_path = _labels(data, names_file)
     own = next((name for name in ORDERS if labels == order(name)), own_order(len(labels)))
     root = common_folder([file for _, file in images.values()])
     finder = Classes(labels)
-    entries, several = [], []
+    entries, several, all_classes = [], [], {}
     for line, (text, file) in images.items():
         numbers = finder.of(text)
         if not numbers:
             faults.add(_without_label(at(list_path, line), text, labels, label_path))
-        elif len(numbers) > 1:
+        name = utf8_name(file.relative_to(root).as_posix())
+        if len(numbers) > 1:
             several.append(text)
-        key = utf8_name(file.relative_to(root).as_posix())
+            all_classes[name] = tuple(numbers)
         number = numbers[0] if numbers else None
-        entries.append(Entry(key, None if number is None else order(own)[number], number))
+        entries.append(Entry(name, None if number is None else order(own)[number], number))
     regions = [Region(str(file)) for _, file in images.values()]
     top = (data.number("top", MOST_CLASSES) if data is not None else None) or 1
     return LabelledPaths(
@@ -98,6 +104,7 @@ def open_labelled_paths(path: Path, *, names_file: Path | None = None, allowed: 
         tuple(several),
         tuple(faults.errors),
         list_path,
+        all_classes,
     )
 
 

@@ -1,18 +1,20 @@
 """Reads Darknet .cfg files: sections become layers (spec: Darknet parser.c).
 
-Keys that Darknet reads for training are skipped; any other gives a warning, as in Darknet.
+Keys that Darknet reads for training make up the recipe, which is read when it is asked for; any other gives a warning,
+as in Darknet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
 from cspbench.errors import DefinitionError, printable
 from cspbench.io import argument_path
-from cspbench.network.cfg import keys, sections
+from cspbench.network.cfg import keys, recipe, sections
 from cspbench.network.cfg.parser import Section, decode, decoded, split
 from cspbench.network.layers import Convolution, Layer, Shape
 from cspbench.network.network import Network
@@ -27,6 +29,13 @@ class Reading:
 
     network: Network
     warnings: tuple[str, ...]
+    sections: tuple[Section, ...] = field(default=(), compare=False, repr=False)
+    """[net] and those of the layers."""
+
+    @cached_property
+    def training(self) -> recipe.RecipeReading:
+        """The training keys. Raises `DefinitionError` for those that cannot be read."""
+        return recipe.read(self.network, self.sections)
 
 
 def _warnings(net: Section, layers: list[Section]) -> Iterator[str]:
@@ -83,7 +92,7 @@ def parse(text: str, name: str, file: str | None = None) -> Reading:
     warnings = list(islice(chain(_warnings(net, rest), misfits(network)), MOST_WARNINGS + 1))
     if len(warnings) > MOST_WARNINGS:
         warnings[-1] = f"{net.file}: further warnings are omitted"
-    return Reading(network, tuple(warnings))
+    return Reading(network, tuple(warnings), (net, *rest))
 
 
 def read(path: str | Path) -> Reading:

@@ -7,8 +7,10 @@ from typing import Any
 
 from cspbench.errors import DefinitionError
 from cspbench.network import layers
+from cspbench.network.cfg import recipe as training
 from cspbench.network.cfg.fields import KEYS
 from cspbench.network.network import Network
+from cspbench.network.recipe import Recipe
 from cspbench.network.shortcut_checks import old_only
 
 Pairs = Iterable[tuple[str, object]]
@@ -136,8 +138,8 @@ def _not_expressible(where: str, expected: str, found: str, remedy: str) -> Defi
     return DefinitionError("cfg.not-expressible", what, where=where, expected=expected, found=found, remedy=remedy)
 
 
-def write(network: Network) -> str:
-    """The network as cfg text for inference, without training settings.
+def write(network: Network, recipe: Recipe | None = None) -> str:
+    """The network as cfg text for inference, or with the training settings of a recipe.
 
     Comments at the top name the layers that only the Darknet of 2019 loads.
 
@@ -146,7 +148,8 @@ def write(network: Network) -> str:
     bias, bilinear upsampling, and layers that Darknet does not have.
     """
     channels, height, width = network.input
-    net = [("batch", 1), ("subdivisions", 1), ("width", width), ("height", height), ("channels", channels)]
+    sizes: Pairs = [("batch", 1), ("subdivisions", 1)] if recipe is None else training.pairs(recipe.net)
+    net = [*sizes, ("width", width), ("height", height), ("channels", channels)]
     if network.letter_box:
         net.append(("letter_box", 1))
     title = f"{' '.join(network.name.split())}, written by cspbench"
@@ -164,7 +167,8 @@ def write(network: Network) -> str:
             remedy = "Insert a layer that passes the input on, such as [dropout], at the start"
             raise _not_expressible(network.place(index), "an earlier layer", "the network input", remedy)
         section = "reorg" if isinstance(layer, layers.Reorg) and layer.legacy else layer.section
-        blocks.append(_block(section, _pairs(layer, index)))
+        settings = training.pairs(recipe.layers[index]) if recipe is not None else ()
+        blocks.append(_block(section, (*_pairs(layer, index), *settings)))
     return "\n".join(blocks)
 
 

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cspbench.cli.column_widths import GAP, layout
+from cspbench.cli.terminal.column_widths import GAP, layout
 from cspbench.errors import printable
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.text import SYMBOLS

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cspbench.cli.panels import PANELS, panel_of
+from cspbench.cli.terminal.panels import PANELS, panel_of
 
 LEFT, WIDEST = 28, 100
 """The widest column of names, and the widest page."""

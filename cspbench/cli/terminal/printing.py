@@ -34,7 +34,7 @@ def format_of(form: Format, as_json: bool) -> Format:
 def print_blocks(blocks: Sequence[Block], style: Style) -> None:
     """Print tables and paragraphs for a terminal, as markdown, or the tables alone as LaTeX."""
     if style.form is Format.RICH:
-        from cspbench.cli.rich_tables import show
+        from cspbench.cli.terminal.rich_tables import show
 
         show(blocks, style.wide, style.legend)
     else:

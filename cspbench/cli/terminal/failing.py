@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from shutil import get_terminal_size
 
-from cspbench.cli import streams
+from cspbench.cli.terminal import streams
 from cspbench.errors import CspbenchError, IncompleteRunError, brief, printable
 
 TRACEBACK = "CSPBENCH_TRACEBACK"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import NoReturn
 
-from cspbench.cli import failing
+from cspbench.cli.terminal import failing
 
 GRACE = 2.0
 """Seconds that a command has to print its message and clean up."""

@@ -1,0 +1,1 @@
+"""Darknet's training pictures and their labels, for classifiers and detectors (spec training b, c)."""
