@@ -87,6 +87,7 @@ def test_a_name_that_has_to_be_broken_leaves_room_for_numbers(printed: Printed) 
     name = "cspdarknet50_3rdparty_8xb32_in1k"
     lines = printed(42, Table(columns, [(name, "27642184", "27642184")]))
     assert max(map(len, lines)) <= 42
+    assert max(map(len, printed(32, Table(columns, [("EfficientNet", "27642184", "27642184")])))) <= 32
     assert "".join(line.split()[0] for line in lines[2:4]) == name
 
 

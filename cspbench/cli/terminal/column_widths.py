@@ -34,6 +34,11 @@ def layout(columns: Sequence[Column], texts: Mapping[int, Sequence[str]], room: 
         cut = min(max(-left, 0), max(widths[at] - (part if part <= widths[at] else LEAST // 2), 0))
         widths[at] -= cut
         left += cut
+    for at in widths:  # rather a broken name than a line that is too long
+        if left < 0 and columns[at].kind == "text" and widths[at] > LEAST // 3:
+            cut = min(-left, widths[at] - LEAST // 3)
+            widths[at] -= cut
+            left += cut
     if left <= 0:
         return widths
     # what is left is given to columns of rank 0 first, and among them to those that want the least more; several long
