@@ -29,6 +29,7 @@ from cspbench.cli.tables import tables
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
 from cspbench.cli.terminal.help import App
+from cspbench.cli.train import train
 from cspbench.cli.weights import weights
 from cspbench.errors import UsageError
 
@@ -49,6 +50,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
         **{"score": score, "compare": compare, "analyze": analyze},
     },
+    "Train": {"train": train},
     "Report": {"report": report, "ci": ci, "demo": demo},
     "Files and environment": {"env": env},
 }

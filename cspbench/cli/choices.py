@@ -30,6 +30,8 @@ class PredictionFormat(StrEnum):
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Era = Literal["oct2019", "nov2019", "head"]
+Gradients = Literal["darknet", "exact"]
 Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]
 ClassifierPreset = Literal["readme", "head", "pjreddie", "timm", "mmpretrain"]

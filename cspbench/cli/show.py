@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _APART = {
     "--against": ("--why", "--out", "--plot", "--size"),
     "--why": ("--out", "--plot", "--size", "--format csv", "--format latex"),
+    "--recipe": ("--against", "--why", "--out", "--plot", "--size"),
     "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
 }
@@ -50,6 +51,7 @@ def show(
     force: options.ForceOption = False,
     against: options.AgainstOption = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
+    recipe: Annotated[bool, typer.Option("--recipe", help="How it is trained, and nothing else.")] = False,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
 ) -> None:
@@ -66,8 +68,14 @@ def show(
     if name is None:
         raise UsageError("usage.needs-model", "show needs a model", remedy="`cspbench list --models` names every model")
     values = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size, "--against": against}
+    values |= {"--recipe": recipe}
     values |= {f"--format {choice.value}": form is choice for choice in Format}
     refuse_together(values, _APART)
+    if recipe:
+        from cspbench.cli.recipes import print_recipe
+
+        print_recipe(name, form)
+        return
     entry = named(name, terminal())
     if why:
         _evidence(entry, form)

@@ -69,6 +69,7 @@ def evaluate_coco(
     size: tuple[int, int] | None = None,
     limit: str | None = None,
     seed: int = 0,
+    retrained: bool = False,
     store: str | Path = "runs",
     execution: Execution | None = None,
     listener: Listener = SILENT,
@@ -77,8 +78,8 @@ def evaluate_coco(
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
-    "100" or "5%" of the images with `seed`; `ema` is that of `evaluate_imagenet`. A quoted detector uses only its own
-    protocol. None in all processes of torchrun but the first.
+    "100" or "5%" of the images with `seed`; `ema` and `retrained` are those of `evaluate_imagenet`. A quoted
+    detector uses only its own protocol. None in all processes of torchrun but the first.
 
     `data` may be in Darknet's form (a .data file, a list, a folder with one of them), with at most `allow_bad` faults;
     then Darknet's mAP is computed, too. `names` is a file with the names of the network's classes, by default one
@@ -91,7 +92,7 @@ def evaluate_coco(
     preset = detection_preset(preset) if isinstance(preset, str) else preset
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
-    subject = subject_of(model, weights, size, ema)
+    subject = replace(subject_of(model, weights, size, ema), retrained=retrained)
     protocol = subject.detector_protocol
     warning = preset.letter_box_warning(subject.name, subject.description.letter_box)
     if warning is not None and protocol is None:

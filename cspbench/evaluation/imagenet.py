@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ def evaluate_imagenet(
     size: tuple[int, int] | None = None,
     limit: str | None = None,
     seed: int = 0,
+    retrained: bool = False,
     store: str | Path = "runs",
     execution: Execution | None = None,
     listener: Listener = SILENT,
@@ -69,7 +70,8 @@ def evaluate_imagenet(
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
     (`cspbench.inference.description.Description`). `preset` and `classes` are the model's own by default; `limit` draws
     "100" or "5%" of the images with `seed`. `ema` takes averaged weights, or others, from a checkpoint that has both;
-    by default those that timm takes. None in all processes of torchrun but the first.
+    by default those that timm takes. `retrained` weights are recorded as such, and are never judged as the published
+    ones. None in all processes of torchrun but the first.
 
     `data` may be a .data file or a list of Darknet's, with at most `allow_bad` faults; `names` is the file of its
     labels, in the order of the network's outputs.
@@ -82,7 +84,7 @@ def evaluate_imagenet(
     for note in data.notes:
         listener.note(f"note: {note}")
     source = part_of(data, limit, seed)
-    subject = subject_of(model, weights, size, ema)
+    subject = replace(subject_of(model, weights, size, ema), retrained=retrained)
     preset = chosen_preset(subject, preset, decoder)
     numbering = source.own_classes or chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)

@@ -89,7 +89,7 @@ def run_or_resume(
         shard=SHARD,
         identity=identity,
         sessions=[session],
-        weights=Weights(subject.weights_digest, subject.weights_file),
+        weights=Weights(subject.weights_digest, subject.weights_file, "retrained" if subject.retrained else "file"),
         place=place,
         files=mark(images),
         settings=settings,

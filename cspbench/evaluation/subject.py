@@ -42,6 +42,8 @@ class Subject:
     """The protocol of a quoted detector."""
     said: tuple[str, ...] = ()
     """What a user has to know of how the weights were read."""
+    retrained: bool = False
+    """Whether `cspbench.train` made the weights; they are never judged as the published ones."""
 
     @property
     def name(self) -> str:

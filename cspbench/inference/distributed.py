@@ -7,9 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from cspbench.errors import IncompleteRunError, UsageError
 from cspbench.waiting import LATE, announced
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RENDEZVOUS = timedelta(minutes=10)
 """How long the processes wait for each other at the start."""
@@ -65,6 +69,18 @@ def barrier(share: tuple[int, int], what: str) -> None:
         # signals are handled while Python sleeps, but not while the library waits
         while not work.is_completed():
             time.sleep(0.02)
+        work.wait()
+
+
+def broadcast(values: Tensor, source: int, share: tuple[int, int]) -> None:
+    """Fill a tensor on the CPU with that of process `source`. Raises `IncompleteRunError` if one dies."""
+    import torch.distributed as dist
+
+    with _connection(share):
+        work = dist.broadcast(values, source, async_op=True)
+        assert work is not None
+        while not work.is_completed():
+            time.sleep(0.0005)
         work.wait()
 
 

@@ -52,8 +52,9 @@ class Trainer:
     """A network in training: its module, losses and optimiser, and the images seen.
 
     `module` is one from `to_training_module`, on its device and in its memory format; by default a new one without
-    values. `seed` decides the rates of the policy `random`. Raises `DefinitionError` for a network or a recipe that
-    cannot be trained.
+    values. `seed` decides the rates of the policy `random`. A `precision` below float32 is that of the forward and
+    backward pass alone (autocast); arrays and losses stay float32. Raises `DefinitionError` for a network or a recipe
+    that cannot be trained.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Trainer:
         exact: bool = False,
         module: fx.GraphModule | None = None,
         seed: int = 0,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         check(network, recipe)
         self.network, self.recipe, self.seed = network, recipe, seed
@@ -73,8 +75,14 @@ class Trainer:
         self.optimiser = Optimiser(self.module, network, recipe)
         self.statistics = Statistics(self.module)
         self.average = Average(network, recipe.net)
+        self.precision = precision
         self.seen = 0
         """Images of all mini-batches so far; a weight file keeps it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the arrays are."""
+        return next(iter(self.module.parameters())).device
 
     @property
     def iteration(self) -> int:
@@ -90,10 +98,11 @@ class Trainer:
         return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
 
     def _backward(self, images: Tensor, truths: Tensor) -> dict[int, Outcome]:
-        maps = self.module(images)
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
+            maps = self.module(images)
         size = (images.shape[2], images.shape[3])
         outcomes = {
-            layer: loss(raw, truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
+            layer: loss(raw.float(), truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
         }
         given = [
             (raw, self._handed_on(layer, outcome.gradient).to(raw.dtype))

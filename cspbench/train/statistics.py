@@ -81,6 +81,11 @@ class Statistics:
             self._running += (owner.running_mean, owner.running_var)
         self._shared = any(isinstance(part, SharingBatchNorm) for part in parts)
 
+    @property
+    def size(self) -> int:
+        """How many numbers `taken` has."""
+        return sum(len(kept) for kept in self._kept)
+
     def taken(self) -> Tensor:
         """All means and variances of the last mini-batch, (values,)."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0)

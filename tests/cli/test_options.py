@@ -54,8 +54,9 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
     for _, spelling, about in declared():
         homes[spelling].add(id(about))
     several = {spelling for spelling, result in homes.items() if len(result) > 1}
-    # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside
-    assert several - OWN == {"-m", "--model", "--preset", "--nms"}
+    # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside;
+    # weights to evaluate, or to begin a training from
+    assert several - OWN == {"-m", "--model", "--preset", "--nms", "--weights"}
     assert len(homes) > 50
 
 
@@ -81,12 +82,13 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
             *("params", "show", "weights fetch", "weights verify", "weights convert"),
         }
     )
-    assert have["--run"] == have["--run-dir"] == {*evaluating, "demo"}
+    assert have["--run"] == have["--run-dir"] == {*evaluating, "demo", "train"}
     making = {"params", "report", "demo", "show", "eval-coco", "score", "export", "predict", "analyze"}
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
-    assert have["--limit"] == have["--workers"] == {*evaluating, *checking}
-    assert have["--seed"] == {*evaluating, *checking, "data anchors"}
+    assert have["--limit"] == {*evaluating, *checking}
+    assert have["--workers"] == {*evaluating, *checking, "train"}
+    assert have["--seed"] == {*evaluating, *checking, "data anchors", "train"}
     assert have["--decoder"] == {*evaluating, "predict"}
 
 
@@ -95,6 +97,7 @@ def test_choices_are_the_librarys() -> None:
     from cspbench.data.coco import source as coco
     from cspbench.detection.ap.average_precision import ENGINES
     from cspbench.inference import engine
+    from cspbench.network.era import Era
     from cspbench.weights import catalogue
 
     assert set(get_args(choices.Precision)) == set(get_args(engine.Precision))
@@ -107,6 +110,7 @@ def test_choices_are_the_librarys() -> None:
     assert get_args(choices.NmsKind) == kinds
     assert get_args(choices.Split) == coco.SPLITS
     assert set(get_args(choices.Engine)) <= set(ENGINES)
+    assert get_args(choices.Era) == tuple(Era)
     assert catalogue.VARIABLE == options.WEIGHTS
 
 

@@ -13,7 +13,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench params csdarknet53 --against csdarknet53.cfg",
         "cspbench params --all --save",
     ),
-    "show": ("cspbench show csdarknet53", "cspbench show csdarknet53 --out graph.svg"),
+    "show": (
+        "cspbench show csdarknet53",
+        "cspbench show coco-loss:cspresnext50-panet-spp-512-ciou --recipe",
+        "cspbench show csdarknet53 --out graph.svg",
+    ),
     "eval-imagenet": (
         "cspbench eval-imagenet --sample",
         "cspbench eval-imagenet ILSVRC2012_val -m csresnext50 --limit 1000",
@@ -32,6 +36,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": (
         "cspbench export csresnext50 --out csresnext50.onnx --check",
         "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
+    ),
+    "train": (
+        "cspbench train csresnext50 --data ILSVRC2012 --run csresnext50-seed0",
+        "cspbench train imagenet-augmentation:cspresnext-50-cutmix --data ILSVRC2012 --preview pictures",
+        "cspbench train --cfg mine.cfg --data mine.data --weights yolov4.conv.137 --set learning_rate=0.001",
     ),
     "analyze": ("cspbench analyze runs/a --draw worst:10 --out errors",),
     "score": (

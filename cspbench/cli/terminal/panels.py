@@ -5,13 +5,16 @@ PANELS = {
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
         *("--sample", "--split", "--results"),
         *("--labels", "--names", "--classes", "--limit", "--seed", "--partial"),
+        *("--freeze", "--clear"),
     ),
     "Protocol": (
         *("--preset", "--decoder", "--size", "--topk", "--conf", "--nms", "--nms-kind", "--counting"),
         *("--engine", "--bootstrap", "--map", "--map-iou", "--map-conf"),
+        *("--set", "--iterations", "--epochs", "--era", "--gradients", "--recipe"),
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
+        *("--eval-every", "--save-every", "--preview"),
         *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (

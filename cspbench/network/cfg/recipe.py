@@ -62,14 +62,14 @@ def _net(section: Section) -> NetRecipe:
 
 
 def _part(kind: type[Part], section: Section, place: str) -> Part:
-    values = {item.name: _value(section, item) for item in fields(kind) if item.name != "unsupported"}
+    values = {item.name: value(section, item) for item in fields(kind) if item.name != "unsupported"}
     try:
         return kind(**values, unsupported=_unsupported(section))
     except DefinitionError as error:
         raise error.at(place) from None
 
 
-def _value(section: Section, item: Field[Any]) -> Any:
+def value(section: Section, item: Field[Any]) -> Any:
     """The value of a field, by its type; the default where the key is absent."""
     key = NAMES.get(item.name, item.name)
     if key not in section.keys:

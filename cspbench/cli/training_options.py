@@ -1,0 +1,38 @@
+"""The options of `cspbench train` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cspbench.cli.choices import Era, Gradients
+
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="Begin from these weights, also partial ones.")
+]
+FreezeOption = Annotated[int, typer.Option("--freeze", min=0, metavar="N", help="Do not change the first N layers.")]
+ClearOption = Annotated[bool, typer.Option("--clear", help="Begin the schedule anew, whatever the weights have seen.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value of a cfg's key; repeatable.")
+]
+IterationsOption = Annotated[
+    int | None, typer.Option("--iterations", min=1, metavar="N", help="Iterations, not max_batches.")
+]
+EpochsOption = Annotated[
+    float | None, typer.Option("--epochs", min=1e-6, metavar="N", help="The same in images of the data set.")
+]
+EvalEveryOption = Annotated[
+    int, typer.Option("--eval-every", min=0, metavar="N", help="Evaluate every N iterations, and keep the best.")
+]
+SaveEveryOption = Annotated[
+    int, typer.Option("--save-every", min=1, metavar="N", help="Iterations between two checkpoints.")
+]
+EraOption = Annotated[Era | None, typer.Option("--era", help="The version of Darknet; by default the row's, or head.")]
+GradientsOption = Annotated[
+    Gradients, typer.Option("--gradients", help="Darknet's own, or the exact ones of the loss.")
+]
+PreviewOption = Annotated[
+    Path | None, typer.Option("--preview", metavar="DIR", help="Write 16 pictures as they are trained on, and end.")
+]

@@ -1,0 +1,197 @@
+"""`cspbench train` as a process: killed and resumed, by several processes, refused."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults.commands import Warm
+from processes import run
+from refusals import error_of
+from training_sets import CLASSIFIER, DETECTOR, classifier, detector
+
+KEPT = ("log.jsonl", "net_final.weights", "net_last.weights", "checkpoint.safetensors")
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    server = Warm.start()
+    yield server
+    server.stop()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in KEPT}
+
+
+@pytest.mark.parametrize("kind", [classifier, detector])
+def test_the_same_bytes_however_it_is_run(kind: object, warm: Warm, tmp_path: Path) -> None:
+    """Killed at random moments, resumed, and by two and three processes: the bytes of an undisturbed run."""
+    assert callable(kind)
+    arguments = [*kind(tmp_path), "--save-every", "3"]
+    begun = time.monotonic()
+    warm.done([*arguments, "--run", "whole"], tmp_path)
+    duration = time.monotonic() - begun
+    expected = files(tmp_path / "whole")
+    iterations = 40 if kind is classifier else 20
+    lines = [json.loads(line) for line in expected["log.jsonl"].splitlines()]
+    assert [line["iteration"] for line in lines] == list(range(1, iterations + 1))
+    drawn, kills = random.Random(iterations), 0
+    for attempt in range(2):
+        place = [*arguments, "--run", f"killed{attempt}"]
+        for _ in range(3):
+            process = warm.begin(place, tmp_path)
+            time.sleep(drawn.uniform(0, duration))
+            kills += process.kill()
+        warm.done(place, tmp_path)
+        assert files(tmp_path / f"killed{attempt}") == expected
+    assert kills
+    for processes in (2, 3) if kind is classifier else (2,):
+        warm.done([*arguments, "--run-dir", f"by{processes}"], tmp_path, processes)
+        assert files(tmp_path / f"by{processes}") == expected
+
+
+def test_an_interrupt_keeps_the_last_iteration(warm: Warm, tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path, CLASSIFIER.replace("max_batches=40", "max_batches=100000")), "--run", "run"]
+    process = warm.begin(arguments, tmp_path)
+    log = tmp_path / "run" / "log.jsonl"
+    while not log.exists() or log.read_bytes().count(b"\n") < 7:
+        time.sleep(0.01)
+    process.signal(2)
+    assert process.wait() == 130, process.words
+    assert "resume" in process.words
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert (tmp_path / "run" / "net_last.weights").exists()
+
+
+def test_its_evaluation_is_retrained(tmp_path: Path) -> None:
+    done = run([*classifier(tmp_path), "--run", "run", "--format", "json", "--eval-every", "20"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert result["images"] == 9
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("run/evaluations/*/run.json")]
+    assert [record["weights"]["origin"] for record in records] == ["retrained"] * 2
+    assert (tmp_path / "run" / "net_best.weights").exists()
+
+
+def test_another_training_in_the_folder(tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
+    assert run(arguments, tmp_path).returncode == 0
+    again = run([*arguments, "--set", "learning_rate=0.5", "--seed", "3"], tmp_path)
+    assert error_of(again) == "run.other-settings"
+    assert "learning_rate=0.5 in place of learning_rate=0.02" in again.stderr
+    assert "seed 3 in place of 0" in again.stderr
+
+
+def test_a_rate_that_is_too_high(tmp_path: Path) -> None:
+    arguments = [*detector(tmp_path), "--set", "learning_rate=1e9", "--set", "burn_in=0", "--save-every", "1"]
+    done = run([*arguments, "--run", "run"], tmp_path)
+    assert (done.returncode, error_of(done)) == (4, "incomplete.diverged")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (["--data", "nothing"], "imagenet.not-a-data-set"),
+        (["--set", "learning_rat=1"], "usage.unknown-setting"),
+        (["--set", "momentum"], "usage.setting"),
+        (["--set", "batch=x"], "cfg.bad-value"),
+        (["--set", "batch=2"], "cfg.out-of-range"),
+        (["--freeze", "5"], "usage.out-of-range"),
+        (["--set", "max_batches=0", "--set", "policy=constant"], "usage.no-end"),
+        (["--weights", "net.cfg"], "weights.other-kind"),
+        (["--iterations", "3", "--epochs", "2"], "usage.not-together"),
+    ],
+)
+def test_refusals(change: list[str], code: str, tmp_path: Path) -> None:
+    done = run([*classifier(tmp_path), *change], tmp_path)
+    assert error_of(done) == code, done.stderr
+    assert not (tmp_path / "training").exists()
+
+
+def test_more_processes_than_mini_batches(warm: Warm, tmp_path: Path) -> None:
+    arguments = [*detector(tmp_path), "--run-dir", "run"]
+    for process in warm.together(arguments, tmp_path, 3):
+        assert process.wait() == 2
+        assert "usage.too-many-processes" in process.words
+
+
+def test_other_classes(tmp_path: Path) -> None:
+    text = DETECTOR.replace("classes=3", "classes=4").replace("filters=24", "filters=27")
+    done = run(detector(tmp_path, text), tmp_path)
+    assert error_of(done) in ("train.other-classes", "darknet.other-classes"), done.stderr
+
+
+def test_from_its_own_weights_frozen_and_with_another_head(tmp_path: Path) -> None:
+    arguments = detector(tmp_path)
+    assert run([*arguments, "--iterations", "3", "--run", "one"], tmp_path).returncode == 0
+    weights = str(tmp_path / "one" / "net_final.weights")
+    ended = run([*arguments, "--iterations", "3", "--run", "two", "--weights", weights], tmp_path)
+    assert error_of(ended) == "usage.nothing-left"
+    more = ["--run", "two", "--weights", weights, "--clear", "--freeze", "2", "--iterations", "4"]
+    done = run([*arguments, *more], tmp_path)
+    assert done.returncode == 0, done.stderr
+    start = json.loads((tmp_path / "two" / "training.json").read_text())["start"]
+    assert (start["layers"], start["seen"]) == (3, 0)
+    one, two = ((tmp_path / name / "net_final.weights").read_bytes()[20:] for name in ("one", "two"))
+    first = 4 * (4 * 8 + 8 * 27)  # the arrays of layer 0
+    assert one[:first] == two[:first]
+    assert one != two
+
+
+def test_pictures_to_look_at(tmp_path: Path) -> None:
+    done = run([*detector(tmp_path), "--preview", "pictures"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 16
+    assert not (tmp_path / "training").exists()
+
+
+def test_a_folder_in_use(warm: Warm, tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path, CLASSIFIER.replace("max_batches=40", "max_batches=100000")), "--run", "run"]
+    process = warm.begin(arguments, tmp_path)
+    while not (tmp_path / "run" / "log.jsonl").exists():
+        time.sleep(0.01)
+    second = run(arguments, tmp_path)
+    process.kill()
+    assert (second.returncode, error_of(second)) == (4, "incomplete.run-locked")
+
+
+def test_a_full_disk(warm: Warm, tmp_path: Path) -> None:
+    """No file may become as long as a checkpoint; with space again the training goes on."""
+    arguments = [*detector(tmp_path), "--save-every", "2", "--run", "run"]
+    process = warm.begin(arguments, tmp_path, limit=6000)
+    assert process.wait() == 3
+    (line,) = [line for line in process.words.splitlines() if line.startswith("cspbench: run/")]
+    assert line.endswith("[disk.write-failed]")
+    warm.done(arguments, tmp_path)
+    warm.done([*arguments[:-1], "whole"], tmp_path)
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_a_checkpoint_that_is_cut_off(tmp_path: Path) -> None:
+    arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
+    assert run(arguments, tmp_path).returncode == 0
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    done = run(arguments, tmp_path)
+    assert (done.returncode, error_of(done)) == (3, "run.checkpoint-unreadable")
+    (tmp_path / "run" / "training.json").unlink()
+    assert error_of(run(arguments, tmp_path)) == "run.checkpoint-alone"
+
+
+def test_a_row_gets_a_head_for_the_data(tmp_path: Path) -> None:
+    """From the catalogue, at a size and batch that a test can afford."""
+    data = classifier(tmp_path)[4]
+    small = [f"--set={text}" for text in ("batch=2", "subdivisions=1", "width=64", "height=64", "max_crop=80")]
+    arguments = ["train", "imagenet-smoothing:cspresnext-50-smooth", "--data", data, "-j", "0", *small]
+    done = run([*arguments, "--iterations", "1", "--run", "run"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the head gets 3 in place of 1000" in done.stderr
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert record["row"] == "imagenet-smoothing:cspresnext-50-smooth"
+    assert "label_smooth_eps=0.1" in record["settings"]
+    assert (tmp_path / "run" / "csresnext50-3-classes_final.weights").exists()
