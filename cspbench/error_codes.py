@@ -299,6 +299,7 @@ CODES = {
     "usage.no-such-level": "There is no feature map of this index.",
     "usage.no-such-picture": "The path of a picture does not exist.",
     "usage.no-tables": "The folder of tables does not exist.",
+    "usage.no-value": "An option that takes a value has another option in its place.",
     "usage.no-weights": "There are no weights for any requested model.",
     "usage.not-a-card": "The network is not one that timm or mmpretrain has, too.",
     "usage.not-a-graph": "The network has a layer that no graph format can express.",

@@ -68,7 +68,7 @@ def _takers(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Functions with a parameter `code` and record classes with such a field, unless it may be absent; its place."""
     for node in ast.walk(tree):
         if isinstance(node, Function):
-            names = [each.arg for each in node.args.args if each.arg not in ("self", "cls")]
+            names = [arg.arg for arg in node.args.args if arg.arg not in ("self", "cls")]
             if "code" in names:
                 yield node.name, names.index("code")
         if isinstance(node, ast.ClassDef):
@@ -96,7 +96,7 @@ def _call(module: Module, call: ast.Call, around: list[Function]) -> None:
         return
     where = f"{module.name}, line {call.lineno}"
     at = module.takes.get(name or "", 0)
-    given = next((each.value for each in call.keywords if each.arg == "code"), None)
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
     given = given or (call.args[at] if len(call.args) > at and not isinstance(call.args[at], ast.Starred) else None)
     codes = None if given is None else _texts(given, around)
     if codes is None or any("{}" in code for code in codes) or (again and codes):
@@ -118,19 +118,21 @@ def _texts(node: ast.expr, around: list[Function]) -> list[str] | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.JoinedStr):
-        return ["".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in node.values)]
+        return ["".join(str(value.value) if isinstance(value, ast.Constant) else "{}" for value in node.values)]
     if isinstance(node, ast.IfExp):
         both = [_texts(node.body, around), _texts(node.orelse, around)]
         return None if None in both else [text for each in both for text in each or []]
     if isinstance(node, ast.Attribute) and node.attr == "code" and isinstance(node.value, ast.Name):
         return [] if _holds_a_code(node.value.id, around) else None
     if isinstance(node, ast.Name) and around:
-        if node.id in [each.arg for each in around[-1].args.args]:
+        if node.id in [arg.arg for arg in around[-1].args.args]:
             return [] if node.id in ("code", "what") else None
-        found = list(_assigned(node.id, around[-1]))
-        texts = [_texts(each, around) for each in found if not isinstance(each, ast.Name)]
+        result = list(_assigned(node.id, around[-1]))
+        texts = [_texts(each, around) for each in result if not isinstance(each, ast.Name)]
         return (
-            None if not texts or None in texts or len(texts) < len(found) else [x for each in texts for x in each or []]
+            None
+            if not texts or None in texts or len(texts) < len(result)
+            else [x for each in texts for x in each or []]
         )
     return None
 
@@ -141,9 +143,7 @@ def _holds_a_code(name: str, around: list[Function]) -> bool:
         return True
     for function in around:
         handlers = [node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler)]
-        errors_given = [
-            each.arg for each in function.args.args if each.annotation and ast.unparse(each.annotation) in TREE
-        ]
+        errors_given = [arg.arg for arg in function.args.args if arg.annotation and ast.unparse(arg.annotation) in TREE]
         if name in (*handlers, *errors_given):
             return True
     return False
@@ -163,8 +163,8 @@ def _assigned(name: str, function: Function) -> Iterator[ast.expr]:
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Name):
             for row in _values(node.iter.id, function):
                 if isinstance(row, ast.Tuple | ast.List):
-                    for each in row.elts:
-                        yield from _part(name, node.target, each)
+                    for elt in row.elts:
+                        yield from _part(name, node.target, elt)
 
 
 def _part(name: str, target: ast.expr, value: ast.expr) -> Iterator[ast.expr]:

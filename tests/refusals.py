@@ -33,8 +33,8 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     for line in reversed(done.stderr.splitlines()):
         if line.startswith('{"error": '):
             return str(fields_of(line)["code"])
-        if found := _END.search(line):
-            return found[1]
+        if result := _END.search(line):
+            return result[1]
     raise AssertionError(f"no error on stderr, and exit code {done.returncode}: {done.stderr}")
 
 

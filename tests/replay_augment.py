@@ -71,21 +71,21 @@ class Record:
 
     def numbered(self, name: str) -> list[int]:
         """The K of all arrays NAME.K.out or NAME.K."""
-        found = (re.fullmatch(rf"{re.escape(name)}\.(\d+)(\.\w+)?", key) for key in self.arrays)
-        return sorted({int(match[1]) for match in found if match})
+        result = (re.fullmatch(rf"{re.escape(name)}\.(\d+)(\.\w+)?", key) for key in self.arrays)
+        return sorted({int(match[1]) for match in result if match})
 
 
 def replay(folder: Path) -> list[Difference]:
     """All differences of a folder; none where it has neither file."""
-    found: list[Difference] = []
+    result: list[Difference] = []
     for name, parts in FILES.items():
         if (folder / name).is_file():
             with np.load(folder / name) as arrays:
                 record = Record(dict(arrays))
             for part in parts:
                 part(record)
-            found += record.differences
-    return found
+            result += record.differences
+    return result
 
 
 def functions(record: Record) -> None:
@@ -171,8 +171,8 @@ def detectors(record: Record) -> None:
         scale = 1 if expected.dtype == np.uint8 else 255
         record.compare("detector x", f"{name}.x", pictures.ravel()[::stride], LEVELS, expected * np.float64(scale))
         truths = np.zeros((len(made), MOST, 6), np.float32)
-        for row, (_, found) in zip(truths, made, strict=True):
-            row[: len(found)] = found
+        for row, (_, result) in zip(truths, made, strict=True):
+            row[: len(result)] = result
         recorded = record.arrays[f"{name}.y"].reshape(-1, MOST, 6).copy()
         recorded[..., 5] %= TRACKS
         record.compare("detector y", f"{name}.y", truths, BOXES, recorded)
@@ -199,20 +199,25 @@ def cases(record: Record, pattern: str) -> Iterator[tuple[str, tuple[int, ...]]]
             yield match[1], tuple(map(int, match.groups()[1:]))
 
 
-def main(arguments: Sequence[str]) -> int:
-    found = replay(Path(arguments[0]))
+def show(found: Sequence[Difference]) -> None:
+    """Print the largest difference of each kind."""
     kinds: dict[str, list[Difference]] = defaultdict(list)
     for difference in found:
         kinds[difference.kind].append(difference)
     for kind, differences in kinds.items():
-        worst = max(differences, key=lambda each: each.off)
-        verdict = "good" if worst.good else "OFF"
-        count = len(differences)
-        print(f"{kind:14} {worst.off:.3g} of {worst.tolerance:.3g} in {worst.name}, of {count}: {verdict}")
-    if not found:
-        print(f"{arguments[0]}: neither augment.npz nor blur.npz", file=sys.stderr)
+        worst = max(differences, key=lambda each: each.off / (each.tolerance or 1))
+        verdict = "good" if all(each.good for each in differences) else "FAILS"
+        print(f"{kind:14} {worst.off:.3g} of {worst.tolerance:.3g} in {worst.name}, of {len(differences)}: {verdict}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code for a folder."""
+    result = replay(Path(arguments[0])) if arguments else []
+    show(result)
+    if not result:
+        print(f"{arguments[0]}: neither augment.npz nor blur.npz" if arguments else __doc__, file=sys.stderr)
         return 2
-    return 0 if all(difference.good for difference in found) else 1
+    return 0 if all(difference.good for difference in result) else 1
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m tests.replay_training FOLDER [CASE ...]
 
-The folder holds NAME.npz for each case, cfg/NAME.cfg, common.npz and perhaps learning_rates.json. The exit code is 1
-where an array is off by more than its tolerance, 2 where the folder has no case.
+The folder holds NAME.npz for each case, cfg/NAME.cfg, common.npz and perhaps learning_rates.json, augment.npz and
+blur.npz. The exit code is 1 where an array is off by more than its tolerance, 2 where the folder has no case.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ SUMMARISED = {**dict.fromkeys(TOLERANCES, 1e-4), "delta": 3e-4, "output": 3e-4, 
 SAMPLES = 48
 """Values, at most, of an array that is kept in part."""
 NOT_CASES = ("common", "augment", "blur")
+PICTURES = "tests.replay_augment"
+"""The replay of augment.npz and blur.npz."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ class Recording:
 def _starting_arrays(name: str, network: Network, common: Arrays) -> Layers:
     if name.startswith("r"):
         return _published(name, network)
-    found = sorted({key.split(".")[0] for key in common if re.fullmatch(r"\w+\.[wbgmv]\.\d+", key)})
+    result = sorted({key.split(".")[0] for key in common if re.fullmatch(r"\w+\.[wbgmv]\.\d+", key)})
     own = name.split("_")[0]
-    for arch in sorted(found, key=lambda each: each != own):
+    for arch in sorted(result, key=lambda each: each != own):
         arrays: list[dict[str, NDArray[Any]]] = []
         for index in range(len(network.layers)):
             kinds = {role: kind for kind, role in ROLES.items()}
@@ -169,15 +171,15 @@ def _published(name: str, network: Network) -> Layers:
     if not known:
         raise SystemExit(f"{name}: no forward case has a name that this one begins with")
     numbers = np.frombuffer(rule.weights(max(known, key=len)), np.float32, offset=len(rule.HEADER))
-    found: list[dict[str, NDArray[Any]]] = []
+    result: list[dict[str, NDArray[Any]]] = []
     at = 0
     for index in range(len(network.layers)):
-        found.append({})
+        result.append({})
         for weight in network.weights(index):
-            found[-1][weight.role] = numbers[at : at + weight.size].reshape(weight.shape)
+            result[-1][weight.role] = numbers[at : at + weight.size].reshape(weight.shape)
             at += weight.size
     assert at == len(numbers)
-    return tuple(found)
+    return tuple(result)
 
 
 def _given(name: str, case: Arrays, common: Arrays) -> tuple[Tensor, Tensor]:
@@ -285,7 +287,7 @@ def worst(differences: Iterable[Difference]) -> dict[str, Difference]:
     by_kind: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences:
         by_kind[difference.kind].append(difference)
-    return {kind: max(found, key=lambda each: each.relative / each.tolerance) for kind, found in by_kind.items()}
+    return {kind: max(result, key=lambda each: each.relative / each.tolerance) for kind, result in by_kind.items()}
 
 
 def main(arguments: list[str]) -> int:
@@ -293,19 +295,24 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else Path()
     names = [name for name in cases(folder) if not arguments[1:] or name in arguments[1:]]
     schedules = folder / "learning_rates.json"
-    if not arguments or not (names or schedules.is_file()):
+    pictures = [] if arguments[1:] or not arguments else importlib.import_module(PICTURES).replay(folder)
+    if not arguments or not (names or schedules.is_file() or pictures):
         print(__doc__ if not arguments else f"{folder}: no case", file=sys.stderr)
         return 2
     rows = {name: worst(replay(folder, name)) for name in names}
     if schedules.is_file() and not arguments[1:]:
         rows["learning_rates"] = worst(rates(schedules))
     failed = False
-    for name, found in rows.items():
+    for name, result in rows.items():
         print(name)
-        for kind, difference in found.items():
+        for kind, difference in result.items():
             failed |= not difference.passes
             mark = "" if difference.passes else "  FAILS"
             print(f"  {kind:9} {difference.relative:8.1e} of {difference.tolerance:.0e}  {difference.key}{mark}")
+    for difference in pictures:
+        failed |= not difference.good
+    if pictures:
+        importlib.import_module(PICTURES).show(pictures)
     return int(failed)
 
 

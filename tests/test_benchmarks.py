@@ -59,9 +59,9 @@ def test_a_child_tells_its_memory_and_what_it_said() -> None:
 
 def test_calls_take_turns() -> None:
     order: list[str] = []
-    found = measuring.in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    result = measuring.in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
     assert order == ["a", "b"] * 3
-    assert {name: len(values) for name, values in found.items()} == {"a": 3, "b": 3}
+    assert {name: len(values) for name, values in result.items()} == {"a": 3, "b": 3}
 
 
 def test_commands_are_compared_with_the_first_and_with_what_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,16 +211,16 @@ def test_whole_runs_are_held_against_the_target() -> None:
         6: {"suppression": 0.4, "AP": 1.2, "candidates": 30},
     }
     runs = {1: [run(10, 7.5), run(30, 7.5), run(9, 7.5)], 6: [run(12, 7.5), run(13, 7.5), run(11, 7.5)]}
-    found = coco.Measured(coco.Case("net", 2, 2), runs, after)
-    text = coco.report([found], 3)
+    result = coco.Measured(coco.Case("net", 2, 2), runs, after)
+    text = coco.report([result], 3)
     assert cells(text, "net")[1:] == ["4", "30", "10.00", "12.00", "1.20", "at most 1.25: met", "yes"]
-    shares = {name: round(value, 6) for name, value in found.shares(1).items()}
+    shares = {name: round(value, 6) for name, value in result.shares(1).items()}
     spent = {"waiting": 1, "forward": 6, "interpreting": 0.5, "writing": 0.5, "suppression": 0.1, "AP": 0.2}
     assert shares == {**spent, "rest": 1.7}
     assert "net: bound by the network's arithmetic, 60 % of one threshold's time" in text
     assert "five more thresholds add 0.30 s of suppression and 1.00 s of AP" in text
     runs[6] = [run(13, 7.6)] * 3
-    text = coco.report([found], 3)
+    text = coco.report([result], 3)
     assert cells(text, "net")[-2:] == ["at most 1.25: missed", "no"]
 
 
@@ -292,12 +292,12 @@ def test_metrics_are_taken_from_a_whole_command(
 
 
 def test_scaling_holds_memory_against_the_first() -> None:
-    found = iter(((1.0, 100.0), (1.3, 105.0), (9.0, 130.0), (0.9, 90.0), (1.2, 110.0), (2.5, 120.0)))
+    result = iter(((1.0, 100.0), (1.3, 105.0), (9.0, 130.0), (0.9, 90.0), (1.2, 110.0), (2.5, 120.0)))
     asked: list[int] = []
 
     def run(images: int) -> Finished:
         asked.append(images)
-        return Finished(*next(found, (2.0 if images > 100 else 5.0, 1.0)), 0, "")
+        return Finished(*next(result, (2.0 if images > 100 else 5.0, 1.0)), 0, "")
 
     rows = scaling._rows("eval", scaling.in_turns([10, 40, 160], run, 3), flat=True)
     assert asked == [10, 40, 160] * 3

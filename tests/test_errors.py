@@ -28,9 +28,9 @@ SEVERAL_WORDINGS = frozenset(
 
 @pytest.fixture(scope="module")
 def sites() -> list[Site]:
-    found, wrong = read(package())
+    result, wrong = read(package())
     assert wrong == []
-    return found
+    return result
 
 
 # --- the list

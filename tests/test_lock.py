@@ -107,8 +107,8 @@ def test_a_shorter_name_after_a_longer_one_shows_alone(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     path.write_text(f"process 123456789 on {'a-very-long-name.' * 4}\n")  # of a killed holder
     with holder(path) as (process, _):
-        found = f"process {process.pid} on {platform.node() or 'this machine'}"
-        with refuses("incomplete.run-locked", found=found), exclusive(path):
+        result = f"process {process.pid} on {platform.node() or 'this machine'}"
+        with refuses("incomplete.run-locked", found=result), exclusive(path):
             pass
 
 

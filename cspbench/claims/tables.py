@@ -165,7 +165,10 @@ def described(name: str, text: str, *, claims_only: bool = False) -> tuple[Table
     published, described = _descriptions(where_published()), sections(text)
     description, column_types = dict(described["tables"][name]), {**published["columns"], **described["columns"]}
     try:
-        columns = [{"header": key, **column_types[key]} for key in description.pop("columns")]
+        headers = description.pop("columns")
+        if undeclared := [header for header in headers if header not in column_types]:
+            raise ValueError(f"column {undeclared[0]}, which [columns] does not declare")
+        columns = [{"header": header, **column_types[header]} for header in headers]
         size = size_of(description.pop("size", ""), "size", "x")
         counting_size = size_of(description.pop("counting_size", ""), "counting_size", "x")
         if unknown_keys := description.keys() - DESCRIBED:

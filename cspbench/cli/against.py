@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from cspbench.network.network import Network
 
 
-def first_difference(networks: Sequence[Network], against: str, form: Format) -> None:
-    """Print the first difference of a single network; exit 1 if there is one."""
+def first_difference(networks: Sequence[Network], against: str, form: Format, source: str) -> None:
+    """Print the first difference of a single network, which `source` names; exit 1 if there is one."""
     from cspbench.network.network import difference
 
     if len(networks) != 1:
@@ -35,6 +36,9 @@ def first_difference(networks: Sequence[Network], against: str, form: Format) ->
         print_json({**compared, "difference": different})
     elif different:
         typer.echo(f"different: {different}")
+        if "-" not in (source, against):
+            command = shlex.join(["cspbench", "show", source, "--against", against])
+            terminal().note(f"every difference: {command}")
     else:
         typer.echo(f"equal: {network.name} and {label}, all {len(network.layers)} layers")
     if different:

@@ -94,6 +94,17 @@ def command() -> tuple[str, ...]:
     return ("cspbench", *sys.argv[1:])
 
 
+def refuse_existing(file: Path, force: bool) -> None:
+    """Raise `UsageError` for an output that is a file already, unless `force`; devices are written to."""
+    if file.exists() and not file.is_char_device() and not force:
+        raise UsageError(
+            "usage.file-exists",
+            "there is a file already",
+            where=str(file),
+            remedy="Name another with --out, or replace it with --force",
+        )
+
+
 def _number(text: str) -> Any:
     """A number where the text is one; otherwise the text, which `Execution` refuses unless it is auto."""
     return int(text) if text.isdecimal() and len(text) < 10 else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from cspbench.cli.terminal.help import Command, Group
@@ -12,8 +13,12 @@ class Commands(Group):
     """The commands; none takes an empty argument."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse an empty argument before a command reads it as the present folder or as nothing."""
+        """Refuse an empty argument before a command reads it as the present folder or as nothing.
+
+        And an option in the place of a value: `--out --force` is not a folder called --force.
+        """
         refuse_empty(args)
+        refuse_missing_value(self, args)
         return super().parse_args(ctx, args)
 
 
@@ -32,6 +37,28 @@ class WithDraw(Command):
                 ):
                     given.append("all")
         return super().parse_args(ctx, given)
+
+
+def refuse_missing_value(group: Any, arguments: list[str]) -> None:
+    """Raise `UsageError` for an option of a command of `group` that another of its options follows, not a value."""
+    command, rest = group, arguments
+    while rest and rest[0] in getattr(command, "commands", ()):
+        command, rest = command.commands[rest[0]], rest[1:]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    valued = {name for option in options if not option.is_flag for name in option.opts}
+    valued -= {"--draw"} if isinstance(command, WithDraw) else set()
+    for option, following in itertools.pairwise(rest):
+        if option == "--":
+            return
+        if option in valued and following.startswith("--") and following in names:
+            raise UsageError(
+                "usage.no-value",
+                "an option without its value",
+                where=option,
+                found=following,
+                remedy=f"Give {option} a value, or leave it out",
+            )
 
 
 def refuse_empty(arguments: list[str]) -> None:

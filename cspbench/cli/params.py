@@ -99,7 +99,7 @@ def params(
     if unusable and not chosen:
         raise typer.Exit(unusable)
     if against is not None:
-        first_difference([model.build() for model in chosen], against, form)
+        first_difference([model.build() for model in chosen], against, form, [*(cfg or names), "-"][0])
         _leave(unusable)
         return
     if layers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def finish(
     """Predict, print, and write the files. Raises `BadImageError` for more unreadable pictures than `allow_bad`."""
     from cspbench.prediction.predictor import BoxPredictor
 
+    files.check_class(predictor.labels.names, [str(wnid) for wnid in predictor.labels.ids or ()])
     listener = terminal()
     results: list[Prediction | BadImageError] = []
     with listener.progress(predictor.subject.name, len(pictures)) as reach:
@@ -78,17 +80,24 @@ def _print(
         lines = ",\n".join(json.dumps(prediction) for prediction in coco_results(detected))
         typer.echo(f"[\n{lines}\n]" if lines else "[]")
     elif usable:
-        lines_of = [line for prediction in usable for line in _lines(prediction, form)]
+        shared = _shared_folder([prediction.image for prediction in usable]) if form == "rich" else ""
+        lines_of = [line for prediction in usable for line in _lines(prediction, form, shared)]
         if lines_of:
             print_table(lines_of, Format(form))
         else:
             typer.echo(",".join(KEYS[type(usable[0])]))
 
 
-def _lines(prediction: Prediction, form: str) -> list[dict[str, Any]]:
+def _shared_folder(images: Sequence[str]) -> str:
+    """The folder that all pictures lie in, which a terminal has no room for."""
+    folders = [os.path.dirname(image) for image in images]
+    return f"{folders[0]}{os.sep}" if folders[0] and len({*folders}) == 1 else ""
+
+
+def _lines(prediction: Prediction, form: str, shared: str) -> list[dict[str, Any]]:
     """The lines of a table: one a class, or one a box; for people one of dashes for a picture without boxes."""
     md = form in ("md", "rich")
-    keys, image = KEYS[type(prediction)], printable(prediction.image)
+    keys, image = KEYS[type(prediction)], printable(prediction.image.removeprefix(shared))
     if isinstance(prediction, Classified):
         rows: list[tuple[Any, ...]] = [
             (image, rank, guess.name, f"{guess.score:.4f}" if md else guess.score, guess.label, guess.wnid)

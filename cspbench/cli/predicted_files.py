@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from cspbench.data.decode import Decoder
@@ -46,6 +47,20 @@ class Files:
                         where=str(target),
                         remedy="Name another folder with --out, or replace files with --force",
                     )
+
+    def check_class(self, names: Sequence[str], ids: Sequence[str]) -> None:
+        """Raise `UsageError` for a class that the model does not have."""
+        kind, _, name = (self.which or "").partition(":")
+        if kind != "class" or any(name in _spellings(known) for known in names) or name in ids:
+            return
+        near = get_close_matches(name, names, n=1)
+        raise UsageError(
+            "usage.draw",
+            "--draw names no image",
+            expected=f"class:NAME with one of the model's {len(names)} classes",
+            found=repr(self.which),
+            remedy=f"Did you mean class:{near[0]}?" if near else f"Name a class, such as class:{names[0]}",
+        )
 
     def write(self, predictions: Sequence[Prediction | BadImageError], decoder: Decoder, least: float) -> int:
         """Write the files of all pictures that could be read; returns the number of drawn pictures."""
@@ -108,8 +123,13 @@ def _classes(prediction: Prediction | BadImageError) -> set[str]:
     if isinstance(prediction, BadImageError):
         return set()
     if isinstance(prediction, Classified):
-        return {prediction.pred_class, prediction.pred_class.partition(",")[0], prediction.top[0].wnid or ""}
+        return {*_spellings(prediction.pred_class), prediction.top[0].wnid or ""}
     return {box.name for box in prediction.boxes}
+
+
+def _spellings(name: str) -> set[str]:
+    """A class's whole name, and the first of its synonyms: tench of "tench, Tinca tinca"."""
+    return {name, name.partition(",")[0]}
 
 
 def _draw(picture: Picture, prediction: Prediction, path: Path, decoder: Decoder, least: float) -> None:

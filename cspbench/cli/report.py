@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import read_cfg
+from cspbench.cli.choices import Format
+from cspbench.cli.terminal.printing import Style, print_blocks
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
@@ -20,7 +23,8 @@ def report(
     ] = None,
     results: options.ResultsOption = Path("results"),
     form: Annotated[
-        ReportFormat | None, typer.Option("--format", help="How the report is written; md, or by the suffix of --out.")
+        ReportFormat | None,
+        typer.Option("--format", help="md, or by the suffix of --out; on a terminal short tables by default."),
     ] = None,
     out: options.OutOption = None,
     saving: options.SaveOption = False,
@@ -42,6 +46,8 @@ def report(
         typer.Option("--cfg", metavar="FILE", help="With --migrate: a .cfg that runs there were made with."),
     ] = None,
     strict: options.StrictOption = False,
+    wide: options.WideOption = False,
+    legend: options.LegendOption = False,
 ) -> None:
     """Show every table: claim, measurement and verdict.
 
@@ -55,6 +61,7 @@ def report(
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
     from cspbench.plots.report_files import drawn, save
+    from cspbench.report.brief import brief
     from cspbench.report.build import sources
     from cspbench.report.forms import format_of, rendered
     from cspbench.report.markdown import like_readme as readme
@@ -73,6 +80,7 @@ def report(
         raise UsageError(
             "usage.save-part", "--save writes the whole report", remedy="Leave out --only, --table and --like-readme"
         )
+    short = sys.stdout.isatty() and not (form or out or saving or like_readme)
     form = form or (format_of(out) if out else None if saving else ReportFormat.MD)
     if like_readme and form is not ReportFormat.MD:
         raise UsageError(
@@ -93,7 +101,9 @@ def report(
         measured = sources(results, runs or [])
         rows = every_row(measured)
     shown = select(rows, every, names, only or ())
-    if form is not None:
+    if short:
+        print_blocks(list(brief(shown)), Style(Format.RICH, wide, legend))
+    elif form is not None:
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         drawings = [plot.svg for plot in plots]

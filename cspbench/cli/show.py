@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cspbench.cli import options
 from cspbench.cli.against import every_difference
-from cspbench.cli.arguments import either, named, parse_size, refuse_together, resized
+from cspbench.cli.arguments import either, named, parse_size, refuse_existing, refuse_together, resized
 from cspbench.cli.choices import Format
 from cspbench.cli.terminal import completion
 from cspbench.cli.terminal.printing import Style, print_json, print_ledgers
@@ -46,6 +48,7 @@ def show(
     out: options.OutOption = None,
     cfg: Annotated[Path | None, typer.Option("--cfg", hidden=True, help="The old name of --out.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", hidden=True, help="The old name of --out.")] = None,
+    force: options.ForceOption = False,
     against: options.AgainstOption = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     recipe: Annotated[bool, typer.Option("--recipe", help="How it is trained, and nothing else.")] = False,
@@ -83,15 +86,18 @@ def show(
     network = resized(entry.build(), parse_size(size), terminal())
     files = [file for file in (out, cfg, plot) if file is not None]
     for file in files:
+        refuse_existing(file, force)
         _write(network, file)
     if files:
         return
     if form in (Format.RICH, Format.MD):
-        typer.echo(f"# {entry.name}\n")
-        typer.echo(_origin(entry))
-        typer.echo("Parameters: " + ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS))
-        typer.echo("Operations: " + ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items()))
-        typer.echo(f"Weight file: {stored_bytes(network):,} bytes\n")
+        counts = ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS)
+        operations = ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items())
+        lines = [*_origin(entry).split("\n"), f"Parameters: {counts}", f"Operations: {operations}"]
+        lines.append(f"Weight file: {stored_bytes(network):,} bytes")
+        width = get_terminal_size().columns if form is Format.RICH else None
+        texts = [textwrap.fill(line, width, subsequent_indent="  ") if width else line for line in lines]
+        typer.echo("\n".join([f"# {entry.name}", "", *texts, ""]))
     print_ledgers([network], Style(form, wide))
 
 

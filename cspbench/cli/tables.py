@@ -10,9 +10,10 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.choices import Format
 from cspbench.cli.terminal.failing import report
+from cspbench.cli.terminal.help import App
 from cspbench.cli.terminal.printing import print_table
 
-tables = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check tables of your own.")
+tables = App(help="Check tables of your own.")
 
 
 @tables.callback()
@@ -29,9 +30,8 @@ def check(
 ) -> None:
     """Check a folder of tables of your own.
 
-    That is its tables.toml, CSV files, models.toml and networks.
-
-    Every fault is named by its file and line. Exit code 3: there are any.
+    Its tables.toml and CSV files, its models.toml and their networks. Every fault is named by its file and line. Exit
+    code 3: there are any.
     """
     from cspbench.claims import own
     from cspbench.claims.check import check as checked

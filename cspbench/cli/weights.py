@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.arguments import named, read_cfg
+from cspbench.cli.arguments import named, read_cfg, refuse_existing
 from cspbench.cli.choices import Format
 from cspbench.cli.fetch import fetch_files
 from cspbench.cli.terminal.help import App
@@ -105,6 +105,7 @@ def convert(
     cfg: options.CfgOption = None,
     ema: options.EmaOption = None,
     out: options.OutOption = None,
+    force: options.ForceOption = False,
 ) -> None:
     """Write the same arrays in another format.
 
@@ -117,10 +118,7 @@ def convert(
 
     target = out or file.parent / f"{file.stem}{writing.SUFFIXES[to]}"
     network, _ = _network(file, model, cfg)
-    if target.exists():
-        raise UsageError(
-            "usage.file-exists", "there is a file already", where=str(target), remedy="Name another with --out"
-        )
+    refuse_existing(target, force and target.is_file())
     read = open_weights(file, network, ema=ema)
     for topic, words in read.said.items():
         terminal().note(f"{printable(str(file))}: {topic} {words}")

@@ -101,7 +101,7 @@ def run_or_resume(
     remedy = "Wait for it to end, or choose another --run"
     advice = "Choose another --run, in a folder that can be written, with space left"
     lock = exclusive(path / ".lock", remedy=remedy, place=advice) if first else nullcontext()
-    with _resumable(path, session, listener if first else None), lock:
+    with _resumable(Shards(path, len(images)), session, listener if first else None), lock:
         init(share)
         if not first:
             barrier(share, "the first process to begin the run, or to discard an old one")
@@ -143,14 +143,21 @@ def _complete(path: Path, record: Run, images: Images) -> RunDirectory | None:
 
 
 @contextmanager
-def _resumable(path: Path, session: Session, listener: Listener | None) -> Iterator[None]:
+def _resumable(shards: Shards, session: Session, listener: Listener | None) -> Iterator[None]:
     """Say how to resume an interrupted run; `listener` is None in all processes but the first."""
     try:
         yield
     except KeyboardInterrupt:
         if listener is not None:
             command = shlex.join(argument for argument in session.command if argument != "--fresh")
-            listener.advise(f"interrupted; finished shards are kept in {path}. To resume:", command)
+            finished = [shards.block(at) for at in range(shards.count) if shards.shard_path(at).exists()]
+            kept = f"{sum(map(len, finished))} of {shards.samples} images are kept in {shards.path}"
+            listener.advise(
+                f"interrupted; {kept}. To resume:"
+                if finished
+                else f"interrupted before the first {len(shards.block(0))} images were done: none are kept. Again:",
+                command,
+            )
         raise
 
 

@@ -74,7 +74,6 @@ class NetRecipe:
     mosaic: bool = False
     mosaic_bound: bool = False
     blur: int = 0
-    gaussian_noise: int = 0
     flip: bool = True
     angle: float = 0.0
     aspect: float = 1.0

@@ -169,7 +169,7 @@ def _details(
         yield "Measured", f"{Decimal(cell.exact):,f} {unit}" if cell.exact else cell.measured, None
         yield "as published", f"{cell.measured}{column.suffix}", None
     if difference := delta(cell):
-        yield "Delta", f"{difference} ({cell.percent:+.1f} %)" if cell.percent else difference, None
+        yield "Delta", f"{difference} ({float(cell.percent):+.2g} %)" if cell.percent else difference, None
     if bounds := interval(cell):
         yield "95 % interval", f"{bounds}: where another draw of images would put it", None
     yield "Mark", cell.mark, None

@@ -69,7 +69,7 @@ def arranged(shown: Sequence[Section]) -> Parts:
     published, yours, ours = (
         [section for section in shown if section.table.kind == kind] for kind in ("published", "yours", "sample")
     )
-    if not any(section.measured for section in published):
+    if not any(section.measured for section in (*published, *yours)):
         return Parts(published, [], yours, ours)
     by_measured = {known: [section for section in published if section.measured is known] for known in (True, False)}
     return Parts(by_measured[True], by_measured[False], yours, ours)

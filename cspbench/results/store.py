@@ -199,21 +199,28 @@ def merge(stored: StoredEvaluation | None, new: StoredEvaluation) -> StoredEvalu
 def merge_thresholds(old: DetectionMetrics, new: DetectionMetrics) -> DetectionMetrics:
     """The new metrics with the old ones' thresholds, unless those are of other images.
 
-    Of the same threshold and kind the new entry counts, unless only the old one has numbers. Metrics with the test
-    server's numbers have no digest of the images.
+    Of the same threshold and kind the new entry counts, unless only the old one has numbers; where both have the same,
+    the intervals and classes of the old one stay if the new one has none. Metrics with the test server's numbers have
+    no digest of the images.
     """
     if old.images != new.images or len({metrics.pixels for metrics in (old, new) if metrics.pixels}) > 1:
         return new
     thresholds = {_key(threshold): threshold for threshold in old.thresholds}
     for threshold in new.thresholds:
         if threshold.ap or _key(threshold) not in thresholds:
-            thresholds[_key(threshold)] = threshold
+            thresholds[_key(threshold)] = _completed(threshold, thresholds.get(_key(threshold)))
     return structs.replace(
         new,
         thresholds=[thresholds[key] for key in sorted(thresholds)],
         darknet_map=new.darknet_map or old.darknet_map,
         analysis=new.analysis or old.analysis,
     )
+
+
+def _completed(new: Threshold, old: Threshold | None) -> Threshold:
+    if old is None or (old.ap, old.engine) != (new.ap, new.engine):
+        return new
+    return structs.replace(new, intervals=new.intervals or old.intervals, per_class=new.per_class or old.per_class)
 
 
 def _key(threshold: Threshold) -> tuple[float, str]:

@@ -28,8 +28,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def document(name: str) -> dict[Any, Any]:
     """A YAML file of the repository."""
-    found: dict[Any, Any] = yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
-    return found
+    result: dict[Any, Any] = yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
+    return result
 
 
 ACTION = document("action.yml")
@@ -208,8 +208,8 @@ class Job:
     def comments(self) -> list[dict[str, Any]]:
         """The comments on the pull request."""
         file = self.place / "comments.json"
-        found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
-        return found
+        result: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+        return result
 
     def played(self, name: str) -> list[str]:
         """The command lines with which `make` or `cspbench` was called."""

@@ -63,8 +63,8 @@ def test_a_count_that_the_table_has_no_column_for_is_compared_too(tmp_path: Path
 
 
 def test_a_params_json_alone_says_nothing_about_accuracies(tmp_path: Path, results: Path) -> None:
-    found = against(results / "params.json", results)
-    assert {pair.metric for pair in found.pairs} == {"params", "bflops"}
+    result = against(results / "params.json", results)
+    assert {pair.metric for pair in result.pairs} == {"params", "bflops"}
     renamed = tmp_path / "counts-of-before.json"
     renamed.write_bytes((results / "params.json").read_bytes())
     assert told(against(renamed, results)) == []
@@ -84,37 +84,37 @@ def test_a_report(tmp_path: Path, results: Path) -> None:
 def test_what_was_recorded_counts_and_not_what_the_tables_say_now(tmp_path: Path, results: Path) -> None:
     gone = structs.replace(counts.rows()[0], id="darknet-54", row="DarkNet-54")
     old = counts.write(tmp_path / "old", *counts.with_cell("params", printed="41.99M"), gone)
-    found = against(old, results)
-    assert told(found) == [
+    result = against(old, results)
+    assert told(result) == [
         ("darknet-53", "params", "claim changed"),
         ("darknet-54", "params", "vanished"),
         ("darknet-54", "bflops", "vanished"),
     ]
-    assert found.changed[0].why == "the claim 41.99M became 41.57M"
-    assert found.changed[1].why == "the row is gone"
-    assert (found.changed[1].name, found.changed[1].header) == ("DarkNet-54 256×256", "#Parameter")
+    assert result.changed[0].why == "the claim 41.99M became 41.57M"
+    assert result.changed[1].why == "the row is gone"
+    assert (result.changed[1].name, result.changed[1].header) == ("DarkNet-54 256×256", "#Parameter")
 
 
 def test_another_network_with_the_same_counts(tmp_path: Path, results: Path) -> None:
     first, second = counts.rows()
     old = counts.write(tmp_path / "old", structs.replace(first, network="1" * 64), second)
-    found = against(old, results)
-    assert told(found) == [("darknet-53", "params", "changed"), ("darknet-53", "bflops", "changed")]
-    assert found.changed[0].why == "the network is another, though with the same count"
+    result = against(old, results)
+    assert told(result) == [("darknet-53", "params", "changed"), ("darknet-53", "bflops", "changed")]
+    assert result.changed[0].why == "the network is another, though with the same count"
 
 
 def test_a_network_that_changed_without_a_new_count_does_not_pass(tmp_path: Path, results: Path) -> None:
     lines = [structs.replace(line, network="1" * 64) for line in counts.rows()]
     now = counts.write(tmp_path / "now", *lines)
-    found = against(results, now)
-    assert told(found) == [
+    result = against(results, now)
+    assert told(result) == [
         ("cspresnext50-panet-spp-sam-512", "params", "changed"),
         ("cspresnext50-panet-spp-sam-512", "bflops", "changed"),
         ("darknet-53", "params", "worse"),
         ("darknet-53", "bflops", "worse"),
     ]
-    assert all("the network has changed since it was counted" in pair.why for pair in found.changed)
-    assert found.exit_code == 1
+    assert all("the network has changed since it was counted" in pair.why for pair in result.changed)
+    assert result.exit_code == 1
     # not even where the baseline's count is as old, or there is none
     assert {pair.kind for pair in against(now, now).changed} == {"changed", "worse"}
     assert ("darknet-53", "params", "changed") in told(against(counts.write(tmp_path / "none", lines[1]), now))
@@ -134,9 +134,9 @@ def test_a_params_json_says_nothing_of_the_sample(tmp_path: Path, results: Path)
     both = counts.write(tmp_path / "both")
     (both / "sample-params.json").write_bytes(counts.document(line))
     for name, ours in (("params.json", False), ("sample-params.json", True)):
-        found = changes_since(load(str(both / name), both), present(both), parse(DEFAULT))
-        assert {pair.table.startswith("sample-") for pair in found.pairs} == {ours}
-        assert not any(pair.kind == "new" for pair in found.pairs)
+        result = changes_since(load(str(both / name), both), present(both), parse(DEFAULT))
+        assert {pair.table.startswith("sample-") for pair in result.pairs} == {ours}
+        assert not any(pair.kind == "new" for pair in result.pairs)
 
 
 @pytest.mark.parametrize("cell", [7, None, {}, {"count": -1}, {"count": 1.5}, {"count": 10**30}, {"counting": None}])
@@ -165,13 +165,13 @@ def test_a_partial_run_that_is_named_does_not_pass_behind_a_complete_one(tmp_pat
     assert told(against(results, results)) == []
     now = present(results, [run])
     assert now.partial == ("run",)
-    found = changes_since(load(str(results), results), now, parse(DEFAULT))
+    result = changes_since(load(str(results), results), now, parse(DEFAULT))
     why = "run run is of a part of the data only, which is not compared"
     tables = ("imagenet-big", "imagenet-tricks-cspdarknet-53")
-    assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
+    assert [(pair.table, pair.metric, pair.kind, pair.why) for pair in result.changed] == [
         (table, metric, "partial", why) for table in tables for metric in ("top1", "top5")
     ]
-    assert found.exit_code == 4
+    assert result.exit_code == 4
 
 
 @pytest.mark.parametrize("changes", [{"images": 49_999}, {"limit": 50_000}, {"limit": 50_000, "seed": 0}, {"bad": 1}])
@@ -185,9 +185,9 @@ def test_no_kind_of_part_passes_behind_a_complete_run(tmp_path: Path, changes: d
     (results / "evaluations" / "run.json").write_bytes(stored(classifier()))
     now = present(results, [run])
     assert now.partial == ("part",)
-    found = changes_since(load(str(results), results), now, parse(DEFAULT))
-    assert {(pair.metric, pair.kind) for pair in found.changed} == {("top1", "partial"), ("top5", "partial")}
-    assert found.exit_code == 4
+    result = changes_since(load(str(results), results), now, parse(DEFAULT))
+    assert {(pair.metric, pair.kind) for pair in result.changed} == {("top1", "partial"), ("top5", "partial")}
+    assert result.exit_code == 4
 
 
 def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checkout: Path) -> None:
@@ -197,8 +197,8 @@ def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checko
     git(checkout, "checkout", "--quiet", "-b", "topic", start)
     counts.write(checkout / "results", *counts.with_cell("params", count=2))
     commit(checkout, "topic")
-    found = load("git:main", checkout / "results")
-    assert found.name == f"main, branched off at commit {start[:12]}"
+    result = load("git:main", checkout / "results")
+    assert result.name == f"main, branched off at commit {start[:12]}"
     ((pair,), (now,)) = [against(f"git:{ref}", checkout / "results").changed for ref in ("main", start)]
     assert (pair.before and pair.before.exact, pair.after and pair.after.exact) == ("41573216", "2")
     assert now == pair
@@ -208,10 +208,10 @@ def test_the_place_where_the_branch_began_counts_and_not_what_main_became(checko
 def test_a_commit_without_common_ancestor_is_taken_as_it_is(checkout: Path) -> None:
     git(checkout, "checkout", "--quiet", "--orphan", "other")
     commit(checkout, "another beginning")
-    found = load("git:main", checkout / "results")
+    result = load("git:main", checkout / "results")
     main = git(checkout, "rev-parse", "main")[:12]
-    assert found.name == f"main, commit {main}, which has no ancestor in common with HEAD here"
-    assert (found.unrelated, load("git:HEAD", checkout / "results").unrelated) == (True, False)
+    assert result.name == f"main, commit {main}, which has no ancestor in common with HEAD here"
+    assert (result.unrelated, load("git:HEAD", checkout / "results").unrelated) == (True, False)
 
 
 def test_another_folder_of_the_commit(checkout: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,14 +346,14 @@ def now(results: Path) -> Results:
 def _survives(path: Path, now: Results) -> None:
     """A baseline file is compared with and shown in every form, or refused with one error."""
     try:
-        found = changes_since(load(str(path), path.parent), now, parse(DEFAULT))
+        result = changes_since(load(str(path), path.parent), now, parse(DEFAULT))
     except CspbenchError:
         return
-    Xml.fromstring(junit(found))
-    render.comment(found, "baseline").encode()
+    Xml.fromstring(junit(result))
+    render.comment(result, "baseline").encode()
     for form in ("json", "csv"):
-        render.table(found, "baseline", form).encode()
-    assert found.exit_code in (0, 1, 4)
+        render.table(result, "baseline", form).encode()
+    assert result.exit_code in (0, 1, 4)
 
 
 @settings(max_examples=examples(100))

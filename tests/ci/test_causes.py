@@ -91,9 +91,9 @@ def recorded(network: Network, digest: str) -> Counts:
     """Counts of two rows of one model with those layers."""
     of_rows = [structs.replace(row, model="net", network=digest) for row in rows()]
     lines = layers.texts(network)
-    found = list(dict.fromkeys(lines))
+    result = list(dict.fromkeys(lines))
     return Counts(
-        session=WHO, rows=of_rows, layers=found, networks={"net": " ".join(str(found.index(each)) for each in lines)}
+        session=WHO, rows=of_rows, layers=result, networks={"net": " ".join(str(result.index(each)) for each in lines)}
     )
 
 
@@ -120,11 +120,11 @@ def test_failing_cells_are_grouped_by_cause_the_largest_group_first() -> None:
         replace(pair, cause=None if pair.row == "a" else Cause(f"net-{pair.row}", "layer 0 filters 32 → 48"))
         for pair in changes(before, after).pairs
     ]
-    found = groups(pairs)
-    assert [group.line for group in found] == [
+    result = groups(pairs)
+    assert [group.line for group in result] == [
         "net-b, net-c, net-d: layer 0 filters 32 → 48: 3 cells",
         "changed: 1 cell",
     ]
     assert message(pairs[1]).endswith("; net-b: layer 0 filters 32 → 48")
     text = markdown(replace(changes(before, after), pairs=tuple(pairs)), "main")
-    assert text.split("\n\n")[1] == "\n".join(f"- {group.line}" for group in found)
+    assert text.split("\n\n")[1] == "\n".join(f"- {group.line}" for group in result)

@@ -131,14 +131,14 @@ def test_tolerances_are_those_that_were_asked_for() -> None:
 
 def test_rows_that_are_gone_or_new() -> None:
     old, new = line(PARAMS, TOP1), line(PARAMS, TOP1, row="cspdarknet-53-new")
-    found = changes([old], [new])
-    assert [(pair.row, pair.header, pair.kind, pair.why) for pair in found.pairs] == [
+    result = changes([old], [new])
+    assert [(pair.row, pair.header, pair.kind, pair.why) for pair in result.pairs] == [
         ("cspdarknet-53-new", "#Parameter", "new", "the row is new; measured for the first time"),
         ("cspdarknet-53-new", "Top-1", "new", "the row is new; measured for the first time"),
         ("cspdarknet-53", "#Parameter", "vanished", "the row is gone"),
         ("cspdarknet-53", "Top-1", "vanished", "the row is gone"),
     ]
-    assert found.exit_code == 1
+    assert result.exit_code == 1
     assert changes([], [new]).exit_code == 0
     assert changes([], [line(OFF)]).exit_code == 1
     assert changes([], [line(PARTIAL)]).exit_code == 4
@@ -151,17 +151,17 @@ def test_a_row_without_anything_measured_does_not_go_silently() -> None:
         ([], [empty], "new", 0),
         ([line()], [], "vanished", 1),
     ):
-        found = changes(before, after)
-        assert [(pair.header, pair.kind) for pair in found.changed] == [("(row)", kind)]
-        assert found.exit_code == code
+        result = changes(before, after)
+        assert [(pair.header, pair.kind) for pair in result.changed] == [("(row)", kind)]
+        assert result.exit_code == code
 
 
 def test_a_failing_cell_outweighs_a_partial_one_and_comes_first() -> None:
     before = [line(TOP1, PARAMS), line(NOTHING, row="other", table="imagenet-small")]
     after = [line(PARTIAL, OFF), line(TOP1, row="other", table="imagenet-small")]
-    found = changes(before, after)
-    assert [pair.kind for pair in found.changed] == ["changed", "partial", "new"]
-    assert found.exit_code == 1
+    result = changes(before, after)
+    assert [pair.kind for pair in result.changed] == ["changed", "partial", "new"]
+    assert result.exit_code == 1
 
 
 def test_the_closing_line_counts() -> None:

@@ -62,18 +62,20 @@ def test_a_claim_that_was_edited_fails(
     tables: Path, name: str, now: str, then: str, row: str, metric: str, why: str
 ) -> None:
     committed_with(tables / f"{name}.csv", now, then)
-    found = against("git:HEAD", tables.parent / "results")
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
+    result = against("git:HEAD", tables.parent / "results")
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in result.changed] == [
         (row, metric, "claim changed", why)
     ]
-    assert found.exit_code == 1
+    assert result.exit_code == 1
     commit(tables)
     assert told(against("git:HEAD", tables.parent / "results")) == []
 
 
 def line_of(file: Path, beginning: str) -> str:
     """The one line of a file that begins so."""
-    (line,) = (each for each in file.read_text("utf-8").splitlines(keepends=True) if each.startswith(beginning))
+    (line,) = (
+        splitline for splitline in file.read_text("utf-8").splitlines(keepends=True) if splitline.startswith(beginning)
+    )
     return line
 
 
@@ -81,21 +83,21 @@ def test_a_claim_or_row_that_went_fails(tables: Path) -> None:
     now = line_of(tables / "coco-cpu.csv", "yolov3-tiny-416,")
     gone = now.replace("yolov3-tiny-416", "yolov2-tiny-416")
     committed_with(tables / "coco-cpu.csv", now, now.replace("54,-", "54,15.0") + gone)
-    found = against("git:HEAD", tables.parent / "results")
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
+    result = against("git:HEAD", tables.parent / "results")
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in result.changed] == [
         ("yolov3-tiny-416", "ap", "worse", "the claim 15.0 is gone"),
         ("yolov2-tiny-416", "fps", "vanished", "the row is gone"),
         ("yolov2-tiny-416", "ap50", "vanished", "the row is gone"),
     ]
-    assert (found.changed[1].name, found.changed[1].header) == ("YOLOv3-tiny 416×416", "9900K fps")
+    assert (result.changed[1].name, result.changed[1].header) == ("YOLOv3-tiny 416×416", "9900K fps")
 
 
 def test_a_claim_or_row_that_is_new_is_told_and_passes(tables: Path) -> None:
     row = line_of(tables / "coco-cpu.csv", "yolov3-tiny-416,")
     committed_with(tables / "coco-cpu.csv", row, "")
-    found = against("git:HEAD", tables.parent / "results")
-    assert told(found) == [("yolov3-tiny-416", "fps", "noted"), ("yolov3-tiny-416", "ap50", "noted")]
-    assert found.exit_code == 0
+    result = against("git:HEAD", tables.parent / "results")
+    assert told(result) == [("yolov3-tiny-416", "fps", "noted"), ("yolov3-tiny-416", "ap50", "noted")]
+    assert result.exit_code == 0
 
 
 def test_claims_and_not_measurements_of_the_tables_of_then_count(tables: Path) -> None:
@@ -173,11 +175,11 @@ def cell(printed: str, **more: Any) -> ReportCell:
 
 
 def test_only_the_claims_of_a_report_count(reported: Any) -> None:
-    found = reported("cspdarknet-53", top1=cell("70.1"))
-    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in found.changed] == [
+    result = reported("cspdarknet-53", top1=cell("70.1"))
+    assert [(pair.row, pair.metric, pair.kind, pair.why) for pair in result.changed] == [
         ("cspdarknet-53", "top1", "claim changed", "the claim 70.1 became 77.2 (=)")
     ]
-    assert found.changed[0].before.exact is None
+    assert result.changed[0].before.exact is None
     assert told(reported("cspdarknet-53", top1=cell("77.2 (=)"))) == []
 
 
@@ -185,16 +187,16 @@ def test_claims_recorded_with_the_counts_outlive_an_older_report(reported: Any) 
     assert told(reported("darknet-53", params=replace(cell("40.00M"), metric="params"))) == []
     assert told(reported("darknet-53", params=None, bflops=None)) == []
     # nobody counted this row
-    found = reported("cspdarknet-53", params=replace(cell("40.00M"), metric="params"))
-    assert told(found) == [("cspdarknet-53", "params", "claim changed")]
+    result = reported("cspdarknet-53", params=replace(cell("40.00M"), metric="params"))
+    assert told(result) == [("cspdarknet-53", "params", "claim changed")]
 
 
 def test_a_row_that_an_older_report_lacks_keeps_its_counts(tmp_path: Path) -> None:
     results = counts.write(tmp_path / "results")
     (results / "report.json").write_text(json.dumps(as_json([])))
-    found = against(results, results)
-    assert found.exit_code == 0
-    assert {(row, metric) for row, metric, _ in told(found)}.isdisjoint(
+    result = against(results, results)
+    assert result.exit_code == 0
+    assert {(row, metric) for row, metric, _ in told(result)}.isdisjoint(
         {("darknet-53", "params"), ("darknet-53", "bflops")}
     )
 
@@ -208,5 +210,5 @@ def test_a_report_beside_the_results_that_is_none(tmp_path: Path) -> None:
 
 def test_a_new_claim_makes_the_measurement_of_then_unpublished() -> None:
     line = ReportRow("one", "a", "A", {}, None, None, None, None, {"top1": cell("77.2", verdict="exact")}, "A")
-    ((then,),) = ([each.cells["top1"] for each in with_claims([line], [])],)
+    ((then,),) = ([with_claim.cells["top1"] for with_claim in with_claims([line], [])],)
     assert (then.printed, then.claim, then.exact, then.mark) == ("-", None, "1", "unpublished")

@@ -42,10 +42,10 @@ def test_only_what_changed_is_printed_with_claim_baseline_and_measurement() -> N
 
 
 def test_nothing_changed_is_one_line() -> None:
-    found = changes([line(PARAMS)], [line(PARAMS)])
+    result = changes([line(PARAMS)], [line(PARAMS)])
     expected = "Nothing changed against results: 1 cell compared, 0 changed, 0 failing, 1 unchanged.\n"
-    assert markdown(found, "results") == expected
-    assert comment(found, "results") == f"{MARKER}\n### cspbench: nothing changed\n\n{expected}"
+    assert markdown(result, "results") == expected
+    assert comment(result, "results") == f"{MARKER}\n### cspbench: nothing changed\n\n{expected}"
 
 
 def test_the_other_formats_say_the_same() -> None:
@@ -76,13 +76,13 @@ def test_the_other_formats_say_the_same() -> None:
 
 def test_a_comment_stays_below_the_hosts_limit_and_says_what_it_left_out() -> None:
     before = [line(PARAMS, row=str(number)) for number in range(1000)]
-    found = changes(before, [line(counted(1), row=str(number)) for number in range(1000)])
-    body = comment(found, "main")
+    result = changes(before, [line(counted(1), row=str(number)) for number in range(1000)])
+    body = comment(result, "main")
     assert COMMENT_LIMIT - 1000 < len(body.encode()) <= COMMENT_LIMIT
     assert body.startswith(f"{MARKER}\n### cspbench: 1000 failing\n")
     shown = body.count("| fails: changed |")
     assert f"And {1000 - shown} more changes, {1000 - shown} failing" in body
-    assert body.endswith(f"{found.summary}\n")
+    assert body.endswith(f"{result.summary}\n")
     long = changes([replace(before[0], name="×" * 70_000)], [])
     assert len(comment(long, "main").encode()) < COMMENT_LIMIT
     assert "And 1 more change, 1 failing" in comment(long, "main")
@@ -125,9 +125,9 @@ def test_junit_skips_what_nobody_measured() -> None:
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_text_stays_in_its_cell(label: str, printed: str) -> None:
     before = replace(line(replace(PARAMS, printed=printed)), label=label, table=label)
-    found = changes([before], [replace(before, cells={"params": counted(1)})])
-    Xml.fromstring(junit(found))
-    text = markdown(found, label)
+    result = changes([before], [replace(before, cells={"params": counted(1)})])
+    Xml.fromstring(junit(result))
+    text = markdown(result, label)
     assert text.count("\n") == 9
     row = text.split("\n")[6]
     assert "<" not in row

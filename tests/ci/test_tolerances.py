@@ -14,15 +14,15 @@ from cspbench.errors import UsageError
 
 
 def test_the_default_allows_no_other_count_and_a_little_noise() -> None:
-    found = parse(DEFAULT)
-    assert [str(found.of(name)) for name in NAMES] == ["0", "0", "0.05", "0.05", *["0.1"] * 6]
-    assert found.of("fps") is None
+    result = parse(DEFAULT)
+    assert [str(result.of(name)) for name in NAMES] == ["0", "0", "0.05", "0.05", *["0.1"] * 6]
+    assert result.of("fps") is None
 
 
 def test_a_family_is_covered_unless_a_member_is_named() -> None:
-    found = parse("ap:1, ap75:3,top1:2")
-    assert [found.of(name) for name in ("ap", "ap50", "ap75", "apl", "top5")] == [1, 1, 3, 1, 2]
-    assert found.of("params") == 0
+    result = parse("ap:1, ap75:3,top1:2")
+    assert [result.of(name) for name in ("ap", "ap50", "ap75", "apl", "top5")] == [1, 1, 3, 1, 2]
+    assert result.of("params") == 0
 
 
 @pytest.mark.parametrize(
@@ -34,37 +34,37 @@ def test_what_cannot_be_read_is_wrong_usage(text: str) -> None:
 
 
 def test_counts_move_in_percent_and_accuracies_in_points() -> None:
-    found = parse("params:0.1,top1:0.1")
-    assert not found.exceeded("params", Decimal(1000), Decimal(1001))
-    assert found.exceeded("params", Decimal(1000), Decimal(1002))
-    assert found.exceeded("params", Decimal(0), Decimal(1))
-    assert not found.exceeded("top1", Decimal("77.2"), Decimal("77.1"))
-    assert found.exceeded("top1", Decimal("77.2"), Decimal("77.09999999999999999999999999999999999999"))
-    assert not found.exceeded("fps", Decimal(1), Decimal(1000))
+    result = parse("params:0.1,top1:0.1")
+    assert not result.exceeded("params", Decimal(1000), Decimal(1001))
+    assert result.exceeded("params", Decimal(1000), Decimal(1002))
+    assert result.exceeded("params", Decimal(0), Decimal(1))
+    assert not result.exceeded("top1", Decimal("77.2"), Decimal("77.1"))
+    assert result.exceeded("top1", Decimal("77.2"), Decimal("77.09999999999999999999999999999999999999"))
+    assert not result.exceeded("fps", Decimal(1), Decimal(1000))
 
 
 @pytest.mark.parametrize("metric", NAMES)
 @pytest.mark.parametrize("upwards", [True, False])
 def test_what_moved_by_exactly_the_tolerance_may(metric: str, upwards: bool) -> None:
     """And what moved by the least more may not; from 1000, by one: in percent of it, or in points."""
-    found = parse(",".join(f"{name}:{'0.1' if name in COUNTED else '1'}" for name in NAMES))
+    result = parse(",".join(f"{name}:{'0.1' if name in COUNTED else '1'}" for name in NAMES))
     sign = 1 if upwards else -1
     before = Decimal(1000)
-    assert not found.exceeded(metric, before, before + sign)
-    assert found.exceeded(metric, before, before + sign * (1 + Decimal("1e-20")))
-    assert not found.exceeded(metric, before, before + sign * (1 - Decimal("1e-20")))
+    assert not result.exceeded(metric, before, before + sign)
+    assert result.exceeded(metric, before, before + sign * (1 + Decimal("1e-20")))
+    assert not result.exceeded(metric, before, before + sign * (1 - Decimal("1e-20")))
 
 
 @pytest.mark.parametrize("metric", COUNTED)
 def test_a_percentage_is_of_the_baseline(metric: str) -> None:
     # 1 of 1001 is 0.0999 %, 1 of 1000 is 0.1 %
-    found = parse("params:0.09995,bflops:0.09995")
-    assert found.exceeded(metric, Decimal(1000), Decimal(1001))
-    assert not found.exceeded(metric, Decimal(1001), Decimal(1000))
+    result = parse("params:0.09995,bflops:0.09995")
+    assert result.exceeded(metric, Decimal(1000), Decimal(1001))
+    assert not result.exceeded(metric, Decimal(1001), Decimal(1000))
     # half of 2 is gone, or as much as there was has come
-    found = parse("params:60,bflops:60")
-    assert not found.exceeded(metric, Decimal(2), Decimal(1))
-    assert found.exceeded(metric, Decimal(1), Decimal(2))
+    result = parse("params:60,bflops:60")
+    assert not result.exceeded(metric, Decimal(2), Decimal(1))
+    assert result.exceeded(metric, Decimal(1), Decimal(2))
 
 
 @pytest.mark.parametrize(
@@ -78,18 +78,20 @@ def test_a_percentage_is_of_the_baseline(metric: str) -> None:
     ],
 )
 def test_the_default_at_its_borders(metric: str, least: str) -> None:
-    found, before = parse(DEFAULT), Decimal("50.123456789")
+    result, before = parse(DEFAULT), Decimal("50.123456789")
     more = Decimal(least) + Decimal("1e-20")
     for sign in (1, -1):
-        assert not found.exceeded(metric, before, before)
-        assert found.exceeded(metric, before, before + sign * more)
-        assert found.exceeded(metric, before, before + sign * Decimal(least)) is (metric in COUNTED)
+        assert not result.exceeded(metric, before, before)
+        assert result.exceeded(metric, before, before + sign * more)
+        assert result.exceeded(metric, before, before + sign * Decimal(least)) is (metric in COUNTED)
 
 
 @given(st.decimals(0, 10**9, places=12), st.decimals(0, 10**9, places=12), st.decimals(0, 100, places=3))
 def test_no_tolerance_depends_on_the_direction(before: Decimal, after: Decimal, tolerance: Decimal) -> None:
-    found = Tolerances({"ap": tolerance, "params": Decimal(0)})
+    result = Tolerances({"ap": tolerance, "params": Decimal(0)})
     assert (
-        found.exceeded("ap", before, after) == found.exceeded("ap", after, before) == (abs(after - before) > tolerance)
+        result.exceeded("ap", before, after)
+        == result.exceeded("ap", after, before)
+        == (abs(after - before) > tolerance)
     )
-    assert found.exceeded("params", before, after) == (before != after)
+    assert result.exceeded("params", before, after) == (before != after)

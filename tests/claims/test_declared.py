@@ -52,11 +52,11 @@ c,Unknown,512×512,-,50.0,-,,no file was published,,never-released
 
 def files(entry: str = ENTRY, rows: str = ROWS, extra: str = "") -> dict[str, bytes | str]:
     """The published tables' files with a table more."""
-    found: dict[str, bytes | str] = {path.name: path.read_bytes() for path in PUBLISHED.iterdir()}
-    found["tables.toml"] = (PUBLISHED / "tables.toml").read_text("utf-8") + entry
-    found["models.toml"] = (PUBLISHED / "models.toml").read_text("utf-8") + extra
-    found[f"{NAME}.csv"] = rows
-    return found
+    result: dict[str, bytes | str] = {path.name: path.read_bytes() for path in PUBLISHED.iterdir()}
+    result["tables.toml"] = (PUBLISHED / "tables.toml").read_text("utf-8") + entry
+    result["models.toml"] = (PUBLISHED / "models.toml").read_text("utf-8") + extra
+    result[f"{NAME}.csv"] = rows
+    return result
 
 
 def folder(place: Path, contents: Mapping[str, bytes | str]) -> Path:
@@ -83,8 +83,8 @@ def test_its_rows_are_counted(added: Table) -> None:
 
 
 def test_its_weights_have_their_status(added: Table) -> None:
-    found = [of_row(row) for row in added.rows]
-    assert [(each.file, each.size, each.status) for each in found] == [
+    result = [of_row(row) for row in added.rows]
+    assert [(each.file, each.size, each.status) for each in result] == [
         ("csdarknet53-panet-spp.weights", 257_717_640, "released"),
         (None, 257_717_640, "never-released"),
         (None, None, "never-released"),
@@ -110,7 +110,7 @@ def test_its_rows_stand_against_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     rows = match.of_detector(identity, 0.45)
     assert [(table.name, row.id) for table, row in rows] == [("coco-gpu", "cspdarknet53-panet-spp-512"), (NAME, "a")]
     assert tables.load(NAME).dataset == "coco"
-    assert [each.id for each in weight_files([NAME])] == ["a", "b", "c"]
+    assert [weight_file.id for weight_file in weight_files([NAME])] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("kind", [dict, MappingProxyType])

@@ -98,12 +98,12 @@ def test_a_run_is_judged_by_a_claim_on_images_of_ones_own(edit: Edit, monkeypatc
         run = classifier("narrow", top1=139, data=data, run={"weights": Weights(f"arrays:{'a' * 64}", file)})
         (line,) = rows(sources(run=run))
         assert (line.cells["top1"].measured, line.cells["top1"].mark) == ("69.5", mark)
-    assert [each.table for each in yours(sources(run=run))] == []
+    assert [your.table for your in yours(sources(run=run))] == []
 
 
 def test_a_sound_folder_has_no_faults(example: Path) -> None:
-    found = check(example)
-    assert (found.faults, found.sound, [len(table.rows) for table in found.tables]) == ((), True, [3])
+    result = check(example)
+    assert (result.faults, result.sound, [len(table.rows) for table in result.tables]) == ((), True, [3])
     assert faults(own_models().values()) == []
 
 
@@ -142,10 +142,10 @@ def test_a_sound_folder_has_no_faults(example: Path) -> None:
 def test_what_is_wrong_is_named_by_file_and_line(
     edit: Edit, file: str, old: str, new: str, code: str, where: str
 ) -> None:
-    found = check(edit(file, old, new)).faults
-    assert [fault.code for fault in found][:1] == [code]
-    assert (found[0].where or "").startswith(where)
-    assert found[0].remedy
+    result = check(edit(file, old, new)).faults
+    assert [fault.code for fault in result][:1] == [code]
+    assert (result[0].where or "").startswith(where)
+    assert result[0].remedy
     with refuses(code):
         tables.load_all(kind=None)
 

@@ -198,12 +198,12 @@ def test_countings_and_roundings() -> None:
     }
     for table in tables.load_all():
         for row in table.rows:
-            found = tuple(
+            result = tuple(
                 (row.cells[metric].counting, row.cells[metric].rounding)
                 for metric in ("params", "bflops")
                 if metric in row.cells
             )
-            assert found == exceptions.get((table.name, row.id), defaults.get(table.name, ()))
+            assert result == exceptions.get((table.name, row.id), defaults.get(table.name, ()))
 
 
 def test_sizes_settings_links_and_splits() -> None:

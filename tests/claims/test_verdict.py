@@ -125,17 +125,17 @@ def test_as_printed_refuses_what_it_does_not_know() -> None:
     ],
 )
 def test_exact(table: str, row: str, metric: str, measured: Decimal | int, printed: str) -> None:
-    found = count(claim(table, row, metric), measured)
-    assert found.status is Status.EXACT
-    assert str(found.measured) == printed
-    assert found.delta == 0
-    assert found.reason is None
+    result = count(claim(table, row, metric), measured)
+    assert result.status is Status.EXACT
+    assert str(result.measured) == printed
+    assert result.delta == 0
+    assert result.reason is None
 
 
 def test_off_shows_the_difference_in_the_printed_unit() -> None:
-    found = count(claim("imagenet-big", "resnet-50", "bflops"), Decimal("10.00027") * G)
-    assert found.status is Status.OFF
-    assert (found.claim, found.measured, found.delta) == (Decimal("9.74"), Decimal("10.00"), Decimal("0.26"))
+    result = count(claim("imagenet-big", "resnet-50", "bflops"), Decimal("10.00027") * G)
+    assert result.status is Status.OFF
+    assert (result.claim, result.measured, result.delta) == (Decimal("9.74"), Decimal("10.00"), Decimal("0.26"))
     one_too_many = count(claim("timm", "cspdarknet53", "bflops"), 8_545_018_881)
     assert (one_too_many.status, one_too_many.delta) == (Status.OFF, Decimal(1))
 
@@ -176,8 +176,8 @@ def test_the_edges_of_each_rounding(
 
 def test_unpublished_keeps_the_measurement() -> None:
     cell = claim("imagenet-big", "cspdarknet-53-elastic", "params")
-    found = count(cell, 19_045_152)
-    assert (found.status, found.claim, found.measured) == (Status.UNPUBLISHED, None, Decimal("19.045152"))
+    result = count(cell, 19_045_152)
+    assert (result.status, result.claim, result.measured) == (Status.UNPUBLISHED, None, Decimal("19.045152"))
     assert judge(cell, Measurement(None, Reason.NO_DEFINITION)).status is Status.UNPUBLISHED
     nothing = percent(replace(AP, value=None, decimals=None), "38.04996", deviations=(PROTOCOL,))
     assert (nothing.status, nothing.reason, nothing.measured) == (Status.UNPUBLISHED, None, Decimal("38.04996"))
@@ -186,14 +186,14 @@ def test_unpublished_keeps_the_measurement() -> None:
 def test_frame_rates_by_device_are_published_and_need_the_devices() -> None:
     cell = claim("coco-headline", "cspresnext50-panet-spp-512", "fps")
     assert (cell.text, cell.value) == ("44(1080ti) 67(GV100)", None)
-    found = judge(cell, Measurement(None, Reason.HARDWARE))
-    assert (found.status, found.reason) == ("unmeasured", "hardware")
+    result = judge(cell, Measurement(None, Reason.HARDWARE))
+    assert (result.status, result.reason) == ("unmeasured", "hardware")
 
 
 def test_unmeasured_says_why() -> None:
-    found = judge(claim("imagenet-big", "cspdarknet-53", "params"), Measurement(None, Reason.NO_DEFINITION))
-    assert (found.status, found.reason, found.measured) == ("unmeasured", "no-definition", None)
-    assert found.claim == Decimal("27.61")
+    result = judge(claim("imagenet-big", "cspdarknet-53", "params"), Measurement(None, Reason.NO_DEFINITION))
+    assert (result.status, result.reason, result.measured) == ("unmeasured", "no-definition", None)
+    assert result.claim == Decimal("27.61")
 
 
 def test_a_cell_is_measured_or_there_is_a_reason() -> None:
@@ -204,9 +204,11 @@ def test_a_cell_is_measured_or_there_is_a_reason() -> None:
 
 
 def test_a_count_by_another_rule_is_shown_and_not_judged() -> None:
-    found = count(claim("imagenet-big", "cspdarknet-53", "params"), 27_642_184, deviations=(Deviation("counted as x"),))
-    assert (found.status, found.reason) == ("unmeasured", "protocol-mismatch")
-    assert (found.measured, found.delta) == (Decimal("27.64"), None)
+    result = count(
+        claim("imagenet-big", "cspdarknet-53", "params"), 27_642_184, deviations=(Deviation("counted as x"),)
+    )
+    assert (result.status, result.reason) == ("unmeasured", "protocol-mismatch")
+    assert (result.measured, result.delta) == (Decimal("27.64"), None)
 
 
 # --- accuracy and AP
@@ -228,9 +230,9 @@ def test_a_count_by_another_rule_is_shown_and_not_judged() -> None:
     ],
 )
 def test_ap_at_the_edges_of_rounding_and_tolerance(value: str, status: str, printed: str, delta: str) -> None:
-    found = percent(AP, value)
-    assert (found.status, str(found.measured), str(found.delta)) == (status, printed, delta)
-    assert (found.tolerance, found.images, found.reason) == (Decimal("0.1"), None, None)
+    result = percent(AP, value)
+    assert (result.status, str(result.measured), str(result.delta)) == (status, printed, delta)
+    assert (result.tolerance, result.images, result.reason) == (Decimal("0.1"), None, None)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +249,9 @@ def test_ap_at_the_edges_of_rounding_and_tolerance(value: str, status: str, prin
     ],
 )
 def test_an_accuracy_is_compared_in_images_too(right: int, status: str, printed: str, delta: str, images: int) -> None:
-    found = judge(TOP1, Measurement(Decimal(100 * right) / 50_000, images=50_000, interval=(0.0, 100.0)))
-    assert (found.status, str(found.measured), str(found.delta)) == (status, printed, delta)
-    assert (found.images, found.tolerance) == (images, Decimal("0.05"))
+    result = judge(TOP1, Measurement(Decimal(100 * right) / 50_000, images=50_000, interval=(0.0, 100.0)))
+    assert (result.status, str(result.measured), str(result.delta)) == (status, printed, delta)
+    assert (result.images, result.tolerance) == (images, Decimal("0.05"))
 
 
 def test_an_interval_makes_nothing_true_that_was_measured_on_the_claims_images() -> None:
@@ -267,9 +269,9 @@ def test_an_interval_makes_nothing_true_that_was_measured_on_the_claims_images()
     ],
 )
 def test_a_part_drawn_at_random_is_held_against_its_interval(interval: tuple[float, float], status: str) -> None:
-    found = percent(TOP1, "75.5", coverage=Coverage.DRAWN, images=200, interval=interval)
-    assert (found.status, str(found.measured), str(found.delta)) == (status, "75.5", "-1.700")
-    assert (found.images, found.tolerance) == (None, None)
+    result = percent(TOP1, "75.5", coverage=Coverage.DRAWN, images=200, interval=interval)
+    assert (result.status, str(result.measured), str(result.delta)) == (status, "75.5", "-1.700")
+    assert (result.images, result.tolerance) == (None, None)
     # even one that is equal proves nothing
     assert percent(TOP1, "77.2", coverage=Coverage.DRAWN, interval=interval).status == status
 
@@ -294,9 +296,9 @@ def test_a_part_drawn_at_random_is_held_against_its_interval(interval: tuple[flo
 def test_other_images_are_graver_than_a_part_and_a_part_than_another_protocol(
     measurement: Measurement, reason: str
 ) -> None:
-    found = judge(TOP1, measurement)
-    assert (found.status, found.reason, found.delta, found.images) == ("unmeasured", reason, None, None)
-    assert found.measured == measurement.value
+    result = judge(TOP1, measurement)
+    assert (result.status, result.reason, result.delta, result.images) == ("unmeasured", reason, None, None)
+    assert result.measured == measurement.value
 
 
 def test_comparisons_of_published_and_of_measured_numbers() -> None:
@@ -354,5 +356,5 @@ def test_a_base_of_zero_gives_no_ratio() -> None:
     ],
 )
 def test_percent_off(measured: int, claim_: str, unit: str, rounding: str, percent_: str | None) -> None:
-    found = percent_off(measured, Decimal(claim_), unit, rounding)
-    assert found == (None if percent_ is None else Decimal(percent_))
+    result = percent_off(measured, Decimal(claim_), unit, rounding)
+    assert result == (None if percent_ is None else Decimal(percent_))

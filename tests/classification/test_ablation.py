@@ -33,9 +33,9 @@ def predicting(classes: Callable[[ClassificationPreset], list[int]]) -> Callable
 def test_unreadable_images_are_left_out_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # the second image is wrong under the preset, the last can be read by none, the third not by stb
     monkeypatch.setattr(module, "_predict", predicting(lambda own: [0, 7, -2 if own.decoder == "stb" else 2, -2]))
-    found = explain(SUBJECT, FileSource("list", [], []), preset("readme"))
-    assert (found.images, found.bad) == (2, ("c", "d"))
-    assert {step.top1 for step in found.steps if not step.label.startswith("class order")} == {50.0}
+    result = explain(SUBJECT, FileSource("list", [], []), preset("readme"))
+    assert (result.images, result.bad) == (2, ("c", "d"))
+    assert {step.top1 for step in result.steps if not step.label.startswith("class order")} == {50.0}
     monkeypatch.setattr(module, "_predict", predicting(lambda own: [-2] * 4))
     with refuses("image.none-readable"):
         explain(SUBJECT, FileSource("list", [], []), preset("readme"))
@@ -45,10 +45,10 @@ def test_why_an_image_could_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
     names = ["a.png", "gone.png", "other.png"]
     source = FileSource("list", [Entry(name, None) for name in names], [Region(str(tmp_path / name)) for name in names])
-    found = faults(PreparedImages(source, preset("readme"), (8, 8)), ["a.png", "gone.png"])
-    assert list(found) == ["a.png", "gone.png"]
-    assert "No such file" in found["gone.png"]
-    assert "\n" not in "".join(found.values())
+    result = faults(PreparedImages(source, preset("readme"), (8, 8)), ["a.png", "gone.png"])
+    assert list(result) == ["a.png", "gone.png"]
+    assert "No such file" in result["gone.png"]
+    assert "\n" not in "".join(result.values())
 
 
 def test_a_limit_is_at_most_all() -> None:

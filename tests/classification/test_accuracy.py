@@ -109,9 +109,9 @@ def test_no_images_have_no_accuracy() -> None:
 
 def test_compare_names_the_flipped_images() -> None:
     first, second = np.array([True, True, False, False]), np.array([True, False, True, False])
-    found = compare(first, second, ["a", "b", "c", "d"])
-    assert (found.both, found.only_first, found.only_second, found.neither) == (1, 1, 1, 1)
-    assert found.flipped == ("b", "c")
+    result = compare(first, second, ["a", "b", "c", "d"])
+    assert (result.both, result.only_first, result.only_second, result.neither) == (1, 1, 1, 1)
+    assert result.flipped == ("b", "c")
 
 
 def test_claims_are_of_the_models_own_size_and_preprocessing() -> None:

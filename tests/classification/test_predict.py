@@ -40,10 +40,10 @@ def kept(path: Path, rows: list[Row], **changes: Any) -> Shards:
 
 
 def counted(run: Shards) -> tuple[int, int, int]:
-    found = score(run, CLASSES)
-    assert found.top1.total == found.top5.total == run.samples
-    assert found.hits.sum() == found.top1.correct
-    return found.top1.correct, found.top5.correct, len(found.bad)
+    result = score(run, CLASSES)
+    assert result.top1.total == result.top5.total == run.samples
+    assert result.hits.sum() == result.top1.correct
+    return result.top1.correct, result.top5.correct, len(result.bad)
 
 
 FIRST = [0, 1, 2, 3, 4]
@@ -76,9 +76,9 @@ def test_a_run_is_counted_over_all_shards(tmp_path: Path) -> None:
     rows[0], rows[-1] = (CLASSES[5], FIRST, True), (CLASSES[0], FIRST, False)
     run = kept(tmp_path, rows)
     assert counted(run) == (SHARD // 2 - 1, SHARD - 1, 1)
-    found = score(run, CLASSES)
-    assert found.bad == (f"{SHARD}.png",)
-    assert (len(found.keys), len(found.wnids), len(found.predicted)) == (SHARD + 1,) * 3
+    result = score(run, CLASSES)
+    assert result.bad == (f"{SHARD}.png",)
+    assert (len(result.keys), len(result.wnids), len(result.predicted)) == (SHARD + 1,) * 3
 
 
 def test_a_network_of_fewer_classes_keeps_fewer(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_predictions_of_another_kind_are_refused(tmp_path: Path, classes: Any) -
 def test_the_digest_of_the_images_is_of_all_in_their_order(tmp_path: Path) -> None:
     row: Row = (CLASSES[0], FIRST, True)
     sums = {"one": [1, 2, 3], "other": [1, 2, 4], "turned": [3, 2, 1], "same": [1, 2, 3]}
-    found = {
+    result = {
         name: score(kept(tmp_path / name, [row] * 3, checksum=np.array(each, np.uint32)), CLASSES).images_digest
         for name, each in sums.items()
     }
-    assert found["one"] == found["same"]
-    assert len(set(found.values())) == 3
+    assert result["one"] == result["same"]
+    assert len(set(result.values())) == 3
 
 
 @pytest.mark.parametrize("bad", [(), (0,), (1,), (0, 1)])

@@ -31,11 +31,11 @@ def altered(folder: Path, data: Mapping[str, str], claims: Claims) -> Path:
         path = folder / f"{table}.csv"
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        (found,) = [each for each in rows if each["id"] == row]
-        assert cells.keys() <= found.keys()
-        found.update(cells)
+        (result,) = [each for each in rows if each["id"] == row]
+        assert cells.keys() <= result.keys()
+        result.update(cells)
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(found), lineterminator="\n")
+            writer = csv.DictWriter(file, list(result), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     return folder

@@ -36,17 +36,17 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_too_little_memory_is_incomplete(error: Exception) -> None:
-    found = unforeseen(error)
-    assert (found.code, found.exit_code) == ("memory.exhausted", 4)
+    result = unforeseen(error)
+    assert (result.code, result.exit_code) == ("memory.exhausted", 4)
 
 
 def test_a_defect_is_one_line_and_no_number_that_is_off() -> None:
     try:
         unforeseen(None)  # type: ignore[arg-type]
     except AttributeError as error:
-        found = unforeseen(error)
-    text = str(found)
-    assert (found.code, found.exit_code) == ("internal.defect", 3)
+        result = unforeseen(error)
+    text = str(result)
+    assert (result.code, result.exit_code) == ("internal.defect", 3)
     assert text.startswith("AttributeError: ")
     assert "in failing.py, line " in text
     assert "please report it; CSPBENCH_TRACEBACK=1 shows" in text

@@ -49,16 +49,16 @@ def test_patterns_are_files(folder: Path) -> None:
 
 
 def test_files_of_one_name_are_told_apart(folder: Path) -> None:
-    found, code = read_cfgs(["*/net.cfg", "c.cfg"], SILENT)
+    result, code = read_cfgs(["*/net.cfg", "c.cfg"], SILENT)
     assert code == 0
-    assert [each.name for each in found] == ["a/net.cfg", "b/net.cfg", "c"]
-    assert [each.build().shape(0)[0] for each in found] == [1, 2, 3]
+    assert [each.name for each in result] == ["a/net.cfg", "b/net.cfg", "c"]
+    assert [each.build().shape(0)[0] for each in result] == [1, 2, 3]
 
 
 def test_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, CFG.format(5).encode())
-    found, _ = read_cfgs(["-", "c.cfg"], SILENT)
-    assert [(each.name, each.build().shape(0)[0]) for each in found] == [("stdin", 5), ("c", 3)]
+    result, _ = read_cfgs(["-", "c.cfg"], SILENT)
+    assert [(each.name, each.build().shape(0)[0]) for each in result] == [("stdin", 5), ("c", 3)]
     stdin(monkeypatch, b"[net]\n\0")
     with refuses("cfg.binary", where="stdin"):
         read_cfgs(["-"], SILENT)
@@ -66,8 +66,8 @@ def test_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_cannot_be_used_does_not_hide_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "recurrent.cfg").write_text(RECURRENT)
-    found, code = read_cfgs(["recurrent.cfg", "missing.cfg", "c.cfg"], SILENT)
-    assert (code, [each.source for each in found]) == (3, ["c.cfg"])
+    result, code = read_cfgs(["recurrent.cfg", "missing.cfg", "c.cfg"], SILENT)
+    assert (code, [each.source for each in result]) == (3, ["c.cfg"])
     lines = capsys.readouterr().err.splitlines()
     assert ["[cfg.recurrent]" in lines[0], "[cfg.unreadable]" in lines[1], len(lines)] == [True, True, 2]
     with refuses("cfg.recurrent"):

@@ -43,8 +43,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def facts(*arguments: str | Path) -> dict[str, str]:
     done = processes.run(["weights", "verify", *map(str, arguments), "--format", "json"])
     assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    result: dict[str, str] = json.loads(done.stdout)
+    return result
 
 
 def test_verify_says_which_set_it_read(file: Path) -> None:

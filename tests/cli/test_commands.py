@@ -129,10 +129,10 @@ def test_a_row_lacks_a_network_only_where_it_says_why(everything: tuple[list[dic
 def test_quoted_detectors_claim_no_counts(
     everything: tuple[list[dict[str, Any]], Path], row: str, definition: str, params: int, bflops: float
 ) -> None:
-    found = by_id(everything[0], "coco-cpu", row)
-    assert found["definition"] == definition
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "unpublished")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "unpublished")
+    result = by_id(everything[0], "coco-cpu", row)
+    assert result["definition"] == definition
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "unpublished")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "unpublished")
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_rows_without_a_file(
     params: int,
     bflops: float,
 ) -> None:
-    found = by_id(everything[0], f"imagenet-{table}", row)
-    assert (found["definition"], found["confidence"]) == (definition, confidence)
-    assert (found["params"]["count"], found["params"]["verdict"]) == (params, "exact")
-    assert (found["bflops"]["measured"], found["bflops"]["verdict"]) == (bflops, "exact")
+    result = by_id(everything[0], f"imagenet-{table}", row)
+    assert (result["definition"], result["confidence"]) == (definition, confidence)
+    assert (result["params"]["count"], result["params"]["verdict"]) == (params, "exact")
+    assert (result["bflops"]["measured"], result["bflops"]["verdict"]) == (bflops, "exact")
 
 
 def test_a_stand_in_says_that_it_is_one(everything: tuple[list[dict[str, Any]], Path]) -> None:
@@ -293,6 +293,18 @@ def test_layers_and_against(tmp_path: Path) -> None:
     other = run("params", "resnet10", "--against", str(cfg))
     assert other.returncode == 1
     assert other.stdout == "different: layer 11 [convolutional] filters: resnet10 has 512, resnet10.cfg has 256\n"
+    assert f"cspbench show resnet10 --against {cfg}" in other.stderr
+
+
+def test_a_file_is_replaced_with_force_only(tmp_path: Path) -> None:
+    file = tmp_path / "mine.cfg"
+    file.write_text("precious")
+    refused = run("show", "resnet10", "--out", str(file))
+    assert (refused.returncode, file.read_text()) == (2, "precious")
+    assert "[usage.file-exists]" in refused.stderr
+    assert run("show", "resnet10", "--out", str(file), "--force").returncode == 0
+    assert "[net]" in file.read_text()
+    assert run("show", "resnet10", "--out", "/dev/null").returncode == 0
 
 
 def test_list_names_every_row_with_its_definition() -> None:

@@ -25,9 +25,9 @@ def test_it_takes_the_presets_threshold_after_several(tmp_path: Path) -> None:
     done = command("compare", first, second)
     assert done.exit_code == 0, done.exception
     assert "A: small (readme, a) NMS 0.45, B: small (readme, b) NMS 0.45; paired bootstrap over 6 images" in done.stdout
-    found = json.loads(command("compare", first, second, "--json").stdout)
-    assert found["difference"]["ap"]["delta"] == pytest.approx(found["ap"][1]["ap"] - found["ap"][0]["ap"], abs=2e-4)
-    assert found["difference"]["ap"]["delta"] < 0
+    result = json.loads(command("compare", first, second, "--json").stdout)
+    assert result["difference"]["ap"]["delta"] == pytest.approx(result["ap"][1]["ap"] - result["ap"][0]["ap"], abs=2e-4)
+    assert result["difference"]["ap"]["delta"] < 0
 
 
 def test_several_thresholds_are_refused(tmp_path: Path) -> None:
@@ -40,11 +40,11 @@ def test_several_thresholds_are_refused(tmp_path: Path) -> None:
 def test_every_format_has_each_metrics_difference(tmp_path: Path) -> None:
     data = data_set(tmp_path / "coco")
     runs = made(tmp_path / "a", data), made(tmp_path / "b", data, shift=9.0)
-    found = json.loads(command("compare", *runs, "--format", "json").stdout)
-    assert found == json.loads(command("compare", *runs, "--json").stdout)
+    result = json.loads(command("compare", *runs, "--format", "json").stdout)
+    assert result == json.loads(command("compare", *runs, "--json").stdout)
     lines = list(csv.DictReader(command("compare", *runs, "--format", "csv").stdout.splitlines()))
-    assert [line["metric"] for line in lines] == [name for name, each in found["difference"].items() if each]
-    assert float(lines[0]["delta"]) == pytest.approx(found["difference"]["ap"]["delta"], abs=1e-3)
+    assert [line["metric"] for line in lines] == [name for name, each in result["difference"].items() if each]
+    assert float(lines[0]["delta"]) == pytest.approx(result["difference"]["ap"]["delta"], abs=1e-3)
     assert command("compare", *runs, "--format", "latex").stdout.startswith(r"\begin{tabular}")
 
 

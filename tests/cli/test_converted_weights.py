@@ -18,8 +18,8 @@ def evaluated(folder: Path, *arguments: str) -> dict[str, Any]:
     asked = ["eval-imagenet", "--sample", "-m", MODEL, "--limit", "8", "--format", "json", *arguments]
     done = processes.run(asked, folder)
     assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)
-    return dict(found)
+    (result,) = json.loads(done.stdout)
+    return dict(result)
 
 
 def test_a_converted_file_is_judged_as_the_published_weights(tmp_path: Path) -> None:
@@ -44,5 +44,5 @@ def test_other_arrays_are_other_weights(tmp_path: Path) -> None:
     data = bytearray(own.read_bytes())
     data[-4] ^= 1  # the last number's last bit
     (tmp_path / "b.weights").write_bytes(data)
-    found = evaluated(tmp_path, "--weights", "b.weights")
-    assert [claim["why"] for claim in found["claims"]] == [["other weights than the published file's"]] * 2
+    result = evaluated(tmp_path, "--weights", "b.weights")
+    assert [claim["why"] for claim in result["claims"]] == [["other weights than the published file's"]] * 2

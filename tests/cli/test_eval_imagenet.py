@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_an_interrupted_run_says_how_to_go_on(sample: Sample, tmp_path: Path) ->
     process.send_signal(signal.SIGCONT)
     _, words = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, words
-    assert "finished shards are kept" in words
+    assert re.search(r"interrupted; 256 of \d+ images are kept in runs/", words)
     (again,) = [line for line in words.splitlines() if "eval-imagenet" in line]
     assert again.endswith("-b 1 -j 0")  # and without --fresh
     assert "Traceback" not in words
@@ -186,12 +187,12 @@ def test_compare_is_paired(sample: Sample, finished: Path, tmp_path: Path) -> No
     (first,) = finished.glob("*/")
     (second,) = (tmp_path / "runs").glob("*/")
     done = run(["compare", str(first), str(second), "--json"], tmp_path)
-    found = json.loads(done.stdout)
-    assert found["both"] + found["only_first"] + found["only_second"] + found["neither"] == 600
-    assert len(found["flipped"]) == found["only_first"] + found["only_second"]
-    assert list(found["right"]) == found["flipped"]
-    assert sorted(found["right"].values()) == ["A"] * found["only_first"] + ["B"] * found["only_second"]
-    assert found["both"] + found["only_first"] == found["top1"][0]["correct"]
+    result = json.loads(done.stdout)
+    assert result["both"] + result["only_first"] + result["only_second"] + result["neither"] == 600
+    assert len(result["flipped"]) == result["only_first"] + result["only_second"]
+    assert list(result["right"]) == result["flipped"]
+    assert sorted(result["right"].values()) == ["A"] * result["only_first"] + ["B"] * result["only_second"]
+    assert result["both"] + result["only_first"] == result["top1"][0]["correct"]
     part = run(sample.arguments("--run", "part", "--limit", "10%"), tmp_path)
     assert part.returncode == 0, part.stderr
     (third,) = (tmp_path / "part").glob("*/")
@@ -259,7 +260,7 @@ FILES = ["--cfg", "CFG", "--weights", "WEIGHTS"]
 )
 def test_mistakes_get_one_line(sample: Sample, tmp_path: Path, arguments: list[str], exit_code: int, code: str) -> None:
     places = {"DATA": str(sample.data), "CFG": str(sample.cfg), "WEIGHTS": str(sample.weights)}
-    done = run(["eval-imagenet", *(places.get(each, each) for each in arguments)], tmp_path)
+    done = run(["eval-imagenet", *(places.get(argument, argument) for argument in arguments)], tmp_path)
     assert (done.returncode, error_of(done)) == (exit_code, code), done.stderr
     assert (done.stderr.count("\n"), done.stdout) == (1, "")
 

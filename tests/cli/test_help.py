@@ -31,7 +31,7 @@ def test_examples_are_valid(name: str) -> None:
         program, command, *arguments = shlex.split(example)
         assert (program, command) == ("cspbench", name or command)
         options = {spelling for parameter in known[command,].params for spelling in parameter.opts}
-        assert {each for each in arguments if each.startswith("-") and each != "-"} <= options
+        assert {argument for argument in arguments if argument.startswith("-") and argument != "-"} <= options
 
 
 def test_summaries_fit_one_line_of_80_columns() -> None:

@@ -19,7 +19,7 @@ def test_params_takes_every_kind_of_name(tmp_path: Path) -> None:
     (tmp_path / "mine.cfg").write_text(CFG.format(2))
     given = ["CSPResNet-10", "imagenet-small:cspdensenet-ref"]
     done = run(["params", *given, "mine.cfg", "--layers", "--format", "json"], tmp_path)
-    assert [each["model"] for each in json.loads(done.stdout)] == ["cspdensenet-ref", "csresnet10", "mine"]
+    assert [load["model"] for load in json.loads(done.stdout)] == ["cspdensenet-ref", "csresnet10", "mine"]
     (row,) = json.loads(run(["params", "-m", "mine.cfg", "--format", "json"], tmp_path).stdout)
     assert row["params"]["measured"] == 6  # 2 filters of 3 channels, 1x1
     card = run(["show", "cspdarknet50_3rdparty_8xb32_in1k", "--why", "--format", "json"], tmp_path)
@@ -98,7 +98,7 @@ def test_what_a_shell_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_shell_need_not_wait_for_torch() -> None:
     script = (
-        "import sys; from cspbench.cli import completion; from cspbench.zoo.registry import model; "
+        "import sys; from cspbench.cli.terminal import completion; from cspbench.zoo.registry import model; "
         "model('CSPResNeXt-50'); print(completion.models('CSPResNeXt-50+'), 'torch' in sys.modules)"
     )
     assert run([], command=[sys.executable, "-c", script]).stdout == "['CSPResNeXt-50+Elastic'] False\n"

@@ -26,9 +26,12 @@ OWN = {"--format", "--cfg", "--to"}
 
 
 def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
-    for each in group.registered_commands:
-        assert each.callback is not None
-        yield path + (each.name or each.callback.__name__.replace("_", "-")), each.callback
+    for registered_command in group.registered_commands:
+        assert registered_command.callback is not None
+        yield (
+            path + (registered_command.name or registered_command.callback.__name__.replace("_", "-")),
+            registered_command.callback,
+        )
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands(inner.typer_instance, f"{path}{inner.name} ")
@@ -50,7 +53,7 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
     homes = defaultdict(set)
     for _, spelling, about in declared():
         homes[spelling].add(id(about))
-    several = {spelling for spelling, found in homes.items() if len(found) > 1}
+    several = {spelling for spelling, result in homes.items() if len(result) > 1}
     # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside;
     # weights to evaluate, or to begin a training from
     assert several - OWN == {"-m", "--model", "--preset", "--nms", "--weights"}
@@ -151,6 +154,21 @@ def test_old_spellings_that_still_work(tmp_path: Path) -> None:
         assert command("show", "resnet10", "--out", files[1]).exit_code == 0
         assert files[0].read_bytes() == files[1].read_bytes()
     assert json.loads(command("env", "--json").stdout) == json.loads(command("env", "--format", "json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["eval-coco", "--plots", "--out", "o"], "--plots"),
+        (["predict", "a.jpg", "--out", "--force"], "--out"),
+        (["weights", "convert", "a.weights", "--to", "--out", "b"], "--to"),
+        (["eval-coco", "--draw", "--fresh"], "--draw"),
+    ],
+)
+def test_an_option_is_not_the_value_of_another(arguments: list[str], option: str) -> None:
+    done = run(arguments)
+    assert (done.returncode, error_of(done)) == (2, "usage.no-value")
+    assert option in done.stderr
 
 
 def test_no_module_of_the_command_line_is_long() -> None:

@@ -63,6 +63,19 @@ def test_every_way_to_name_its_model(checkout: Path) -> None:
     )
 
 
+def test_a_count_that_is_one_parameter_off_says_so(checkout: Path) -> None:
+    edit(checkout / "claims" / "small-nets.csv", "7314352", "7314353")
+    done = run(["params", "darknet", "--tables", "claims"], cwd=checkout)
+    assert (done.returncode, "| 7314353 | 7314352 | off -1 |" in done.stdout) == (1, True)
+
+
+def test_a_column_that_is_not_declared(checkout: Path) -> None:
+    edit(checkout / "claims" / "tables.toml", '"BFLOPs"]', '"BFLOPS"]')
+    done = run(["tables", "check", "claims"], cwd=checkout)
+    assert (done.returncode, error_of(done)) == (3, "tables.incomplete")
+    assert "column BFLOPS" in done.stderr
+
+
 def test_faults_end_with_exit_code_3_and_a_line_each(checkout: Path) -> None:
     edit(checkout / "claims" / "small-nets.csv", "1528 ", "many ")
     edit(checkout / "claims" / "narrow.cfg", "activation=linear", "activation=liner")
@@ -100,14 +113,14 @@ def test_the_gate_says_which_layer_and_which_claim_changed(checkout: Path) -> No
     assert run(["params", "--all", "--save", "--tables", "claims"], cwd=checkout).returncode == 1
     edit(checkout / "claims" / "small-nets.csv", "0.97", "0.96")
     done = run(gate, cwd=checkout)
-    found = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     assert done.returncode == 1
-    assert found["causes"] == [
+    assert result["causes"] == [
         {"models": ["narrow"], "what": "layer 2 filters 16 → 24", "cells": 2},
         {"models": [], "what": "claim changed", "cells": 1},
     ]
     # 8 more filters of 3x3 over 8 channels, and 8 more channels of the last layer's 10 filters
-    (params,) = [change for change in found["changes"] if change["metric"] == "params"]
+    (params,) = [change for change in result["changes"] if change["metric"] == "params"]
     assert (params["table"], params["row"], params["change"]) == ("small-nets", "narrow", "656")
     assert "1528 → 2184, +656" in (checkout / "junit.xml").read_text(encoding="utf-8")
     report = run(["report", "--tables", "claims", "--format", "csv"], cwd=checkout)

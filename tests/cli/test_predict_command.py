@@ -120,7 +120,7 @@ def test_nothing_is_replaced(pictures: Path, tmp_path: Path) -> None:
         (["--draw", "2"], ["0.png", "1.png"]),
         (["--draw", "image:2"], ["2.png"]),
         (["--draw=class:triangle"], ["2.png"]),
-        (["--draw", "class:nobody"], []),
+        (["--draw", "class:ring"], []),
     ],
 )
 def test_which_are_drawn(pictures: Path, tmp_path: Path, which: list[str], names: list[str]) -> None:
@@ -128,6 +128,14 @@ def test_which_are_drawn(pictures: Path, tmp_path: Path, which: list[str], names
     done = run(["predict", *DETECTOR, *which, *files, "--out", str(tmp_path)])
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize(("model", "near"), [(DETECTOR, "crescent"), (CLASSIFIER, "dotted square")])
+def test_a_class_that_the_model_does_not_have(pictures: Path, tmp_path: Path, model: list[str], near: str) -> None:
+    done = run(["predict", *model, str(pictures / "0.png"), "--draw", f"class:{near}s", "--out", str(tmp_path)])
+    assert (done.returncode, error_of(done)) == (2, "usage.draw")
+    assert f"class:{near}?" in done.stderr
+    assert not [*tmp_path.iterdir()]
 
 
 def test_pictures_of_the_same_name(pictures: Path, tmp_path: Path) -> None:

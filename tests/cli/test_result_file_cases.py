@@ -25,6 +25,6 @@ RIGHT = {"ap": 22.240, "ap50": 43.465, "ap75": 15.046, "aps": 1.122, "apm": 32.0
 def test_no_images_and_whole_floats(results: str, data: str, shared: Path) -> None:
     done = command("score", shared / CASES / results, "--data", shared / CASES / data, "--format", "json")
     assert done.exit_code == 0, done.exception
-    (found,) = json.loads(done.stdout)
-    assert {name: found["thresholds"][0]["ap"][name] for name in RIGHT} == pytest.approx(RIGHT, abs=5e-4)
+    (result,) = json.loads(done.stdout)
+    assert {name: result["thresholds"][0]["ap"][name] for name in RIGHT} == pytest.approx(RIGHT, abs=5e-4)
     assert "warning" not in done.stderr

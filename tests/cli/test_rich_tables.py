@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cspbench.cli.terminal.column_widths import GAP, layout
 from cspbench.cli.terminal.rich_tables import show
 from cspbench.report.formats import WIDE_ONLY, Column, Paragraph, Table
+from cspbench.sample.one import one
 
 COLUMNS = (
     *(Column("Model"), Column("Size", 2), Column("Claim", kind="number"), Column("verdict", kind="verdict")),
@@ -72,6 +74,21 @@ def test_on_a_narrow_one_the_highest_ranks_go_first_and_the_rest_is_folded(print
         ["off"],
         ["ResNet-50", "9.74", "✗", "off", "+2.7", "%"],
     ]
+
+
+def test_the_same_note_of_several_lines_is_printed_once(printed: Printed) -> None:
+    table = Table(COLUMNS, [LINES[0], LINES[0], ("CSPResNet-50", *LINES[0][1:-1], "another")])
+    notes = [line.strip() for line in printed(100, table) if line.startswith("  ")]
+    assert notes == ["CSPResNet-50: rests on another", "CSPResNet-50: another"]
+
+
+def test_a_name_that_has_to_be_broken_leaves_room_for_numbers(printed: Printed) -> None:
+    columns = [Column("Model"), *(Column(name, kind="number") for name in ("Parameters", "measured"))]
+    name = "cspdarknet50_3rdparty_8xb32_in1k"
+    lines = printed(42, Table(columns, [(name, "27642184", "27642184")]))
+    assert max(map(len, lines)) <= 42
+    assert max(map(len, printed(32, Table(columns, [("EfficientNet", "27642184", "27642184")])))) <= 32
+    assert "".join(line.split()[0] for line in lines[2:4]) == name
 
 
 def test_all_columns_on_request(printed: Printed) -> None:
@@ -173,3 +190,20 @@ def test_an_old_terminal_gets_ascii() -> None:
     assert "256x256" in table
     assert table.isascii()
     assert "\x1b" not in table
+
+
+def test_a_terminal_names_pictures_without_the_folder_of_all(tmp_path: Path) -> None:
+    name, data = one("classification")
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a folder" / name).write_bytes(data)
+    shown = on_a_terminal("predict", "-m", "sample-csp-classifier", "--topk", "1", str(tmp_path / "a folder"))
+    assert name in shown
+    assert "a folder" not in shown
+
+
+def test_a_report_on_a_terminal_is_short(tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text((Path(__file__).parents[2] / "results/params.json").read_text())
+    shown = on_a_terminal("report", "--results", str(tmp_path), "--only", "off")
+    assert "9.74 → 10.0003" in shown
+    assert "|" not in shown
+    assert "| BFLOPs |" in on_a_terminal("report", "--results", str(tmp_path), "--only", "off", "--format", "md")

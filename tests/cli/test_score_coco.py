@@ -50,8 +50,8 @@ def test_a_run_keeps_every_threshold_that_it_was_scored_at(tmp_path: Path) -> No
     scored(run, "--nms", "0.45", "--nms-kind", "diounms")
     assert [each["nms"] for each in scored(run, "--nms", "0.6")["thresholds"]] == [0.6]
     kept = json.loads((run / "metrics.json").read_text())
-    found = [(each["nms"], each["asked"]) for each in kept["thresholds"]]
-    assert found == [(0.45, "default"), (0.45, "diou"), (0.6, "default"), (0.7, "default")]
+    result = [(each["nms"], each["asked"]) for each in kept["thresholds"]]
+    assert result == [(0.45, "default"), (0.45, "diou"), (0.6, "default"), (0.7, "default")]
     assert all(each["scoring"]["cspbench"] for each in kept["thresholds"])
     record = json.loads((run / "run.json").read_text())
     assert [each["numbers"] for each in record["scored"]] == [
@@ -86,7 +86,7 @@ def claimed(run: Path, nms: float) -> dict[tuple[str, str], JudgedClaim]:
     assert isinstance(record.identity, CocoIdentity)
     metrics = DetectionMetrics(identity=record.identity, images=record.samples, bad=[], thresholds=[at])
     claims = judged(StoredEvaluation("run", str(run), record, metrics))
-    return {(each.row.table, each.cell.metric): each for each in claims}
+    return {(claim.row.table, claim.cell.metric): claim for claim in claims}
 
 
 def verdict(claim: JudgedClaim) -> tuple[str, str | None]:

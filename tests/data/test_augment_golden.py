@@ -28,9 +28,9 @@ FEWEST = {
 
 
 def check(folder: Path) -> None:
-    found = replay_augment.replay(folder)
-    assert [difference for difference in found if not difference.good] == []
-    kinds = [difference.kind for difference in found]
+    result = replay_augment.replay(folder)
+    assert [difference for difference in result if not difference.good] == []
+    kinds = [difference.kind for difference in result]
     assert {kind: kinds.count(kind) for kind in FEWEST} == FEWEST
 
 

@@ -66,8 +66,8 @@ def test_a_data_file_of_a_classifier_trains_on_its_train_list(tmp_path: Path) ->
     with refuses("darknet.no-label"):
         open_classifier_images(root / "set.data")
     images = open_classifier_images(root / "set.data", allowed=1)
-    found = {Path(images.images.path(index)).name: images.of(index) for index in range(4)}
-    assert found == {"red_1.jpg": (1,), "blue_2.jpg": (0,), "red_blue.jpg": (0, 1), "nothing.jpg": ()}
+    result = {Path(images.images.path(index)).name: images.of(index) for index in range(4)}
+    assert result == {"red_1.jpg": (1,), "blue_2.jpg": (0,), "red_blue.jpg": (0, 1), "nothing.jpg": ()}
     assert images.names == ("blue", "red")
     assert len(images.notes) == 2
 

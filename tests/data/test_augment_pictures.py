@@ -84,7 +84,7 @@ def test_places_of_mixing_are_drawn_as_darknet_draws_them() -> None:
     assert mixing.plan(Recorded([0, 1, 0, 1]), Mixing.CUTMIX, Cut.CORNER, 1, (256, 256))[0].place == (51, 0, 256, 52)
     assert mixing.plan(Recorded([0, 154]), Mixing.MOSAIC, Cut.FREE, 1, (256, 256))[0].place == (51, 51)
     kinds = mixing.plan(Recorded([0, 0, 0, 0, 0, 1, 0, 0]), Mixing.CUTMIX_MOSAIC, Cut.FREE, 2, (9, 9))
-    assert [each.kind for each in kinds] == [Mixing.CUTMIX, Mixing.MOSAIC]
+    assert [kind.kind for kind in kinds] == [Mixing.CUTMIX, Mixing.MOSAIC]
     # of a chunk all or none
     assert [each.kind for each in mixing.plan(Recorded([1]), Mixing.CUTMIX_MIXUP, Cut.FREE, 2, (9, 9))] == [
         Mixing.MIXUP

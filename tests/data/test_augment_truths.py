@@ -25,20 +25,20 @@ def test_the_order_of_objects_is_swapped_one_by_one() -> None:
 
 
 def test_objects_move_with_the_crop_and_are_mirrored() -> None:
-    found = boxes((1, 0.5, 0.5, 0.25, 0.5), (2, 0.125, 0.5, 0.25, 0.25))
+    result = boxes((1, 0.5, 0.5, 0.25, 0.5), (2, 0.125, 0.5, 0.25, 0.25))
     # of 80 pixels 20 are cut off at the left and 20 at the right: the window is half as wide
-    made = truths.moved(found, [0, 1], Margins(20, 20, 0, 0), (80, 40), False)
+    made = truths.moved(result, [0, 1], Margins(20, 20, 0, 0), (80, 40), False)
     assert made.tolist() == [[0.5, 0.5, 0.5, 0.5, 1, 0], [0, 0.5, 0, 0.25, 2, 1]]
-    mirrored = truths.moved(found, [1, 0], NONE, (80, 40), True)
+    mirrored = truths.moved(result, [1, 0], NONE, (80, 40), True)
     assert mirrored.tolist() == [[0.875, 0.5, 0.25, 0.25, 2, 1], [0.5, 0.5, 0.25, 0.5, 1, 0]]
     # 80 pixels are added at the right: everything is half as wide
-    wider = truths.moved(found[:1], [0], Margins(0, -80, 0, 0), (80, 40), False)
+    wider = truths.moved(result[:1], [0], Margins(0, -80, 0, 0), (80, 40), False)
     assert wider.tolist() == [[0.25, 0.5, 0.125, 0.5, 1, 0]]
 
 
 def test_objects_without_a_place_are_gone() -> None:
-    found = boxes((0, 0, 0, 0.5, 0.5), (0, 1.5, 0.5, 0.5, 0.5), (0, 0.5, -0.5, 0.5, 0.5), (0, 1.2, 0.5, 0.5, 0.5))
-    made = truths.kept(truths.moved(found, [0, 1, 2, 3], NONE, (80, 40), False), LIMITS)
+    result = boxes((0, 0, 0, 0.5, 0.5), (0, 1.5, 0.5, 0.5, 0.5), (0, 0.5, -0.5, 0.5, 0.5), (0, 1.2, 0.5, 0.5, 0.5))
+    made = truths.kept(truths.moved(result, [0, 1, 2, 3], NONE, (80, 40), False), LIMITS)
     np.testing.assert_allclose(made, [[0.975, 0.5, 0.05, 0.5, 0, 3]], atol=1e-6)
 
 

@@ -105,8 +105,8 @@ def test_an_object_of_id_0_counts(tmp_path: Path) -> None:
     data["annotations"] = [{**data["annotations"][0], "id": 0}]
     truth = open_coco(write(tmp_path, data)).ground_truth
     assert truth is not None
-    found = Detections(truth.images, truth.category_ids, truth.boxes, truth.areas / 1000)
-    assert [average_precision(truth, found, engine).stats[0] for engine in ENGINES] == [pytest.approx(1), 0]
+    result = Detections(truth.images, truth.category_ids, truth.boxes, truth.areas / 1000)
+    assert [average_precision(truth, result, engine).stats[0] for engine in ENGINES] == [pytest.approx(1), 0]
 
 
 def test_a_part_of_a_split_is_custom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,13 +160,13 @@ def test_darknets_list_of_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [image.id for image in open_coco(listed).images] == [7, 285]
     listed.write_text(listed.read_text().replace("\n", "\r"), newline="")
     assert [image.id for image in open_coco(listed).images] == [7, 285]
-    for lines, code, where, found in (
+    for lines, code, where, result in (
         (f"{NAMES[0]}\n{NAMES[0]}\n".encode(), "list-repeats", "5k.txt, line 2", NAMES[0]),
         (b"val2014/1.jpg\n", "list-unknown-image", "5k.txt, line 1", "val2014/1.jpg"),
         (b"\n", "list-unreadable", str(listed), "an empty list"),
     ):
         listed.write_bytes(lines)
-        with refuses(f"coco.{code}", where=where, found=found):
+        with refuses(f"coco.{code}", where=where, found=result):
             open_coco(root)
     listed.write_bytes(b"\xff\xfe")
     with refuses("coco.list-unreadable", where=str(listed)):

@@ -155,14 +155,14 @@ def test_any_value_anywhere(tmp_path: Path, path: str, value: Any) -> None:
     file.write_text(json.dumps(put(path, value)))
     refused = ""
     try:
-        found = read(file)
+        result = read(file)
     except DatasetError as error:
         refused = str(error)
     assert "\n" not in refused
-    if not refused and not found.faults:
-        assert found.truth is not None
-        assert np.isfinite(found.truth.boxes).all()
-        assert np.isin(found.truth.images, found.truth.image_ids).all()
+    if not refused and not result.faults:
+        assert result.truth is not None
+        assert np.isfinite(result.truth.boxes).all()
+        assert np.isin(result.truth.images, result.truth.image_ids).all()
 
 
 # --- supercategories

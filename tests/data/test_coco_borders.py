@@ -81,10 +81,10 @@ FAULTY: list[tuple[str, Any]] = [
 @pytest.mark.parametrize("at", range(len(ALLOWED)), ids=lambda at: f"{ALLOWED[at][0]}-{at}")
 def test_the_last_value_that_is_allowed(at: int, tmp_path: Path) -> None:
     path, value = ALLOWED[at]
-    found = read(saved(tmp_path, put(path, value)))
+    result = read(saved(tmp_path, put(path, value)))
     # another id is of nothing, which is a contradiction; but it is an id
-    assert {fault.code for fault in found.faults} <= {"coco.unknown-image", "coco.unknown-category"}
-    assert found.faults == () or path.endswith("id")
+    assert {fault.code for fault in result.faults} <= {"coco.unknown-image", "coco.unknown-category"}
+    assert result.faults == () or path.endswith("id")
 
 
 @pytest.mark.parametrize("at", range(len(BROKEN_VALUES)), ids=lambda at: f"{BROKEN_VALUES[at][0]}-{at}")
@@ -99,9 +99,9 @@ def test_what_breaks_the_structure(at: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", range(len(FAULTY)), ids=lambda at: f"{FAULTY[at][0]}-{at}")
 def test_what_contradicts_itself(at: int, tmp_path: Path) -> None:
     path, value = FAULTY[at]
-    found = read(saved(tmp_path, put(path, value)))
-    assert len(found.faults) == 1
-    assert str(found.faults[0].where).endswith(("7", "139", "1"))
+    result = read(saved(tmp_path, put(path, value)))
+    assert len(result.faults) == 1
+    assert str(result.faults[0].where).endswith(("7", "139", "1"))
 
 
 def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from cspbench.data.coco.names import inside, is_name
     ],
 )  # fmt: skip
 def test_paths_inside_the_folder(names: list[str], paths: list[str], folders: list[str]) -> None:
-    found = inside(names)
-    assert (found.paths, found.folders()) == (paths, folders)
+    result = inside(names)
+    assert (result.paths, result.folders()) == (paths, folders)
 
 
 @pytest.mark.parametrize("name", ["a", "/etc/passwd", "../a", "a b.jpg", "..a", "C:\\a", "http://host/a.jpg"])

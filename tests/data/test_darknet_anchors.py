@@ -19,28 +19,28 @@ def test_the_centres_are_the_means_of_their_boxes() -> None:
     IoU with the means: 200 / 220, 220 / 240, 2500 / 3000 and 3000 / 3500.
     """
     for seed in range(8):
-        found = anchors_of(SMALL_AND_LARGE, 2, (100, 100), seed)
-        np.testing.assert_allclose(found.sizes, [[11, 20], [60, 50]], rtol=1e-12)
-        assert found.average_iou == pytest.approx((200 / 220 + 220 / 240 + 2500 / 3000 + 3000 / 3500) / 4)
-        assert found.counts.tolist() == [2, 2]
-        assert found.cfg() == "11,20, 60,50"
+        result = anchors_of(SMALL_AND_LARGE, 2, (100, 100), seed)
+        np.testing.assert_allclose(result.sizes, [[11, 20], [60, 50]], rtol=1e-12)
+        assert result.average_iou == pytest.approx((200 / 220 + 220 / 240 + 2500 / 3000 + 3000 / 3500) / 4)
+        assert result.counts.tolist() == [2, 2]
+        assert result.cfg() == "11,20, 60,50"
 
 
 def test_one_anchor_is_the_mean_and_sizes_are_of_the_input() -> None:
-    found = anchors_of(SMALL_AND_LARGE, 1, (200, 100))
-    np.testing.assert_allclose(found.sizes, [[71, 35]], rtol=1e-12)  # (.5 + .1 + .12 + .7) / 4 * 200, ... * 100
+    result = anchors_of(SMALL_AND_LARGE, 1, (200, 100))
+    np.testing.assert_allclose(result.sizes, [[71, 35]], rtol=1e-12)  # (.5 + .1 + .12 + .7) / 4 * 200, ... * 100
 
 
 def test_as_many_anchors_as_boxes_are_the_boxes() -> None:
-    found = anchors_of(SMALL_AND_LARGE, 4, (100, 100), 3)
-    np.testing.assert_allclose(found.sizes, [[10, 20], [12, 20], [50, 50], [70, 50]], rtol=1e-12)
-    assert found.average_iou == pytest.approx(1)
+    result = anchors_of(SMALL_AND_LARGE, 4, (100, 100), 3)
+    np.testing.assert_allclose(result.sizes, [[10, 20], [12, 20], [50, 50], [70, 50]], rtol=1e-12)
+    assert result.average_iou == pytest.approx(1)
 
 
 def test_equal_boxes_leave_centres_without_boxes() -> None:
-    found = anchors_of(np.full((5, 2), 0.5), 3, (416, 416))
-    np.testing.assert_array_equal(found.sizes, np.full((3, 2), 208))
-    assert found.counts.tolist() == [5, 0, 0]
+    result = anchors_of(np.full((5, 2), 0.5), 3, (416, 416))
+    np.testing.assert_array_equal(result.sizes, np.full((3, 2), 208))
+    assert result.counts.tolist() == [5, 0, 0]
 
 
 def test_numbers_out_of_range() -> None:
@@ -68,6 +68,6 @@ def test_a_seed_gives_the_same_anchors_and_no_box_has_a_better_one(
 
 
 def test_an_anchor_without_boxes_stays() -> None:
-    found = anchors_of(np.array([[0.5, 0.25]] * 3), 2, (100, 200))
-    assert found.sizes.tolist() == [[50, 50], [50, 50]]
-    assert found.counts.tolist() == [3, 0]
+    result = anchors_of(np.array([[0.5, 0.25]] * 3), 2, (100, 200))
+    assert result.sizes.tolist() == [[50, 50], [50, 50]]
+    assert result.counts.tolist() == [3, 0]

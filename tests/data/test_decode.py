@@ -49,9 +49,9 @@ def png(width: int, height: int) -> bytes:
 
 def test_rgb_is_as_it_is() -> None:
     rgb = noise(5, 7, 3)
-    found = decode(encoded(Image.fromarray(rgb)))
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, rgb)
+    result = decode(encoded(Image.fromarray(rgb)))
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, rgb)
 
 
 def test_a_jpeg_is_what_pillow_decodes() -> None:
@@ -61,18 +61,18 @@ def test_a_jpeg_is_what_pillow_decodes() -> None:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 def test_grey_is_repeated(form: str) -> None:
-    found = decode(encoded(Image.fromarray(noise(5, 7)), form))
-    assert found.shape == (5, 7, 3)
-    np.testing.assert_array_equal(found[..., 0], found[..., 1])
-    np.testing.assert_array_equal(found[..., 0], found[..., 2])
+    result = decode(encoded(Image.fromarray(noise(5, 7)), form))
+    assert result.shape == (5, 7, 3)
+    np.testing.assert_array_equal(result[..., 0], result[..., 1])
+    np.testing.assert_array_equal(result[..., 0], result[..., 2])
 
 
 def test_grey_of_colours_by_hand() -> None:
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [1, 2, 3], [0, 0, 0]]], np.uint8)
     for decoder in module.DECODERS:
-        found = decode(encoded(Image.fromarray(colours)), decoder=decoder, channels=1)
+        result = decode(encoded(Image.fromarray(colours)), decoder=decoder, channels=1)
         # 77 * 255 >> 8, 150 * 255 >> 8, 29 * 255 >> 8; 77 + 300 + 87 = 464
-        assert found[:, :, 0].tolist() == [[76, 149, 28], [255, 1, 0]]
+        assert result[:, :, 0].tolist() == [[76, 149, 28], [255, 1, 0]]
 
 
 @pytest.mark.parametrize("decoder", module.DECODERS)
@@ -81,16 +81,16 @@ def test_grey_of_a_jpeg_is_its_luma(decoder: module.Decoder) -> None:
     stream = io.BytesIO(encoded(Image.fromarray(noise(16, 24, 3)), "JPEG", quality=95, subsampling=0))
     luma = Image.open(stream)
     luma.draft("L", None)
-    found = decode(stream.getvalue(), decoder=decoder, channels=1)
-    assert found.shape == (16, 24, 1)
-    assert np.abs(found[:, :, 0].astype(int) - np.asarray(luma)).max() <= (2 if decoder == "stb" else 0)
+    result = decode(stream.getvalue(), decoder=decoder, channels=1)
+    assert result.shape == (16, 24, 1)
+    assert np.abs(result[:, :, 0].astype(int) - np.asarray(luma)).max() <= (2 if decoder == "stb" else 0)
     plain = encoded(Image.fromarray(noise(16, 24)), "JPEG")
     np.testing.assert_array_equal(decode(plain, decoder=decoder, channels=1), decode(plain, decoder=decoder)[:, :, :1])
 
 
 def test_bilevel_is_black_and_white() -> None:
-    found = decode(encoded(Image.fromarray(noise(5, 7)).convert("1")))
-    assert set(np.unique(found)) == {0, 255}
+    result = decode(encoded(Image.fromarray(noise(5, 7)).convert("1")))
+    assert set(np.unique(result)) == {0, 255}
 
 
 def test_alpha_is_dropped_without_blending() -> None:
@@ -105,15 +105,15 @@ def test_a_palette_with_transparency_is_looked_up() -> None:
     colours = noise(256, 3)
     image.putpalette(colours.tobytes())
     for transparency in (3, bytes([0, 100, 200, 255])):
-        found = decode(encoded(image, transparency=transparency))
-        np.testing.assert_array_equal(found, colours[np.arange(6).reshape(2, 3)])
+        result = decode(encoded(image, transparency=transparency))
+        np.testing.assert_array_equal(result, colours[np.arange(6).reshape(2, 3)])
 
 
 @pytest.mark.parametrize(("kind", "bands"), [(b"P6", 3), (b"P5", 1)])
 def test_binary_ppm(kind: bytes, bands: int) -> None:
     pixels = noise(5, 7, bands)
-    found = decode(kind + b"\n# made by hand\n7 5\n255\n" + pixels.tobytes())
-    np.testing.assert_array_equal(found, np.broadcast_to(pixels, (5, 7, 3)))
+    result = decode(kind + b"\n# made by hand\n7 5\n255\n" + pixels.tobytes())
+    np.testing.assert_array_equal(result, np.broadcast_to(pixels, (5, 7, 3)))
     with refuses("image.undecodable") as caught:
         decode(kind + b" 7 5 100\n" + pixels.tobytes())
     assert "PPM" in str(caught.value.found)
@@ -121,16 +121,16 @@ def test_binary_ppm(kind: bytes, bands: int) -> None:
 
 def test_16_bit_grey_loses_its_low_byte() -> None:
     values = np.array([[0, 255, 256, 65535]], np.uint16)
-    found = decode(encoded(Image.fromarray(values)))
-    np.testing.assert_array_equal(found[0, :, 1], [0, 0, 1, 255])
+    result = decode(encoded(Image.fromarray(values)))
+    np.testing.assert_array_equal(result[0, :, 1], [0, 0, 1, 255])
 
 
 def test_cmyk_is_multiplied_with_black() -> None:
     inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [100, 50, 0, 100]]], np.uint8)
     blocks = Image.fromarray(inks.repeat(8, 0).repeat(8, 1), "CMYK")
-    found = decode(encoded(blocks, "JPEG", quality=100, subsampling=0)).astype(int)[4, 4::8]
+    result = decode(encoded(blocks, "JPEG", quality=100, subsampling=0)).astype(int)[4, 4::8]
     expected = np.round((255 - inks[0, :, :3].astype(float)) * (255 - inks[0, :, 3:].astype(float)) / 255)
-    assert np.abs(found - expected).max() <= 2
+    assert np.abs(result - expected).max() <= 2
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])

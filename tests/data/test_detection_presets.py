@@ -89,10 +89,10 @@ def test_no_other_kind_of_suppression(kind: str) -> None:
 
 def test_a_letterbox_is_for_the_height_and_width_of_the_input() -> None:
     white = np.full((2, 4, 3), 255, np.uint8)
-    found = PRESETS["letterbox"].prepare(white, (6, 7))  # 7 wide: 3 rows of it from row 1 on
-    assert found.shape == (3, 6, 7)
-    assert (found[:, [0, 4, 5]] == 0.5).all()
-    assert (found[:, 1:3] > 0.99).all()
+    result = PRESETS["letterbox"].prepare(white, (6, 7))  # 7 wide: 3 rows of it from row 1 on
+    assert result.shape == (3, 6, 7)
+    assert (result[:, [0, 4, 5]] == 0.5).all()
+    assert (result[:, 1:3] > 0.99).all()
 
 
 def test_what_the_candidates_depend_on_is_part_of_the_forward() -> None:

@@ -61,7 +61,7 @@ def test_the_mini_set(shared: Path) -> None:
     source = open_imagenet(shared / "data" / "imagenet-mini")
     assert len(source) == 200
     lines = (shared / "golden" / "eval" / "tiny.imagenet-mini.csv").read_text().splitlines()[1:]
-    assert [(each.key, each.wnid) for each in samples(source)] == [tuple(line.split(",")[:2]) for line in lines]
+    assert [(sample.key, sample.wnid) for sample in samples(source)] == [tuple(line.split(",")[:2]) for line in lines]
 
 
 LABEL_FILES: dict[str, tuple[str, list[int | None]]] = {
@@ -116,7 +116,7 @@ def test_a_part_of_the_images_finds_its_places_by_its_numbers(tmp_path: Path) ->
 def test_images_of_other_names_go_by_their_order(tmp_path: Path) -> None:
     flat(tmp_path, ["c.jpg", "a.jpg", "b.jpg"])
     fill(tmp_path, {FILES[0]: b"490\n361\n171\n"})
-    assert [(each.key, each.wnid) for each in samples(open_imagenet(tmp_path))] == [
+    assert [(sample.key, sample.wnid) for sample in samples(open_imagenet(tmp_path))] == [
         ("a.jpg", SEA_SNAKE),
         ("b.jpg", ALP),
         ("c.jpg", SHETLAND),

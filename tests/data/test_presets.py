@@ -179,9 +179,9 @@ def test_every_mixture_of_steps_gives_an_input(
         std=(0.2, 0.2, 0.2),
     )
     # A grey image stays grey: no step invents pixels. Darknet's last row may be black.
-    found = mixture.prepare(np.full((height, width, 3), 51, np.uint8), size)
-    assert found.shape == (3, size, size)
-    rows = found[:, :-1] if interpolation == "darknet" else found
+    result = mixture.prepare(np.full((height, width, 3), 51, np.uint8), size)
+    assert result.shape == (3, size, size)
+    rows = result[:, :-1] if interpolation == "darknet" else result
     for channel, value in zip(rows, (-1.5, -1.0, -0.5), strict=True):
         np.testing.assert_allclose(channel, value, atol=1e-4)
 

@@ -45,10 +45,10 @@ def test_a_centre_between_two_pixels(width: int, down: int, nearest: int) -> Non
         for rounding, first in (("down", down), ("nearest", nearest)):
             for interpolation in ("darknet", "bilinear", "bicubic"):
                 mixture: Any = {"interpolation": interpolation, "crop_rounding": rounding}
-                found = (
+                result = (
                     ClassificationPreset("mixture", **mixture).prepare(turned, 8).transpose(0, *(1 + at for at in axes))
                 )
-                np.testing.assert_allclose(found[0, 0] * 255, np.arange(first, first + 8), atol=1e-4)
+                np.testing.assert_allclose(result[0, 0] * 255, np.arange(first, first + 8), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_mean_and_deviation_of_each_channel(
     mean: tuple[float, float, float], std: tuple[float, float, float], values: tuple[float, ...], interpolation: Any
 ) -> None:
     image = np.broadcast_to(np.array([51, 102, 153], np.uint8), (8, 8, 3)).copy()
-    found = ClassificationPreset("mixture", interpolation=interpolation, mean=mean, std=std).prepare(image, 8)
-    np.testing.assert_allclose(found, np.broadcast_to(np.array(values)[:, None, None], (3, 8, 8)), atol=1e-6)
+    result = ClassificationPreset("mixture", interpolation=interpolation, mean=mean, std=std).prepare(image, 8)
+    np.testing.assert_allclose(result, np.broadcast_to(np.array(values)[:, None, None], (3, 8, 8)), atol=1e-6)
 
 
 def test_the_most_pixels_that_pillow_resizes_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,8 +216,8 @@ def test_threads_do_not_disturb_each_other() -> None:
     images = [pixels(100 + 7 * index, 90 + 3 * index, index) for index in range(40)]
     expected = [resized_center(image, 64) for image in images]
     with ThreadPoolExecutor(8) as pool:
-        for found, alone in zip(pool.map(lambda image: resized_center(image, 64), images), expected, strict=True):
-            np.testing.assert_array_equal(found, alone)
+        for result, alone in zip(pool.map(lambda image: resized_center(image, 64), images), expected, strict=True):
+            np.testing.assert_array_equal(result, alone)
 
 
 @pytest.mark.reference("golden/preprocess", "data/imagenet-mini", "data/coco-mini")

@@ -29,10 +29,10 @@ def test_where_the_image_lies_in_a_letterbox(
 ) -> None:
     """White on grey: widths first, as in the specification's section b.1."""
     white = np.full((size[1], size[0], 3), 255, np.uint8)
-    found = letterbox(white, *box) != 0.5
+    result = letterbox(white, *box) != 0.5
     expected = np.zeros((3, box[1], box[0]), bool)
     expected[:, corner[1] : corner[1] + inner[1], corner[0] : corner[0] + inner[0]] = True
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize(

@@ -124,9 +124,9 @@ def test_of_two_members_of_one_name_the_later_one(tmp_path: Path) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    found = members(path)
+    result = members(path)
     contents = {
-        name: path.read_bytes()[region.offset : region.offset + (region.length or 0)] for name, region in found.items()
+        name: path.read_bytes()[region.offset : region.offset + (region.length or 0)] for name, region in result.items()
     }
     assert contents == {"a": b"4444", "b": b"22"}
 

@@ -44,12 +44,12 @@ def test_the_inputs_that_the_binary_prepared(case: str, shared: Path) -> None:
     golden = np.load(shared / "golden" / "preprocess" / f"{case}.npz")
     size = int(golden["size"])
     image = decode(shared / str(golden["image"]), decoder="stb")
-    found = {
+    result = {
         "classifier": lambda: preset("head").prepare(image, size),
         "stretch": lambda: resize_image(image, size, size),
         "letterbox": lambda: letterbox(image, size, size),
     }[str(golden["mode"])]()
-    np.testing.assert_array_equal(found, golden["input"])
+    np.testing.assert_array_equal(result, golden["input"])
 
 
 def fixed(factor: float) -> int:
@@ -72,10 +72,10 @@ def test_colours_by_hand() -> None:
         axis=2,
     )
     expected = (expected >> 20).clip(0, 255)
-    found = decode(data, decoder="stb")
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found[::8, ::8], expected)
-    np.testing.assert_array_equal(found, found[::8, ::8].repeat(8, 0).repeat(8, 1))
+    result = decode(data, decoder="stb")
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result[::8, ::8], expected)
+    np.testing.assert_array_equal(result, result[::8, ::8].repeat(8, 0).repeat(8, 1))
     difference = np.abs(decode(data)[::8, ::8].astype(int) - expected)  # libjpeg rounds otherwise
     assert (difference.max(), difference.any()) == (1, True)
 
@@ -95,10 +95,10 @@ def test_grey_ramps_by_hand() -> None:
 def test_every_kind_of_file_is_stbs_own(mode: str, extent: tuple[int, int], options: dict[str, Any]) -> None:
     image = Image.fromarray(noise(extent[1], extent[0], 4))
     data = file(image.convert(mode) if mode != "CMYK" else Image.frombytes("CMYK", extent, image.tobytes()), **options)
-    found = decode(data, decoder="stb")
-    assert found.shape == (extent[1], extent[0], 3)
-    np.testing.assert_array_equal(found, libstb.imread(data, channels=3))
-    assert np.abs(found.astype(int) - decode(data)).mean() < 3
+    result = decode(data, decoder="stb")
+    assert result.shape == (extent[1], extent[0], 3)
+    np.testing.assert_array_equal(result, libstb.imread(data, channels=3))
+    assert np.abs(result.astype(int) - decode(data)).mean() < 3
 
 
 RGB = Image.fromarray(noise(24, 20, 3))

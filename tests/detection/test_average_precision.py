@@ -93,13 +93,13 @@ def test_crowded_images_agree(seed: int) -> None:
     rng = np.random.default_rng(seed)
     boxes = np.column_stack((rng.uniform(0, 200, (40, 2)), np.exp(rng.uniform(2, 5.5, (40, 2)))))
     objects = [(1 + place % 2, 1 + place % 3 % 2, *box, rng.random() < 0.1) for place, box in enumerate(boxes)]
-    found = [
+    result = [
         (image, category, *(boxes[rng.integers(40)] + rng.normal(0, 6, 4)), round(rng.random(), 2))
         for image in (1, 2, 3)
         for category in (1, 2)
         for _ in range(150)
     ]
-    same(truth(objects), detections(found))
+    same(truth(objects), detections(result))
 
 
 @pytest.mark.reference("golden/eval", "data/coco-mini")
@@ -145,10 +145,10 @@ def test_nothing_found_and_nothing_to_find() -> None:
 def test_the_order_of_the_detections_does_not_matter() -> None:
     rng = np.random.default_rng(5)
     objects = [(rng.integers(1, 5), rng.integers(1, 4), *rng.uniform(20, 90, 4), 0) for _ in range(20)]
-    found = [(rng.integers(1, 5), rng.integers(1, 4), *rng.uniform(20, 90, 4), rng.random()) for _ in range(80)]
-    first = average_precision(truth(objects), detections(found)).stats
-    rng.shuffle(found)
-    assert average_precision(truth(objects), detections(found)).stats.tolist() == first.tolist()
+    result = [(rng.integers(1, 5), rng.integers(1, 4), *rng.uniform(20, 90, 4), rng.random()) for _ in range(80)]
+    first = average_precision(truth(objects), detections(result)).stats
+    rng.shuffle(result)
+    assert average_precision(truth(objects), detections(result)).stats.tolist() == first.tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -34,24 +34,24 @@ def scene(seed: int) -> tuple[GroundTruth, Detections]:
     )
     rng = np.random.default_rng(seed)
     near = rng.integers(0, 60, 200)
-    found = boxes[near] + rng.normal(0, 4, (200, 4))
-    return truth, Detections(images[near], kinds[near], found, rng.permutation(200) / 200)
+    result = boxes[near] + rng.normal(0, 4, (200, 4))
+    return truth, Detections(images[near], kinds[near], result, rng.permutation(200) / 200)
 
 
 def copied(truth: GroundTruth, detections: Detections, chosen: np.ndarray) -> AveragePrecision:
     """Pycocotools on the chosen images, each copy an image of its own; copies of one image lie side by side."""
     chosen = np.sort(chosen)
     objects = [np.flatnonzero(truth.images == image) for image in chosen]
-    found = [np.flatnonzero(detections.image_ids == image) for image in chosen]
+    result = [np.flatnonzero(detections.image_ids == image) for image in chosen]
     new = np.arange(1, len(chosen) + 1)
-    which, others = np.concatenate(objects), np.concatenate(found)
+    which, others = np.concatenate(objects), np.concatenate(result)
     drawn = replace(
         truth,
         image_ids=new,
         images=np.repeat(new, [len(each) for each in objects]),
         **{name: getattr(truth, name)[which] for name in ("category_ids", "boxes", "areas", "crowd")},
     )
-    ids = np.repeat(new, [len(each) for each in found])
+    ids = np.repeat(new, [len(each) for each in result])
     columns = (getattr(detections, name)[others] for name in ("category_ids", "boxes", "scores"))
     return average_precision(drawn, Detections(ids, *columns), "pycocotools")
 
@@ -79,10 +79,10 @@ def test_differences_are_those_of_copied_images() -> None:
     truth, first = scene(1)
     _, second = scene(2)
     results = average_precision(truth, first), average_precision(truth, second)
-    found = paired(*results, draws=25, seed=3)
+    result = paired(*results, draws=25, seed=3)
     values = naive(truth, second, 25, seed=3) - naive(truth, first, 25, seed=3)
     for place, name in enumerate(NAMES):
-        difference = found[name]
+        difference = result[name]
         assert difference is not None
         measured = 100 * (results[1].stats[place] - results[0].stats[place])
         assert difference.delta == pytest.approx(measured)
@@ -211,14 +211,14 @@ def test_the_p_value_by_hand(draws: int) -> None:
     drawn = [generator.integers(0, 2, 2).tolist() for _ in range(draws)]
     # 100 against 51 of 101 points, or against nothing where image 2 alone is drawn
     gains = [{0: 0.0, 1: 100 * 50 / 101, 2: 100.0}[sum(each)] for each in drawn]
-    found, back = paired(half, both, draws=draws)["ap"], paired(both, half, draws=draws)["ap"]
-    assert found is not None
+    result, back = paired(half, both, draws=draws)["ap"], paired(both, half, draws=draws)["ap"]
+    assert result is not None
     assert back is not None
-    assert [found.delta, back.delta] == pytest.approx([100 * 50 / 101, -100 * 50 / 101])
+    assert [result.delta, back.delta] == pytest.approx([100 * 50 / 101, -100 * 50 / 101])
     # at least 0 all are; at most 0 those without a difference
-    assert found.p == back.p == pytest.approx(min(1, 2 * (gains.count(0) + 1) / (draws + 1)))
-    assert found.interval == pytest.approx(np.percentile(gains, (2.5, 97.5)), abs=1e-9)
-    assert list(back.interval) == pytest.approx([-found.interval[1], -found.interval[0]])
+    assert result.p == back.p == pytest.approx(min(1, 2 * (gains.count(0) + 1) / (draws + 1)))
+    assert result.interval == pytest.approx(np.percentile(gains, (2.5, 97.5)), abs=1e-9)
+    assert list(back.interval) == pytest.approx([-result.interval[1], -result.interval[0]])
 
 
 def test_an_interval_of_one_draw_is_that_draw() -> None:

@@ -35,9 +35,9 @@ def same(found: Candidates, expected: Candidates) -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 99)), max_size=6))
 def test_nothing_is_lost(sizes: list[tuple[int, int, int]]) -> None:
     images = [made(*size) for size in sizes]
-    found = unpack(pack(images))
-    assert len(found) == len(images)
-    for each, image in zip(found, images, strict=True):
+    result = unpack(pack(images))
+    assert len(result) == len(images)
+    for each, image in zip(result, images, strict=True):
         same(each, image)
 
 
@@ -62,8 +62,8 @@ def test_a_run_is_read_shard_by_shard(tmp_path: Path) -> None:
     assert run.missing() == []
     read = list(shards(run))
     assert [arrays["index"].tolist() for arrays, _ in read] == [list(run.block(0)), list(run.block(1))]
-    for found, image in zip((each for _, some in read for each in some), images, strict=True):
-        same(found, image)
+    for result, image in zip((each for _, some in read for each in some), images, strict=True):
+        same(result, image)
     run.shard_path(1).unlink()
     with pytest.raises(IncompleteRunError):
         list(shards(run))

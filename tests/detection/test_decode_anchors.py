@@ -145,10 +145,10 @@ def test_the_last_class_and_anchor_are_decoded() -> None:
     layer = MultiBox(sources=(0,), classes=80, anchors=((8.0, 8.0), (16.0, 16.0)))
     raw = np.zeros((2, 2 * (4 + 81), 1, 2), np.float32)
     raw[1, -1, 0, 1] = 20
-    empty, found = decode([raw], [layer], SIZE, [EXTENT] * 2, 0.5, ["a", "b"])
+    empty, result = decode([raw], [layer], SIZE, [EXTENT] * 2, 0.5, ["a", "b"])
     assert (len(empty), len(empty.boxes)) == (0, 0)
     # centre of the second of two cells, 72 and 32 of the network's input, in pixels of the image
-    assert_same(found, [((72 * 5, 32 * 2, 16 * 5, 16 * 2), 79, 1.0)])
+    assert_same(result, [((72 * 5, 32 * 2, 16 * 5, 16 * 2), 79, 1.0)])
 
 
 def test_a_proposal_grows_to_a_thousand_sixteenths_of_its_size() -> None:
@@ -162,12 +162,12 @@ def test_a_proposal_grows_to_a_thousand_sixteenths_of_its_size() -> None:
 def test_layers_and_images_stay_apart() -> None:
     layers: list[Detection] = [MultiBox(sources=(0,), classes=2, anchors=((side, side),)) for side in (8.0, 16.0)]
     outputs = [noise(3, 7, 4, 6), noise(3, 7, 2, 3, seed=1)]
-    found = decode(outputs, layers, SIZE, [EXTENT] * 3, 0.1, ["a", "b", "c"])
+    result = decode(outputs, layers, SIZE, [EXTENT] * 3, 0.1, ["a", "b", "c"])
     for at in range(3):
-        (alone,) = decode([each[at : at + 1] for each in outputs], layers, SIZE, [EXTENT], 0.1, ["x"])
-        assert pairs(alone) == pairs(found[at])
+        (alone,) = decode([output[at : at + 1] for output in outputs], layers, SIZE, [EXTENT], 0.1, ["x"])
+        assert pairs(alone) == pairs(result[at])
     first = decode(outputs[:1], layers[:1], SIZE, [EXTENT] * 3, 0.1, ["a", "b", "c"])[0]
-    assert pairs(found[0])[: len(first)] == pairs(first)
+    assert pairs(result[0])[: len(first)] == pairs(first)
 
 
 def test_what_cannot_be_decoded_is_refused() -> None:
@@ -187,20 +187,20 @@ def test_what_cannot_be_decoded_is_refused() -> None:
 def test_priors_of_pelee_by_hand() -> None:
     network = model("pelee-304").build()
     layers = [network.layers[index] for index in network.detections]
-    found = []
+    result = []
     for index, layer in zip(network.detections, layers, strict=True):
         assert isinstance(layer, MultiBox)
-        found.append(priors(layer, network.shape(index)[1:], (304, 304)))
-    assert [len(each) for each in found] == [19 * 19 * 6, 19 * 19 * 6, 10 * 10 * 6, 5 * 5 * 6, 3 * 3 * 6, 6]
-    assert sum(map(len, found)) == 5142
+        result.append(priors(layer, network.shape(index)[1:], (304, 304)))
+    assert [len(each) for each in result] == [19 * 19 * 6, 19 * 19 * 6, 10 * 10 * 6, 5 * 5 * 6, 3 * 3 * 6, 6]
+    assert sum(map(len, result)) == 5142
     # 7 and 15 % of 304 are 21.28 and 45.6; sqrt(21.28 * 45.6) = 31.1507; sqrt(2) and sqrt(3) times and over 21.28
     first = [(21.28, 21.28), (31.1507, 31.1507), (30.0945, 15.0472), (15.0472, 30.0945), (36.8580, 12.2860)]
-    np.testing.assert_allclose(found[0][:5, 2:], first, rtol=1e-5)
-    assert (found[0][:6, :2] == 8).all()  # the middle of the first of 19 cells of 16 pixels
-    np.testing.assert_allclose(found[0][6, :2], (24, 8))
-    np.testing.assert_allclose(found[2][:6, :2], 15.2, rtol=1e-6)  # 10 cells of 30.4
-    np.testing.assert_allclose(found[2][0, 2:], 100.32, rtol=1e-6)
-    np.testing.assert_allclose(found[5][:2], [[152, 152, 264.48, 264.48], [152, 152] + [sqrt(264.48 * 319.2)] * 2])
+    np.testing.assert_allclose(result[0][:5, 2:], first, rtol=1e-5)
+    assert (result[0][:6, :2] == 8).all()  # the middle of the first of 19 cells of 16 pixels
+    np.testing.assert_allclose(result[0][6, :2], (24, 8))
+    np.testing.assert_allclose(result[2][:6, :2], 15.2, rtol=1e-6)  # 10 cells of 30.4
+    np.testing.assert_allclose(result[2][0, 2:], 100.32, rtol=1e-6)
+    np.testing.assert_allclose(result[5][:2], [[152, 152, 264.48, 264.48], [152, 152] + [sqrt(264.48 * 319.2)] * 2])
     assert [anchors(100, *pair)[0][0] for pair in zip(SIZES, NEXT_SIZES, strict=True)] == list(SIZES)
 
 

@@ -53,7 +53,7 @@ def by_formula(
     """Boxes, categories and scores of one layer and image, (channels, h, w), in double."""
     _, height, width = raw.shape
     netw, neth = size[1], size[0]
-    found: list[Entry] = []
+    result: list[Entry] = []
     for row in range(height):
         for column in range(width):
             for number in range(layer.used):
@@ -89,8 +89,8 @@ def by_formula(
                     share = math.exp(each) / total if isinstance(layer, Region) else active(each)
                     if objectness * share * sure > conf:
                         box = (x * extent[0], y * extent[1], w * extent[0], h * extent[1])
-                        found.append((box, category, objectness * share * sure))
-    return found
+                        result.append((box, category, objectness * share * sure))
+    return result
 
 
 def entries(image: Candidates) -> list[Entry]:
@@ -132,8 +132,8 @@ def test_by_the_formulas(name: str, seed: int, letterbox: bool, extent: tuple[in
     layer = LAYERS[name]
     raw = raw_for(layer, seed)
     extents = [extent, (640, 427)]
-    found = decode([raw], [layer], (96, 128), extents, 0.2, ["a", "b"], letterbox=letterbox)
-    for at, image in enumerate(found):
+    result = decode([raw], [layer], (96, 128), extents, 0.2, ["a", "b"], letterbox=letterbox)
+    for at, image in enumerate(result):
         assert image.boxes.dtype == image.score.dtype == F
         agree(entries(image), by_formula(raw[at], layer, (96, 128), extents[at], 0.2, letterbox))
         assert (np.diff(image.box) >= 0).all()
@@ -144,17 +144,17 @@ def test_layers_in_network_order() -> None:
     coarse, fine = yolo(mask=(2,)), yolo(mask=(0, 1), scale_x_y=1.2)
     outputs = [raw_for(coarse, 1, 2, 2), raw_for(fine, 2, 4, 4)]
     extents = [(300, 200), (50, 70)]
-    found = decode(outputs, [coarse, fine], (64, 64), extents, 0.2, ["a", "b"])
-    for at, image in enumerate(found):
+    result = decode(outputs, [coarse, fine], (64, 64), extents, 0.2, ["a", "b"])
+    for at, image in enumerate(result):
         expected = [
             entry
             for raw, layer in zip(outputs, (coarse, fine), strict=True)
             for entry in by_formula(raw[at], layer, (64, 64), extents[at], 0.2, False)
         ]
         agree(entries(image), expected)
-    alone = decode([each[1:] for each in outputs], [coarse, fine], (64, 64), extents[1:], 0.2, ["b"])
-    np.testing.assert_array_equal(alone[0].boxes, found[1].boxes)
-    np.testing.assert_array_equal(alone[0].score, found[1].score)
+    alone = decode([output[1:] for output in outputs], [coarse, fine], (64, 64), extents[1:], 0.2, ["b"])
+    np.testing.assert_array_equal(alone[0].boxes, result[1].boxes)
+    np.testing.assert_array_equal(alone[0].score, result[1].score)
 
 
 def test_the_vector_of_the_specification() -> None:

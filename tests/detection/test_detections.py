@@ -58,8 +58,8 @@ def everything(*images: Candidates) -> list[np.ndarray[Any, Any]]:
 
 @given(st.one_of(st.floats(-2000, 2000, width=32), st.floats(0, 1, width=32)))
 def test_six_decimals_are_those_of_printf(value: float) -> None:
-    (found,) = six_decimals(np.array([value], F)).tolist()
-    assert found == float(f"{value:f}")
+    (result,) = six_decimals(np.array([value], F)).tolist()
+    assert result == float(f"{value:f}")
 
 
 def test_ties_are_rounded_to_even() -> None:
@@ -115,8 +115,8 @@ def test_the_order_is_that_of_darknets_sorting() -> None:
         ((50.0, 10.0, 4.0, 4.0), {0: 0.25, 2: 0.5}),
     ]
     some = image(*boxes)
-    found = detections([some], everything(some), [(100, 100)], [7], IDS)
-    assert [(box[0] + 2, category) for box, category in zip(found.boxes, found.category_ids, strict=True)] == [
+    result = detections([some], everything(some), [(100, 100)], [7], IDS)
+    assert [(box[0] + 2, category) for box, category in zip(result.boxes, result.category_ids, strict=True)] == [
         *((50, 1), (50, 3)),
         *((20, 1), (20, 3)),
         (30, 2),
@@ -130,7 +130,7 @@ def test_the_order_is_that_of_darknets_sorting() -> None:
 
 @given(st.lists(st.dictionaries(st.integers(0, 3), st.sampled_from((0.0, 0.25, 0.3, 0.5, 0.7, 0.9)))))
 def test_the_order_by_each_class_in_turn(scores: list[dict[int, float]]) -> None:
-    some = image(*(((1, 1, 1, 1), dict(sorted(each.items()))) for each in scores))
+    some = image(*(((1, 1, 1, 1), dict(sorted(score.items()))) for score in scores))
     order = list(range(len(scores)))
     for category in range(4):  # as Darknet does: a stable sort for every class
         order.sort(key=lambda at: -scores[at].get(category, 0))
@@ -140,8 +140,8 @@ def test_the_order_by_each_class_in_turn(scores: list[dict[int, float]]) -> None
 
 def test_the_file(tmp_path: Path) -> None:
     some = [image(((10.1, 20.2, 4, 6), {0: 0.3, 79: 0.004})), no_candidates(), image(((5, 5, 30, 2), {4: 1.0}))]
-    found = detections(some, everything(*some), [(100, 100), (5, 5), (12, 10)], [139, 7, 581781], IDS)
-    write(found, tmp_path / "coco_results.json")
+    result = detections(some, everything(*some), [(100, 100), (5, 5), (12, 10)], [139, 7, 581781], IDS)
+    write(result, tmp_path / "coco_results.json")
     text = (tmp_path / "coco_results.json").read_text()
     assert text.splitlines() == [
         "[",
@@ -151,8 +151,8 @@ def test_the_file(tmp_path: Path) -> None:
         "]",
     ]
     read = json.loads(text)
-    assert [each["bbox"] for each in read] == found.boxes.tolist()
-    assert [each["score"] for each in read] == found.scores.tolist()
+    assert [each["bbox"] for each in read] == result.boxes.tolist()
+    assert [each["score"] for each in read] == result.scores.tolist()
     write(detections([], [], [], [], IDS), tmp_path / "none.json")
     assert json.loads((tmp_path / "none.json").read_text()) == []
 
@@ -184,7 +184,7 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
     files = sorted((shared / "data" / "coco-mini" / "val2017").glob("*.jpg"))
     names = [file.name for file in files]
     forwards: dict[bool, tuple[list[np.ndarray[Any, Any]], list[tuple[int, int]]]] = {}
-    found = {}
+    result = {}
     for run, name, threshold in RUNS:
         preset = detection_preset(name).overridden(decoder="stb")
         if preset.letterbox not in forwards:
@@ -200,8 +200,8 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
         by = criterion(preset.nms_kind, layers[-1])
         (keep,) = nms_many(images, [threshold or preset.nms], by)
         assert (by == PLAIN) == (name != "head")
-        found[run] = detections(images, keep, extents, [image_id(each, preset.image_id) for each in names], IDS)
-    return found
+        result[run] = detections(images, keep, extents, [image_id(each, preset.image_id) for each in names], IDS)
+    return result
 
 
 def overlap(boxes: np.ndarray[Any, Any], box: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

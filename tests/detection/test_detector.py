@@ -69,25 +69,25 @@ def _decided(module: nn.Module) -> None:
 @pytest.mark.parametrize("name", [*QUOTED, *DARKNETS])
 def test_detections_of_random_weights_are_valid(name: str) -> None:
     # Darknet's at a third of their size or less: all of their random boxes pass the threshold
-    network, found = detector(name, (96, 96) if name in DARKNETS else None)
-    pixels = found.prepare(picture())
-    assert pixels.shape == network.input == (3, *found.size)
+    network, result = detector(name, (96, 96) if name in DARKNETS else None)
+    pixels = result.prepare(picture())
+    assert pixels.shape == network.input == (3, *result.size)
     module = draw(to_module(network))
     _decided(module)
     with computing():
         outputs: tuple[Tensor, ...] | Tensor = module(torch.from_numpy(pixels)[None])
     each = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     assert [tuple(output.shape) for output in each] == [(1, *network.shape(at)) for at in network.detections]
-    assert list(found.heads) == [network.layers[at] for at in network.detections]
+    assert list(result.heads) == [network.layers[at] for at in network.detections]
     assert all(bool(output.isfinite().all()) for output in each)
-    (candidates,) = found.candidates([output.numpy() for output in each], [(260, 180)], ["drawn"])
+    (candidates,) = result.candidates([output.numpy() for output in each], [(260, 180)], ["drawn"])
     valid(candidates)
     assert len(candidates) > 0
-    detections = found.suppress(candidates)
+    detections = result.suppress(candidates)
     valid(detections)
     assert 0 < len(detections) <= min(len(candidates), 500 if name in QUOTED else len(candidates))
-    assert Epsilon(found.epsilon)
-    assert found.forward_json()
+    assert Epsilon(result.epsilon)
+    assert result.forward_json()
 
 
 @pytest.mark.parametrize("name", ["snet49-thundernet", "pelee-304"])
@@ -100,29 +100,29 @@ def test_the_engine_runs_them_folded_and_fused(name: str) -> None:
         plain = module(x)
         (expected, *_) = [plain] if isinstance(plain, Tensor) else plain
         ready = engine.prepare(module, torch.device("cpu"))
-        (found, *_) = ready(x)
+        (result, *_) = ready(x)
     if name == "pelee-304":
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-3)
     else:
         # the last proposals may change places when scores are rounded otherwise
-        same = (found - expected).abs().amax(1)[..., 0] < 1e-2 * expected.abs().max()
+        same = (result - expected).abs().amax(1)[..., 0] < 1e-2 * expected.abs().max()
         assert same.float().mean() > 0.9
 
 
 def test_darknets_detector_is_the_preset_and_the_decoder() -> None:
-    network, found = detector("yolov3-tiny", (96, 128))
-    assert isinstance(found, DarknetDetector)
-    np.testing.assert_array_equal(found.prepare(picture()), README.prepare(picture(), (96, 128)))
+    network, result = detector("yolov3-tiny", (96, 128))
+    assert isinstance(result, DarknetDetector)
+    np.testing.assert_array_equal(result.prepare(picture()), README.prepare(picture(), (96, 128)))
     outputs = [
         np.random.default_rng(at).normal(size=(2, *network.shape(index))).astype(np.float32)
         for at, index in enumerate(network.detections)
     ]
     extents, names = [(260, 180), (50, 60)], ["a", "b"]
-    mine = found.candidates(outputs, extents, names)
-    theirs = decode_yolo.decode(outputs, found.heads, (96, 128), extents, README.conf, names)
+    mine = result.candidates(outputs, extents, names)
+    theirs = decode_yolo.decode(outputs, result.heads, (96, 128), extents, README.conf, names)
     for one, other in zip(mine, theirs, strict=True):
         np.testing.assert_array_equal(one.score, other.score)
-        kept = found.suppress(one)
+        kept = result.suppress(one)
         np.testing.assert_array_equal(kept.score, one.score[nms(one, README.nms)])
         assert len(kept) < len(one)
 
@@ -135,11 +135,11 @@ def test_pixels_by_hand() -> None:
     image[1, :, 2] = 200
     protocol = registry.model("pelee-304").detector_protocol
     assert protocol is not None
-    found = QuotedDetector((), (2, 2), protocol).prepare(image)
+    result = QuotedDetector((), (2, 2), protocol).prepare(image)
     blue, green, red = ((value - mean) * 0.017 for value, mean in ((0, 103.94), (100, 116.78), (15, 123.68)))
-    np.testing.assert_allclose(found[:, 0, 0], (blue, green, red), rtol=1e-5)
-    assert found[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
-    assert found[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)
+    np.testing.assert_allclose(result[:, 0, 0], (blue, green, red), rtol=1e-5)
+    assert result[2, 0, 1] == pytest.approx((36 - 123.68) * 0.017, rel=1e-5)  # (30 + 41) / 2 = 35.5
+    assert result[0, 1, 0] == pytest.approx((200 - 103.94) * 0.017, rel=1e-5)
     thunder = registry.model("snet49-thundernet").detector_protocol
     assert thunder is not None
     out = np.empty((3, 2, 2), np.float32)
@@ -163,9 +163,9 @@ def test_a_classifier_detects_nothing() -> None:
 
 
 def test_another_size() -> None:
-    _, found = detector("yolov3-tiny", (256, 288))
-    assert found.size == (256, 288)
-    assert found.prepare(picture()).shape == (3, 256, 288)
+    _, result = detector("yolov3-tiny", (256, 288))
+    assert result.size == (256, 288)
+    assert result.prepare(picture()).shape == (3, 256, 288)
 
 
 def test_head_alone_heeds_letter_box() -> None:
@@ -181,13 +181,13 @@ def test_head_alone_heeds_letter_box() -> None:
         "letterbox": (True, True),
         "pjreddie": (True, True),
     }
-    found = detector_of(replace(asked, input=(3, 64, 64)), PRESETS["head"])
+    result = detector_of(replace(asked, input=(3, 64, 64)), PRESETS["head"])
     image = np.full((20, 40, 3), 255, np.uint8)
-    values = found.prepare(image)
+    values = result.prepare(image)
     assert (values[:, :16] == 0.5).all()
     assert (values[:, 48:] == 0.5).all()
     assert (values[:, 16:47] == 1).all()
-    assert found.forward_json()["letterbox"] is True
+    assert result.forward_json()["letterbox"] is True
     assert "cfg_letterbox" not in PRESETS["head"].as_json()
 
 

@@ -26,8 +26,8 @@ def test_what_is_evaluated_is_darknets(name: str, tolerance: float, golden: Modu
     (tmp_path / "net.weights").write_bytes(golden.weights(name))
     weights = open_weights(tmp_path / "net.weights", network)
     module = load(to_module(network), network, weights, Epsilon(preset_of(name).epsilon))
-    (found,) = prepare(module, torch.device("cpu"))(torch.from_numpy(golden.input_tensor(name)))
-    assert np.abs(found.numpy().ravel() - case["softmax"].ravel()).max() < tolerance * np.abs(case["softmax"]).max()
+    (result,) = prepare(module, torch.device("cpu"))(torch.from_numpy(golden.input_tensor(name)))
+    assert np.abs(result.numpy().ravel() - case["softmax"].ravel()).max() < tolerance * np.abs(case["softmax"]).max()
 
 
 def test_the_epsilon_rule_is_of_the_preset_and_the_engine() -> None:

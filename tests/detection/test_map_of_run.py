@@ -53,11 +53,11 @@ def test_nms_is_darknets_own_in_relative_units(tmp_path: Path) -> None:
     """
     images = [candidates([[0.5, 50, 0.3, 30], [0.6, 50, 0.3, 30]], [(0, 0, 0.9), (1, 0, 0.8)]), candidates([], [])]
     run = run_of(tmp_path, images, [(1, 100), (10, 10)])
-    found = map_detections(run, 0.005, last("default"))
-    assert (found.images.tolist(), found.classes.tolist()) == ([0], [0])
-    found = map_detections(run, 0.001, last("greedynms"))
-    np.testing.assert_allclose(found.scores, [0.9, 0.8])
-    np.testing.assert_allclose(found.boxes, [[0.5, 0.5, 0.3, 0.3], [0.6, 0.5, 0.3, 0.3]], rtol=1e-6)
+    result = map_detections(run, 0.005, last("default"))
+    assert (result.images.tolist(), result.classes.tolist()) == ([0], [0])
+    result = map_detections(run, 0.001, last("greedynms"))
+    np.testing.assert_allclose(result.scores, [0.9, 0.8])
+    np.testing.assert_allclose(result.boxes, [[0.5, 0.5, 0.3, 0.3], [0.6, 0.5, 0.3, 0.3]], rtol=1e-6)
     with refuses("usage.map-needs-low-scores", found="0.25"):
         map_detections(run, 0.25, last("default"))
 
@@ -65,9 +65,9 @@ def test_nms_is_darknets_own_in_relative_units(tmp_path: Path) -> None:
 def test_the_order_within_an_image_is_that_of_the_last_class(tmp_path: Path) -> None:
     boxes = [[10.0, 10.0, 4.0, 4.0], [50.0, 10.0, 4.0, 4.0], [90.0, 10.0, 4.0, 4.0]]
     image = candidates(boxes, [(0, 0, 0.9), (0, 1, 0.1), (1, 1, 0.6), (2, 0, 0.3)])
-    found = map_detections(run_of(tmp_path, [image], [(100, 20)]), 0.005, last("default"))
-    assert found.classes.tolist() == [1, 0, 1, 0]
-    np.testing.assert_allclose(found.scores, [0.6, 0.9, 0.1, 0.3])
+    result = map_detections(run_of(tmp_path, [image], [(100, 20)]), 0.005, last("default"))
+    assert result.classes.tolist() == [1, 0, 1, 0]
+    np.testing.assert_allclose(result.scores, [0.6, 0.9, 0.1, 0.3])
 
 
 def test_objects_are_in_the_order_of_images_and_crowds_are_difficult(tmp_path: Path) -> None:

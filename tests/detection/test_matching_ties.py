@@ -22,7 +22,7 @@ Object = tuple[float, float, float, float, float, float]
 def truth(*objects: Object | tuple[int, Object], categories: int = 1, images: int = 3) -> GroundTruth:
     """Objects of category 1 in image 1, or in another image where that is given; with areas of their own."""
     pairs = [each if isinstance(each[1], tuple) else (1, each) for each in objects]
-    rows = np.array([each[1] for each in pairs], np.float64).reshape(-1, 6)
+    rows = np.array([pair[1] for pair in pairs], np.float64).reshape(-1, 6)
     return GroundTruth(
         image_ids=np.arange(1, images + 1),
         categories={key: f"class {key}" for key in range(1, categories + 1)},
@@ -186,8 +186,8 @@ def test_an_object_that_counts_goes_before_a_better_one_that_does_not() -> None:
 @pytest.mark.parametrize("falling", [True, False])
 def test_the_best_1_10_and_100_count(place: int, recalls: list[float], falling: bool) -> None:
     """The hit at that place among 150; by falling scores, and by equal ones, which keep their order."""
-    found = [(0 if at == place else 500, 0, 20, 20, 1 - at / 1000 if falling else 0.5) for at in range(1, 151)]
-    measured = numbers(truth((0, 0, 20, 20, 400, 0)), found)
+    result = [(0 if at == place else 500, 0, 20, 20, 1 - at / 1000 if falling else 0.5) for at in range(1, 151)]
+    measured = numbers(truth((0, 0, 20, 20, 400, 0)), result)
     assert part(measured, "ar1", "ar10", "ar100") == recalls
     assert part(measured, "ap") == [0 if place > 100 else round(100 / place, 6)]
 
@@ -254,12 +254,12 @@ def test_ties_as_pycocotools_has_them(
     objects: list[tuple[int, int, float, int]], cuts: list[tuple[tuple[int, int, bool], int]]
 ) -> None:
     rows = [(image, (10.0 * place, 0, 20, 20, area, crowd)) for image, place, area, crowd in objects]
-    found = []
+    result = []
     for (which, share, upright), score in cuts:
         image, (left, top, width, height, _, _) = rows[which % len(rows)]
         size = (width, height * share / 20) if upright else (width * share / 20, height)
-        found.append((image, 1, left, top, *size, score / 4))
-    same(truth(*rows), detections(found))
+        result.append((image, 1, left, top, *size, score / 4))
+    same(truth(*rows), detections(result))
 
 
 def test_thresholds_are_pycocotools_own() -> None:
@@ -272,7 +272,7 @@ def test_thresholds_are_pycocotools_own() -> None:
     assert precision.RECALLS.tolist() == known.recThrs.tolist()
     assert list(precision.CAPS) == known.maxDets
     assert known.maxDets[-1] == matching.MOST
-    assert [list(each[1:]) for each in matching.AREAS] == [list(map(float, each)) for each in known.areaRng]
+    assert [list(area[1:]) for area in matching.AREAS] == [list(map(float, each)) for each in known.areaRng]
     assert [each[0] for each in matching.AREAS] == known.areaRngLbl
 
 

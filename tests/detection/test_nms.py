@@ -80,8 +80,8 @@ def images(draw: st.DrawFn) -> Candidates:
     pairs = st.tuples(
         st.integers(0, len(boxes) - 1), st.integers(0, 2), st.one_of(st.sampled_from([0.5, 0.25]), st.floats(0, 1))
     )
-    found = sorted(draw(st.lists(pairs, max_size=24)), key=lambda pair: pair[0])
-    box, category, score = ([pair[at] for pair in found] for at in range(3))
+    result = sorted(draw(st.lists(pairs, max_size=24)), key=lambda pair: pair[0])
+    box, category, score = ([pair[at] for pair in result] for at in range(3))
     return Candidates(
         np.array(boxes, F), np.array(box, np.int32), np.array(category, np.int16), np.array(score, np.float32)
     )

@@ -83,11 +83,11 @@ def stays(
 ) -> list[list[bool]]:
     """Whether each of a pair stays at each threshold; whatever stands beside it must."""
     make, second = PATHS[path]
-    found = []
+    result = []
     for (mask,) in nms_many([make(pair, list(scores))], thresholds, by):
-        found.append([bool(mask[0]), bool(mask[second])])
+        result.append([bool(mask[0]), bool(mask[second])])
         assert np.delete(mask, [0, second]).all()
-    return found
+    return result
 
 
 def scaled(box: Box, scale: float) -> Box:

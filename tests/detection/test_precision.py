@@ -14,18 +14,18 @@ def test_precision_where_a_recall_is_met(objects: int) -> None:
     """A hit after each miss, and the other way round; for numbers of objects that meet recalls or miss them."""
     one = truth(*[(40.0 * at, 0, 20, 20, 400, 0) for at in range(objects)])
     for first in (0, 1):
-        found = []
+        result = []
         for at in range(objects):
             pair = [(40.0 * at, 0, 20, 20), (40.0 * at, 500, 20, 20)]
-            found += [(*pair[(first + each) % 2], 1 - (2 * at + each) / 1000) for each in range(2)][: 100 - 2 * at]
-        numbers(one, found)
+            result += [(*pair[(first + each) % 2], 1 - (2 * at + each) / 1000) for each in range(2)][: 100 - 2 * at]
+        numbers(one, result)
 
 
 def test_precision_between_two_recalls_by_hand() -> None:
     # three objects; hit, miss, hit: recalls 1/3 and 2/3 at precisions 1 and 2/3: 34 points (0 to 0.33) and 33 (to 0.66)
     one = truth(*[(40.0 * at, 0, 20, 20, 400, 0) for at in range(3)])
-    found = [(0, 0, 20, 20, 0.9), (0, 500, 20, 20, 0.8), (40, 0, 20, 20, 0.7)]
-    assert part(numbers(one, found), "ap50") == [round(100 * (34 + 33 * 2 / 3) / 101, 6)]
+    result = [(0, 0, 20, 20, 0.9), (0, 500, 20, 20, 0.8), (40, 0, 20, 20, 0.7)]
+    assert part(numbers(one, result), "ap50") == [round(100 * (34 + 33 * 2 / 3) / 101, 6)]
     # a hit of the only object after a miss: 1/2 at every recall, 0 among them
     assert part(numbers(truth((0, 0, 20, 20, 400, 0)), [(0, 500, 9, 9, 0.9), (0, 0, 20, 20, 0.8)]), "ap50") == [50]
     # four objects, one hit: recall 0.25 is met exactly: 26 points

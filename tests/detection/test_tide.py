@@ -106,8 +106,8 @@ def test_a_missed_object_stretches_the_curve() -> None:
 
 def test_background_and_both_before_a_hit() -> None:
     """Background 0.95, both 0.9, hit 0.8 of the only object: precision 1/3; without one of the two 1/2."""
-    found = [(1, 1, 500, 500, 10, 10, 0.95), (1, 1, 200, 0, 100, 40, 0.9), (1, 1, 0, 0, 100, 100, 0.8)]
-    area = errors([A, (1, 2, 200, 0, 100, 100, 0)], [*found, (1, 2, 200, 0, 100, 100, 0.8)])
+    result = [(1, 1, 500, 500, 10, 10, 0.95), (1, 1, 200, 0, 100, 40, 0.9), (1, 1, 0, 0, 100, 100, 0.8)]
+    area = errors([A, (1, 2, 200, 0, 100, 100, 0)], [*result, (1, 2, 200, 0, 100, 100, 0.8)])
     assert counts(area) == {"bkg": 1, "both": 1, "fp": 2}
     assert gains(area) == pytest.approx({"bkg": 50 * (1 / 2 - 1 / 3), "both": 50 * (1 / 2 - 1 / 3), "fp": 50 * 2 / 3})
 
@@ -170,7 +170,7 @@ def test_nothing_at_all() -> None:
 def test_confusion_by_hand() -> None:
     """Class 1 found; 2 taken for 3; 3 missed; a duplicate and one on the background; scores below 0.5 do not count."""
     objects = [A, (1, 2, 200, 0, 100, 100, 0), (1, 3, 400, 0, 100, 100, 0), (1, 1, 600, 0, 100, 100, 1)]
-    found = [
+    result = [
         (1, 1, 0, 0, 100, 100, 0.9),
         (1, 1, 0, 0, 100, 90, 0.8),
         (1, 3, 200, 0, 100, 100, 0.7),
@@ -179,7 +179,7 @@ def test_confusion_by_hand() -> None:
         (1, 2, 900, 0, 100, 100, 0.5),
         (1, 1, 610, 0, 10, 10, 0.9),
     ]
-    one, other = truth(objects), detections(found)
+    one, other = truth(objects), detections(result)
     assert confusion(one, other, match(one, other), 0.5).tolist() == [
         [0, 0, 1],
         [1, 2, 1],
@@ -227,7 +227,7 @@ def test_properties_of_any_detections(objects: list[Any], found: list[Any]) -> N
 def test_the_order_of_images_changes_nothing(objects: list[Any], found: list[Any], order: list[int]) -> None:
     # distinct scores: equal ones are in the order of the images, as in pycocotools
     found = [(*each[:6], 0.9 - 0.01 * number) for number, each in enumerate(found)]
-    moved = [[(order[int(each[0]) - 1], *each[1:]) for each in rows] for rows in (objects, found)]
+    moved = [[(order[int(row[0]) - 1], *row[1:]) for row in rows] for rows in (objects, found)]
     for before, after in zip(
         analysed(truth(objects), detections(found)).values(),
         analysed(truth(moved[0]), detections(moved[1])).values(),

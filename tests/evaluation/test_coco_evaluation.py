@@ -66,14 +66,14 @@ def drawn(
     (folder / "annotations").mkdir(parents=True)
     (folder / "val2017").mkdir()
     images = [{"id": 10 * at, "file_name": f"{10 * at:012d}.jpg", "width": 9, "height": 9} for at in range(1, 11)]
-    for each in images:
-        (folder / "val2017" / str(each["file_name"])).touch()
-    found = [
+    for image in images:
+        (folder / "val2017" / str(image["file_name"])).touch()
+    result = [
         {"id": at, "image_id": 10 * at, "category_id": categories[-1], "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
         for at in objects
     ]
-    named = [{"id": each, "name": (names or {}).get(each, f"class {each}")} for each in categories]
-    text = json.dumps({"images": images, "categories": named, "annotations": found})
+    named = [{"id": category, "name": (names or {}).get(category, f"class {category}")} for category in categories]
+    text = json.dumps({"images": images, "categories": named, "annotations": result})
     (folder / "annotations" / "instances_val2017.json").write_text(text)
     return open_coco(folder)
 

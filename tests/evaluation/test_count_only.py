@@ -54,9 +54,9 @@ def test_counted_but_not_evaluated(name: str, tmp_path: Path) -> None:
     text, stored, printed, conv, where, reason = COUNTED[name]
     reading = cfg.parse(NET + text, "other", "other.cfg")
     assert reading.warnings == ()
-    found = count(reading.network)
-    assert [found.total(rule) for rule in ("stored", "conv+maxpool+shortcut", "conv")] == [stored, printed, conv]
-    assert found.total("mac") * 2 == conv + (2 * 144 * 64 - 576 if name == "bits" else 0)
+    result = count(reading.network)
+    assert [result.total(rule) for rule in ("stored", "conv+maxpool+shortcut", "conv")] == [stored, printed, conv]
+    assert result.total("mac") * 2 == conv + (2 * 144 * 64 - 576 if name == "bits" else 0)
     weights = tmp_path / "any.weights"
     weights.write_bytes(bytes(20 + 4 * stored))
     for make in (lambda: subject_of(reading.network, weights), lambda: create_model(reading.network)):
@@ -68,10 +68,10 @@ def test_counted_but_not_evaluated(name: str, tmp_path: Path) -> None:
 def test_a_local_layer_counts_like_a_connected_one() -> None:
     """4 places of 2 filters over 3 * 3 * 3 values, and a bias for each of 8 outputs; Darknet prints no operations."""
     text = f"{NET}[maxpool]\nsize=8\nstride=8\npadding=0\n[local]\nfilters=2\nsize=3\npad=1\nactivation=elu\n"
-    found = count(cfg.parse(text, "local").network)
-    assert found.parameters == {"weights": 4 * 54, "learnable": 4 * 54 + 8, "stored": 4 * 54 + 8}
-    assert found.total("conv+maxpool+shortcut") == 64 * 3 * 4
-    assert found.total("mac") == 4 * 54
+    result = count(cfg.parse(text, "local").network)
+    assert result.parameters == {"weights": 4 * 54, "learnable": 4 * 54 + 8, "stored": 4 * 54 + 8}
+    assert result.total("conv+maxpool+shortcut") == 64 * 3 * 4
+    assert result.total("mac") == 4 * 54
 
 
 def test_a_block_that_is_repeated_and_shared() -> None:
@@ -79,10 +79,10 @@ def test_a_block_that_is_repeated_and_shared() -> None:
     wide = "[convolutional]\nfilters=8\nactivation=linear\n"
     narrow = "[convolutional]\nbatch_normalize=1\nfilters=4\nactivation=leaky\n"
     text = f"{NET}{wide}{narrow}{wide}{narrow}[route]\nlayers=0\n{narrow}share_index=1\n"
-    found = count(cfg.parse(text, "repeated").network)
+    result = count(cfg.parse(text, "repeated").network)
     # 3 * 8 + 8, then twice 8 * 4 + 16, and 4 * 8 + 8
-    assert found.parameters["stored"] == 32 + 48 + 40 + 48
-    assert found.total("conv") == 2 * 256 * (24 + 32 + 32 + 32 + 32)
+    assert result.parameters["stored"] == 32 + 48 + 40 + 48
+    assert result.total("conv") == 2 * 256 * (24 + 32 + 32 + 32 + 32)
 
 
 CASES = {
@@ -98,6 +98,6 @@ CASES = {
 def test_other_peoples_files(name: str, shared: Path) -> None:
     expected, warnings = CASES[name]
     reading = cfg.read(shared / "cases" / name / "net.cfg")
-    found = count(reading.network)
-    assert {rule: found.total(rule) for rule in expected} == expected
+    result = count(reading.network)
+    assert {rule: result.total(rule) for rule in expected} == expected
     assert len(reading.warnings) == warnings

@@ -222,8 +222,8 @@ def test_gamma_is_the_base_network_and_omega_its_mish() -> None:
     for base in ("csdarknet53", "csresnet50", "csresnext50"):
         built = {name: registry.model(name).build() for name in (base, f"{base}-gamma", f"{base}-omega")}
         assert difference(built[base], built[f"{base}-gamma"]) is None
-        found = difference(built[base], built[f"{base}-omega"])
-        assert found == f"layer 0 [convolutional] activation: {base} has leaky, {base}-omega has mish"
+        result = difference(built[base], built[f"{base}-omega"])
+        assert result == f"layer 0 [convolutional] activation: {base} has leaky, {base}-omega has mish"
 
 
 def test_counting_in_several_processes_gives_the_same() -> None:

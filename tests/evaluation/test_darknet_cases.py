@@ -55,7 +55,7 @@ def test_ap_and_map_are_the_original_programs(own: Path) -> None:
     found = result.metrics.darknet_map
     assert found is not None
     assert round(100 * found.mean, 2) == 30.41
-    assert [round(100 * each.ap, 2) for each in found.classes] == [66.22, 25.0, 0.0]
+    assert [round(100 * of_class.ap, 2) for of_class in found.classes] == [66.22, 25.0, 0.0]
     assert [(each.counts.true, each.counts.false) for each in found.classes] == [(10, 9), (1, 1), (0, 0)]
     assert [round(value or 0, 2) for value in (found.total.precision, found.total.recall, found.total.f1)] == [
         0.52,

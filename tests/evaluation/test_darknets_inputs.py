@@ -53,18 +53,18 @@ def measured(
 @pytest.mark.reference("cases/letter-box", OWN)
 def test_head_keeps_the_aspect_ratio_where_the_cfg_says_so(annotations: Path, shared: Path) -> None:
     files = shared / "cases/letter-box/net.cfg", shared / OWN / "own3.weights"
-    found, detections, notes = measured(annotations, *files, "head")
-    assert found == pytest.approx([16.470, 29.702, 13.183], abs=0.0005)
+    result, detections, notes = measured(annotations, *files, "head")
+    assert result == pytest.approx([16.470, 29.702, 13.183], abs=0.0005)
     assert detections == 698
     assert not any("letter_box" in line for line in notes)
     stretched, _, notes = measured(annotations, *files, "readme")
-    assert stretched != pytest.approx(found, abs=1)
+    assert stretched != pytest.approx(result, abs=1)
     assert sum("letter_box=1 has no effect" in line for line in notes) == 1
 
 
 @pytest.mark.reference("cases/grey-input", "cases/letter-box", OWN)
 def test_a_network_of_one_channel_sees_grey(annotations: Path, shared: Path) -> None:
     files = shared / "cases/grey-input/net.cfg", shared / "cases/grey-input/net.weights"
-    found, detections, _ = measured(annotations, *files, "head")
-    assert found == pytest.approx([15.776, 39.512, 12.455], abs=0.0005)
+    result, detections, _ = measured(annotations, *files, "head")
+    assert result == pytest.approx([15.776, 39.512, 12.455], abs=0.0005)
     assert detections == 741

@@ -151,11 +151,11 @@ def test_an_order_of_classes_is_told_from_readable_images(tmp_path: Path, unread
     }
     run = runs.open_run(tmp_path / "run", classifier(top1=0, images=100).run)
     run.shards.write(0, other)
-    found = score_classifier(run)
-    assert (found.class_order.verdict == "swapped") is not unreadable
-    assert len(found.bad) == (100 if unreadable else 0)
-    assert (found.images, found.top1.total, found.top5.total) == (100, 100, 100)
-    assert found.identity == run.identity
+    result = score_classifier(run)
+    assert (result.class_order.verdict == "swapped") is not unreadable
+    assert len(result.bad) == (100 if unreadable else 0)
+    assert (result.images, result.top1.total, result.top5.total) == (100, 100, 100)
+    assert result.identity == run.identity
 
 
 @pytest.mark.parametrize(

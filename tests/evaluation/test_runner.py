@@ -81,7 +81,7 @@ class Program:
             samples = [self.source.sample(at) for at in index]
             arrays: dict[str, Any] = {
                 "index": index,
-                "key": np.array([each.key for each in samples]),
+                "key": np.array([sample.key for sample in samples]),
                 "checksum": np.array([zlib.crc32(each.data) for each in samples], np.uint32),
                 "ok": np.ones(len(index), np.bool_),
             }
@@ -157,15 +157,19 @@ def test_the_same_program_resumes_without_a_warning(
     assert not any(note.startswith("warning") for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("at", "words"), [(0, f"before the first {SHARD} images"), (1, f"{SHARD} of {COUNT} images are kept")]
+)
 def test_an_interrupted_run_says_how_to_resume_it(
-    tmp_path: Path, source: FileSource, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, source: FileSource, monkeypatch: pytest.MonkeyPatch, at: int, words: str
 ) -> None:
     program = Program(tmp_path / "run", source)
-    program.dies_before = 0
+    program.dies_before = at
     heard = Heard()
     monkeypatch.setattr(f"{__name__}.Heard", lambda: heard)
     with pytest.raises(KeyboardInterrupt):
         program(monkeypatch)
+    assert words in heard.notes[-2]
     # quoted, so that it can be pasted
     assert heard.notes[-1].splitlines()[-1] == "cspbench eval 'it'\"'\"'s'"
     assert not (tmp_path / "run" / ".lock").exists()

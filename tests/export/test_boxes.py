@@ -69,7 +69,7 @@ def test_a_gaussian_score_falls_with_the_deviation() -> None:
 def test_heads_that_are_not_decoded() -> None:
     check_decodable("net", HEADS)
     multibox = MultiBox(sources=(0,), anchors=ANCHORS, classes=2)
-    for heads, found in (([multibox], "[multibox]"), ([replace(REGION, softmax=False)], None), ([], "a classifier")):
+    for heads, result in (([multibox], "[multibox]"), ([replace(REGION, softmax=False)], None), ([], "a classifier")):
         with refuses("usage.not-decoded") as caught:
             check_decodable("net", heads)
-        assert found is None or caught.value.found == found
+        assert result is None or caught.value.found == result

@@ -40,18 +40,18 @@ def assert_the_evaluations(path: Path, subject: Subject, seeds: range) -> int:
     engine, run, total = prepare(subject.build(detector.epsilon), torch.device("cpu")), session(path), 0
     for seed in seeds:
         pixels, extent = detector.load(jpeg(draw(seed)[0]), "picture")
-        (found,) = detector.candidates(
+        (result,) = detector.candidates(
             [each.numpy() for each in engine(torch.from_numpy(pixels)[None])], [extent], ["-"]
         )
-        found = detector.suppress(found)
+        result = detector.suppress(result)
         boxes, scores, classes, image = run.run(None, {"images": pixels[None]})
         assert not image.any()
-        order = np.lexsort((-found.score, found.category))
-        assert classes.tolist() == found.category[order].tolist()
-        np.testing.assert_allclose(scores, found.score[order], rtol=1e-4, atol=1e-6)
+        order = np.lexsort((-result.score, result.category))
+        assert classes.tolist() == result.category[order].tolist()
+        np.testing.assert_allclose(scores, result.score[order], rtol=1e-4, atol=1e-6)
         ratio = np.array([extent[0] / subject.size[1], extent[1] / subject.size[0]] * 2)
         corners = np.clip(boxes * ratio, 0, [*extent, *extent])
-        left, top, width, height = clipped(found.boxes, extent)[found.box[order]].T
+        left, top, width, height = clipped(result.boxes, extent)[result.box[order]].T
         inside = (width > 0) & (height > 0)
         theirs = np.stack((left, top, left + width, top + height), 1)
         np.testing.assert_allclose(corners[inside], theirs[inside], atol=2e-3)
@@ -67,7 +67,7 @@ def test_detections_are_the_evaluations(tmp_path: Path) -> None:
 
 def test_any_batch_and_size(tmp_path: Path) -> None:
     exported = cspbench.export_model(DETECTOR, tmp_path / "a.onnx", decode=True, dynamic=True, check=True)
-    shapes = {(each.input, each.output): each.shape for each in exported.differences}
+    shapes = {(difference.input, difference.output): difference.shape for difference in exported.differences}
     assert shapes == {
         ((1, 3, 224, 224), "boxes"): (1, 2940, 4),
         ((1, 3, 224, 224), "scores"): (1, 2940, 10),
@@ -85,23 +85,23 @@ def test_any_batch_and_size(tmp_path: Path) -> None:
 def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     subject = subject_of(DETECTOR)
     cspbench.export_model(DETECTOR, tmp_path / "a.onnx", nms=True, preset="letterbox", conf=0.25)
-    found = {entry.key: entry.value for entry in onnx.load(tmp_path / "a.onnx").metadata_props}
-    settings = json.loads(found.pop("preset_settings"))
+    result = {entry.key: entry.value for entry in onnx.load(tmp_path / "a.onnx").metadata_props}
+    settings = json.loads(result.pop("preset_settings"))
     assert (settings["name"], settings["conf"], settings["letterbox"]) == ("letterbox", 0.25, True)
-    assert json.loads(found.pop("classes")) == list(CATEGORIES.values())
-    assert found == {
+    assert json.loads(result.pop("classes")) == list(CATEGORIES.values())
+    assert result == {
         "model": DETECTOR,
         "program": f"cspbench {cspbench.__version__}",
         "preset": "letterbox",
         "input": "images 1 x 3 x 224 x 224, RGB, 0 to 1",
-        "output_boxes": found["output_boxes"],
-        "output_scores": found["output_scores"],
-        "output_classes": found["output_classes"],
-        "output_image": found["output_image"],
+        "output_boxes": result["output_boxes"],
+        "output_scores": result["output_scores"],
+        "output_classes": result["output_classes"],
+        "output_image": result["output_image"],
         "network_digest": subject.network_digest,
         "weights_digest": subject.weights_digest,
     }
-    assert found["output_boxes"].startswith("detections x 4: ")
+    assert result["output_boxes"].startswith("detections x 4: ")
 
 
 @pytest.mark.parametrize("form", ["onnx", "pt2", "torchscript"])
@@ -109,7 +109,9 @@ def test_a_classifier_in_every_graph_format(form: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         exported = cspbench.export_model(CLASSIFIER, tmp_path / "file", form, check=True, dynamic=form == "onnx")
-    assert {(each.output, each.shape[1:]) for each in exported.differences} == {("probabilities", (16,))}
+    assert {(difference.output, difference.shape[1:]) for difference in exported.differences} == {
+        ("probabilities", (16,))
+    }
     assert exported.passed
     assert max(each.largest for each in exported.differences) > 0.25
     assert len(json.loads(exported.metadata["classes"])) == 16
@@ -141,10 +143,10 @@ def test_a_difference_by_hand() -> None:
         "b": np.zeros(2, np.float32),
         "c": np.zeros(3, np.int64),
     }
-    found: list[Values] = [np.array([1.0, -4.5], np.float32), np.zeros(2, np.float32), np.zeros(2, np.int64)]
+    result: list[Values] = [np.array([1.0, -4.5], np.float32), np.zeros(2, np.float32), np.zeros(2, np.int64)]
     assert [
-        (each.output, each.largest, each.absolute, each.relative, each.passed)
-        for each in differences((1,), expected, found)
+        (difference.output, difference.largest, difference.absolute, difference.relative, difference.passed)
+        for difference in differences((1,), expected, result)
     ] == [
         ("a", 4.0, 0.5, 0.125, False),
         ("b", 0.0, 0.0, 0.0, True),
@@ -208,7 +210,7 @@ def test_means_at_a_border(tmp_path: Path) -> None:
     network = Network("means", (3, 19, 19), (LocalAvgPool(sources=(-1,), size=2, stride=2, padding=1),))
     darknet.write(tmp_path / "a.weights", network, random_arrays(network))
     exported = cspbench.export_model(network, tmp_path / "a.onnx", weights=tmp_path / "a.weights", check=True)
-    assert [(each.shape, each.passed) for each in exported.differences] == [((1, 3, 10, 10), True)]
+    assert [(difference.shape, difference.passed) for difference in exported.differences] == [((1, 3, 10, 10), True)]
 
 
 @pytest.mark.reference("weights/tiny.weights")
@@ -217,7 +219,7 @@ def test_a_trained_classifier(shared: Path, tmp_path: Path) -> None:
     exported = cspbench.export_model(
         network, tmp_path / "a.onnx", weights=shared / "weights/tiny.weights", check=True, dynamic=True
     )
-    assert [each.passed for each in exported.differences] == [True] * 3
+    assert [difference.passed for difference in exported.differences] == [True] * 3
 
 
 @pytest.mark.reference("weights/yolo-fastest-1.1.weights")

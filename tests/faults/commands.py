@@ -175,15 +175,20 @@ class Warm:
         """Start it; takes as long as importing torch. `measured`: the coverage of its commands counts."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
         here = Path(__file__)
-        found = {**clean, "CI": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3]))}
+        result = {
+            **clean,
+            "CI": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3])),
+        }
         if measured and (measuring := Coverage.current()):
-            found["MEASURED"] = str(here.parents[2] / str(measuring.config.data_file))  # commands run in other folders
+            result["MEASURED"] = str(here.parents[2] / str(measuring.config.data_file))  # commands run in other folders
         server = subprocess.Popen(
             [sys.executable, str(here.with_name("warm.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=found,
+            env=result,
         )
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -258,9 +263,9 @@ def state(number: int) -> str:
 def until_stopped(number: int) -> None:
     """Wait until a process stands still; it must not end."""
     deadline = time.monotonic() + PATIENCE
-    while (found := state(number)) != "T":
-        assert found not in ("", "Z"), "ended"
-        assert time.monotonic() < deadline, found
+    while (result := state(number)) != "T":
+        assert result not in ("", "Z"), "ended"
+        assert time.monotonic() < deadline, result
         time.sleep(0.002)
 
 

@@ -24,9 +24,9 @@ def halfway(evaluation: Evaluation, warm: Warm, folder: Path, count: int = 2) ->
     """A run that was killed after so many shards: when each was written."""
     process = begun(evaluation.arguments(), warm, folder, count)
     assert process.kill()
-    found = {path: path.stat().st_mtime_ns for path in kept(folder)}
-    assert len(found) == count < evaluation.shards
-    return found
+    result = {path: path.stat().st_mtime_ns for path in kept(folder)}
+    assert len(result) == count < evaluation.shards
+    return result
 
 
 def begun(arguments: list[str], warm: Warm, folder: Path, count: int = 1, **more: int) -> Process:
@@ -47,8 +47,8 @@ def refused(process: Process, exit_code: int, code: str, *values: str) -> None:
     assert all(line.startswith("cspbench: ") for line in lines), process.words
     assert [line for line in lines if line.endswith("]")] == [lines[-1]], process.words
     assert lines[-1].endswith(f" [{code}]"), process.words
-    for each in values:
-        assert each in lines[-1]
+    for value in values:
+        assert value in lines[-1]
 
 
 def records(folder: Path) -> list[Path]:
@@ -228,9 +228,9 @@ def test_links_in_place_of_files_are_not_followed(classified: Undisturbed, warm:
 def test_another_run_in_the_directory(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     before = halfway(classified.evaluation, warm, tmp_path)
     (record,) = records(tmp_path)
-    found = json.loads(record.read_text())
-    found["identity"]["weights"] = "0" * 64
-    record.write_text(json.dumps(found))
+    result = json.loads(record.read_text())
+    result["identity"]["weights"] = "0" * 64
+    record.write_text(json.dumps(result))
     refused(warm.begin(classified.evaluation.arguments(), tmp_path), 3, "run.other-run", "the same weights", "--fresh")
     assert untouched(before)
     warm.done(classified.evaluation.arguments("--fresh"), tmp_path)
@@ -366,14 +366,14 @@ def years(folder: Path) -> list[str]:
 def test_a_run_from_the_future(classified: Undisturbed, warm: Warm, tmp_path: Path) -> None:
     halfway(classified.evaluation, warm, tmp_path)
     (record,) = records(tmp_path)
-    found = json.loads(record.read_text())
-    found["sessions"][0]["when"] = "9999-12-31T23:59:59Z"
-    record.write_text(json.dumps(found))
+    result = json.loads(record.read_text())
+    result["sessions"][0]["when"] = "9999-12-31T23:59:59Z"
+    record.write_text(json.dumps(result))
     warm.done(classified.evaluation.arguments(), tmp_path)
     assert contents(tmp_path) == classified.files
     warm.done(["score", "runs"], tmp_path)
-    del found["sessions"][0]["when"]
-    record.write_text(json.dumps(found))
+    del result["sessions"][0]["when"]
+    record.write_text(json.dumps(result))
     warm.done(["score", "runs"], tmp_path)
 
 

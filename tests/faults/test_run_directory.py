@@ -122,11 +122,11 @@ JUNK = st.recursive(
 
 def places(value: Any, here: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """The way to every value in a record."""
-    found = [here] if here else []
+    result = [here] if here else []
     if isinstance(value, dict):
         for key, each in value.items():
-            found += places(each, (*here, key))
-    return found
+            result += places(each, (*here, key))
+    return result
 
 
 def put(value: Any, way: tuple[str, ...], new: Any) -> Any:
@@ -315,8 +315,8 @@ def odd(kind: str, path: Path) -> None:
 def test_odd_files(whole: Path, kind: str, name: str) -> None:
     with copied(whole, "imagenet") as path:
         odd(kind, path / name)
-        found = numbers(whole / "imagenet") if kind in ("nothing", "loop") and name in OPTIONAL else None
-        obeys(path, found)
+        result = numbers(whole / "imagenet") if kind in ("nothing", "loop") and name in OPTIONAL else None
+        obeys(path, result)
         if name.startswith("predictions"):
             run = open_run(path, IMAGENET).shards
             assert run.missing() == [0]

@@ -103,8 +103,8 @@ def waited(process: int, seconds: float) -> int | None:
     """The exit code of a child, None if it does not come in time."""
     deadline = time.monotonic() + seconds
     while True:
-        found, status = os.waitpid(process, os.WNOHANG)
-        if found:
+        result, status = os.waitpid(process, os.WNOHANG)
+        if result:
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > deadline:
             return None

@@ -190,11 +190,11 @@ def obeys(path: Path, expected: Any) -> None:
     """The right numbers or an error with all its parts, without much memory."""
     tracemalloc.start()
     try:
-        found = numbers(path)
+        result = numbers(path)
     except CspbenchError as error:
         well_told(error)
     else:
-        assert found == expected
+        assert result == expected
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

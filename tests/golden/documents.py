@@ -89,7 +89,7 @@ def _cells(lines: list[str]) -> list[str]:
 
 
 def _properties(lines: list[str]) -> list[str]:
-    found = [re.fullmatch(r"\s*(?:- )?([^:]+): '?([^']+)'?", line) for line in lines[lines.index("Models:") :]]
+    result = [re.fullmatch(r"\s*(?:- )?([^:]+): '?([^']+)'?", line) for line in lines[lines.index("Models:") :]]
     # what is not a property of the network or its training
     others = {"In Collection", "Code", "Weights", "Task", "Dataset"}
-    return [f"{match[1]}: {match[2]}" for match in found if match and match[1] not in others]
+    return [f"{match[1]}: {match[2]}" for match in result if match and match[1] not in others]

@@ -55,15 +55,15 @@ WITHOUT_EFFECT: dict[str, frozenset[str]] = {
 
 def sections(text: str) -> list[tuple[str, dict[str, str]]]:
     """Names and settings of a cfg, in order."""
-    found: list[tuple[str, dict[str, str]]] = []
+    result: list[tuple[str, dict[str, str]]] = []
     for line in text.splitlines():
         line = "".join(line.split())
         if line.startswith("["):
-            found.append((line[1 : line.index("]")], {}))
+            result.append((line[1 : line.index("]")], {}))
         elif line and line[0] not in "#;":
             key, _, value = line.partition("=")
-            found[-1][1].setdefault(key, value)
-    return found
+            result[-1][1].setdefault(key, value)
+    return result
 
 
 def lines(text: str) -> list[str]:
@@ -113,8 +113,8 @@ def digests(text: str) -> str:
 
 def published() -> Mapping[str, str]:
     """`digests` of every published file, by its stem."""
-    found: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))
-    return found
+    result: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))
+    return result
 
 
 def first_difference(text: str, stem: str) -> str | None:

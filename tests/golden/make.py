@@ -143,8 +143,7 @@ if __name__ == "__main__":
     rule.FORWARD.mkdir(exist_ok=True)
     for case in sorted((shared / "golden" / "forward").glob("*.npz")):
         np.savez_compressed(rule.FORWARD / case.name, **forward(case))
-    (HERE / "training").mkdir(exist_ok=True)
     for name in ("augment.npz", "blur.npz"):
-        np.savez_compressed(HERE / "training" / name, **pictures(shared / "golden" / "training" / name))
+        np.savez_compressed(TRAINING / name, **pictures(shared / "golden" / "training" / name))
     for name, content in everything(shared).items():
         (HERE / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -59,22 +59,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_whole_set_is_usable(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps(contents()).encode())
-    found = result_of(lambda: open_coco(path))
-    assert isinstance(found, CocoSource)
-    report = check(found)
+    result = result_of(lambda: open_coco(path))
+    assert isinstance(result, CocoSource)
+    report = check(result)
     assert report.usable
-    write_json(tmp_path / "run.json", {**found.as_json(), **report.as_json()})
+    write_json(tmp_path / "run.json", {**result.as_json(), **report.as_json()})
 
 
 @fuzz(200)
 @given(data=chosen([json.dumps(contents()).encode(), json.dumps(contents(), indent=1).encode("utf-8-sig")]))
 def test_damaged_annotations(place: Path, data: bytes) -> None:
     place.write_bytes(data)
-    found = result_of(lambda: scan_coco(place))
-    if isinstance(found, CocoSource):
-        result_of(lambda: check(found))
+    result = result_of(lambda: scan_coco(place))
+    if isinstance(result, CocoSource):
+        result_of(lambda: check(result))
         result_of(lambda: open_coco(place))
-        json.dumps(found.as_json(), ensure_ascii=False).encode()
+        json.dumps(result.as_json(), ensure_ascii=False).encode()
 
 
 def changed(**columns: Any) -> bytes:
@@ -139,10 +139,10 @@ def test_a_name_that_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"two\nlines\xff.json")
     path.write_bytes(write(tmp_path, json.dumps(contents()).encode()).read_bytes())
     (tmp_path / "val2017").rename(tmp_path / "images")
-    found = result_of(lambda: open_coco(path))
-    assert isinstance(found, CocoSource)
-    assert found.as_json()["annotations"] == "two\nlines\\xff.json"
-    write_json(tmp_path / "run.json", found.as_json())
+    result = result_of(lambda: open_coco(path))
+    assert isinstance(result, CocoSource)
+    assert result.as_json()["annotations"] == "two\nlines\\xff.json"
+    write_json(tmp_path / "run.json", result.as_json())
     path.write_bytes(b"{}")
     refused(lambda: open_coco(path), "coco.missing-field", path, where=f"{path.name}, images")
 
@@ -198,8 +198,8 @@ ANSWERS = [
 def test_damaged_answers_of_the_server(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "answer.txt"
     path.write_bytes(data)
-    found = result_of(lambda: import_server(path), path)
-    assert found
+    result = result_of(lambda: import_server(path), path)
+    assert result
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,10 @@ def test_every_form_of_archive_is_read_as_tarfile_does(form: int, tmp_path: Path
     files = {name: bytes([at]) * (at * 400) for at, name in enumerate(names)}
     path = archive(tmp_path / "t.tar", files, form)
     data = path.read_bytes()
-    found = {name: data[at.offset :][: at.length] for name, at in members(path).items()}
+    result = {name: data[at.offset :][: at.length] for name, at in members(path).items()}
     with tarfile.open(path) as tar:
         theirs = {each.name.removeprefix("./"): tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
-    assert found == theirs
+    assert result == theirs
     assert [path.name for path in tmp_path.iterdir()] == ["t.tar"]  # nothing was extracted
 
 

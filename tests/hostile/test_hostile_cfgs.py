@@ -92,18 +92,18 @@ def test_files_that_are_refused(name: str, text: str, code: str, place: str, fou
 def test_large_files_that_are_read(name: str, text: str, layers: int, tmp_path: Path) -> None:
     path = tmp_path / "large.cfg"
     path.write_text(NET + text)
-    found = result_of(lambda: cfg.read(path))
-    assert isinstance(found, cfg.Reading)
-    assert len(found.network.layers) == layers
-    assert len(found.warnings) <= cfg.MOST_WARNINGS + 1
+    result = result_of(lambda: cfg.read(path))
+    assert isinstance(result, cfg.Reading)
+    assert len(result.network.layers) == layers
+    assert len(result.warnings) <= cfg.MOST_WARNINGS + 1
 
 
 def test_the_most_layers_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "tall.cfg"
     path.write_text(NET + "[convolutional]\nfilters=3\nbatch_normalize=1\nactivation=leaky\n" * (MOST_SECTIONS - 1))
-    found = result_of(lambda: count(cfg.read(path).network))
-    assert isinstance(found, Count)
-    assert found.parameters["weights"] == 9 * (MOST_SECTIONS - 1)
+    result = result_of(lambda: count(cfg.read(path).network))
+    assert isinstance(result, Count)
+    assert result.parameters["weights"] == 9 * (MOST_SECTIONS - 1)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_the_most_layers_are_counted(tmp_path: Path) -> None:
 def test_layers_larger_than_memory_are_counted(text: str, weights: int, tmp_path: Path) -> None:
     path = tmp_path / "wide.cfg"
     path.write_text(NET + text)
-    found = result_of(lambda: count(cfg.read(path).network))
-    assert isinstance(found, Count)
-    assert found.parameters["weights"] == weights
+    result = result_of(lambda: count(cfg.read(path).network))
+    assert isinstance(result, Count)
+    assert result.parameters["weights"] == weights
 
 
 def test_further_warnings_are_omitted(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "loop.cfg").symlink_to(tmp_path / "loop.cfg")
     (tmp_path / "folder.cfg").mkdir()
     folder, loop = os.strerror(errno.EISDIR), os.strerror(errno.ELOOP)
-    for name, found in (("pipe", "pipe"), ("loop", loop), ("folder", folder)):
+    for name, result in (("pipe", "pipe"), ("loop", loop), ("folder", folder)):
         path = tmp_path / f"{name}.cfg"
-        refused(lambda path=path: cfg.read(path), "cfg.unreadable", path, found=found)  # type: ignore[misc]
+        refused(lambda path=path: cfg.read(path), "cfg.unreadable", path, found=result)  # type: ignore[misc]
     refused(lambda: cfg.read(Path("/dev/zero")), "cfg.unreadable", found="device")
     refused(lambda: cfg.read(Path("a\0b")), "cfg.unreadable", found="null")
 
@@ -147,10 +147,10 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
 def test_a_name_with_line_ends_and_half_bytes(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"two\nlines\x1b[31m\xff.cfg")
     path.write_text(f"{NET}[avgpool]\nodd=1\n")
-    found = result_of(lambda: cfg.read(path))
-    assert isinstance(found, cfg.Reading)
-    assert found.network.name == "two\\nlines\\x1b[31m\\udcff"
-    assert found.warnings[0].isprintable()
+    result = result_of(lambda: cfg.read(path))
+    assert isinstance(result, cfg.Reading)
+    assert result.network.name == "two\\nlines\\x1b[31m\\udcff"
+    assert result.warnings[0].isprintable()
     path.write_text(f"{NET}[magic]\n")
     where = f"{printable(str(path))}:5, layer 0 [magic]"
     refused(lambda: cfg.read(path), "cfg.unknown-layer", path, found="[magic]", where=where)

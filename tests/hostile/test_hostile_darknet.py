@@ -52,8 +52,8 @@ def test_more_than_any_file_has(tmp_path: Path) -> None:
 
 def test_a_check_ends_after_many_faults(tmp_path: Path) -> None:
     data = write(tmp_path, valid_txt="obj/a.jpg\n" + "x.jpg\n" * 50_000)
-    found = result_of(lambda: read_set(data, Faults(None)))
-    assert len(found.faults) == MOST  # type: ignore[union-attr]
+    result = result_of(lambda: read_set(data, Faults(None)))
+    assert len(result.faults) == MOST  # type: ignore[union-attr]
 
 
 def test_names_of_every_kind(tmp_path: Path) -> None:

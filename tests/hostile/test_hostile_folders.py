@@ -100,9 +100,9 @@ LISTS = [
 def test_damaged_lists(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.txt"
     path.write_bytes(data)
-    found = result_of(lambda: labels.read(path), path)
-    if isinstance(found, labels.Labels):
-        result_of(lambda: found.of(["a.JPEG", "b.JPEG", "c.JPEG"]), path)
+    result = result_of(lambda: labels.read(path), path)
+    if isinstance(result, labels.Labels):
+        result_of(lambda: result.of(["a.JPEG", "b.JPEG", "c.JPEG"]), path)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +195,9 @@ def test_a_file_that_changes_after_the_folder_was_read(
     report = result_of(lambda: check(source, full=full))
     assert isinstance(report, Report)
     assert report.images == 2
-    found = {**report.unreadable, **dict.fromkeys(report.empty, "empty")}
-    assert list(found) == ([] if fault is None else [f"{TENCH}/a.JPEG"])
-    assert fault is None or fault in found[f"{TENCH}/a.JPEG"]
+    result = {**report.unreadable, **dict.fromkeys(report.empty, "empty")}
+    assert list(result) == ([] if fault is None else [f"{TENCH}/a.JPEG"])
+    assert fault is None or fault in result[f"{TENCH}/a.JPEG"]
     if fault and "truncated" not in fault and "empty" not in fault:
         refused(lambda: source.sample(0), "image.unreadable", Path(f"{TENCH}/a.JPEG"), found=fault)
 

@@ -101,11 +101,11 @@ def test_the_whole_files_are_decoded() -> None:
 @fuzz(200)
 @given(data=chosen(WHOLES))
 def test_damaged_images(data: bytes) -> None:
-    found = result_of(lambda: decode(data, "x.jpg", decoder="opencv"), Path("x.jpg"))
-    if not isinstance(found, BadImageError):
-        assert isinstance(found, np.ndarray)
-        assert found.dtype == np.uint8
-        assert (found.ndim, found.shape[2]) == (3, 3)
+    result = result_of(lambda: decode(data, "x.jpg", decoder="opencv"), Path("x.jpg"))
+    if not isinstance(result, BadImageError):
+        assert isinstance(result, np.ndarray)
+        assert result.dtype == np.uint8
+        assert (result.ndim, result.shape[2]) == (3, 3)
     load_all(data)
 
 
@@ -125,7 +125,7 @@ def scans(side: int, count: int, between: bytes = b"") -> bytes:
     first, *others = file(Image.new("L", (side, side), 128), progressive=True).split(b"\xff\xda")
     others += [others[-1].removesuffix(b"\xff\xd9")] * (count - len(others))
     others[0] += between
-    return b"\xff\xda".join([first, *(each.removesuffix(b"\xff\xd9") for each in others)]) + b"\xff\xd9"
+    return b"\xff\xda".join([first, *(other.removesuffix(b"\xff\xd9") for other in others)]) + b"\xff\xd9"
 
 
 def run_length(width: int) -> bytes:
@@ -183,17 +183,17 @@ def test_bombs_are_refused(name: str) -> None:
     ids=["fill", "junk", "EXIF", "EXIF twenty times", "profiles", "EXIF in PNG", "parts"],
 )
 def test_what_surrounds_the_pixels_costs_nothing(data: bytes) -> None:
-    found = result_of(lambda: decode(data, decoder="opencv"))
-    assert isinstance(found, np.ndarray)
+    result = result_of(lambda: decode(data, decoder="opencv"))
+    assert isinstance(result, np.ndarray)
     load_all(data)
 
 
 def test_large_images_within_the_limit() -> None:
     for form, mode in (("PNG", "RGBA"), ("JPEG", "CMYK"), ("GIF", "P")):
         data = file(Image.new(mode, (2500, 2500)), form)
-        found = result_of(lambda data=data: decode(data))  # type: ignore[misc]
-        assert isinstance(found, np.ndarray)
-        assert found.shape == (2500, 2500, 3)
+        result = result_of(lambda data=data: decode(data))  # type: ignore[misc]
+        assert isinstance(result, np.ndarray)
+        assert result.shape == (2500, 2500, 3)
 
 
 @pytest.mark.parametrize("size", [(65535, 8), (8, 65535), (65500, 8), (8, 65500)])
@@ -201,8 +201,8 @@ def test_jpeg_files_that_claim_the_longest_sides(size: tuple[int, int]) -> None:
     width, height = size
     whole = file(Image.new("L", (8, 8)))
     lying = whole.replace(struct.pack(">HH", 8, 8), struct.pack(">HH", height, width))
-    found = result_of(lambda: decode(lying, "x.jpg", "stb"), Path("x.jpg"))
-    assert isinstance(found, BadImageError) or (isinstance(found, np.ndarray) and found.shape == (height, width, 3))
+    result = result_of(lambda: decode(lying, "x.jpg", "stb"), Path("x.jpg"))
+    assert isinstance(result, BadImageError) or (isinstance(result, np.ndarray) and result.shape == (height, width, 3))
     load_all(lying)
 
 
@@ -211,12 +211,12 @@ def test_jpeg_files_that_claim_the_longest_sides(size: tuple[int, int]) -> None:
 def test_extreme_shapes_under_every_preset(size: tuple[int, int], form: str) -> None:
     data = file(Image.new("RGB", size, (200, 100, 50)), form)
     for name, preset in PRESETS.items():
-        found = result_of(lambda preset=preset: load(preset, data, (64, 64), "long.jpg"), Path("long.jpg"))  # type: ignore[misc]
-        if isinstance(found, BadImageError):  # Pillow resizes the whole image
+        result = result_of(lambda preset=preset: load(preset, data, (64, 64), "long.jpg"), Path("long.jpg"))  # type: ignore[misc]
+        if isinstance(result, BadImageError):  # Pillow resizes the whole image
             assert max(size) == 20000
             assert name in ("timm", "mmpretrain")
             continue
-        pixels = found[0] if isinstance(found, tuple) else found
+        pixels = result[0] if isinstance(result, tuple) else result
         assert isinstance(pixels, np.ndarray)
         assert pixels.shape == (3, 64, 64)
         assert np.isfinite(pixels).all()
@@ -273,8 +273,8 @@ def test_16_bit_colours_lose_their_low_byte(kind: tuple[int, int]) -> None:
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     high = (samples >> 8).astype(np.uint8)
     expected = high[..., :3] if bands > 2 else high[..., :1].repeat(3, 2)
-    found = decode(png(5, 4, (b"IDAT", zlib.compress(rows)), kind=kind))
-    np.testing.assert_array_equal(found, expected)
+    result = decode(png(5, 4, (b"IDAT", zlib.compress(rows)), kind=kind))
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(data=chosen([(PUBLISHED / f"{NAME}.csv").read_bytes()]))
 def test_damaged_tables(folder: Path, data: bytes) -> None:
     (folder / f"{NAME}.csv").write_bytes(data)
-    found = result_of(lambda: tables.load(NAME, folder))
-    if isinstance(found, Table):
-        assert "\n" not in "".join(row.render(column) for row in found.rows for column in found.columns)
+    result = result_of(lambda: tables.load(NAME, folder))
+    if isinstance(result, Table):
+        assert "\n" not in "".join(row.render(column) for row in result.rows for column in result.columns)
 
 
 @fuzz(60)
@@ -41,8 +41,8 @@ def test_damaged_tables(folder: Path, data: bytes) -> None:
 def test_damaged_descriptions(folder: Path, data: bytes) -> None:
     shutil.copy(PUBLISHED / f"{NAME}.csv", folder)
     (folder / "tables.toml").write_bytes(data)
-    found = result_of(lambda: tables.names(folder))
-    if isinstance(found, tuple) and NAME in found:
+    result = result_of(lambda: tables.names(folder))
+    if isinstance(result, tuple) and NAME in result:
         result_of(lambda: tables.load(NAME, folder))
 
 
@@ -138,7 +138,7 @@ def broken(tmp_path: Path, text: str) -> Path:
         (
             f"{HEADER}\n{ROW}\n" + "".join(f"{at}{ROW}darknet-53\n" for at in range(20_000)) + f"a{ROW}a",
             "unknown-base",
-            ', row adarknet-53, column "base"',
+            ', line 20003, row adarknet-53, column "base"',
         ),
         (HEADER + '\n"' * 19_999, "row-too-short", ', line 3, column "Model"'),
         ("x" * (1 << 23), "unreadable", ""),
@@ -156,9 +156,9 @@ def test_tables_that_are_refused(text: str, code: str, where: str, tmp_path: Pat
 def test_many_digits_are_read_faithfully(tmp_path: Path) -> None:
     digits = "9" * 38 + ".5"
     broken(tmp_path, f"{HEADER}\n{ROW.replace('41.57', digits)}\n")
-    found = result_of(lambda: tables.load(NAME, tmp_path, claims_only=True))
-    assert isinstance(found, Table)
-    assert found.rows[0].cells["params"].render() == f"{digits}M"
+    result = result_of(lambda: tables.load(NAME, tmp_path, claims_only=True))
+    assert isinstance(result, Table)
+    assert result.rows[0].cells["params"].render() == f"{digits}M"
 
 
 def test_a_pipe(tmp_path: Path) -> None:

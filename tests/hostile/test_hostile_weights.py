@@ -27,7 +27,7 @@ NET = cfg.parse(
 
 def arrays(network: Network) -> tuple[dict[str, Array], ...]:
     return tuple(
-        {each.role: np.full(each.shape, 0.5, np.float32) for each in network.weights(index)}
+        {weight.role: np.full(weight.shape, 0.5, np.float32) for weight in network.weights(index)}
         for index in range(len(network.layers))
     )
 
@@ -58,9 +58,9 @@ def test_the_whole_files_are_read(folder: Path) -> None:
 def test_damaged_darknet_files(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.weights"
     path.write_bytes(data)
-    found = result_of(lambda: open_weights(path, NET.network), path)
-    if isinstance(found, Weights):
-        values = [array for layer in found.arrays for array in layer.values()]
+    result = result_of(lambda: open_weights(path, NET.network), path)
+    if isinstance(result, Weights):
+        values = [array for layer in result.arrays for array in layer.values()]
         assert sum(array.size for array in values) == 18
         assert all(np.isfinite(array).all() for array in values)
 
@@ -73,13 +73,13 @@ def safetensors(header: dict[str, Any] | bytes, numbers: bytes = bytes(72), leng
 def tensors(**changes: dict[str, Any]) -> dict[str, Any]:
     """The header of a file for `NET`; each change names an array."""
     shapes = {"bias": [3], "scale": [3], "mean": [3], "variance": [3], "weight": [3, 2, 1, 1]}
-    found, at = {}, 0
+    result, at = {}, 0
     for role, shape in shapes.items():
         size = 4 * int(np.prod(shape))
-        found[f"layers.0.{role}"] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
-        found[f"layers.0.{role}"] |= changes.get(role, {})
+        result[f"layers.0.{role}"] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+        result[f"layers.0.{role}"] |= changes.get(role, {})
         at += size
-    return found
+    return result
 
 
 @fuzz(150)

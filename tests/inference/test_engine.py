@@ -46,14 +46,14 @@ def batch() -> Tensor:
 @torch.no_grad()
 def test_the_engine_computes_what_the_module_computes(batch: Tensor) -> None:
     expected = network()(batch)
-    (found,) = engine.prepare(network(), torch.device("cpu"))(batch)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    (result,) = engine.prepare(network(), torch.device("cpu"))(batch)
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fusing_leaves_no_activation_behind_a_convolution() -> None:
     ready = engine.prepare(network(), torch.device("cpu"))
     assert isinstance(ready.module, nn.Module)
-    kinds = [each.kind for each in ready.module.modules() if isinstance(each, onednn.FusedConvolution)]
+    kinds = [module.kind for module in ready.module.modules() if isinstance(module, onednn.FusedConvolution)]
     assert kinds == [
         "leaky_relu",
         "relu",
@@ -79,7 +79,7 @@ def test_without_the_operator_the_module_stays_and_a_warning_says_so(
         ready = engine.prepare(network(), torch.device("cpu"))
     assert len(caught) == 1
     assert isinstance(ready.module, nn.Module)
-    assert not any(isinstance(each, onednn.FusedConvolution) for each in ready.module.modules())
+    assert not any(isinstance(module, onednn.FusedConvolution) for module in ready.module.modules())
     torch.testing.assert_close(ready(batch)[0], network()(batch), rtol=1e-4, atol=1e-5)
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("default")  # as Python does by itself, not as pytest is set here
@@ -98,8 +98,8 @@ def test_memory_that_runs_out_halves_the_batch(batch: Tensor) -> None:
         return x.sum((1, 2, 3))
 
     ready = engine.Engine(greedy, torch.device("cpu"), "fp32")
-    (found,) = ready(batch)
-    torch.testing.assert_close(found, batch.sum((1, 2, 3)))
+    (result,) = ready(batch)
+    torch.testing.assert_close(result, batch.sum((1, 2, 3)))
     assert seen == [5, 2, 2, 1]
     ready(batch)
     assert seen[4:] == [2, 2, 1]  # remembered
@@ -124,9 +124,9 @@ def test_other_failures_are_not_hidden(batch: Tensor) -> None:
 @torch.no_grad()
 def test_bf16_is_near_and_full_precision_is_asked_of_gpus(batch: Tensor) -> None:
     expected = network()(batch)
-    (found,) = engine.prepare(network(), torch.device("cpu"), "bf16")(batch)
-    assert found.dtype == torch.float32
-    assert float((found - expected).norm() / expected.norm()) < 0.05  # 8 bits of mantissa, 11 layers deep
+    (result,) = engine.prepare(network(), torch.device("cpu"), "bf16")(batch)
+    assert result.dtype == torch.float32
+    assert float((result - expected).norm() / expected.norm()) < 0.05  # 8 bits of mantissa, 11 layers deep
     assert not torch.backends.cuda.matmul.allow_tf32
 
 

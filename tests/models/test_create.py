@@ -52,11 +52,11 @@ def test_a_new_model_is_finite_in_both_modes_and_can_be_trained(name: str) -> No
     module = cspbench.create_model(model(name).build().resized(64, 64))
     assert module.training
     x = torch.rand(2, 3, 64, 64)
-    found = outputs(module, x)
-    sum(out.square().mean() for out in found).backward()  # type: ignore[union-attr]
+    result = outputs(module, x)
+    sum(out.square().mean() for out in result).backward()  # type: ignore[union-attr]
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in module.parameters())
     module.eval()
-    assert all(out.isfinite().all() for out in (*found, *outputs(module, x)))
+    assert all(out.isfinite().all() for out in (*result, *outputs(module, x)))
 
 
 def test_arrays_are_drawn_as_darknet_draws_them() -> None:
@@ -111,10 +111,10 @@ def test_the_weights_are_the_files_or_the_published_ones() -> None:
         module = cspbench.create_model(CLASSIFIER, weights=weights)
         assert not module.training
         assert module.description == describe(model(CLASSIFIER).build())
-        found = extract(module, model(CLASSIFIER).build())
+        result = extract(module, model(CLASSIFIER).build())
         assert all(
             (array == there[role]).all()
-            for layer, there in zip(found, expected, strict=True)
+            for layer, there in zip(result, expected, strict=True)
             for role, array in layer.items()
         )
     drawn = extract(cspbench.create_model(CLASSIFIER), model(CLASSIFIER).build())

@@ -37,9 +37,9 @@ def test_branches_that_go_deeper_are_no_levels() -> None:
 def test_every_model_that_has_levels_has_them_in_order() -> None:
     for entry in MODELS.values():
         if entry.detector_protocol is None:
-            found = levels(entry.build())
-            assert [level.index for level in found] == sorted(level.index for level in found)
-            assert [level.stride for level in found] in (
+            result = levels(entry.build())
+            assert [level.index for level in result] == sorted(level.index for level in result)
+            assert [level.stride for level in result] in (
                 [1 << power for power in range(start, end)] for start in (0, 1) for end in (4, 6, 7)
             )
 
@@ -72,8 +72,8 @@ def test_maps_of_a_module() -> None:
 
 
 def test_features_that_are_not_there() -> None:
-    for indices, found in (((4,), "4"), ((-5, 0), "-5"), ((), "none")):
-        with refuses("usage.no-such-level", found=found, expected="0 to 3, of strides 1, 2, 4, 8"):
+    for indices, result in (((4,), "4"), ((-5, 0), "-5"), ((), "none")):
+        with refuses("usage.no-such-level", found=result, expected="0 to 3, of strides 1, 2, 4, 8"):
             cspbench.create_model("sample-csp-classifier", features_only=True, out_indices=indices)
     for name in ("pelee-304", "snet49-thundernet", "refinedetlite"):
         with refuses("usage.no-features"):
@@ -82,5 +82,5 @@ def test_features_that_are_not_there() -> None:
 
 def test_a_trunk_of_ones_own() -> None:
     text = "[convolutional]\nfilters=4\n[maxpool]\nsize=2\n[convolutional]\nfilters=5\n"
-    found = levels(cfg.parse("[net]\nwidth=8\nheight=8\nchannels=3\n" + text, "trunk").network)
-    assert [(level.stride, level.channels, level.index) for level in found] == [(1, 5, 2)]
+    result = levels(cfg.parse("[net]\nwidth=8\nheight=8\nchannels=3\n" + text, "trunk").network)
+    assert [(level.stride, level.channels, level.index) for level in result] == [(1, 5, 2)]

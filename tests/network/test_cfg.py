@@ -60,7 +60,7 @@ def parsed(body: str) -> cfg.Reading:
 def layers(body: str) -> tuple[Layer, ...]:
     reading = parsed(body)
     # what a convolution has by default is told, and left out here to be brief
-    assert [each for each in reading.warnings if "[convolutional] has no" not in each] == []
+    assert [warning for warning in reading.warnings if "[convolutional] has no" not in warning] == []
     return reading.network.layers
 
 
@@ -387,8 +387,8 @@ def test_the_other_layers() -> None:
         [activation]
         activation=mish
     """
-    found = layers(body)
-    assert [type(layer).__name__ for layer in found] == [
+    result = layers(body)
+    assert [type(layer).__name__ for layer in result] == [
         "Convolution",
         "Sam",
         "BatchNorm",
@@ -412,20 +412,20 @@ def test_the_other_layers() -> None:
         "Loss",
         "Activation",
     ]
-    assert found[1] == Sam(sources=(0, 0))
-    assert found[2] == BatchNorm(sources=(1,))
-    assert found[3:5] == (Reorg(sources=(2,), stride=2, legacy=True), Reorg(sources=(3,), stride=2))
-    assert found[5] == Upsample(sources=(4,), stride=2, scale=0.5, reverse=True)
-    assert found[7] == Crop(sources=(6,), height=2, width=3, noadjust=True)
-    assert found[8] == MaxPoolDepth(sources=(7,), channels=16)
-    assert found[10] == ScaleChannels(sources=(9, 8), activation="relu", per_pixel=True)
-    assert found[12] == ScaleChannels(sources=(11, 10))
-    assert found[15] == Region(sources=(14,), classes=1, anchors=((1, 2), (3, 4)), softmax=True)
-    assert found[16] == Connected(sources=(15,), outputs=6, batch_normalize=True, activation="linear")
-    assert found[17] == Softmax(sources=(16,), groups=2, temperature=3)
-    assert found[18] == Implicit(sources=(17,), filters=2, atoms=3)
-    assert found[20] == Loss(sources=(19,))
-    assert found[21] == Activation(sources=(20,), activation="mish")
+    assert result[1] == Sam(sources=(0, 0))
+    assert result[2] == BatchNorm(sources=(1,))
+    assert result[3:5] == (Reorg(sources=(2,), stride=2, legacy=True), Reorg(sources=(3,), stride=2))
+    assert result[5] == Upsample(sources=(4,), stride=2, scale=0.5, reverse=True)
+    assert result[7] == Crop(sources=(6,), height=2, width=3, noadjust=True)
+    assert result[8] == MaxPoolDepth(sources=(7,), channels=16)
+    assert result[10] == ScaleChannels(sources=(9, 8), activation="relu", per_pixel=True)
+    assert result[12] == ScaleChannels(sources=(11, 10))
+    assert result[15] == Region(sources=(14,), classes=1, anchors=((1, 2), (3, 4)), softmax=True)
+    assert result[16] == Connected(sources=(15,), outputs=6, batch_normalize=True, activation="linear")
+    assert result[17] == Softmax(sources=(16,), groups=2, temperature=3)
+    assert result[18] == Implicit(sources=(17,), filters=2, atoms=3)
+    assert result[20] == Loss(sources=(19,))
+    assert result[21] == Activation(sources=(20,), activation="mish")
 
 
 def test_read_names_the_network_after_its_file(tmp_path: Path) -> None:

@@ -371,8 +371,8 @@ def complaint(error: CspbenchError) -> str:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_refused_with_file_line_and_layer(name: str) -> None:
-    text, where, code, found, key = TEXTS[name]
-    with refuses(code, found=found) as caught:
+    text, where, code, result, key = TEXTS[name]
+    with refuses(code, found=result) as caught:
         cfg.parse(text, "hostile", "hostile.cfg")
     complaint(caught.value)
     assert not key or f" {key}=" in str(caught.value.remedy)
@@ -433,10 +433,10 @@ FILES: dict[str, tuple[bytes, str, str, str]] = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_files_that_are_no_cfg(name: str, tmp_path: Path) -> None:
-    data, code, where, found = FILES[name]
+    data, code, where, result = FILES[name]
     path = tmp_path / "hostile.cfg"
     path.write_bytes(data)
-    with refuses(code, where=f"{path}{where}", found=found) as caught:
+    with refuses(code, where=f"{path}{where}", found=result) as caught:
         cfg.read(path)
     complaint(caught.value)
 
@@ -444,7 +444,7 @@ def test_files_that_are_no_cfg(name: str, tmp_path: Path) -> None:
 def test_a_long_line_that_is_only_odd_is_warned_about_in_a_short_text() -> None:
     text = f"{NET}[avgpool]\n{'k' * 10**7}=1\n[maxpool]\nsize=2{'z' * 10**6}\n"
     reading = cfg.parse(text, "odd")
-    assert [len(each) < 200 for each in reading.warnings] == [True, True]
+    assert [len(warning) < 200 for warning in reading.warnings] == [True, True]
 
 
 @pytest.mark.parametrize("end", ["x", ".x", "ex", "e+x", ".5e9x", ""])

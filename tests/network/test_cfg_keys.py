@@ -344,9 +344,9 @@ COUNTED = [
 @pytest.mark.parametrize(("section", "key"), COUNTED)
 def test_a_key_that_changes_what_is_computed_is_counted_only(section: str, key: str) -> None:
     needed, shape, bare = BARE[section]
-    found = read(section, f"{needed}{key}\n", shape)
-    assert found == replace(bare, count_only=(key.replace(".5", "1"),))
-    assert found.unevaluated() == found.count_only[0]
+    result = read(section, f"{needed}{key}\n", shape)
+    assert result == replace(bare, count_only=(key.replace(".5", "1"),))
+    assert result.unevaluated() == result.count_only[0]
     assert bare.unevaluated() == ""
 
 

@@ -21,8 +21,8 @@ MOST_NOTES = MOST_WARNINGS = 1000
 
 
 def section(text: str) -> Section:
-    (found,) = split(f"[net]\n{text}\n", "x.cfg")
-    return found
+    (result,) = split(f"[net]\n{text}\n", "x.cfg")
+    return result
 
 
 ONE: tuple[Callable[[Section], object], ...] = (
@@ -77,8 +77,8 @@ def test_a_key_without_default_is_missed() -> None:
 @pytest.mark.parametrize("end", ["", ","])
 def test_the_longest_list(end: str) -> None:
     body = f"{NET}[dropout]\n[route]\nlayers="
-    found = cfg.parse(body + ",".join(["0"] * LARGEST_LIST) + end, "net").network.layers[1]
-    assert found == Route(sources=(0,) * LARGEST_LIST)
+    result = cfg.parse(body + ",".join(["0"] * LARGEST_LIST) + end, "net").network.layers[1]
+    assert result == Route(sources=(0,) * LARGEST_LIST)
     with refuses("cfg.list-too-long", where="net.cfg:7, layer 1 [route]"):
         cfg.parse(body + ",".join(["0"] * (LARGEST_LIST + 1)) + end, "net", "net.cfg")
 
@@ -134,10 +134,10 @@ def test_the_most_warnings() -> None:
 
 def test_the_most_notes() -> None:
     for count in (MOST_NOTES - 1, MOST_NOTES, MOST_NOTES + 1, MOST_NOTES + 1000):
-        found = section("".join(f"key{at}=1x\n" for at in range(count)))
+        result = section("".join(f"key{at}=1x\n" for at in range(count)))
         for at in range(count):
-            assert found.integer(f"key{at}") == 1
-        assert len(found.notes) == min(count, MOST_NOTES)
+            assert result.integer(f"key{at}") == 1
+        assert len(result.notes) == min(count, MOST_NOTES)
 
 
 # what Darknet's parser reads for training (its parser.c), by the section that has it
@@ -169,7 +169,7 @@ def test_keys_of_training_are_read_in_silence(name: str, key: str) -> None:
     if name in ("yolo", "region"):
         body += "classes=1\n"
     warnings = cfg.parse(net + body, "net").warnings
-    assert [each for each in warnings if key in each and " has no " not in each] == []
+    assert [warning for warning in warnings if key in warning and " has no " not in warning] == []
 
 
 @pytest.mark.parametrize("key", ["filter", "Filters", "strides", "center_crop", "uc_normalizer", "beta1"])

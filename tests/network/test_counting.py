@@ -131,7 +131,7 @@ def test_parameters_of_fusion_factors_and_of_shared_arrays() -> None:
     # 4 in one kernel, 2 + 2 of its batch norm, 2 * 2 factors; + 2 + 2 statistics
     assert count(network).parameters == {"weights": 4, "learnable": 12, "stored": 16}
     # each convolution works by itself: 2 * 9 * 2 = 36
-    assert [each.conv for each in count(network).operations] == [36, 36, 0]
+    assert [operation.conv for operation in count(network).operations] == [36, 36, 0]
 
 
 def test_unknown_counting() -> None:
@@ -160,9 +160,9 @@ def test_which_layer_is_the_classifier() -> None:
 @given(data=st.data())
 def test_ledger_and_fvcore_agree_on_random_networks(kind: str, data: st.DataObject) -> None:
     network = data.draw(networks(kind, most=5, foreign=True), label="network")
-    found = count(network)
-    assert found.operations == network.operations
-    assert found.parameters["weights"] <= found.parameters["learnable"] <= found.parameters["stored"]
+    result = count(network)
+    assert result.operations == network.operations
+    assert result.parameters["weights"] <= result.parameters["learnable"] <= result.parameters["stored"]
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ def test_thop_of_the_timm_card(name: str, height: int, width: int, total: int) -
 )
 def test_mmcv_and_fvcore_of_the_mmpretrain_card(name: str, mmcv: str, fvcore: str, learnable: int) -> None:
     network = registry.model(name).build().resized(224, 224)
-    found = ledger(network)
+    result = ledger(network)
     head = classifier(network)
     assert head is not None
-    assert f"{found.total('mmcv') / 1e9:.4f}" == mmcv
-    assert f"{(found.total('fvcore') - found.operations[head].conv) / 1e9:.4f}" == fvcore
-    assert found.parameters["learnable"] == learnable
+    assert f"{result.total('mmcv') / 1e9:.4f}" == mmcv
+    assert f"{(result.total('fvcore') - result.operations[head].conv) / 1e9:.4f}" == fvcore
+    assert result.parameters["learnable"] == learnable
 
 
 def test_layers_are_counted_alike_however_many_are_traced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,7 @@ def test_boxes_and_samples_of_regions_are_no_operations() -> None:
         shape=(2, 4, 5),
     )
     counted = count(network)
-    assert [each.conv for each in counted.operations] == [40, 160, 0, 320, 0]
+    assert [operation.conv for operation in counted.operations] == [40, 160, 0, 320, 0]
     assert counted.operations[2] == counted.operations[4] == Operations()
 
 

@@ -98,7 +98,7 @@ def alone(each: Layer) -> str:
 
 
 @pytest.mark.parametrize(
-    ("class_", "name"), [(each, item.name) for each in CLASSES for item in canonical.digested(each)]
+    ("class_", "name"), [(of_class, item.name) for of_class in CLASSES for item in canonical.digested(of_class)]
 )
 def test_every_field_of_every_layer_changes_it(class_: type[Layer], name: str) -> None:
     one, other = others(class_, name)
@@ -117,7 +117,7 @@ def test_of_all_fields_only_these_are_not_part_of_it() -> None:
 
 
 def test_layers_alike_in_every_field_differ_by_their_kind() -> None:
-    kinds = [canonical.kind(each) for each in CLASSES]
+    kinds = [canonical.kind(of_class) for of_class in CLASSES]
     assert len(set(kinds)) == len(kinds) == 33
     assert len({alone(layer(each)) for each in CLASSES}) == 33
 
@@ -204,7 +204,7 @@ def test_training_keys_of_a_cfg_are_none_of_it(tmp_path: Path, keys: str) -> Non
 def test_whole_numbers_are_one_number_whatever_their_type() -> None:
     assert alone(Upsample(sources=(-1,), scale=3)) == alone(Upsample(sources=(-1,), scale=3.0))
     anchors = [((1, 2), (3.0, 4)), ((1.0, 2.0), (3.0, 4.0))]
-    one, other = (Yolo(sources=(-1,), anchors=each, mask=(0,)) for each in anchors)
+    one, other = (Yolo(sources=(-1,), anchors=anchor, mask=(0,)) for anchor in anchors)
     assert alone(one) == alone(other)
 
 

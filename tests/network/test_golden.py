@@ -80,16 +80,16 @@ def test_forward_is_darknets(name: str, golden: ModuleType, references: Path) ->
     module = to_module(network, outputs)
     load(network, module, golden.weights(name), name in ORIGINAL_ENGINE)
     with torch.inference_mode():
-        found = module(torch.from_numpy(golden.input_tensor(name)))
+        result = module(torch.from_numpy(golden.input_tensor(name)))
     if softmax:
-        logits, scores = found
+        logits, scores = result
         assert deviation(logits, case["logits"]).max() < 3e-4
         assert deviation(scores, case["softmax"]).max() < 3e-4
         return
     whole = references / "golden" / "forward" / f"{name}.npz"
     in_full = np.load(whole) if whole.is_file() else {}
     assert [f"yolo_{index}" for index in outputs] == list(GRIDS)
-    for index, head in zip(outputs, found, strict=True):
+    for index, head in zip(outputs, result, strict=True):
         layer = network.layers[index]
         assert isinstance(layer, Yolo)
         kept = as_darknet_keeps_it(head[0], layer)

@@ -84,12 +84,12 @@ DEFAULTS: dict[type[Layer], dict[str, object]] = {
 
 @pytest.mark.parametrize("kind", DEFAULTS, ids=lambda kind: kind.__name__)
 def test_defaults(kind: type[Layer]) -> None:
-    defaults = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
     assert defaults.items() >= DEFAULTS[kind].items()
 
 
 def test_no_kind_of_layer_is_left_out() -> None:
-    kinds = {each for each in vars(layers).values() if isinstance(each, type) and issubclass(each, Layer)}
+    kinds = {var for var in vars(layers).values() if isinstance(var, type) and issubclass(var, Layer)}
     assert kinds - {Layer, layers.Detection} == DEFAULTS.keys()
 
 

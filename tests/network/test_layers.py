@@ -751,8 +751,8 @@ REFUSED: dict[str, tuple[Callable[[], Layer], list[Shape], str, str | None, str,
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
-    make, inputs, code, expected, found, key = REFUSED[name]
-    with refuses(code, found=found) as caught:
+    make, inputs, code, expected, result, key = REFUSED[name]
+    with refuses(code, found=result) as caught:
         make().output(inputs)
     assert caught.value.expected
     assert not expected or re.search(rf"(^|\s){re.escape(expected)}($|[\s,])", caught.value.expected)

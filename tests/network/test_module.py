@@ -65,8 +65,8 @@ def build(shape: Shape, layers: Sequence[Layer], outputs: Sequence[int] | None =
 def run(module: fx.GraphModule, x: Tensor) -> list[Array]:
     """Every output for the first image, as numpy arrays."""
     with torch.no_grad():
-        found = module(x)
-    return [each[0].detach().numpy() for each in (found if isinstance(found, tuple) else (found,))]
+        result = module(x)
+    return [each[0].detach().numpy() for each in (result if isinstance(result, tuple) else (result,))]
 
 
 def one(layer: Layer, x: Tensor) -> Array:
@@ -77,8 +77,8 @@ def one(layer: Layer, x: Tensor) -> Array:
 
 
 def array(module: fx.GraphModule, path: str) -> Array:
-    found: Array = module.state_dict()[path].numpy()
-    return found
+    result: Array = module.state_dict()[path].numpy()
+    return result
 
 
 def ramp(*shape: int) -> Tensor:
@@ -280,18 +280,18 @@ def test_every_activation_has_a_formula_here() -> None:
 def test_activation(name: str) -> None:
     x = torch.tensor([-30.0, -7.5, -2.5, -2.0, -1.99, -1.0, -0.5, -0.0, 0.25, 1.0, 5.9, 6.1, 30.0]).view(1, 1, 1, -1)
     given_to = x.clone()
-    found = one(Activation(sources=LAST, activation=name), given_to)[0, 0]
-    np.testing.assert_allclose(found, [FORMULAS[name](float(v)) for v in x[0, 0, 0]], rtol=2e-6, atol=1e-7)
+    result = one(Activation(sources=LAST, activation=name), given_to)[0, 0]
+    np.testing.assert_allclose(result, [FORMULAS[name](float(v)) for v in x[0, 0, 0]], rtol=2e-6, atol=1e-7)
     # [shortcut] adds the input to itself: its activation sees 2x
-    found = one(Shortcut(sources=(-1, -1), activation=name), given_to)[0, 0]
-    np.testing.assert_allclose(found, [FORMULAS[name](2 * float(v)) for v in x[0, 0, 0]], rtol=2e-6, atol=1e-7)
+    result = one(Shortcut(sources=(-1, -1), activation=name), given_to)[0, 0]
+    np.testing.assert_allclose(result, [FORMULAS[name](2 * float(v)) for v in x[0, 0, 0]], rtol=2e-6, atol=1e-7)
     assert torch.equal(given_to, x)
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in FORMULAS])
 def test_activation_over_channels(name: str) -> None:
     x = noise(5, 2, 3)
-    found = one(Shortcut(sources=(-1, -1), activation=name), x)
+    result = one(Shortcut(sources=(-1, -1), activation=name), x)
     for row, column in product(range(2), range(3)):
         values = [2 * float(v) for v in x[0, :, row, column]]
         if name == "normalize_channels":
@@ -301,7 +301,7 @@ def test_activation_over_channels(name: str) -> None:
         else:
             raised = [math.exp(v - max(values)) for v in values]
         expected = [v / (sum(raised) + 1e-4) for v in raised]
-        np.testing.assert_allclose(found[:, row, column], expected, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(result[:, row, column], expected, rtol=1e-5, atol=1e-7)
 
 
 # --- pooling
@@ -335,15 +335,15 @@ def pooled(x: Array, size: int, stride: int, padding: int, mean: bool) -> Array:
 )
 def test_maxpool_vectors(values: list[list[float]], size: int, stride: int, expected: list[list[float]]) -> None:
     x = torch.tensor(values, dtype=torch.float32)[None, None]
-    found = one(MaxPool(sources=LAST, size=size, stride=stride, padding=size - 1), x)
-    np.testing.assert_array_equal(found[0], expected)
+    result = one(MaxPool(sources=LAST, size=size, stride=stride, padding=size - 1), x)
+    np.testing.assert_array_equal(result[0], expected)
 
 
 @pytest.mark.parametrize("size", [5, 9, 13])
 def test_pyramid_pools_are_torchs_symmetric_ones(size: int) -> None:
     x = noise(2, 13, 13)
-    found = one(MaxPool(sources=LAST, size=size, stride=1, padding=size - 1), x)
-    assert torch.equal(torch.from_numpy(found), torch.nn.functional.max_pool2d(x, size, 1, size // 2)[0])
+    result = one(MaxPool(sources=LAST, size=size, stride=1, padding=size - 1), x)
+    assert torch.equal(torch.from_numpy(result), torch.nn.functional.max_pool2d(x, size, 1, size // 2)[0])
 
 
 @settings(max_examples=120)
@@ -362,15 +362,15 @@ def test_pools_by_their_definition(
     padding = data.draw(st.integers(least, max(least, 2 * (size - 1))), label="padding")
     kind = LocalAvgPool if mean else MaxPool
     x = noise(2, height, width) - 3
-    found = one(kind(sources=LAST, size=size, stride=stride, padding=padding), x)
-    np.testing.assert_allclose(found, pooled(x[0].numpy(), size, stride, padding, mean), rtol=1e-5)
+    result = one(kind(sources=LAST, size=size, stride=stride, padding=padding), x)
+    np.testing.assert_allclose(result, pooled(x[0].numpy(), size, stride, padding, mean), rtol=1e-5)
 
 
 def test_maxpool_depth_takes_every_kth_channel() -> None:
     x = noise(6, 2, 2)
-    found = one(MaxPoolDepth(sources=LAST, channels=2), x)
+    result = one(MaxPoolDepth(sources=LAST, channels=2), x)
     for group in range(2):
-        np.testing.assert_array_equal(found[group], x[0, group::2].numpy().max(0))
+        np.testing.assert_array_equal(result[group], x[0, group::2].numpy().max(0))
 
 
 def test_avgpool() -> None:
@@ -404,9 +404,9 @@ def test_strided_shortcut_vector() -> None:
     module = build((2, 4, 4), [zeros, Shortcut(sources=(0, -1))])
     for value in module.parameters():
         value.data.zero_()
-    (found,) = run(module, ramp(2, 4, 4))
-    np.testing.assert_array_equal(found[:2], [[[0, 2], [8, 10]], [[16, 18], [24, 26]]])
-    np.testing.assert_array_equal(found[2:], np.zeros((2, 2, 2)))
+    (result,) = run(module, ramp(2, 4, 4))
+    np.testing.assert_array_equal(result[:2], [[[0, 2], [8, 10]], [[16, 18], [24, 26]]])
+    np.testing.assert_array_equal(result[2:], np.zeros((2, 2, 2)))
 
 
 @settings(max_examples=80)
@@ -429,8 +429,8 @@ def test_shortcut_by_its_definition(source: Shape, current: Shape) -> None:
         Crop(sources=(2,), height=current[1], width=current[2], noadjust=True),
         Shortcut(sources=(3, 1)),
     ]
-    added, onto, found = run(build((2, 9, 9), layers, [1, 3, 4]), noise(2, 9, 9))
-    np.testing.assert_allclose(found, shortcut(onto, added), rtol=1e-6)
+    added, onto, result = run(build((2, 9, 9), layers, [1, 3, 4]), noise(2, 9, 9))
+    np.testing.assert_allclose(result, shortcut(onto, added), rtol=1e-6)
 
 
 def weighted(weighting: str, normalization: str, values: Sequence[Sequence[float]]) -> tuple[list[Array], Array]:
@@ -440,8 +440,8 @@ def weighted(weighting: str, normalization: str, values: Sequence[Sequence[float
     layer = Shortcut(sources=sources, weighting=weighting, normalization=normalization)
     module = build((2, 2, 2), [*(point(2) for _ in range(count)), layer], [*range(count), count])
     module.get_parameter(f"layers.{count}.sum.weight").data.copy_(torch.tensor(values))
-    *maps, found = run(module, noise(2, 2, 2))
-    return [maps[source] for source in sources], found
+    *maps, result = run(module, noise(2, 2, 2))
+    return [maps[source] for source in sources], result
 
 
 # Appendix B.9, as `valid` fuses them: max(w, 0.001) / (1e-4 + the sum of those). Unfused, the second row would be
@@ -451,24 +451,24 @@ def weighted(weighting: str, normalization: str, values: Sequence[Sequence[float
     [((2.0, 1.0), (2 / 3.0001, 1 / 3.0001)), ((2.0, -1.0), (2 / 2.0011, 0.001 / 2.0011))],
 )
 def test_weighted_shortcut_vectors(stored: tuple[float, float], factors: tuple[float, float]) -> None:
-    maps, found = weighted("per_feature", "relu", [[value] for value in stored])
-    np.testing.assert_allclose(found, factors[0] * maps[0] + factors[1] * maps[1], rtol=1e-5, atol=1e-7)
+    maps, result = weighted("per_feature", "relu", [[value] for value in stored])
+    np.testing.assert_allclose(result, factors[0] * maps[0] + factors[1] * maps[1], rtol=1e-5, atol=1e-7)
 
 
 def test_weighted_shortcut_by_softmax() -> None:
     stored = (0.5, -1.0, 2.0)
-    maps, found = weighted("per_feature", "softmax", [[value] for value in stored])
+    maps, result = weighted("per_feature", "softmax", [[value] for value in stored])
     raised = [math.exp(value - 2.0) for value in stored]
     expected = sum(each / (sum(raised) + 1e-4) * part for each, part in zip(raised, maps, strict=True))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_weighted_shortcut_per_channel() -> None:
     """The file holds one row of channels for each summand, the current map first; unnormalised they are factors."""
-    maps, found = weighted("per_channel", "none", [[2.0, -1.0], [0.5, 3.0]])
+    maps, result = weighted("per_channel", "none", [[2.0, -1.0], [0.5, 3.0]])
     for channel, (one_factor, other) in enumerate([(2.0, 0.5), (-1.0, 3.0)]):
         expected = one_factor * maps[0][channel] + other * maps[1][channel]
-        np.testing.assert_allclose(found[channel], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(result[channel], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_scale_channels_and_sam() -> None:
@@ -491,29 +491,29 @@ def test_scale_channels_and_sam() -> None:
 
 
 def test_upsample_repeats_and_scales() -> None:
-    found = one(Upsample(sources=LAST, stride=2, scale=0.5), ramp(1, 2, 2))
-    np.testing.assert_array_equal(found[0], [[0, 0, 0.5, 0.5]] * 2 + [[1, 1, 1.5, 1.5]] * 2)
+    result = one(Upsample(sources=LAST, stride=2, scale=0.5), ramp(1, 2, 2))
+    np.testing.assert_array_equal(result[0], [[0, 0, 0.5, 0.5]] * 2 + [[1, 1, 1.5, 1.5]] * 2)
 
 
 def test_bilinear_upsample_interpolates_between_pixel_centres() -> None:
     """Pixel i of the output lies at (i + 1/2) / 2 - 1/2 of the input, no further out than the outermost centres."""
-    found = one(Upsample(sources=LAST, stride=2, bilinear=True), ramp(1, 1, 3))
-    np.testing.assert_allclose(found[0], [[0, 0.25, 0.75, 1.25, 1.75, 2]] * 2)
+    result = one(Upsample(sources=LAST, stride=2, bilinear=True), ramp(1, 1, 3))
+    np.testing.assert_allclose(result[0], [[0, 0.25, 0.75, 1.25, 1.75, 2]] * 2)
 
 
 def test_reverse_upsample_sums_blocks() -> None:
-    found = one(Upsample(sources=LAST, stride=2, scale=2.0, reverse=True), ramp(1, 2, 4))
-    np.testing.assert_array_equal(found[0], [[2 * (0 + 1 + 4 + 5), 2 * (2 + 3 + 6 + 7)]])
+    result = one(Upsample(sources=LAST, stride=2, scale=2.0, reverse=True), ramp(1, 2, 4))
+    np.testing.assert_array_equal(result[0], [[2 * (0 + 1 + 4 + 5), 2 * (2 + 3 + 6 + 7)]])
 
 
 @pytest.mark.parametrize(("shape", "stride"), [((3, 4, 6), 2), ((2, 6, 3), 3), ((1, 2, 2), 1)])
 def test_reorg3d_by_its_definition(shape: Shape, stride: int) -> None:
     channels, height, width = shape
     x = ramp(*shape)
-    found = one(Reorg(sources=LAST, stride=stride), x)
+    result = one(Reorg(sources=LAST, stride=stride), x)
     for k, j, i in product(range(channels * stride**2), range(height // stride), range(width // stride)):
         offset = k // channels
-        assert found[k, j, i] == x[0, k % channels, j * stride + offset // stride, i * stride + offset % stride]
+        assert result[k, j, i] == x[0, k % channels, j * stride + offset // stride, i * stride + offset % stride]
 
 
 @pytest.mark.parametrize(("shape", "stride"), [((8, 4, 6), 2), ((9, 6, 3), 3), ((4, 2, 2), 2)])
@@ -521,12 +521,12 @@ def test_reorg_by_its_definition(shape: Shape, stride: int) -> None:
     """Value (k, j, i), counted in the input's own dimensions, comes from where reorg's inverse would have put it."""
     channels, height, width = shape
     x = ramp(*shape).flatten()
-    found = one(Reorg(sources=LAST, stride=stride, legacy=True), ramp(*shape)).flatten()
+    result = one(Reorg(sources=LAST, stride=stride, legacy=True), ramp(*shape)).flatten()
     narrow = channels // stride**2
     for k, j, i in product(range(channels), range(height), range(width)):
         offset = k // narrow
         row, column = j * stride + offset // stride, i * stride + offset % stride
-        assert found[(k * height + j) * width + i] == x[(k % narrow * height * stride + row) * width * stride + column]
+        assert result[(k * height + j) * width + i] == x[(k % narrow * height * stride + row) * width * stride + column]
 
 
 def test_crop_is_central_and_doubles() -> None:
@@ -538,10 +538,10 @@ def test_crop_is_central_and_doubles() -> None:
 
 def test_softmax_of_groups_at_a_temperature() -> None:
     x = noise(6, 1, 1)
-    found = one(Softmax(sources=LAST, groups=2, temperature=0.5), x)
+    result = one(Softmax(sources=LAST, groups=2, temperature=0.5), x)
     for part in (slice(0, 3), slice(3, 6)):
         raised = [math.exp(float(value) / 0.5) for value in x[0, part, 0, 0]]
-        np.testing.assert_allclose(found[part, 0, 0], [each / sum(raised) for each in raised], rtol=1e-5)
+        np.testing.assert_allclose(result[part, 0, 0], [each / sum(raised) for each in raised], rtol=1e-5)
     whole = one(Softmax(sources=LAST), x)
     raised = [math.exp(float(value)) for value in x[0, :, 0, 0]]
     np.testing.assert_allclose(whole[:, 0, 0], [each / sum(raised) for each in raised], rtol=1e-5)
@@ -573,7 +573,7 @@ def test_default_outputs_are_the_detections_or_the_last_layer() -> None:
     module = build((2, 2, 2), [point(6), box, Convolution(sources=(1,), filters=6), again, BatchNorm(sources=(3,))])
     assert len(run(module, x)) == 2
     plain = build((2, 2, 2), [point(6), Dropout(sources=(0,))])
-    assert [found.shape for found in run(plain, x)] == [(6, 2, 2)]
+    assert [result.shape for result in run(plain, x)] == [(6, 2, 2)]
     assert isinstance(plain(x), Tensor)
 
 
@@ -581,7 +581,7 @@ def test_outputs_select_layers_in_the_order_asked_for() -> None:
     layers = [point(4), point(3, "leaky"), AvgPool(sources=(1,)), Route(sources=(0,))]
     layers[1] = Convolution(sources=(0,), filters=3, batch_normalize=False)
     module = build((2, 3, 3), layers, [2, 0, 1])
-    assert [found.shape for found in run(module, noise(2, 3, 3))] == [(3, 1, 1), (4, 3, 3), (3, 3, 3)]
+    assert [result.shape for result in run(module, noise(2, 3, 3))] == [(3, 1, 1), (4, 3, 3), (3, 3, 3)]
 
 
 def test_an_output_is_not_overwritten_by_later_layers() -> None:
@@ -594,8 +594,8 @@ def test_an_output_is_not_overwritten_by_later_layers() -> None:
     ]
     x = noise(3, 3, 3)
     together = run(build((3, 3, 3), layers, range(5)), x)
-    for index, found in enumerate(together):
-        np.testing.assert_array_equal(found, run(build((3, 3, 3), layers[: index + 1], [index]), x)[0])
+    for index, result in enumerate(together):
+        np.testing.assert_array_equal(result, run(build((3, 3, 3), layers[: index + 1], [index]), x)[0])
 
 
 def test_forward_lets_go_of_what_nothing_reads_any_more() -> None:
@@ -615,9 +615,9 @@ def test_memory_of_a_forward_stays_near_its_two_largest_maps() -> None:
 
     def hook(*_: object) -> None:
         maps = {
-            each.untyped_storage().data_ptr()
-            for each in gc.get_objects()
-            if type(each) is Tensor and each.shape == (1, 1, 512, 512)
+            get_object.untyped_storage().data_ptr()
+            for get_object in gc.get_objects()
+            if type(get_object) is Tensor and get_object.shape == (1, 1, 512, 512)
         }
         living.append(len(maps))
 
@@ -640,10 +640,10 @@ def test_every_output_has_the_shape_the_network_says(kind: str, data: st.DataObj
 
     def check(x: Tensor) -> None:
         with torch.no_grad():
-            found = module(x)
-        found = found if isinstance(found, tuple) else (found,)
-        assert [tuple(each.shape) for each in found] == [(x.shape[0], *shape) for shape in shapes]
-        assert {each.device.type for each in found} == {x.device.type}
+            result = module(x)
+        result = result if isinstance(result, tuple) else (result,)
+        assert [tuple(each.shape) for each in result] == [(x.shape[0], *shape) for shape in shapes]
+        assert {each.device.type for each in result} == {x.device.type}
 
     for batch in (0, 1, 3):
         check(torch.rand(batch, *net.input))
@@ -685,16 +685,16 @@ def test_local_by_hand() -> None:
     with torch.no_grad():
         module.get_parameter("layers.0.conv.weight").copy_(torch.tensor([[[2.0], [3.0]], [[-5.0], [7.0]]]))
         module.get_parameter("layers.0.conv.bias").copy_(torch.tensor([[[1.0, 10.0]], [[0.0, -100.0]]]))
-    found = run(module, torch.tensor([[[[1.0, 9.0, 2.0]]]]))[0]
+    result = run(module, torch.tensor([[[[1.0, 9.0, 2.0]]]]))[0]
     # place 0: 2 * 1 + 1, 3 * 1 + 0; place 1: -5 * 2 + 10, 7 * 2 - 100
-    assert found.tolist() == [[[3.0, 0.0]], [[3.0, 0.0]]]
+    assert result.tolist() == [[[3.0, 0.0]], [[3.0, 0.0]]]
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 1), (1, 3), (2, 5), (4, 1), (5, 2), (7, 3), (7, 4), (8, 5), (3, 7)])
 def test_response_normalisation_is_darknets_running_sum(channels: int, size: int) -> None:
     layer = ResponseNorm(sources=LAST, size=size, alpha=0.3, beta=0.75, kappa=2.0)
     x = noise(channels, 2, 1)
-    found = run(build((channels, 2, 1), [layer]), x)[0]
+    result = run(build((channels, 2, 1), [layer]), x)[0]
     for row in range(2):
         values = [float(v) for v in x[0, :, row, 0]]
         total = sum(v * v for v in values[: size // 2])  # the original begins one channel short
@@ -703,16 +703,16 @@ def test_response_normalisation_is_darknets_running_sum(channels: int, size: int
                 before, after = at - (size - 1) // 2 - 1, at + size // 2
                 total -= values[before] ** 2 if before >= 0 else 0
                 total += values[after] ** 2 if after < channels else 0
-            assert float(found[at, row, 0]) == pytest.approx(value * (2 + 0.3 * total) ** -0.75, rel=1e-5)
+            assert float(result[at, row, 0]) == pytest.approx(value * (2 + 0.3 * total) ** -0.75, rel=1e-5)
 
 
 def test_a_pool_that_blurs() -> None:
     """The largest of 2x2 at stride 1, the windows at the edge with fewer taps, then means of 2x2 at stride 2."""
     x = torch.tensor([[[[1.0, 2, 3, 4], [5, 6, 7, 8], [8, 7, 6, 5], [4, 3, 2, 1]]]])
     layer = MaxPool(sources=LAST, size=2, stride=2, padding=1, antialiasing=2)
-    found = run(build((1, 4, 4), [layer]), x)[0]
+    result = run(build((1, 4, 4), [layer]), x)[0]
     # pooled: 6 7 8 8, 8 7 8 8, 8 7 6 5, 4 3 2 1
-    assert found.tolist() == [[[7.0, 8.0], [5.5, 3.5]]]
+    assert result.tolist() == [[[7.0, 8.0], [5.5, 3.5]]]
 
 
 def test_a_pool_with_two_strides() -> None:

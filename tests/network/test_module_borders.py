@@ -34,8 +34,8 @@ def one(layer: Layer, x: torch.Tensor) -> NDArray[np.float32]:
     """What a single layer without arrays makes of one image (C, H, W)."""
     channels, height, width = x.shape
     with torch.no_grad():
-        found: torch.Tensor = to_module(Network("net", (channels, height, width), (layer,)))(x[None])
-    return found[0].numpy()
+        result: torch.Tensor = to_module(Network("net", (channels, height, width), (layer,)))(x[None])
+    return result[0].numpy()
 
 
 def ramp(*shape: int) -> torch.Tensor:
@@ -48,8 +48,8 @@ def ramp(*shape: int) -> torch.Tensor:
 )
 def test_of_an_odd_rest_a_crop_leaves_more_at_the_end(height: int, width: int, top: int, left: int) -> None:
     x = ramp(2, 5, 7)
-    found = one(Crop(sources=LAST, height=height, width=width, noadjust=True), x)
-    np.testing.assert_array_equal(found, x[:, top : top + height, left : left + width].numpy())
+    result = one(Crop(sources=LAST, height=height, width=width, noadjust=True), x)
+    np.testing.assert_array_equal(result, x[:, top : top + height, left : left + width].numpy())
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6, 12])
@@ -57,8 +57,8 @@ def test_of_an_odd_rest_a_crop_leaves_more_at_the_end(height: int, width: int, t
 def test_softmax_of_a_map_is_over_all_its_values(groups: int, temperature: float) -> None:
     """In the order of memory: channels, rows, columns; each group of equal parts sums to one."""
     x = ramp(2, 2, 3) / 10
-    found = one(Softmax(sources=LAST, groups=groups, temperature=temperature), x).reshape(groups, -1)
-    for part, values in zip(found, x.reshape(groups, -1).tolist(), strict=True):
+    result = one(Softmax(sources=LAST, groups=groups, temperature=temperature), x).reshape(groups, -1)
+    for part, values in zip(result, x.reshape(groups, -1).tolist(), strict=True):
         raised = [math.exp(value / temperature) for value in values]
         np.testing.assert_allclose(part, [each / sum(raised) for each in raised], rtol=1e-5)
 
@@ -68,14 +68,14 @@ def test_channels_are_normalised_pixel_by_pixel() -> None:
     x = torch.tensor([[80.0, -80.0], [81.0, -79.0]])[:, None]
     raised = [1 / math.e, 1.0]
     expected = [each / (sum(raised) + 1e-4) for each in raised]
-    found = one(Activation(sources=LAST, activation="normalize_channels_softmax_maxval"), x)
+    result = one(Activation(sources=LAST, activation="normalize_channels_softmax_maxval"), x)
     for column in (0, 1):
-        np.testing.assert_allclose(found[:, 0, column], expected, rtol=1e-5)
+        np.testing.assert_allclose(result[:, 0, column], expected, rtol=1e-5)
     x = torch.tensor([[3.0, 0.0, -1.0], [1.0, 0.0, 0.5]])[:, None]
-    found = one(Activation(sources=LAST, activation="normalize_channels"), x)
-    np.testing.assert_allclose(found[:, 0, 0], [3 / 4.0001, 1 / 4.0001], rtol=1e-6)
-    np.testing.assert_array_equal(found[:, 0, 1], [0, 0])
-    np.testing.assert_allclose(found[:, 0, 2], [0, 0.5 / 0.5001], rtol=1e-6)
+    result = one(Activation(sources=LAST, activation="normalize_channels"), x)
+    np.testing.assert_allclose(result[:, 0, 0], [3 / 4.0001, 1 / 4.0001], rtol=1e-6)
+    np.testing.assert_array_equal(result[:, 0, 1], [0, 0])
+    np.testing.assert_allclose(result[:, 0, 2], [0, 0.5 / 0.5001], rtol=1e-6)
 
 
 def test_batch_norms_divide_and_learn_as_darknets() -> None:
@@ -87,7 +87,7 @@ def test_batch_norms_divide_and_learn_as_darknets() -> None:
     )
     module = to_module(Network("net", (3, 4, 4), layers))
     norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
-    assert [(each.eps, each.momentum) for each in norms] == [(1e-5, 0.01)] * 3
+    assert [(norm.eps, norm.momentum) for norm in norms] == [(1e-5, 0.01)] * 3
     assert not module.training
 
 
@@ -95,8 +95,8 @@ def test_batch_norms_divide_and_learn_as_darknets() -> None:
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.0])
 def test_enlarged_maps_that_are_not_square(stride: int, scale: float) -> None:
     x = ramp(2, 2, 3)
-    found = one(Upsample(sources=LAST, stride=stride, scale=scale), x)
-    np.testing.assert_array_equal(found, scale * x.numpy().repeat(stride, 1).repeat(stride, 2))
+    result = one(Upsample(sources=LAST, stride=stride, scale=scale), x)
+    np.testing.assert_array_equal(result, scale * x.numpy().repeat(stride, 1).repeat(stride, 2))
 
 
 def test_the_boxes_of_every_head_come_as_the_network_has_them() -> None:
@@ -109,9 +109,9 @@ def test_the_boxes_of_every_head_come_as_the_network_has_them() -> None:
         MultiBox(sources=LAST, classes=5, anchors=anchors),
     )
     x = ramp(1, 10, 2, 3)
-    found = to_module(Network("net", (10, 2, 3), layers))(x)
-    assert len(found) == 4
-    assert all(torch.equal(each, x) for each in found)
+    result = to_module(Network("net", (10, 2, 3), layers))(x)
+    assert len(result) == 4
+    assert all(torch.equal(each, x) for each in result)
 
 
 def test_a_layer_that_no_output_needs_is_computed_all_the_same() -> None:

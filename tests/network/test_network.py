@@ -74,11 +74,11 @@ def test_the_most_that_darknet_can_index_is_allowed(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_one_more_is_refused(name: str) -> None:
-    shape, layers, found = REFUSED[name]
+    shape, layers, result = REFUSED[name]
     with pytest.raises(DefinitionError) as caught:
         Network("net", shape, layers)
     assert caught.value.code in ("network.input-out-of-range", "network.too-large")
-    assert caught.value.found == found
+    assert caught.value.found == result
     assert caught.value.where
 
 
@@ -226,6 +226,6 @@ def test_networks_of_one_definition_do_not_differ(other: Network) -> None:
 def test_the_first_difference_is_named(other: Network, words: tuple[str, ...]) -> None:
     text = difference(NET, replace(other, name="two"))
     assert text is not None
-    assert all(each in text for each in words), text
+    assert all(word in text for word in words), text
     labelled = difference(NET, other, ("mine", "theirs"))
     assert labelled == text.replace("one has", "mine has").replace("two has", "theirs has")

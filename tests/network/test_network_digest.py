@@ -175,12 +175,12 @@ def test_every_setting_of_a_layer_makes_another_network(at: int, name: str) -> N
 
 
 def test_no_setting_is_left_out() -> None:
-    kinds = {each for each in vars(layers).values() if isinstance(each, type) and issubclass(each, Layer)}
+    kinds = {var for var in vars(layers).values() if isinstance(var, type) and issubclass(var, Layer)}
     changed = {type(layer): changes for layer, _, changes in CHANGES}
     # how many values dropout drops is a matter of training alone
     assert kinds - {Layer, layers.Detection, Dropout} == changed.keys()
     for kind, changes in changed.items():
-        missing = {each.name for each in fields(kind)} - changes.keys() - {"count_only"}
+        missing = {field.name for field in fields(kind)} - changes.keys() - {"count_only"}
         if kind is YoloV1:
             missing -= {
                 "side",
@@ -238,7 +238,7 @@ def test_the_input_and_the_letter_box_make_another_network() -> None:
         replace(NET, layers=(*NET.layers, Dropout(sources=(3,)))),
         network((4, 4, 6), AvgPool(sources=(2,))),
     ]
-    assert len({digest(each) for each in others}) == len(others)
+    assert len({digest(other) for other in others}) == len(others)
 
 
 def test_the_input_of_other_channels_makes_another_network() -> None:

@@ -99,10 +99,10 @@ def test_counters_for_every_class() -> None:
 
 
 def test_mixing() -> None:
-    found = {
+    result = {
         (m, c, o): NetRecipe(mixup=m, cutmix=c > 0, mosaic=o > 0).mixing for m in (0, 1) for c in (0, 1) for o in (0, 1)
     }
-    assert found == {
+    assert result == {
         (0, 0, 0): 0, (1, 0, 0): 1, (0, 1, 0): 2, (1, 1, 0): 2, (0, 0, 1): 3, (1, 0, 1): 3, (0, 1, 1): 4, (1, 1, 1): 4,
     }  # fmt: skip
 

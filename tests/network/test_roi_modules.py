@@ -64,22 +64,22 @@ def test_position_sensitive_alignment_by_its_definition(layer: RoiAlign) -> None
     extents = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(2)) * 40
     extents[0, 0] = 0  # what is left over, and what has no area
     regions = torch.cat((corners, corners + extents), 2)
-    found = PsRoiAlign(layer)(features, regions.transpose(1, 2)[..., None])
-    assert found.shape == (2, features.shape[1], 6, 1)
+    result = PsRoiAlign(layer)(features, regions.transpose(1, 2)[..., None])
+    assert result.shape == (2, features.shape[1], 6, 1)
     for image, at in product(range(2), range(6)):
         expected = aligned(features[image].numpy(), regions[image, at].numpy(), layer)
-        np.testing.assert_allclose(found[image, :, at, 0].numpy(), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result[image, :, at, 0].numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_part_reads_its_own_channel_where_it_lies() -> None:
     # channel k holds k everywhere, so that every part must give its own number
     features = torch.arange(18.0)[None, :, None, None].expand(1, 18, 4, 4)
-    found = PsRoiAlign(ALIGN)(features, torch.tensor([[[3.0], [5.0], [60.0], [50.0]]])[..., None])
-    assert found.flatten().tolist() == list(range(18))
+    result = PsRoiAlign(ALIGN)(features, torch.tensor([[[3.0], [5.0], [60.0], [50.0]]])[..., None])
+    assert result.flatten().tolist() == list(range(18))
     # and where values are the column's number, sample positions: 0.25 and 0.75 of each third of 48 pixels, a map's 3
     columns = torch.arange(4.0).expand(1, 9, 4, 4).contiguous()
-    found = PsRoiAlign(ALIGN)(columns, torch.tensor([[[0.0], [0.0], [48.0], [48.0]]])[..., None])
-    assert found.flatten().tolist() == [0.75, 1.75, 2.75] * 3
+    result = PsRoiAlign(ALIGN)(columns, torch.tensor([[[0.0], [0.0], [48.0], [48.0]]])[..., None])
+    assert result.flatten().tolist() == [0.75, 1.75, 2.75] * 3
 
 
 def iou(one: Array, other: Array) -> float:
@@ -121,12 +121,12 @@ def test_proposals_by_their_definition(considered: int, count: int) -> None:
     )
     scores, offsets = noise(2, 3, 5, 6), noise(2, 12, 5, 6, seed=1)
     offsets[1, 2::4] = 1000.0  # clipped where exp would overflow
-    found = ProposalBoxes(layer, (5, 6))(scores, offsets)
-    assert found.shape == (2, 4, count, 1)
+    result = ProposalBoxes(layer, (5, 6))(scores, offsets)
+    assert result.shape == (2, 4, count, 1)
     for image in range(2):
         expected = proposed(scores[image].numpy(), offsets[image].numpy(), layer)
         assert len(expected) > 3
-        mine = found[image, :, :, 0].T.numpy()
+        mine = result[image, :, :, 0].T.numpy()
         np.testing.assert_allclose(mine[: len(expected)], expected, rtol=1e-5, atol=1e-3)
         assert not mine[len(expected) :].any()
 
@@ -136,8 +136,8 @@ def proposals_of(layer: Proposals, scores: dict[tuple[int, int, int], float]) ->
     low = torch.full((1, len(layer.anchors), 4, 5), -100.0)
     for (anchor, row, column), score in scores.items():
         low[0, anchor, row, column] = score
-    found = ProposalBoxes(layer, (4, 5))(low, torch.zeros(1, 4 * len(layer.anchors), 4, 5))
-    rows: list[list[float]] = found[0, :, :, 0].T.tolist()
+    result = ProposalBoxes(layer, (4, 5))(low, torch.zeros(1, 4 * len(layer.anchors), 4, 5))
+    rows: list[list[float]] = result[0, :, :, 0].T.tolist()
     return rows
 
 
@@ -187,8 +187,8 @@ def test_a_proposal_outside_of_the_map_has_no_area_and_makes_room() -> None:
     scores, offsets = torch.full((1, 1, 4, 5), -100.0), torch.zeros(1, 4, 4, 5)
     scores[0, 0, 1, 0], scores[0, 0, 1, 1] = 2.0, 1.0
     offsets[0, 0, 1, 0] = -1.0  # its centre lies at -4, its right edge at -2
-    found = ProposalBoxes(layer, (4, 5))(scores, offsets)[0, :, :, 0].T.tolist()
-    assert found == [[14.0, 14.0, 18.0, 18.0], [0.0] * 4]
+    result = ProposalBoxes(layer, (4, 5))(scores, offsets)[0, :, :, 0].T.tolist()
+    assert result == [[14.0, 14.0, 18.0, 18.0], [0.0] * 4]
 
 
 def test_a_box_grows_to_1000_16ths_of_its_anchor_and_no_further() -> None:
@@ -224,9 +224,9 @@ def test_regions_are_as_precise_in_a_network_of_half_precision() -> None:
 
 def test_no_images_have_no_regions() -> None:
     layer = Proposals(sources=(0, 1), anchors=((20.0, 10.0),), count=5)
-    found = ProposalBoxes(layer, (4, 4))(torch.empty(0, 1, 4, 4), torch.empty(0, 4, 4, 4))
-    assert found.shape == (0, 4, 5, 1)
-    assert PsRoiAlign(ALIGN)(torch.empty(0, 18, 4, 4), found).shape == (0, 18, 5, 1)
+    result = ProposalBoxes(layer, (4, 4))(torch.empty(0, 1, 4, 4), torch.empty(0, 4, 4, 4))
+    assert result.shape == (0, 4, 5, 1)
+    assert PsRoiAlign(ALIGN)(torch.empty(0, 18, 4, 4), result).shape == (0, 18, 5, 1)
 
 
 def built(layer: Resize | Shuffle, *extra: tuple[int, int]) -> torch.fx.GraphModule:

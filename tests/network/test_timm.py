@@ -43,7 +43,7 @@ def as_darknet_has_them(theirs: nn.Module) -> Iterator[Arrays]:
     """
     for name, arrays in units(theirs):
         if name.endswith("conv_exp.conv"):
-            yield from ([each.chunk(2)[part] for each in arrays] for part in (0, 1))
+            yield from ([array.chunk(2)[part] for array in arrays] for part in (0, 1))
         elif name.endswith("conv_transition.conv"):
             passing, computed = arrays[0].chunk(2, dim=1)
             yield [torch.cat([computed, passing], dim=1), *arrays[1:]]
@@ -63,15 +63,17 @@ def test_arrays_and_outputs_are_timms(name: str) -> None:
     assert [[each.squeeze().shape for each in arrays] for arrays in mine] == [
         [each.squeeze().shape for each in arrays] for arrays in given
     ]
-    assert sum(each.numel() for each in ours.parameters()) == sum(each.numel() for each in theirs.parameters())
+    assert sum(parameter.numel() for parameter in ours.parameters()) == sum(
+        each.numel() for each in theirs.parameters()
+    )
     with torch.no_grad():
         for target, source in zip(mine, given, strict=True):
             for array, value in zip(target, source, strict=True):
                 array.copy_(value.view_as(array))
         x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         expected = theirs(x)
-        found = ours(x).flatten(1)
-    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+        result = ours(x).flatten(1)
+    assert (result - expected).abs().max() <= 1e-4 * expected.abs().max()
     assert expected.std() > 0
 
 
@@ -80,7 +82,7 @@ def test_every_array_has_timms_shape_and_place(name: str) -> None:
     with torch.device("meta"):
         ours = to_module(model(f"timm/{name}").build())
         theirs = import_timm().create_model(name)
-    shapes = [tuple(each.shape) for each in theirs.parameters()]
+    shapes = [tuple(parameter.shape) for parameter in theirs.parameters()]
     *body, kernel, bias = [tuple(each.shape) for each in ours.parameters()]
     assert [*body, kernel[:2], bias] == shapes
 

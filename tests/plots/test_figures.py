@@ -89,8 +89,8 @@ def test_every_table_of_a_sweep_has_its_figure(lines: list[ReportRow]) -> None:
     table = tables.load("coco-nms")
     other = replace(table, name="other-nms")
     more = [*lines, *(replace(line, table="other-nms") for line in lines if line.table == "coco-nms")]
-    found = [plot.name for plot in plots(more, [table, other]) if "nms" in plot.name]
-    assert found == ["ap-over-nms-coco-nms", "ap-over-nms-other-nms"]
+    result = [plot.name for plot in plots(more, [table, other]) if "nms" in plot.name]
+    assert result == ["ap-over-nms-coco-nms", "ap-over-nms-other-nms"]
 
 
 def overlaps(boxes: Sequence[Any]) -> list[tuple[Any, Any]]:

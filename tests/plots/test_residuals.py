@@ -17,12 +17,12 @@ BIG = tables.load("imagenet-big")
 
 
 def test_numbers_that_are_not_equal_are_shown_with_their_intervals() -> None:
-    found = residuals(published(), [BIG])
-    ((name, value, mark, ends),) = found[COUNTS]
+    result = residuals(published(), [BIG])
+    ((name, value, mark, ends),) = result[COUNTS]
     # 10.00 for 9.74
     assert (name, mark, ends) == ("ResNet-50, BFLOPs", "off", None)
     assert value == pytest.approx(100 * 0.26 / 9.74)
-    scores = {residual.name: residual for residual in found[SCORES]}
+    scores = {residual.name: residual for residual in result[SCORES]}
     # 77.4 of [77.03, 77.77] for 77.2; what is exact, unmeasured or partial is not there
     assert {*scores} == {"DarkNet-53, Top-5", "CSPDarkNet-53, Top-1", "CSPDarkNet-53, Top-5"}
     assert list(scores["CSPDarkNet-53, Top-1"].ends or ()) == pytest.approx([-0.17, 0.57])

@@ -28,15 +28,15 @@ def test_the_points_are_the_published_numbers() -> None:
     small, big = (models(tables.load(name), []) for name in ("imagenet-small", "imagenet-big"))
     # all rows but the one that prints no BFLOPs
     assert (len(small), len(big)) == (18, 16)
-    found = {
+    result = {
         row.label: (row.claim, row.base.label if row.base is not None else None)
         for rows in (small, big)
         for row in rows
     }
-    assert found["CSPResNet-10"] == ((1.905, 65.3), "ResNet-10")
-    assert found["CSPResNeXt-50"] == ((7.93, 77.9), "ResNeXt-50")
-    assert found["CSPDenseNetb Ref."] == ((0.631, 64.2), "Darknet Ref.")
-    assert found["ResNet-152"] == ((22.6, 77.8), None)
+    assert result["CSPResNet-10"] == ((1.905, 65.3), "ResNet-10")
+    assert result["CSPResNeXt-50"] == ((7.93, 77.9), "ResNeXt-50")
+    assert result["CSPDenseNetb Ref."] == ((0.631, 64.2), "Darknet Ref.")
+    assert result["ResNet-152"] == ((22.6, 77.8), None)
 
 
 def test_what_was_measured_stands_beside_the_claim() -> None:
@@ -62,9 +62,9 @@ def test_a_cost_that_was_measured_alone_stands_at_the_published_accuracy() -> No
         for line in published()
     ]
     rows = models(table, counted)
-    found = {row.label: row for row in rows}
-    assert (found["ResNet-50"].claim, found["ResNet-50"].measured) == ((9.74, 75.8), None)
-    assert found["ResNet-50"].cost == (10.00, 75.8)
+    result = {row.label: row for row in rows}
+    assert (result["ResNet-50"].claim, result["ResNet-50"].measured) == ((9.74, 75.8), None)
+    assert result["ResNet-50"].cost == (10.00, 75.8)
     assert tradeoff.words(rows, OPERATIONS) == "as published, with the measured operations"
     assert tradeoff.words(models(table, []), OPERATIONS) == "as published"
     assert tradeoff.words(models(table, published()), OPERATIONS) == "as published and as measured"

@@ -69,9 +69,9 @@ def test_shades_are_shares_of_a_line() -> None:
 
 
 def test_names_of_classes_stay_text(tmp_path: Path) -> None:
-    found = section([analysed(HOSTILE_RECORD)])
-    Page(found)
-    assert "<script" not in found
+    result = section([analysed(HOSTILE_RECORD)])
+    Page(result)
+    assert "<script" not in result
     assert len(text("net", HOSTILE_RECORD, "md").splitlines()) == len(text("net", ANALYSIS, "md").splitlines())
     assert [path.name for path in write_figures(HOSTILE, HOSTILE_RECORD, tmp_path)] == [
         *(f"error-types.{form}" for form in ("png", "svg", "pdf")),

@@ -156,7 +156,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
 def page(browser: Browser) -> Path:
     path = browser.folder / "report.html"
     lines = published()
-    drawn = [each.svg for each in plots(lines, tables.load_all())[:1]] if find_spec("matplotlib") else []
+    drawn = [plot.svg for plot in plots(lines, tables.load_all())[:1]] if find_spec("matplotlib") else []
     path.write_text(html(select(lines, tables.load_all()), drawn), "utf-8")
     return path
 

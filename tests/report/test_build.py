@@ -64,7 +64,7 @@ def _first(lines: list[ReportRow], table: str) -> str:
 
 
 def test_every_row_has_a_name_of_its_own_in_its_table() -> None:
-    names = [(each.table, each.name) for each in rows()]
+    names = [(row.table, row.name) for row in rows()]
     assert ("coco-cpu", "Ours (csppeleenet-ref-prn-3l) 320×320") in names
     assert len({*names}) == len(names)
 
@@ -75,12 +75,12 @@ def test_counts_are_held_against_the_claim_and_the_base() -> None:
         counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights")),
         counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, "weights")),
     )
-    found = line(rows(data), "imagenet-big", "cspdarknet-53").cells["params"]
-    assert (found.claim, found.measured, found.exact, found.delta) == ("27.61", "27.61", "27605920", "+0.00")
-    assert (found.mark, found.images, found.tolerance) == ("exact", None, None)
-    assert found.comparison == cells.ComparisonResult("(-34%)", "(-34%)", "DarkNet-53")
-    assert found.comparison.verdict == "exact"
-    made = found.provenance
+    result = line(rows(data), "imagenet-big", "cspdarknet-53").cells["params"]
+    assert (result.claim, result.measured, result.exact, result.delta) == ("27.61", "27.61", "27605920", "+0.00")
+    assert (result.mark, result.images, result.tolerance) == ("exact", None, None)
+    assert result.comparison == cells.ComparisonResult("(-34%)", "(-34%)", "DarkNet-53")
+    assert result.comparison.verdict == "exact"
+    made = result.provenance
     assert made is not None
     assert (made.command, made.version, made.counting, made.definition) == (
         "cspbench by hand",
@@ -91,14 +91,14 @@ def test_counts_are_held_against_the_claim_and_the_base() -> None:
 
 
 def test_counts_under_another_rule_do_not_pass_for_the_claims() -> None:
-    found = count(counted("imagenet-big", "darknet-53", "darknet53", params=(41_645_640, "learnable")), "params")
-    assert (found.mark, found.measured, found.delta) == ("unmeasured: protocol-mismatch", "41.65", None)
-    assert found.note == "counted as learnable"
+    result = count(counted("imagenet-big", "darknet-53", "darknet53", params=(41_645_640, "learnable")), "params")
+    assert (result.mark, result.measured, result.delta) == ("unmeasured: protocol-mismatch", "41.65", None)
+    assert result.note == "counted as learnable"
 
 
 def test_a_count_under_another_rule_is_not_doubled_as_the_claim_is() -> None:
-    found = count(counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv")), "bflops")
-    assert (found.mark, found.measured) == ("unmeasured: protocol-mismatch", "13.3")
+    result = count(counted("imagenet-big", "hardnet-138s", "hardnet138s", bflops=(13_347_234_196, "conv")), "bflops")
+    assert (result.mark, result.measured) == ("unmeasured: protocol-mismatch", "13.3")
 
 
 def test_counts_of_zero_crash_nothing() -> None:
@@ -106,8 +106,8 @@ def test_counts_of_zero_crash_nothing() -> None:
         counted("imagenet-big", "darknet-53", "darknet53", params=(0, "weights")),
         counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, "weights")),
     )
-    found = rows(data)
-    base, row = (line(found, "imagenet-big", id_).cells["params"] for id_ in ("darknet-53", "cspdarknet-53"))
+    result = rows(data)
+    base, row = (line(result, "imagenet-big", id_).cells["params"] for id_ in ("darknet-53", "cspdarknet-53"))
     assert (base.mark, base.measured, base.delta) == ("off", "0.00", "-41.57")
     assert row.comparison == cells.ComparisonResult("(-34%)", None, "DarkNet-53")
     assert (row.mark, row.comparison.verdict) == ("exact", "unmeasured")
@@ -119,15 +119,15 @@ def test_counts_of_a_network_that_has_changed_since_are_held_against_nothing(sam
     row = counted(
         "imagenet-big", "darknet-53", "darknet53", params=(41_573_216, "weights"), size=(256, 256), network=network
     )
-    found = count(row, "params")
-    assert (found.mark, found.note) == (mark, None if same else "the network has changed since")
+    result = count(row, "params")
+    assert (result.mark, result.note) == (mark, None if same else "the network has changed since")
 
 
 def test_a_rows_remark_is_not_taken_for_the_cause_of_a_miss() -> None:
     line_of = counted("imagenet-big", "resnet-50", "resnet50", bflops=(9, "conv+maxpool"))
-    found = line(rows(counts(line_of)), "imagenet-big", "resnet-50")
-    assert (found.cells["bflops"].mark, found.cells["bflops"].note) == ("off", None)
-    said = text.notes(found)
+    result = line(rows(counts(line_of)), "imagenet-big", "resnet-50")
+    assert (result.cells["bflops"].mark, result.cells["bflops"].note) == ("off", None)
+    said = text.notes(result)
     assert said[0] == "BFLOPs off: no cause is known"
     assert said[1].startswith("9.74 was copied from the original author's page")
 
@@ -159,25 +159,25 @@ def test_the_data_of_a_partial_number_are_its_part() -> None:
     ],
 )
 def test_accuracies(correct: int, mark: str, measured: str, delta: str, images: int) -> None:
-    found = top1(run=classifier(top1=correct))
-    assert (found.mark, found.measured, found.delta, found.images) == (mark, measured, delta, images)
-    assert found.tolerance == "0.05"
+    result = top1(run=classifier(top1=correct))
+    assert (result.mark, result.measured, result.delta, result.images) == (mark, measured, delta, images)
+    assert result.tolerance == "0.05"
     shown = {0: "0", 24: "0 (24 images more)", 25: "+0.050 (25 images more)", -150: "-0.300 (150 images fewer)"}
     if images in shown:
-        assert text.delta(found) == shown[images]
+        assert text.delta(result) == shown[images]
 
 
 def test_the_newest_complete_run_counts_and_the_others_are_listed() -> None:
-    found = top1(
+    result = top1(
         old=classifier(top1=38_000, when="2025-01-01T00:00:00Z"),
         new=classifier(top1=38_600, when="2026-01-01T00:00:00Z"),
         newest=classifier(top1=1, when="2027-01-01T00:00:00Z", limit=100),
         unfinished=classifier(when="2028-01-01T00:00:00Z", finished=False),
         half=classifier(when="2024-01-01T00:00:00Z", precision="bf16"),
     )
-    assert found.provenance is not None
-    assert (found.provenance.run, found.mark) == ("new", "exact")
-    assert [(each.provenance.run, each.measured, each.why, each.partial) for each in found.others] == [
+    assert result.provenance is not None
+    assert (result.provenance.run, result.mark) == ("new", "exact")
+    assert [(other.provenance.run, other.measured, other.why, other.partial) for other in result.others] == [
         ("old", "76.0", "a newer one counts", False),
         ("half", "77.2", "bf16 arithmetic", False),
         ("newest", "1.0", "a part of the data only", True),
@@ -186,25 +186,25 @@ def test_the_newest_complete_run_counts_and_the_others_are_listed() -> None:
 
 
 def test_a_part_that_nobody_drew_is_never_a_verdict() -> None:
-    found = top1(run=classifier(top1=77, limit=100))
-    assert (found.mark, found.partial, found.measured, found.delta) == ("unmeasured: partial", True, "77.0", None)
+    result = top1(run=classifier(top1=77, limit=100))
+    assert (result.mark, result.partial, result.measured, result.delta) == ("unmeasured: partial", True, "77.0", None)
     # Wilson's interval of 77 of 100, worked out from its formula
-    assert found.interval == ("67.85", "84.16")
-    found = top1(run=classifier(finished=False))
-    assert (found.mark, found.partial, found.measured) == ("unmeasured: partial", True, None)
+    assert result.interval == ("67.85", "84.16")
+    result = top1(run=classifier(finished=False))
+    assert (result.mark, result.partial, result.measured) == ("unmeasured: partial", True, None)
 
 
 @pytest.mark.parametrize(("correct", "mark"), [(77, "consistent"), (86, "inconsistent"), (85, "consistent")])
 def test_a_part_drawn_at_random_is_held_against_its_interval(correct: int, mark: str) -> None:
     # 95 % of 100: 77 is 67.85 to 84.16, 85 is 76.72 to 90.69, 86 is 77.86 to 91.47
-    found = top1(run=classifier(top1=correct, limit=100, seed=0))
-    assert (found.mark, found.partial, found.images) == (mark, True, None)
+    result = top1(run=classifier(top1=correct, limit=100, seed=0))
+    assert (result.mark, result.partial, result.images) == (mark, True, None)
 
 
 def test_another_data_set_is_another_split() -> None:
     assert top1(run=classifier(images=50_001, top1=150)).mark == "unmeasured: split-mismatch"
-    found = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(split="val2017"))
-    assert (found.mark, found.measured, found.delta) == ("unmeasured: split-mismatch", "38.0", None)
+    result = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(split="val2017"))
+    assert (result.mark, result.measured, result.delta) == ("unmeasured: split-mismatch", "38.0", None)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_another_data_set_is_another_split() -> None:
     ],
 )
 def test_ap(value: str, mark: str, measured: str, delta: str) -> None:
-    found = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(ap=value))
-    assert (found.mark, found.measured, found.delta, found.tolerance) == (mark, measured, delta, "0.1")
-    assert found.exact == value.removesuffix(".0")
+    result = ap("coco-nms", "cspresnext50-panet-spp-512-nms0.45", run=detector(ap=value))
+    assert (result.mark, result.measured, result.delta, result.tolerance) == (mark, measured, delta, "0.1")
+    assert result.exact == value.removesuffix(".0")
 
 
 def test_ap_belongs_to_its_threshold_and_preset() -> None:
@@ -228,7 +228,7 @@ def test_ap_belongs_to_its_threshold_and_preset() -> None:
     assert ap("coco-nms", row, run=detector()).mark == "exact"
     assert ap("coco-nms", row, run=detector(nms=0.6)).mark == "unmeasured: no-weights"
     # a row without a threshold: the preset's own counts before a newer one at 0.6, and both before another preset's
-    found = ap(
+    result = ap(
         "coco-loss",
         "cspresnext50-panet-spp-512-mse",
         own=detector(),
@@ -236,9 +236,9 @@ def test_ap_belongs_to_its_threshold_and_preset() -> None:
         head=detector(preset="head", nms=0.6, kind="cfg", when="2028-01-01T00:00:00Z"),
         part=detector(limit=10, when="2029-01-01T00:00:00Z"),
     )
-    assert found.provenance is not None
-    assert (found.provenance.run, found.provenance.preset) == ("own", "readme, NMS 0.45 default")
-    whys = {each.provenance.run: each.why for each in found.others}
+    assert result.provenance is not None
+    assert (result.provenance.run, result.provenance.preset) == ("own", "readme, NMS 0.45 default")
+    whys = {other.provenance.run: other.why for other in result.others}
     assert (whys["later"], whys["part"]) == ("NMS 0.6, not the preset's 0.45", "a part of the data only")
     assert whys["head"].startswith("preset head, not readme")
 
@@ -275,9 +275,9 @@ def test_who_scored_a_number_stands_beside_it_with_command_and_time() -> None:
         Scored(["cspbench", "score", "x"], "0.2.0", None, "2026-01-03T00:00:00Z", ["0.60 default"]),
     ]
     both = [threshold(0.45), threshold(0.6)]
-    found = rows(run=detector(thresholds=both, run={"sessions": [made_by], "scored": scorers}))
+    result = rows(run=detector(thresholds=both, run={"sessions": [made_by], "scored": scorers}))
     made = [
-        line(found, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
+        line(result, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
         for nms in ("0.45", "0.60")
     ]
     assert [each and each.scored for each in made] == [
@@ -288,9 +288,9 @@ def test_who_scored_a_number_stands_beside_it_with_command_and_time() -> None:
 
 def test_each_threshold_has_the_program_that_scored_it() -> None:
     both = [threshold(0.45), threshold(0.6, scoring=Scoring("0.9.0"))]
-    found = rows(run=detector(thresholds=both))
+    result = rows(run=detector(thresholds=both))
     made = [
-        line(found, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
+        line(result, "coco-nms", f"cspresnext50-panet-spp-512-nms{nms}").cells["ap"].provenance
         for nms in ("0.45", "0.60")
     ]
     assert [each and each.scored for each in made] == [None, "cspbench 0.9.0"]
@@ -307,8 +307,8 @@ def test_a_run_is_kept_without_the_place_of_its_data(tmp_path: Path) -> None:
     put(run, whole)
     assert [path.name for path in keep(results, [run])] == ["one.json"]
     assert "somebody" not in (results / "evaluations" / "one.json").read_text()
-    found = line(build.build(results, [tmp_path / "runs"]), *row).cells["ap"]
-    assert (found.mark, found.others) == ("exact", ())  # the run and its copy are one
+    result = line(build.build(results, [tmp_path / "runs"]), *row).cells["ap"]
+    assert (result.mark, result.others) == ("exact", ())  # the run and its copy are one
 
 
 def test_a_run_that_is_named_twice_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,8 +317,8 @@ def test_a_run_that_is_named_twice_is_one(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "link").symlink_to(run)
     monkeypatch.chdir(run)
     every = [run, run, tmp_path / "runs", Path("."), Path("..") / "one", tmp_path / "link"]
-    found = line(build.build(tmp_path / "results", every), "coco-nms", "cspresnext50-panet-spp-512-nms0.45")
-    assert (found.cells["ap"].mark, found.cells["ap"].others) == ("exact", ())
+    result = line(build.build(tmp_path / "results", every), "coco-nms", "cspresnext50-panet-spp-512-nms0.45")
+    assert (result.cells["ap"].mark, result.cells["ap"].others) == ("exact", ())
 
 
 def test_a_report_is_read_as_it_was_written() -> None:

@@ -44,7 +44,7 @@ def test_a_claim_under_another_protocol_is_named_and_not_judged() -> None:
     assert verdicts(result("csdarknet53")) == [(*row, "exact", ()) for row in rows]
     other = "unmeasured: protocol-mismatch"
     why = ("preset pjreddie, not readme",)
-    assert [each[:3] for each in verdicts(result("csdarknet53", "pjreddie"))] == [(*row, other) for row in rows]
+    assert [verdict[:3] for verdict in verdicts(result("csdarknet53", "pjreddie"))] == [(*row, other) for row in rows]
     assert all(each[3][:1] == why for each in verdicts(result("csdarknet53", "pjreddie")))
     assert verdicts(result("csdarknet53", size=224)) == [(*row, other, ("size 224x224, not 256x256",)) for row in rows]
     cards = verdicts(result("timm/cspdarknet53", "readme", classes="sorted"))

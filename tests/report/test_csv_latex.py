@@ -21,8 +21,8 @@ def test_a_line_for_every_cell() -> None:
     read = list(csv.DictReader(io.StringIO(text), strict=True))
     assert len(read) == CELLS
     assert tuple(read[0]) == HEADER
-    found = {(each["table"], each["row"], each["metric"]): each for each in read}
-    params = found["imagenet-big", "cspdarknet-53", "params"]
+    result = {(each["table"], each["row"], each["metric"]): each for each in read}
+    params = result["imagenet-big", "cspdarknet-53", "params"]
     assert params["kind"] == "published"
     assert (params["claim"], params["measured"], params["exact"], params["delta"]) == (
         "27.61",
@@ -32,14 +32,14 @@ def test_a_line_for_every_cell() -> None:
     )
     assert (params["comparison_printed"], params["comparison_verdict"]) == ("(-34%)", "exact")
     assert (params["command"], params["counting"]) == (COUNTED.command, "weights")
-    top1 = found["imagenet-big", "resnet-50", "top1"]
+    top1 = result["imagenet-big", "resnet-50", "top1"]
     assert (top1["verdict"], top1["reason"], top1["partial"], top1["delta"]) == ("unmeasured", "partial", "yes", "")
-    hostile = found["imagenet-big", "cspresnet-50", "top1"]
+    hostile = result["imagenet-big", "cspresnet-50", "top1"]
     assert hostile["command"] == HOSTILE.command
     assert (hostile["scored"], hostile["sessions"]) == (HOSTILE.scored, HOSTILE.sessions[0])
     assert (hostile["interval_low"], hostile["interval_high"]) == ("76.2", "77.0")
-    assert found["imagenet-big", "cspdarknet-53", "top5"]["others"] == "1"
-    assert found["coco-nms", "cspresnext50-panet-spp-512-nms0.45", "ap"]["settings"] == "Threshold=0.45"
+    assert result["imagenet-big", "cspdarknet-53", "top5"]["others"] == "1"
+    assert result["coco-nms", "cspresnext50-panet-spp-512-nms0.45", "ap"]["settings"] == "Threshold=0.45"
 
 
 def test_latex_has_a_tabular_for_each_table() -> None:

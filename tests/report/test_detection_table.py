@@ -90,8 +90,8 @@ def test_classes_are_sorted_by_ap_with_their_objects() -> None:
 
 def test_the_best_and_the_worst_classes_are_those_with_objects() -> None:
     def shown(count: int) -> list[list[str]]:
-        tables = [each for each in blocks([classes(count)], [], [], ends=2) if isinstance(each, Table)]
-        return [[line[0] for line in each.lines] for each in tables if each.header[0] == "Class"]
+        tables = [block for block in blocks([classes(count)], [], [], ends=2) if isinstance(block, Table)]
+        return [[line[0] for line in table.lines] for table in tables if table.header[0] == "Class"]
 
     assert shown(6) == [["c3", "c2"], ["few", "many"]]
     assert shown(5) == [["c2", "c1", "few", "many", "none"]]
@@ -220,8 +220,8 @@ def test_what_awaits_the_server_says_so() -> None:
 
 
 def test_json_has_thresholds_claims_and_provenance() -> None:
-    found: Any = json.loads(json.dumps(as_json(detector(ap="38.04996", run={"sessions": [WHO, WHO]}))))
-    (at,) = found["thresholds"]
+    result: Any = json.loads(json.dumps(as_json(detector(ap="38.04996", run={"sessions": [WHO, WHO]}))))
+    (at,) = result["thresholds"]
     assert (at["nms"], at["kind"], at["ap"]["ap"], at["intervals"]) == (0.45, "default", 38.04996, None)
     claims = {(each["id"], each["metric"]): each for each in at["claims"]}
     assert claims["cspresnext50-panet-spp-512-nms0.45", "ap"] == {
@@ -238,5 +238,5 @@ def test_json_has_thresholds_claims_and_provenance() -> None:
         "reason": None,
         "why": [],
     }
-    assert (found["preset"], found["partial"], found["run"]) == ("readme", False, "runs/run")
-    assert len(found["provenance"]["sessions"]) == 2
+    assert (result["preset"], result["partial"], result["run"]) == ("readme", False, "runs/run")
+    assert len(result["provenance"]["sessions"]) == 2

@@ -87,16 +87,16 @@ def test_a_comparison_with_a_stand_in_that_misses_is_no_error() -> None:
     comparison = compared(pairs)[1].cells["bflops"].comparison
     assert comparison is not None
     assert (comparison.verdict, comparison.word) == ("off", "missed")
-    found = findings([Section(BIG, tuple(compared(pairs)))])
-    assert texts(found, Kind.WRONG) == []
-    assert [each.row for each in found if each.kind is Kind.MISSED] == ["ResNeXt-50", "CSPResNeXt-50"]
+    result = findings([Section(BIG, tuple(compared(pairs)))])
+    assert texts(result, Kind.WRONG) == []
+    assert [each.row for each in result if each.kind is Kind.MISSED] == ["ResNeXt-50", "CSPResNeXt-50"]
 
 
 def test_a_comparison_without_a_stand_in_is_an_error() -> None:
     row = BIG.row("cspresnet-50")
     plain = cell(row, "bflops", "8.97", comparison=ComparisonResult("(-8%)", "(-10%)", "ResNet-50"))
-    found = findings([Section(BIG, (line(BIG, row, bflops=plain),))])
-    assert texts(found, Kind.WRONG) == ["CSPResNet-50, BFLOPs beside ResNet-50: published (-8%), measured (-10%)"]
+    result = findings([Section(BIG, (line(BIG, row, bflops=plain),))])
+    assert texts(result, Kind.WRONG) == ["CSPResNet-50, BFLOPs beside ResNet-50: published (-8%), measured (-10%)"]
 
 
 def test_the_sample_and_random_parts_are_apart() -> None:
@@ -109,8 +109,8 @@ def test_the_sample_and_random_parts_are_apart() -> None:
     ):
         measured = cell(row, "top1", "75.0", verdict, interval=("74.00", "76.00"))
         table = replace(BIG, kind=kind)  # type: ignore[arg-type]
-        found = findings([Section(table, (line(table, row, top1=measured),))])
-        assert [each.kind for each in found if each.row] == ([] if expected is None else [expected])
+        result = findings([Section(table, (line(table, row, top1=measured),))])
+        assert [each.kind for each in result if each.row] == ([] if expected is None else [expected])
 
 
 def test_nothing_found() -> None:

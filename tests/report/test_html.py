@@ -166,19 +166,19 @@ def test_what_is_hostile_becomes_no_attribute(page: Page, quote: str) -> None:
         cells=cells,
     )
     drawing = DRAWING._replace(description=evil)
-    found = Page(html([Section(tables.load(first.table), (line,))], [drawing]))
+    result = Page(html([Section(tables.load(first.table), (line,))], [drawing]))
     known: dict[str, set[str]] = {}
     for tag, attributes in page.tags:
         known.setdefault(tag, set()).update(attributes)
-    for tag, attributes in found.tags:
+    for tag, attributes in result.tags:
         assert attributes.keys() <= known[tag], (tag, attributes)
-    (row,) = [each for each in found.all("tr") if "data-text" in each]
+    (row,) = [each for each in result.all("tr") if "data-text" in each]
     assert evil in line.name
     assert row["data-text"] == f"{line.name} {evil} {evil} {evil}".lower()
     assert row["id"] == f"{first.table}/{evil}"
-    titles = {each["data-title"] for each in found.all("td") if "data-title" in each}
+    titles = {each["data-title"] for each in result.all("td") if "data-title" in each}
     assert titles == {f"{line.name}: {evil}"}
-    assert evil in "".join(found.texts["code"])
+    assert evil in "".join(result.texts["code"])
 
 
 def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
@@ -189,16 +189,16 @@ def test_the_heading_counts_what_stands_beside_the_published_rows() -> None:
 
 
 def test_findings_come_first_and_link_their_rows(text: str, page: Page) -> None:
-    found = text[text.index('<section id="findings"') : text.index("</section>")]
+    result = text[text.index('<section id="findings"') : text.index("</section>")]
     assert text.index("<section") == text.index('<section id="findings"')
-    headings = re.findall("<h3>(.*?)</h3>", found)
+    headings = re.findall("<h3>(.*?)</h3>", result)
     assert headings == ["Wrong in the documents", "Not decided"]
-    links = re.findall(r'<span class="mark (\w+)">.*?<a href="#([^"]*)">([^<]*)</a>', found)
+    links = re.findall(r'<span class="mark (\w+)">.*?<a href="#([^"]*)">([^<]*)</a>', result)
     assert links[:2] == [
         ("off", "imagenet-big/cspdarknet-53", "CSPDarkNet-53"),
         ("off", "imagenet-big/resnet-50", "ResNet-50"),
     ]
-    assert "BFLOPs: published 9.74, measured 10.0009 (+2.7 %); copied from a later file." in found
+    assert "BFLOPs: published 9.74, measured 10.0009 (+2.7 %); copied from a later file." in result
 
 
 def test_tables_without_a_measurement_are_folded_and_last(text: str) -> None:
@@ -289,8 +289,8 @@ def colours(scheme: str) -> dict[str, str]:
     css = files("cspbench.report").joinpath("page.css").read_text("utf-8")
     light, dark = css.split("@media (prefers-color-scheme: dark)")
     blocks = [light[: light.index("}")], dark[: dark.index("}")]]
-    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", blocks[0]))
-    return found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", blocks[1])) if scheme == "dark" else found
+    result = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", blocks[0]))
+    return result | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", blocks[1])) if scheme == "dark" else result
 
 
 def luminance(colour: str) -> float:

@@ -23,10 +23,10 @@ RECORD = MapRecord(
 
 def test_means_and_counts_of_all_classes() -> None:
     """A mean of (.6 + 0) / 2; precision 3/4, recall 3/4; the mean IoU has the false positive as 0: 2.4 / 4."""
-    found = RECORD.as_json()
-    assert (found["map"], found["tp"], found["fp"], found["fn"]) == (30.0, 3, 1, 1)
-    assert (found["precision"], found["recall"], found["f1"], found["average_iou"]) == (0.75, 0.75, 0.75, 60.0)
-    assert found["per_class"][1] == {"name": "dog", "ap": 0.0, "tp": 0, "fp": 0, "fn": 0}
+    result = RECORD.as_json()
+    assert (result["map"], result["tp"], result["fp"], result["fn"]) == (30.0, 3, 1, 1)
+    assert (result["precision"], result["recall"], result["f1"], result["average_iou"]) == (0.75, 0.75, 0.75, 60.0)
+    assert result["per_class"][1] == {"name": "dog", "ap": 0.0, "tp": 0, "fp": 0, "fn": 0}
     assert MapRecord("voc11", 0.5, 0.25, []).as_json()["map"] == 0
 
 

@@ -32,9 +32,9 @@ def of(lines: list[ReportRow], table: Table) -> list[ReportCell]:
 
 def rows(text: str, first: str) -> list[str]:
     """The cells of the table rows that begin so."""
-    found = [row for row in text.splitlines() if row.startswith((f"| {first} |", f"| {first} <a id="))]
-    assert len(found) == 1
-    return found[0].strip("| ").split(" | ")
+    result = [row for row in text.splitlines() if row.startswith((f"| {first} |", f"| {first} <a id="))]
+    assert len(result) == 1
+    return result[0].strip("| ").split(" | ")
 
 
 def test_the_columns_are_the_documents_own(lines: list[ReportRow]) -> None:

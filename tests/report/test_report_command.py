@@ -149,8 +149,8 @@ def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
     place: list[str | Path] = [path, "--results", tmp_path / "nowhere", "--table", "imagenet-big"]
     for form in ("md", "csv", "html"):
         assert "ud800hand" in said(*place, "--format", form)
-    found = json.loads(said(*place, "--format", "json"))
-    cells = [cell["provenance"] for row in found["rows"] for cell in row["cells"] if cell["provenance"]]
+    result = json.loads(said(*place, "--format", "json"))
+    cells = [cell["provenance"] for row in result["rows"] for cell in row["cells"] if cell["provenance"]]
     assert {cell["command"] for cell in cells} == {"cspbench by 'ud800hand\x07'"}
 
 

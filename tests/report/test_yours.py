@@ -14,7 +14,7 @@ from cspbench.ci.baseline import changes_since, load, present
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.report.forms import ReportFormat, rendered
 from cspbench.report.model import ReportRow, read
-from cspbench.report.select import select
+from cspbench.report.select import arranged, select
 from cspbench.report.yours import all_tables, every_row, yours
 from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.store import Sources, StoredEvaluation
@@ -83,8 +83,8 @@ def test_counts_of_a_users_file() -> None:
 
 
 def test_every_form_shows_them() -> None:
-    every, found = all_tables(), every_row(sources(mine=MINE, boxes=BOXES))
-    shown = select(found, every)
+    every, result = all_tables(), every_row(sources(mine=MINE, boxes=BOXES))
+    shown = select(result, every)
     names = [section.table.name for section in shown]
     assert names[-2:] == ["your-classifiers", "your-detectors"]
     text = rendered(ReportFormat.MD, shown)
@@ -105,8 +105,8 @@ def test_every_form_shows_them() -> None:
 
 def folder(place: Path, *evaluations: StoredEvaluation) -> Path:
     (place / "evaluations").mkdir(parents=True)
-    for each in evaluations:
-        (place / "evaluations" / f"{each.name}.json").write_bytes(stored(each))
+    for evaluation in evaluations:
+        (place / "evaluations" / f"{evaluation.name}.json").write_bytes(stored(evaluation))
     return place
 
 
@@ -134,3 +134,11 @@ def test_a_run_directory_is_enough(tmp_path: Path) -> None:
     assert [line.model for line in every_row(Sources((), ())) if line.table == "your-classifiers"] == []
     now = present(folder(tmp_path / "results", replace(classifier(), name="published")), [run])
     assert [line.model for line in now.lines if line.table == "your-classifiers"] == ["mine"]
+
+
+def test_beside_them_every_table_without_a_measurement_is_folded() -> None:
+    parts = arranged(select(every_row(Sources((), (MINE,))), all_tables()))
+    assert parts.published == []
+    assert len(parts.folded) > 10
+    assert [section.table.name for section in parts.yours] == ["your-classifiers"]
+    assert arranged(select(every_row(Sources((), ())), all_tables())).folded == []

@@ -24,10 +24,10 @@ def test_the_background_is_no_mistake_of_classes() -> None:
 
 
 def test_percentages() -> None:
-    found = ANALYSIS.as_json()
-    assert found["areas"]["all"]["ap50"] == 50.0
-    assert found["areas"]["small"]["dap"] == {}
-    assert found["per_class"][0]["dap"]["loc"] == 12.5
+    result = ANALYSIS.as_json()
+    assert result["areas"]["all"]["ap50"] == 50.0
+    assert result["areas"]["small"]["dap"] == {}
+    assert result["per_class"][0]["dap"]["loc"] == 12.5
     assert ANALYSIS.number == "errors 0.45 default"
 
 

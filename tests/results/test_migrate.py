@@ -213,7 +213,7 @@ def test_a_part_of_schema_1_is_one_that_nobody_drew() -> None:
 def test_later_sessions_are_kept() -> None:
     later = {**schema1.WHO, "command": ["cspbench", "y"], "when": "2026-01-02T00:00:00Z"}
     new = migrate.run({**schema1.run(), "sessions": [later]}, OldDigests())
-    assert [(each.command, each.when) for each in new.sessions] == [
+    assert [(session.command, session.when) for session in new.sessions] == [
         (["cspbench", "x"], "2026-01-01T00:00:00Z"),
         (["cspbench", "y"], "2026-01-02T00:00:00Z"),
     ]
@@ -292,9 +292,9 @@ def test_results_of_schema_1_are_read() -> None:
     run, other = schema1.run(), schema1.detection_run()
     old = {"run": run, "metrics": schema1.metrics(run)}
     evaluations = {"one": old, "two": {"run": other, "metrics": schema1.detection_metrics(other)}}
-    found = of_files(files(counts=schema1.counts(schema1.row()), evaluations=evaluations), "results")
-    assert [each.record for each in found.counts] == [migrate.counts(schema1.counts(schema1.row()), OldDigests())]
-    assert [(each.name, each.run.identity.network) for each in found.evaluations] == [
+    result = of_files(files(counts=schema1.counts(schema1.row()), evaluations=evaluations), "results")
+    assert [count.record for count in result.counts] == [migrate.counts(schema1.counts(schema1.row()), OldDigests())]
+    assert [(evaluation.name, evaluation.run.identity.network) for evaluation in result.evaluations] == [
         ("one", NOW),
         ("two", digest(MODELS["sample-csp-detector"].build())),
     ]

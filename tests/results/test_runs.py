@@ -219,8 +219,8 @@ def test_runs_are_found_up_to_two_levels_below_and_once(tmp_path: Path, monkeypa
     assert runs.find_runs([tmp_path]) == [one, two]
     monkeypatch.chdir(one)
     (tmp_path / "link").symlink_to(one)
-    found = runs.find_runs([one, Path("."), tmp_path, tmp_path / "link", Path("..") / "a"])
-    assert [path.resolve() for path in found] == [one, two]
+    result = runs.find_runs([one, Path("."), tmp_path, tmp_path / "link", Path("..") / "a"])
+    assert [path.resolve() for path in result] == [one, two]
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
     (tmp_path / "runs").rename(tmp_path / "deep" / "deeper" / "runs")
     (tmp_path / "link").unlink()

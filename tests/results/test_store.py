@@ -37,9 +37,9 @@ def test_an_incomplete_run_stands_beside_what_is_kept(tmp_path: Path) -> None:
     run = put(tmp_path / "one", detector())
     keep(tmp_path / "results", [run])
     put(run, detector(finished=False))
-    found = at(tmp_path / "results", "0.45", run)
-    assert (found.mark, found.measured) == ("exact", "38.0")
-    assert [(each.measured, each.why) for each in found.others] == [(None, "incomplete: the run can be resumed")]
+    result = at(tmp_path / "results", "0.45", run)
+    assert (result.mark, result.measured) == ("exact", "38.0")
+    assert [(other.measured, other.why) for other in result.others] == [(None, "incomplete: the run can be resumed")]
     assert keep(tmp_path / "results", [run]) == []
 
 
@@ -89,6 +89,16 @@ def test_thresholds_of_other_pixels_are_not(old: str | None, new: str | None, ke
     assert [each.nms for each in merge_thresholds(first, second).thresholds] == kept
 
 
+@pytest.mark.parametrize(("ap", "kept"), [("38.0", True), ("38.1", False)])
+def test_intervals_outlive_the_same_numbers_scored_without_them(ap: str, kept: bool) -> None:
+    first, second = detector(ap="38.0").metrics, detector(ap=ap).metrics
+    assert isinstance(first, DetectionMetrics)
+    assert isinstance(second, DetectionMetrics)
+    bounds = {"ap": (37.0, 39.0)}
+    with_them = structs.replace(first, thresholds=[structs.replace(first.thresholds[0], intervals=bounds)])
+    assert merge_thresholds(with_them, second).thresholds[0].intervals == (bounds if kept else None)
+
+
 def test_the_servers_numbers_outlive_a_new_submission(tmp_path: Path) -> None:
     run = put(tmp_path / "one", detector(pixels=None))
     keep(tmp_path / "results", [run])
@@ -103,14 +113,14 @@ def test_what_is_kept_names_no_places(tmp_path: Path) -> None:
     scored = Scored(["cspbench", "score", "/home/me/x"], "0.1.0")
     evaluation = changed(detector(), sessions=[session, session], scored=[scored], place="/home/me/my coco")
     run = put(tmp_path / "one", evaluation)
-    found = at(tmp_path / "results", "0.45", run)
+    result = at(tmp_path / "results", "0.45", run)
     keep(tmp_path / "results", [run])
     text = (tmp_path / "results" / "evaluations" / "one.json").read_text()
     assert "home" not in text
     assert json.loads(text)["run"]["scored"][0]["command"] == ["cspbench", "score", "x"]
-    assert found.provenance is not None
+    assert result.provenance is not None
     # quoted, so that it can be pasted
-    assert found.provenance.command == "cspbench eval-coco 'my coco' --run x"
+    assert result.provenance.command == "cspbench eval-coco 'my coco' --run x"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SAMPLE = tables.load("sample-classification").data
 def order(found: ReportCell) -> list[str | None]:
     """The runs of a cell, the one that counts first."""
     assert found.provenance is not None
-    return [found.provenance.run, *(each.provenance.run for each in found.others)]
+    return [found.provenance.run, *(other.provenance.run for other in found.others)]
 
 
 RUNS = {
@@ -48,15 +48,17 @@ RUNS = {
 @pytest.mark.parametrize("pair", list(itertools.combinations(RUNS, 2)), ids=" before ".join)
 def test_what_counts_before_what(pair: tuple[str, str]) -> None:
     for names in ("ab", "ba"):
-        found = top1(**dict(zip(names, map(RUNS.__getitem__, pair), strict=True)))
-        assert order(found) == list(names)
+        result = top1(**dict(zip(names, map(RUNS.__getitem__, pair), strict=True)))
+        assert order(result) == list(names)
 
 
 def test_of_equals_one_counts_whatever_the_order_of_the_files() -> None:
-    kept = {each.name: each for each in sources(None, **dict.fromkeys("bca", classifier())).evaluations}
+    kept = {
+        evaluation.name: evaluation for evaluation in sources(None, **dict.fromkeys("bca", classifier())).evaluations
+    }
     for names in itertools.permutations(kept):
-        found = build.rows(Sources((), tuple(kept[name] for name in names)))
-        assert order(line(found, "imagenet-big", "cspdarknet-53").cells["top1"]) == ["c", "b", "a"]
+        result = build.rows(Sources((), tuple(kept[name] for name in names)))
+        assert order(line(result, "imagenet-big", "cspdarknet-53").cells["top1"]) == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,8 @@ def test_a_classifiers_run_of_another_kind(changes: dict[str, Any], mark: str) -
 def test_another_preset_than_the_tables(preset: str) -> None:
     from cspbench.data import presets
 
-    found = top1(run=classifier(preset=presets.preset(preset).as_json()))
-    assert found.verdict == "unmeasured"
+    result = top1(run=classifier(preset=presets.preset(preset).as_json()))
+    assert result.verdict == "unmeasured"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_detectors_run_of_another_kind(changes: dict[str, Any], mark: str) -> 
 )
 def test_each_threshold_has_its_row_alone(threshold: float, row: str) -> None:
     cells = {each.row: each.cells["ap"] for each in rows(run=detector(nms=threshold)) if each.table == "coco-nms"}
-    measured = [name for name, found in cells.items() if found.provenance is not None]
+    measured = [name for name, result in cells.items() if result.provenance is not None]
     assert measured == [f"cspresnext50-panet-spp-512-nms{row}"]
 
 
@@ -191,8 +193,8 @@ def test_counts_of_right_images_are_possible_ones(metric: str, correct: Any, tot
     document["metrics"][metric] = {"correct": correct, "total": total}
     files = {"evaluations/x.json": json.dumps(document).encode()}
     if good:
-        found = line(build.rows(of_files(files, "results")), "imagenet-big", "cspdarknet-53")
-        assert found.cells[metric].measured == f"{100 * correct / total:.1f}"
+        result = line(build.rows(of_files(files, "results")), "imagenet-big", "cspdarknet-53")
+        assert result.cells[metric].measured == f"{100 * correct / total:.1f}"
     else:
         with refuses("results.not-results"):
             of_files(files, "results")
@@ -233,14 +235,14 @@ UNFINISHED = {"finished": False}
 )
 def test_a_comparison_is_of_what_is_claimed(base: dict[str, Any], own: dict[str, Any], follows: str | None) -> None:
     both = {"base": classifier("darknet53", **{"top1": 38_600, **base}), "own": classifier(**{"top1": 38_600, **own})}
-    found = top1(**both)
-    assert found.comparison is not None
-    assert (found.comparison.printed, found.comparison.measured) == ("(=)", follows)
+    result = top1(**both)
+    assert result.comparison is not None
+    assert (result.comparison.printed, result.comparison.measured) == ("(=)", follows)
 
 
 def test_a_comparison_with_a_base_that_nobody_measured() -> None:
-    found = top1(run=classifier())
-    assert (found.mark, found.comparison and found.comparison.measured) == ("exact", None)
+    result = top1(run=classifier())
+    assert (result.mark, result.comparison and result.comparison.measured) == ("exact", None)
 
 
 def test_a_comparison_of_counts_under_another_rule_is_none() -> None:
@@ -249,8 +251,8 @@ def test_a_comparison_of_counts_under_another_rule_is_none() -> None:
             counted("imagenet-big", "darknet-53", "darknet53", params=(41_573_216, base)),
             counted("imagenet-big", "cspdarknet-53", "csdarknet53", params=(27_605_920, own)),
         )
-        found = line(rows(data), "imagenet-big", "cspdarknet-53").cells["params"]
-        return found.comparison.measured if found.comparison else None
+        result = line(rows(data), "imagenet-big", "cspdarknet-53").cells["params"]
+        return result.comparison.measured if result.comparison else None
 
     assert follows("weights", "weights") == "(-34%)"
     assert follows("learnable", "weights") is follows("weights", "learnable") is None
@@ -263,26 +265,26 @@ def test_a_count_of_another_model_is_not_the_rows() -> None:
 
 @pytest.mark.parametrize(("base", "own", "noted"), [(36_000, 38_600, True), (38_600, 36_000, False)])
 def test_a_comparison_that_does_not_follow_names_a_base_that_is_off(base: int, own: int, noted: bool) -> None:
-    found = top1(base=classifier("darknet53", top1=base), own=classifier(top1=own))
-    assert found.comparison is not None
-    assert found.comparison.verdict == "off"
-    assert bool(found.note) is noted
+    result = top1(base=classifier("darknet53", top1=base), own=classifier(top1=own))
+    assert result.comparison is not None
+    assert result.comparison.verdict == "off"
+    assert bool(result.note) is noted
 
 
 def test_a_threshold_that_awaits_the_server_leaves_another_to_be_shown() -> None:
     """The preset's own is shown before any other, but one without numbers only where no other has them either."""
     for waiting, shown in ((True, "40.0"), (False, "38.0")):
         both = [threshold(0.45, None if waiting else "38.04"), threshold(0.6, "40.0")]
-        found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
-        measured = [found.measured, *(each.measured for each in found.others)]
+        result = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
+        measured = [result.measured, *(other.measured for other in result.others)]
         assert [each for each in measured if each is not None] == [shown]
-        assert found.verdict == ("unmeasured" if waiting else "exact")
+        assert result.verdict == ("unmeasured" if waiting else "exact")
 
 
 @pytest.mark.parametrize(("kind", "shown"), [("default", ["38.0"]), ("diou", ["38.0", "40.0"])])
 def test_the_presets_threshold_under_another_kind_is_not_the_presets(kind: str, shown: list[str]) -> None:
     both = [threshold(0.45, "38.04", kind), threshold(0.6, "40.0")]
-    found = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
-    measured = [found.measured, *(each.measured for each in found.others)]
+    result = ap("coco-loss", "cspresnext50-panet-spp-512-mse", run=detector(thresholds=both))
+    measured = [result.measured, *(other.measured for other in result.others)]
     assert sorted(each for each in measured if each is not None) == shown
-    assert found.verdict == ("exact" if kind == "default" else "unmeasured")
+    assert result.verdict == ("exact" if kind == "default" else "unmeasured")

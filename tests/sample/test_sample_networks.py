@@ -94,6 +94,6 @@ def test_the_classifier_knows_plain_cases() -> None:
         for at, label in enumerate(labels)
     ]
     with torch.no_grad():
-        found = torch.flatten(module(torch.from_numpy(np.stack(images))), 1)
-    torch.testing.assert_close(found.sum(1), torch.ones(48))
-    assert (found.argmax(1).numpy() == labels).mean() > 0.85
+        result = torch.flatten(module(torch.from_numpy(np.stack(images))), 1)
+    torch.testing.assert_close(result.sum(1), torch.ones(48))
+    assert (result.argmax(1).numpy() == labels).mean() > 0.85

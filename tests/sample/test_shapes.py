@@ -106,7 +106,7 @@ def test_textures_are_turned_and_shifted() -> None:
 
 def test_directions_are_unit_vectors_all_around() -> None:
     random = generator(0)
-    found = np.array([direction(random) for _ in range(400)])
-    np.testing.assert_allclose((found**2).sum(1), 1, rtol=1e-12)
-    quarters = 2 * (found[:, 0] > 0) + (found[:, 1] > 0)
+    result = np.array([direction(random) for _ in range(400)])
+    np.testing.assert_allclose((result**2).sum(1), 1, rtol=1e-12)
+    quarters = 2 * (result[:, 0] > 0) + (result[:, 1] > 0)
     assert np.bincount(quarters, minlength=4).min() > 60

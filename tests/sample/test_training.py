@@ -46,18 +46,18 @@ def test_the_best_answer_decodes_to_what_was_meant() -> None:
     outputs = tuple(torch.full((1, 45, side, side), -4.0) for side in (14, 28))
     for output in outputs:
         output.requires_grad_()
-    found = torch.tensor([[0.0, 3, 0.3, 0.4, 0.1, 0.12], [0, 7, 0.71, 0.52, 0.5, 0.45]])
+    result = torch.tensor([[0.0, 3, 0.3, 0.4, 0.1, 0.12], [0, 7, 0.71, 0.52, 0.5, 0.45]])
     adam = torch.optim.Adam(outputs, 0.2)
     for step in range(140):
         adam.param_groups[0]["lr"] = 0.2 if step < 90 else 0.02
-        loss = detector_loss.losses(outputs, heads, found, torch.zeros(0, 5))
+        loss = detector_loss.losses(outputs, heads, result, torch.zeros(0, 5))
         adam.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         adam.step()
     raw = [output.detach().numpy() for output in outputs]
     (candidates,) = decode(raw, layers, (224, 224), [(1, 1)], 0.5, ["picture"])
     assert set(candidates.category.tolist()) == {3, 7}
-    for row in found.tolist():
+    for row in result.tolist():
         boxes = candidates.boxes[candidates.box[candidates.category == row[1]]]
         assert len(boxes) >= 3
         np.testing.assert_allclose(boxes, np.tile(row[2:], (len(boxes), 1)), atol=0.02)
@@ -104,12 +104,12 @@ def test_every_picture_is_seen_as_often() -> None:
 def test_held_out_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="held out"):
         drawn_pictures.pictures(tmp_path, "x", drawn_pictures.for_classifier, range(HELD_OUT - 1, HELD_OUT + 1), 8)
-    image, found = drawn_pictures.for_detector(5, 224)
+    image, result = drawn_pictures.for_detector(5, 224)
     assert image.shape == (3, 224, 224)
     assert image.dtype == np.uint8
-    assert ((found[:, 1:5] >= 0) & (found[:, 1:5] <= 1)).all()
-    image, found = drawn_pictures.for_classifier(37, 64)
-    assert (image.shape, found.tolist()) == ((3, 64, 64), [37 % 16])
+    assert ((result[:, 1:5] >= 0) & (result[:, 1:5] <= 1)).all()
+    image, result = drawn_pictures.for_classifier(37, 64)
+    assert (image.shape, result.tolist()) == ((3, 64, 64), [37 % 16])
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:

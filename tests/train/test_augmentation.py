@@ -21,9 +21,9 @@ def net(**keys: Any) -> NetRecipe:
 def test_a_classifiers() -> None:
     network = model("csresnext50").build()
     keys = {"angle": 7.0, "aspect": 0.75, "hue": 0.1, "saturation": 0.75, "exposure": 0.5, "min_crop": 128}
-    found = augmentation.of_classifier(network, net(**keys, max_crop=448, label_smooth_eps=0.1), Era.HEAD)
+    result = augmentation.of_classifier(network, net(**keys, max_crop=448, label_smooth_eps=0.1), Era.HEAD)
     expected = classifier.Augmentation(256, 256, **keys, max_crop=448, smoothing=0.1)  # type: ignore[arg-type]
-    assert found == expected
+    assert result == expected
     assert augmentation.of_classifier(network, net(), Era.HEAD).crop == (256, 512)
 
 
@@ -39,8 +39,8 @@ def test_a_classifiers() -> None:
     ],
 )
 def test_mixing_and_blur_by_era(keys: dict[str, Any], era: Era, mixed: mixing.Mixing, blur: Any) -> None:
-    found = augmentation.of_classifier(model("csresnext50").build(), net(**keys), era)
-    assert (found.mixing, found.blur) == (mixed, blur)
+    result = augmentation.of_classifier(model("csresnext50").build(), net(**keys), era)
+    assert (result.mixing, result.blur) == (mixed, blur)
 
 
 def test_a_detectors_keys_are_those_of_its_last_layer() -> None:
@@ -50,9 +50,9 @@ def test_a_detectors_keys_are_those_of_its_last_layer() -> None:
     layers = list(start.layers)
     layers[last] = replace(layers[last], max_boxes=7, jitter=0.1, random=1.0)  # type: ignore[call-arg]
     recipe = Recipe(start.net, tuple(layers))
-    found = augmentation.of_detector(network, recipe)
-    assert (found.classes, found.most, found.jitter) == (80, 7, 0.1)
-    assert (found.mixing, found.blur) == (detector.Mixing.MOSAIC, 1)
+    result = augmentation.of_detector(network, recipe)
+    assert (result.classes, result.most, result.jitter) == (80, 7, 0.1)
+    assert (result.mixing, result.blur) == (detector.Mixing.MOSAIC, 1)
     sizes = augmentation.sizes(network, recipe, Era.HEAD)
     _, height, width = network.input
     assert (sizes.width, sizes.height, sizes.limit, sizes.step, sizes.iterations) == (width, height, 1, 16, 500)

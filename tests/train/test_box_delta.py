@@ -34,8 +34,8 @@ def test_vectors_of_the_specification(
     pair: tuple[tuple[float, ...], tuple[float, ...]], era: str, kind: str, expected: tuple[float, ...]
 ) -> None:
     predicted, true = (torch.tensor([box]) for box in pair)
-    found = box_delta(kind, predicted, true, RULES[Era(era)])
-    assert found[0].tolist() == pytest.approx(expected, abs=2e-5)
+    result = box_delta(kind, predicted, true, RULES[Era(era)])
+    assert result[0].tolist() == pytest.approx(expected, abs=2e-5)
 
 
 def test_a_side_of_zero_counts_as_one() -> None:

@@ -14,22 +14,22 @@ PUBLISHED = ("r1_csresnext50-mish",)
 
 @pytest.mark.parametrize("name", cases(COMPACT))
 def test_small_networks(name: str) -> None:
-    found = replay(COMPACT, name)
-    assert len(found) > 40
-    assert [each for each in found if not each.passes] == []
+    result = replay(COMPACT, name)
+    assert len(result) > 40
+    assert [each for each in result if not each.passes] == []
 
 
 def test_learning_rates() -> None:
-    found = list(rates(COMPACT / "learning_rates.json"))
-    assert len({each.case for each in found}) == 15
-    assert [each for each in found if not each.passes] == []
+    result = list(rates(COMPACT / "learning_rates.json"))
+    assert len({each.case for each in result}) == 15
+    assert [each for each in result if not each.passes] == []
 
 
 @pytest.mark.reference(FULL)
 @pytest.mark.parametrize("name", [*cases(COMPACT), *PUBLISHED])
 def test_whole_arrays(name: str, shared: Path) -> None:
-    found = replay(shared / FULL, name)
-    assert [each for each in found if not each.passes] == []
+    result = replay(shared / FULL, name)
+    assert [each for each in result if not each.passes] == []
 
 
 @pytest.mark.reference(FULL)

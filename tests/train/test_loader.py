@@ -37,9 +37,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClassifierMiniBa
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")  # more than some machines have cores
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_any_number_of_workers(expected: tuple[ClassifierMiniBatches, list[MiniBatch]], workers: int) -> None:
-    found = made(Loader(expected[0], workers), 2, 3)
-    assert [(each.iteration, each.subdivision) for each in found] == [(2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2)]
-    for one, other in zip(found, expected[1], strict=True):
+    result = made(Loader(expected[0], workers), 2, 3)
+    assert [(each.iteration, each.subdivision) for each in result] == [(2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2)]
+    for one, other in zip(result, expected[1], strict=True):
         assert torch.equal(one.x, other.x)
         assert torch.equal(one.y, other.y)
 

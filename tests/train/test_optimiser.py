@@ -84,10 +84,10 @@ def test_mini_batches_of_other_processes_give_the_same_bytes() -> None:
             other.seen += 2
             other.add(done.gradients, done.statistics)
         other.update()
-    found = one.module.state_dict()
-    assert found.keys() == other.module.state_dict().keys()
+    result = one.module.state_dict()
+    assert result.keys() == other.module.state_dict().keys()
     for name, values in other.module.state_dict().items():
-        assert torch.equal(found[name], values), name
+        assert torch.equal(result[name], values), name
     for name, values in other.optimiser.state().items():
         assert torch.equal(one.optimiser.state()[name], values), name
 
@@ -111,7 +111,7 @@ def test_adam_by_its_formula() -> None:
 
 def moved(of: Trainer, iteration: int = 1, rate: float = 0.5) -> set[int]:
     before = step(of, 1.0, rate, iteration)
-    return {each.layer for each in of.optimiser.arrays if not torch.equal(each.values, before[each.name])}
+    return {array.layer for array in of.optimiser.arrays if not torch.equal(array.values, before[array.name])}
 
 
 def test_factor_of_a_layers_rate() -> None:

@@ -28,11 +28,11 @@ def test_cosine_restarts_after_its_cycle() -> None:
 
 def test_random_rates_are_those_of_seed_and_iteration() -> None:
     net = NetRecipe(policy=Policy.RANDOM, learning_rate=0.1, power=1)
-    found = [rate(net, at, seed=3) for at in range(200)]
-    assert found == [rate(net, at, seed=3) for at in range(200)]
-    assert found != [rate(net, at, seed=4) for at in range(200)]
-    assert 0.04 < sum(found) / 200 < 0.06
-    assert max(found) <= 0.1
+    result = [rate(net, at, seed=3) for at in range(200)]
+    assert result == [rate(net, at, seed=3) for at in range(200)]
+    assert result != [rate(net, at, seed=4) for at in range(200)]
+    assert 0.04 < sum(result) / 200 < 0.06
+    assert max(result) <= 0.1
 
 
 def test_rates_beyond_all_numbers() -> None:

@@ -39,7 +39,7 @@ def rows(*images: list[list[float]]) -> torch.Tensor:
 
 
 def against_hand(layer: Yolo, recipe: YoloRecipe, era: Era, raw: torch.Tensor, boxes: torch.Tensor) -> None:
-    found = YoloLoss(layer, recipe, RULES[era])(raw, boxes, SIZE)
+    result = YoloLoss(layer, recipe, RULES[era])(raw, boxes, SIZE)
     hand = ByHand(layer, recipe, era.value, SIZE)
     values = torch.unflatten(raw.double(), 1, (layer.used, 5 + CLASSES)).tolist()
     listed = [[row for row in image[:, :5].double().tolist() if row[0]] for image in boxes]
@@ -48,8 +48,8 @@ def against_hand(layer: Yolo, recipe: YoloRecipe, era: Era, raw: torch.Tensor, b
     for (image, anchor, row, column), delta in hand.delta.items():
         wanted[image, anchor, :, row, column] = torch.tensor(delta, dtype=torch.float64)
     scale = float(wanted.abs().max())
-    torch.testing.assert_close(-found.gradient.double(), wanted.reshape(raw.shape), rtol=1e-4, atol=2e-5 * scale)
-    assert float(found.cost) == pytest.approx(cost, rel=2e-5)
+    torch.testing.assert_close(-result.gradient.double(), wanted.reshape(raw.shape), rtol=1e-4, atol=2e-5 * scale)
+    assert float(result.cost) == pytest.approx(cost, rel=2e-5)
 
 
 places, sides = st.floats(0.02, 0.98), st.floats(0.03, 0.9)
@@ -109,12 +109,12 @@ def test_no_truths() -> None:
     layer = head(0, 1, 2)
     raw = maps(1, layer)
     for kind in ("mse", "ciou"):
-        found = YoloLoss(layer, YoloRecipe(iou_loss=kind), RULES[Era.HEAD])(raw, rows([], []), SIZE)
+        result = YoloLoss(layer, YoloRecipe(iou_loss=kind), RULES[Era.HEAD])(raw, rows([], []), SIZE)
         objectness = torch.sigmoid(torch.unflatten(raw, 1, (3, 8))[:, :, 4])
-        gradient = torch.unflatten(found.gradient, 1, (3, 8))
+        gradient = torch.unflatten(result.gradient, 1, (3, 8))
         torch.testing.assert_close(gradient[:, :, 4], objectness)
         assert int((gradient != 0).sum()) == objectness.numel()
-        assert float(found.cost) == pytest.approx(float(objectness.square().sum()))
+        assert float(result.cost) == pytest.approx(float(objectness.square().sum()))
 
 
 def test_a_list_ends_at_the_first_zero_and_unknown_classes_do_not_count() -> None:
@@ -130,8 +130,8 @@ def test_a_list_ends_at_the_first_zero_and_unknown_classes_do_not_count() -> Non
 def test_a_truth_at_the_right_edge_is_in_the_next_row() -> None:
     layer = head(0, 1, 2)
     loss = YoloLoss(layer, YoloRecipe(), RULES[Era.HEAD])
-    found = torch.unflatten(loss(maps(2, layer), rows([[1.0, 0.5, 0.1, 0.2, 1]], []), SIZE).gradient, 1, (3, 8))
-    (place,) = {tuple(each[[0, 3, 4]].tolist()) for each in found[:, :, 5:].nonzero()}
+    result = torch.unflatten(loss(maps(2, layer), rows([[1.0, 0.5, 0.1, 0.2, 1]], []), SIZE).gradient, 1, (3, 8))
+    (place,) = {tuple(each[[0, 3, 4]].tolist()) for each in result[:, :, 5:].nonzero()}
     assert place == (0, 2, 0)
     last = loss(maps(2, layer), rows([], [[1.0, 1.0, 0.1, 0.2, 1]]), SIZE)  # beyond the last map
     assert bool(torch.isfinite(last.gradient).all())
@@ -143,8 +143,8 @@ def test_exact_gradients_are_those_of_finite_differences(kind: str) -> None:
     recipe = YoloRecipe(iou_loss=kind, iou_normalizer=0.5, ignore_thresh=0.9)
     raw, boxes = maps(4, layer) * 0.3, rows([[0.4, 0.4, 0.4, 0.5, 1]], [])
     loss = YoloLoss(layer, recipe, RULES[Era.HEAD], exact=True)
-    found = torch.unflatten(loss(raw, boxes, SIZE).gradient, 1, (3, 8))
-    (place,) = {tuple(each[[0, 1, 3, 4]].tolist()) for each in found[:, :, 5:].nonzero()}
+    result = torch.unflatten(loss(raw, boxes, SIZE).gradient, 1, (3, 8))
+    (place,) = {tuple(each[[0, 1, 3, 4]].tolist()) for each in result[:, :, 5:].nonzero()}
     image, anchor, row, column = place
     hand = ByHand(layer, recipe, "head", SIZE)
     hand.rows, hand.columns = 3, 4
@@ -166,4 +166,4 @@ def test_exact_gradients_are_those_of_finite_differences(kind: str) -> None:
         down[at] -= 1e-5
         slope = (value(up) - value(down)) / 2e-5
         tolerance = 0.05 if kind == "ciou" else 1e-3  # the weight of the aspect term is a constant
-        assert float(found[image, anchor, at, row, column]) == pytest.approx(slope, rel=tolerance, abs=1e-4)
+        assert float(result[image, anchor, at, row, column]) == pytest.approx(slope, rel=tolerance, abs=1e-4)

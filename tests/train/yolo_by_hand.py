@@ -218,7 +218,7 @@ class ByHand:
         layer, recipe = self.layer, self.recipe
         shape = (0.0, 0.0, truth[2], truth[3])
         sides = [(0.0, 0.0, aw / self.width, ah / self.height) for aw, ah in layer.anchors]
-        overlaps = [iou(each, shape) for each in sides]
+        overlaps = [iou(side, shape) for side in sides]
         best = overlaps.index(max(overlaps))
         chosen = [best] if best in layer.mask else []
         if recipe.iou_thresh < 1 and self.rules.iou_thresh:

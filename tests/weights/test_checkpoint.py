@@ -34,8 +34,8 @@ SMALLEST = "timm/cspresnext50"
 def logits(name: str, weights: Weights, x: Tensor) -> Tensor:
     network = model(name).build().resized(*x.shape[2:])
     with torch.inference_mode():
-        found: Tensor = load(to_module(network), network, weights)(x)
-    return found.flatten(1)
+        result: Tensor = load(to_module(network), network, weights)(x)
+    return result.flatten(1)
 
 
 def image() -> Tensor:
@@ -53,9 +53,9 @@ def test_the_logits_are_timms(name: str, tmp_path: Path) -> None:
         expected = timms(image())
     for file in ("model.safetensors", "mm.pth"):
         weights = open_weights(tmp_path / file, model(name).build())
-        found = logits(name, weights, image())
-        assert found.shape == expected.shape
-        assert (found - expected).abs().max() < 3e-6 * expected.abs().max()
+        result = logits(name, weights, image())
+        assert result.shape == expected.shape
+        assert (result - expected).abs().max() < 3e-6 * expected.abs().max()
         assert (weights.complete, weights.header) == (True, None)
 
 
@@ -279,14 +279,16 @@ def _head(state: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
 def test_heads_of_other_classes(state: dict[str, Tensor], tmp_path: Path) -> None:
     path, network = tmp_path / "own.pth", model(SMALLEST).build()
     without = {name: value for name, value in state.items() if not name.startswith("head.")}
-    for written, found in ((_head(state, 10), "a classifier of 10 classes"), (without, "no classifier")):
+    for written, result in ((_head(state, 10), "a classifier of 10 classes"), (without, "no classifier")):
         torch.save({"state_dict": written}, path)
-        with refuses("checkpoint.other-classes", where=str(path), expected="a classifier of 1000 classes", found=found):
+        with refuses(
+            "checkpoint.other-classes", where=str(path), expected="a classifier of 1000 classes", found=result
+        ):
             read(path)
         weights = checkpoint.read(path, network, partial=True)
         assert not weights.complete
         assert weights.layers == max(index for index in range(len(network.layers)) if network.weights(index))
-        assert weights.said == {"head": f"{found}, left out"}
+        assert weights.said == {"head": f"{result}, left out"}
         assert weights.arrays[0]["bias"].tolist() == state["stem.conv1.bn.bias"].tolist()
         with refuses("weights.partial", where=str(path)):
             load(to_module(network), network, weights)

@@ -260,7 +260,9 @@ def test_a_checkpoint_must_look_like_one(site: Site, tmp_path: Path, here: Here)
 def test_all_is_what_was_published(here: Here) -> None:
     code, lines, _ = here(every=True)
     assert code == 3
-    published = [(each.table, each.id) for each in weight_files() if each.status == "released"]
+    published = [
+        (weight_file.table, weight_file.id) for weight_file in weight_files() if weight_file.status == "released"
+    ]
     assert [(line["table"], line["row"]) for line in lines] == published
     assert all(str(line["remedy"]).startswith("Put your own file at ") for line in lines)
 

@@ -40,7 +40,7 @@ def test_the_form_is_answered_and_its_file_resumed(site: Site, target: Path) -> 
     download([url + "?id=ID"], target, SIZED, QUICK)
     assert target.read_bytes() == DATA
     answers = [each for each in site.asked if each.path.startswith("/download")]
-    assert [each.path for each in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
+    assert [answer.path for answer in answers] == ["/download?id=ID&export=download&confirm=t&uuid=a%26b+c"] * 2
     assert [each.range for each in answers] == [None, "bytes=1000-"]
 
 

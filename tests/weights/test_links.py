@@ -31,7 +31,9 @@ def linked() -> list[Any]:
 
 
 def test_links_are_of_published_files() -> None:
-    published = {each.file: each.url for each in weight_files() if each.status == "released"}
+    published = {
+        weight_file.file: weight_file.url for weight_file in weight_files() if weight_file.status == "released"
+    }
     assert "cspdarknet53_ra_256-d05c7c21.pth" in [file.file for file in linked()]
     linked_without_row = {"yolov4.weights"}
     assert linked_without_row < {file.file for file in linked()}
@@ -215,9 +217,9 @@ _MARKUP = st.lists(
 @given(_MARKUP)
 def test_no_page_leads_away_from_google(markup: str) -> None:
     page = read_page(markup.encode())
-    found = confirmation(page, UC)
-    if found is not None:
-        parts = split(found)
+    result = confirmation(page, UC)
+    if result is not None:
+        parts = split(result)
         assert parts.scheme == "https"
         assert google_host(parts.hostname or "")
         assert "confirm=" in parts.query

@@ -52,8 +52,8 @@ def loaded(network: Network, seed: int = 0, epsilon: Epsilon = Epsilon.INSIDE_1E
 def test_what_is_loaded_is_extracted(network: Network, seed: int) -> None:
     for epsilon in (Epsilon.INSIDE_1E5, Epsilon.INSIDE_1E6):
         assert same(extract(loaded(network, seed, epsilon), network), random_arrays(network, seed))
-    found = extract(loaded(network, seed, Epsilon.OUTSIDE_1E6), network)
-    for mine, theirs in zip(found, random_arrays(network, seed), strict=True):
+    result = extract(loaded(network, seed, Epsilon.OUTSIDE_1E6), network)
+    for mine, theirs in zip(result, random_arrays(network, seed), strict=True):
         for role in mine:
             np.testing.assert_allclose(mine[role], theirs[role], rtol=3e-7 if role == "variance" else 0)
 
@@ -102,10 +102,10 @@ def test_the_rule_of_the_epsilon(epsilon: Epsilon, folded: bool) -> None:
     if folded:
         fold_batch_norm(module)
     with torch.inference_mode():
-        found = module(torch.from_numpy(x).view(1, 8, 1, 1)).flatten().numpy()
+        result = module(torch.from_numpy(x).view(1, 8, 1, 1)).flatten().numpy()
     factor = scale.astype(np.float64) / DEVIATION[epsilon](variance.astype(np.float64))
     # of the size of its largest term: the two cancel where the factor is large
-    assert np.all(np.abs(found - ((x - mean.astype(np.float64)) * factor + bias)) <= 1e-6 * (np.abs(factor) * 1.5 + 1))
+    assert np.all(np.abs(result - ((x - mean.astype(np.float64)) * factor + bias)) <= 1e-6 * (np.abs(factor) * 1.5 + 1))
 
 
 @pytest.mark.parametrize("epsilon", Epsilon)

@@ -59,10 +59,10 @@ def test_of_other_classes_only_the_name_is_kept() -> None:
         "class": argparse.Namespace,
     }
     for protocol in (2, 4):
-        found = read(pickle.dumps(saved, protocol))
-        assert found["state"] == {"a": 1}
-        assert found["class"] == Name("argparse.Namespace")
-        unread = {key: value.name for key, value in found.items() if isinstance(value, Unread)}
+        result = read(pickle.dumps(saved, protocol))
+        assert result["state"] == {"a": 1}
+        assert result["class"] == Name("argparse.Namespace")
+        unread = {key: value.name for key, value in result.items() if isinstance(value, Unread)}
         assert unread["args"] == "argparse.Namespace"
         assert {*unread} == {"args", "folder", "milestones", "seen", "random"}
     assert read(pickle.dumps([argparse.Namespace.__init__], 2))[0].name == "__builtin__.getattr"
@@ -148,11 +148,11 @@ def test_tensors_are_torchs(
             tensor = torch.nn.Parameter(tensor)
     path = tmp_path_factory.getbasetemp() / "tensor.pth"
     torch.save({"t": tensor, "again": tensor}, path, **options)
-    found = load(path, examine(path).kind)
+    result = load(path, examine(path).kind)
     for name in ("t", "again"):
-        assert isinstance(found[name], StoredTensor)
-        assert (found[name].shape, found[name].dtype) == (tuple(tensor.shape), str(dtype))
-        values = found[name].numbers()
+        assert isinstance(result[name], StoredTensor)
+        assert (result[name].shape, result[name].dtype) == (tuple(tensor.shape), str(dtype))
+        values = result[name].numbers()
         assert values is not None
         assert values.dtype == np.float32
         np.testing.assert_array_equal(values, tensor.detach().float().numpy())
@@ -178,9 +178,9 @@ def test_a_machine_of_the_other_order_of_bytes(tmp_path: Path) -> None:
 
 def test_integers_and_empty_tensors(tmp_path: Path) -> None:
     torch.save({"steps": torch.tensor(7), "none": torch.zeros(0, 3)}, tmp_path / "t.pth")
-    found = load(tmp_path / "t.pth", Kind.ZIP)
-    assert found["steps"].numbers() is None
-    assert found["none"].numbers().shape == (0, 3)
+    result = load(tmp_path / "t.pth", Kind.ZIP)
+    assert result["steps"].numbers() is None
+    assert result["none"].numbers().shape == (0, 3)
 
 
 def test_an_archive_of_before_there_was_a_byteorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,8 +217,8 @@ def test_numbers_of_several_types_follow_one_another_in_the_older_form(tmp_path:
     }
     for system in ({"little_endian": True}, {}):
         older(tmp_path / "t.pth", tensors, {"protocol_version": 1001, **system})
-        found = load(tmp_path / "t.pth", Kind.PICKLE)
-        assert {name: found[name].numbers().tolist() for name in tensors} == {
+        result = load(tmp_path / "t.pth", Kind.PICKLE)
+        assert {name: result[name].numbers().tolist() for name in tensors} == {
             name: tensor.tolist() for name, tensor in tensors.items()
         }
 

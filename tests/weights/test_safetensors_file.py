@@ -104,12 +104,12 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
         ({**good, **{f"x\n{at}": np.zeros(1) for at in range(9)}}, "no more tensors", " 4 more"),
         ({**good, "layers.0.mean": np.zeros(2, np.int16)}, mean, "I16 of (2,)"),
     ]
-    for tensors, expected, found in cases:
+    for tensors, expected, result in cases:
         save_file(tensors, path)
         with refuses("weights.other-tensors", where=str(path)) as caught:
             safetensors_file.read(path, NET)
         assert expected in str(caught.value.expected)
-        assert found in str(caught.value.found)
+        assert result in str(caught.value.found)
 
 
 def test_values_that_no_network_has(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_other_floating_point_types_are_read_as_the_numbers_they_hold(dtype: str
         f"layers.0.{role}": torch.from_numpy(array).to(getattr(torch, dtype)) for role, array in arrays[0].items()
     }
     save_tensors(tensors, tmp_path / "x.safetensors")
-    found = safetensors_file.read(tmp_path / "x.safetensors", NET)
-    for role, array in found.arrays[0].items():
+    result = safetensors_file.read(tmp_path / "x.safetensors", NET)
+    for role, array in result.arrays[0].items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, tensors[f"layers.0.{role}"].float().numpy())
-    assert "read as float32" in found.said["stored as"]
+    assert "read as float32" in result.said["stored as"]

@@ -28,8 +28,8 @@ def taken(content: dict[str, Any], ema: bool | None = None) -> State:
 def mark(state: State) -> str:
     """The set that all tensors of a state are of."""
     assert [*state.tensors] == [*NAMES]
-    (found,) = {value.partition(" ")[0] for value in state.tensors.values()}
-    return str(found)
+    (result,) = {value.partition(" ")[0] for value in state.tensors.values()}
+    return str(result)
 
 
 @pytest.mark.parametrize("keys", [keys for count in range(1, 5) for keys in combinations(KEYS[:4], count)], ids=str)

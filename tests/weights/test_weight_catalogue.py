@@ -29,18 +29,18 @@ def sized(folder: Path, name: str, size: int, head: bytes = V025) -> Path:
 
 
 def by_id(table: str, row: str) -> catalogue.WeightFile:
-    return next(each for each in catalogue.weight_files([table]) if each.id == row)
+    return next(weight_file for weight_file in catalogue.weight_files([table]) if weight_file.id == row)
 
 
 def test_every_row_has_an_entry() -> None:
     files = catalogue.weight_files()
     assert len(files) == ROWS
-    for each in files:
-        assert (each.file is None) == (each.status == "never-released")
-        assert each.model or (each.file, each.size, each.sha256, each.status) == (None, None, None, "never-released")
-        if each.model and each.file and each.file.endswith(".weights"):
-            assert each.size == stored_bytes(MODELS[each.model].build())
-            assert each.short_size == each.size - 4
+    for file in files:
+        assert (file.file is None) == (file.status == "never-released")
+        assert file.model or (file.file, file.size, file.sha256, file.status) == (None, None, None, "never-released")
+        if file.model and file.file and file.file.endswith(".weights"):
+            assert file.size == stored_bytes(MODELS[file.model].build())
+            assert file.short_size == file.size - 4
 
 
 def test_sizes_are_those_of_the_published_networks() -> None:
@@ -88,8 +88,8 @@ PANET = "csresnext50-panet-spp"
     ],
 )
 def test_rows(table: str, row: str, file: str | None, size: int | None, status: str) -> None:
-    found = by_id(table, row)
-    assert (found.file, found.size, found.status) == (file, size, status)
+    result = by_id(table, row)
+    assert (result.file, result.size, result.status) == (file, size, status)
 
 
 def test_digests() -> None:
@@ -121,9 +121,9 @@ def test_identify_partial_files(tmp_path: Path) -> None:
     network = model("darknet53").build()
     missing = sum(weight.size for weight in network.weights(76))
     assert len(network.weights(76)) == 2
-    found = catalogue.identify(sized(tmp_path, "x", stored_bytes(network) - 4 * missing))
-    assert catalogue.Match("darknet53", 76, 78) in found
-    assert not [each for each in found if each.complete]
+    result = catalogue.identify(sized(tmp_path, "x", stored_bytes(network) - 4 * missing))
+    assert catalogue.Match("darknet53", 76, 78) in result
+    assert not [each for each in result if each.complete]
 
 
 def test_found_by_name(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_the_folder_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_model_of_a_file(tmp_path: Path) -> None:
-    found, alike = catalogue.model_of(sized(tmp_path, "a", 86592180))
-    assert (found.name, alike) == ("csresnet50", ["csresnet50-gamma", "csresnet50-omega"])
+    result, alike = catalogue.model_of(sized(tmp_path, "a", 86592180))
+    assert (result.name, alike) == ("csresnet50", ["csresnet50-gamma", "csresnet50-omega"])
     network = model("csmobilenet-v2").build()
     darknet.write(tmp_path / "b", network, random_arrays(network))
     assert catalogue.model_of(tmp_path / "b")[0].name == "csmobilenet-v2"

@@ -36,8 +36,8 @@ def test_a_checkpoint_comes_back_as_it_was(name: str, form: Form, tmp_path: Path
 
 def _constants_of_mmpretrain(name: str) -> dict[str, torch.Tensor]:
     return {
-        each: torch.tensor(0.25 + at / 1024).expand(found.shape) if found.ndim else found
-        for at, (each, found) in enumerate(tensors(name, mmpretrain=True).items())
+        each: torch.tensor(0.25 + at / 1024).expand(result.shape) if result.ndim else result
+        for at, (each, result) in enumerate(tensors(name, mmpretrain=True).items())
     }
 
 

@@ -83,6 +83,6 @@ def tensors(name: str, mmpretrain: bool = False) -> dict[str, Tensor]:
 def constants(name: str, value: float = 0.25) -> dict[str, Tensor]:
     """Tensors of the same names and shapes that hold one number each, which makes a small file."""
     return {
-        each: torch.tensor(value + at / 1024).expand(found.shape) if found.ndim else found
-        for at, (each, found) in enumerate(tensors(name).items())
+        each: torch.tensor(value + at / 1024).expand(result.shape) if result.ndim else result
+        for at, (each, result) in enumerate(tensors(name).items())
     }

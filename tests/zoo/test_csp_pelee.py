@@ -25,9 +25,9 @@ def test_the_figure_has_a_bar_for_each_layer() -> None:
 
 
 def test_the_bars_read_from_the_figure() -> None:
-    found = bars(model("csppeleenet").build())
-    assert [at for at, bar in enumerate(found) if round(bar, 4) == 0.1994] == [17, 42, 87]
-    assert [round(found[at], 4) for at in (19, 44, 89)] == [0.0886, 0.0886, 0.0886]
+    result = bars(model("csppeleenet").build())
+    assert [at for at, bar in enumerate(result) if round(bar, 4) == 0.1994] == [17, 42, 87]
+    assert [round(result[at], 4) for at in (19, 44, 89)] == [0.0886, 0.0886, 0.0886]
 
 
 def test_the_most_expensive_layer_is_44_percent_cheaper() -> None:
@@ -73,5 +73,5 @@ def test_gamma_is_the_share_that_passes_by(gamma: float, part1: int) -> None:
 def test_a_smaller_gamma_costs_more() -> None:
     """The reconstruction under the paper's other gamma, as worked out when it was made (spec: 1.013)."""
     network = built(csppeleenet, 224, gamma=0.25)
-    total = sum(2 * each.conv + each.pool_taps for each in network.operations)
+    total = sum(2 * operation.conv + operation.pool_taps for operation in network.operations)
     assert f"{total / 1e9:.3f}" == "1.013"

@@ -26,12 +26,12 @@ def test_the_layers_that_the_log_shows() -> None:
 
 def test_groups_of_the_mixed_convolutions() -> None:
     network = model("mixnet-m-gpu").build()
-    found: dict[str, set[int]] = {}
+    result: dict[str, set[int]] = {}
     for at, layer in enumerate(network.layers):
         if isinstance(layer, Convolution) and layer.groups > 2:
-            found.setdefault(layer.activation, set()).add(network.inputs(at)[0][0] // layer.groups)
+            result.setdefault(layer.activation, set()).add(network.inputs(at)[0][0] // layer.groups)
     # the branches of 48 channels, which 5 does not divide, have groups of 4
-    assert found == {"relu": {1}, "swish": {4, 5}}
+    assert result == {"relu": {1}, "swish": {4, 5}}
 
 
 def test_slices_make_up_the_whole() -> None:

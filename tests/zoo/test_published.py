@@ -29,9 +29,9 @@ def test_outputs_are_finite_and_of_the_right_shape(model: Model, photo: Callable
     assert network.input[1] == network.input[2]
     module = draw(to_module(network))
     with computing():
-        found = module(torch.from_numpy(photo(network.input[1])))
-    assert found.shape == (1, 1000, 1, 1)
-    assert bool(found.isfinite().all())
-    assert found.std() > 0
+        result = module(torch.from_numpy(photo(network.input[1])))
+    assert result.shape == (1, 1000, 1, 1)
+    assert bool(result.isfinite().all())
+    assert result.std() > 0
     if network.layers[-1].section == "softmax":
-        assert found.sum() == pytest.approx(1, abs=1e-5)
+        assert result.sum() == pytest.approx(1, abs=1e-5)

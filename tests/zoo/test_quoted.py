@@ -27,8 +27,8 @@ TOTALS = {
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_by_both_counters(name: str) -> None:
     counted = count(registry.model(name).build())
-    found = (counted.parameters["weights"], counted.parameters["learnable"], counted.total("mac"))
-    assert found == TOTALS[name]
+    result = (counted.parameters["weights"], counted.parameters["learnable"], counted.total("mac"))
+    assert result == TOTALS[name]
 
 
 def test_every_quoted_detector_has_its_totals_here() -> None:
@@ -148,9 +148,9 @@ def test_thundernet_multiply_adds_by_hand(
     expected += convolution(245, 245, 5, 20, 245) + convolution(245, 256, 1, 20)
     expected += convolution(256, 25 + 100 + 245, 1, 20)
     expected += 200 * (245 * 1024 + 1024 * (81 + 4))
-    found = ledger(model(name).build()).total("mac")
-    assert found == expected
-    assert found / published - 1 == pytest.approx(apart, abs=0.001)
+    result = ledger(model(name).build()).total("mac")
+    assert result == expected
+    assert result / published - 1 == pytest.approx(apart, abs=0.001)
 
 
 def test_snet_maps() -> None:
@@ -199,7 +199,7 @@ def test_refinedetlite_heads() -> None:
 
 def test_refinedetlite_multiply_adds_by_hand() -> None:
     classifier = model("res2netlite72").build().resized(320, 320)
-    expected = sum(each.conv for each in classifier.operations[:-2])
+    expected = sum(operation.conv for operation in classifier.operations[:-2])
     maps = ((576, 20), (1152, 10), (512, 5), (512, 3))
     for read, side in ((1152, 10), (512, 5)):
         after = (side + 1) // 2

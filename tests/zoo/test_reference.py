@@ -18,7 +18,7 @@ def test_the_b_form_has_a_1x1_for_the_last_3x3(name: str) -> None:
     assert whole.weights(differing)[-1].shape == (512, 512, 3, 3)
     assert b.weights(differing)[-1].shape == (512, 512, 1, 1)
     # 8 x 512 x 512 weights, at 7 x 7 places 0.2055 G: the published pair's 2.09M and 0.206 (Pelee)
-    macs = sum(each.conv for each in whole.operations) - sum(each.conv for each in b.operations)
+    macs = sum(operation.conv for operation in whole.operations) - sum(each.conv for each in b.operations)
     assert macs == 8 * 512 * 512 * 49
 
 

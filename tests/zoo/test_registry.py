@@ -22,7 +22,7 @@ def test_every_model_by_its_name() -> None:
         assert entry.definition in get_args(Definition)
         assert entry.confidence in get_args(Confidence)
         assert entry.source
-        assert all(each in MODELS and each != name for each in entry.namesakes)
+        assert all(namesake in MODELS and namesake != name for namesake in entry.namesakes)
         assert entry.definition != "cfg" or entry.confidence == "certain"
 
 

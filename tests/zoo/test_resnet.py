@@ -55,7 +55,7 @@ def test_equals_the_published_file(name: str, assert_published: Callable[[str, N
 def test_totals_of_the_readme(name: str, weights: str, bflops: str) -> None:
     net = model(name).build()
     assert f"{stored(net, 'weight') / 1e6:.4f}" == weights
-    assert f"{2 * sum(each.conv for each in net.operations) / 1e9:.5f}" == bflops
+    assert f"{2 * sum(operation.conv for operation in net.operations) / 1e9:.5f}" == bflops
 
 
 @pytest.mark.parametrize(

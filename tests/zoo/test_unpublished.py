@@ -76,15 +76,15 @@ def test_outputs_are_finite_and_of_the_right_shape(name: str, photo: Callable[[i
     network = MODELS[name].build().resized(224, 224)
     module = draw(to_module(network))
     with computing():
-        found = module(torch.from_numpy(photo(224)))
+        result = module(torch.from_numpy(photo(224)))
     if network.detections:
         sides = (7, 14, 28)[: len(network.detections)]
-        assert [tuple(each.shape) for each in found] == [(1, 255, side, side) for side in sides]
-        assert all(bool(each.isfinite().all()) for each in found)
+        assert [tuple(each.shape) for each in result] == [(1, 255, side, side) for side in sides]
+        assert all(bool(each.isfinite().all()) for each in result)
     else:
-        assert tuple(found.flatten(1).shape) == (1, 1000)
-        assert bool(found.isfinite().all())
-        assert found.std() > 0
+        assert tuple(result.flatten(1).shape) == (1, 1000)
+        assert bool(result.isfinite().all())
+        assert result.std() > 0
 
 
 @pytest.mark.parametrize("name", sorted(set(TOTALS) - NOT_DARKNETS))
@@ -121,8 +121,8 @@ def test_every_definition_gives_its_evidence(model: Model) -> None:
 
 
 def test_only_stand_ins_are_chosen_for_their_totals() -> None:
-    found = {model.name for model in registry.MODELS.values() if model.definition == "stand-in"}
-    assert found == {
+    result = {model.name for model in registry.MODELS.values() if model.definition == "stand-in"}
+    assert result == {
         *("cspdensenet-ref", "cspdensenetb-ref", "csppeleenet-ref", "csppeleenetb-ref"),
         *("cspdensenetb-ref-prn", "csppeleenet-ref-prn-3l"),
         *("peleenet-swish-se", "csppeleenet-swish-se"),

@@ -58,6 +58,6 @@ def assert_same_outputs(ours: nn.Module, theirs: nn.Module, size: int) -> None:
     copy(draw(theirs), ours)
     x = image(size)
     with computing():
-        expected, found = theirs(x), ours(x).flatten(1)
+        expected, result = theirs(x), ours(x).flatten(1)
     assert expected.std() > 0
-    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+    assert (result - expected).abs().max() <= 1e-4 * expected.abs().max()

@@ -29,14 +29,24 @@ def layout(columns: Sequence[Column], texts: Mapping[int, Sequence[str]], room: 
     widths = {at: least[at] for at in _fitting(columns, needed, room)}
     left = room - sum(widths.values()) - GAP * (len(widths) - 1)
     for at in sorted(widths, key=lambda at: -widths[at]):  # where all that is left is too wide, the widest is cut first
-        cut = min(max(-left, 0), max(widths[at] - _longest_part(texts[at]), 0))
+        part = _longest_part(texts[at])
+        # a name that is broken anyhow may be broken once more
+        cut = min(max(-left, 0), max(widths[at] - (part if part <= widths[at] else LEAST // 2), 0))
         widths[at] -= cut
         left += cut
+    for at in widths:  # rather a broken name than a line that is too long
+        if left < 0 and columns[at].kind == "text" and widths[at] > LEAST // 3:
+            cut = min(-left, widths[at] - LEAST // 3)
+            widths[at] -= cut
+            left += cut
     if left <= 0:
         return widths
-    # what is left is given to columns of rank 0 first, and among them to those that want the least more
-    for at in sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at])):
-        more = max(min(natural[at] - least[at], left), 0)
+    # what is left is given to columns of rank 0 first, and among them to those that want the least more; several long
+    # verdicts share it, since each can be folded anywhere
+    order = sorted(widths, key=lambda at: (bool(columns[at].rank), natural[at] - least[at]))
+    for place, at in enumerate(order):
+        sharing = sum(columns[other].kind == columns[at].kind == "verdict" for other in order[place + 1 :])
+        more = max(min(natural[at] - least[at], left // (1 + sharing)), 0)
         widths[at] += more
         left -= more
     return widths

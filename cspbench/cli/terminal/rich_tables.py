@@ -94,10 +94,10 @@ def _show_table(table: Table, console: Console, wide: bool) -> list[str]:
         grid.add_row(*(_styled(_folded(texts[at][row + 1], widths[at]), table.columns[at]) for at in widths))
     total = sum(widths.values()) + GAP * len(widths)
     _console(max(total, console.width)).print(grid)
-    for line in lines:
-        for note in (line[at] for at in notes if line[at] not in ("", "-")):
-            text = Text(f"{line[next(iter(widths), 0)]}: ", "bold").append(note, "not bold")
-            console.print(Padding(text, (0, 0, 0, 2)))
+    first = next(iter(widths), 0)
+    for name, note in dict.fromkeys((line[first], line[at]) for line in lines for at in notes):
+        if note not in ("", "-"):
+            console.print(Padding(Text(f"{name}: ", "bold").append(note, "not bold"), (0, 0, 0, 2)))
     console.print()
     return [table.columns[at].header for at in candidates if at not in widths]
 

@@ -24,7 +24,7 @@ ALWAYS: dict[type, frozenset[str]] = {
 _UNSUPPORTED_OF_LAYERS = "stopbackward:1"
 _UNSUPPORTED = {
     "net": """time_steps:1 track dynamic_minibatch contrastive unsupervised adversarial_lr attention equidistant_point
-        badlabels_rejection_percentage num_sigmas_reject_badlabels weights_reject_freq""",
+        badlabels_rejection_percentage num_sigmas_reject_badlabels weights_reject_freq gaussian_noise""",
     "convolutional": "cbn batch_normalize:1 assisted_excitation grad_centr",
     "dropout": "dropblock",
     "yolo": "map embedding_layer",

@@ -20,7 +20,7 @@ from cspbench.report.formats import markdown as as_markdown
 from cspbench.report.judged_counts import CountsRow
 from cspbench.report.model import ReportCell
 from cspbench.report.select import Section
-from cspbench.report.text import some, with_comparison
+from cspbench.report.text import delta, some, with_comparison
 from cspbench.results import layers
 from cspbench.results.counts import CountedCell, Counts
 from cspbench.results.encoding import encode
@@ -104,7 +104,8 @@ def _percent(counted: CountedCell, cell: ReportCell) -> Decimal | None:
 
 def _verdict(counted: CountedCell, cell: ReportCell) -> str:
     percent = _percent(counted, cell)
-    word = cell.mark if percent is None else cell.mark.replace(cell.word, f"{cell.word} {percent:+.1f} %", 1)
+    distance = f"{percent:+.1f} %" if percent else delta(cell)  # one parameter of a million is 0.0 %
+    word = cell.mark if percent is None else cell.mark.replace(cell.word, f"{cell.word} {distance}", 1)
     compared = cell.comparison
     return f"{word}; comparison {compared.word}" if compared and compared.verdict == "off" else word
 
