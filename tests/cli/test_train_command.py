@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.commands import Warm
+from faults.commands import Warm, state
 from processes import run
 from refusals import error_of
 from training_sets import CLASSIFIER, DETECTOR, classifier, detector
@@ -33,23 +33,25 @@ def test_the_same_bytes_however_it_is_run(kind: object, warm: Warm, tmp_path: Pa
     """Killed at random moments, resumed, and by two and three processes: the bytes of an undisturbed run."""
     assert callable(kind)
     arguments = [*kind(tmp_path), "--save-every", "3"]
-    begun = time.monotonic()
     warm.done([*arguments, "--run", "whole"], tmp_path)
-    duration = time.monotonic() - begun
     expected = files(tmp_path / "whole")
     iterations = 40 if kind is classifier else 20
     lines = [json.loads(line) for line in expected["log.jsonl"].splitlines()]
     assert [line["iteration"] for line in lines] == list(range(1, iterations + 1))
     drawn, kills = random.Random(iterations), 0
     for attempt in range(2):
-        place = [*arguments, "--run", f"killed{attempt}"]
-        for _ in range(3):
+        place, log = [*arguments, "--run", f"killed{attempt}"], tmp_path / f"killed{attempt}" / "log.jsonl"
+        for most in (iterations // 4, iterations // 2, iterations - 4):
             process = warm.begin(place, tmp_path)
-            time.sleep(drawn.uniform(0, duration))
+            iteration = drawn.randrange(most)  # after it, at any moment; before the last, or nothing is left to kill
+            while state(process.number) not in ("", "Z") and (
+                not log.exists() or log.read_bytes().count(b"\n") <= iteration
+            ):
+                time.sleep(0.002)
             kills += process.kill()
         warm.done(place, tmp_path)
         assert files(tmp_path / f"killed{attempt}") == expected
-    assert kills
+    assert kills >= 3
     for processes in (2, 3) if kind is classifier else (2,):
         warm.done([*arguments, "--run-dir", f"by{processes}"], tmp_path, processes)
         assert files(tmp_path / f"by{processes}") == expected
