@@ -55,9 +55,10 @@ def create_model(
     `out_indices` chooses among them, as in timm. `epsilon` is the rule for batch norm, by default the model's own;
     `ema` takes averaged weights, or others, from a checkpoint that has both.
 
-    The module has `meta` (`input_size`, `class_names`, `preset`, `strides`, `definition`), and `description` for
-    `evaluate_imagenet` and `evaluate_coco`. Raises `UsageError` for an unknown name, `WeightsError` for a file that is
-    missing or does not fit, `DefinitionError` for a network that can only be counted.
+    The module has `meta` (`input_size`, `class_names`, `preset`, `strides`, `definition`; the last three are attributes
+    of its own, too), and `description` for `evaluate_imagenet` and `evaluate_coco`. Raises `UsageError` for an unknown
+    name, `WeightsError` for a file that is missing or does not fit, `DefinitionError` for a network that can only be
+    counted.
     """
     if isinstance(name, str):
         entry = registry.model(name)
@@ -80,8 +81,10 @@ def create_model(
     module.meta = meta_of(network, known, own_classes=bool(heads))
     if chosen is None:
         module.description = describe(network)
+        module.strides = list(module.meta.strides)
     else:
         module.meta["strides"] = tuple(module.strides)
+    module.preset, module.definition = module.meta.preset, module.meta.definition
     return module.train(source is None)
 
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
         meta: Meta
         description: Description
         """What an evaluation needs; not of feature maps."""
+        preset: str
+        definition: str
         strides: list[int]
-        """Of feature maps alone, as `channels`."""
         channels: list[int]
+        """Of feature maps alone."""
 
 
 class Meta(dict[str, Any]):

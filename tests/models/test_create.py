@@ -229,7 +229,9 @@ def test_what_a_model_says_of_itself() -> None:
         1000,
         "kit fox, Vulpes macrotis",  # n02119789
     )
-    meta = cspbench.create_model("yolov3-tiny").meta
+    tiny = cspbench.create_model("yolov3-tiny")
+    meta = tiny.meta
+    assert (tiny.preset, tiny.strides, tiny.definition) == ("readme", [32, 16], "cfg")
     assert (meta.strides, len(meta.class_names)) == ((32, 16), 80)
     assert (meta.class_names[3], meta.class_names[79]) == ("motorcycle", "toothbrush")
     meta = cspbench.create_model(DETECTOR).meta
