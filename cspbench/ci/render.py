@@ -85,7 +85,7 @@ def narrow(pair: Pair) -> list[str]:
 def movement(pair: Pair) -> str:
     """The numbers before and now, and how far that is: "27.61 (27605856) → 28.00 (27999999), +394143 (+1.43 %)".
 
-    "" if there is no number.
+    "" without a number.
     """
     numbers = list(dict.fromkeys([_value(pair.before), _value(pair.after)]))
     if numbers == [NOTHING]:

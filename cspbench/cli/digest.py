@@ -30,7 +30,7 @@ def digest(rows: Sequence[ReportRow]) -> Iterator[str]:
         yield f"  {SYMBOLS['off']} and {len(wrong) - SHOWN} more rows"
     if missed := [str(finding.row) for finding in found if finding.kind is Kind.MISSED]:
         names = ", ".join(missed[:SHOWN]) + (", ..." if len(missed) > SHOWN else "")
-        yield f"  {SYMBOLS['missed']} missed by our stand-ins, no errors of the documents: {names}"
+        yield f"  {SYMBOLS['missed']} missed by our stand-ins, which says nothing about the documents: {names}"
     yield from (_sample(section) for section in sections if section.table.kind == "sample")
     yield from others
 

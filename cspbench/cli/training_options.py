@@ -13,7 +13,9 @@ WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help="Begin from these weights, also partial ones.")
 ]
 FreezeOption = Annotated[int, typer.Option("--freeze", min=0, metavar="N", help="Do not change the first N layers.")]
-ClearOption = Annotated[bool, typer.Option("--clear", help="Begin the schedule anew, whatever the weights have seen.")]
+ClearOption = Annotated[
+    bool, typer.Option("--clear", help="Start the schedule at iteration 0, whatever the weights have seen.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value of a cfg's key; repeatable.")
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Source:
 def opened(weights: str | Path, network: Network, original: Network, entry: Model | None, ema: bool | None) -> Source:
     """The weights of a network; `original` is the same with its own head, whose weights are taken without the head.
 
-    Raises `WeightsError` if there is no such file, or it fits neither.
+    Raises `WeightsError` for a file that is missing or fits neither.
     """
     if weights == PUBLISHED and entry is not None and entry.name in BLOCK_CONVOLUTIONS and find(entry) is None:
         with tempfile.TemporaryDirectory() as folder:
@@ -50,10 +51,8 @@ def opened(weights: str | Path, network: Network, original: Network, entry: Mode
 def _fitting(file: Path, network: Network, original: Network, ema: bool | None) -> Source:
     if network == original:
         return Source(open_weights(file, network, ema=ema))
-    try:
+    with suppress(WeightsError):  # of the original head
         return Source(open_weights(file, replace(network, name=original.name), ema=ema))
-    except WeightsError:
-        pass  # of another head
     changed = _changed(network, original)
     try:
         return Source(open_weights(file, original, ema=ema), changed)

@@ -34,7 +34,7 @@ HEADINGS = {
     Kind.DOUBTFUL: "Doubtful: a random part of the images contradicts the number",
     Kind.OURS: "Not as cspbench itself recorded",
     Kind.UNDECIDED: "Not decided",
-    Kind.MISSED: "Missed by our stand-ins, no errors of the documents",
+    Kind.MISSED: "Missed by our stand-ins, which says nothing about the documents",
 }
 
 

@@ -45,7 +45,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Text between tables, markdown. A terminal shows a legend on request and `apart` dimmed, as it is no result."""
+    """Text between tables, markdown. A terminal shows a legend on request and dims `apart`, which is not a result."""
 
     text: str
     kind: Literal["text", "heading", "legend", "aside"] = "text"

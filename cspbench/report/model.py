@@ -105,7 +105,7 @@ class ReportCell:
 
     @property
     def word(self) -> str:
-        """The verdict; `missed` where a stand-in is off, which is no error of the claim."""
+        """The verdict; `missed` where a stand-in is off, which is not an error of the claim."""
         return MISSED if self.verdict == Status.OFF and self.stand_in else self.verdict
 
     @property

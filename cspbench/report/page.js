@@ -184,7 +184,7 @@
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("reset", () => setTimeout(() => { sorts.clear(); update(); }));
   window.addEventListener("hashchange", () => {
-    /* a jump to a place of the page is no change of the view */
+    /* a jump to a place on the page does not change the view */
     if (location.hash === "" || location.hash.includes("=")) { read(); show(); } else jump();
   });
   window.addEventListener("resize", measure);

@@ -26,7 +26,7 @@ LEGEND = {
     ),
     "off": "neither; “explained” where the cause is known and stated",
     "fitted": "equal, but the network is a stand-in chosen for that number, so it proves nothing",
-    MISSED: "not equal, and the network is such a stand-in: a shortcoming of ours and no error of the claim",
+    MISSED: "not equal, and the network is such a stand-in: a shortcoming of ours and not an error of the claim",
     "consistent": "measured on a part drawn at random, whose 95 % interval holds the published number",
     "inconsistent": (
         "measured on a part drawn at random, whose 95 % interval does not hold it; by chance this happens to one right "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cspbench.errors import DatasetError, OutputError, printable
@@ -23,23 +24,9 @@ def evaluate(
     None, with a note, where the data set has no images for it, and in all processes of torchrun but the first.
     """
     store = weights.parent / FOLDER
-    if chosen.detects:
-        try:
-            return evaluate_coco(
-                chosen.network,
-                data,
-                weights=weights,
-                allow_bad=allow_bad,
-                store=store,
-                execution=execution,
-                listener=listener,
-                retrained=True,
-            )
-        except (DatasetError, OutputError) as error:
-            listener.note(f"not evaluated: {printable(str(error))} [{error.code}]")
-            return None
+    measure: Callable[..., Result | None] = evaluate_coco if chosen.detects else evaluate_imagenet
     try:
-        return evaluate_imagenet(
+        return measure(
             chosen.network,
             data,
             weights=weights,

@@ -48,7 +48,7 @@ class Options:
 
     weights: Path | None = None
     clear: bool = False
-    """Begin the schedule anew, whatever the weight file has seen."""
+    """Start the schedule at iteration 0, whatever the weight file has seen."""
     exact: bool = False
     """Gradients by autograd in place of Darknet's."""
     seed: int = 0
@@ -191,7 +191,7 @@ def _check_end(chosen: Chosen, begun: Start, options: Options) -> None:
             where=str(options.weights),
             expected=f"fewer than {net.max_batches:,} iterations of {net.images} images",
             found=f"{begun.seen:,} images seen, {reached:,} iterations",
-            remedy="Begin the schedule anew with --clear",
+            remedy="Start the schedule at iteration 0 with --clear",
         )
 
 

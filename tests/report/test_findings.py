@@ -1,4 +1,4 @@
-"""The list of findings: what is in it, in which order, and that a stand-in's miss is no error of a document."""
+"""The list of findings: what is in it, in which order, and that a stand-in's miss is not an error of a document."""
 
 from __future__ import annotations
 

@@ -45,14 +45,15 @@ COLUMNS = (
 LEGEND = """\
 Legend: **exact** the measurement, rounded as its publisher rounded, is the published number; **off** it is not, and
 by how much; **fitted** it is, but the network is a stand-in chosen for that, so it proves nothing; **missed** it is
-not, and the network is such a stand-in, so that is no error of the claim; unpublished: the document prints no number;
-unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In parentheses the
-comparison with the base model, as published and as it follows from the measurements. Definition: *cfg* equals the
-published file layer by layer, *paper* another complete public definition, *reconstruction* forced by independent
-evidence, *stand-in* ours, chosen for the published totals, *file* and *own* a cfg of yours; and where it is less than
-certain, how confident we are that the network is the one behind the numbers. Counted as: parameters, operations
-(`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure was counted
-twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last operation.
+not, and the network is such a stand-in, so that is not an error of the claim; unpublished: the document prints no
+number; unmeasured: no network to measure, or counted by another rule than the claim's, with the reason. In
+parentheses the comparison with the base model, as published and as it follows from the measurements. Definition:
+*cfg* equals the published file layer by layer, *paper* another complete public definition, *reconstruction* forced by
+independent evidence, *stand-in* ours, chosen for the published totals, *file* and *own* a cfg of yours; and where it
+is less than certain, how confident we are that the network is the one behind the numbers. Counted as: parameters,
+operations (`cspbench params --help` lists the countings), 2 × where the publisher printed the double; every figure
+was counted twice, by formula over the layer list and by fvcore over the torch module, and both agree to the last
+operation.
 """
 
 SMALL = {"M": 10**5, "G": 10**6}
