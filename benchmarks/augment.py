@@ -26,7 +26,7 @@ from cspbench.data.augment import blur, classifier, colour, detector, window
 from cspbench.data.augment.images import DetectorImages, open_classifier_images
 from cspbench.data.augment.minibatches import ClassifierMiniBatches, DetectorMiniBatches, Layout
 from cspbench.data.augment.sizes import Sizes
-from cspbench.train.loader import Loader
+from cspbench.training.loader import Loader
 
 SIDE = 256
 PUBLISHED = classifier.Augmentation(

@@ -27,12 +27,12 @@ from cspbench.network import cfg, layers
 from cspbench.network.era import Era
 from cspbench.network.network import Network
 from cspbench.network.recipe import Policy, Recipe
-from cspbench.train.iteration import Trainer
-from cspbench.train.losses import boxes
-from cspbench.train.losses.layers import Loss
-from cspbench.train.losses.outcome import Outcome
-from cspbench.train.module import Dropout, TrainingWriter, finished
-from cspbench.train.schedule import rate
+from cspbench.training.iteration import Trainer
+from cspbench.training.losses import boxes
+from cspbench.training.losses.layers import Loss
+from cspbench.training.losses.outcome import Outcome
+from cspbench.training.module import Dropout, TrainingWriter, finished
+from cspbench.training.schedule import rate
 from cspbench.weights.arrays import Weights
 from cspbench.weights.loading import extract, load
 

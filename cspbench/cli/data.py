@@ -12,13 +12,14 @@ from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.choices import Format
 from cspbench.cli.darknet_data import anchors, darknet
+from cspbench.cli.data_draw import draw
 from cspbench.cli.terminal.help import App, Group
 from cspbench.cli.terminal.printing import format_of, print_facts
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import steps
 
-data = App(help="Check data sets, and compute anchors.")
+data = App(help="Check data sets, draw some, and compute anchors.")
 
 
 class _AnyData(Group):
@@ -124,6 +125,7 @@ def coco(
 
 check.command()(darknet)
 data.command()(anchors)
+data.command()(draw)
 
 
 def _place(path: str | None, option: str | None, variable: str) -> str:

@@ -11,7 +11,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 
 def print_recipe(name: str, form: Format) -> None:
     """Print every setting of a model's, a row's or a cfg file's training with its source, and what is unknown."""
-    from cspbench.train.recipes.chosen import of_name, shown
+    from cspbench.training.recipes.chosen import of_name, shown
 
     chosen = of_name(name)
     for note in chosen.notes:

@@ -17,8 +17,8 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.data.augment.images import ClassifierImages, DetectorImages
-    from cspbench.train.recipes.chosen import Chosen
-    from cspbench.train.run import Options, Trained
+    from cspbench.training.recipes.chosen import Chosen
+    from cspbench.training.run import Options, Trained
 
 
 def train(
@@ -59,8 +59,8 @@ def train(
 
     Exit codes: 3 data, recipe or weights are unusable; 4 the training diverged.
     """
-    from cspbench.train.run import Options, prepared
-    from cspbench.train.run import train as begin
+    from cspbench.training.run import Options, prepared
+    from cspbench.training.run import train as begin
 
     if data is None:
         raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
@@ -87,7 +87,7 @@ def train(
     if preview is not None:
         _preview(*prepared(chosen, data, about, listener), seed, preview)
         return
-    from cspbench.train.evaluated import evaluate, figure
+    from cspbench.training.evaluated import evaluate, figure
 
     def measured(chosen: Chosen, file: Path) -> float | None:
         result = evaluate(chosen, data, file, how, allow_bad, listener)
@@ -97,7 +97,7 @@ def train(
 
 
 def _chosen(model: str | None, cfg: Path | None, settings: list[str], freeze: int, era: str | None) -> Chosen:
-    from cspbench.train.recipes.chosen import of_cfg, of_name, with_settings
+    from cspbench.training.recipes.chosen import of_cfg, of_name, with_settings
 
     name = arguments.either(model, str(cfg) if cfg else None, "--cfg")
     if name is None:
@@ -109,7 +109,7 @@ def _chosen(model: str | None, cfg: Path | None, settings: list[str], freeze: in
 
 def _preview(chosen: Chosen, images: ClassifierImages | DetectorImages, seed: int, folder: Path) -> None:
     from cspbench.plots.augmented import preview
-    from cspbench.train.run import mini_batches
+    from cspbench.training.run import mini_batches
 
     written = preview(mini_batches(chosen, images, seed), images.names, folder)
     terminal().note(f"wrote {len(written)} pictures to {folder}")
@@ -118,7 +118,7 @@ def _preview(chosen: Chosen, images: ClassifierImages | DetectorImages, seed: in
 def _finish(trained: Trained, data: str, about: Options, form: Format) -> None:
     """Print what was trained, and the evaluation of the final weights."""
     from cspbench.cli.trained import print_evaluation
-    from cspbench.train.evaluated import evaluate
+    from cspbench.training.evaluated import evaluate
 
     listener = terminal()
     if trained.standing is not None:

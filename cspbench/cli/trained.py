@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cspbench.cli.terminal.printing import Style
 
 if TYPE_CHECKING:
-    from cspbench.train.evaluated import Result
+    from cspbench.training.evaluated import Result
 
 
 def print_evaluation(result: Result, style: Style, allow_bad: int) -> None:

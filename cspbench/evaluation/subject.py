@@ -43,7 +43,7 @@ class Subject:
     said: tuple[str, ...] = ()
     """What a user has to know of how the weights were read."""
     retrained: bool = False
-    """Whether `cspbench.train` made the weights; they are never judged as the published ones."""
+    """Whether `cspbench.training` made the weights; they are never judged as the published ones."""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from cspbench.data.classes import SAMPLE_WNIDS
 from cspbench.io import write_bytes
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
+from cspbench.sample.place import Part, Run
 from cspbench.sample.seeds import HELD_OUT, between, chance, direction, generator
 from cspbench.sample.shapes import SHAPES, TEXTURES, Outline, random_texture
 
@@ -29,17 +30,28 @@ LEAST_VISIBLE = 0.6
 
 
 def write(
-    folder: Path, images: int = IMAGES, seed: int = HELD_OUT, step: Callable[[int], None] = lambda _: None
+    folder: Path,
+    images: int = IMAGES,
+    seed: int = HELD_OUT,
+    step: Callable[[int], None] = lambda _: None,
+    *,
+    part: Part = "val",
+    run: Run = map,
 ) -> None:
-    """Write FOLDER/<id>/ILSVRC2012_val_%08d.JPEG; `step` receives the number of pictures written so far.
+    """Write FOLDER/<id>/ILSVRC2012_val_%08d.JPEG, or <id>_<number>.JPEG of the images for training.
 
-    Picture n has the seed `seed` + n and the class n modulo the number of classes.
+    Picture n has the seed `seed` + n and the class n modulo the number of classes; `step` receives the number of
+    pictures written so far. `run` draws them, in their order.
     """
-    for index in range(images):
-        label = index % len(CLASSES)
-        path = folder / CLASSES[label][0] / f"ILSVRC2012_val_{index + 1:08d}.JPEG"
-        write_bytes(path, jpeg(draw(seed + index, label)))
+    for index, data in enumerate(run(_file, ((seed + index, index % len(CLASSES)) for index in range(images)))):
+        wnid = CLASSES[index % len(CLASSES)][0]
+        name = f"ILSVRC2012_val_{index + 1:08d}.JPEG" if part == "val" else f"{wnid}_{index + 1}.JPEG"
+        write_bytes(folder / wnid / name, data)
         step(index + 1)
+
+
+def _file(task: tuple[int, int]) -> bytes:
+    return jpeg(draw(*task))
 
 
 def draw(seed: int, label: int) -> Pixels:

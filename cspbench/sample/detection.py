@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cspbench.io import write_bytes, write_text
 from cspbench.sample.canvas import Canvas, Pixels, colours, jpeg
+from cspbench.sample.place import Part, Run
 from cspbench.sample.seeds import HELD_OUT, between, chance, choice, direction, generator
 from cspbench.sample.shapes import Mask, Outline, random_texture
 
@@ -53,32 +54,27 @@ class Object(NamedTuple):
 
 
 def write(
-    folder: Path, images: int = IMAGES, seed: int = HELD_OUT, step: Callable[[int], None] = lambda _: None
+    folder: Path,
+    images: int = IMAGES,
+    seed: int = HELD_OUT,
+    step: Callable[[int], None] = lambda _: None,
+    *,
+    part: Part = "val",
+    run: Run = map,
 ) -> None:
-    """Write FOLDER/annotations/instances_val2017.json and FOLDER/val2017/%012d.jpg.
+    """Write FOLDER/annotations/instances_val2017.json and FOLDER/val2017/%012d.jpg, or those for training.
 
-    Picture n has the seed `seed` + n; `step` receives the number of pictures written so far.
+    Picture n has the seed `seed` + n; `step` receives the number of pictures written so far. `run` draws them, in
+    their order.
     """
     records: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for image in range(1, images + 1):
-        pixels, objects = draw(seed + image - 1)
+    for image, (picture, record, objects) in enumerate(run(_file, range(seed, seed + images)), 1):
         name = f"{image:012d}.jpg"
-        write_bytes(folder / "val2017" / name, jpeg(pixels))
-        height, width = pixels.shape[:2]
-        records.append({"id": image, "file_name": name, "width": width, "height": height, "license": 1})
+        write_bytes(folder / f"{part}2017" / name, picture)
+        records.append({"id": image, "file_name": name, **record, "license": 1})
         for item in objects:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image,
-                    "category_id": item.category,
-                    "bbox": list(item.box),
-                    "area": item.area,
-                    "iscrowd": int(item.crowd),
-                    "segmentation": {"counts": run_lengths(item.visible), "size": list(item.visible.shape)},
-                }
-            )
+            annotations.append({"id": len(annotations) + 1, "image_id": image, **item})
         step(image)
     data = {
         "info": {"description": "Drawn shapes", "version": "1.0", "contributor": "cspbench"},
@@ -87,7 +83,25 @@ def write(
         "annotations": annotations,
         "categories": [{"supercategory": "shape", "id": key, "name": name} for key, name in CATEGORIES.items()],
     }
-    write_text(folder / "annotations" / "instances_val2017.json", json.dumps(data, separators=(",", ":")) + "\n")
+    file = folder / "annotations" / f"instances_{part}2017.json"
+    write_text(file, json.dumps(data, separators=(",", ":")) + "\n")
+
+
+def _file(seed: int) -> tuple[bytes, dict[str, int], list[dict[str, Any]]]:
+    """A picture's JPEG file, its size, and its annotations without their numbers."""
+    pixels, objects = draw(seed)
+    height, width = pixels.shape[:2]
+    annotations = [
+        {
+            "category_id": item.category,
+            "bbox": list(item.box),
+            "area": item.area,
+            "iscrowd": int(item.crowd),
+            "segmentation": {"counts": run_lengths(item.visible), "size": list(item.visible.shape)},
+        }
+        for item in objects
+    ]
+    return jpeg(pixels), {"width": width, "height": height}, annotations
 
 
 def run_lengths(mask: Mask) -> list[int]:

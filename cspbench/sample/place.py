@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cspbench.errors import CspbenchError
 from cspbench.io import read_file, write_json
 from cspbench.lock import exclusive
 
 Kind = Literal["classification", "detection"]
+Part = Literal["train", "val"]
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""`map`, or one over several processes."""
 
 VERSIONS = {"classification": "bc8936b0e3b4", "detection": "98cb0065702f"}
 """The first digits of the digest of each set's first pictures, so that a changed drawing gets another folder."""

@@ -1,6 +1,6 @@
 """The two small networks of the bundled sample, with the stages of CSPDarkNet-53 and fewer filters.
 
-Both were trained by training/ on synthetic pictures; their cfg and weight files are part of the package.
+Both were trained by `cspbench train` on drawn pictures; their cfg and weight files are part of the package.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}
     assert have["--limit"] == {*evaluating, *checking}
-    assert have["--workers"] == {*evaluating, *checking, "train"}
+    assert have["--workers"] == {*evaluating, *checking, "train", "data draw"}
     assert have["--seed"] == {*evaluating, *checking, "data anchors", "train"}
     assert have["--decoder"] == {*evaluating, "predict"}
 

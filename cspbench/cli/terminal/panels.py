@@ -4,7 +4,7 @@ PANELS = {
     "Models and data": (
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
         *("--sample", "--split", "--results"),
-        *("--labels", "--names", "--classes", "--limit", "--seed", "--partial"),
+        *("--labels", "--names", "--classes", "--limit", "--images", "--seed", "--partial"),
         *("--freeze", "--clear"),
     ),
     "Protocol": (

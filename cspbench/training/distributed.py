@@ -1,0 +1,103 @@
+"""An iteration that several processes compute: each takes some of its mini-batches, all add them up in order.
+
+So the arrays are the same bytes in every process, and with equal threads those of one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cspbench.errors import UsageError
+from cspbench.inference.distributed import broadcast
+from cspbench.training.iteration import MiniBatch, Trainer, Update, mean_cost
+
+Pairs = Iterator[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The mini-batches of process `number` among `count`."""
+
+    number: int
+    count: int
+
+    def check(self, subdivisions: int) -> None:
+        """Raise `UsageError` for processes that would have nothing to do."""
+        if self.count > subdivisions:
+            raise UsageError(
+                "usage.too-many-processes",
+                "more processes than mini-batches in an iteration",
+                expected=f"at most {subdivisions} processes, as subdivisions={subdivisions}",
+                found=str(self.count),
+                remedy=f"Start {subdivisions} with torchrun --nproc-per-node {subdivisions}, or raise subdivisions=, "
+                "which changes the images that batch norm sees together",
+            )
+
+    def of(self, subdivisions: int) -> range:
+        """The numbers of its mini-batches."""
+        return range(self.number, subdivisions, self.count)
+
+
+def iterate(trainer: Trainer, mine: Pairs, share: Share) -> Update:
+    """One iteration over all mini-batches; `mine` gives images and truths of this process's. Raises errors of peers."""
+    if share.count == 1:
+        return trainer.iterate(mine)
+    net = trainer.recipe.net
+    total = 0.0
+    for first in range(0, net.subdivisions, share.count):
+        present = min(share.count, net.subdivisions - first)
+        own = None
+        if share.number < present:
+            images, truths = next(mine)
+            own = _Packed.of(trainer, trainer.mini_batch(images, truths))
+        for owner in range(present):
+            packed = own if owner == share.number else None
+            values = packed.values if packed else torch.empty(_size(trainer))
+            cost = packed.cost if packed else torch.empty(1, dtype=torch.float64)
+            broadcast(values, owner, (share.number, share.count))
+            broadcast(cost, owner, (share.number, share.count))
+            _add(trainer, values)
+            total += float(cost)
+    trainer.seen += net.images
+    now = trainer.update()
+    return Update(trainer.iteration, total / net.images, now)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """What a mini-batch gave, in one array on the CPU: gradients in the optimiser's order, then statistics."""
+
+    values: Tensor
+    cost: Tensor
+
+    @classmethod
+    def of(cls, trainer: Trainer, result: MiniBatch) -> _Packed:
+        parts = [
+            (torch.zeros_like(array.values) if gradient is None else gradient).reshape(-1)
+            for array, gradient in zip(trainer.optimiser.arrays, result.gradients, strict=True)
+            if array.values.requires_grad
+        ]
+        cost = torch.tensor([mean_cost(result.outcomes)], dtype=torch.float64)
+        return cls(torch.cat([*parts, result.statistics]).float().cpu(), cost)
+
+
+def _size(trainer: Trainer) -> int:
+    gradients = sum(array.values.numel() for array in trainer.optimiser.arrays if array.values.requires_grad)
+    return gradients + trainer.statistics.size
+
+
+def _add(trainer: Trainer, packed: Tensor) -> None:
+    gradients: list[Tensor | None] = []
+    at = 0
+    packed = packed.to(trainer.device)
+    for array in trainer.optimiser.arrays:
+        if not array.values.requires_grad:
+            gradients.append(None)
+            continue
+        gradients.append(packed[at : at + array.values.numel()].view(array.values.shape))
+        at += array.values.numel()
+    trainer.add(gradients, packed[at:])

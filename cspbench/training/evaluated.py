@@ -1,0 +1,48 @@
+"""The evaluation of trained weights, kept as `retrained`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cspbench.errors import DatasetError, OutputError, printable
+from cspbench.evaluation.coco import DetectionResult, evaluate_coco
+from cspbench.evaluation.execution import Execution, Listener
+from cspbench.evaluation.imagenet import ClassificationResult, evaluate_imagenet
+from cspbench.training.recipes.chosen import Chosen
+
+FOLDER = "evaluations"
+"""Of evaluations in a training's run directory."""
+Result = ClassificationResult | DetectionResult
+
+
+def evaluate(
+    chosen: Chosen, data: str | Path, weights: Path, execution: Execution, allow_bad: int, listener: Listener
+) -> Result | None:
+    """Evaluate weights on the validation images of the data set of the training, beside its run directory's files.
+
+    None, with a note, where the data set has no images for it, and in all processes of torchrun but the first.
+    """
+    store = weights.parent / FOLDER
+    measure: Callable[..., Result | None] = evaluate_coco if chosen.detects else evaluate_imagenet
+    try:
+        return measure(
+            chosen.network,
+            data,
+            weights=weights,
+            allow_bad=allow_bad,
+            store=store,
+            execution=execution,
+            listener=listener,
+            retrained=True,
+        )
+    except (DatasetError, OutputError) as error:
+        listener.note(f"not evaluated: {printable(str(error))} [{error.code}]")
+        return None
+
+
+def figure(result: Result) -> float:
+    """The number that decides which weights are the best: top-1, or AP50 at the first threshold."""
+    if isinstance(result, ClassificationResult):
+        return result.metrics.top1.correct / max(1, result.metrics.top1.total)
+    return float(result.metrics.thresholds[0].ap.get("AP50") or 0)

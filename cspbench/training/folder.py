@@ -1,0 +1,160 @@
+"""The run directory of a training: its record, its log, its checkpoint, and weights that Darknet loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import fx
+
+from cspbench.errors import DefinitionError, RunError, brief
+from cspbench.io import append_text, open_file, read_file, remove_leftovers, write_bytes, write_text
+from cspbench.network.cfg.writer import write as cfg_text
+from cspbench.network.network import Network
+from cspbench.network.recipe import Recipe
+from cspbench.results.encoding import decode, encode
+from cspbench.training.iteration import Update
+from cspbench.training.record import Training, differences
+from cspbench.weights import darknet, safetensors_file
+from cspbench.weights.header import Header
+from cspbench.weights.loading import extract
+
+LARGEST_RECORD = 64 * 2**20
+"""Bytes of a record."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of one run; `stem` begins the names of those that Darknet reads."""
+
+    path: Path
+    stem: str
+
+    @property
+    def record(self) -> Path:
+        return self.path / "training.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def cfg(self) -> Path:
+        return self.path / f"{self.stem}.cfg"
+
+    def weights(self, kind: str) -> Path:
+        """The weight file of a kind: last, best, final, ema."""
+        return self.path / f"{self.stem}_{kind}.weights"
+
+    def begin(self, training: Training, network: Network, recipe: Recipe) -> bool:
+        """Write the record, or add this session to that of a run to resume; whether there is one.
+
+        Raises `RunError` for a record that cannot be read or is that of another training.
+        """
+        stored = self._stored()
+        if stored is not None:
+            self._check(stored, training)
+        elif self.checkpoint.exists():
+            raise RunError(
+                "run.checkpoint-alone",
+                "a checkpoint without the record of its training",
+                where=str(self.path),
+                expected=self.record.name,
+                found=f"{self.checkpoint.name} alone",
+                remedy="Put the record back, or choose another --run",
+            )
+        resumed = stored is not None and self.checkpoint.is_file()
+        for suffix in (".json", ".jsonl", ".safetensors", ".weights", ".cfg"):
+            remove_leftovers(self.path, suffix)
+        if stored is not None and resumed:
+            training = msgspec.structs.replace(stored, sessions=[*stored.sessions, *training.sessions])
+        write_bytes(self.record, encode(training))
+        if not resumed:
+            write_text(self.log, "")
+            with suppress(DefinitionError):  # the layers of other frameworks have no cfg
+                write_text(self.cfg, cfg_text(network, recipe))
+        return resumed
+
+    def _stored(self) -> Training | None:
+        if not self.record.exists():
+            return None
+        try:
+            return decode(read_file(self.record, LARGEST_RECORD), Training)
+        except (OSError, ValueError) as error:
+            raise RunError(
+                "run.not-a-training",
+                "the record of a training cannot be read",
+                where=str(self.record),
+                found=brief(str(error), 160),
+                remedy="Choose another --run",
+            ) from error
+
+    def _check(self, stored: Training, training: Training) -> None:
+        changes = differences(stored, training)
+        if changes:
+            raise RunError(
+                "run.other-settings",
+                "the folder holds another training",
+                where=str(self.path),
+                expected="the settings with which it began",
+                found="; ".join(changes),
+                remedy="Use those settings to resume it, or choose another --run",
+            )
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The lines of the log."""
+        return _lines(self.log)
+
+    def evaluations(self) -> Iterator[dict[str, Any]]:
+        """The evaluations on the way: iteration, and the figure that the best weights have."""
+        return _lines(self.path / "evaluations.jsonl")
+
+    def note_evaluation(self, iteration: int, figure: float) -> None:
+        """Log an evaluation, once."""
+        if all(line.get("iteration") != iteration for line in self.evaluations()):
+            append_text(self.path / "evaluations.jsonl", f"{json.dumps({'iteration': iteration, 'figure': figure})}\n")
+
+    def keep(self, iteration: int) -> None:
+        """Remove the lines of iterations after this one, which will be computed again."""
+        lines = [line for line in self.lines() if line.get("iteration", 0) <= iteration]
+        write_text(self.log, "".join(f"{json.dumps(line)}\n" for line in lines))
+
+    def add(self, update: Update, images: int) -> None:
+        """Log an iteration of `images` images."""
+        line = {"iteration": update.iteration, "loss": update.loss, "rate": update.rate, "images": images}
+        append_text(self.log, f"{json.dumps(line)}\n")
+
+    def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:
+        """Write the arrays as .weights, and as safetensors beside; the path of the former.
+
+        Raises `WeightsError` for numbers that are not finite.
+        """
+        arrays, header = extract(module, network), Header(seen=seen)
+        path = self.weights(kind)
+        darknet.write(path, network, arrays, header)
+        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
+        return path
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines, up to one that a killed process left unfinished."""
+    if not path.is_file():
+        return
+    with open_file(path) as stream:
+        for line in stream.readall().splitlines():
+            try:
+                read = json.loads(line)
+            except ValueError:
+                return
+            if not isinstance(read, dict):
+                return
+            yield read

@@ -1,0 +1,120 @@
+"""The record of a training's run directory: what is trained, how, on what, from what; and who did it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from cspbench.data.augment.images import ClassifierImages
+from cspbench.network.network import digest as network_digest
+from cspbench.network.recipe import digest as recipe_digest
+from cspbench.results.encoding import SCHEMA
+from cspbench.results.schema import Session
+from cspbench.training.recipes.chosen import Chosen, Images, shown
+
+
+class TrainingData(Struct, frozen=True):
+    """The images of a training; `digest` is that of their names, classes and objects, not of their pixels."""
+
+    images: int
+    classes: int
+    digest: str
+
+
+class Start(Struct, frozen=True):
+    """The arrays from which a training began: drawn with the seed, or from a file."""
+
+    arrays: str | None
+    """The digest of the file's arrays."""
+    layers: int
+    """How many layers the file gave."""
+    seen: int
+    """Images seen before."""
+
+
+class Training(Struct, frozen=True):
+    """Everything that changes a training's weights, and its sessions."""
+
+    model: str
+    row: str | None
+    network: str
+    recipe: str
+    settings: list[str]
+    era: str
+    gradients: Literal["darknet", "exact"]
+    seed: int
+    data: TrainingData
+    start: Start
+    precision: str
+    sessions: list[Session]
+    schema: int = SCHEMA
+
+
+def record(
+    chosen: Chosen, images: Images, start: Start, *, exact: bool, seed: int, precision: str, session: Session
+) -> Training:
+    """The record of a new training."""
+    row = chosen.row
+    return Training(
+        model=chosen.network.name,
+        row=f"{row.table}:{row.id}" if row else None,
+        network=network_digest(chosen.network),
+        recipe=recipe_digest(chosen.network, chosen.recipe),
+        settings=[line["setting"] for line in shown(chosen)],
+        era=chosen.era.value,
+        gradients="exact" if exact else "darknet",
+        seed=seed,
+        data=TrainingData(len(images.images), len(images.names), data_digest(images)),
+        start=start,
+        precision=precision,
+        sessions=[session],
+    )
+
+
+def data_digest(images: Images) -> str:
+    """The sha256 of the images' file names, and of their classes or objects."""
+    sha256 = hashlib.sha256()
+    for name in images.names:
+        sha256.update(f"{name}\0".encode("utf-8", "backslashreplace"))
+    for index in range(len(images.images)):
+        name = images.images.path(index).replace("\\", "/").rpartition("/")[2]
+        sha256.update(f"{name}\0".encode("utf-8", "backslashreplace"))
+        if isinstance(images, ClassifierImages):
+            sha256.update(repr(images.of(index)).encode())
+    if not isinstance(images, ClassifierImages):
+        sha256.update(images.starts.astype("<i8").tobytes())
+        sha256.update(images.boxes.astype("<f4").tobytes())
+    return f"images:{sha256.hexdigest()}"
+
+
+def differences(stored: Training, wanted: Training) -> list[str]:
+    """What differs between a record and the training that is asked for, in words; the sessions aside."""
+    return list(_differences(stored, wanted))
+
+
+def _differences(stored: Training, wanted: Training) -> Iterator[str]:
+    for item in msgspec.structs.fields(Training):
+        one, other = getattr(stored, item.name), getattr(wanted, item.name)
+        if item.name in ("sessions", "schema", "row") or one == other:
+            continue
+        if item.name == "settings":
+            gone, new = [text for text in one if text not in other], [text for text in other if text not in one]
+            yield f"{', '.join(new) or 'nothing'} in place of {', '.join(gone) or 'nothing'}"
+        elif item.name == "recipe":
+            if stored.settings == wanted.settings:
+                yield "other settings of layers"
+        elif isinstance(one, Struct):
+            before, now = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+            changed = [key for key in before if before[key] != now[key]]
+            yield from (f"{item.name}.{key} {_text(now[key])} in place of {_text(before[key])}" for key in changed)
+        else:
+            yield f"{item.name} {_text(other)} in place of {_text(one)}"
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    return f"{text[:20]}..." if len(text) > 40 else text
