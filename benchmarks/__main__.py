@@ -26,6 +26,7 @@ PARTS = {
     "coco": "COCO evaluation end to end",
     "resize": "Resizing",
     "augment": "Training pictures",
+    "train": "Training",
     "nms": "Suppression",
     "average_precision": "AP",
     "sweep": "Six NMS thresholds against one, of kept candidates",

@@ -40,7 +40,7 @@ class OrderProbe:
         advice = {
             "as declared": f"the classes are in the {self.declared} order",
             "swapped": f"the classes are in the {self.better} order, not in the {self.declared} one",
-            "chance": "no better than guessing in either order: wrong weights, preprocessing or data set",
+            "chance": "hardly better than guessing in any order: wrong weights, preprocessing or data set",
             "undecided": "too few images to determine the class order",
         }[self.verdict]
         return f"{advice} (top-1 of {self.images} images: {rates})"
