@@ -45,4 +45,4 @@ def figure(result: Result) -> float:
     """The number that decides which weights are the best: top-1, or AP50 at the first threshold."""
     if isinstance(result, ClassificationResult):
         return result.metrics.top1.correct / max(1, result.metrics.top1.total)
-    return float(result.metrics.thresholds[0].ap.get("AP50") or 0)
+    return float(result.metrics.thresholds[0].ap.get("ap50") or 0)
