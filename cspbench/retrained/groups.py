@@ -15,7 +15,6 @@ from cspbench.claims.model import Row, Table
 from cspbench.results import protocol
 from cspbench.results.encoding import encode
 from cspbench.results.schema import ClassificationMetrics, CocoIdentity, DetectionMetrics, Run, Threshold
-from cspbench.results.store import StoredEvaluation
 from cspbench.retrained.folders import Retraining
 from cspbench.retrained.record import Training
 
@@ -55,19 +54,21 @@ class Group:
         """In percent, by metric and seed; without what no training has a number for."""
         by_metric: dict[str, dict[int, float]] = {}
         for member in self.members:
-            for metric, number in _numbers(member.evaluation, self.table, self.row).items():
+            for metric, number in _numbers(member, self.table, self.row).items():
                 by_metric.setdefault(metric, {})[member.training.seed] = number
         return by_metric
 
 
-def _numbers(evaluation: StoredEvaluation, table: Table | None, row: Row | None) -> dict[str, float]:
-    metrics = evaluation.metrics
+def _numbers(member: Retraining, table: Table | None, row: Row | None) -> dict[str, float]:
+    """In percent; without a top-5 of five classes or fewer, which says nothing."""
+    metrics, run = member.evaluation.metrics, member.evaluation.run
     if isinstance(metrics, ClassificationMetrics):
-        hits = {name: getattr(metrics, name) for name in ACCURACIES}
+        telling = [name for name in ACCURACIES if name != "top5" or member.training.data.classes > 5]
+        hits = {name: getattr(metrics, name) for name in telling}
         return {name: 100 * each.correct / each.total for name, each in hits.items()}
     if not isinstance(metrics, DetectionMetrics):
         return {}
-    threshold = _threshold(evaluation.run, metrics.thresholds, table, row)
+    threshold = _threshold(run, metrics.thresholds, table, row)
     numbers = {} if threshold is None else {name: threshold.ap.get(name) for name in PRECISIONS}
     return {name: float(number) for name, number in numbers.items() if number is not None}
 

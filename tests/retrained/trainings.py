@@ -20,7 +20,7 @@ MODELS = {LRELU: "peleenet", SWISH: "peleenet-swish", MISH: "peleenet-mish"}
 
 
 def training(row: str | None = SWISH, seed: int = 0, **changes: Any) -> Training:
-    """The record of a training of 500 of 800,000 iterations on 900 images of three classes."""
+    """The record of a training of 500 of 800,000 iterations on 900 images of ten classes."""
     model = MODELS.get(str(row), "peleenet")
     fields: dict[str, Any] = {
         "model": model,
@@ -31,7 +31,7 @@ def training(row: str | None = SWISH, seed: int = 0, **changes: Any) -> Training
         "era": "head",
         "gradients": "darknet",
         "seed": seed,
-        "data": TrainingData(900, 3, f"images:{'1a2b3c4d' * 8}"),
+        "data": TrainingData(900, 10, f"images:{'1a2b3c4d' * 8}"),
         "start": Start(None, 0, 0),
         "precision": "fp32",
         "sessions": [structs.replace(WHO, command=["cspbench", "train", str(row), "--seed", str(seed)])],
@@ -50,7 +50,7 @@ def evaluation(record: Training, top1: int, weights: bytes, **more: Any) -> Stor
 
 
 def put_training(folder: Path, record: Training, top1: int | None, **more: Any) -> Path:
-    """Write the run directory of a finished training and, unless `top1` is None, the evaluation of its final weights."""
+    """Write the run directory of a training and, unless `top1` is None, the evaluation of its final weights."""
     folder.mkdir(parents=True)
     (folder / "training.json").write_bytes(encode(record))
     final = f"{record.row} {record.seed}".encode()

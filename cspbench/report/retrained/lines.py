@@ -19,8 +19,8 @@ from cspbench.retrained.statistics import Difference, Summary, summary
 TITLE = "Retrained"
 TEXT = (
     "Networks that were trained again. Their weights are not the published ones, so they get no verdict. A number is "
-    "the mean over the seeds ± its spread, the sample standard deviation. A gain is the difference from the base row in "
-    "points, as published and as measured, with the 95 % interval of its mean; seeds that both rows have are pairs."
+    "the mean over the seeds ± its spread, the sample standard deviation. A gain is the difference from the base row, "
+    "in points, as published and as measured, with the 95 % interval of its mean; seeds that both rows have are pairs."
 )
 CLASSIFIERS, DETECTORS = "retrained-classifiers", "retrained-detectors"
 PLACES = {CLASSIFIERS: "Classifiers of no row", DETECTORS: "Detectors of no row"}
