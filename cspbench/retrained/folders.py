@@ -8,11 +8,15 @@ RESULTS/retrained/NAME.json         `Retrained`: what `cspbench report --save` m
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+
+from msgspec import structs
 
 from cspbench.errors import CspbenchError, RunError, brief
 from cspbench.io import own_folder, write_bytes
@@ -26,6 +30,8 @@ from cspbench.weights.arrays import digest
 
 FOLDER = "retrained"
 """Of a results directory."""
+LONGEST = 80
+"""Characters of a model's name in a file's name."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +111,12 @@ def keep(results: Path, retrainings: Sequence[Retraining]) -> list[Path]:
     """Store retrainings in a results directory, without paths; returns the files written."""
     folder = own_folder(results, FOLDER)
     files = []
-    for training, evaluation in ((each.training, each.evaluation) for each in retrainings):
-        file = folder / f"{evaluation.name}-seed{training.seed}.json"
+    for each in retrainings:
+        training, evaluation = without_places(each.training), each.evaluation
         assert evaluation.metrics is not None
-        record = Retrained(run=evaluation.run, metrics=evaluation.metrics, training=without_places(training))
-        write_bytes(file, encode(record))
+        model = re.sub(r"[^A-Za-z0-9_-]+", "-", training.model)[:LONGEST]
+        file = folder / f"{model}-seed{training.seed}-{hashlib.sha256(_key(each)).hexdigest()[:8]}.json"
+        write_bytes(file, encode(Retrained(run=evaluation.run, metrics=evaluation.metrics, training=training)))
         files.append(file)
     return files
 
@@ -127,8 +134,7 @@ def _kept(results: Path, notes: list[str]) -> Iterator[Retraining]:
         except CspbenchError as error:
             notes.append(_cannot(file, error))
             continue
-        name = file.stem.removesuffix(f"-seed{kept.training.seed}")
-        yield Retraining(kept.training, StoredEvaluation(name, str(file), kept.run, kept.metrics))
+        yield Retraining(kept.training, StoredEvaluation(file.stem, str(file), kept.run, kept.metrics))
 
 
 def _of_folder(folder: Path, notes: list[str]) -> Iterator[Retraining]:
@@ -163,9 +169,11 @@ def _of_folder(folder: Path, notes: list[str]) -> Iterator[Retraining]:
         notes.append(f"{_shown(folder)}: no evaluation of its final weights: left out")
 
 
-def _key(retraining: Retraining) -> tuple[object, ...]:
+def _key(retraining: Retraining) -> bytes:
+    """What two records of one training and evaluation have in common; one training may be of the row of two tables."""
     run = retraining.evaluation.run
-    return retraining.training.seed, encode(run.identity), run.settings and run.settings.name
+    training = structs.replace(retraining.training, sessions=[])
+    return b"".join(map(encode, [training, run.identity, *([run.settings] if run.settings else [])]))
 
 
 def _alone(path: Path) -> str:

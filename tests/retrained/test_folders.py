@@ -14,7 +14,7 @@ from refusals import refuses
 from result_files import classifier, put, stored
 from trainings import LRELU, SWISH, evaluation, put_training, training
 
-from cspbench.retrained.folders import Collected, collect, keep, split
+from cspbench.retrained.folders import Collected, Retraining, collect, keep, split
 
 
 def seeds(collected: Collected) -> list[tuple[str | None, int]]:
@@ -140,13 +140,36 @@ def test_stored_without_paths_and_read_again(tmp_path: Path) -> None:
     put_training(tmp_path / "runs" / "two", training(LRELU, 3), 690)
     (tmp_path / "results").mkdir()
     files = keep(tmp_path / "results", collect(None, [tmp_path / "runs"]).retrainings)
-    assert sorted(file.name for file in files) == ["final-seed0.json", "final-seed3.json"]
+    assert sorted(file.name.rpartition("-")[0] for file in files) == ["peleenet-seed3", "peleenet-swish-seed0"]
     assert b"/home" not in b"".join(file.read_bytes() for file in files)
     kept = collect(tmp_path / "results", [])
     assert (seeds(kept), kept.notes) == ([(LRELU, 3), (SWISH, 0)], ())
-    assert {each.evaluation.name for each in kept.retrainings} == {"final"}
+    assert {each.evaluation.name for each in kept.retrainings} == {file.stem for file in files}
     # the same trainings from both places count once
     assert seeds(collect(tmp_path / "results", [tmp_path / "runs"])) == [(LRELU, 3), (SWISH, 0)]
+
+
+def test_one_training_may_be_of_two_rows(tmp_path: Path) -> None:
+    one, other = training(SWISH), training("imagenet-small:peleenet-swish", model="peleenet-swish")
+    for name, record in (("a", one), ("b", other)):
+        folder = put_training(tmp_path / name, record, None)
+        (folder / "peleenet-swish_final.weights").write_bytes(b"same")
+        put(folder / "evaluations" / "final", evaluation(record, 700, b"same"))
+    collected = collect(None, [tmp_path])
+    assert len(collected.retrainings) == 2
+    (tmp_path / "results").mkdir()
+    assert len(set(keep(tmp_path / "results", collected.retrainings))) == 2
+
+
+@pytest.mark.parametrize("name", ["../../x", "a\0b", "x" * 3000, "\udce9", ".hidden"])
+def test_names_of_models_stay_in_the_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "results").mkdir()
+    put_training(tmp_path / "one", training(), 700)
+    (each,) = collect(None, [tmp_path / "one"]).retrainings
+    record = structs.replace(each.training, model=name)
+    (file,) = keep(tmp_path / "results", [Retraining(record, each.evaluation)])
+    assert file.parent == tmp_path / "results" / "retrained"
+    assert file.is_file()
 
 
 def test_files_of_results_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def evaluation(record: Training, top1: int, weights: bytes, **more: Any) -> Stor
     sha256 = hashlib.sha256(weights).hexdigest()
     about = Weights(f"arrays:{sha256}", sha256, "retrained")
     data = {"data": Data("folders", 1000, "b" * 64)}
-    return classifier(record.model, top1, run={"weights": about}, **{**data, "weights": about.arrays, **more})
+    network = record.model if record.model in MODELS.values() else "peleenet"
+    fields = {"model": record.model, "weights": about.arrays, **data, **more}
+    return classifier(network, top1, run={"weights": about}, **fields)
 
 
 def put_training(folder: Path, record: Training, top1: int | None, **more: Any) -> Path:
