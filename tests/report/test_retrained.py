@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_files import put
+from result_files import put, stored
 from test_html import Page
 from trainings import LRELU, MISH, SWISH, evaluation, put_training, training
 
 from cspbench.plots.report_files import save
 from cspbench.report.brief import brief
+from cspbench.report.build import sources
 from cspbench.report.formats import Paragraph, Table
 from cspbench.report.forms import ReportFormat, rendered
 from cspbench.report.model import read
@@ -71,7 +72,7 @@ def test_seeds_spread_and_gains_by_hand(folder: Path) -> None:
     assert mish["Top-1 retrained"] == "70.50 ± 0.14"
     assert mish["Top-1 gain"] == "+0.7 published; +0.50 (95 %: -0.77 to +1.77, 2 pairs)"
     assert swish["Trained on"] == "900 images of 10 classes (1a2b3c4d)"
-    assert (swish["Iterations"], swish["As"]) == ("500 of 800,000", "head")
+    assert (swish["Iterations"], swish["How"]) == ("500 of 800,000", "head")
     (line,) = cells(own)
     assert (line["Model"], line["Seeds"], line["Iterations"], line["Top-1 retrained"]) == (
         "own",
@@ -127,7 +128,7 @@ def test_what_is_not_as_the_recipe_has_it(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"gradients": "exact", "precision": "bf16", "changed": ["batch=32", "freeze=2"]}
     put_training(tmp_path / "a", training(SWISH, start=Start("arrays:12345678abc", 1, 0), **changes), 706)
     (line,) = cells(parts_of(tmp_path)[0])
-    assert line["As"] == "head, exact gradients, bf16, from 1 layer of weights 12345678, batch=32, freeze=2"
+    assert line["How"] == "head, exact gradients, bf16, from 1 layer of weights 12345678, batch=32, freeze=2"
 
 
 # --- the forms
@@ -214,3 +215,20 @@ def test_saved_and_built_again(folder: Path, tmp_path: Path, monkeypatch: pytest
     document = json.loads((results / "report.json").read_text())
     assert len(document["retrained"]) == 4
     assert all(cell["measured"] is None for line in document["rows"] for cell in line["cells"])
+
+
+def test_retrained_evaluations_among_others_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = evaluation(training(SWISH), 700, b"x")
+    (tmp_path / "evaluations").mkdir()
+    (tmp_path / "evaluations" / "alone.json").write_bytes(stored(alone))
+    put(tmp_path / "run", alone)
+    measured = sources(tmp_path, [tmp_path / "run"])
+    assert measured.evaluations == ()
+    _, notes = build(TABLES, tmp_path, [tmp_path / "run"])
+    assert len(notes) == 2
+    said: list[str] = []
+    monkeypatch.setattr("cspbench.plots.report_files.find_spec", lambda name: None)
+    (tmp_path / "results").mkdir()
+    written, _ = save(tmp_path / "results", [tmp_path / "run"], said.append)
+    assert {path.parent for path in written} == {tmp_path / "results"}
+    assert str(tmp_path / "run") in said[0]

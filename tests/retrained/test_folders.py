@@ -33,6 +33,12 @@ def test_trainings_up_to_two_levels_below_and_runs_beside_them(tmp_path: Path) -
     assert (seeds(collected), collected.notes) == ([(SWISH, 0), (SWISH, 1)], ())
 
 
+def test_another_run_in_the_folder_of_a_training_is_a_run(tmp_path: Path) -> None:
+    one = put_training(tmp_path / "one", training(), 700)
+    run = put(one / "others" / "published", classifier())
+    assert split([one]) == ([run], [one])
+
+
 def test_a_path_with_neither(tmp_path: Path) -> None:
     put_training(tmp_path / "one", training(), 700)
     (tmp_path / "empty").mkdir()
@@ -145,8 +151,10 @@ def test_stored_without_paths_and_read_again(tmp_path: Path) -> None:
     kept = collect(tmp_path / "results", [])
     assert (seeds(kept), kept.notes) == ([(LRELU, 3), (SWISH, 0)], ())
     assert {each.evaluation.name for each in kept.retrainings} == {file.stem for file in files}
-    # the same trainings from both places count once
-    assert seeds(collect(tmp_path / "results", [tmp_path / "runs"])) == [(LRELU, 3), (SWISH, 0)]
+    # a training in both places counts once, that of the folder; the other's commands differ in their folders alone
+    both = collect(tmp_path / "results", [tmp_path / "runs"])
+    assert seeds(both) == [(LRELU, 3), (SWISH, 0)]
+    assert all(str(tmp_path / "runs") in each.evaluation.where for each in both.retrainings)
 
 
 def test_one_training_may_be_of_two_rows(tmp_path: Path) -> None:

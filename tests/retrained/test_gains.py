@@ -102,7 +102,7 @@ def test_a_row_that_no_table_has(row: str) -> None:
 
 
 def test_a_detectors_number_is_that_of_its_presets_nms() -> None:
-    at = detector(thresholds=[threshold(0.6, "37.5"), threshold(0.45, "38.25"), threshold(0.45, "9", kind="greedynms")])
+    at = detector(thresholds=[threshold(0.6, "37.5"), threshold(0.45, "9", kind="greedynms"), threshold(0.45, "38.25")])
     group = Group(None, None, (Retraining(training("coco-loss:cspresnext50-panet-spp-512-mse"), at),))
     assert (group.detects, group.numbers["ap"], group.numbers["ap50"]) == (True, {0: 38.25}, {0: 60.0})
     without = replace(at, metrics=structs.replace(at.metrics, thresholds=[threshold(0.6, "37.5")]))  # type: ignore[type-var]
@@ -188,6 +188,19 @@ def test_a_base_that_was_retrained_otherwise(change: dict[str, Any], word: str) 
     found = gain_of(SWISH, retraining(SWISH, 0, 700), retraining(LRELU, 0, 700, **change))
     assert found is not None
     assert (found.measured, found.lack) == ({}, f"retrained otherwise: other {word}")
+
+
+def test_of_several_other_bases_the_nearest_is_named() -> None:
+    far = retraining(LRELU, 0, 700, gradients="exact", changed=["batch=32"])
+    found = gain_of(SWISH, retraining(SWISH, 0, 700), far, retraining(LRELU, 0, 700, precision="bf16"))
+    assert found is not None
+    assert found.lack == "retrained otherwise: other arithmetic"
+
+
+def test_only_percentages_have_a_published_gain() -> None:
+    found = gain_of("imagenet-big:cspdarknet-53", retraining("imagenet-big:cspdarknet-53", 0, 700))
+    assert found is not None
+    assert found.published == {"top1": Decimal("0.0"), "top5": Decimal("-0.2")}
 
 
 @pytest.mark.parametrize("change", [{"era": "nov2019"}, {"start": Start(None, 2, 0)}, {"recipe_iterations": 9}])

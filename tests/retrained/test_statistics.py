@@ -113,6 +113,12 @@ def test_without_pairs_by_hand() -> None:
     assert result.interval == pytest.approx((2 - 5.554702, 2 + 5.554702), abs=1e-5)
 
 
+def test_a_spread_in_one_of_two_groups_is_enough() -> None:
+    # variances 0 and 2 of two: standard error 1, freedom 1
+    result = difference(by_seed(71, 71), by_seed(70, 72, first=7))
+    assert result.interval == pytest.approx((-12.706205, 12.706205), abs=1e-5)
+
+
 def test_a_single_common_seed_is_no_pair_where_means_are_better() -> None:
     result = difference({0: 71.0, 1: 72.0}, {1: 70.0, 2: 71.0})
     assert (result.mean, result.pairs, result.method) == (1.0, 0, Method.WELCH)

@@ -23,28 +23,28 @@ DECIMALS = 2
 def table(part: Part) -> Table:
     """The table of a part: a line a group."""
     metrics = list(dict.fromkeys((number.metric, number.header) for line in part.lines for number in line.numbers))
-    columns = [Column("Row" if part.claimed else "Model"), Column("Seeds"), Column("Trained on", 3)]
-    columns += [Column("Iterations", 2), Column("As", 3), Column("Evaluated on", 1)]
-    if gained := any(line.gain for line in part.lines):
-        columns.append(Column("Base", 2))
+    gained = any(line.gain for line in part.lines)
+    columns = [Column("Row" if part.claimed else "Model"), Column("Seeds"), Column("Evaluated on", 1)]
     for place, (_, header) in enumerate(metrics):
         rank = 0 if place == 0 else 4
         columns += [Column(f"{header} published", rank)] if part.claimed else []
         columns.append(Column(f"{header} retrained", rank))
         columns += [Column(f"{header} gain", rank)] if gained else []
+    columns += [Column("Base", 2)] if gained else []
+    columns += [Column("Trained on", 3), Column("Iterations", 2), Column("How", 3)]
     return Table(columns, [_texts(part, line, [name for name, _ in metrics], gained) for line in part.lines])
 
 
 def _texts(part: Part, line: Line, metrics: Sequence[str], gained: bool) -> list[str]:
-    texts = [line.name, seeds(line), trained_on(line), iterations(line), how(line), evaluated_on(line)]
-    texts += [_base(line)] if gained else []
+    texts = [line.name, seeds(line), evaluated_on(line)]
     numbers = {number.metric: number for number in line.numbers}
     for metric in metrics:
         number = numbers.get(metric)
         texts += [(number and number.published) or NOTHING] if part.claimed else []
         texts.append(mean(number) if number else NOTHING)
         texts += [gain(number) if number else NOTHING] if gained else []
-    return [printable(text) for text in texts]
+    texts += [_base(line)] if gained else []
+    return [printable(text) for text in (*texts, trained_on(line), iterations(line), how(line))]
 
 
 def seeds(line: Line) -> str:
