@@ -232,7 +232,7 @@ CODES = {
     "tables.undeclared-weights": "A row names no weight file and does not say why, or does both.",
     "tables.undescribed": "A CSV file beside tables.toml has no section in it.",
     "tables.unexpected-column": "A table has an unknown or repeated column.",
-    "tables.unknown-base": "A row is compared with a row that does not exist.",
+    "tables.unknown-base": "A row, or a table of tricks, is compared with a row that does not exist.",
     "tables.unknown-model": "A row names a model that is not in models.toml.",
     "tables.unknown-rounding": "The rounding of a column is unknown.",
     "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",

@@ -183,6 +183,13 @@ class Table:
     """The figure of the report that shows its rows."""
     show_settings: bool = True
     """Whether names of rows include their settings."""
+    base: str | None = None
+    """The id of the row without tricks, in a table of tricks that prints no comparisons."""
+
+    def base_of(self, row: Row) -> Row | None:
+        """The row against which a retrained one's gain is shown, if there is one."""
+        name = row.base or self.base
+        return None if name is None or name == row.id else self.row(name)
 
     def row(self, row_id: str) -> Row:
         """A row by its id; raises `UsageError` if it is unknown."""

@@ -64,6 +64,9 @@ def read_all(
         faults.append(error.at(f"{file}, line {reader.line_num}"))
     if not rows and not faults:
         faults.append(cell_error("tables.empty", "empty table", None, "a header and rows", "none").at(file))
+    if table.base is not None and table.base not in rows and not faults:
+        expected, found = "the id of one of its rows", repr(table.base)
+        faults.append(cell_error("tables.unknown-base", "unknown base", "base", expected, found).at(file))
     for row in rows.values() if not faults else ():
         compares = any(cell.comparison for cell in row.cells.values())
         if (row.base or compares) and (row.base == row.id or row.base not in rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,16 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cspbench.claims.model import Table
+    from cspbench.report.retrained.lines import Part
+
 
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="RUN...", help="Run directories, or folders of them.")
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Runs, trainings, or folders of them.")
     ] = None,
     results: options.ResultsOption = Path("results"),
     form: Annotated[
@@ -54,7 +60,7 @@ def report(
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
     consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
     several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
-    results give the same bytes.
+    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict.
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
@@ -94,20 +100,21 @@ def report(
     check_names(every, names, only or ())
     if saving:
         written, rows = save(results, runs or [], listener.note)
-        measured = sources(results)
+        measured, runs = sources(results), None
         for path in written:
             listener.note(f"wrote {path}")
     else:
         measured = sources(results, runs or [])
         rows = every_row(measured)
     shown = select(rows, every, names, only or ())
+    retrained = _retrained(every, results, runs or [], table) if not (only or like_readme) else []
     if short:
-        print_blocks(list(brief(shown)), Style(Format.RICH, wide, legend))
+        print_blocks(list(brief(shown, retrained)), Style(Format.RICH, wide, legend))
     elif form is not None:
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         drawings = [plot.svg for plot in plots]
-        text = readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations)
+        text = readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations, retrained)
         if out is None or str(out) == "-":
             typer.echo(text, nl=False)
         else:
@@ -115,6 +122,16 @@ def report(
             listener.note(f"wrote {out}")
     if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
+
+
+def _retrained(every: Sequence[Table], results: Path, runs: list[Path], names: list[str] | None) -> list[Part]:
+    """The part on retrained networks, of the named tables; what is left out of it is said."""
+    from cspbench.report.retrained.lines import build
+
+    parts, notes = build(every, results if results.exists() else None, runs)
+    for note in notes:
+        terminal().note(note)
+    return [part for part in parts if not names or part.name in names]
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:

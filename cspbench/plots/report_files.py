@@ -12,10 +12,12 @@ from cspbench.plots.figures import Plot, plots
 from cspbench.report.build import sources
 from cspbench.report.forms import SUFFIXES, rendered
 from cspbench.report.model import ReportRow
+from cspbench.report.retrained.lines import build
 from cspbench.report.select import select
 from cspbench.report.yours import all_tables, every_row
-from cspbench.results.runs import find_runs
-from cspbench.results.store import keep
+from cspbench.results.store import keep, of_run
+from cspbench.retrained.folders import collect, is_retrained, split
+from cspbench.retrained.folders import keep as keep_retrained
 
 Say = Callable[[str], None]
 
@@ -34,19 +36,25 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     The report covers the directory alone, so that it can be made again from it; figures are PNG, SVG and PDF. Returns
     the paths of the written files and the report's rows. Incomplete runs are named to `say`.
     """
-    paths = find_runs(runs)
+    paths = [path for path in split(runs)[0] if not is_retrained(of_run(path))]
     written = keep(results, paths)
+    kept = collect(None, runs)
+    for note in kept.notes:
+        say(note)
+    trainings = keep_retrained(results, kept.retrainings)
     saved = {record.stem for record in written}
     for path in paths:
         if path.resolve().name not in saved:
             say(f"{path}: incomplete, not kept")
     measured, every = sources(results), all_tables()
     rows = every_row(measured)
+    retrained, _ = build(every, results)
     shown, figures = select(rows, every), drawn(rows, every, say)
     drawings = [figure.svg for figure in figures]
+    written += trainings
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations))
+        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations, retrained))
     for figure in figures:
         written += figure.save(results)
     return written, rows

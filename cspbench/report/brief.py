@@ -9,6 +9,11 @@ from cspbench.claims.model import Column as ClaimColumn
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.retrained.lines import TEXT as RETRAINED_TEXT
+from cspbench.report.retrained.lines import TITLE as RETRAINED
+from cspbench.report.retrained.lines import Part
+from cspbench.report.retrained.text import methods
+from cspbench.report.retrained.text import table as retrained_table
 from cspbench.report.select import PARTIAL, Section, arranged
 from cspbench.report.text import LEGEND, SYMBOLS, comparison_mark, delta, interval, label, measured, notes, some
 from cspbench.report.yours import NAMES
@@ -17,7 +22,7 @@ ALWAYS = 2
 """Metrics that every terminal shows."""
 
 
-def brief(shown: Sequence[Section]) -> Iterator[Block]:
+def brief(shown: Sequence[Section], retrained: Sequence[Part] = ()) -> Iterator[Block]:
     """The blocks; tables without a measurement are only counted, unless there are no others."""
     parts = arranged(shown)
     if parts.every:
@@ -34,6 +39,11 @@ def brief(shown: Sequence[Section]) -> Iterator[Block]:
         yield _table(section)
     if others := len(sections) - len(telling):
         yield Paragraph(f"{some(others, 'table')} without a measurement: --format md, or --out report.html", "aside")
+    for part in retrained:
+        yield Paragraph(f"{RETRAINED}: {part.place}", "heading")
+        yield retrained_table(part)
+    if retrained:
+        yield Paragraph(" ".join(filter(None, [RETRAINED_TEXT, methods(retrained)])), "aside")
     if not shown:
         yield Paragraph("No row has such a cell.", "text")
     yield Paragraph("; ".join(f"**{word}** {meaning}" for word, meaning in LEGEND.items()), "legend")

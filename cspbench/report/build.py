@@ -21,6 +21,7 @@ from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
 from cspbench.results.store import Sources, StoredEvaluation, files_of, merge, of_files, of_run
+from cspbench.retrained.folders import is_retrained, split
 from cspbench.zoo.registry import provenance, remarks
 
 
@@ -42,18 +43,18 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     A complete run replaces the stored evaluation of its name; an incomplete one is added to it.
     """
     stored = of_files(files_of(results), str(results))
-    by_name = {evaluation.name: evaluation for evaluation in stored.evaluations}
+    judged = [evaluation for evaluation in stored.evaluations if not is_retrained(evaluation)]
+    by_name = {evaluation.name: evaluation for evaluation in judged}
     new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
     complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
-    others = [evaluation for evaluation in stored.evaluations if evaluation.name not in complete]
+    others = [evaluation for evaluation in judged if evaluation.name not in complete]
     return Sources(stored.counts, (*others, *new))
 
 
 def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
-    """The evaluations in run directories, or in folders of them."""
-    from cspbench.results.runs import find_runs
-
-    return [of_run(path) for path in find_runs(paths)]
+    """The evaluations in run directories, or in folders of them; without those of retrained weights."""
+    runs, _ = split(paths)
+    return [evaluation for evaluation in map(of_run, runs) if not is_retrained(evaluation)]
 
 
 def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from cspbench.claims.model import NOTHING, Column
 from cspbench.report.formats import flat_csv, latex
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.retrained import flat
+from cspbench.report.retrained.lines import TITLE, Part
+from cspbench.report.retrained.text import table
 from cspbench.report.select import Section
 from cspbench.report.text import delta, label, mark, measured
 
@@ -24,15 +27,21 @@ HEADER = (
 )
 
 
-def as_csv(shown: Sequence[Section]) -> str:
-    """A line for each cell, with exact numbers; `others` is the number of measurements that do not count."""
-    lines = [
+def as_csv(shown: Sequence[Section], retrained: Sequence[Part] = ()) -> str:
+    """A line for each cell, with exact numbers; `others` is the number of measurements that do not count.
+
+    Those of retrained networks follow, with numbers in columns of their own.
+    """
+    lines: list[list[object]] = [
         [section.table.kind, *_row(line), *_cell(cell)]
         for section in shown
         for line in section.lines
         for cell in line.cells.values()
     ]
-    return flat_csv(HEADER, lines)
+    if not retrained:
+        return flat_csv(HEADER, lines)
+    padded = [[*line, *(None for _ in flat.COLUMNS)] for line in lines]
+    return flat_csv([*HEADER, *flat.COLUMNS], [*padded, *flat.lines(retrained, HEADER)])
 
 
 def _row(line: ReportRow) -> list[str | None]:
@@ -59,7 +68,7 @@ def _cell(cell: ReportCell) -> list[object]:
     ]
 
 
-def as_latex(shown: Sequence[Section]) -> str:
+def as_latex(shown: Sequence[Section], retrained: Sequence[Part] = ()) -> str:
     """A tabular for each table, its name in a comment above it. Packages: booktabs."""
     parts = []
     for section in shown:
@@ -67,6 +76,9 @@ def as_latex(shown: Sequence[Section]) -> str:
         lines = [[_text(line, column) for column in section.columns] for line in section.lines]
         heading = f"% {section.table.name}: {section.place}, {section.table.source}"
         parts.append(f"{heading}\n{latex(header, lines)}")
+    for part in retrained:
+        block = table(part)
+        parts.append(f"% {TITLE}, {part.name}: {part.place}\n{latex(block.header, block.lines)}")
     return "\n".join(parts)
 
 

@@ -102,7 +102,7 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], form: str) -> s
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "※": "*"}
-    | {"×": r"$\times$", "→": r"$\to$", "Δ": r"$\Delta$"}
+    | {"×": r"$\times$", "→": r"$\to$", "Δ": r"$\Delta$", "±": r"$\pm$"}
 )
 
 

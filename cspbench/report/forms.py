@@ -13,6 +13,7 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.report.html import Svg
+    from cspbench.report.retrained.lines import Part
     from cspbench.report.select import Section
     from cspbench.results.store import StoredEvaluation
 
@@ -57,23 +58,28 @@ def rendered(
     shown: Sequence[Section],
     drawings: Sequence[Svg] = (),
     evaluations: Sequence[StoredEvaluation] = (),
+    retrained: Sequence[Part] = (),
 ) -> str:
     """The report in one format; lone surrogates, which JSON can hold and UTF-8 cannot, are escaped.
 
-    Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`.
+    Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`. All have a part on
+    `retrained` networks, if there are any.
     """
     from cspbench.report import csv_latex, findings, html, markdown, model
+    from cspbench.report.retrained import flat
 
     if form is ReportFormat.MD:
-        text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings])
+        text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings], retrained)
     elif form is ReportFormat.HTML:
-        text = html.html(shown, drawings, evaluations)
+        text = html.html(shown, drawings, evaluations, retrained)
     elif form is ReportFormat.CSV:
-        text = csv_latex.as_csv(shown)
+        text = csv_latex.as_csv(shown, retrained)
     elif form is ReportFormat.LATEX:
-        text = csv_latex.as_latex(shown)
+        text = csv_latex.as_latex(shown, retrained)
     else:
         found = [asdict(finding) for finding in findings.findings(shown)]
         document = {**model.as_json(line for section in shown for line in section.lines), "findings": found}
+        if retrained:
+            document["retrained"] = flat.as_json(retrained)
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode()

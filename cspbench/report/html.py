@@ -22,6 +22,10 @@ from cspbench.report.analysis import page
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.markdown import ORIGINS, OURS, OURS_TEXT, TITLE, UNMEASURED
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.retrained.lines import TEXT as RETRAINED_TEXT
+from cspbench.report.retrained.lines import TITLE as RETRAINED
+from cspbench.report.retrained.lines import Part
+from cspbench.report.retrained.text import made_by, methods, table
 from cspbench.report.select import MARKS, PARTIAL, Section, arranged, marks
 from cspbench.report.text import (
     LEGEND,
@@ -57,7 +61,12 @@ class Svg(NamedTuple):
     description: str
 
 
-def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Sequence[StoredEvaluation] = ()) -> str:
+def html(
+    shown: Sequence[Section],
+    drawings: Sequence[Svg] = (),
+    evaluations: Sequence[StoredEvaluation] = (),
+    retrained: Sequence[Part] = (),
+) -> str:
     """The page; `evaluations` are those whose errors it shows, where they were analysed."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup, escape
@@ -92,6 +101,9 @@ def html(shown: Sequence[Section], drawings: Sequence[Svg] = (), evaluations: Se
         headline=headline(shown),
         definitions=_definitions(shown),
         ours_rows=sum(len(section.lines) for section in parts.ours),
+        retrained=[(part, table(part), list(made_by(part))) for part in retrained],
+        retrained_title=RETRAINED,
+        retrained_texts=[RETRAINED_TEXT, *filter(None, [methods(retrained)])],
         yours_title=YOURS,
         yours_text=YOURS_TEXT,
         cells=cells,

@@ -12,6 +12,10 @@ from cspbench.errors import printable
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportCell, ReportRow
+from cspbench.report.retrained.lines import TEXT as RETRAINED_TEXT
+from cspbench.report.retrained.lines import TITLE as RETRAINED
+from cspbench.report.retrained.lines import Part
+from cspbench.report.retrained.text import made_by, methods, table
 from cspbench.report.select import PARTIAL, Parts, Section, arranged
 from cspbench.report.text import (
     LEGEND,
@@ -54,15 +58,16 @@ READING = (
 )
 
 
-def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
-    """Findings, contents, then the tables; `plots` are names of files beside the report."""
+def markdown(shown: Sequence[Section], plots: Sequence[str] = (), retrained: Sequence[Part] = ()) -> str:
+    """Findings, contents, the tables, retrained networks; `plots` are names of files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
     parts = arranged(shown)
     texts = [f"# {TITLE}", *([headline(shown)] if parts.every else []), *_findings(shown)]
     if not shown:
-        return "\n\n".join([*texts, "No row has such a cell."]) + "\n"
+        return "\n\n".join([*texts, "No row has such a cell.", *_retrained(retrained)]) + "\n"
     targets = {finding.target for _, group in by_kind(shown) for finding in group}
     texts += _contents(parts, bool(list(origins)))
+    texts += [f"[{RETRAINED}](#retrained)"] if retrained else []
     texts.append(_folded("How to read a cell", _legend()))
     texts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
     texts += [_section(section, origins, targets) for section in parts.published]
@@ -71,6 +76,7 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = ()) -> str:
         texts += [_section(section, origins, targets, folded=True) for section in parts.folded]
     if parts.yours:
         texts += [f"# {YOURS}", YOURS_TEXT, *(_section(section, origins, targets) for section in parts.yours)]
+    texts += _retrained(retrained)
     if parts.ours:
         texts += [f"# {OURS}", f"{OURS_TEXT} {summary(parts.ours)}."]
         texts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
@@ -154,6 +160,21 @@ def _section(section: Section, origins: Origins, targets: Collection[str | None]
     if folded:
         return _folded(f"{_anchor(table.name)}{section.place}: {some(len(section.lines), 'row')}", body)
     return f"## {_anchor(table.name)}{section.place}\n\n{body}"
+
+
+def _retrained(retrained: Sequence[Part]) -> Iterator[str]:
+    """The part on retrained networks."""
+    if not retrained:
+        return
+    yield f"# {_anchor('retrained')}{RETRAINED}"
+    yield RETRAINED_TEXT
+    for part in retrained:
+        block = table(part)
+        yield f"## {RETRAINED}: {part.place}"
+        yield grid(block.header, [[_plain(text) for text in line] for line in block.lines])
+        yield "\n".join(f"- {_plain(name)}: {_code(made)}; {_plain(by)}" for name, made, by in made_by(part))
+    if text := methods(retrained):
+        yield text
 
 
 def _cell(line: ReportRow, column: Column, origins: Origins) -> str:

@@ -103,7 +103,7 @@ def _row(line: _Line, row_id: str) -> ReportRow:
 
 def _of(evaluation: StoredEvaluation) -> Iterator[_Line]:
     identity, metrics, settings = evaluation.run.identity, evaluation.metrics, evaluation.run.settings
-    data = _data(identity.data)
+    data = data_text(identity.data)
     if isinstance(identity, ImagenetIdentity):
         overrides = protocol.of_classifier(identity)
         preset = protocol.preset_text(str(identity.preset["name"]), overrides)
@@ -160,7 +160,7 @@ def _coverage(evaluation: StoredEvaluation) -> Coverage:
     return Coverage.PART if evaluation.partial else Coverage.WHOLE
 
 
-def _data(data: Data) -> str:
+def data_text(data: Data) -> str:
     """The images in a few words: "val2017, 5000 images", "folders, 50 of 200 images"."""
     part = f"{data.limit} of {data.images}" if data.limit is not None else f"{data.images}"
     return f"{data.split or data.name or data.kind}, {part} images"

@@ -195,7 +195,7 @@ def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
     preset = protocol.preset_text(str(identity.preset["name"]), overrides)
     for table, row in match.of_classifier(identity):
         deviations = [
-            *_data_deviations(table, identity.data),
+            *data_deviations(table, identity.data),
             *_bad_deviations(metrics),
             *match.classifier_deviations(table, row, identity),
             *protocol.deviations(overrides),
@@ -210,7 +210,7 @@ def _accuracies(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
                 if metrics is not None:
                     hits: Hits = getattr(metrics, metric)
                     percent, interval = Decimal(100 * hits.correct) / hits.total, wilson(hits.correct, hits.total)
-                    coverage = _coverage(table, identity.data, metrics)
+                    coverage = coverage_of(table, identity.data, metrics)
                     measurement = Measurement(percent, None, tuple(deviations), coverage, hits.total, interval)
                 yield CellMeasurement(row, row.cells[metric], measurement, origin)
 
@@ -238,7 +238,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
                 continue  # the run has a number under the claimed suppression
             other = not identity.quoted and settings.name != table.presets[0]
             deviations = (
-                *_data_deviations(table, identity.data),
+                *data_deviations(table, identity.data),
                 *_bad_deviations(metrics),
                 *([Deviation(f"preset {settings.name}, not {table.presets[0]}")] if other else []),
                 *protocol.deviations(overrides),
@@ -248,7 +248,7 @@ def _precisions(evaluation: StoredEvaluation, then: protocol.Networks | None) ->
             )
             preset = label if identity.quoted else f"{label}, NMS {name}"
             origin = provenance.of_evaluation(evaluation, table, row, preset, threshold.scoring, name)
-            coverage = _coverage(table, identity.data, metrics)
+            coverage = coverage_of(table, identity.data, metrics)
             for metric in PRECISIONS:
                 cell = row.cells.get(metric)
                 if cell is not None and cell.published:
@@ -287,10 +287,10 @@ def _suppression_deviations(table: Table, threshold: Threshold, usual: float, ki
 _INCOMPLETE = Measurement(None, Reason.PARTIAL, (Deviation("incomplete: the run can be resumed"),))
 
 
-def _data_deviations(table: Table, data: Data) -> list[Deviation]:
+def data_deviations(table: Table, data: Data) -> list[Deviation]:
     """A deviation where the images are not the claim's, by digest where the table has one, else by split.
 
-    Of ImageNet's validation set, whose readers mostly record no split, any part is the claim's; `_coverage` says so.
+    Of ImageNet's validation set, whose readers mostly record no split, any part is the claim's; `coverage_of` says so.
     """
     if table.data is not None:
         same = data.sha256 == table.data
@@ -308,7 +308,7 @@ def _bad_deviations(metrics: Metrics | None) -> list[Deviation]:
     return [Deviation(f"{bad} image{'s' * (bad != 1)} could not be read", Reason.PARTIAL)] if bad else []
 
 
-def _coverage(table: Table, data: Data, metrics: Metrics) -> Coverage:
+def coverage_of(table: Table, data: Data, metrics: Metrics) -> Coverage:
     short = table.dataset == "imagenet" and table.data is None and data.images < FULL
     if metrics.bad or short or (data.limit is not None and data.seed is None):
         return Coverage.PART

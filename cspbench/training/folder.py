@@ -12,20 +12,18 @@ from typing import Any
 import msgspec
 from torch import fx
 
-from cspbench.errors import DefinitionError, RunError, brief
-from cspbench.io import append_text, open_file, read_file, remove_leftovers, write_bytes, write_text
+from cspbench.errors import DefinitionError, RunError
+from cspbench.io import append_text, open_file, remove_leftovers, write_bytes, write_text
 from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe
-from cspbench.results.encoding import decode, encode
+from cspbench.results.encoding import encode
+from cspbench.retrained.record import RECORD, Training, load
 from cspbench.training.iteration import Update
-from cspbench.training.record import Training, differences
+from cspbench.training.record import differences
 from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.header import Header
 from cspbench.weights.loading import extract
-
-LARGEST_RECORD = 64 * 2**20
-"""Bytes of a record."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Folder:
 
     @property
     def record(self) -> Path:
-        return self.path / "training.json"
+        return self.path / RECORD
 
     @property
     def log(self) -> Path:
@@ -85,18 +83,7 @@ class Folder:
         return resumed
 
     def _stored(self) -> Training | None:
-        if not self.record.exists():
-            return None
-        try:
-            return decode(read_file(self.record, LARGEST_RECORD), Training)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                "run.not-a-training",
-                "the record of a training cannot be read",
-                where=str(self.record),
-                found=brief(str(error), 160),
-                remedy="Choose another --run",
-            ) from error
+        return load(self.record) if self.record.exists() else None
 
     def _check(self, stored: Training, training: Training) -> None:
         changes = differences(stored, training)

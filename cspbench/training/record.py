@@ -1,10 +1,10 @@
-"""The record of a training's run directory: what is trained, how, on what, from what; and who did it."""
+"""The record that a training begins with, and what differs between two."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,46 +12,12 @@ from msgspec import Struct
 from cspbench.data.augment.images import ClassifierImages
 from cspbench.network.network import digest as network_digest
 from cspbench.network.recipe import digest as recipe_digest
-from cspbench.results.encoding import SCHEMA
 from cspbench.results.schema import Session
+from cspbench.retrained.record import Start, Training, TrainingData
 from cspbench.training.recipes.chosen import Chosen, Images, shown
 
-
-class TrainingData(Struct, frozen=True):
-    """The images of a training; `digest` is that of their names, classes and objects, not of their pixels."""
-
-    images: int
-    classes: int
-    digest: str
-
-
-class Start(Struct, frozen=True):
-    """The arrays from which a training began: drawn with the seed, or from a file."""
-
-    arrays: str | None
-    """The digest of the file's arrays."""
-    layers: int
-    """How many layers the file gave."""
-    seen: int
-    """Images seen before."""
-
-
-class Training(Struct, frozen=True):
-    """Everything that changes a training's weights, and its sessions."""
-
-    model: str
-    row: str | None
-    network: str
-    recipe: str
-    settings: list[str]
-    era: str
-    gradients: Literal["darknet", "exact"]
-    seed: int
-    data: TrainingData
-    start: Start
-    precision: str
-    sessions: list[Session]
-    schema: int = SCHEMA
+NOT_COMPARED = ("sessions", "schema", "row", "recipe_iterations", "changed")
+"""Fields that do not change the weights, or that others say too."""
 
 
 def record(
@@ -72,6 +38,8 @@ def record(
         start=start,
         precision=precision,
         sessions=[session],
+        recipe_iterations=chosen.iterations,
+        changed=[*chosen.changed],
     )
 
 
@@ -92,14 +60,14 @@ def data_digest(images: Images) -> str:
 
 
 def differences(stored: Training, wanted: Training) -> list[str]:
-    """What differs between a record and the training that is asked for, in words; the sessions aside."""
+    """What differs between a record and the training that is asked for, in words; those of `NOT_COMPARED` aside."""
     return list(_differences(stored, wanted))
 
 
 def _differences(stored: Training, wanted: Training) -> Iterator[str]:
     for item in msgspec.structs.fields(Training):
         one, other = getattr(stored, item.name), getattr(wanted, item.name)
-        if item.name in ("sessions", "schema", "row") or one == other:
+        if item.name in NOT_COMPARED or one == other:
             continue
         if item.name == "settings":
             gone, new = [text for text in one if text not in other], [text for text in other if text not in one]

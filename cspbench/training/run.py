@@ -25,6 +25,7 @@ from cspbench.lock import exclusive
 from cspbench.models.heads import classes_of
 from cspbench.models.sources import Source
 from cspbench.results import sessions
+from cspbench.retrained.record import Start, Training
 from cspbench.training import augmentation
 from cspbench.training.checkpoint import NO_AVERAGE, restore
 from cspbench.training.distributed import Share
@@ -35,7 +36,7 @@ from cspbench.training.loop import Loop, Standing
 from cspbench.training.losses.layers import losses
 from cspbench.training.module import to_training_module
 from cspbench.training.recipes.chosen import Chosen, Images, for_images
-from cspbench.training.record import Start, Training, record
+from cspbench.training.record import record
 from cspbench.training.start import from_file, load, start
 
 DRAWN = Start(None, 0, 0)

@@ -14,7 +14,7 @@ from cspbench.models.sources import Source, opened
 from cspbench.network.modules import Vector
 from cspbench.network.network import Network
 from cspbench.network.recipe import ImplicitRecipe, Recipe
-from cspbench.training.record import Start
+from cspbench.retrained.record import Start
 from cspbench.weights.arrays import digest
 from cspbench.weights.loading import stored
 from cspbench.weights.opening import open_weights

@@ -180,6 +180,36 @@ def test_no_other_base_explains_the_comparisons() -> None:
             assert explaining == [row.base]
 
 
+def test_a_table_of_tricks_names_the_row_without_them() -> None:
+    """Its base has an empty cell, or the plain word, in every column of settings."""
+    plain = {"", "Normal", "Leaky ReLU", "MSE"}
+    named = [table for table in tables.load_all() if table.base]
+    assert len(named) == 8
+    for table in named:
+        base = table.row(str(table.base))
+        assert set(base.settings.values()) <= plain
+        assert table.base_of(base) is None
+        assert all(table.base_of(row) == base for row in table.rows if row != base)
+        assert not any(row.base for row in table.rows)
+
+
+def test_a_printed_base_goes_before_that_of_the_table() -> None:
+    table = replace(tables.load("imagenet-big"), base="resnet-50")
+    assert [table.base_of(table.row(name)) for name in ("cspdarknet-53", "resnext-50", "resnet-50")] == [
+        *(table.row("darknet-53"), table.row("resnet-50")),
+        None,
+    ]
+    assert tables.load("imagenet-big").base_of(table.row("resnext-50")) is None
+
+
+def test_a_table_with_an_unknown_base(tmp_path: Path) -> None:
+    for name in ("tables.toml", "imagenet-smoothing.csv"):
+        text = (tables.where_published() / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace('base = "cspresnext-50-normal"', 'base = "cspresnext-50"'), "utf-8")
+    with refuses("tables.unknown-base", where='imagenet-smoothing.csv, column "base"', found="'cspresnext-50'"):
+        tables.load("imagenet-smoothing", tmp_path, claims_only=True)
+
+
 def test_countings_and_roundings() -> None:
     exceptions = {
         ("imagenet-big", "cspresnext-50-plus-elastic"): (("weights", "printed"), ("conv+maxpool+shortcut", "darknet")),

@@ -78,6 +78,27 @@ def test_its_evaluation_is_retrained(tmp_path: Path) -> None:
     records = [json.loads(path.read_text()) for path in tmp_path.glob("run/evaluations/*/run.json")]
     assert [record["weights"]["origin"] for record in records] == ["retrained"] * 2
     assert (tmp_path / "run" / "net_best.weights").exists()
+    # of the two evaluations the report takes that of the final weights
+    report = run(["report", "run", "--results", "none", "--format", "json"], tmp_path)
+    (retrained,) = json.loads(report.stdout)["retrained"]
+    assert (retrained["model"], retrained["row"], retrained["training"]["iterations"]) == ("net", None, 40)
+    top1 = retrained["metrics"][0]
+    assert top1["mean"] == f"{100 * result['top1']['correct'] / 9:.4f}"
+    assert all(line["table"] != "your-classifiers" for line in json.loads(report.stdout)["rows"])
+
+
+def test_what_the_command_changes_is_recorded(tmp_path: Path) -> None:
+    changes = ["--set", "decay = 0.001", "--set", "max_batches=7", "--freeze", "1", "--era", "nov2019"]
+    assert run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path).returncode == 0
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert record["recipe_iterations"] == 40
+    assert record["changed"] == ["decay=0.001", "freeze=1", "era=nov2019"]
+    assert "max_batches=1" in record["settings"]
+    # a record of an earlier version does not say so, and is resumed all the same
+    del record["recipe_iterations"], record["changed"]
+    (tmp_path / "run" / "training.json").write_text(json.dumps(record))
+    again = run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path)
+    assert again.returncode == 0, again.stderr
 
 
 def test_another_training_in_the_folder(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from weight_files import random_arrays
 from cspbench.models.heads import with_classes
 from cspbench.network import cfg
 from cspbench.network.recipe import default
+from cspbench.retrained.record import Start
 from cspbench.training.losses.layers import losses
 from cspbench.training.module import to_training_module
-from cspbench.training.record import Start
 from cspbench.training.start import from_file, load, start
 from cspbench.weights import darknet
 from cspbench.weights.arrays import digest

@@ -44,6 +44,10 @@ class Chosen:
     notes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     """Of a cfg file."""
+    iterations: int = 0
+    """Those of the recipe, before any change."""
+    changed: tuple[str, ...] = ()
+    """What the command changes but the number of iterations, as key=value: settings, frozen layers, era."""
 
     @property
     def detects(self) -> bool:
@@ -60,7 +64,10 @@ def of_cfg(path: str | Path) -> Chosen:
         taken = ", ".join(f"{key}={getattr(read.recipe.net, key)}" for key in absent)
         notes.append(f"{path}: [net] has no {', '.join(absent)}: Darknet's defaults are taken, {taken}")
     network = reading.network
-    return Chosen(network, read.recipe, Era.HEAD, network, notes=tuple(notes), sections=reading.sections)
+    count = read.recipe.net.max_batches
+    return Chosen(
+        network, read.recipe, Era.HEAD, network, notes=tuple(notes), sections=reading.sections, iterations=count
+    )
 
 
 def of_name(name: str) -> Chosen:
@@ -70,10 +77,9 @@ def of_name(name: str) -> Chosen:
     model = registry.model(name)
     row = _row(name)
     published = of_model(model.name, model.build(), row)
-    network = published.network
-    return Chosen(
-        network, published.recipe, published.era, network, row, published.sources, published.unknown, model.warnings
-    )
+    network, recipe = published.network, published.recipe
+    about = row, published.sources, published.unknown, model.warnings
+    return Chosen(network, recipe, published.era, network, *about, iterations=recipe.net.max_batches)
 
 
 def _row(name: str) -> Row | None:
@@ -89,6 +95,9 @@ def with_settings(chosen: Chosen, settings: Sequence[str], freeze: int = 0, era:
     network, recipe, notes = changed(chosen.network, chosen.recipe, settings, SET)
     if freeze:
         recipe = frozen(network, recipe, freeze)
+    changes = ["".join(setting.split()) for setting in settings if setting.partition("=")[0].strip() != "max_batches"]
+    changes += [f"freeze={freeze}"] if freeze else []
+    changes += [f"era={era}"] if era and Era(era) is not chosen.era else []
     sources = {**chosen.sources, **{setting.partition("=")[0].strip(): SET for setting in settings}}
     return replace(
         chosen,
@@ -98,6 +107,7 @@ def with_settings(chosen: Chosen, settings: Sequence[str], freeze: int = 0, era:
         era=Era(era) if era else chosen.era,
         sources=sources,
         notes=(*chosen.notes, *notes),
+        changed=(*chosen.changed, *changes),
     )
 
 
