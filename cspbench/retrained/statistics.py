@@ -1,20 +1,14 @@
 """Statistics over the seeds of trainings: mean, spread, and 95 % intervals of differences.
 
-With n differences of pairs (two trainings of one seed):
-
-* below ten, Student's t: mean ± t s / √n. So few differences cannot show their own distribution, so a normal one is
-  assumed, and t pays for the spread that is estimated from them;
-* from ten to sixteen, Hartigan's typical values: the means of all 2^n - 1 subsets of the differences divide the line
-  into 2^n parts, each as likely to hold the true mean. That assumes symmetry alone, which holds where the trick changes
-  nothing, as the two trainings of a pair can then be exchanged. Fewer than ten have too few subsets for 2.5 % a side;
-* beyond sixteen, t again: the mean of so many is close to normal, and the subsets are too many to list.
+The differences of n pairs (two trainings of one seed) have Student's t: mean ± t s / √n. Fewer than ten cannot show
+their own distribution, so a normal one is assumed, and t pays for the spread that is estimated from them. It stays from
+ten on, where a mean is close to normal and a percentile bootstrap would still decide too many null differences.
 
 Without pairs, Welch's t: it does not assume that both spreads are the same. Its degrees of freedom are cut to a whole
 number, as with a printed table, which never makes the interval narrower.
 
-Sources: Student, The Probable Error of a Mean, 1908; J. A. Hartigan, Using Subsample Values as Typical Values, 1969;
-B. L. Welch, The Generalization of Student's Problem, 1947; Abramowitz and Stegun, Handbook of Mathematical Functions,
-26.7.3 and 26.7.4.
+Sources: Student, The Probable Error of a Mean, 1908; B. L. Welch, The Generalization of Student's Problem, 1947;
+Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
 """
 
 from __future__ import annotations
@@ -28,8 +22,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-FIRST_TYPICAL, LAST_TYPICAL = 10, 16
-"""The numbers of pairs whose interval comes from typical values."""
 EQUAL = 1e-9
 """Numbers that differ by less are equal: no spread can be seen in them."""
 Array = NDArray[np.float64]
@@ -39,7 +31,6 @@ class Method(StrEnum):
     """How an interval was computed."""
 
     PAIRED_T = "paired t"
-    TYPICAL = "typical values"
     WELCH = "Welch's t"
 
 
@@ -89,8 +80,12 @@ def difference(variant: Mapping[int, float], base: Mapping[int, float]) -> Diffe
     single = min(len(variant), len(base)) < 2
     if len(common) > 1 or (common and single):
         differences = np.array([variant[seed] - base[seed] for seed in common], np.float64)
-        method = Method.TYPICAL if FIRST_TYPICAL <= len(common) <= LAST_TYPICAL else Method.PAIRED_T
-        mean, pairs, spread = float(differences.mean()), len(common), float(np.ptp(differences))
+        method, mean, pairs, spread = (
+            Method.PAIRED_T,
+            float(differences.mean()),
+            len(common),
+            float(np.ptp(differences)),
+        )
     else:
         one, other = (np.array([numbers[seed] for seed in sorted(numbers)], np.float64) for numbers in (variant, base))
         method, mean, pairs = Method.WELCH, float(one.mean() - other.mean()), 0
@@ -104,11 +99,6 @@ def difference(variant: Mapping[int, float], base: Mapping[int, float]) -> Diffe
 def paired_bounds(differences: Array) -> tuple[Array, Array]:
     """The bounds of the 95 % intervals of the means of (..., n) differences, n at least 2; each (...)."""
     count = differences.shape[-1]
-    if FIRST_TYPICAL <= count <= LAST_TYPICAL:
-        members = np.arange(1, 1 << count)[:, None] >> np.arange(count) & 1
-        means = np.sort(differences @ (members / members.sum(1, keepdims=True)).T, axis=-1)
-        outside = (1 << count) // 40
-        return means[..., outside - 1], means[..., -outside]
     mean = differences.mean(-1)
     half = t_quantile(count - 1) * differences.std(-1, ddof=1) / math.sqrt(count)
     return mean - half, mean + half
