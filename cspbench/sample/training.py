@@ -43,7 +43,7 @@ def draw_training_set(
         )
     if folder.exists():
         raise UsageError(
-            "usage.file-exists", "the folder exists", where=str(folder), remedy="Name another one, or remove it"
+            "usage.folder-exists", "the folder exists", where=str(folder), remedy="Name another one, or remove it"
         )
     with exclusive(folder.with_name(f".{folder.name}.lock")):
         place = own_folder(folder.parent, f".{folder.name}.part")

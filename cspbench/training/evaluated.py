@@ -41,6 +41,11 @@ def evaluate(
         return None
 
 
+def metric(chosen: Chosen) -> tuple[str, float]:
+    """What `figure` is a number of, and by what it is multiplied for a percentage."""
+    return ("AP50", 1.0) if chosen.detects else ("top-1", 100.0)
+
+
 def figure(result: Result) -> float:
     """The number that decides which weights are the best: top-1, or AP50 at the first threshold."""
     if isinstance(result, ClassificationResult):

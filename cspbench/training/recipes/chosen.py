@@ -17,7 +17,7 @@ from cspbench.network.cfg.parser import Section
 from cspbench.network.cfg.settings import changed
 from cspbench.network.era import Era
 from cspbench.network.network import Network
-from cspbench.network.recipe import Recipe
+from cspbench.network.recipe import Recipe, default
 from cspbench.training.recipes.published import of_model
 from cspbench.zoo import names, registry
 
@@ -61,6 +61,15 @@ def of_cfg(path: str | Path) -> Chosen:
         notes.append(f"{path}: [net] has no {', '.join(absent)}: Darknet's defaults are taken, {taken}")
     network = reading.network
     return Chosen(network, read.recipe, Era.HEAD, network, notes=tuple(notes), sections=reading.sections)
+
+
+def of_network(network: Network) -> Chosen:
+    """A network with the recipe of the catalogue's if it is that, else with Darknet's defaults, with a note."""
+    entry = registry.entry_of(network)
+    if entry is not None and entry.build() == network:
+        return of_name(entry.name)
+    note = f"{network.name} has no recipe of its own: Darknet's defaults are taken, and settings"
+    return Chosen(network, default(network), Era.HEAD, network, notes=(note,))
 
 
 def of_name(name: str) -> Chosen:
