@@ -80,18 +80,21 @@ def draw(run: Course, evaluations: Sequence[tuple[int, float]], title: str, metr
     heights = [3.0, *([1.5] if evaluations else []), 1.0]
     with styled():
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogFormatter
 
         figure = Figure(figsize=(8, 1.1 * sum(heights)), dpi=110, layout="constrained")
         loss, *middle, rate = figure.subplots(len(heights), sharex=True, height_ratios=heights)
         loss.set_title(brief(printable(title), 90).replace("$", r"\$"), loc="left", fontsize=12)
         if run.group == 1:
-            loss.plot(run.iteration, run.low, color=OTHER, alpha=0.35, lw=0.8, label="an iteration's")
+            loss.plot(run.iteration, run.low, color=OTHER, alpha=0.5, lw=0.8, label="an iteration's")
         else:
             text = f"the range of {run.group} iterations"
             loss.fill_between(run.iteration, run.low, run.high, color=OTHER, alpha=0.3, lw=0, label=text)
         loss.plot(run.iteration, run.average, color=CSP, lw=1.4, label="average")
         if run.low.min(initial=math.inf) > 0 and run.high.max(initial=0) > WIDE * run.low.min(initial=math.inf):
             loss.set_yscale("log")
+            for which in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
+                which(LogFormatter(minor_thresholds=(2, 0.5)))
         loss.set_ylabel("loss")
         loss.legend(loc="upper right", fontsize=9)
         for axes in middle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +41,9 @@ class Options:
     def __post_init__(self) -> None:
         """Raise `UsageError` for a number that cannot be one of them, or for two ends."""
         least = {"seed": 0, "iterations": 1, "every": 1, "eval_every": 0, "allow_bad": 0}
-        wrong = [name for name, lowest in least.items() if (getattr(self, name) or lowest) < lowest]
-        wrong += [] if self.epochs is None or self.epochs > 0 else ["epochs"]
+        values = {name: getattr(self, name) for name in least}
+        wrong = [name for name, value in values.items() if value is not None and value < least[name]]
+        wrong += [] if self.epochs is None or 0 < self.epochs < math.inf else ["epochs"]
         for name in wrong:
             raise UsageError(
                 "usage.out-of-range",
