@@ -363,6 +363,7 @@ CODES = {
     "usage.unknown-counting": "The counting is unknown.",
     "usage.unknown-decoder": "The decoder is unknown.",
     "usage.unknown-engine": "The engine is unknown.",
+    "usage.unknown-era": "The version of Darknet for a training is unknown.",
     "usage.unknown-format": "The export format is unknown.",
     "usage.unknown-map": "The kind of mAP is unknown.",
     "usage.unknown-mark": "The mark is unknown.",

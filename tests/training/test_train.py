@@ -17,8 +17,8 @@ from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.network import cfg
 from cspbench.network.era import Era
 from cspbench.network.recipe import YoloRecipe
-from cspbench.training import evaluated
 from cspbench.training.train import choose
+from cspbench.zoo import registry
 
 HERE = Execution(workers=0, device="cpu", command=("cspbench", "train"))
 
@@ -77,7 +77,6 @@ def test_a_finished_run_is_evaluated_again_and_not_trained(tmp_path: Path) -> No
 def test_what_shows_a_run_does_not_change_it(extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without figures, with and without TensorBoard: the same bytes."""
     pytest.importorskip(extra)
-    monkeypatch.setattr(evaluated, "evaluate", None)
     _, _, net, _, data, *_ = classifier(tmp_path)
     how: dict[str, Any] = {"iterations": 4, "save_every": 2, "execution": HERE}
     monkeypatch.setattr("cspbench.training.run.monitor.SECONDS", 0.0)
@@ -117,7 +116,7 @@ def test_what_a_model_may_be(tmp_path: Path) -> None:
     network = cfg.parse(CLASSIFIER, "csresnext50").network
     own = choose(network)
     assert (own.network, own.recipe.net.max_batches, len(own.notes)) == (network, 0, 1)
-    (chosen,) = [choose(cspbench.zoo.registry.model("csresnext50").build())]
+    chosen = choose(registry.model("csresnext50").build())
     assert (chosen.recipe.net.max_batches, chosen.notes) == (800_000, ())
     row = choose("coco-loss:cspresnext50-panet-spp-512-giou", ["max=90"], 2, "head")
     last = row.recipe.layers[-1]
