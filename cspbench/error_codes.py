@@ -137,6 +137,7 @@ CODES = {
     "imagenet.unknown-classes": "Some images have a class that is not in ImageNet.",
     "imagenet.unreadable": "The path of a dataset cannot be read.",
     "incomplete.diverged": "The loss or the weights of a training are no longer numbers; its last checkpoint is kept.",
+    "incomplete.drawing-died": "A process that draws pictures died, most often for want of memory.",
     "incomplete.no-rendezvous": "The processes of a distributed evaluation could not connect.",
     "incomplete.run-locked": "Another process has locked the run directory or file.",
     "incomplete.shard-missing": "A run lacks a shard of its predictions.",
