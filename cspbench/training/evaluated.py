@@ -37,7 +37,9 @@ def evaluate(
             retrained=True,
         )
     except (DatasetError, OutputError) as error:
-        listener.note(f"not evaluated: {printable(str(error))} [{error.code}]")
+        early = isinstance(error, OutputError)
+        why = "; after few iterations: rolling variances begin at 0 and need some hundred" if early else ""
+        listener.note(f"not evaluated: {printable(str(error))} [{error.code}]{why}")
         return None
 
 
@@ -50,4 +52,4 @@ def figure(result: Result) -> float:
     """The number that decides which weights are the best: top-1, or AP50 at the first threshold."""
     if isinstance(result, ClassificationResult):
         return result.metrics.top1.correct / max(1, result.metrics.top1.total)
-    return float(result.metrics.thresholds[0].ap.get("AP50") or 0)
+    return float(result.metrics.thresholds[0].ap.get("ap50") or 0)

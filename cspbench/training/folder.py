@@ -101,13 +101,15 @@ class Folder:
     def _check(self, stored: Training, training: Training) -> None:
         changes = differences(stored, training)
         if changes:
+            last = self.weights("last")
+            others = f"; --weights {last} begins from where it is" if last.is_file() else ""
             raise RunError(
                 "run.other-settings",
                 "the folder holds another training",
                 where=str(self.path),
                 expected="the settings with which it began",
                 found="; ".join(changes),
-                remedy="Use those settings to resume it, or choose another --run",
+                remedy=f"Use those settings to resume it, or choose another --run{others}",
             )
 
     def lines(self) -> Iterator[dict[str, Any]]:

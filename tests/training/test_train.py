@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from refusals import refuses
 from training_sets import CLASSIFIER, classifier, detector
 
@@ -17,6 +20,7 @@ from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.network import cfg
 from cspbench.network.era import Era
 from cspbench.network.recipe import YoloRecipe
+from cspbench.training import evaluated
 from cspbench.training.train import choose
 from cspbench.zoo import registry
 
@@ -32,6 +36,9 @@ def test_train_and_evaluate(tmp_path: Path) -> None:
     assert (trained.record.seed, trained.record.data.images) == (0, 9)
     assert trained.standing is not None
     assert trained.standing.update.iteration == 3
+    top1 = trained.result.metrics.top1
+    assert evaluated.figure(trained.result) == top1.correct / 9
+    assert evaluated.metric(trained.chosen) == ("top-1", 100.0)
     again = cspbench.evaluate_imagenet(cfg.read(net).network, data, weights=trained.weights, store=tmp_path / "runs")
     assert again is not None
     assert again.metrics.top1 == trained.result.metrics.top1
@@ -46,6 +53,12 @@ def test_a_detector_with_settings(tmp_path: Path) -> None:
     assert {"yolo.iou_loss=mse", "max_batches=1"} <= {*trained.record.settings}
     assert trained.record.era == "oct2019"
     assert trained.chosen.recipe.untrained == 1
+    metrics = trained.result.metrics
+    for ap50, wanted in ((Decimal("12.5"), 12.5), (None, 0.0)):
+        threshold = structs.replace(metrics.thresholds[0], ap={"ap": Decimal(3), "ap50": ap50, "ap75": Decimal(1)})
+        result = replace(trained.result, metrics=structs.replace(metrics, thresholds=[threshold]))
+        assert evaluated.figure(result) == wanted
+    assert evaluated.metric(trained.chosen) == ("AP50", 1.0)
 
 
 def test_the_best_may_be_the_final_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
