@@ -59,7 +59,7 @@ ACCELERATOR := torch torchvision triton cuda-bindings cuda-pathfinder cuda-toolk
   nvidia-nvtx
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --extra plot --extra bench \
-	  --extra export --extra docs \
+	  --extra export --extra tensorboard --extra docs \
 	  --constraint requirements-torch.txt --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links $(ACCELERATOR:%=--no-emit-package %) --output-file requirements.lock --upgrade
 

@@ -35,7 +35,7 @@ from cspbench.training.loader import Loader
 from cspbench.training.losses.layers import losses
 from cspbench.training.module import to_training_module
 from cspbench.training.recipes.chosen import Chosen, for_images, of_name, with_settings
-from cspbench.training.run import mini_batches, open_images
+from cspbench.training.run.preparation import mini_batches, open_images
 from cspbench.training.start import start
 
 TARGET = 0.95

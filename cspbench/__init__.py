@@ -29,6 +29,7 @@ __all__ = [
     "load_tables",
     "predict",
     "score",
+    "train",
 ]
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from cspbench.export.run import export_model
     from cspbench.models.create import create_model, list_models
     from cspbench.prediction.predict import inference_model, predict
+    from cspbench.training.train import train
 
 _HOMES = {
     "analyze": "evaluation.analysis.analyze",
@@ -56,6 +58,7 @@ _HOMES = {
     "load_tables": "evaluation.frames",
     "predict": "prediction.predict",
     "score": "evaluation.score",
+    "train": "training.train",
 }
 """The modules that the names come from."""
 

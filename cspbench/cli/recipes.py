@@ -12,17 +12,21 @@ from cspbench.cli.terminal.progress import listener as terminal
 def print_recipe(name: str, form: Format) -> None:
     """Print every setting of a model's, a row's or a cfg file's training with its source, and what is unknown."""
     from cspbench.training.recipes.chosen import of_name, shown
+    from cspbench.training.recipes.cost import estimate
 
     chosen = of_name(name)
+    cost = estimate(chosen)
     for note in chosen.notes:
         terminal().note(note)
     lines = shown(chosen)
     if form is Format.JSON:
         unknown = list(chosen.unknown)
-        print_json({"model": chosen.network.name, "era": chosen.era.value, "settings": lines, "unknown": unknown})
+        about = {"model": chosen.network.name, "era": chosen.era.value, "settings": lines, "unknown": unknown}
+        print_json({**about, "estimated": cost.as_json() if cost else None})
         return
     if form in (Format.RICH, Format.MD):
         typer.echo(f"# {chosen.network.name}, trained with the Darknet of {chosen.era}\n")
     print_table(lines, form)
-    if form in (Format.RICH, Format.MD) and chosen.unknown:
-        typer.echo("\n" + "\n".join(f"Unknown: {text}" for text in chosen.unknown))
+    if form in (Format.RICH, Format.MD):
+        texts = [f"Unknown: {text}" for text in chosen.unknown] + ([f"Estimated: {cost}"] if cost else [])
+        typer.echo("".join(f"\n{text}" for text in texts))

@@ -16,9 +16,8 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.data.augment.images import ClassifierImages, DetectorImages
     from cspbench.training.recipes.chosen import Chosen
-    from cspbench.training.run import Options, Trained
+    from cspbench.training.run.options import Options
 
 
 def train(
@@ -45,6 +44,7 @@ def train(
     era: own.EraOption = None,
     gradients: own.GradientsOption = "darknet",
     preview: own.PreviewOption = None,
+    tensorboard: own.TensorboardOption = False,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
     workers: options.WorkersOption = "auto",
@@ -59,72 +59,57 @@ def train(
 
     Exit codes: 3 data, recipe or weights are unusable; 4 the training diverged.
     """
-    from cspbench.training.run import Options, prepared
-    from cspbench.training.run import train as begin
+    from cspbench.training.run.options import Options
+    from cspbench.training.train import choose
+    from cspbench.training.train import train as begin
 
     if data is None:
         raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
-    if precision == "fp16":
-        raise UsageError(
-            "usage.training-precision", "no training in fp16", expected="fp32 or bf16", remedy="Use --precision bf16"
-        )
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
-    listener = terminal()
-    chosen = _chosen(model, cfg, settings or [], freeze, era)
-    how = arguments.execution("auto", workers, device, precision, compiled=False, fresh=False)
-    about = Options(
-        weights=weights,
-        clear=clear,
-        exact=gradients == "exact",
-        seed=seed,
-        iterations=iterations,
-        epochs=epochs,
-        every=save_every,
-        eval_every=eval_every,
-        allow_bad=allow_bad,
-        execution=how,
-    )
-    if preview is not None:
-        _preview(*prepared(chosen, data, about, listener), seed, preview)
-        return
-    from cspbench.training.evaluated import evaluate, figure
-
-    def measured(chosen: Chosen, file: Path) -> float | None:
-        result = evaluate(chosen, data, file, how, allow_bad, listener)
-        return None if result is None else figure(result)
-
-    _finish(begin(chosen, data, run, about, listener, measured), data, about, form)
-
-
-def _chosen(model: str | None, cfg: Path | None, settings: list[str], freeze: int, era: str | None) -> Chosen:
-    from cspbench.training.recipes.chosen import of_cfg, of_name, with_settings
-
     name = arguments.either(model, str(cfg) if cfg else None, "--cfg")
     if name is None:
         raise UsageError(
             "usage.needs-model", "train needs a network", remedy="Name a model, TABLE:ROW, or a file with --cfg"
         )
-    return with_settings(of_cfg(cfg) if cfg else of_name(name), settings, freeze, era)
-
-
-def _preview(chosen: Chosen, images: ClassifierImages | DetectorImages, seed: int, folder: Path) -> None:
-    from cspbench.plots.augmented import preview
-    from cspbench.training.run import mini_batches
-
-    written = preview(mini_batches(chosen, images, seed), images.names, folder)
-    terminal().note(f"wrote {len(written)} pictures to {folder}")
-
-
-def _finish(trained: Trained, data: str, about: Options, form: Format) -> None:
-    """Print what was trained, and the evaluation of the final weights."""
-    from cspbench.cli.trained import print_evaluation
-    from cspbench.training.evaluated import evaluate
-
     listener = terminal()
+    if preview is not None:
+        about = Options(seed=seed, iterations=iterations, epochs=epochs, allow_bad=allow_bad)
+        _preview(choose(cfg or name, settings or [], freeze, era), data, about, preview)
+        return
+    trained = begin(
+        cfg or name,
+        data,
+        run,
+        weights=weights,
+        clear=clear,
+        freeze=freeze,
+        settings=settings or [],
+        era=era,
+        exact=gradients == "exact",
+        seed=seed,
+        iterations=iterations,
+        epochs=epochs,
+        save_every=save_every,
+        eval_every=eval_every,
+        tensorboard=tensorboard,
+        allow_bad=allow_bad,
+        execution=arguments.execution("auto", workers, device, precision, compiled=False, fresh=False),
+        listener=listener,
+    )
     if trained.standing is not None:
         listener.note(f"the last iteration: {trained.standing}")
     listener.note(f"wrote {trained.weights}")
-    result = evaluate(trained.chosen, data, trained.weights, about.execution, about.allow_bad, listener)
-    if result is not None:
-        listener.note(f"retrained with seed {about.seed}: never judged as the published weights")
-        print_evaluation(result, Style(form), about.allow_bad)
+    if trained.result is not None:
+        from cspbench.cli.trained import print_evaluation
+
+        listener.note(f"retrained with seed {seed}: never judged as the published weights")
+        print_evaluation(trained.result, Style(form), allow_bad)
+
+
+def _preview(chosen: Chosen, data: str, about: Options, folder: Path) -> None:
+    from cspbench.plots.augmented import preview
+    from cspbench.training.run.preparation import mini_batches, prepared
+
+    chosen, images = prepared(chosen, data, about, terminal())
+    written = preview(mini_batches(chosen, images, about.seed), images.names, folder)
+    terminal().note(f"wrote {len(written)} pictures to {folder}")

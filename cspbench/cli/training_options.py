@@ -38,3 +38,6 @@ GradientsOption = Annotated[
 PreviewOption = Annotated[
     Path | None, typer.Option("--preview", metavar="DIR", help="Write 16 pictures as they are trained on, and end.")
 ]
+TensorboardOption = Annotated[
+    bool, typer.Option("--tensorboard", help="Also write the log for TensorBoard, into tensorboard/ of the run.")
+]

@@ -36,8 +36,15 @@ def evaluate(
             retrained=True,
         )
     except (DatasetError, OutputError) as error:
-        listener.note(f"not evaluated: {printable(str(error))} [{error.code}]")
+        early = isinstance(error, OutputError)
+        why = "; after few iterations: rolling variances begin at 0 and need some hundred" if early else ""
+        listener.note(f"not evaluated: {printable(str(error))} [{error.code}]{why}")
         return None
+
+
+def metric(chosen: Chosen) -> tuple[str, float]:
+    """What `figure` is a number of, and by what it is multiplied for a percentage."""
+    return ("AP50", 1.0) if chosen.detects else ("top-1", 100.0)
 
 
 def figure(result: Result) -> float:

@@ -71,7 +71,7 @@ class Folder:
                 remedy="Put the record back, or choose another --run",
             )
         resumed = stored is not None and self.checkpoint.is_file()
-        for suffix in (".json", ".jsonl", ".safetensors", ".weights", ".cfg"):
+        for suffix in (".json", ".jsonl", ".safetensors", ".weights", ".cfg", ".png", ".svg"):
             remove_leftovers(self.path, suffix)
         if stored is not None and resumed:
             training = msgspec.structs.replace(stored, sessions=[*stored.sessions, *training.sessions])
@@ -88,26 +88,29 @@ class Folder:
     def _check(self, stored: Training, training: Training) -> None:
         changes = differences(stored, training)
         if changes:
+            last = self.weights("last")
+            others = f"; --weights {last} begins from where it is" if last.is_file() else ""
             raise RunError(
                 "run.other-settings",
                 "the folder holds another training",
                 where=str(self.path),
                 expected="the settings with which it began",
                 found="; ".join(changes),
-                remedy="Use those settings to resume it, or choose another --run",
+                remedy=f"Use those settings to resume it, or choose another --run{others}",
             )
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The lines of the log."""
         return _lines(self.log)
 
-    def evaluations(self) -> Iterator[dict[str, Any]]:
-        """The evaluations on the way: iteration, and the figure that the best weights have."""
-        return _lines(self.path / "evaluations.jsonl")
+    def evaluations(self) -> list[tuple[int, float]]:
+        """The evaluations so far: iteration, and the figure by which weights are the best."""
+        pairs = [(line.get("iteration"), line.get("figure")) for line in _lines(self.path / "evaluations.jsonl")]
+        return [(at, float(value)) for at, value in pairs if isinstance(at, int) and isinstance(value, int | float)]
 
     def note_evaluation(self, iteration: int, figure: float) -> None:
         """Log an evaluation, once."""
-        if all(line.get("iteration") != iteration for line in self.evaluations()):
+        if all(earlier != iteration for earlier, _ in self.evaluations()):
             append_text(self.path / "evaluations.jsonl", f"{json.dumps({'iteration': iteration, 'figure': figure})}\n")
 
     def keep(self, iteration: int) -> None:
@@ -115,9 +118,10 @@ class Folder:
         lines = [line for line in self.lines() if line.get("iteration", 0) <= iteration]
         write_text(self.log, "".join(f"{json.dumps(line)}\n" for line in lines))
 
-    def add(self, update: Update, images: int) -> None:
-        """Log an iteration of `images` images."""
-        line = {"iteration": update.iteration, "loss": update.loss, "rate": update.rate, "images": images}
+    def add(self, update: Update, average: float, images: int) -> None:
+        """Log an iteration of `images` images, and the average loss at its end."""
+        line = {"iteration": update.iteration, "loss": update.loss, "average": average}
+        line |= {"rate": update.rate, "images": images}
         append_text(self.log, f"{json.dumps(line)}\n")
 
     def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:
@@ -130,6 +134,12 @@ class Folder:
         darknet.write(path, network, arrays, header)
         safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
         return path
+
+    def copy(self, kind: str, other: str) -> None:
+        """Write the weights of one kind under the name of another."""
+        for suffix in (".weights", ".safetensors"):
+            with open_file(self.weights(kind).with_suffix(suffix)) as stream:
+                write_bytes(self.weights(other).with_suffix(suffix), stream.readall())
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -84,7 +84,7 @@ class Loop:
                         else MEMORY * self.average + (1 - MEMORY) * update.loss
                     )
                     if self.folder is not None:
-                        self.folder.add(update, net.images)
+                        self.folder.add(update, self.average, net.images)
                         self._kept = State.of(trainer, self.average)
                     done = iteration == self.last
                     if done or iteration % self.every == 0 or now - written > SECONDS:

@@ -12,6 +12,7 @@ Upper and lower case are the same, hyphens are not: cspresnext50 is timm's netwo
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def completions(incomplete: str, models: Mapping[str, Model]) -> list[str]:
 def nameless(text: str, models: Mapping[str, Model]) -> UsageError:
     """The error for an unknown name, with the nearest ones of different models."""
     table, colon, _ = text.partition(":")
-    near = nearest(text, models)
+    file = [f"{text}.cfg"] if os.path.isfile(f"{text}.cfg") else []
+    near = [*file, *nearest(text, models)]
     remedy = f"Did you mean {', '.join(near)}?" if near else LIST_MODELS
     if colon and table in tables.names(kind=None):
         return UsageError("usage.unknown-row", f"no such row in {table}", found=text, remedy=remedy)

@@ -101,6 +101,36 @@ def test_what_the_command_changes_is_recorded(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
 
 
+def test_an_own_detector_step_by_step(tmp_path: Path) -> None:
+    arguments = detector(tmp_path)
+    data = arguments[4]
+    assert run(["data", "check", data], tmp_path).returncode == 0
+    done = run([*arguments, "--run", "own"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    again = run(["eval-coco", data, "--cfg", "own/net.cfg", "--weights", "own/net_final.weights"], tmp_path)
+    assert again.returncode == 0, again.stderr
+    ap, same = (text.split("| net | file |")[1].splitlines()[0] for text in (done.stdout, again.stdout))
+    assert ap == same
+    assert {"loss.png", "loss.svg"} <= {path.name for path in (tmp_path / "own").iterdir()}
+
+
+def test_tensorboard_by_two_processes(warm: Warm, tmp_path: Path) -> None:
+    """The first one alone writes, and the scalars of a resumed run go on where the checkpoint is."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    arguments = [*detector(tmp_path), "--run-dir", "run", "--tensorboard"]
+    warm.done(arguments, tmp_path, 2)
+    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    for key in ("loss", "average", "rate"):
+        values = [(item.step, item.value) for item in events.Scalars(f"training/{key}")]
+        assert values == [(line["iteration"], pytest.approx(line[key])) for line in log]
+    assert [item.step for item in events.Scalars("evaluation/AP50")] == [20]
+
+
 def test_another_training_in_the_folder(tmp_path: Path) -> None:
     arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
     assert run(arguments, tmp_path).returncode == 0
@@ -108,6 +138,7 @@ def test_another_training_in_the_folder(tmp_path: Path) -> None:
     assert error_of(again) == "run.other-settings"
     assert "learning_rate=0.5 in place of learning_rate=0.02" in again.stderr
     assert "seed 3 in place of 0" in again.stderr
+    assert "--weights run/net_last.weights" in again.stderr
 
 
 def test_a_rate_that_is_too_high(tmp_path: Path) -> None:
@@ -120,6 +151,8 @@ def test_a_rate_that_is_too_high(tmp_path: Path) -> None:
     ("change", "code"),
     [
         (["--data", "nothing"], "imagenet.not-a-data-set"),
+        (["--epochs", "inf"], "usage.out-of-range"),
+        (["--era", "2019"], "usage.option"),
         (["--set", "learning_rat=1"], "usage.unknown-setting"),
         (["--set", "momentum"], "usage.setting"),
         (["--set", "batch=x"], "cfg.bad-value"),

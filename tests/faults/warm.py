@@ -32,6 +32,8 @@ from permissions import give_up_overrides
 import cspbench
 from cspbench.claims import tables
 from cspbench.cli.app import app, main
+from cspbench.errors import UsageError
+from cspbench.plots import style, training
 from faults import staged
 
 
@@ -139,6 +141,8 @@ def heat() -> None:
     sys.argv = ["cspbench", "list", "--format", "json"]
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         app()  # not main, which has a thread watch for interrupts
+    with suppress(UsageError):  # without matplotlib
+        style.file_of(training.draw(training.course([]), [], "", ""))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from refusals import refuses
-from training_sets import DETECTOR
+from training_sets import CLASSIFIER, DETECTOR
 
 from cspbench.network import cfg
 from cspbench.network.cfg.settings import changed
 from cspbench.network.era import Era
 from cspbench.network.recipe import Policy, Recipe, YoloRecipe, default
-from cspbench.training.recipes.chosen import of_name, shown, with_settings
+from cspbench.training.recipes import published
+from cspbench.training.recipes.chosen import Chosen, of_name, shown, with_settings
+from cspbench.training.recipes.cost import Estimate, estimate
+from cspbench.weights.catalogue import SHIPPED
 from cspbench.zoo.registry import model
 
 
@@ -58,13 +62,78 @@ def test_what_is_assumed_says_so() -> None:
     assert sources["yolo.iou_loss=diou"] == "coco-loss: DIoU"
     assert sources["yolo.iou_normalizer=0.5"] == "assumed"
     assert sources["batch=64"] == "csresnext50-panet-spp-giou.cfg"
-    assert {line["source"] for line in shown(of_name("peleenet"))} == {"assumed", "Darknet's default"}
+    assert {line["source"] for line in shown(of_name("peleenet"))} == {"assumed", "the network"}
     assert len(of_name("peleenet").unknown) == 2
 
 
 def test_every_model_has_a_recipe() -> None:
-    for name in ("csdarknet53-elastic", "yolov3-tiny-prn", "csppeleenet-prn", "sample-csp-detector", "pelee-304"):
+    for name in ("csdarknet53-elastic", "yolov3-tiny-prn", "csppeleenet-prn", "pelee-304"):
         assert of_name(name).recipe.net.batch > 1
+
+
+def test_a_bundled_network_is_trained_as_its_own_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sample-csp-classifier", "sample-csp-detector"):
+        text = (SHIPPED / f"{name}.cfg").read_text()
+        text = text.replace("[net]\n", "[net]\nmax_batches=77\nlearning_rate=0.3\nmosaic=1\n", 1)
+        (tmp_path / f"{name}.cfg").write_text(text.replace("[yolo]\n", "[yolo]\njitter=0.25\n"))
+    monkeypatch.setattr(published, "SHIPPED", tmp_path)
+    chosen = of_name("sample-csp-classifier")
+    assert (chosen.recipe.net.max_batches, chosen.recipe.net.learning_rate) == (77, 0.3)
+    assert chosen.unknown == ()
+    chosen = of_name("sample-csp-detector")
+    assert chosen.network == model("sample-csp-detector").build()
+    assert (chosen.recipe.net.mosaic, last(chosen.recipe).jitter) == (True, 0.25)
+    sources = {line["setting"]: line["source"] for line in shown(chosen)}
+    file = "sample-csp-detector.cfg"
+    own = {setting: source for setting, source in sources.items() if source == file}
+    assert {"max_batches=77", "learning_rate=0.3", "mosaic=1", "yolo.jitter=0.25", "width=224"} <= own.keys()
+    assert "assumed" not in sources.values()
+    assert sources["yolo.truth_thresh=1"] == "Darknet's default"
+
+
+def test_an_unknown_version_and_frozen_layers_that_cannot_be() -> None:
+    with refuses("usage.unknown-era"):
+        with_settings(of_name("csresnext50"), [], era="2019")
+    for count in (-1, 84):
+        with refuses("usage.out-of-range"):
+            with_settings(of_name("csresnext50"), [], freeze=count)
+
+
+# --- what it costs
+
+
+def chosen_of(text: str) -> Chosen:
+    reading = cfg.parse(text, "net")
+    return Chosen(reading.network, reading.training.recipe, Era.HEAD, reading.network)
+
+
+def test_the_cost_of_a_classifier_by_hand() -> None:
+    """Convolutions of 8x8 outputs, 8 filters of 3x3 over 3 channels, and 3 of 1x1 over 8: 15,360 multiply-adds."""
+    cost = estimate(chosen_of(CLASSIFIER))
+    assert cost is not None
+    assert cost.operations == 2 * (64 * 8 * 27 + 64 * 3 * 8) == 30_720
+    assert cost.images == 40 * 8
+    assert cost.hours == pytest.approx(320 * 3 * 30_720 / 9.00618e12 / 3600)
+    assert cost.as_json()["gpu_hours"] == cost.hours
+    assert estimate(chosen_of(CLASSIFIER.replace("max_batches=40", "").replace("policy=poly", ""))) is None
+
+
+def test_the_cost_of_a_network_of_which_it_is_published() -> None:
+    """ResNet-50 over 90 epochs of ImageNet: 92 hours, as NVIDIA says."""
+    cost = Estimate(90 * 1_281_167, 2 * 4.09e9)
+    assert cost.hours == pytest.approx(92, rel=0.06)
+    assert str(cost).startswith("87 GPU hours (V100, fp32): 115,305,030 images, 3 x 8.18 G operations each, at 9.0 T")
+    assert str(Estimate(1_000_000, 1e9)).startswith("0.093 GPU hours")
+
+
+def test_the_cost_of_a_detector_is_that_of_its_sizes() -> None:
+    """One size without random=; with it the mean over those of the run, which are up to 1.4 times as wide, plus 32."""
+    still, changing = (estimate(chosen_of(DETECTOR.replace("random=1", f"random={on}"))) for on in (0, 1))
+    assert still is not None
+    assert changing is not None
+    assert still.operations == 2 * (64 * 8 * 27 + 16 * 8 * 72 + 16 * 24 * 8)
+    areas = [(width // 16) * (height // 16) for width, height in [(128, 128), (128, 128)]]
+    assert changing.operations == still.operations * sum(areas) / len(areas) / 16  # 20 iterations: all are the last
 
 
 def test_settings() -> None:

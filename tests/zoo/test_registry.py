@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -32,6 +33,15 @@ def test_a_near_name_is_proposed(name: str) -> None:
         model(name)
     assert "csdarknet53" in (caught.value.remedy or "")
     assert caught.value.exit_code == 2
+
+
+def test_a_file_of_that_name_is_proposed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.cfg").touch()
+    for name, remedy in (("own", "Did you mean own.cfg?"), ("own" * 200, None), ("ow\0n", None)):
+        with refuses("usage.unknown-model") as caught:
+            model(name)
+        assert (caught.value.remedy == remedy) is (remedy is not None)
 
 
 @pytest.mark.parametrize("name", ["", "?", "12345678"])

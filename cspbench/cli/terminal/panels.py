@@ -14,7 +14,7 @@ PANELS = {
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
-        *("--eval-every", "--save-every", "--preview"),
+        *("--eval-every", "--save-every", "--preview", "--tensorboard"),
         *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (

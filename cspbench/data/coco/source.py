@@ -207,7 +207,7 @@ def _not_coco(where: str, expected: str, found: str) -> DatasetError:
         where=where or None,
         expected=expected,
         found=found,
-        remedy="Use the folder that holds annotations/ and the images, or an annotation file",
+        remedy="Name the folder that holds annotations/ and the images, an annotation file, or Darknet's .data file",
     )
 
 

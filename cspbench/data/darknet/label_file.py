@@ -95,8 +95,10 @@ def _outside(path: Path, line: Line, box: Box, size: tuple[int, int] | None) -> 
     ]
     if max(reach) <= 1e-5:
         return None
-    expected = "a centre, width and height inside the image, from 0 to 1"
-    return _fault("darknet.box-outside", "a box outside of the image", path, line, expected, excerpt(line.text))
+    expected = "edges inside the image: half a side to both sides of the centre, from 0 to 1"
+    across, down = ((centre - side / 2, centre + side / 2) for centre, side in (sides[::2], sides[1::2]))
+    found = f"x from {across[0]:.4g} to {across[1]:.4g}, y from {down[0]:.4g} to {down[1]:.4g}"
+    return _fault("darknet.box-outside", "a box outside of the image", path, line, expected, found)
 
 
 def _fault(code: str, what: str, path: Path, line: Line, expected: str, found: str) -> DatasetError:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cspbench.claims import tables
-from cspbench.claims.model import Row
+from cspbench.claims.model import Row, unknown
 from cspbench.data.augment.images import ClassifierImages, DetectorImages
 from cspbench.errors import DefinitionError, UsageError
 from cspbench.models.heads import classes_of, with_classes
 from cspbench.network import cfg
 from cspbench.network.cfg import recipe as training_keys
 from cspbench.network.cfg.parser import Section
-from cspbench.network.cfg.settings import changed
+from cspbench.network.cfg.settings import SIZES, changed
 from cspbench.network.era import Era
 from cspbench.network.network import Network
-from cspbench.network.recipe import Recipe
+from cspbench.network.recipe import Recipe, default
 from cspbench.training.recipes.published import of_model
 from cspbench.zoo import names, registry
 
@@ -70,6 +70,15 @@ def of_cfg(path: str | Path) -> Chosen:
     )
 
 
+def of_network(network: Network) -> Chosen:
+    """A network with the recipe of the catalogue's if it is that, else with Darknet's defaults, with a note."""
+    entry = registry.entry_of(network)
+    if entry is not None and entry.build() == network:
+        return of_name(entry.name)
+    note = f"{network.name} has no recipe of its own: Darknet's defaults are taken, and settings"
+    return Chosen(network, default(network), Era.HEAD, network, notes=(note,))
+
+
 def of_name(name: str) -> Chosen:
     """The network and recipe of a .cfg path, a model of the catalogue, or TABLE:ROW. Raises `UsageError`."""
     if registry.is_file(name):
@@ -91,7 +100,12 @@ def _row(name: str) -> Row | None:
 
 
 def with_settings(chosen: Chosen, settings: Sequence[str], freeze: int = 0, era: str | None = None) -> Chosen:
-    """The same with settings as key=value, with the first `freeze` layers frozen, and of another era."""
+    """The same with settings as key=value, with the first `freeze` layers frozen, and of another era.
+
+    Raises `UsageError`, and `DefinitionError` for a value that cannot be read.
+    """
+    if era is not None and era not in tuple(Era):
+        raise unknown("usage.unknown-era", "unknown version of Darknet", era, tuple(Era))
     network, recipe, notes = changed(chosen.network, chosen.recipe, settings, SET)
     if freeze:
         recipe = frozen(network, recipe, freeze)
@@ -113,10 +127,10 @@ def with_settings(chosen: Chosen, settings: Sequence[str], freeze: int = 0, era:
 
 def frozen(network: Network, recipe: Recipe, count: int) -> Recipe:
     """The recipe with stopbackward=1 in layer `count` - 1, which is also never updated. Raises `UsageError`."""
-    if count >= len(network.layers):
+    if not 1 <= count < len(network.layers):
         raise UsageError(
             "usage.out-of-range",
-            "--freeze leaves nothing to train",
+            "--freeze takes layers, and leaves some to train",
             expected=f"1 to {len(network.layers) - 1} layers of {network.name}",
             found=str(count),
             remedy="Lower --freeze",
@@ -178,6 +192,6 @@ def shown(chosen: Chosen) -> list[dict[str, str]]:
     written = {key for section in chosen.sections for key in section.keys}
     for key, value in dict.fromkeys(pairs):
         plain = key.rpartition(".")[2]
-        own = chosen.sections[0].file if plain in written else "Darknet's default"
+        own = chosen.sections[0].file if plain in written else "the network" if key in SIZES else "Darknet's default"
         lines.append({"setting": f"{key}={value}", "source": chosen.sources.get(key, own)})
     return lines

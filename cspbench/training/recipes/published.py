@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TypeVar
 
 from cspbench.claims.model import CHECK, Row
+from cspbench.network import cfg
 from cspbench.network.cfg.settings import changed
 from cspbench.network.era import Era
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe, YoloRecipe, default
+from cspbench.weights.catalogue import SHIPPED
 
 Value = TypeVar("Value")
 ASSUMED = "assumed"
@@ -102,7 +105,10 @@ class Published:
 
 
 def of_model(name: str, network: Network, row: Row | None = None) -> Published:
-    """The recipe of a model of the catalogue, with what a row changes."""
+    """The recipe of a model of the catalogue, with what a row changes; of a bundled network that of its own file."""
+    bundled = SHIPPED / f"{name}.cfg"
+    if bundled.is_file():
+        return _of_file(bundled, network)
     detects = bool(network.detections)
     own = _matching(name, _DETECTORS if detects else _OWN_FILE)
     common, source = (_DETECTOR if detects else _CLASSIFIER).split(), ASSUMED
@@ -122,6 +128,16 @@ def of_model(name: str, network: Network, row: Row | None = None) -> Published:
         settings = {key: text for key, text in settings.items() if not key.startswith("yolo.")}
     network, recipe, _ = changed(network, default(network), [f"{key}={text}" for key, text in settings.items()])
     return Published(network, recipe, _era(recipe, name, bool(tricks)), sources, tuple(unknown))
+
+
+def _of_file(file: Path, network: Network) -> Published:
+    """The recipe in the cfg of the same layers."""
+    reading = cfg.read(file)
+    recipe, (net, *rest) = reading.training.recipe, reading.sections
+    keys = [*net.keys]
+    for part, section in zip(recipe.layers, rest, strict=True):
+        keys += [f"{part.kind}.{key}" for key in section.keys]
+    return Published(network, recipe, Era.HEAD, dict.fromkeys(keys, file.name))
 
 
 def _matching(name: str, entries: Mapping[str, Value]) -> Value | None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from cspbench.classification.classifiers import class_order
-from cspbench.data.augment.images import ClassifierImages, open_classifier_images, open_detector_images
-from cspbench.data.augment.minibatches import ClassifierMiniBatches, DetectorMiniBatches, Layout, MiniBatches
-from cspbench.errors import UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.inference import footprint
 from cspbench.inference.distributed import barrier, init, rank
@@ -22,101 +16,28 @@ from cspbench.inference.engine import DTYPES, choose_device, exact_arithmetic
 from cspbench.inference.memory import keep_freed_memory
 from cspbench.io import argument_path
 from cspbench.lock import exclusive
-from cspbench.models.heads import classes_of
 from cspbench.models.sources import Source
 from cspbench.results import sessions
-from cspbench.retrained.record import Start, Training
-from cspbench.training import augmentation
+from cspbench.retrained.record import Start
 from cspbench.training.checkpoint import NO_AVERAGE, restore
 from cspbench.training.distributed import Share
+from cspbench.training.evaluated import metric
 from cspbench.training.folder import Folder
-from cspbench.training.iteration import Trainer, check
+from cspbench.training.iteration import Trainer
 from cspbench.training.loader import Loader
 from cspbench.training.loop import Loop, Standing
 from cspbench.training.losses.layers import losses
 from cspbench.training.module import to_training_module
-from cspbench.training.recipes.chosen import Chosen, Images, for_images
+from cspbench.training.recipes.chosen import Chosen, Images
 from cspbench.training.record import record
+from cspbench.training.run import scalars
+from cspbench.training.run.evaluations import Evaluations
+from cspbench.training.run.monitor import Monitor
+from cspbench.training.run.options import Evaluate, Options, Trained
+from cspbench.training.run.preparation import check_end, mini_batches, prepared
 from cspbench.training.start import from_file, load, start
 
 DRAWN = Start(None, 0, 0)
-Evaluate = Callable[[Chosen, Path], float | None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a training is run, beside its recipe and data."""
-
-    weights: Path | None = None
-    clear: bool = False
-    """Start the schedule at iteration 0, whatever the weight file has seen."""
-    exact: bool = False
-    """Gradients by autograd in place of Darknet's."""
-    seed: int = 0
-    iterations: int | None = None
-    epochs: float | None = None
-    every: int = 100
-    """Iterations between two checkpoints."""
-    eval_every: int = 0
-    """Iterations between two evaluations; 0: none."""
-    allow_bad: int = 0
-    execution: Execution = field(default_factory=Execution)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training: its network, the final weight file, and the last standing, if this run had any."""
-
-    chosen: Chosen
-    weights: Path
-    record: Training
-    standing: Standing | None
-
-
-def open_images(chosen: Chosen, data: str | Path, allowed: int = 0) -> Images:
-    """The images for training, of the kind that the network needs. Raises `DatasetError`, `UsageError`."""
-    if chosen.detects:
-        return open_detector_images(data, classes=classes_of(chosen.network), allowed=allowed)
-    return open_classifier_images(data, class_order=class_order(chosen.network.name), allowed=allowed)
-
-
-def mini_batches(chosen: Chosen, images: Images, seed: int) -> MiniBatches:
-    """The mini-batches of a run."""
-    net = chosen.recipe.net
-    layout = Layout(seed, net.batch, net.subdivisions)
-    if isinstance(images, ClassifierImages):
-        pictures = augmentation.of_classifier(chosen.network, net, chosen.era)
-        return ClassifierMiniBatches(images, pictures, layout)
-    sizes = augmentation.sizes(chosen.network, chosen.recipe, chosen.era)
-    return DetectorMiniBatches(images, augmentation.of_detector(chosen.network, chosen.recipe), layout, sizes)
-
-
-def prepared(chosen: Chosen, data: str | Path, options: Options, listener: Listener) -> tuple[Chosen, Images]:
-    """The images, and the network with a head for their classes, with its number of iterations.
-
-    Raises `DefinitionError` for a network that cannot be trained, before any image is read.
-    """
-    check(chosen.network, chosen.recipe)
-    losses(chosen.network, chosen.recipe, chosen.era)
-    images = open_images(chosen, data, options.allow_bad)
-    chosen = for_images(chosen, images)
-    for note in (*images.notes, *chosen.notes):
-        listener.note(note)
-    count = options.iterations
-    if options.epochs is not None:
-        count = max(1, math.ceil(options.epochs * len(images.images) / chosen.recipe.net.images))
-    if count is not None:
-        net = replace(chosen.recipe.net, max_batches=count)
-        chosen = replace(chosen, recipe=replace(chosen.recipe, net=net))
-    if chosen.recipe.net.max_batches < 1:
-        raise UsageError(
-            "usage.no-end",
-            "the training has no end",
-            expected="max_batches= in [net], --iterations or --epochs",
-            found=f"max_batches={chosen.recipe.net.max_batches}",
-            remedy="Name the number of iterations",
-        )
-    return chosen, images
 
 
 def train(
@@ -129,11 +50,13 @@ def train(
 ) -> Trained:
     """Train a network in a run directory, or go on where a run of the same settings was interrupted.
 
-    `evaluate`, if any, is called with a weight file every `options.eval_every` iterations and gives the number that the
-    best weights have. Returns in every process of torchrun. Raises `RunError` for a folder with another training,
+    `evaluate`, if any, is called with the final weight file, and with the last one every `options.eval_every`
+    iterations. Returns in every process of torchrun. Raises `RunError` for a folder with another training,
     `LockedError` while another process trains in it, `IncompleteRunError` for a loss that is not a number.
     """
     options = options or Options()
+    if options.tensorboard:
+        scalars.check()
     share = Share(*rank())
     device = choose_device(options.execution.device)
     path = argument_path("run", run)
@@ -147,7 +70,7 @@ def train(
             listener.note(f"{options.weights}: {topic} {words}")
         if source.missing:
             listener.note(source.warning(chosen.network))
-    _check_end(chosen, begun, options)
+    check_end(chosen, begun, options)
     session = sessions.session(options.execution.command_line, device=str(device), when=sessions.now())
     new = record(
         chosen,
@@ -171,29 +94,19 @@ def train(
             folder.keep(loop.trainer.iteration)
             if loop.trainer.seen > begun.seen:
                 listener.note(f"{path}: resumed after iteration {loop.trainer.iteration}")
-        with _resumable(path, options.execution, listener if first else None):
-            standing = _run(loop, listener, _best(chosen, loop, folder, options, evaluate))
-        if first:
-            _finish(chosen, loop, folder)
-        barrier((share.number, share.count), "the first process to write the weights")
-        return Trained(chosen, folder.weights("final"), new, standing)
+        watching = _monitor(chosen, folder, loop, options, listener) if first else nullcontext()
+        with _resumable(path, options.execution, listener if first else None), watching as monitor:
+            evaluations = evaluate and Evaluations(chosen, loop, folder, evaluate, options.eval_every, monitor)
+            standing = _run(loop, listener, monitor, evaluations)
+            if first:
+                _finish(chosen, loop, folder)
+            barrier((share.number, share.count), "the first process to write the weights")
+            result = evaluations.final() if evaluations else None
+        return Trained(chosen, folder.weights("final"), new, standing, result)
 
 
 def _stem(chosen: Chosen) -> str:
     return chosen.network.name.replace("/", "-")
-
-
-def _check_end(chosen: Chosen, begun: Start, options: Options) -> None:
-    reached, net = begun.seen // chosen.recipe.net.images, chosen.recipe.net
-    if reached >= net.max_batches:
-        raise UsageError(
-            "usage.nothing-left",
-            "the weights have reached the last iteration",
-            where=str(options.weights),
-            expected=f"fewer than {net.max_batches:,} iterations of {net.images} images",
-            found=f"{begun.seen:,} images seen, {reached:,} iterations",
-            remedy="Start the schedule at iteration 0 with --clear",
-        )
 
 
 def _loop(
@@ -242,31 +155,14 @@ def _loop(
     )
 
 
-def _best(
-    chosen: Chosen, loop: Loop, folder: Folder, options: Options, evaluate: Evaluate | None
-) -> Callable[[int], None] | None:
-    """What evaluates now and then, and keeps the best weights."""
-    if evaluate is None or not options.eval_every:
-        return None
-
-    def after(iteration: int) -> None:
-        share = loop.share.number, loop.share.count
-        if iteration % options.eval_every or iteration == loop.last:
-            return
-        if loop.folder is not None and loop.saved != iteration:
-            loop.save()
-        barrier(share, "the first process to write the weights")
-        figure = evaluate(chosen, folder.weights("last"))
-        if figure is None or loop.folder is None:
-            return
-        if figure > max((line["figure"] for line in folder.evaluations()), default=-1.0):
-            folder.write("best", loop.trainer.module, chosen.network, loop.trainer.seen)
-        folder.note_evaluation(iteration, figure)
-
-    return after
+def _monitor(chosen: Chosen, folder: Folder, loop: Loop, options: Options, listener: Listener) -> Monitor:
+    name, percent = metric(chosen)
+    title = f"{chosen.network.name}, retrained with seed {options.seed}"
+    files = scalars.Scalars(folder.path / scalars.FOLDER, loop.trainer.iteration + 1) if options.tensorboard else None
+    return Monitor(folder, title, name, percent, listener.note, files)
 
 
-def _run(loop: Loop, listener: Listener, after: Callable[[int], None] | None) -> Standing | None:
+def _run(loop: Loop, listener: Listener, monitor: Monitor | None, evaluations: Evaluations | None) -> Standing | None:
     last: list[Standing] = []
     name = loop.trainer.network.name
     before = loop.trainer.iteration
@@ -275,10 +171,13 @@ def _run(loop: Loop, listener: Listener, after: Callable[[int], None] | None) ->
         def reached(standing: Standing) -> None:
             last[:] = [standing]
             reach(standing.update.iteration - before, str(standing))
-            if loop.saved == standing.update.iteration:
+            saved = loop.saved == standing.update.iteration
+            if saved:
                 listener.note(f"iteration {standing.update.iteration:,} of {loop.last:,}: {standing}")
+            if monitor is not None:
+                monitor.reached(standing, saved)
 
-        loop.run(reached, after)
+        loop.run(reached, evaluations.after if evaluations else None)
     return last[0] if last else None
 
 

@@ -1,0 +1,80 @@
+"""`cspbench.train`: what a name means is trained, and the final weights are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cspbench.evaluation.execution import SILENT, Execution, Listener
+from cspbench.io import argument_path
+from cspbench.network.network import Network
+from cspbench.training.evaluated import Result, evaluate
+from cspbench.training.recipes.chosen import Chosen, of_cfg, of_name, of_network, with_settings
+from cspbench.training.run import session
+from cspbench.training.run.options import Options, Trained
+
+
+def train(
+    model: str | Path | Network,
+    data: str | Path,
+    run: str | Path = "training",
+    *,
+    weights: str | Path | None = None,
+    clear: bool = False,
+    freeze: int = 0,
+    settings: Sequence[str] = (),
+    era: str | None = None,
+    exact: bool = False,
+    seed: int = 0,
+    iterations: int | None = None,
+    epochs: float | None = None,
+    save_every: int = 100,
+    eval_every: int = 0,
+    tensorboard: bool = False,
+    allow_bad: int = 0,
+    execution: Execution | None = None,
+    listener: Listener = SILENT,
+) -> Trained:
+    """Train a network as Darknet does, and evaluate it; a run that was interrupted is resumed by the same call.
+
+    `model` is a catalogue's name, a published row (TABLE:ROW), a .cfg file, or a `Network`. The recipe is that of the
+    cfg's [net], or the published one, with `settings` as "key=value"; `iterations` or `epochs` stands for max_batches.
+    The run directory `run` gets a checkpoint and the last weights every `save_every` iterations. `weights` is a file to
+    begin from, also a partial one; its counter of images is where the schedule begins, unless `clear`. The first
+    `freeze` layers stay as they are. `era` is the version of Darknet, `exact` takes the exact gradients of the losses.
+
+    Returns the final weight file (`weights`), the run's `record`, and the evaluation of the final weights (`result`, as
+    `evaluate_imagenet` or `evaluate_coco` returns it; None for data without images for it, and in all processes of
+    torchrun but the first). `eval_every` evaluates on the way, too, and keeps the best weights. Raises `RunError` for a
+    folder with another training, `LockedError` while another process trains in it, `IncompleteRunError` for a loss that
+    is not a number.
+    """
+    options = Options(
+        weights=None if weights is None else argument_path("weights", weights),
+        clear=clear,
+        exact=exact,
+        seed=seed,
+        iterations=iterations,
+        epochs=epochs,
+        every=save_every,
+        eval_every=eval_every,
+        tensorboard=tensorboard,
+        allow_bad=allow_bad,
+        execution=execution or Execution(),
+    )
+
+    def measured(chosen: Chosen, file: Path) -> Result | None:
+        return evaluate(chosen, data, file, options.execution, allow_bad, listener)
+
+    return session.train(choose(model, settings, freeze, era), data, run, options, listener, measured)
+
+
+def choose(
+    model: str | Path | Network, settings: Sequence[str] = (), freeze: int = 0, era: str | None = None
+) -> Chosen:
+    """The network and recipe that `train` takes; raises `UsageError` for an unknown name, `DefinitionError`."""
+    if isinstance(model, Network):
+        chosen = of_network(model)
+    else:
+        chosen = of_cfg(model) if isinstance(model, Path) else of_name(model)
+    return with_settings(chosen, settings, freeze, era)
