@@ -46,7 +46,7 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     drawings = [figure.svg for figure in figures]
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations))
+        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations, measured.speeds))
     for figure in figures:
         written += figure.save(results)
     return written, rows

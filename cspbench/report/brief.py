@@ -10,14 +10,17 @@ from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import Block, Column, Paragraph, Table
 from cspbench.report.model import ReportCell, ReportRow
 from cspbench.report.select import PARTIAL, Section, arranged
+from cspbench.report.speed import TITLE as SPEED
+from cspbench.report.tables import speed
 from cspbench.report.text import LEGEND, SYMBOLS, comparison_mark, delta, interval, label, measured, notes, some
 from cspbench.report.yours import NAMES
+from cspbench.results.speeds.record import SpeedRun
 
 ALWAYS = 2
 """Metrics that every terminal shows."""
 
 
-def brief(shown: Sequence[Section]) -> Iterator[Block]:
+def brief(shown: Sequence[Section], speeds: Sequence[SpeedRun] = ()) -> Iterator[Block]:
     """The blocks; tables without a measurement are only counted, unless there are no others."""
     parts = arranged(shown)
     if parts.every:
@@ -32,6 +35,9 @@ def brief(shown: Sequence[Section]) -> Iterator[Block]:
         about = ", ".join(filter(None, (section.table.name, section.table.source)))
         yield Paragraph(f"{section.place}\n\n{about}", "heading")
         yield _table(section)
+    if speeds:
+        yield Paragraph(SPEED, "heading")
+        yield from speed.blocks(speeds)
     if others := len(sections) - len(telling):
         yield Paragraph(f"{some(others, 'table')} without a measurement: --format md, or --out report.html", "aside")
     if not shown:

@@ -14,6 +14,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.report.html import Svg
     from cspbench.report.select import Section
+    from cspbench.results.speeds.record import SpeedRun
     from cspbench.results.store import StoredEvaluation
 
 
@@ -57,23 +58,27 @@ def rendered(
     shown: Sequence[Section],
     drawings: Sequence[Svg] = (),
     evaluations: Sequence[StoredEvaluation] = (),
+    speeds: Sequence[SpeedRun] = (),
 ) -> str:
     """The report in one format; lone surrogates, which JSON can hold and UTF-8 cannot, are escaped.
 
-    Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`.
+    Markdown links the figures' files, HTML contains them, and the errors of analysed `evaluations`. CSV, with a line
+    for each cell, has of the `speeds` only the frame rates of the cells.
     """
     from cspbench.report import csv_latex, findings, html, markdown, model
+    from cspbench.report.tables import speed
 
     if form is ReportFormat.MD:
-        text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings])
+        text = markdown.markdown(shown, [f"{drawing.name}.png" for drawing in drawings], speeds)
     elif form is ReportFormat.HTML:
-        text = html.html(shown, drawings, evaluations)
+        text = html.html(shown, drawings, evaluations, speeds)
     elif form is ReportFormat.CSV:
         text = csv_latex.as_csv(shown)
     elif form is ReportFormat.LATEX:
-        text = csv_latex.as_latex(shown)
+        text = "\n".join([csv_latex.as_latex(shown), *([speed.as_latex(speeds)] if speeds else [])])
     else:
         found = [asdict(finding) for finding in findings.findings(shown)]
         document = {**model.as_json(line for section in shown for line in section.lines), "findings": found}
+        document |= {"speeds": speed.as_json(speeds)} if speeds else {}
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode()

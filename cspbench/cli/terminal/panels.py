@@ -14,6 +14,7 @@ PANELS = {
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
+        "--seconds",
         *("--eval-every", "--save-every", "--preview"),
         *("--timeout", "--retries", "--mirror"),
     ),
