@@ -21,8 +21,9 @@ def of_tables(runs: Sequence[SpeedRun], shown: Sequence[Table]) -> tuple[SpeedRu
 
 
 def as_markdown(runs: Sequence[SpeedRun]) -> str:
-    """The section in markdown; empty without times."""
-    return f'# <a id="speed"></a>{TITLE}\n\n{markdown(blocks(runs)).strip()}' if runs else ""
+    """The section in markdown, with tags in names escaped; empty without times."""
+    text = markdown(blocks(runs)).strip().replace("<", "&lt;")
+    return f'# <a id="speed"></a>{TITLE}\n\n{text}' if runs else ""
 
 
 def as_html(runs: Sequence[SpeedRun]) -> str:

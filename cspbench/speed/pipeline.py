@@ -14,6 +14,7 @@ from cspbench.classification.classifiers import preset_of
 from cspbench.classification.predict import TOP, probabilities_of
 from cspbench.data.detection_presets import detection_preset
 from cspbench.data.presets import ClassificationPreset
+from cspbench.detection.candidates import Candidates
 from cspbench.detection.detector import Detector, detector_of
 from cspbench.inference.description import Description, describe, input_channels
 from cspbench.speed.picture import HEIGHT, WIDTH
@@ -35,6 +36,10 @@ class Pipeline(ABC):
     def load(self, data: bytes) -> NDArray[np.float32]:
         """The network's input, (C, height, width), from a JPEG file's bytes."""
 
+    def count(self, outputs: tuple[Tensor, ...]) -> int:
+        """Boxes before suppression, in the outputs of one image; none of a classifier."""
+        return 0
+
     @abstractmethod
     def interpret(self, outputs: tuple[Tensor, ...]) -> tuple[int, int] | None:
         """Boxes before and after suppression, from the outputs of one image; None of a classifier."""
@@ -53,9 +58,16 @@ class Boxes(Pipeline):
     def load(self, data: bytes) -> NDArray[np.float32]:
         return self.detector.load(data, NAME)[0]
 
+    def count(self, outputs: tuple[Tensor, ...]) -> int:
+        return len(self._candidates(outputs).score)
+
     def interpret(self, outputs: tuple[Tensor, ...]) -> tuple[int, int]:
-        (candidates,) = self.detector.candidates([output.numpy() for output in outputs], [(WIDTH, HEIGHT)], [NAME])
+        candidates = self._candidates(outputs)
         return len(candidates.score), len(self.detector.suppress(candidates).score)
+
+    def _candidates(self, outputs: tuple[Tensor, ...]) -> Candidates:
+        (candidates,) = self.detector.candidates([output.numpy() for output in outputs], [(WIDTH, HEIGHT)], [NAME])
+        return candidates
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def ready(subject: Subject, setting: Setting, device: torch.device, data: bytes,
     pipeline = pipeline_of(subject)
     first = torch.from_numpy(pipeline.load(data))[None]
     # two views of the picture, since one alone has no variance where a map is a single pixel
-    module, weights = module_of(subject.network, pipeline.epsilon, torch.cat((first, first.flip(-1))))
+    module, weights = module_of(subject.network, pipeline.epsilon, torch.cat((first, first.flip(-1))), pipeline.count)
     size = sum(tensor.nbytes for tensor in module.state_dict().values()) * DTYPES[setting.precision].itemsize // 4
     batch = setting.batch
     if batch == "best" and setting.compiled:

@@ -9,6 +9,7 @@ from typing import Any
 from cspbench.claims import tables
 from cspbench.claims.frame_rates import ClaimedRatio, FrameRate, of_row
 from cspbench.claims.model import NOTHING
+from cspbench.errors import printable
 from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex_tables
 from cspbench.results.speeds.middle import Middle, middle
 from cspbench.results.speeds.ratios import Ratio, of_run
@@ -53,7 +54,7 @@ def _about(run: SpeedRun) -> str:
     machine, session = run.machine, run.session
     torch = session.packages.get("torch")
     text = f"On {machine.name} ({machine.cores} cores), torch {torch or NOTHING}, {session.platform}"
-    text += f", {(session.when or 'unknown time')[:10]}."
+    text = printable(f"{text}, {session.when[:10] or 'unknown time'}.")
     return f"{text} **{busy}**" if (busy := warning(machine.load)) else text
 
 
@@ -94,7 +95,7 @@ def _line(run: SpeedRun, timing: Timing) -> list[str]:
     batch = f" ({timing.batch})" if run.setting.batch == "best" else ""
     boxes = NOTHING if timing.candidates is None else f"{timing.candidates} → {timing.detections}"
     return [
-        timing.model,
+        printable(timing.model),
         "×".join(map(str, timing.size)),
         run.setting.name.replace("best batch", f"best batch{batch}"),
         " ".join(map(_rate_text, claims_of(timing))) or NOTHING,
@@ -109,7 +110,7 @@ def _line(run: SpeedRun, timing: Timing) -> list[str]:
 
 def _ratio_line(run: SpeedRun, ratio: Ratio) -> list[str]:
     return [
-        " / ".join(ratio.names) + (f" ({ratio.table})" if ratio.table else ""),
+        printable(" / ".join(ratio.names)) + (f" ({ratio.table})" if ratio.table else ""),
         run.setting.name,
         "; ".join(map(_claimed_text, ratio.claimed)) or NOTHING,
         *(_measured_text(ratio.measured(stage)) for stage in STAGES),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from functools import cache
 
 MISSED = 20
 """An interval may miss the median once in so many times."""
@@ -40,11 +40,13 @@ def middle(values: Sequence[float]) -> Middle:
     return Middle(statistics.median(ordered), (low, high), interval, len(ordered))
 
 
+@cache
 def _rank(count: int) -> int:
     """The largest k for which the k-th smallest and the k-th largest value enclose the median with 95 %; 0 if none."""
-    below = rank = 0
+    below, ways, rank = 0, 1, 0
     while True:
-        below += comb(count, rank)
+        below += ways
         if 2 * MISSED * below > 2**count:  # integers, since 2^count soon exceeds every float
             return rank
+        ways = ways * (count - rank) // (rank + 1)
         rank += 1

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.schema import Count, Positive, Precision, Session, Size
 
-MOST_ROUNDS = 10_000
+MOST_ROUNDS = 1000
 LONGEST = 1e6
 """Seconds of an image."""
 
