@@ -29,12 +29,8 @@ class PredictionFormat(StrEnum):
     COCO = "coco"
 
 
-class Arithmetic(StrEnum):
-    """The precisions, where an option takes several; typer reads no list of literals."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
+Arithmetic = StrEnum("Arithmetic", [("FP32", "fp32"), ("BF16", "bf16"), ("FP16", "fp16")])
+"""The precisions, where an option takes several: typer reads no list of literals."""
 
 
 Precision = Literal["fp32", "bf16", "fp16"]

@@ -58,7 +58,8 @@ def test_median_and_quartiles() -> None:
 
 def test_frames_per_second_turn_the_ends_round() -> None:
     rate = middle([1.0, 2.0, 4.0, 4.0, 5.0, 8.0]).inverse()
-    assert (rate.median, rate.quartiles, rate.interval) == (0.25, pytest.approx((1 / 4.75, 1 / 2.5)), (0.125, 1.0))
+    assert (rate.median, rate.interval) == (0.25, (0.125, 1.0))
+    assert rate.quartiles == pytest.approx((1 / 4.75, 1 / 2.5))
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60))
@@ -81,7 +82,9 @@ def test_the_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     """The slow half slows both: each round has its own ratio, and that of the medians, 28/14, is another."""
     (ratio,) = of_run(tiny_run(), TABLES)
     assert (ratio.table, ratio.names) == ("coco-cpu", ("YOLOv3-tiny-PRN 416×416", "YOLOv3-tiny 416×416"))
-    assert [(each.above.device, each.above.value, each.below.value) for each in ratio.claimed] == [("9900K", 71, 54)]
+    assert [(each.above.device, int(each.above.value), int(each.below.value)) for each in ratio.claimed] == [
+        ("9900K", 71, 54)
+    ]
     network = ratio.measured(Stage.NETWORK)
     # 18/10 three times, 38/18 twice, 38/23
     assert network.median == pytest.approx(1.8)
@@ -139,7 +142,11 @@ def test_a_claim_by_device_stands_beside_the_measurement() -> None:
         ("coco-necks", "panet-spp-ciou-512", "fps"),
     }
     (cell,) = cells["coco-headline", "cspresnext50-panet-spp-512", "fps"]
-    assert (cell.verdict.measured, cell.verdict.status, str(cell.verdict.reason)) == (2, Status.UNMEASURED, "hardware")
+    assert (cell.verdict.measured, cell.verdict.status, str(cell.verdict.reason)) == (
+        Decimal(2),
+        Status.UNMEASURED,
+        "hardware",
+    )
 
 
 @pytest.mark.parametrize("setting", [Setting("bf16"), Setting(compiled=True), Setting(batch="best"), Setting(batch=8)])
