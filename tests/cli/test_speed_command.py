@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 from pathlib import Path
@@ -17,6 +18,7 @@ from cspbench.cli import speed as module
 from cspbench.cli.choices import Arithmetic
 from cspbench.results.speeds.record import Setting, Speeds
 from cspbench.results.store import read_record
+from cspbench.speed.measure import SECONDS
 
 SAMPLE = ("sample-csp-classifier", "sample-csp-detector")
 QUICK = ("--seconds", "1e-9", "-b", "1", "--device", "cpu")
@@ -46,6 +48,10 @@ def test_every_format(tmp_path: Path) -> None:
         assert "mine" in done.stdout
     lines = list(csv.DictReader(io.StringIO(command("speed", cfg, *QUICK, "--format", "csv").stdout)))
     assert [line["stage"] for line in lines] == ["network", "boxes", "images"]
+
+
+def test_the_default_time_is_the_librarys() -> None:
+    assert inspect.signature(module.speed).parameters["seconds"].default == SECONDS
 
 
 def test_settings_of_the_options() -> None:
