@@ -17,6 +17,7 @@ from test_html import Page
 from cspbench.ci.baseline import changes_since, load, present
 from cspbench.ci.tolerances import DEFAULT, parse
 from cspbench.claims import tables
+from cspbench.plots import report_files
 from cspbench.plots import speed as figure
 from cspbench.report.build import rows, sources
 from cspbench.report.findings import findings
@@ -39,7 +40,9 @@ def sources_of(*runs: SpeedRun) -> list[ReportRow]:
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """A results directory with nothing but times."""
-    (tmp_path / "speed.json").write_bytes(stored(tiny_run()))
+    first, second = tiny_run().timings
+    run = speed_run(structs.replace(first, definition="stand-in"), second)
+    (tmp_path / "speed.json").write_bytes(stored(run))
     return tmp_path
 
 
@@ -53,7 +56,7 @@ def test_every_format_has_the_times_and_the_same_bytes_again(results: Path) -> N
         assert report(results, form) == report(results, form)
     markdown = report(results, ReportFormat.MD)
     assert "54 → 33.33 (95 %: 25.00–50.00) – hardware" in markdown
-    assert "| YOLOv3-tiny-PRN 416×416 / YOLOv3-tiny 416×416 (coco-cpu) |" in markdown
+    assert "| YOLOv3-tiny-PRN 416×416 / YOLOv3-tiny 416×416 (coco-cpu) | cfg / stand-in |" in markdown
     assert "| 1.31 = 71/54 on 9900K (1.29–1.34) | 1.80 (1.65–2.11) | 1.67 (1.60–2.00) |" in markdown
     page = Page(report(results, ReportFormat.HTML))
     assert "speed" in [attributes.get("id") for attributes in page.all("section")]
@@ -66,6 +69,17 @@ def test_every_format_has_the_times_and_the_same_bytes_again(results: Path) -> N
     assert {line["measured"]: line["verdict"] for line in lines if line["row"] == "yolov3-tiny-416"} == {
         "33": "unmeasured"
     }
+
+
+def test_saving_the_report_shows_the_stored_times(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_files, "drawn", lambda rows, tables, say: [])
+    before = (results / "speed.json").read_bytes()
+    report_files.save(results, [], print)
+    text = (results / "report.md").read_bytes()
+    report_files.save(results, [], print)
+    assert (results / "report.md").read_bytes() == text
+    assert b"1.80 (1.65\xe2\x80\x932.11)" in text
+    assert (results / "speed.json").read_bytes() == before
 
 
 def test_without_times_nothing_of_them_is_there(tmp_path: Path) -> None:
@@ -124,10 +138,10 @@ def test_a_line_of_times() -> None:
     run = tiny_run(setting=Setting("bf16", True, "best"))
     run = structs.replace(run, timings=[structs.replace(run.timings[0], batch=16), run.timings[1]])
     _, times, ratios, _ = blocks([run])
-    assert [line[2] for line in times.lines] == ["best batch (16), bf16, compiled", "best batch (1), bf16, compiled"]  # type: ignore[union-attr]
+    assert [line[4] for line in times.lines] == ["best batch (16), bf16, compiled", "best batch (1), bf16, compiled"]  # type: ignore[union-attr]
     # 28 ms, with 2 and 3 ms more; the medians of an even number of rounds lie between the two in the middle
     assert times.lines[0] == [  # type: ignore[union-attr]
-        *("yolov3-tiny", "416×416", "best batch (16), bf16, compiled", "54(9900K)"),
+        *("yolov3-tiny", "cfg", "drawn", "416×416", "best batch (16), bf16, compiled", "54(9900K)"),
         *("28.0", "18.0–38.0", "35.7", "33.3", "32.3", "20", "400 → 90", "6"),
     ]
     assert len(ratios.lines) == 1  # type: ignore[union-attr]

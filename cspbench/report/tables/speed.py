@@ -17,13 +17,14 @@ from cspbench.results.speeds.record import SpeedRun, Stage, Timing
 
 STAGES = tuple(Stage)
 TIMES = (
-    *(Column("Model"), Column("Input", 2), Column("Setting"), Column("claimed fps")),
+    *(Column("Model"), Column("Definition", 3), Column("Weights", 5), Column("Input", 2)),
+    *(Column("Setting"), Column("claimed fps")),
     *(Column("network, ms", kind="number"), Column("quartiles", 3, "number", of="network, ms")),
     *(Column(f"fps, {stage}", rank, "number") for rank, stage in enumerate(STAGES)),
     *(Column("Memory, MiB", 4, "number"), Column("Boxes", 5, "number"), Column("Rounds", 4, "number")),
 )
 RATIOS = (
-    *(Column("Frame rates of"), Column("Setting"), Column("claimed", kind="number")),
+    *(Column("Frame rates of"), Column("Definitions", 3), Column("Setting"), Column("claimed", kind="number")),
     *(Column(str(stage), rank, "number") for rank, stage in enumerate(STAGES)),
     Column("Rounds", 4, "number"),
 )
@@ -33,7 +34,8 @@ boxes: and its output decoded and suppressed, or a classifier's top-5. With imag
 resized and copied, one picture after the other, without overlap. Times are medians of rounds, with their quartiles. A
 round times all networks in turn; a ratio is the median of the rounds' own ratios, in parentheses its 95 % interval
 between order statistics, which supposes independent rounds; there is none of fewer than six. A claimed ratio rests on
-two printed numbers, in parentheses what their rounding leaves open; what those frame rates include is not printed.
+two printed numbers, in parentheses what their rounding leaves open; what those frame rates include is not printed. A
+measured one rests on the definitions of both networks: that of a stand-in may be another net than the published one.
 Boxes: before and after suppression. Memory: the peak of weights and maps. Channels last; fp32 without TF32,
 deterministic."""
 
@@ -95,7 +97,7 @@ def _line(run: SpeedRun, timing: Timing) -> list[str]:
     batch = f" ({timing.batch})" if run.setting.batch == "best" else ""
     boxes = NOTHING if timing.candidates is None else f"{timing.candidates} → {timing.detections}"
     return [
-        printable(timing.model),
+        *(printable(timing.model), printable(timing.definition), "drawn" if timing.weights == "drawn" else "published"),
         "×".join(map(str, timing.size)),
         run.setting.name.replace("best batch", f"best batch{batch}"),
         " ".join(map(_rate_text, claims_of(timing))) or NOTHING,
@@ -111,6 +113,7 @@ def _line(run: SpeedRun, timing: Timing) -> list[str]:
 def _ratio_line(run: SpeedRun, ratio: Ratio) -> list[str]:
     return [
         printable(" / ".join(ratio.names)) + (f" ({ratio.table})" if ratio.table else ""),
+        printable(f"{ratio.above.definition} / {ratio.below.definition}"),
         run.setting.name,
         "; ".join(map(_claimed_text, ratio.claimed)) or NOTHING,
         *(_measured_text(ratio.measured(stage)) for stage in STAGES),
@@ -182,6 +185,7 @@ def _ratio(ratio: Ratio) -> dict[str, Any]:
         "table": ratio.table,
         "above": ratio.names[0],
         "below": ratio.names[1],
+        "definitions": [ratio.above.definition, ratio.below.definition],
         "rounds": ratio.above.rounds,
         "claimed": [
             {

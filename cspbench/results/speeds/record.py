@@ -9,7 +9,7 @@ import math
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.schema import Count, Positive, Precision, Session, Size
@@ -88,7 +88,7 @@ class Timing(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A detector's boxes before suppression."""
     detections: Count | None = None
     """Those after it."""
-    memory: Count | None = field(default=None)
+    memory: Count | None = None
     """Peak of what weights and maps take, in KiB; None where it cannot be measured."""
 
     def __post_init__(self) -> None:
