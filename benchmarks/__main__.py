@@ -46,6 +46,7 @@ def described(load: float) -> list[list[Any]]:
     import torch
 
     from cspbench.provenance import installed
+    from cspbench.speed.hardware import processor
 
     facts: dict[str, str] = json.loads(child([PYTHON, "-m", "cspbench", "env", "--json"]).output)
     versions = ", ".join(f"{name} {version or '-'}" for name, version in installed(PACKAGES).items())
@@ -71,18 +72,6 @@ def busy(load: float) -> str | None:
         f"**The machine was not idle: {load:.2f} processes were busy before the start, {IDLE:g} are allowed. Times are "
         "too long and ratios distorted: measure again on an idle one.**"
     )
-
-
-def processor() -> str:
-    """The processor's name, as the system knows it."""
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def document(machine: list[list[Any]], sections: dict[str, str], warning: str | None = None) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.speed import picture as photograph
+
 WIDTH, HEIGHT = 500, 375
 """ImageNet's usual."""
 WNIDS = ("n01440764", "n01443537", "n01484850", "n01491361")
@@ -14,11 +16,7 @@ WNIDS = ("n01440764", "n01443537", "n01484850", "n01491361")
 
 def picture(generator: np.random.Generator) -> NDArray[np.uint8]:
     """Noise over waves in uint8 (375, 500, 3)."""
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
-    wave = np.sin(rows / generator.uniform(5, 40))[..., None] * np.cos(columns[..., None] / generator.uniform(5, 40, 3))
-    pixels = generator.uniform(60, 200, 3) + 80 * wave + generator.normal(0, 18, (HEIGHT, WIDTH, 3))
-    drawn: NDArray[np.uint8] = pixels.clip(0, 255).astype(np.uint8)
-    return drawn
+    return photograph.picture(generator, WIDTH, HEIGHT)
 
 
 def draw(folder: Path, count: int) -> None:

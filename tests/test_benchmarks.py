@@ -25,13 +25,14 @@ from benchmarks import (
     scaling,
     sweep,
 )
-from benchmarks.__main__ import PARTS, busy, document, processor
+from benchmarks.__main__ import PARTS, busy, document
 from benchmarks.commands import CSPBENCH, NO_SUCH_COMMAND, Command
 from benchmarks.measuring import Finished, child, judged
 from benchmarks.pictures import draw
 from benchmarks.torchvision_operator import operator
 from cspbench.detection.nms import nms as suppressed
 from cspbench.network.builder import Builder
+from cspbench.speed.hardware import processor
 
 
 def columns(text: str) -> list[list[str]]:

@@ -14,7 +14,7 @@ from cspbench.ci.diff import Changes, compare
 from cspbench.ci.recorded_counts import as_recorded, networks, stale, then, with_counts
 from cspbench.ci.tolerances import Tolerances
 from cspbench.claims import numbers, tables
-from cspbench.claims.metrics import COUNTED
+from cspbench.claims.metrics import COUNTED, of_family
 from cspbench.claims.verdict import Status
 from cspbench.errors import CspbenchError, brief
 from cspbench.io import read_file
@@ -27,6 +27,7 @@ from cspbench.results.measurements import of_evaluation
 from cspbench.results.store import LARGEST, Sources, StoredCounts, files_of, of_files, record_of
 
 GIT = "git:"
+SPEEDS = of_family("speed")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load(text: str, results: Path) -> Results:
     document = _document(data, text)
     if "rows" not in document:
         raise _unusable(text, "other JSON")
-    if document.keys() - {"findings"} == {"schema", "rows"}:
+    if document.keys() - {"findings", "speeds"} == {"schema", "rows"}:
         return Results(sound(cells.read(document, text), text), text)
     counts = StoredCounts(text, record_of(data, Counts, text))
     recorded = replace(_recorded(Sources((counts,), ()), text), counts_only=True)
@@ -122,7 +123,7 @@ def _counted(line: ReportRow) -> ReportRow:
 
 
 def sound(lines: Sequence[ReportRow], where: str) -> list[ReportRow]:
-    """The lines, if every row is unique and every number valid; raises `CspbenchError` otherwise."""
+    """The lines without speeds, if every row is unique and every number valid; raises `CspbenchError` otherwise."""
     seen = set()
     for line in lines:
         for cell in line.cells.values():
@@ -134,7 +135,15 @@ def sound(lines: Sequence[ReportRow], where: str) -> list[ReportRow]:
         json.dumps(list(lines), default=vars, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise _unusable(where, str(error)) from None
-    return list(lines)
+    return [_without_speeds(line) for line in lines]
+
+
+def _without_speeds(line: ReportRow) -> ReportRow:
+    """A row without measured frame rates, which are of the machine: their claims alone are compared."""
+    bare = {"measured": None, "exact": None, "interval": None, "note": None, "provenance": None, "others": ()}
+    speeds = {metric: cell for metric, cell in line.cells.items() if cell.metric in SPEEDS}
+    unmeasured = {metric: replace(cell, **bare) for metric, cell in speeds.items()}  # type: ignore[arg-type]
+    return replace(line, cells={**line.cells, **unmeasured}) if speeds else line
 
 
 def _check(cell: ReportCell, where: str) -> None:

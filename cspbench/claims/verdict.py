@@ -111,7 +111,8 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
     if not cell.published:
         return Verdict(Status.UNPUBLISHED, None, _without_verdict(value, cell))
     if cell.value is None or cell.decimals is None:  # several numbers in a cell: frame rates by device
-        return Verdict(Status.UNMEASURED, None, None, reason=measurement.reason or Reason.PROTOCOL_MISMATCH)
+        beside = _reason(measurement) or Reason.PROTOCOL_MISMATCH
+        return Verdict(Status.UNMEASURED, None, _without_verdict(value, cell), reason=beside)
     reason = _reason(measurement)
     if value is None or reason is not None:
         return Verdict(Status.UNMEASURED, cell.value, _without_verdict(value, cell), reason=reason)

@@ -25,6 +25,7 @@ from cspbench.cli.predict import predict
 from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
+from cspbench.cli.speed import speed
 from cspbench.cli.tables import tables
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
@@ -45,7 +46,7 @@ app = App(
 )
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Look up and count": {"list": list_rows, "params": params, "show": show},
-    "Use a model": {"predict": predict, "export": export},
+    "Use a model": {"predict": predict, "export": export, "speed": speed},
     "Evaluate": {
         **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
         **{"score": score, "compare": compare, "analyze": analyze},

@@ -29,6 +29,10 @@ class PredictionFormat(StrEnum):
     COCO = "coco"
 
 
+Arithmetic = StrEnum("Arithmetic", [("FP32", "fp32"), ("BF16", "bf16"), ("FP16", "fp16")])
+"""The precisions, where an option takes several: typer reads no list of literals."""
+
+
 Precision = Literal["fp32", "bf16", "fp16"]
 Era = Literal["oct2019", "nov2019", "head"]
 Gradients = Literal["darknet", "exact"]

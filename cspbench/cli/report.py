@@ -72,6 +72,7 @@ def report(
     from cspbench.report.forms import format_of, rendered
     from cspbench.report.markdown import like_readme as readme
     from cspbench.report.select import check_names, select
+    from cspbench.report.speed import of_tables
     from cspbench.report.yours import all_tables, every_row
 
     listener = terminal()
@@ -107,14 +108,17 @@ def report(
         measured = sources(results, runs or [])
         rows = every_row(measured)
     shown = select(rows, every, names, only or ())
+    speeds = of_tables(measured.speeds, [section.table for section in shown]) if table or only else measured.speeds
     retrained = _retrained(every, results, runs or [], table) if not (only or like_readme) else []
     if short:
-        print_blocks(list(brief(shown, retrained)), Style(Format.RICH, wide, legend))
+        print_blocks(list(brief(shown, retrained, speeds)), Style(Format.RICH, wide, legend))
     elif form is not None:
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         drawings = [plot.svg for plot in plots]
-        text = readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations, retrained)
+        text = (
+            readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations, retrained, speeds)
+        )
         if out is None or str(out) == "-":
             typer.echo(text, nl=False)
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cspbench.claims.model import Table
-from cspbench.plots import style
+from cspbench.plots import speed, style
 from cspbench.plots.residuals import figure as strips
 from cspbench.plots.residuals import residuals
 from cspbench.plots.style import COLOURS, DASHES, GRID, MARKERS, PAPER
@@ -67,6 +67,9 @@ def plots(lines: Sequence[ReportRow], tables: Sequence[Table]) -> list[Plot]:
             title += _images(line.cells["ap"] for line in thresholds)
             how = "as claimed and measured" if any(line.cells["ap"].measured for line in thresholds) else "as claimed"
             drawn.append(Plot(name, f"{title}; {how}", _suppression(thresholds, table.sweep, title)))
+    if rated := speed.panels(tables, lines):
+        text = f"{speed.TITLE}, as claimed and as measured; {', '.join(panel.title for panel in rated)}"
+        drawn.append(Plot("ap-over-fps", text, speed.figure(rated)))
     for name, kind, place in (("residuals", "published", ""), ("sample-residuals", "sample", ", the drawn sample")):
         if shown := residuals(lines, [table for table in tables if table.kind == kind]):
             title = f"Numbers that are not as published{place}: measurement minus claim"

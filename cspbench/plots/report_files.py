@@ -54,7 +54,7 @@ def save(results: Path, runs: Sequence[Path], say: Say) -> tuple[list[Path], lis
     written += trainings
     for suffix, form in SUFFIXES.items():
         written.append(results / f"report{suffix}")
-        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations, retrained))
+        write_text(written[-1], rendered(form, shown, drawings, measured.evaluations, retrained, measured.speeds))
     for figure in figures:
         written += figure.save(results)
     return written, rows

@@ -15,14 +15,17 @@ from cspbench.report.retrained.lines import Part
 from cspbench.report.retrained.text import methods
 from cspbench.report.retrained.text import table as retrained_table
 from cspbench.report.select import PARTIAL, Section, arranged
+from cspbench.report.speed import TITLE as SPEED
+from cspbench.report.tables import speed
 from cspbench.report.text import LEGEND, SYMBOLS, comparison_mark, delta, interval, label, measured, notes, some
 from cspbench.report.yours import NAMES
+from cspbench.results.speeds.record import SpeedRun
 
 ALWAYS = 2
 """Metrics that every terminal shows."""
 
 
-def brief(shown: Sequence[Section], retrained: Sequence[Part] = ()) -> Iterator[Block]:
+def brief(shown: Sequence[Section], retrained: Sequence[Part] = (), speeds: Sequence[SpeedRun] = ()) -> Iterator[Block]:
     """The blocks; tables without a measurement are only counted, unless there are no others."""
     parts = arranged(shown)
     if parts.every:
@@ -37,6 +40,9 @@ def brief(shown: Sequence[Section], retrained: Sequence[Part] = ()) -> Iterator[
         about = ", ".join(filter(None, (section.table.name, section.table.source)))
         yield Paragraph(f"{section.place}\n\n{about}", "heading")
         yield _table(section)
+    if speeds:
+        yield Paragraph(SPEED, "heading")
+        yield from speed.blocks(speeds)
     if others := len(sections) - len(telling):
         yield Paragraph(f"{some(others, 'table')} without a measurement: --format md, or --out report.html", "aside")
     for part in retrained:

@@ -20,6 +20,7 @@ from cspbench.results import measurements
 from cspbench.results.explain_counts import Explanation
 from cspbench.results.measurements import CellMeasurement
 from cspbench.results.protocol import Networks
+from cspbench.results.speeds import cells as speed_cells
 from cspbench.results.store import Sources, StoredEvaluation, files_of, merge, of_files, of_run
 from cspbench.retrained.folders import is_retrained, split
 from cspbench.zoo.registry import provenance, remarks
@@ -48,7 +49,7 @@ def from_disk(results: Path, runs: Sequence[Path] = ()) -> Sources:
     new = [merge(by_name.get(evaluation.name), evaluation) for evaluation in of_runs(runs)]
     complete = {evaluation.name for evaluation in new if evaluation.metrics is not None}
     others = [evaluation for evaluation in judged if evaluation.name not in complete]
-    return Sources(stored.counts, (*others, *new))
+    return Sources(stored.counts, (*others, *new), stored.speeds)
 
 
 def of_runs(paths: Sequence[Path]) -> list[StoredEvaluation]:
@@ -62,7 +63,7 @@ def rows(sources: Sources, then: Networks | None = None) -> list[ReportRow]:
 
     `then` are the networks to hold measurements against instead of the catalogue's.
     """
-    by_cell = measurements.by_cell(sources, then)
+    by_cell = measurements.by_cell(sources, then) | speed_cells.by_cell(sources.speeds)
     built = []
     for table in tables.load_all(kind=None):
         named = zip(table.rows, table.names(), strict=True)
@@ -124,7 +125,7 @@ def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
 
 def _shown(measured: Decimal, claim: Cell) -> str:
     """A measurement with the claim's decimals; without a claim with as many as our own tables print."""
-    decimals = {"M": 4, "G": 5, "%": 3}.get(claim.unit, 0) if claim.decimals is None else claim.decimals
+    decimals = {"M": 4, "G": 5, "%": 3, "fps": 2}.get(claim.unit, 0) if claim.decimals is None else claim.decimals
     return f"{round_half_up(measured, decimals):f}"
 
 

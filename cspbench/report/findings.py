@@ -137,7 +137,9 @@ def _worst(cell: ReportCell) -> str:
 
 
 def _kind(section: Section, cell: ReportCell) -> Kind | None:
-    """The kind of finding that a cell is; None of one that holds or has no measurement."""
+    """The kind of finding that a cell is; None of one that holds, has no measurement, or is a speed."""
+    if cell.reason == Reason.HARDWARE:
+        return None
     if cell.verdict == Status.UNMEASURED:
         return Kind.UNDECIDED if cell.measured is not None else None
     kinds = {Status.OFF: Kind.WRONG, Status.INCONSISTENT: Kind.DOUBTFUL, MISSED: Kind.MISSED}
@@ -168,7 +170,8 @@ def _causes(cell: ReportCell, row: ReportRow) -> list[str | None]:
 def _undecided(sections: Sequence[Section]) -> Iterator[Finding]:
     """The published numbers without a measurement by reason, and those that a stand-in carries."""
     cells = [cell for section in arranged(sections).every for cell in section.cells]
-    reasons = Counter(cell.reason for cell in cells if cell.verdict == Status.UNMEASURED and cell.measured is None)
+    of_cells = [cell for cell in cells if cell.measured is None or cell.reason == Reason.HARDWARE]
+    reasons = Counter(cell.reason for cell in of_cells if cell.verdict == Status.UNMEASURED)
     for reason in map(str, Reason):
         if reasons[reason]:
             yield Finding(

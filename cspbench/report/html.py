@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from cspbench.claims.model import Column
 from cspbench.errors import printable
+from cspbench.report import speed
 from cspbench.report.analysis import page
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.markdown import ORIGINS, OURS, OURS_TEXT, TITLE, UNMEASURED
@@ -46,6 +47,7 @@ from cspbench.report.text import (
 )
 from cspbench.report.yours import TEXT as YOURS_TEXT
 from cspbench.report.yours import TITLE as YOURS
+from cspbench.results.speeds.record import SpeedRun
 from cspbench.results.store import StoredEvaluation
 from cspbench.zoo.registry import MODELS
 
@@ -66,8 +68,9 @@ def html(
     drawings: Sequence[Svg] = (),
     evaluations: Sequence[StoredEvaluation] = (),
     retrained: Sequence[Part] = (),
+    speeds: Sequence[SpeedRun] = (),
 ) -> str:
-    """The page; `evaluations` are those whose errors it shows, where they were analysed."""
+    """The page; it shows the errors of those `evaluations` that were analysed, and the times of `speeds`."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -117,6 +120,7 @@ def html(
         policy=f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(script)}; img-src data:",
         drawings=drawings,
         errors=Markup(errors),
+        speed=Markup(speed.as_html(speeds)),
         symbols=SYMBOLS,
         title=TITLE,
         ours_title=OURS,
@@ -183,7 +187,8 @@ def _details(
     if difference := delta(cell):
         yield "Delta", f"{difference} ({float(cell.percent):+.2g} %)" if cell.percent else difference, None
     if bounds := interval(cell):
-        yield "95 % interval", f"{bounds}: where another draw of images would put it", None
+        another = "the median of more rounds" if cell.metric == "fps" else "another draw of images"
+        yield "95 % interval", f"{bounds}: where {another} would put it", None
     yield "Mark", cell.mark, None
     if cell.tolerance:
         yield "Tolerance", f"{cell.tolerance} points", None

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from cspbench.claims.model import NOTHING, Column, Table
 from cspbench.claims.verdict import Status
 from cspbench.errors import printable
+from cspbench.report import speed
 from cspbench.report.findings import by_kind, headline
 from cspbench.report.formats import grid
 from cspbench.report.model import ReportCell, ReportRow
@@ -38,6 +39,7 @@ from cspbench.report.yours import NAMES
 from cspbench.report.yours import TEXT as YOURS_TEXT
 from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.provenance import Provenance
+from cspbench.results.speeds.record import SpeedRun
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
@@ -58,8 +60,13 @@ READING = (
 )
 
 
-def markdown(shown: Sequence[Section], plots: Sequence[str] = (), retrained: Sequence[Part] = ()) -> str:
-    """Findings, contents, the tables, retrained networks; `plots` are names of files beside the report."""
+def markdown(
+    shown: Sequence[Section],
+    plots: Sequence[str] = (),
+    retrained: Sequence[Part] = (),
+    speeds: Sequence[SpeedRun] = (),
+) -> str:
+    """Findings, contents, the tables, retrained networks, times; `plots` are names of files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
     parts = arranged(shown)
     texts = [f"# {TITLE}", *([headline(shown)] if parts.every else []), *_findings(shown)]
@@ -68,6 +75,7 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = (), retrained: Seq
     targets = {finding.target for _, group in by_kind(shown) for finding in group}
     texts += _contents(parts, bool(list(origins)))
     texts += [f"[{RETRAINED}](#retrained)"] if retrained else []
+    texts += [f"[{speed.TITLE}](#speed)"] if speeds else []
     texts.append(_folded("How to read a cell", _legend()))
     texts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
     texts += [_section(section, origins, targets) for section in parts.published]
@@ -81,6 +89,7 @@ def markdown(shown: Sequence[Section], plots: Sequence[str] = (), retrained: Seq
         texts += [f"# {OURS}", f"{OURS_TEXT} {summary(parts.ours)}."]
         texts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]
         texts += [_section(section, origins, targets) for section in parts.ours]
+    texts += [speed.as_markdown(speeds)] if speeds else []
     if items := [f"- **[{number}]** {_facts(provenance)}" for number, provenance in origins]:
         texts += [f"# {_anchor('made')}{ORIGINS}", "\n".join(items)]
     return "\n\n".join(texts) + "\n"

@@ -1,6 +1,7 @@
 """Reading results from a results directory or a run directory, and storing runs in a results directory.
 
 RESULTS/params.json, sample-params.json   what `cspbench params --save` wrote
+RESULTS/speed.json                        what `cspbench speed --save` wrote
 RESULTS/evaluations/NAME.json             a run's record and metrics
 RUN/run.json, metrics.json                a run itself; without metrics it is incomplete
 """
@@ -30,9 +31,11 @@ from cspbench.results.schema import (
     Run,
     Threshold,
 )
+from cspbench.results.speeds.record import SpeedRun, Speeds
 from cspbench.zoo.registry import MODELS
 
 COUNTS = ("params.json", "sample-params.json")
+SPEEDS = "speed.json"
 EVALUATIONS = "evaluations"
 LARGEST = 64 * 2**20
 """Bytes of one file; ours have less than a million."""
@@ -67,6 +70,7 @@ class Sources:
 
     counts: tuple[StoredCounts, ...]
     evaluations: tuple[StoredEvaluation, ...]
+    speeds: tuple[SpeedRun, ...] = ()
 
 
 def record_of(data: bytes, kind: type[Record], where: str) -> Record:
@@ -109,13 +113,14 @@ def files_of(results: Path) -> dict[str, bytes]:
         what, remedy = "no results here", "Make it, or name another with --results"
         expected = "a folder that `cspbench params --all --save` or `cspbench report --save` wrote"
         raise CspbenchError("results.none-there", what, where=str(results), expected=expected, remedy=remedy)
-    paths = [*(results / name for name in COUNTS), *sorted((results / EVALUATIONS).glob("*.json"))]
+    paths = [*(results / name for name in (*COUNTS, SPEEDS)), *sorted((results / EVALUATIONS).glob("*.json"))]
     return {path.relative_to(results).as_posix(): _bytes(path) for path in paths if path.exists()}
 
 
 def of_files(files: Mapping[str, bytes], where: str) -> Sources:
     """The measurements in a results directory's files, from what `files_of` returns."""
     counts, evaluations = [], []
+    speeds: list[SpeedRun] = []
     for name in sorted(files):
         place = f"{where}/{name}"
         if name in COUNTS:
@@ -123,7 +128,9 @@ def of_files(files: Mapping[str, bytes], where: str) -> Sources:
         elif name.startswith(f"{EVALUATIONS}/"):
             record = _migrated(files[name], Evaluation, place)
             evaluations.append(StoredEvaluation(Path(name).stem, place, record.run, record.metrics))
-    return Sources(tuple(counts), tuple(evaluations))
+        elif name == SPEEDS:
+            speeds = record_of(files[name], Speeds, place).runs
+    return Sources(tuple(counts), tuple(evaluations), tuple(speeds))
 
 
 def _migrated(data: bytes, kind: type[Record], where: str) -> Record:

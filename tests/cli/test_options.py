@@ -55,13 +55,13 @@ def test_an_option_of_several_commands_is_declared_once() -> None:
         homes[spelling].add(id(about))
     several = {spelling for spelling, result in homes.items() if len(result) > 1}
     # one model or several; presets and tables of each task; thresholds, or whether an exported graph has them inside;
-    # weights to evaluate, or to begin a training from
-    assert several - OWN == {"-m", "--model", "--preset", "--nms", "--weights"}
+    # weights to evaluate, or to begin a training from; one precision, or several to be timed
+    assert several - OWN == {"-m", "--model", "--preset", "--nms", "--weights", "--precision"}
     assert len(homes) > 50
 
 
 @pytest.mark.parametrize(
-    "name", ["params", "list", "show", "env", "compare", "score", "ci", "report", "weights verify"]
+    "name", ["params", "list", "show", "env", "compare", "score", "ci", "report", "speed", "weights verify"]
 )
 def test_every_printing_command_has_each_format(name: str) -> None:
     (about,) = [about for command, spelling, about in declared() if (command, spelling) == (name, "--format")]
@@ -100,7 +100,7 @@ def test_choices_are_the_librarys() -> None:
     from cspbench.network.era import Era
     from cspbench.weights import catalogue
 
-    assert set(get_args(choices.Precision)) == set(get_args(engine.Precision))
+    assert set(get_args(choices.Precision)) == set(get_args(engine.Precision)) == {*choices.Arithmetic}
     assert get_args(choices.Decoder) == decode.DECODERS
     assert get_args(choices.ClassOrder) == classes.ORDERS
     assert list(get_args(choices.ClassifierPreset)) == list(presets.PRESETS)

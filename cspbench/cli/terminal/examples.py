@@ -37,6 +37,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench export csresnext50 --out csresnext50.onnx --check",
         "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
     ),
+    "speed": (
+        "cspbench speed --table coco-cpu",
+        "cspbench speed yolov3-tiny --cfg mine.cfg --precision fp32 --precision bf16 --compile",
+    ),
     "train": (
         "cspbench train csresnext50 --data ILSVRC2012 --run csresnext50-seed0",
         "cspbench train imagenet-augmentation:cspresnext-50-cutmix --data ILSVRC2012 --preview pictures",

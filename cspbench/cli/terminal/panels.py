@@ -15,6 +15,7 @@ PANELS = {
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
         *("--eval-every", "--save-every", "--preview", "--tensorboard"),
+        "--seconds",
         *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (

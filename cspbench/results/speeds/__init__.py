@@ -1,0 +1,1 @@
+"""Stored times of forward passes and of what goes with them: records, medians, ratios, cells."""

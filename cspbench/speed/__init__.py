@@ -1,0 +1,1 @@
+"""Latency and throughput of networks, measured in turns on this machine."""
