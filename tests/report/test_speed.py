@@ -48,7 +48,7 @@ def results(tmp_path: Path) -> Path:
 
 def report(results: Path, form: ReportFormat) -> str:
     measured = sources(results)
-    return rendered(form, select(rows(measured), TABLES), [], measured.evaluations, measured.speeds)
+    return rendered(form, select(rows(measured), TABLES), [], measured.evaluations, (), measured.speeds)
 
 
 def test_every_format_has_the_times_and_the_same_bytes_again(results: Path) -> None:
