@@ -116,12 +116,8 @@ def report(
         html = form is ReportFormat.HTML
         plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
         drawings = [plot.svg for plot in plots]
-        if like_readme:
-            text = readme(shown)
-        else:
-            text = rendered(form, shown, drawings, measured.evaluations, retrained, speeds)
-            readme(shown) if like_readme else rendered(form, shown, drawings, measured.evaluations, retrained, speeds)
-        )
+        parts = measured.evaluations, retrained, speeds
+        text = readme(shown) if like_readme else rendered(form, shown, drawings, *parts)
         if out is None or str(out) == "-":
             typer.echo(text, nl=False)
         else:
