@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,7 @@ def train(
     freeze: own.FreezeOption = 0,
     clear: own.ClearOption = False,
     settings: own.SetOption = None,
+    subdivisions: own.SubdivisionsOption = None,
     seed: options.SeedOption = 0,
     iterations: own.IterationsOption = None,
     epochs: own.EpochsOption = None,
@@ -47,6 +49,7 @@ def train(
     preview: own.PreviewOption = None,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
+    compiled: options.CompileOption = False,
     workers: options.WorkersOption = "auto",
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
@@ -64,13 +67,11 @@ def train(
 
     if data is None:
         raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
-    if precision == "fp16":
-        raise UsageError(
-            "usage.training-precision", "no training in fp16", expected="fp32 or bf16", remedy="Use --precision bf16"
-        )
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
     listener = terminal()
-    chosen = _chosen(model, cfg, settings or [], freeze, era)
+    fit = subdivisions == "auto"
+    number = [f"subdivisions={subdivisions}"] if subdivisions and not fit else []
+    chosen = _chosen(model, cfg, [*(settings or []), *number], freeze, era)
     how = arguments.execution("auto", workers, device, precision, compiled=False, fresh=False)
     about = Options(
         weights=weights,
@@ -82,7 +83,8 @@ def train(
         every=save_every,
         eval_every=eval_every,
         allow_bad=allow_bad,
-        execution=how,
+        fit=fit,
+        execution=replace(how, compiled=compiled),
     )
     if preview is not None:
         _preview(*prepared(chosen, data, about, listener), seed, preview)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Folder:
 
         Raises `RunError` for a record that cannot be read or is that of another training.
         """
-        stored = self._stored()
+        stored = self.stored()
         if stored is not None:
             self._check(stored, training)
         elif self.checkpoint.exists():
@@ -84,7 +85,8 @@ class Folder:
                 write_text(self.cfg, cfg_text(network, recipe))
         return resumed
 
-    def _stored(self) -> Training | None:
+    def stored(self) -> Training | None:
+        """The record of the run that is there, if any. Raises `RunError`."""
         if not self.record.exists():
             return None
         try:
@@ -130,7 +132,10 @@ class Folder:
 
     def add(self, update: Update, images: int) -> None:
         """Log an iteration of `images` images."""
-        line = {"iteration": update.iteration, "loss": update.loss, "rate": update.rate, "images": images}
+        loss = update.loss if math.isfinite(update.loss) else None  # JSON has no other numbers
+        line: dict[str, Any] = {"iteration": update.iteration, "loss": loss, "rate": update.rate, "images": images}
+        if update.skipped:
+            line["skipped"] = True
         append_text(self.log, f"{json.dumps(line)}\n")
 
     def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:

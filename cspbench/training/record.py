@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from cspbench.data.augment.images import ClassifierImages
 from cspbench.network.network import digest as network_digest
+from cspbench.network.recipe import NetRecipe
 from cspbench.network.recipe import digest as recipe_digest
 from cspbench.results.encoding import SCHEMA
 from cspbench.results.schema import Session
@@ -36,6 +37,13 @@ class Start(Struct, frozen=True):
     """Images seen before."""
 
 
+class MiniBatch(Struct, frozen=True):
+    """Images that batch norm sees together, where the memory of the device had no room for those of the recipe."""
+
+    images: int
+    recipe: int
+
+
 class Training(Struct, frozen=True):
     """Everything that changes a training's weights, and its sessions."""
 
@@ -51,14 +59,33 @@ class Training(Struct, frozen=True):
     start: Start
     precision: str
     sessions: list[Session]
+    compiled: bool = False
+    """Whether torch.compile wrote the passes, whose sums then have another order."""
+    mini_batch: MiniBatch | None = None
     schema: int = SCHEMA
+
+    @property
+    def subdivisions(self) -> int | None:
+        """Those of the settings."""
+        pairs = (setting.partition("=") for setting in self.settings)
+        return next((int(text) for key, _, text in pairs if key == "subdivisions" and text.isdecimal()), None)
 
 
 def record(
-    chosen: Chosen, images: Images, start: Start, *, exact: bool, seed: int, precision: str, session: Session
+    chosen: Chosen,
+    images: Images,
+    start: Start,
+    *,
+    exact: bool,
+    seed: int,
+    precision: str,
+    session: Session,
+    compiled: bool = False,
+    recipe: NetRecipe | None = None,
 ) -> Training:
-    """The record of a new training."""
-    row = chosen.row
+    """The record of a new training; `recipe` is the one before it was fitted to the device."""
+    row, present = chosen.row, chosen.recipe.net.mini_batch
+    other = recipe is not None and recipe.mini_batch != present
     return Training(
         model=chosen.network.name,
         row=f"{row.table}:{row.id}" if row else None,
@@ -71,6 +98,8 @@ def record(
         data=TrainingData(len(images.images), len(images.names), data_digest(images)),
         start=start,
         precision=precision,
+        compiled=compiled,
+        mini_batch=MiniBatch(present, recipe.mini_batch) if recipe and other else None,
         sessions=[session],
     )
 
@@ -99,7 +128,7 @@ def differences(stored: Training, wanted: Training) -> list[str]:
 def _differences(stored: Training, wanted: Training) -> Iterator[str]:
     for item in msgspec.structs.fields(Training):
         one, other = getattr(stored, item.name), getattr(wanted, item.name)
-        if item.name in ("sessions", "schema", "row") or one == other:
+        if item.name in ("sessions", "schema", "row", "mini_batch") or one == other:
             continue
         if item.name == "settings":
             gone, new = [text for text in one if text not in other], [text for text in other if text not in one]
