@@ -145,8 +145,8 @@ class Folder:
         """
         arrays, header = extract(module, network), Header(seen=seen)
         path = self.weights(kind)
-        darknet.write(path, network, arrays, header)
-        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
+        darknet.write(path, network, arrays, header, named=False)
+        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header, named=False)
         return path
 
 
