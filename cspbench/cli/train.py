@@ -70,7 +70,9 @@ def train(
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
     listener = terminal()
     fit = subdivisions == "auto"
-    number = [f"subdivisions={subdivisions}"] if subdivisions and not fit else []
+    again = [text for text in settings or [] if text.partition("=")[0].strip() in ("subdivisions", "net.subdivisions")]
+    arguments.refuse_together({"--subdivisions": subdivisions, "--set": again}, {"--subdivisions": ("--set",)})
+    number = [f"subdivisions={subdivisions}"] if subdivisions is not None and not fit else []
     chosen = _chosen(model, cfg, [*(settings or []), *number], freeze, era)
     how = arguments.execution("auto", workers, device, precision, compiled=False, fresh=False)
     about = Options(

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
-from training_runs import SMALL, chosen, files, trained
+from training_runs import SMALL, Heard, chosen, files, trained
 
-from cspbench.evaluation.execution import SILENT, Listener
+from cspbench.evaluation.execution import SILENT
 from cspbench.inference.memory import available
 from cspbench.network import cfg
 from cspbench.training import iteration
@@ -30,16 +30,6 @@ NETS = {
     pooled: cfg.parse(f"[net]\nwidth=2\nheight=2\nchannels=3\n{NORM if pooled else ''}[avgpool]\n[softmax]\n", "net")
     for pooled in (False, True)
 }
-
-
-class Heard(Listener):
-    """Keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @given(batch=st.integers(1, 130), own=st.integers(1, 130), pooled=st.booleans())

@@ -9,7 +9,7 @@ from typing import Any
 
 from training_sets import classifier, detector
 
-from cspbench.evaluation.execution import Execution
+from cspbench.evaluation.execution import Execution, Listener
 from cspbench.training.loop import Loop
 from cspbench.training.recipes.chosen import Chosen, of_cfg, with_settings
 from cspbench.training.run import Options, Trained, train
@@ -21,6 +21,16 @@ KINDS = {"classifier": classifier, "detector": detector}
 
 class Killed(BaseException):
     """The end of a process at any moment, which nothing of the package catches."""
+
+
+class Heard(Listener):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def chosen(folder: Path, kind: str, *settings: str) -> tuple[Chosen, Path]:
