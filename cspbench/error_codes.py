@@ -361,7 +361,7 @@ CODES = {
     "usage.too-much-memory": "The maps of one image need more memory than is allowed.",
     "usage.topk": "The number of classes to show is less than one.",
     "usage.torchrun": "RANK and WORLD_SIZE in the environment contradict each other.",
-    "usage.training-precision": "A training in half precision (fp16) was requested.",
+    "usage.training-precision": "The device cannot train in the requested precision.",
     "usage.two-countings": "Two counting rules for the same metric were requested.",
     "usage.two-networks": "Both --cfg and a model name were given.",
     "usage.undefined-network": "The row has no network definition.",

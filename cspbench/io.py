@@ -225,11 +225,17 @@ def write_text(path: Path, text: str, *, named: bool = False) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"), named=named)
 
 
-def append_text(path: Path, text: str) -> None:
-    """Add text at the end of a file that others write to as well."""
+def append_text(path: Path, text: str, *, named: bool = False) -> None:
+    """Add text at the end of a file; in cspbench's own folders not through a link or to a pipe (see `replacing`)."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | (0 if named else getattr(os, "O_NOFOLLOW", 0) | _FLAGS), 0o666)
+
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with open(path, "a", encoding="utf-8", opener=opener) as file:
+            if not named and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EEXIST, "not a regular file")
             file.write(text)
 
 

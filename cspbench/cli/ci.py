@@ -75,7 +75,9 @@ def ci(
     if junit is not None:
         write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:
-        append_text(summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n")
+        append_text(
+            summary, f"### cspbench ci\n\n{render.markdown(changes, against.name, render.SUMMARY_LIMIT)}\n", named=True
+        )
     if comment is not None:
         write_text(comment, render.comment(changes, against.name), named=True)
     if form is Format.RICH:

@@ -36,6 +36,7 @@ def train(
     freeze: own.FreezeOption = 0,
     clear: own.ClearOption = False,
     settings: own.SetOption = None,
+    subdivisions: own.SubdivisionsOption = None,
     seed: options.SeedOption = 0,
     iterations: own.IterationsOption = None,
     epochs: own.EpochsOption = None,
@@ -47,6 +48,7 @@ def train(
     tensorboard: own.TensorboardOption = False,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
+    compiled: options.CompileOption = False,
     workers: options.WorkersOption = "auto",
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
@@ -66,15 +68,18 @@ def train(
     if data is None:
         raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
+    again = [text for text in settings or [] if text.partition("=")[0].strip() in ("subdivisions", "net.subdivisions")]
+    arguments.refuse_together({"--subdivisions": subdivisions, "--set": again}, {"--subdivisions": ("--set",)})
     name = arguments.either(model, str(cfg) if cfg else None, "--cfg")
     if name is None:
         raise UsageError(
             "usage.needs-model", "train needs a network", remedy="Name a model, TABLE:ROW, or a file with --cfg"
         )
     listener = terminal()
+    number = [f"subdivisions={subdivisions}"] if subdivisions not in (None, "auto") else []
     if preview is not None:
         about = Options(seed=seed, iterations=iterations, epochs=epochs, allow_bad=allow_bad)
-        _preview(choose(cfg or name, settings or [], freeze, era), data, about, preview)
+        _preview(choose(cfg or name, [*(settings or []), *number], freeze, era), data, about, preview)
         return
     trained = begin(
         cfg or name,
@@ -83,7 +88,8 @@ def train(
         weights=weights,
         clear=clear,
         freeze=freeze,
-        settings=settings or [],
+        settings=[*(settings or []), *number],
+        subdivisions="auto" if subdivisions == "auto" else None,
         era=era,
         exact=gradients == "exact",
         seed=seed,
@@ -93,7 +99,7 @@ def train(
         eval_every=eval_every,
         tensorboard=tensorboard,
         allow_bad=allow_bad,
-        execution=arguments.execution("auto", workers, device, precision, compiled=False, fresh=False),
+        execution=arguments.execution("auto", workers, device, precision, compiled=compiled, fresh=False),
         listener=listener,
     )
     if trained.standing is not None:

@@ -19,6 +19,12 @@ ClearOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value of a cfg's key; repeatable.")
 ]
+SubdivisionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--subdivisions", metavar="N|auto", help="Mini-batches of an iteration; auto: as many as the memory needs."
+    ),
+]
 IterationsOption = Annotated[
     int | None, typer.Option("--iterations", min=1, metavar="N", help="Iterations, not max_batches.")
 ]

@@ -42,6 +42,13 @@ class Start(Struct, frozen=True):
     """Images seen before."""
 
 
+class MiniBatch(Struct, frozen=True):
+    """Images that batch norm sees together, where the memory of the device had no room for those of the recipe."""
+
+    images: Count
+    recipe: Count
+
+
 class Training(Struct, frozen=True):
     """Everything that changes a training's weights, and its sessions."""
 
@@ -63,6 +70,10 @@ class Training(Struct, frozen=True):
     changed: list[str] = field(default_factory=list)
     """What the command changed of the recipe, the number of iterations aside."""
 
+    compiled: bool = False
+    """Whether torch.compile wrote the passes, whose sums then have another order."""
+    mini_batch: MiniBatch | None = None
+
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise ValueError("no max_batches among the settings")
@@ -70,8 +81,18 @@ class Training(Struct, frozen=True):
     @property
     def iterations(self) -> int:
         """The number of iterations."""
-        texts = [text for setting in self.settings for key, _, text in [setting.partition("=")] if key == "max_batches"]
-        return int(texts[0]) if texts and texts[0].isascii() and texts[0].isdecimal() and len(texts[0]) < 20 else 0
+        return self._number("max_batches") or 0
+
+    @property
+    def subdivisions(self) -> int | None:
+        """Those of the settings."""
+        return self._number("subdivisions")
+
+    def _number(self, wanted: str) -> int | None:
+        """A whole number of the settings; None where they have none."""
+        texts = [text for setting in self.settings for key, _, text in [setting.partition("=")] if key == wanted]
+        good = texts and texts[0].isascii() and texts[0].isdecimal() and len(texts[0]) < 20
+        return int(texts[0]) if good else None
 
     @property
     def whole(self) -> bool:

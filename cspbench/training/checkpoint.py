@@ -98,3 +98,5 @@ def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
         yield f"optimiser.{name}", tensor
     for name, tensor in trainer.average.arrays.items():
         yield f"average.{name}", tensor
+    if trainer.scale is not None:
+        yield "loss_scale", trainer.scale.state

@@ -37,6 +37,13 @@ class Share:
                 "which changes the images that batch norm sees together",
             )
 
+    def agreed(self, value: int) -> list[int]:
+        """The values of all processes, which call it together. Raises `IncompleteRunError` if one dies."""
+        values = torch.full((self.count,), value)
+        for owner in range(self.count if self.count > 1 else 0):
+            broadcast(values[owner : owner + 1], owner, (self.number, self.count))
+        return [int(own) for own in values]
+
     def of(self, subdivisions: int) -> range:
         """The numbers of its mini-batches."""
         return range(self.number, subdivisions, self.count)
@@ -63,8 +70,7 @@ def iterate(trainer: Trainer, mine: Pairs, share: Share) -> Update:
             _add(trainer, values)
             total += float(cost)
     trainer.seen += net.images
-    now = trainer.update()
-    return Update(trainer.iteration, total / net.images, now)
+    return trainer.update(total)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from cspbench.errors import DatasetError, OutputError, printable
 from cspbench.evaluation.coco import DetectionResult, evaluate_coco
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult, evaluate_imagenet
+from cspbench.io import own_folder
 from cspbench.retrained.record import EVALUATIONS
 from cspbench.training.recipes.chosen import Chosen
 
@@ -22,7 +23,7 @@ def evaluate(
 
     None, with a note, where the data set has no images for it, and in all processes of torchrun but the first.
     """
-    store = weights.parent / EVALUATIONS
+    store = own_folder(weights.parent, EVALUATIONS)
     measure: Callable[..., Result | None] = evaluate_coco if chosen.detects else evaluate_imagenet
     try:
         return measure(

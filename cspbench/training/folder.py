@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Folder:
 
         Raises `RunError` for a record that cannot be read or is that of another training.
         """
-        stored = self._stored()
+        stored = self.stored()
         if stored is not None:
             self._check(stored, training)
         elif self.checkpoint.exists():
@@ -82,7 +83,8 @@ class Folder:
                 write_text(self.cfg, cfg_text(network, recipe))
         return resumed
 
-    def _stored(self) -> Training | None:
+    def stored(self) -> Training | None:
+        """The record of the run that is there, if any. Raises `RunError`."""
         return load(self.record) if self.record.exists() else None
 
     def _check(self, stored: Training, training: Training) -> None:
@@ -120,8 +122,11 @@ class Folder:
 
     def add(self, update: Update, average: float, images: int) -> None:
         """Log an iteration of `images` images, and the average loss at its end."""
-        line = {"iteration": update.iteration, "loss": update.loss, "average": average}
+        # JSON has no numbers that are not finite
+        loss, mean = (value if math.isfinite(value) else None for value in (update.loss, average))
+        line: dict[str, Any] = {"iteration": update.iteration, "loss": loss, "average": mean}
         line |= {"rate": update.rate, "images": images}
+        line |= {"skipped": True} if update.skipped else {}
         append_text(self.log, f"{json.dumps(line)}\n")
 
     def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:
@@ -131,8 +136,8 @@ class Folder:
         """
         arrays, header = extract(module, network), Header(seen=seen)
         path = self.weights(kind)
-        darknet.write(path, network, arrays, header)
-        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header)
+        darknet.write(path, network, arrays, header, named=False)
+        safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header, named=False)
         return path
 
     def copy(self, kind: str, other: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ from cspbench.network.era import Era
 from cspbench.network.network import Network
 from cspbench.network.recipe import Recipe, YoloRecipe
 from cspbench.training.ema import Average
+from cspbench.training.hardware.compilation import compiled as compiled_module
+from cspbench.training.hardware.loss_scale import LossScale
 from cspbench.training.losses.layers import losses
 from cspbench.training.losses.outcome import Outcome
 from cspbench.training.module import to_training_module
@@ -46,6 +49,8 @@ class Update:
     loss: float
     """Of an image, in the mean over loss layers."""
     rate: float
+    skipped: bool = False
+    """Whether numbers were not finite in half precision, so that the iteration changed nothing but the loss scale."""
 
 
 class Trainer:
@@ -53,8 +58,8 @@ class Trainer:
 
     `module` is one from `to_training_module`, on its device and in its memory format; by default a new one without
     values. `seed` decides the rates of the policy `random`. A `precision` below float32 is that of the forward and
-    backward pass alone (autocast); arrays and losses stay float32. Raises `DefinitionError` for a network or a recipe
-    that cannot be trained.
+    backward pass alone (autocast); arrays and losses stay float32. `compiled` has torch.compile write both passes.
+    Raises `DefinitionError` for a network or a recipe that cannot be trained.
     """
 
     def __init__(
@@ -67,15 +72,22 @@ class Trainer:
         module: fx.GraphModule | None = None,
         seed: int = 0,
         precision: torch.dtype = torch.float32,
+        compiled: bool = False,
     ) -> None:
         check(network, recipe)
         self.network, self.recipe, self.seed = network, recipe, seed
         self.losses = losses(network, recipe, era, exact=exact)
         self.module = module or to_training_module(network, recipe, self.losses)
+        self._forward = compiled_module(self.module) if compiled else self.module
         self.optimiser = Optimiser(self.module, network, recipe)
         self.statistics = Statistics(self.module)
         self.average = Average(network, recipe.net)
         self.precision = precision
+        self.scale: LossScale | None = None
+        """Of half precision alone."""
+        if precision == torch.float16:
+            velocities = [array.velocity for array in self.optimiser.arrays]
+            self.scale = LossScale([*velocities, *self.statistics.running])
         self.seen = 0
         """Images of all mini-batches so far; a weight file keeps it."""
 
@@ -95,11 +107,14 @@ class Trainer:
         Changes no array; `add` does, when all mini-batches before have been added.
         """
         outcomes = self._backward(images, truths)
-        return MiniBatch(self.optimiser.gradients(), self.statistics.taken(), outcomes)
+        gradients = self.optimiser.gradients()
+        if self.scale is not None:
+            gradients = self.scale.unscaled(gradients)
+        return MiniBatch(gradients, self.statistics.taken(), outcomes)
 
     def _backward(self, images: Tensor, truths: Tensor) -> dict[int, Outcome]:
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
-            maps = self.module(images)
+            maps = self._forward(images)
         size = (images.shape[2], images.shape[3])
         outcomes = {
             layer: loss(raw.float(), truths, size) for (layer, loss), raw in zip(self.losses.items(), maps, strict=True)
@@ -119,33 +134,43 @@ class Trainer:
 
         The arrays are then the same bytes as after `iterate`.
         """
+        if self.scale is not None:
+            self.scale.begin()
         self.optimiser.accumulate(gradients)
         self.statistics.add(statistics)
 
     def _handed_on(self, layer: int, gradient: Tensor) -> Tensor:
         own = self.recipe.layers[layer]
         if isinstance(own, YoloRecipe) and own.delta_normalizer != 1:
-            return gradient * own.delta_normalizer
-        return gradient
+            gradient = gradient * own.delta_normalizer
+        return gradient if self.scale is None else gradient * self.scale.value
 
-    def update(self) -> float:
-        """Update all arrays after the mini-batches of an iteration; the rate."""
+    def update(self, cost: float) -> Update:
+        """Update all arrays after the mini-batches of an iteration; `cost` is the sum of their mean costs."""
         iteration = self.iteration
         now = rate(self.recipe.net, iteration, self.seed)
-        self.optimiser.step(now, iteration)
+        finite = self.scale is None or self.scale.end()
+        if finite:
+            self.optimiser.step(now, iteration)
+        else:
+            self.statistics.forget()
         self.average.update(self.optimiser, iteration)
-        return now
+        return Update(iteration, cost / self.recipe.net.images, now, skipped=not finite)
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
         """One iteration over `subdivisions` mini-batches of images and truths."""
         total = 0.0
-        with self.optimiser.collecting():
+        with self.optimiser.collecting() if self.scale is None else nullcontext():
             for images, truths in mini_batches:
                 self.seen += len(images)
-                total += mean_cost(self._backward(images, truths))
-                self.statistics.add(self.statistics.taken())
-        now = self.update()
-        return Update(self.iteration, total / self.recipe.net.images, now)
+                if self.scale is None:
+                    total += mean_cost(self._backward(images, truths))
+                    self.statistics.add(self.statistics.taken())
+                else:
+                    result = self.mini_batch(images, truths)
+                    self.add(result.gradients, result.statistics)
+                    total += mean_cost(result.outcomes)
+        return self.update(total)
 
 
 def check(network: Network, recipe: Recipe) -> None:

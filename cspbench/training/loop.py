@@ -78,11 +78,7 @@ class Loop:
                     update = iterate(trainer, self._mini_batches(stream, iteration), self.share)
                     now = time.monotonic()
                     self._check(update)
-                    self.average = (
-                        update.loss
-                        if self.average == NO_AVERAGE
-                        else MEMORY * self.average + (1 - MEMORY) * update.loss
-                    )
+                    self.average = self._averaged(update)
                     if self.folder is not None:
                         self.folder.add(update, self.average, net.images)
                         self._kept = State.of(trainer, self.average)
@@ -120,8 +116,16 @@ class Loop:
             torch.manual_seed(_number(self.seed, iteration, batch.subdivision))
             yield batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
 
+    def _averaged(self, update: Update) -> float:
+        if update.skipped:
+            return self.average
+        return update.loss if self.average == NO_AVERAGE else MEMORY * self.average + (1 - MEMORY) * update.loss
+
     def _check(self, update: Update) -> None:
-        if math.isnan(update.loss) or (math.isinf(update.loss) and not State.of(self.trainer, 0.0).finite()):
+        if update.skipped:
+            if self.trainer.scale is not None and self.trainer.scale.exhausted:
+                raise self._diverged(update.iteration, "numbers that are not finite at any loss scale")
+        elif math.isnan(update.loss) or (math.isinf(update.loss) and not State.of(self.trainer, 0.0).finite()):
             raise self._diverged(update.iteration, f"a loss of {update.loss}")
 
     def _diverged(self, iteration: int, found: str) -> IncompleteRunError:

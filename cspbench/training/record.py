@@ -11,20 +11,31 @@ from msgspec import Struct
 
 from cspbench.data.augment.images import ClassifierImages
 from cspbench.network.network import digest as network_digest
+from cspbench.network.recipe import NetRecipe
 from cspbench.network.recipe import digest as recipe_digest
 from cspbench.results.schema import Session
-from cspbench.retrained.record import Start, Training, TrainingData
+from cspbench.retrained.record import MiniBatch, Start, Training, TrainingData
 from cspbench.training.recipes.chosen import Chosen, Images, shown
 
-NOT_COMPARED = ("sessions", "schema", "row", "recipe_iterations", "changed")
+NOT_COMPARED = ("sessions", "schema", "row", "recipe_iterations", "changed", "mini_batch")
 """Fields that do not change the weights, or that others say too."""
 
 
 def record(
-    chosen: Chosen, images: Images, start: Start, *, exact: bool, seed: int, precision: str, session: Session
+    chosen: Chosen,
+    images: Images,
+    start: Start,
+    *,
+    exact: bool,
+    seed: int,
+    precision: str,
+    session: Session,
+    compiled: bool = False,
+    recipe: NetRecipe | None = None,
 ) -> Training:
-    """The record of a new training."""
-    row = chosen.row
+    """The record of a new training; `recipe` is the one before it was fitted to the device."""
+    row, present = chosen.row, chosen.recipe.net.mini_batch
+    other = recipe is not None and recipe.mini_batch != present
     return Training(
         model=chosen.network.name,
         row=f"{row.table}:{row.id}" if row else None,
@@ -37,6 +48,8 @@ def record(
         data=TrainingData(len(images.images), len(images.names), data_digest(images)),
         start=start,
         precision=precision,
+        compiled=compiled,
+        mini_batch=MiniBatch(present, recipe.mini_batch) if recipe and other else None,
         sessions=[session],
         recipe_iterations=chosen.iterations,
         changed=[*chosen.changed],

@@ -73,12 +73,13 @@ class Statistics:
     def __init__(self, module: nn.Module) -> None:
         parts = [part for part in module.modules() if isinstance(part, BatchNorm | SharingBatchNorm)]
         self._kept = [tensor for part in parts for tensor in (part.batch_mean, part.batch_var)]
-        self._running: list[Tensor] = []
+        self.running: list[Tensor] = []
+        """Means and variances; one that several batch norms share appears several times."""
         for part in parts:
             owner = part if isinstance(part, BatchNorm) else part.owner[0]
             assert owner.running_mean is not None
             assert owner.running_var is not None
-            self._running += (owner.running_mean, owner.running_var)
+            self.running += (owner.running_mean, owner.running_var)
         self._shared = any(isinstance(part, SharingBatchNorm) for part in parts)
 
     @property
@@ -90,6 +91,11 @@ class Statistics:
         """All means and variances of the last mini-batch, (values,)."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0)
 
+    def forget(self) -> None:
+        """Set those of the last mini-batch to 0; torch multiplies them by 0 for the next, and infinity stays."""
+        for kept in self._kept:
+            kept.zero_()
+
     @torch.no_grad()
     def add(self, taken: Tensor) -> None:
         """Change the running statistics by those of one mini-batch, in the order of the iteration."""
@@ -97,8 +103,8 @@ class Statistics:
             return
         new = torch.split(taken, [len(kept) for kept in self._kept])
         if self._shared:  # one running statistic may change twice
-            for running, batch in zip(self._running, new, strict=True):
+            for running, batch in zip(self.running, new, strict=True):
                 running.mul_(1 - MOMENTUM).add_(batch, alpha=MOMENTUM)
         else:
-            torch._foreach_mul_(self._running, 1 - MOMENTUM)
-            torch._foreach_add_(self._running, new, alpha=MOMENTUM)
+            torch._foreach_mul_(self.running, 1 - MOMENTUM)
+            torch._foreach_add_(self.running, new, alpha=MOMENTUM)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.io import argument_path
@@ -23,6 +25,7 @@ def train(
     clear: bool = False,
     freeze: int = 0,
     settings: Sequence[str] = (),
+    subdivisions: int | Literal["auto"] | None = None,
     era: str | None = None,
     exact: bool = False,
     seed: int = 0,
@@ -41,7 +44,8 @@ def train(
     cfg's [net], or the published one, with `settings` as "key=value"; `iterations` or `epochs` stands for max_batches.
     The run directory `run` gets a checkpoint and the last weights every `save_every` iterations. `weights` is a file to
     begin from, also a partial one; its counter of images is where the schedule begins, unless `clear`. The first
-    `freeze` layers stay as they are. `era` is the version of Darknet, `exact` takes the exact gradients of the losses.
+    `freeze` layers stay as they are. `subdivisions` divide an iteration into other mini-batches; "auto" into as many as
+    the device's memory needs. `era` is the version of Darknet, `exact` takes the exact gradients of the losses.
 
     Returns the final weight file (`weights`), the run's `record`, and the evaluation of the final weights (`result`, as
     `evaluate_imagenet` or `evaluate_coco` returns it; None for data without images for it, and in all processes of
@@ -59,14 +63,16 @@ def train(
         every=save_every,
         eval_every=eval_every,
         tensorboard=tensorboard,
+        fit=subdivisions == "auto",
         allow_bad=allow_bad,
         execution=execution or Execution(),
     )
 
     def measured(chosen: Chosen, file: Path) -> Result | None:
-        return evaluate(chosen, data, file, options.execution, allow_bad, listener)
+        return evaluate(chosen, data, file, replace(options.execution, compiled=False), allow_bad, listener)
 
-    return session.train(choose(model, settings, freeze, era), data, run, options, listener, measured)
+    number = [f"subdivisions={subdivisions}"] if isinstance(subdivisions, int) else []
+    return session.train(choose(model, [*settings, *number], freeze, era), data, run, options, listener, measured)
 
 
 def choose(

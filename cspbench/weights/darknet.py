@@ -56,11 +56,14 @@ def read_header(file: Examined) -> Header:
     raise WeightsError("weights.too-short", what, where=where, found=f"{file.size} bytes", remedy=remedy)
 
 
-def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:
-    """Write a `.weights` file, whole or not at all; raises `WeightsError` for arrays that `check` refuses."""
+def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None, *, named: bool = True) -> None:
+    """Write a `.weights` file, whole or not at all; raises `WeightsError` for arrays that `check` refuses.
+
+    `named`: by the user, so that a link is followed (`cspbench.io.replacing`).
+    """
     header = header or Header()
     check(network, arrays, f"arrays for {path}")
-    with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
+    with replacing(path, named=named) as temporary, temporary.open("wb") as stream:
         stream.write(header.pack())
         for index, layer in enumerate(network.layers):
             for weight in network.weights(index):

@@ -121,20 +121,20 @@ def said_of(types: set[str]) -> dict[str, str]:
     return {"stored as": f"{', '.join(sorted(types))}, read as float32"} if others else {}
 
 
-def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None) -> None:
-    """Write a safetensors file, whole or not at all."""
+def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None, *, named: bool = True) -> None:
+    """Write a safetensors file, whole or not at all; a link is followed where the user `named` it."""
     check(network, arrays, f"arrays for {path}")
     tensors: dict[str, NDArray[Any]] = dict(state(network, arrays))
     tensors |= {name: np.zeros((), np.int64) for name in counters(network)}
     metadata = {"network": network.name}
     if header is not None:
         metadata |= {"darknet_version": header.version, "images_seen": str(header.seen)}
-    save(path, tensors, metadata)
+    save(path, tensors, metadata, named=named)
 
 
-def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str]) -> None:
-    """Write tensors by name as a safetensors file, whole or not at all."""
-    with replacing(path, named=True) as temporary:
+def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, named: bool = True) -> None:
+    """Write tensors by name as a safetensors file, whole or not at all; `named` as for `write`."""
+    with replacing(path, named=named) as temporary:
         try:
             save_file(dict(tensors), temporary, metadata)
         except SafetensorError as error:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from faults.commands import Warm, state
-from processes import run
 from refusals import error_of
 from training_sets import CLASSIFIER, DETECTOR, classifier, detector
 
@@ -30,31 +29,42 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", [classifier, detector])
 def test_the_same_bytes_however_it_is_run(kind: object, warm: Warm, tmp_path: Path) -> None:
-    """Killed at random moments, resumed, and by two and three processes: the bytes of an undisturbed run."""
+    """Killed at random moments, resumed, and by two and three processes: the bytes of an undisturbed run.
+
+    tests/training/test_run_folder.py kills more often, in one process.
+    """
     assert callable(kind)
-    arguments = [*kind(tmp_path), "--save-every", "3"]
+    iterations = 20 if kind is classifier else 14
+    arguments = [*kind(tmp_path), "--save-every", "3", "--iterations", str(iterations)]
     warm.done([*arguments, "--run", "whole"], tmp_path)
     expected = files(tmp_path / "whole")
-    iterations = 40 if kind is classifier else 20
     lines = [json.loads(line) for line in expected["log.jsonl"].splitlines()]
     assert [line["iteration"] for line in lines] == list(range(1, iterations + 1))
     drawn, kills = random.Random(iterations), 0
-    for attempt in range(2):
-        place, log = [*arguments, "--run", f"killed{attempt}"], tmp_path / f"killed{attempt}" / "log.jsonl"
-        for most in (iterations // 4, iterations // 2, iterations - 4):
-            process = warm.begin(place, tmp_path)
-            iteration = drawn.randrange(most)  # after it, at any moment; before the last, or nothing is left to kill
-            while state(process.number) not in ("", "Z") and (
-                not log.exists() or log.read_bytes().count(b"\n") <= iteration
-            ):
-                time.sleep(0.002)
-            kills += process.kill()
-        warm.done(place, tmp_path)
-        assert files(tmp_path / f"killed{attempt}") == expected
-    assert kills >= 3
+    place, log = [*arguments, "--run", "killed"], tmp_path / "killed" / "log.jsonl"
+    for most in (iterations // 4, iterations // 2, iterations - 4):
+        process = warm.begin(place, tmp_path)
+        iteration = drawn.randrange(most)  # after it, at any moment; before the last, or nothing is left to kill
+        while state(process.number) not in ("", "Z") and (
+            not log.exists() or log.read_bytes().count(b"\n") <= iteration
+        ):
+            time.sleep(0.002)
+        kills += process.kill()
+    warm.done(place, tmp_path)
+    assert files(tmp_path / "killed") == expected
+    assert kills >= 2
     for processes in (2, 3) if kind is classifier else (2,):
         warm.done([*arguments, "--run-dir", f"by{processes}"], tmp_path, processes)
         assert files(tmp_path / f"by{processes}") == expected
+
+
+def test_three_processes_in_bf16_fit_the_memory(warm: Warm, tmp_path: Path) -> None:
+    """Three processes of four mini-batches, the number of which all agree upon, have the bytes of one process."""
+    how = ["--precision", "bf16", "--subdivisions"]
+    arguments = [*classifier(tmp_path), "--iterations", "4", *how]
+    warm.done([*arguments, "auto", "--run-dir", "three"], tmp_path, 3)
+    warm.done([*arguments, "4", "--run-dir", "one"], tmp_path)
+    assert files(tmp_path / "three") == files(tmp_path / "one")
 
 
 def test_an_interrupt_keeps_the_last_iteration(warm: Warm, tmp_path: Path) -> None:
@@ -70,8 +80,8 @@ def test_an_interrupt_keeps_the_last_iteration(warm: Warm, tmp_path: Path) -> No
     assert (tmp_path / "run" / "net_last.weights").exists()
 
 
-def test_its_evaluation_is_retrained(tmp_path: Path) -> None:
-    done = run([*classifier(tmp_path), "--run", "run", "--format", "json", "--eval-every", "20"], tmp_path)
+def test_its_evaluation_is_retrained(warm: Warm, tmp_path: Path) -> None:
+    done = warm.run([*classifier(tmp_path), "--run", "run", "--format", "json", "--eval-every", "20"], tmp_path)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
     assert result["images"] == 9
@@ -79,7 +89,7 @@ def test_its_evaluation_is_retrained(tmp_path: Path) -> None:
     assert [record["weights"]["origin"] for record in records] == ["retrained"] * 2
     assert (tmp_path / "run" / "net_best.weights").exists()
     # of the two evaluations the report takes that of the final weights
-    report = run(["report", "run", "--results", "none", "--format", "json"], tmp_path)
+    report = warm.run(["report", "run", "--results", "none", "--format", "json"], tmp_path)
     (retrained,) = json.loads(report.stdout)["retrained"]
     assert (retrained["model"], retrained["row"], retrained["training"]["iterations"]) == ("net", None, 40)
     top1 = retrained["metrics"][0]
@@ -87,9 +97,9 @@ def test_its_evaluation_is_retrained(tmp_path: Path) -> None:
     assert all(line["table"] != "your-classifiers" for line in json.loads(report.stdout)["rows"])
 
 
-def test_what_the_command_changes_is_recorded(tmp_path: Path) -> None:
+def test_what_the_command_changes_is_recorded(warm: Warm, tmp_path: Path) -> None:
     changes = ["--set", "decay = 0.001", "--set", "max_batches=7", "--freeze", "1", "--era", "nov2019"]
-    assert run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path).returncode == 0
+    assert warm.run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path).returncode == 0
     record = json.loads((tmp_path / "run" / "training.json").read_text())
     assert record["recipe_iterations"] == 40
     assert record["changed"] == ["decay=0.001", "freeze=1", "era=nov2019"]
@@ -97,17 +107,17 @@ def test_what_the_command_changes_is_recorded(tmp_path: Path) -> None:
     # a record of an earlier version does not say so, and is resumed all the same
     del record["recipe_iterations"], record["changed"]
     (tmp_path / "run" / "training.json").write_text(json.dumps(record))
-    again = run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path)
+    again = warm.run([*classifier(tmp_path), *changes, "--iterations", "1", "--run", "run"], tmp_path)
     assert again.returncode == 0, again.stderr
 
 
-def test_an_own_detector_step_by_step(tmp_path: Path) -> None:
+def test_an_own_detector_step_by_step(warm: Warm, tmp_path: Path) -> None:
     arguments = detector(tmp_path)
     data = arguments[4]
-    assert run(["data", "check", data], tmp_path).returncode == 0
-    done = run([*arguments, "--run", "own"], tmp_path)
+    assert warm.run(["data", "check", data], tmp_path).returncode == 0
+    done = warm.run([*arguments, "--run", "own"], tmp_path)
     assert done.returncode == 0, done.stderr
-    again = run(["eval-coco", data, "--cfg", "own/net.cfg", "--weights", "own/net_final.weights"], tmp_path)
+    again = warm.run(["eval-coco", data, "--cfg", "own/net.cfg", "--weights", "own/net_final.weights"], tmp_path)
     assert again.returncode == 0, again.stderr
     ap, same = (text.split("| net | file |")[1].splitlines()[0] for text in (done.stdout, again.stdout))
     assert ap == same
@@ -131,19 +141,19 @@ def test_tensorboard_by_two_processes(warm: Warm, tmp_path: Path) -> None:
     assert [item.step for item in events.Scalars("evaluation/AP50")] == [20]
 
 
-def test_another_training_in_the_folder(tmp_path: Path) -> None:
+def test_another_training_in_the_folder(warm: Warm, tmp_path: Path) -> None:
     arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
-    assert run(arguments, tmp_path).returncode == 0
-    again = run([*arguments, "--set", "learning_rate=0.5", "--seed", "3"], tmp_path)
+    assert warm.run(arguments, tmp_path).returncode == 0
+    again = warm.run([*arguments, "--set", "learning_rate=0.5", "--seed", "3"], tmp_path)
     assert error_of(again) == "run.other-settings"
     assert "learning_rate=0.5 in place of learning_rate=0.02" in again.stderr
     assert "seed 3 in place of 0" in again.stderr
     assert "--weights run/net_last.weights" in again.stderr
 
 
-def test_a_rate_that_is_too_high(tmp_path: Path) -> None:
+def test_a_rate_that_is_too_high(warm: Warm, tmp_path: Path) -> None:
     arguments = [*detector(tmp_path), "--set", "learning_rate=1e9", "--set", "burn_in=0", "--save-every", "1"]
-    done = run([*arguments, "--run", "run"], tmp_path)
+    done = warm.run([*arguments, "--run", "run"], tmp_path)
     assert (done.returncode, error_of(done)) == (4, "incomplete.diverged")
 
 
@@ -157,14 +167,17 @@ def test_a_rate_that_is_too_high(tmp_path: Path) -> None:
         (["--set", "momentum"], "usage.setting"),
         (["--set", "batch=x"], "cfg.bad-value"),
         (["--set", "batch=2"], "cfg.out-of-range"),
+        (["--subdivisions", "9"], "cfg.out-of-range"),
+        (["--subdivisions", "some"], "cfg.bad-value"),
+        (["--subdivisions", "2", "--set", "subdivisions=4"], "usage.not-together"),
         (["--freeze", "5"], "usage.out-of-range"),
         (["--set", "max_batches=0", "--set", "policy=constant"], "usage.no-end"),
         (["--weights", "net.cfg"], "weights.other-kind"),
         (["--iterations", "3", "--epochs", "2"], "usage.not-together"),
     ],
 )
-def test_refusals(change: list[str], code: str, tmp_path: Path) -> None:
-    done = run([*classifier(tmp_path), *change], tmp_path)
+def test_refusals(change: list[str], code: str, warm: Warm, tmp_path: Path) -> None:
+    done = warm.run([*classifier(tmp_path), *change], tmp_path)
     assert error_of(done) == code, done.stderr
     assert not (tmp_path / "training").exists()
 
@@ -176,20 +189,20 @@ def test_more_processes_than_mini_batches(warm: Warm, tmp_path: Path) -> None:
         assert "usage.too-many-processes" in process.words
 
 
-def test_other_classes(tmp_path: Path) -> None:
+def test_other_classes(warm: Warm, tmp_path: Path) -> None:
     text = DETECTOR.replace("classes=3", "classes=4").replace("filters=24", "filters=27")
-    done = run(detector(tmp_path, text), tmp_path)
+    done = warm.run(detector(tmp_path, text), tmp_path)
     assert error_of(done) in ("train.other-classes", "darknet.other-classes"), done.stderr
 
 
-def test_from_its_own_weights_frozen_and_with_another_head(tmp_path: Path) -> None:
+def test_from_its_own_weights_frozen_and_with_another_head(warm: Warm, tmp_path: Path) -> None:
     arguments = detector(tmp_path)
-    assert run([*arguments, "--iterations", "3", "--run", "one"], tmp_path).returncode == 0
+    assert warm.run([*arguments, "--iterations", "3", "--run", "one"], tmp_path).returncode == 0
     weights = str(tmp_path / "one" / "net_final.weights")
-    ended = run([*arguments, "--iterations", "3", "--run", "two", "--weights", weights], tmp_path)
+    ended = warm.run([*arguments, "--iterations", "3", "--run", "two", "--weights", weights], tmp_path)
     assert error_of(ended) == "usage.nothing-left"
     more = ["--run", "two", "--weights", weights, "--clear", "--freeze", "2", "--iterations", "4"]
-    done = run([*arguments, *more], tmp_path)
+    done = warm.run([*arguments, *more], tmp_path)
     assert done.returncode == 0, done.stderr
     start = json.loads((tmp_path / "two" / "training.json").read_text())["start"]
     assert (start["layers"], start["seen"]) == (3, 0)
@@ -199,8 +212,8 @@ def test_from_its_own_weights_frozen_and_with_another_head(tmp_path: Path) -> No
     assert one != two
 
 
-def test_pictures_to_look_at(tmp_path: Path) -> None:
-    done = run([*detector(tmp_path), "--preview", "pictures"], tmp_path)
+def test_pictures_to_look_at(warm: Warm, tmp_path: Path) -> None:
+    done = warm.run([*detector(tmp_path), "--preview", "pictures"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 16
     assert not (tmp_path / "training").exists()
@@ -211,7 +224,7 @@ def test_a_folder_in_use(warm: Warm, tmp_path: Path) -> None:
     process = warm.begin(arguments, tmp_path)
     while not (tmp_path / "run" / "log.jsonl").exists():
         time.sleep(0.01)
-    second = run(arguments, tmp_path)
+    second = warm.run(arguments, tmp_path)
     process.kill()
     assert (second.returncode, error_of(second)) == (4, "incomplete.run-locked")
 
@@ -228,23 +241,23 @@ def test_a_full_disk(warm: Warm, tmp_path: Path) -> None:
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
 
-def test_a_checkpoint_that_is_cut_off(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_cut_off(warm: Warm, tmp_path: Path) -> None:
     arguments = [*classifier(tmp_path), "--iterations", "2", "--run", "run"]
-    assert run(arguments, tmp_path).returncode == 0
+    assert warm.run(arguments, tmp_path).returncode == 0
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    done = run(arguments, tmp_path)
+    done = warm.run(arguments, tmp_path)
     assert (done.returncode, error_of(done)) == (3, "run.checkpoint-unreadable")
     (tmp_path / "run" / "training.json").unlink()
-    assert error_of(run(arguments, tmp_path)) == "run.checkpoint-alone"
+    assert error_of(warm.run(arguments, tmp_path)) == "run.checkpoint-alone"
 
 
-def test_a_row_gets_a_head_for_the_data(tmp_path: Path) -> None:
+def test_a_row_gets_a_head_for_the_data(warm: Warm, tmp_path: Path) -> None:
     """From the catalogue, at a size and batch that a test can afford."""
     data = classifier(tmp_path)[4]
     small = [f"--set={text}" for text in ("batch=2", "subdivisions=1", "width=64", "height=64", "max_crop=80")]
     arguments = ["train", "imagenet-smoothing:cspresnext-50-smooth", "--data", data, "-j", "0", *small]
-    done = run([*arguments, "--iterations", "1", "--run", "run"], tmp_path)
+    done = warm.run([*arguments, "--iterations", "1", "--run", "run"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the head gets 3 in place of 1000" in done.stderr
     record = json.loads((tmp_path / "run" / "training.json").read_text())

@@ -231,6 +231,13 @@ class Warm:
             assert code == 0, each.words
         return started[0]
 
+    def run(self, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, however that is, with what it prints and what it says apart."""
+        errors = folder / "errors.log"
+        process = self.begin(arguments, folder, errors=str(errors))
+        code = process.wait()
+        return subprocess.CompletedProcess(arguments, code, process.words, errors.read_text())
+
     def stop(self) -> None:
         """End it and whatever still runs."""
         for number in self.running:

@@ -10,7 +10,7 @@ PANELS = {
     "Protocol": (
         *("--preset", "--decoder", "--size", "--topk", "--conf", "--nms", "--nms-kind", "--counting"),
         *("--engine", "--bootstrap", "--map", "--map-iou", "--map-conf"),
-        *("--set", "--iterations", "--epochs", "--era", "--gradients", "--recipe"),
+        *("--set", "--subdivisions", "--iterations", "--epochs", "--era", "--gradients", "--recipe"),
     ),
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),

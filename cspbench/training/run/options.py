@@ -35,6 +35,8 @@ class Options:
     eval_every: int = 0
     """Iterations between two evaluations; 0: none but that of the final weights."""
     tensorboard: bool = False
+    fit: bool = False
+    """Raise subdivisions to what the device's memory has room for (`--subdivisions auto`)."""
     allow_bad: int = 0
     execution: Execution = field(default_factory=Execution)
 
@@ -55,13 +57,6 @@ class Options:
         if self.iterations is not None and self.epochs is not None:
             one, other = "iterations", "epochs"
             raise UsageError("usage.not-together", f"{one} does not go with {other}", remedy="Leave one of them out")
-        if self.execution.precision == "fp16":
-            raise UsageError(
-                "usage.training-precision",
-                "no training in fp16",
-                expected="fp32 or bf16",
-                remedy="Use --precision bf16",
-            )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from cspbench.training.checkpoint import NO_AVERAGE, restore
 from cspbench.training.distributed import Share
 from cspbench.training.evaluated import metric
 from cspbench.training.folder import Folder
+from cspbench.training.hardware import compilation, precision, subdivisions
 from cspbench.training.iteration import Trainer
 from cspbench.training.loader import Loader
 from cspbench.training.loop import Loop, Standing
@@ -60,7 +61,9 @@ def train(
     share = Share(*rank())
     device = choose_device(options.execution.device)
     path = argument_path("run", run)
-    share.check(chosen.recipe.net.subdivisions)
+    precision.check(device, DTYPES[options.execution.precision])
+    if not options.fit:
+        share.check(chosen.recipe.net.subdivisions)
     chosen, images = prepared(chosen, data, options, listener)
     footprint.check(chosen.network)
     source, begun = None, DRAWN
@@ -72,23 +75,29 @@ def train(
             listener.note(source.warning(chosen.network))
     check_end(chosen, begun, options)
     session = sessions.session(options.execution.command_line, device=str(device), when=sessions.now())
-    new = record(
-        chosen,
-        images,
-        begun,
-        exact=options.exact,
-        seed=options.seed,
-        precision=options.execution.precision,
-        session=session,
-    )
     folder, first = Folder(path, _stem(chosen)), share.number == 0
     lock = exclusive(path / ".lock", remedy="Wait for it to end, or choose another --run") if first else nullcontext()
     with lock, footprint.enough_memory(f"the training of {chosen.network.name}"):
         init((share.number, share.count))
+        recipe = chosen.recipe.net
+        if options.fit:
+            chosen = subdivisions.settled(chosen, folder, device, DTYPES[options.execution.precision], share, listener)
+        compiled = options.execution.compiled and compilation.available(device, listener)
+        new = record(
+            chosen,
+            images,
+            begun,
+            exact=options.exact,
+            seed=options.seed,
+            precision=options.execution.precision,
+            compiled=compiled,
+            recipe=recipe,
+            session=session,
+        )
         if first:
             folder.begin(new, chosen.network, chosen.recipe)
         barrier((share.number, share.count), "the first process to begin the run")
-        loop = _loop(chosen, images, source, begun, options, folder, share, device)
+        loop = _loop(chosen, images, source, begun, options, folder, share, device, compiled)
         barrier((share.number, share.count), "the other processes to begin")
         if first:
             folder.keep(loop.trainer.iteration)
@@ -118,6 +127,7 @@ def _loop(
     folder: Folder,
     share: Share,
     device: torch.device,
+    compiled: bool,
 ) -> Loop:
     """The loop, at its beginning or where the checkpoint is."""
     network, recipe = chosen.network, chosen.recipe
@@ -138,6 +148,7 @@ def _loop(
         module=module,
         seed=options.seed,
         precision=DTYPES[options.execution.precision],
+        compiled=compiled,
     )
     trainer.seen = begun.seen
     average = restore(folder.checkpoint, trainer) if folder.checkpoint.is_file() else NO_AVERAGE

@@ -1,0 +1,1 @@
+"""What a training does because of the machine: its memory, its compiler, its number formats."""
