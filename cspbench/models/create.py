@@ -28,7 +28,7 @@ def list_models(pattern: str | Sequence[str] = "*", *, task: str | None = None) 
     names = [name for name in registry.MODELS if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if task is None:
         return names
-    return [name for name in names if bool(registry.MODELS[name].build().detections) == (task == "coco")]
+    return [name for name in names if registry.MODELS[name].architecture().detects == (task == "coco")]
 
 
 def create_model(
