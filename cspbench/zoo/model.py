@@ -37,6 +37,11 @@ class Model:
     warnings: tuple[str, ...] = ()
     """What a user has to know of how a cfg file was read."""
 
+    @property
+    def of_layers(self) -> bool:
+        """Whether the network is a list of Darknet's layers."""
+        return isinstance(self.architecture(), Network)
+
     def build(self) -> Network:
         """The network as a list of Darknet's layers; raises `UsageError` for a torch module of its own."""
         return layered(self.architecture())

@@ -75,6 +75,11 @@ def entry_of(network: Architecture) -> Model | None:
     return None if network.places else MODELS.get(network.name)
 
 
+def names_of_layered() -> list[str]:
+    """The names of the models that are lists of Darknet's layers."""
+    return [name for name, model in MODELS.items() if model.of_layers]
+
+
 def provenance(name: str) -> str:
     """The source of a model's definition, with its confidence unless certain: "paper, high".
 

@@ -23,8 +23,10 @@ class Design(Protocol):
     """
 
     kind: ClassVar[str]
-    stride: ClassVar[int]
-    """Height and width of the input are multiples of it."""
+    strides: ClassVar[tuple[int, ...]]
+    """Of the maps on which boxes are predicted, or of a classifier's backbone, the largest last. Height and width of
+    the input are multiples of that.
+    """
     detects: ClassVar[bool]
 
     @property
@@ -51,7 +53,7 @@ class ModuleNetwork:
     places: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        stride = self.design.stride
+        stride = self.design.strides[-1]
         if any(side < stride or side % stride or side > LARGEST_SIDE for side in self.input[1:]):
             raise DefinitionError(
                 "network.input-out-of-range",

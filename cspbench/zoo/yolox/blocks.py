@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cspbench.network.modular.sum import Sum
+from cspbench.zoo.yolox.designs import EPSILON
 
-EPSILON, MOMENTUM = 1e-3, 0.03
+MOMENTUM = 0.03
 """Of every batch norm."""
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from cspbench.zoo.yolox.units import Units
 
-STRIDES = (8, 16, 32)
-"""Pixels of the input a cell, of the levels in the order of their rows."""
+EPSILON = 1e-3
+"""Of every batch norm, beside the variance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class YoloxDesign:
     """YOLOX with the modified CSP v5 backbone: nano, tiny, s, m, l, x."""
 
     kind: ClassVar[str] = "yolox"
-    stride: ClassVar[int] = 32
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = True
     channels: int
     depth: int
@@ -49,7 +49,7 @@ class YoloxDarknetDesign:
     """YOLOX-DarkNet53 and the steps to it from YOLOv3."""
 
     kind: ClassVar[str] = "yolox-darknet53"
-    stride: ClassVar[int] = 32
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = True
     head: Literal["decoupled", "coupled"] = "decoupled"
     anchors: int = 1
@@ -78,7 +78,7 @@ class CspClassifierDesign:
     """The backbone of YOLOX as a classifier, mmdetection's CSPDarknet P5."""
 
     kind: ClassVar[str] = "csp-classifier"
-    stride: ClassVar[int] = 32
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = False
     channels: int
     depth: int
