@@ -239,6 +239,7 @@ CODES = {
     "tables.unknown-model": "A row names a model that is not in models.toml.",
     "tables.unknown-rounding": "The rounding of a column is unknown.",
     "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",
+    "tables.unknown-unverified": "A row names an unverified metric that it does not have.",
     "tables.unknown-weights": "A row names a weight file that its model does not have.",
     "tables.unreadable": "A table or its description cannot be opened or read.",
     "terminated": "The command was asked to terminate (SIGTERM); finished work is kept.",

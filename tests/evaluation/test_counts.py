@@ -197,7 +197,7 @@ def test_every_model_builds_under_its_name_and_counts_alike_twice() -> None:
 
 def test_every_catalogue_entry_and_row_fits() -> None:
     for name, model in registry.MODELS.items():
-        assert model.build().name == name
+        assert model.architecture().name == name
         assert set(model.namesakes) <= set(registry.MODELS)
     named = {row.model for table in tables.load_all() for row in table.rows if row.model}
     assert named <= set(registry.MODELS)
