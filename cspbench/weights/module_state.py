@@ -16,7 +16,6 @@ from cspbench.weights import states
 from cspbench.weights.arrays import Weights
 from cspbench.weights.checkpoint import content, tensors_of
 from cspbench.weights.safetensors_file import of_state
-from cspbench.weights.state_names import state_names
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.yolox import LEGACY
 from cspbench.zoo.yolox.generations import normalised
@@ -76,9 +75,10 @@ def _doubled(name: str) -> bool:
 
 def _check_network(path: Path, network: ModuleNetwork, shapes: Shapes) -> None:
     """Raise `WeightsError` for the arrays of another model, with the first in which the two differ."""
-    own = _own_shapes(network)
-    if shapes == own:
-        return
+    own = _shapes_of(network.design)
+    first = next(iter(own))
+    if own.keys() == shapes.keys() and own[first] == shapes[first]:
+        return  # the same network, if with another number of classes
     others = [name for name, theirs in _shapes().items() if theirs == shapes]
     if not others:
         return  # of no model: the first misfit will be named
@@ -97,12 +97,13 @@ def _text(shape: tuple[int, ...] | None) -> str:
     return "not there" if shape is None else f"of {shape}"
 
 
-def _own_shapes(network: ModuleNetwork) -> dict[str, tuple[int, ...]]:
-    return {
-        state_names(network, index)[weight.role]: weight.shape
-        for index in range(len(network.layers))
-        for weight in network.weights(index)
-    }
+def _shapes_of(design: Design) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the arrays of a module in the order of its state dict, without its counters of steps."""
+    import torch
+
+    with torch.device("meta"):
+        state = design.module().state_dict()
+    return {name: tuple(array.shape) for name, array in state.items() if array.is_floating_point()}
 
 
 def _shapes() -> dict[str, Shapes]:
@@ -113,7 +114,7 @@ def _shapes() -> dict[str, Shapes]:
         network = model.architecture()
         if isinstance(network, ModuleNetwork):
             if network.design not in of_designs:
-                of_designs[network.design] = _own_shapes(network)
+                of_designs[network.design] = _shapes_of(network.design)
             shapes[name] = of_designs[network.design]
     return shapes
 
