@@ -15,7 +15,7 @@ from cspbench.network.counter import Counter
 from cspbench.network.counting import ModuleCount, count, count_module
 from cspbench.network.layers import Softmax, Weight
 from cspbench.network.modular import formulas
-from cspbench.network.modular.architecture import layered
+from cspbench.network.modular.architecture import Architecture, layered
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.modular.sum import Sum
 from cspbench.network.network import Network, digest
@@ -174,7 +174,7 @@ def test_a_module_is_built_when_its_parts_are_asked_for() -> None:
 def test_digests_are_of_input_and_design() -> None:
     same = ModuleNetwork("other", (3, 4, 8), Toy(), preset="mine")
     assert digest(same) == digest(TOY)
-    others = [
+    others: list[Architecture] = [
         TOY.resized(4, 4),
         replace(TOY, design=Toy(classes=5)),
         Network("toy", (3, 4, 8), (Softmax(sources=(-1,)),)),

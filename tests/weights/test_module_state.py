@@ -114,7 +114,7 @@ def test_other_programs_forms_are_refused(tmp_path: Path) -> None:
     weights = open_weights(tmp_path / "net.pth", each)
     for form in ("darknet", "timm", "mmpretrain"):
         with refuses("usage.not-of-layers"):
-            write(tmp_path / "out", form, each, weights)  # type: ignore[arg-type]
+            write(tmp_path / "out", form, each, weights)
     darknet = MODELS["darknet"].build()
     with refuses("usage.not-mmdetections", found="darknet"):
         write(tmp_path / "out", "mmdetection", darknet, weights_of(darknet, tmp_path))

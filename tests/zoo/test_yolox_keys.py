@@ -19,7 +19,7 @@ BY_HAND = {
     "backbone.stage3.1.short_conv.bn.weight": "backbone.backbone.dark4.1.conv2.bn.weight",
     "backbone.stage2.1.final_conv.conv.weight": "backbone.backbone.dark3.1.conv3.conv.weight",
     "backbone.stage2.1.blocks.0.conv1.conv.weight": "backbone.backbone.dark3.1.m.0.conv1.conv.weight",
-    "backbone.stage2.1.blocks.1.conv2.depthwise_conv.conv.weight": "backbone.backbone.dark3.1.m.1.conv2.dconv.conv.weight",
+    "backbone.stage2.1.blocks.1.conv2.depthwise_conv.bn.bias": "backbone.backbone.dark3.1.m.1.conv2.dconv.bn.bias",
     "backbone.stage4.1.conv1.conv.weight": "backbone.backbone.dark5.1.conv1.conv.weight",
     "backbone.stage4.2.blocks.0.conv2.conv.weight": "backbone.backbone.dark5.2.m.0.conv2.conv.weight",
     "neck.reduce_layers.0.conv.weight": "backbone.lateral_conv0.conv.weight",
