@@ -255,7 +255,9 @@ def _of_module(path: Path, kind: str) -> tuple[Model, list[str]]:
     """The model of a file with the arrays of a torch module of the catalogue; the file is called `kind` otherwise."""
     from cspbench.weights.module_state import models_of
 
-    models = models_of(path)
+    models = []
+    with suppress(WeightsError):  # not a checkpoint, or one of something else
+        models = models_of(path)
     if not models:
         raise _unidentified(path, kind)
     return MODELS[models[0]], models[1:]
