@@ -42,5 +42,5 @@ CELLS = sum(cells for _, cells in TABLES.values())
 """Whether they hold a number or not."""
 README, RESULTS = tuple(TABLES)[:11], tuple(TABLES)[11:17]
 """The tables of the CSPNet README, and those of the authors' lists of results."""
-COUNTED = {"exact": 107, "fitted": 13, "missed": 3, "off, explained": 1}
+COUNTED = {"exact": 107, "fitted": 13, "missed": 3, "off, explained": 1, "unmeasured": 15}
 """What `params --all` says of the counts that are published."""
