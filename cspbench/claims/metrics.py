@@ -41,6 +41,7 @@ _ALL = (
         *(("ar1", "AR1"), ("ar10", "AR10"), ("ar100", "AR100"), ("ars", "ARS"), ("arm", "ARM"), ("arl", "ARL")),
     ),
     Metric("fps", "fps", "speed", "fps"),
+    Metric("latency", "latency", "speed", "ms"),
     Metric("file_size", "File Size", "file", "B"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

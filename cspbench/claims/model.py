@@ -36,7 +36,7 @@ _READING = rf"({_NUMBER})\(([^()\s|]+)\)"
 class Column(Struct, frozen=True, forbid_unknown_fields=True):
     """A column of a printed table: its header, its role and, for a metric, how to read its numbers.
 
-    `unit` of the printed numbers: "M" 1e6, "G" 1e9, "1" single parameters or operations, "%", "fps", "B" bytes.
+    `unit` of the printed numbers: "M" 1e6, "G" 1e9, "1" single parameters or operations, "%", "fps", "ms", "B" bytes.
     `suffix` is printed after each number. A "check" column marks a setting as on.
     """
 
@@ -69,6 +69,8 @@ class Cell:
     """With the base row: percent of its number, "(-34%)", or a difference, "(+0.8)" or "(=)"."""
     values: tuple[tuple[str, Decimal], ...] = ()
     suffix: str = ""
+    verified: bool = True
+    """Whether the number was read in the document; one that was not is never judged."""
 
     @classmethod
     def parse(cls, text: str, column: Column, counting: str | None = None, rounding: str | None = None) -> Cell:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cspbench.claims import models
 from cspbench.claims.metrics import of_family
@@ -82,7 +83,7 @@ def _check_header(header: list[str], table: Table, modelled: bool) -> None:
         required.append("model")
     counts = [column.metric for column in table.columns if column.counting]
     optional = [f"{metric}_{kind}" for metric in counts for kind in ("counting", "rounding")]
-    optional += ["base", "counting_size", "model", "note", "weights", "weights_status"]
+    optional += ["base", "counting_size", "model", "note", "unverified", "weights", "weights_status"]
     expected, found = ", ".join(required), ", ".join(header)
     for column in required:
         if column not in header:
@@ -122,6 +123,11 @@ def _row(table: Table, record: dict[str, str], sizes: Sizes, catalogue: Mapping[
             size = size_of(text if column.role == "size" else f"{text}×{text}", column.header, "×")
         else:
             texts["setting" if column.role == "check" else column.role][column.header] = text
+    for metric in record.get("unverified", "").split():
+        if metric not in cells:
+            expected = f"metrics of the row: {', '.join(cells)}"
+            raise cell_error("tables.unknown-unverified", "unknown metric", "unverified", expected, repr(metric))
+        cells[metric] = replace(cells[metric], verified=False)
     measured = any(column.metric in MEASURED for column in table.columns)
     model, weights, status = (None, None, None) if catalogue is None else _of_model(record, catalogue, measured)
     return Row(

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     PARTIAL = "partial"  # a part of the claim's images that is not a random one
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
+    UNVERIFIED = "unverified"  # nobody has read the claim in its document
     NOT_RUN = "not-run"  # possible here, but not run yet
 
 
@@ -99,7 +100,7 @@ class Verdict:
 
 
 def judge(cell: Cell, measurement: Measurement) -> Verdict:
-    """The verdict on a cell.
+    """The verdict on a cell; a claim that nobody has read in its document has none.
 
     Of several reasons against a comparison, other images come first, then a part of the images, then the protocol.
     Accuracy and AP on the claim's whole set are `exact` if they round to the printed number, `close` if the unrounded
@@ -110,6 +111,8 @@ def judge(cell: Cell, measurement: Measurement) -> Verdict:
     metric = METRICS[cell.metric]
     if not cell.published:
         return Verdict(Status.UNPUBLISHED, None, _without_verdict(value, cell))
+    if not cell.verified:
+        return Verdict(Status.UNMEASURED, cell.value, _without_verdict(value, cell), reason=Reason.UNVERIFIED)
     if cell.value is None or cell.decimals is None:  # several numbers in a cell: frame rates by device
         beside = _reason(measurement) or Reason.PROTOCOL_MISMATCH
         return Verdict(Status.UNMEASURED, None, _without_verdict(value, cell), reason=beside)

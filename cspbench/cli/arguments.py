@@ -14,6 +14,7 @@ from cspbench.errors import UsageError
 if TYPE_CHECKING:
     from cspbench.cli.choices import Precision
     from cspbench.evaluation.execution import Execution, Listener
+    from cspbench.network.modular.architecture import Architecture
     from cspbench.network.network import Network
     from cspbench.zoo.model import Model
 
@@ -134,13 +135,14 @@ def named(model: str, listener: Listener) -> Model:
     return entry
 
 
-def resized(network: Network, size: tuple[int, int] | None, listener: Listener) -> Network:
+def resized(network: Architecture, size: tuple[int, int] | None, listener: Listener) -> Architecture:
     """The network at an input size (height, width), by default its own; warns of shortcuts that no longer fit."""
+    from cspbench.network.network import Network
     from cspbench.network.shortcut_checks import misfits
 
     if size is None:
         return network
     network = network.resized(*size)
-    for line in misfits(network):
+    for line in misfits(network) if isinstance(network, Network) else ():
         listener.note(f"warning: {line}")
     return network

@@ -19,7 +19,7 @@ from cspbench.evaluation.execution import steps
 
 if TYPE_CHECKING:
     from cspbench.evaluation.counts import Countable
-    from cspbench.network.network import Network
+    from cspbench.network.modular.architecture import Architecture
     from cspbench.report.judged_counts import CountsRow
     from cspbench.results.schema import Session
     from cspbench.zoo.model import Model
@@ -58,7 +58,7 @@ def counted_apart(
     return rows, code
 
 
-def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list[Model], list[Network], int]:
+def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list[Model], list[Architecture], int]:
     """The models that fit an input size (height, width; None: their own), their networks there, and an exit code.
 
     The code is 0, or that of the last of several models that do not fit; the error of a single one is raised.
@@ -66,7 +66,7 @@ def at_size(models: Sequence[Model], size: tuple[int, int] | None) -> tuple[list
     fitting, networks, code = [], [], 0
     for model in models:
         try:
-            networks.append(resized(model.build(), size, terminal()))
+            networks.append(resized(model.architecture(), size, terminal()))
             fitting.append(model)
         except DefinitionError as error:
             if len(models) == 1:

@@ -46,7 +46,7 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
     for table in [tables.load(name) for name in names] or tables.load_all():
         for row in table.rows:
             model = MODELS[row.model] if row.model else None
-            size = row.size or (model.build().input[1:] if model else None)
+            size = row.size or (model.architecture().input[1:] if model else None)
             lines.append(
                 {
                     "table": table.name,
@@ -64,18 +64,19 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
 
 
 def _models() -> list[dict[str, Any]]:
+    from cspbench.network.network import Network
     from cspbench.zoo.registry import MODELS
 
     lines = []
     for model in MODELS.values():
-        network = model.build()
+        network = model.architecture()
         lines.append(
             {
                 "model": model.name,
                 "definition": model.definition,
                 "confidence": model.confidence,
                 "input": "×".join(map(str, network.input[1:])),
-                "layers": len(network.layers),
+                "layers": len(network.layers) if isinstance(network, Network) else None,
                 "source": model.source,
                 "unknown": model.unknown,
             }

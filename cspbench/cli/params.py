@@ -18,7 +18,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.network.network import Network
+    from cspbench.network.modular.architecture import Architecture
 
 _APART = {
     "--against": ("--layers", "--size", "--counting", "--save", "--strict", "--format csv", "--format latex"),
@@ -58,9 +58,9 @@ def params(
     """Count parameters and operations beside the published numbers.
 
     Countings of parameters: weights (the README's), learnable, stored. Of operations: conv, conv+maxpool (the
-    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, mmcv, sparsenet, elastic. A claim is not
-    judged under another counting than its own. --save writes params.json and .md to the folder --out, by default
-    results; with --all the sample's, too.
+    README's BFLOPs), conv+maxpool+shortcut, mac, fvcore, thop, thop-2021 (YOLOX's), mmcv, sparsenet, elastic. A
+    claim is not judged under another counting than its own. --save writes params.json and .md to the folder --out,
+    by default results; with --all the sample's, too.
 
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
@@ -92,7 +92,7 @@ def params(
     if cfg := cfg or [name for name in names if registry.is_file(name)]:
         of_files, unusable = read_cfgs(cfg, terminal())
         chosen += of_files
-    networks: list[Network] = []
+    networks: list[Architecture] = []
     if layers or pixels:
         chosen, networks, unfit = at_size(chosen, pixels)
         unusable = unfit or unusable

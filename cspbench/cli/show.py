@@ -19,7 +19,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.network.network import Network
+    from cspbench.network.modular.architecture import Architecture
     from cspbench.zoo.model import Model
 
 
@@ -62,6 +62,7 @@ def show(
     .cfg file; exit code 1: there is one.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
+    from cspbench.network.network import Network
     from cspbench.report.tables.network import totals
 
     name = either(model, model_option, "--model")
@@ -83,7 +84,7 @@ def show(
     if against is not None:
         every_difference(entry.build(), against, form)
         return
-    network = resized(entry.build(), parse_size(size), terminal())
+    network = resized(entry.architecture(), parse_size(size), terminal())
     files = [file for file in (out, cfg, plot) if file is not None]
     for file in files:
         refuse_existing(file, force)
@@ -94,7 +95,8 @@ def show(
         counts = ", ".join(f"{parameters(network, rule):,} {rule}" for rule in PARAMETER_COUNTINGS)
         operations = ", ".join(f"{total / 1e9:.5f} G {name}" for name, total in totals(network).items())
         lines = [*_origin(entry).split("\n"), f"Parameters: {counts}", f"Operations: {operations}"]
-        lines.append(f"Weight file: {stored_bytes(network):,} bytes")
+        if isinstance(network, Network):
+            lines.append(f"Weight file: {stored_bytes(network):,} bytes")
         width = get_terminal_size().columns if form is Format.RICH else None
         texts = [textwrap.fill(line, width, subsequent_indent="  ") if width else line for line in lines]
         typer.echo("\n".join([f"# {entry.name}", "", *texts, ""]))
@@ -114,13 +116,15 @@ def _origin(entry: Model) -> str:
     return "\n".join([*lines, f"Unknown: {entry.unknown}"] if entry.unknown else lines)
 
 
-def _write(network: Network, file: Path) -> None:
+def _write(architecture: Architecture, file: Path) -> None:
     """Write a network as a drawing, or as a cfg if that is the suffix, or there is none, or the file is a device."""
     from cspbench.io import write_text
     from cspbench.network.cfg.writer import write
+    from cspbench.network.modular.architecture import layered
     from cspbench.network.shortcut_checks import old_only
     from cspbench.plots.network import draw
 
+    network = layered(architecture)
     if file.suffix.lower() not in ("", ".cfg") and (not file.exists() or file.is_file()):
         draw(network, file)
     else:

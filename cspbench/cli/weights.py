@@ -19,7 +19,7 @@ from cspbench.errors import UsageError, printable
 from cspbench.report.formats import WIDE_ONLY
 
 if TYPE_CHECKING:
-    from cspbench.network.network import Network
+    from cspbench.network.modular.architecture import Architecture
 
 weights = App(
     help="List, fetch, check, identify and convert weight files.\n\nExit code 3: the file cannot be had or used."
@@ -98,8 +98,8 @@ def identify(file: FileArgument) -> None:
 def convert(
     file: FileArgument,
     to: Annotated[
-        Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"],
-        typer.Option("--to", help="The format to write; timm and mmpretrain for the networks of their cards."),
+        Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain", "mmdetection"],
+        typer.Option("--to", help="The format to write; the last three for the networks of their cards."),
     ],
     model: options.ModelOption = None,
     cfg: options.CfgOption = None,
@@ -126,7 +126,7 @@ def convert(
     terminal().note(f"wrote {target}")
 
 
-def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Network, list[str]]:
+def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = False) -> tuple[Architecture, list[str]]:
     """The network of a file, by option or by its size, and the models whose files have the same layout."""
     from cspbench.weights import catalogue
 
@@ -135,8 +135,8 @@ def _network(file: Path, name: str | None, cfg: Path | None, partial: bool = Fal
     if cfg is not None:
         return read_cfg(cfg, terminal()), []
     if name is not None:
-        return named(name, terminal()).build(), []
+        return named(name, terminal()).architecture(), []
     if partial:
         raise UsageError("usage.partial-without-network", "--partial needs the network", remedy="Give --model or --cfg")
     identified, alike = catalogue.model_of(file)
-    return identified.build(), alike
+    return identified.architecture(), alike

@@ -15,6 +15,8 @@ from cspbench.inference.description import Described
 from cspbench.network.counter import Counter, Size
 from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ModuleCount, count_module
 from cspbench.network.counting import count as count_network
+from cspbench.network.modular.architecture import Architecture
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network, digest
 from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import UNPUBLISHED
@@ -72,17 +74,17 @@ def with_bases(countables: list[Countable]) -> list[Countable]:
     return [*countables, *published(replace(table, rows=(table.row(base),)) for table, base in loaded)]
 
 
-def count(model: str | Network | Described, size: Size | None = None) -> Count | ModuleCount:
+def count(model: str | Architecture | Described, size: Size | None = None) -> Count | ModuleCount:
     """A model's parameters and operations under every counting that it has.
 
     `model` is a catalogue's name, a network, or a module with a description; `size` is its input (height, width), its
-    own by default. A network is counted by two counters, a module by fvcore alone. Raises `CountingError` where the two
-    counters disagree, `UsageError` for anything else.
+    own by default. A network is counted by two counters, another module by fvcore alone. Raises `CountingError` where
+    the two counters disagree, `UsageError` for anything else.
     """
-    network = catalogue_model(model).build() if isinstance(model, str) else model
-    if isinstance(network, Network):
+    network = catalogue_model(model).architecture() if isinstance(model, str) else model
+    if isinstance(network, Network | ModuleNetwork):
         return count_network(network if size is None else network.resized(*size))
-    channels, *own = description_of(network).input
+    channels, *own = description_of(cast(Described, network)).input
     height, width = size or own
     return count_module(cast(Any, network), (channels, height, width))
 
@@ -116,14 +118,14 @@ def count_rows(
     Raises `CountingError` where the two counters disagree.
     """
     counter = counter or Counter()
-    counter.ahead([(model.name, model.build, size) for _, model, size in countables if model], progress)
+    counter.ahead([(model.name, model.architecture, size) for _, model, size in countables if model], progress)
     return [_counted(countable, counter, overrides or {}) for countable in countables]
 
 
 def _counted(countable: Countable, counter: Counter, overrides: Mapping[str, str]) -> CountedRow:
     row, model, size = countable
-    counts = counter(model.name, model.build, size) if model else None
-    namesakes = {name: counter(name, MODELS[name].build, size) for name in model.namesakes} if model else {}
+    counts = counter(model.name, model.architecture, size) if model else None
+    namesakes = {name: counter(name, MODELS[name].architecture, size) for name in model.namesakes} if model else {}
     return CountedRow(
         model=model.name if model else None,
         params=_cell(row, "params", counts, namesakes, overrides),

@@ -74,7 +74,7 @@ def of_models(
             table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
         ]
         names = {row.model for table in of_task for row in table.rows}
-        models = [model for name, model in registry.MODELS.items() if name in names]
+        models = [model for name, model in registry.MODELS.items() if name in names and model.of_layers]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "usage.one-model",
@@ -156,7 +156,7 @@ def evaluate_all(
 
 def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
-    suitable = [model for model in models if _task_of(model.build()) == task]
+    suitable = [model for model in models if model.of_layers and _task_of(model.build()) == task]
     named = {model.name for model in registry.matching(text for text in patterns if not is_pattern(text))}
     for model in models:
         if not suitable or model.name in named:

@@ -13,8 +13,12 @@ from cspbench.inference.description import describe
 from cspbench.models.features import Level, chosen_levels, until
 from cspbench.models.heads import classes_of, with_classes
 from cspbench.models.meta import meta_of, own_epsilon
+from cspbench.models.own_modules import check_levels, module_of
+from cspbench.models.own_modules import with_classes as own_classes
 from cspbench.models.sources import Source, opened
 from cspbench.network.epsilon import Epsilon
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.zoo import registry
 
@@ -28,11 +32,11 @@ def list_models(pattern: str | Sequence[str] = "*", *, task: str | None = None) 
     names = [name for name in registry.MODELS if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if task is None:
         return names
-    return [name for name in names if bool(registry.MODELS[name].build().detections) == (task == "coco")]
+    return [name for name in names if registry.MODELS[name].architecture().detects == (task == "coco")]
 
 
 def create_model(
-    name: str | Network,
+    name: str | Architecture,
     weights: str | Path | None = None,
     num_classes: int | None = None,
     features_only: bool = False,
@@ -42,6 +46,8 @@ def create_model(
     ema: bool | None = None,
 ) -> Module:
     """A model as a torch module: (N, C, H, W) float to logits or probabilities, or to the maps of its box layers.
+
+    A YOLOX gives the raw numbers of its boxes, (N, boxes, 5 + classes), and has no `description` and no feature maps.
 
     `name` is any name of a model (`CSPResNeXt-50`, `csresnext50`, `imagenet-big:cspresnext-50`, timm's `cspdarknet53`),
     the path of a .cfg file, or a network.
@@ -64,11 +70,20 @@ def create_model(
         entry = registry.model(name)
         for line in entry.warnings:
             warnings.warn(line, stacklevel=2)
-        network = entry.build()
+        architecture = entry.architecture()
     else:
-        network = name
+        architecture = name
+    known = registry.entry_of(architecture)
+    if isinstance(architecture, ModuleNetwork):
+        check_levels(architecture, features_only)
+        changed = architecture
+        if num_classes is not None and num_classes != architecture.design.classes:
+            changed = own_classes(architecture, num_classes)
+        taken = None if weights is None else opened(weights, changed, architecture, known, ema)
+        rule = Epsilon(epsilon) if epsilon else own_epsilon(architecture, known)
+        return module_of(changed, taken, rule, known if changed is architecture else None)
+    network = layered(architecture)
     network.check_evaluable()
-    known = registry.entry_of(network)
     original = network
     heads: tuple[int, ...] = ()
     if num_classes is not None and num_classes != classes_of(network):

@@ -12,7 +12,8 @@ from cspbench.models.features import levels, stride_of
 from cspbench.models.heads import classes_of
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import RoiBox
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
 
@@ -57,10 +58,13 @@ class Meta(dict[str, Any]):
             raise AttributeError(name) from None
 
 
-def meta_of(network: Network, entry: Model | None, own_classes: bool) -> Meta:
+def meta_of(network: Architecture, entry: Model | None, own_classes: bool) -> Meta:
     """The description of a network; `entry` is the catalogue's, `own_classes` says that its head was replaced."""
     name = entry.name if entry else network.name
-    if network.detections:
+    if isinstance(network, ModuleNetwork):
+        strides = network.design.strides
+        preset = network.preset or preset_of(name).name
+    elif (network := layered(network)).detections:
         maps = [index for index in network.detections if not isinstance(network.layers[index], RoiBox)]
         strides = tuple(stride_of(network, index) for index in maps)
         preset = "own" if entry and entry.detector_protocol else "readme"
@@ -77,20 +81,23 @@ def meta_of(network: Network, entry: Model | None, own_classes: bool) -> Meta:
     )
 
 
-def class_names(network: Network, entry: Model | None) -> tuple[str, ...]:
+def class_names(network: Architecture, entry: Model | None) -> tuple[str, ...]:
     """The names of a network's classes in the order of its outputs, if there are as many as in the data set."""
-    classes, name = classes_of(network), entry.name if entry else None
-    if network.detections:
+    classes = network.design.classes if isinstance(network, ModuleNetwork) else classes_of(layered(network))
+    name = entry.name if entry else None
+    if network.detects:
         labels = of_detector(name, classes)
     else:
         labels = of_classifier(class_order(name) if name else "darknet", classes)
     return labels.names if labels else ()
 
 
-def own_epsilon(network: Network, entry: Model | None) -> Epsilon:
+def own_epsilon(network: Architecture, entry: Model | None) -> Epsilon:
     """The epsilon of batch normalisation under which the network is evaluated."""
     if entry is not None and entry.detector_protocol is not None:
         return entry.detector_protocol.epsilon
-    if network.detections:
+    if isinstance(network, ModuleNetwork):
+        return Epsilon.INSIDE_1E3
+    if network.detects:
         return detection_preset("readme").epsilon
     return preset_of(entry.name if entry else network.name, file=entry is None).epsilon

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cspbench.errors import WeightsError, brief
 from cspbench.io import argument_path
+from cspbench.network.modular.architecture import Architecture
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.weights.arrays import Weights
 from cspbench.weights.catalogue import VARIABLE, find, folder_of_weights, wanted
@@ -29,14 +31,16 @@ class Source:
     weights: Weights
     missing: tuple[int, ...] = ()
 
-    def warning(self, network: Network) -> str:
+    def warning(self, network: Architecture) -> str:
         """What a user has to know of the missing layers."""
         first, more = self.missing[0], len(self.missing) - 1
         others = f" and {more} more" if more else ""
         return f"{self.weights.path}: not loaded, but initialised: {network.place(first)}{others}"
 
 
-def opened(weights: str | Path, network: Network, original: Network, entry: Model | None, ema: bool | None) -> Source:
+def opened(
+    weights: str | Path, network: Architecture, original: Architecture, entry: Model | None, ema: bool | None
+) -> Source:
     """The weights of a network; `original` is the same with its own head, whose weights are taken without the head.
 
     Raises `WeightsError` for a file that is missing or fits neither.
@@ -48,11 +52,11 @@ def opened(weights: str | Path, network: Network, original: Network, entry: Mode
     return _fitting(file, network, original, ema)
 
 
-def _fitting(file: Path, network: Network, original: Network, ema: bool | None) -> Source:
+def _fitting(file: Path, network: Architecture, original: Architecture, ema: bool | None) -> Source:
     if network == original:
         return Source(open_weights(file, network, ema=ema))
     with suppress(WeightsError):  # of the original head
-        return Source(open_weights(file, replace(network, name=original.name), ema=ema))
+        return Source(open_weights(file, _renamed(network, original.name), ema=ema))
     changed = _changed(network, original)
     try:
         return Source(open_weights(file, original, ema=ema), changed)
@@ -65,12 +69,17 @@ def _fitting(file: Path, network: Network, original: Network, ema: bool | None) 
     return Source(start, tuple(sorted({*changed, *(index for index in rest if original.weights(index))})))
 
 
-def _changed(network: Network, original: Network) -> tuple[int, ...]:
+def _renamed(network: Architecture, name: str) -> Architecture:
+    assert isinstance(network, Network | ModuleNetwork)
+    return replace(network, name=name)
+
+
+def _changed(network: Architecture, original: Architecture) -> tuple[int, ...]:
     """The layers whose arrays have other shapes."""
     return tuple(index for index in range(len(network.layers)) if network.weights(index) != original.weights(index))
 
 
-def _published(network: Network, entry: Model | None) -> Path:
+def _published(network: Architecture, entry: Model | None) -> Path:
     """The published file of a catalogue model; raises `WeightsError`, which says where it was looked for."""
     file = find(entry) if entry else None
     if file is not None:

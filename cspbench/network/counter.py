@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from cspbench.network.counting import Count, count
 from cspbench.network.layers import Detection, Layer
+from cspbench.network.modular.architecture import Architecture
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """Height, width in pixels."""
-Request = tuple[str, Callable[[], Network], Size | None]
+Request = tuple[str, Callable[[], Architecture], Size | None]
 """A network's name, its builder, and the input size to count at (None: its own)."""
 
 
@@ -32,11 +34,11 @@ class Counter:
     """
 
     def __init__(self) -> None:
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[str, Architecture] = {}
         self._counts: dict[object, Count] = {}
         self._traces: Traces = {}
 
-    def __call__(self, name: str, build: Callable[[], Network], size: Size | None) -> Count:
+    def __call__(self, name: str, build: Callable[[], Architecture], size: Size | None) -> Count:
         """The count of a network at an input size (None: its own); `name` identifies what `build` builds."""
         network = self._network(name, build, size)
         graph = _graph(network)
@@ -50,7 +52,7 @@ class Counter:
         The processes are started anew: a fork of a process with threads, such as the one that watches for interrupts,
         can wait for ever.
         """
-        missing: dict[object, Network] = {}
+        missing: dict[object, Architecture] = {}
         for name, build, size in requests:
             network = self._network(name, build, size)
             graph = _graph(network)
@@ -67,7 +69,7 @@ class Counter:
                 self._counts[graph] = result
                 progress(result.network.name)
 
-    def _network(self, name: str, build: Callable[[], Network], size: Size | None) -> Network:
+    def _network(self, name: str, build: Callable[[], Architecture], size: Size | None) -> Architecture:
         if name not in self._networks:
             self._networks[name] = build()
         network = self._networks[name]
@@ -90,12 +92,17 @@ def _begin() -> None:
     gc.freeze()  # the collector would walk the objects of these imports again and again
 
 
-def _count_in_child(network: Network) -> Count:
+def _count_in_child(network: Architecture) -> Count:
     return count(network, _CHILD_TRACES)
 
 
-def _graph(network: Network) -> object:
-    """What the counts depend on: the input, and the layers without boxes and with one of the activations alike."""
+def _graph(network: Architecture) -> object:
+    """What the counts depend on: the input, and a module's design, or the layers without boxes and with one of the
+    activations alike.
+    """
+    if isinstance(network, ModuleNetwork):
+        return network.input, network.design
+    assert isinstance(network, Network)
     graph: list[Layer | None] = []
     for layer in network.layers:
         alike = getattr(layer, "activation", "linear") in ("swish", "mish", "relu")

@@ -1,7 +1,7 @@
 """Named countings of parameters and operations, and the check that two independent counters agree.
 
-The ledger applies formulas to the layer list; fvcore traces the torch module. `count` returns numbers only if both
-agree on every operation of every layer.
+The ledger applies formulas to the layer list, or to the parts of a module; fvcore traces the torch module. `count`
+returns numbers only if both agree on every operation of every layer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cspbench.errors import CountingError, UsageError
-from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Layer, Local, Shape, Shortcut
+from cspbench.network.layers import Activation, AvgPool, Connected, Convolution, Local, Shape, Shortcut
+from cspbench.network.modular.architecture import Architecture, Step
+from cspbench.network.modular.network import ModuleNetwork
+from cspbench.network.modular.part import Part
 from cspbench.network.network import Network
 from cspbench.network.operations import NAMES, Operations
 
@@ -30,9 +33,9 @@ class Counting:
     """
 
     unit: str
-    rule: Mapping[str, int | Fraction] | Callable[[Network, Sequence[Operations]], int]
+    rule: Mapping[str, int | Fraction] | Callable[[Architecture, Sequence[Operations]], int]
 
-    def total(self, network: Network, operations: Sequence[Operations]) -> int:
+    def total(self, network: Architecture, operations: Sequence[Operations]) -> int:
         """The total of a network, from the operations of its layers."""
         if callable(self.rule):
             return self.rule(network, operations)
@@ -42,31 +45,48 @@ class Counting:
         return round(total)
 
 
-def classifier(network: Network) -> int | None:
+def classifier(network: Architecture) -> int | None:
     """Index of the layer that scores the classes: the last one with weights if it reads a 1x1 map, else None."""
     for index in range(len(network.layers) - 1, -1, -1):
-        if isinstance(network.layers[index], Convolution | Connected):
-            return index if network.inputs(index)[0][1:] == (1, 1) and not network.detections else None
+        if _scores(network.layers[index]):
+            return index if network.inputs(index)[0][1:] == (1, 1) and not network.detects else None
     return None
 
 
-def _activation(layer: Layer) -> str:
-    activated = Activation | Connected | Convolution | Local | Shortcut
+def _scores(layer: Step) -> bool:
+    if isinstance(layer, Part):
+        return layer.section in ("convolution", "linear")
+    return isinstance(layer, Convolution | Connected)
+
+
+def _activation(layer: Step) -> str:
+    activated = Activation | Connected | Convolution | Local | Part | Shortcut
     return layer.activation if isinstance(layer, activated) else "linear"
 
 
-def _thop(network: Network, operations: Sequence[Operations]) -> int:
-    head = classifier(network)
-    body = [layer for index, layer in enumerate(operations) if index != head]
-    leaky = sum(
+def _leaky(network: Architecture, operations: Sequence[Operations]) -> int:
+    """Elements that pass through an activation with a slope on its negative side."""
+    return sum(
         counts.activation
         for layer, counts in zip(network.layers, operations, strict=True)
         if _activation(layer) in ("leaky", "relie", "revleaky")
     )
-    return leaky + sum(layer.conv + layer.global_pool_input + layer.global_pool_output for layer in body)
 
 
-def _mmcv(network: Network, operations: Sequence[Operations]) -> int:
+def _thop(network: Architecture, operations: Sequence[Operations]) -> int:
+    head = classifier(network)
+    body = [layer for index, layer in enumerate(operations) if index != head]
+    return _leaky(network, operations) + sum(
+        layer.conv + layer.global_pool_input + layer.global_pool_output for layer in body
+    )
+
+
+def _thop_2021(network: Architecture, operations: Sequence[Operations]) -> int:
+    total = sum(layer.conv + layer.linear + 2 * layer.batch_norm for layer in operations)
+    return 2 * (total + _leaky(network, operations))
+
+
+def _mmcv(network: Architecture, operations: Sequence[Operations]) -> int:
     head = classifier(network)
     return sum(
         layer.conv + 2 * layer.batch_norm + layer.activation + layer.pool_input + layer.global_pool_input
@@ -75,7 +95,7 @@ def _mmcv(network: Network, operations: Sequence[Operations]) -> int:
     )
 
 
-def _elastic(network: Network, operations: Sequence[Operations]) -> int:
+def _elastic(network: Architecture, operations: Sequence[Operations]) -> int:
     # their hooks see modules only, and in their code the ReLU before the global pooling is a function
     pooled = {source for layer in network.layers if isinstance(layer, AvgPool) for source in layer.sources}
     functions = {index for index in pooled if isinstance(network.layers[index], Activation)}
@@ -108,6 +128,9 @@ COUNTINGS = {
     # thop on timm's modules: convolution multiply-adds, 1 per LeakyReLU element, C(hw + 1) for global pooling; without
     # the classifier and without batch norm fused with its activation
     "thop": Counting("operation", _thop),
+    # twice what thop of mid-2021 counts, but for biases: 1 per multiply-add and LeakyReLU element, 2 per batch-norm
+    # element; YOLOX prints it. With biases its YOLOX-l is 155.65086 G, and 155.6 only if that is rounded twice
+    "thop-2021": Counting("flop", _thop_2021),
     # mmcv's get_model_complexity_info: convolution multiply-adds, 2 per batch-norm element, 1 per element that
     # activations and pools read; without the classifier
     "mmcv": Counting("flop", _mmcv),
@@ -143,7 +166,7 @@ def counting(name: str) -> Counting:
     return COUNTINGS[name]
 
 
-def parameters(network: Network, rule: str) -> int:
+def parameters(network: Architecture, rule: str) -> int:
     """The number of parameters under `rule` (`weights`, `learnable`, `stored`), from the layer list."""
     arrays = [array for index in range(len(network.layers)) for array in network.weights(index)]
     if rule == "weights":
@@ -157,7 +180,7 @@ def parameters(network: Network, rule: str) -> int:
 class Count:
     """Operations and parameters of a network."""
 
-    network: Network
+    network: Architecture
     operations: tuple[Operations, ...]
     """Per layer, for one image of the network's input size."""
     parameters: dict[str, int]
@@ -201,20 +224,26 @@ class ModuleCount:
         return round(total)
 
 
-def ledger(network: Network) -> Count:
+def ledger(network: Architecture) -> Count:
     """The count by formula; does not import torch."""
     return Count(network, network.operations, {rule: parameters(network, rule) for rule in PARAMETER_COUNTINGS})
 
 
-def count(network: Network, traces: Traces | None = None) -> Count:
+def count(network: Architecture, traces: Traces | None = None) -> Count:
     """Count a network with the ledger and with fvcore; raises `CountingError` at the first disagreement.
 
     `traces` caches fvcore's counts of layers between calls.
     """
-    from cspbench.network.fvcore_counter import trace
-
     counts = ledger(network)
-    traced = trace(network, traces)
+    if isinstance(network, Network):
+        from cspbench.network.fvcore_counter import trace
+
+        traced = trace(network, traces)
+    else:
+        from cspbench.network.modular.trace import trace_parts
+
+        assert isinstance(network, ModuleNetwork)
+        traced = trace_parts(network)
     for index, (formula, measured) in enumerate(zip(counts.operations, traced, strict=True)):
         _agree(f"{network.place(index)}, output", network.shape(index), measured.output)
         for name in NAMES:

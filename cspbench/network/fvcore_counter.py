@@ -123,7 +123,7 @@ def _both(ours: Handle | None, default: Any) -> Handle:
     return both
 
 
-def _corrected(module: nn.Module, counts: Counter[str]) -> Counter[str]:
+def corrected(module: nn.Module, counts: Counter[str]) -> Counter[str]:
     """The counts of one of our modules by kinds of `Operations`, where the operators alone do not tell them."""
     match module:
         case ProposalBoxes() | PsRoiAlign():  # box and coordinate arithmetic is not counted
@@ -158,7 +158,7 @@ Alone = tuple[Layer, tuple[Shape, ...]]
 Traces = dict[Alone, Traced]
 
 
-def _analyse(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Counter[str]]:
+def analyse(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Counter[str]]:
     """Fvcore's counts by module path; '' is the whole. Any other error than fvcore's own is torch's."""
     with torch.no_grad():
         analysis = FlopCountAnalysis(module, inputs)
@@ -171,7 +171,7 @@ def _analyse(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Counter
     return by_module
 
 
-def _operations(counts: Counter[str]) -> Operations:
+def operations_of(counts: Counter[str]) -> Operations:
     return Operations(**{name: counts[name] for name in NAMES})
 
 
@@ -198,12 +198,19 @@ def knows_kernels(module: nn.Module) -> bool:
 
 
 def _module(layers: Sequence[Alone]) -> fx.GraphModule:
-    """The layers' module. Its arrays share one buffer, as large as the largest, that is never read or written.
-
-    So it takes addresses but no memory. torch cannot trace convolutions on the meta device, which would need no buffer.
-    """
+    """The layers' module, without memory for its arrays."""
     with torch.device("meta"):
         module = side_by_side(layers)
+    on_one_buffer(module)
+    return module
+
+
+def on_one_buffer(module: nn.Module) -> None:
+    """Give a module on the meta device arrays that share one buffer, which is never read or written; in place.
+
+    The buffer is as large as the largest array: it takes addresses but no memory. torch cannot trace convolutions on
+    the meta device, which would need no buffer. Raises `DefinitionError` for an array beyond the limit of memory.
+    """
     arrays = [*module.parameters(), *module.buffers()]
     largest = max((array.numel() for array in arrays), default=0)
     try:
@@ -223,7 +230,6 @@ def _module(layers: Sequence[Alone]) -> fx.GraphModule:
         return buffer[: array.numel()].view(array.shape)
 
     module._apply(in_buffer)  # type: ignore[no-untyped-call]
-    return module
 
 
 def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
@@ -234,7 +240,7 @@ def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
         outputs = module(*images)
     # in a thread, for a short call stack: the tracer walks it for every operation
     with ThreadPoolExecutor(1) as thread:
-        by_module = thread.submit(_analyse, module, images).result()
+        by_module = thread.submit(analyse, module, images).result()
     inside = sum(counts[FVCORE] for path, counts in by_module.items() if path)
     if inside != by_module[""][FVCORE]:
         raise CountingError(
@@ -250,8 +256,8 @@ def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
         container = containers.get(path, nn.Module())  # a layer of plain functions has no modules
         counts: Counter[str] = Counter()
         for role, child in container.named_children():
-            counts.update(_corrected(child, by_module[f"{path}.{role}"]))
-        yield Traced(tuple(output.shape[1:]), _operations(counts), counts[FVCORE], parameters_of(container))
+            counts.update(corrected(child, by_module[f"{path}.{role}"]))
+        yield Traced(tuple(output.shape[1:]), operations_of(counts), counts[FVCORE], parameters_of(container))
 
 
 def trace(network: Network, traces: Traces | None = None) -> list[Traced]:
@@ -290,7 +296,7 @@ def trace_module(module: nn.Module, shape: Shape) -> tuple[Operations, int]:
     array = next(module.parameters(), torch.empty(0))
     module.eval()
     try:
-        by_module = _analyse(module, (array.new_zeros(1, *shape),))
+        by_module = analyse(module, (array.new_zeros(1, *shape),))
     finally:
         for child in training:
             child.training = True
@@ -298,8 +304,8 @@ def trace_module(module: nn.Module, shape: Shape) -> tuple[Operations, int]:
     for path, child in module.named_modules():
         if path:
             counts.subtract(by_module[path])
-            counts.update(_corrected(child, by_module[path]))
-    return _operations(counts), counts[FVCORE]
+            counts.update(corrected(child, by_module[path]))
+    return operations_of(counts), counts[FVCORE]
 
 
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import prod
+from typing import TYPE_CHECKING
 
 from cspbench.errors import DefinitionError
 from cspbench.network import canonical
@@ -13,6 +14,9 @@ from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers import LARGEST, Convolution, Detection, Layer, MaxPool, Shape, Weight
 from cspbench.network.layers.base import check_present
 from cspbench.network.operations import Operations
+
+if TYPE_CHECKING:
+    from cspbench.network.modular.architecture import Architecture
 
 SHARED = ("filters", "size", "groups", "batch_normalize", "bias")
 """Fields in which convolutions that share arrays must agree."""
@@ -141,6 +145,16 @@ class Network:
         """Indices of the box layers, in network order; empty for a classifier."""
         return tuple(index for index, layer in enumerate(self.layers) if isinstance(layer, Detection))
 
+    @property
+    def detects(self) -> bool:
+        """Whether it has box layers."""
+        return bool(self.detections)
+
+    @property
+    def preset(self) -> None:
+        """None: the table or the user chooses how images become its input."""
+        return None
+
     def check_evaluable(self) -> None:
         """Raise `DefinitionError` for a network with a layer that counting alone supports."""
         for index, layer in enumerate(self.layers):
@@ -159,8 +173,8 @@ class Network:
         return replace(self, input=(self.input[0], height, width))
 
 
-def digest(network: Network) -> str:
-    """The sha256 of a network's input, layers and `letter_box`, as "v2:" and 64 hexadecimal digits.
+def digest(network: Architecture) -> str:
+    """The sha256 of a network's input, layers and `letter_box`, or input and design: "v2:" and 64 hexadecimal digits.
 
     Names, places and training settings do not matter; see `canonical` for the hashed form.
     """

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cspbench.claims import tables
+from cspbench.claims.metrics import METRICS
 from cspbench.claims.model import Cell, Row, Table
 from cspbench.claims.rounding import round_half_up
 from cspbench.claims.verdict import Measurement, Reason, Status, comparison_of, judge
@@ -115,7 +116,7 @@ def cell(claim: Cell, candidates: Sequence[CellMeasurement], reason: Reason = Re
 
 def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
     """Why a cell has no measurement."""
-    if claim.metric == "fps":
+    if METRICS[claim.metric].family == "speed":
         return Reason.HARDWARE
     if model is None:
         return Reason.NO_DEFINITION

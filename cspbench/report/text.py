@@ -44,6 +44,7 @@ REASONS = {
     "protocol-mismatch": "measured under another protocol than the claim's; the note says how",
     "awaiting-server": "the test server has not answered",
     "hardware": "requires the hardware of the claim",
+    "unverified": "the claim was not read in the document itself, so nothing is held against it",
     "not-run": "not run yet",
 }
 SYMBOLS = {

@@ -57,5 +57,5 @@ def _is_claim(claim: Cell, model: str, size: tuple[int, int] | None, rule: str) 
 
 @cache
 def _ledger(model: str, size: tuple[int, int] | None) -> Count:
-    network = MODELS[model].build()
+    network = MODELS[model].architecture()
     return ledger(network if size is None else network.resized(*size))

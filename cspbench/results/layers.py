@@ -13,6 +13,8 @@ from typing import Any
 
 from cspbench.network import canonical
 from cspbench.network.layers import Layer
+from cspbench.network.modular.architecture import Architecture
+from cspbench.network.modular.network import Design, ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.results.counts import CountedRow, Counts
 from cspbench.zoo.registry import MODELS
@@ -21,13 +23,20 @@ _READS = ("sources", "share")
 """Fields that are indices of layers."""
 
 
-def texts(network: Network) -> list[str]:
-    """A line for [net] and one for each layer: "convolutional filters=32 size=3", without fields that are off."""
-    net = f"net channels={network.input[0]}" + (" letter_box=1" if network.letter_box else "")
+def texts(network: Architecture) -> list[str]:
+    """A line for [net] and one for each layer: "convolutional filters=32 size=3", without fields that are off.
+
+    A module has a single further line, its settings.
+    """
+    net = f"net channels={network.input[0]}"
+    if isinstance(network, ModuleNetwork):
+        return [net, _text(network.design, 0)]
+    assert isinstance(network, Network)
+    net += " letter_box=1" if network.letter_box else ""
     return [net, *(_text(layer, index) for index, layer in enumerate(network.layers))]
 
 
-def _text(layer: Layer, index: int) -> str:
+def _text(layer: Layer | Design, index: int) -> str:
     words = [str(canonical.kind(layer))]
     for field in canonical.digested(type(layer)):
         value = getattr(layer, field.name)
@@ -56,7 +65,7 @@ def of_rows(rows: Iterable[CountedRow]) -> tuple[list[str], dict[str, str]]:
     numbers: dict[str, int] = {}
     networks = {}
     for model in dict.fromkeys(row.model for row in rows if row.model in MODELS and row.network):
-        lines = texts(MODELS[str(model)].build())
+        lines = texts(MODELS[str(model)].architecture())
         networks[str(model)] = " ".join(str(numbers.setdefault(line, len(numbers))) for line in lines)
     return list(numbers), networks
 

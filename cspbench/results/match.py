@@ -23,7 +23,7 @@ def _rows(dataset: str, model: str) -> list[tuple[Table, Row]]:
 
 @cache
 def _input(model: str) -> tuple[int, int]:
-    return MODELS[model].build().input[1:]
+    return MODELS[model].architecture().input[1:]
 
 
 @dataclass(frozen=True)

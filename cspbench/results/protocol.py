@@ -29,7 +29,7 @@ Overrides = Mapping[str, tuple[str, str]]
 
 @cache
 def _digest(model: str, size: tuple[int, int]) -> str:
-    return digest(MODELS[model].build().resized(*size))
+    return digest(MODELS[model].architecture().resized(*size))
 
 
 def definition(model: str, size: tuple[int, int], measured: str, then: Networks | None = None) -> list[Deviation]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cspbench.errors import WeightsError, brief
 from cspbench.io import open_file
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.header import Header
 
 Array = NDArray[np.float32]
@@ -79,21 +79,21 @@ def arrays_digest(arrays: Arrays) -> str:
     return sha256.hexdigest()
 
 
-def numbers_after(network: Network) -> list[int]:
+def numbers_after(network: Architecture) -> list[int]:
     """For each layer, how many numbers it and the layers before it store."""
     return list(
         accumulate(sum(weight.size for weight in network.weights(index)) for index in range(len(network.layers)))
     )
 
 
-def layout(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def layout(network: Architecture) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Role and shape of every stored array in file order: networks with equal layouts can read each other's files."""
     return tuple(
         (weight.role, weight.shape) for index in range(len(network.layers)) for weight in network.weights(index)
     )
 
 
-def check(network: Network, arrays: Arrays, where: str, layers: int | None = None) -> None:
+def check(network: Architecture, arrays: Arrays, where: str, layers: int | None = None) -> None:
     """Raise `WeightsError` for missing or surplus arrays, wrong shapes or types, nan, inf and negative variances.
 
     Only the first `layers` layers are checked, all by default. Errors name the layer and the array.

@@ -19,7 +19,7 @@ from cspbench.weights.darknet import read_header
 from cspbench.weights.filekind import Examined, Kind, examine
 from cspbench.weights.header import SHORTEST, Header
 from cspbench.zoo.model import Model
-from cspbench.zoo.registry import MODELS
+from cspbench.zoo.registry import MODELS, names_of_layered
 
 VARIABLE = "CSPBENCH_WEIGHTS"
 """Environment variable with the folder of weight files."""
@@ -71,7 +71,7 @@ def of_row(row: Row) -> WeightFile:
     """The weight file of a row; if it was never released, only its size, provided that the model is known."""
     file, model = row.weights, row.model
     size = short = None
-    if model is not None and (file is None or file.file.endswith(".weights")):
+    if model is not None and MODELS[model].of_layers and (file is None or file.file.endswith(".weights")):
         size, short = _sizes(model)
     return WeightFile(
         table=row.table,
@@ -119,7 +119,7 @@ def wanted(model: str) -> tuple[str, int | None, Status | None]:
     order = get_args(Status)
     best = min(files, key=lambda file: order.index(file.status), default=None)
     if best is None:
-        return file_names(model)[0], _sizes(model)[0], None
+        return file_names(model)[0], _sizes(model)[0] if MODELS[model].of_layers else None, None
     return best.file or file_names(model)[0], best.size, best.status
 
 
@@ -163,6 +163,8 @@ def find(model: Model, folder: Path | None = None) -> Path | None:
     for name in file_names(model.name):
         if (folder / name).is_file():
             return folder / name
+    if not model.of_layers:
+        return None
     foreign = {name for other in MODELS if other != model.name for name in file_names(other)}
     fits: dict[Path, list[str]] = {}
     for path in sorted(folder.glob("*.weights")):
@@ -188,7 +190,7 @@ def fitting(size: int, header: Header) -> list[Match]:
     """The models that fill a Darknet file of `size` bytes: complete ones, then those with a layer that ends there."""
     body = size - header.size
     whole, part = [], []
-    for model in MODELS:
+    for model in names_of_layered():
         ends = _layer_ends(model)
         if body == ends[-1]:
             whole.append(Match(model, len(ends), len(ends)))
@@ -210,13 +212,14 @@ def _layer_ends(model: str) -> list[int]:
 def identify(path: Path) -> list[Match]:
     """The models whose weight file has exactly this file's size, or has a layer that ends there.
 
-    For a safetensors file that cspbench wrote, the model that it names. Raises `WeightsError` if there is none.
+    For a safetensors file that cspbench wrote, the model that it names; for a file of the arrays of a torch module, the
+    models with such arrays. Raises `WeightsError` if there is none.
     """
     file = examine(path)
-    if file.kind is Kind.SAFETENSORS:
-        model, _ = model_of(path)
-        total = len(model.build().layers)
-        return [Match(model.name, total, total)]
+    if file.kind in (Kind.SAFETENSORS, Kind.ZIP, Kind.PICKLE):
+        model, alike = model_of(path)
+        total = len(model.architecture().layers)
+        return [Match(name, total, total) for name in (model.name, *alike)]
     matches = fitting(file.size, read_header(file))
     if not matches:
         raise _unidentified(path, f"{file.size} bytes, unlike any known model")
@@ -226,8 +229,8 @@ def identify(path: Path) -> list[Match]:
 def model_of(path: Path) -> tuple[Model, list[str]]:
     """The model of a file, and the names of the models that store the same arrays in the same order.
 
-    Identified by the size of a Darknet file or the name in a safetensors file; raises `WeightsError` if that is
-    ambiguous.
+    Identified by the size of a Darknet file, the name in a safetensors file, or the arrays of a torch module; raises
+    `WeightsError` if that is ambiguous.
     """
     file = examine(path)
     if file.kind is Kind.SAFETENSORS:
@@ -237,14 +240,26 @@ def model_of(path: Path) -> tuple[Model, list[str]]:
             name = (tensors.metadata() or {}).get("network")
         if name in MODELS:
             return MODELS[name], []
-        raise _unidentified(path, "without the name of a known model")
+        return _of_module(path, "without the name of a known model")
     if file.kind in (Kind.ZIP, Kind.PICKLE):
-        raise _unidentified(path, file.kind.value[0])
+        return _of_module(path, file.kind.value[0])
     models = _complete(file)
     if not models:
         raise _unidentified(path, f"{file.size} bytes, unlike any known model")
     if len({layout(MODELS[name].build()) for name in models}) > 1:
         raise _unidentified(path, f"the size of {', '.join(models)}")
+    return MODELS[models[0]], models[1:]
+
+
+def _of_module(path: Path, kind: str) -> tuple[Model, list[str]]:
+    """The model of a file with the arrays of a torch module of the catalogue; the file is called `kind` otherwise."""
+    from cspbench.weights.module_state import models_of
+
+    models = []
+    with suppress(WeightsError):  # not a checkpoint, or one of something else
+        models = models_of(path)
+    if not models:
+        raise _unidentified(path, kind)
     return MODELS[models[0]], models[1:]
 
 

@@ -86,8 +86,8 @@ def read(path: Path, network: Network, partial: bool = False, ema: bool | None =
     `ema` chooses among several sets of weights, see `states.choose`. With `partial` the classifier is left out if it
     has another number of classes or is not there.
     """
-    state, said = states.choose(path, _content(path), ema)
-    named = _tensors(path, state)
+    state, said = states.choose(path, content(path), ema)
+    named = tensors_of(path, state)
     if all(name.startswith("layers.") for name in named):
         weights = of_state(path, network, named)
         return replace(weights, said=said | dict(weights.said))
@@ -177,18 +177,19 @@ def _renamed(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def content(path: Path) -> Mapping[str, Any]:
     """What a file holds by name: tensors, or sets of them beside other values."""
     kind = examine(path).kind
     if kind is Kind.SAFETENSORS:
         return SafeTensor.all_of(path)
-    content = files.load(path, kind)
-    if not isinstance(content, dict):
-        raise _unfit(path, EXPECTED, kind_of(content))
-    return content
+    loaded = files.load(path, kind)
+    if not isinstance(loaded, dict):
+        raise _unfit(path, EXPECTED, kind_of(loaded))
+    return loaded
 
 
-def _tensors(path: Path, state: states.State) -> Mapping[str, Any]:
+def tensors_of(path: Path, state: states.State) -> Mapping[str, Any]:
+    """The tensors of a set of weights; `WeightsError` if it has anything else, or nothing."""
     others = [
         f"{name}, {kind_of(value)}"
         for name, value in state.tensors.items()

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from cspbench.errors import WeightsError
 from cspbench.network.epsilon import Epsilon
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.arrays import Array, Weights, check
 from cspbench.weights.state_names import state_names
 
+Module = TypeVar("Module", bound=nn.Module)
 NO_EPSILON = torch.finfo(torch.float32).tiny
 """Negligible beside any variance under `OUTSIDE_1E6`, and positive, as torch requires in some versions."""
 
 
-def load(
-    module: fx.GraphModule, network: Network, weights: Weights, epsilon: Epsilon = Epsilon.INSIDE_1E5
-) -> fx.GraphModule:
-    """Copy all arrays into a module from `to_module(network)`, in place; returns the module.
+def load(module: Module, network: Architecture, weights: Weights, epsilon: Epsilon = Epsilon.INSIDE_1E5) -> Module:
+    """Copy all arrays into a module of the network (`to_module(network)`, or its design's), in place; returns it.
 
     `epsilon` holds for all its batch norms, also after they are folded. Raises `WeightsError` for partial or unfit
     arrays.
@@ -43,8 +43,8 @@ def load(
     return module
 
 
-def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array], ...]:
-    """Copies of the arrays of a module from `to_module(network)` whose batch norms are not folded.
+def extract(module: nn.Module, network: Architecture) -> tuple[dict[str, Array], ...]:
+    """Copies of the arrays of a module of the network whose batch norms are not folded.
 
     Variances that were loaded as `OUTSIDE_1E6` are converted back, exact up to rounding; all others are exact.
     """
@@ -58,7 +58,7 @@ def extract(module: fx.GraphModule, network: Network) -> tuple[dict[str, Array],
     return tuple(arrays)
 
 
-def stored(module: fx.GraphModule, network: Network) -> Iterator[tuple[int, str, str, Tensor]]:
+def stored(module: nn.Module, network: Architecture) -> Iterator[tuple[int, str, str, Tensor]]:
     """Layer, role, name in the module and tensor of every stored array."""
     state = module.state_dict(keep_vars=True)
     for index in range(len(network.layers)):

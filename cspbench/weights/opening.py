@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cspbench.errors import WeightsError
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.weights import darknet, states
 from cspbench.weights.arrays import Weights
@@ -14,13 +16,21 @@ CARDS = ("timm/cspdarknet53", "timm/cspresnet50", "timm/cspresnext50")
 """timm's networks that have a namesake of Darknet's."""
 
 
-def open_weights(path: Path, network: Network, partial: bool = False, ema: bool | None = None) -> Weights:
-    """Read a Darknet, safetensors or checkpoint file for `network`.
+def open_weights(path: Path, network: Architecture, partial: bool = False, ema: bool | None = None) -> Weights:
+    """Read a Darknet, safetensors or checkpoint file for `network`; only the latter two for a torch module of its own.
 
     `partial` accepts a Darknet file that ends after any layer, and a checkpoint without its classifier. `ema` chooses
     among the sets of weights of a checkpoint, timm's choice by default. Raises `WeightsError`.
     """
-    kind = examine(path).kind
+    file = examine(path)
+    kind = file.kind
+    if isinstance(network, ModuleNetwork):
+        from cspbench.weights import module_state
+
+        if kind not in (Kind.ZIP, Kind.PICKLE, Kind.SAFETENSORS):
+            raise file.refused(Kind.ZIP)
+        return module_state.read(path, network, ema)
+    network = layered(network)
     if kind in (Kind.ZIP, Kind.PICKLE):
         from cspbench.weights import checkpoint
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from cspbench.network.modular.architecture import Architecture
 from cspbench.network.network import Network, difference, digest
 from cspbench.zoo.registry import MODELS
 
 
-def remark(network: Network, arrays: str) -> str | None:
+def remark(network: Architecture, arrays: str) -> str | None:
     """A sentence on a network that reads a model's published weights: it is that model's network, or it is another.
 
     `arrays` is the digest of the weights that were read (`arrays_digest`). None for weights that are no model's, and
@@ -16,7 +17,7 @@ def remark(network: Network, arrays: str) -> str | None:
     accuracy is not the model's then.
     """
     owners = [model for model in MODELS.values() if any(file.arrays == arrays for file in model.weights)]
-    differing = {model.name: _difference(network, model.build()) for model in owners}
+    differing = {model.name: _difference(network, model.architecture()) for model in owners}
     same = [name for name, text in differing.items() if text is None]
     if same:
         if network.name in same and not network.places:
@@ -33,8 +34,10 @@ def remark(network: Network, arrays: str) -> str | None:
     )
 
 
-def _difference(network: Network, published: Network) -> str | None:
+def _difference(network: Architecture, published: Architecture) -> str | None:
     """The first difference from a published network whatever the input size; None if there is none."""
     if digest(network.resized(*published.input[1:])) == digest(published):
         return None
+    if not isinstance(network, Network) or not isinstance(published, Network):
+        return "one is a torch module of its own"
     return difference(network, published, ("this one", "the published one"))

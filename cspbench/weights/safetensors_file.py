@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from cspbench.errors import WeightsError, brief
 from cspbench.io import open_file, read_part, replacing
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.arrays import Array, Arrays, Weights, check, first_names
 from cspbench.weights.header import Header
 from cspbench.weights.state_names import counters, state_names
@@ -75,7 +75,7 @@ class SafeTensor:
         return array
 
 
-def read(path: Path, network: Network) -> Weights:
+def read(path: Path, network: Architecture) -> Weights:
     """The arrays of a file in cspbench's form; `WeightsError` unless every tensor fits and none is left over.
 
     Half-precision and double numbers become float32, which is said.
@@ -85,7 +85,7 @@ def read(path: Path, network: Network) -> Weights:
     return replace(of_state(path, network, SafeTensor.all_of(path)), header=header)
 
 
-def of_state(path: Path, network: Network, tensors: Mapping[str, Any]) -> Weights:
+def of_state(path: Path, network: Architecture, tensors: Mapping[str, Any]) -> Weights:
     """The arrays of a state dict of the network's module, or of tensors called `layers.{i}.{role}`.
 
     Raises `WeightsError` unless every tensor fits and none is left over; counters of training steps are ignored.
@@ -121,7 +121,9 @@ def said_of(types: set[str]) -> dict[str, str]:
     return {"stored as": f"{', '.join(sorted(types))}, read as float32"} if others else {}
 
 
-def write(path: Path, network: Network, arrays: Arrays, header: Header | None = None, *, named: bool = True) -> None:
+def write(
+    path: Path, network: Architecture, arrays: Arrays, header: Header | None = None, *, named: bool = True
+) -> None:
     """Write a safetensors file, whole or not at all; a link is followed where the user `named` it."""
     check(network, arrays, f"arrays for {path}")
     tensors: dict[str, NDArray[Any]] = dict(state(network, arrays))
@@ -141,7 +143,7 @@ def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, st
             raise OSError(str(error)) from error
 
 
-def state(network: Network, arrays: Arrays) -> dict[str, Array]:
+def state(network: Architecture, arrays: Arrays) -> dict[str, Array]:
     """The arrays under their names in the module's state dict, contiguous, in the order of a Darknet file."""
     return {
         state_names(network, index)[role]: np.ascontiguousarray(array)
@@ -159,6 +161,6 @@ def _header(metadata: dict[str, str]) -> Header | None:
     return header if header.plausible else None
 
 
-def _unfit(path: Path, network: Network, expected: str, found: str) -> WeightsError:
+def _unfit(path: Path, network: Architecture, expected: str, found: str) -> WeightsError:
     what, remedy = f"the tensors are not those of {network.name}", "Name the network of the file with --model"
     return WeightsError("weights.other-tensors", what, where=str(path), expected=expected, found=found, remedy=remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,11 +43,13 @@ class State:
     others: tuple[str, ...] = ()
 
 
-def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> tuple[State, dict[str, str]]:
+def choose(
+    path: Path, content: Mapping[str, Any], ema: bool | None = None, words: Sequence[str] = PARTS
+) -> tuple[State, dict[str, str]]:
     """The set of weights to take from a checkpoint, and what has to be said about the choice.
 
-    By default averaged weights are preferred, as by timm; `ema` requires them, or those of the last step. Raises
-    `WeightsError` where there are none, or where they are of several networks.
+    By default averaged weights are preferred, as by timm; `ema` requires them, or those of the last step. `words` begin
+    the network's own names. Raises `WeightsError` where there are none, or where they are of several networks.
     """
     keys = [key for key in KEYS if isinstance(content.get(key), dict)]
     longest = max(len(tensors) for tensors in ([content[key] for key in keys] or [content]))
@@ -60,7 +62,7 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
             found=f"{longest:,}",
             remedy="Name the checkpoint of one network",
         )
-    states = list(_states(keys, content))
+    states = list(_states(keys, content, words))
     fitting = [state for state in states if ema is None or state.averaged is ema]
     if not fitting:
         labels = ", ".join(state.label for state in states)
@@ -75,7 +77,7 @@ def choose(path: Path, content: Mapping[str, Any], ema: bool | None = None) -> t
             found=first_names([name or "one without a prefix" for name in state.networks]),
             remedy="Save the state_dict of one of them",
         )
-    return state, _said(state, states, _under_other_keys(content) if keys else [])
+    return state, _said(state, states, _under_other_keys(content, words) if keys else [])
 
 
 def single(path: Path, ema: bool | None) -> None:
@@ -94,14 +96,14 @@ def _only_averaged(path: Path, found: str) -> WeightsError:
     return WeightsError(code, what, where=str(path), found=found, remedy="Leave out --no-ema")
 
 
-def _under_other_keys(content: Mapping[str, Any]) -> list[str]:
+def _under_other_keys(content: Mapping[str, Any], words: Sequence[str]) -> list[str]:
     """Keys of further sets of such a network, which may be averaged or not, as mmengine's ema_state_dict is not."""
     return [
         brief(key)
         for key, value in content.items()
         if key not in KEYS
         and isinstance(value, dict)
-        and any(_split(name)[0] is not None for name in islice(value, MOST_TENSORS))
+        and any(_split(name, words)[0] is not None for name in islice(value, MOST_TENSORS))
     ]
 
 
@@ -117,18 +119,18 @@ def _said(state: State, states: list[State], further: list[str]) -> dict[str, st
     return said
 
 
-def _states(keys: list[str], content: Mapping[str, Any]) -> Iterator[State]:
+def _states(keys: list[str], content: Mapping[str, Any], words: Sequence[str]) -> Iterator[State]:
     """The sets of a checkpoint, the preferred one first."""
     for key in keys:
-        yield from _parts(key, content[key], key in AVERAGED)
+        yield from _parts(key, content[key], key in AVERAGED, words)
     if not keys:
-        yield from _parts("", content, averaged=False)
+        yield from _parts("", content, False, words)
 
 
-def _parts(key: str, tensors: Mapping[str, Any], averaged: bool) -> Iterator[State]:
+def _parts(key: str, tensors: Mapping[str, Any], averaged: bool, words: Sequence[str]) -> Iterator[State]:
     """The averaged and the other tensors of a mapping, where both are in it under different beginnings of names."""
     named = {name: value for name, value in tensors.items() if not name.endswith(COUNTERS)}
-    split = {name: _split(name) for name in named}
+    split = {name: _split(name, words) for name in named}
     prefixes = list(dict.fromkeys(prefix for prefix, _ in split.values() if prefix is not None))
     others = tuple(name for name, (prefix, _) in split.items() if prefix is None)
     if not prefixes:
@@ -146,12 +148,12 @@ def _parts(key: str, tensors: Mapping[str, Any], averaged: bool) -> Iterator[Sta
         yield State(label or ONE_SET, averaged or means, own, networks, () if bare else others)
 
 
-def _split(name: str) -> tuple[str | None, str]:
+def _split(name: str, words: Sequence[str]) -> tuple[str | None, str]:
     """A tensor's name in two: what trainers put before it, None if it is not of such a network, and the rest."""
-    words = name.split(".", MOST_WORDS)
-    for at, word in enumerate(words[:-1]):
-        if word in PARTS:
-            return "".join(f"{before}." for before in words[:at]), ".".join(words[at:])
+    of_name = name.split(".", MOST_WORDS)
+    for at, word in enumerate(of_name[:-1]):
+        if word in words:
+            return "".join(f"{before}." for before in of_name[:at]), ".".join(of_name[at:])
     return None, name
 
 

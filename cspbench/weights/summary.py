@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.arrays import Array, Weights
 
 SMALL_VARIANCE = 1e-3
@@ -10,7 +10,7 @@ SMALL_VARIANCE = 1e-3
 
 
 def summary(
-    weights: Weights, network: Network, alike: list[str], published: tuple[str | None, str | None] = (None, None)
+    weights: Weights, network: Architecture, alike: list[str], published: tuple[str | None, str | None] = (None, None)
 ) -> dict[str, str]:
     """Facts by label.
 

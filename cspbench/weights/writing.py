@@ -9,33 +9,39 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cspbench.errors import UsageError
 from cspbench.io import replacing
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.arrays import Weights, check
 from cspbench.weights.state_names import counters
 from cspbench.weights.timm_state import framework_state
+from cspbench.zoo.yolox.keys import to_mmdetection
 
 Form = Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"]
-SUFFIXES: dict[Form, str] = {
+Written = Form | Literal["mmdetection"]
+"""What `cspbench weights convert` writes; a form of other programs needs a network of theirs."""
+SUFFIXES: dict[Written, str] = {
     "safetensors": ".safetensors",
     "darknet": ".weights",
     "state-dict": ".pth",
     "timm": ".pth",
     "mmpretrain": ".pth",
+    "mmdetection": ".pth",
 }
 """Of the files."""
 
 
-def write(path: Path, form: Form, network: Network, weights: Weights) -> None:
+def write(path: Path, form: Written, network: Architecture, weights: Weights) -> None:
     """Write a network's weights, whole or not at all.
 
-    `safetensors` and `state-dict` (.pth) have the names of the network's module, `timm` and `mmpretrain` those of these
-    frameworks, in a .pth file, or in safetensors if the path has that suffix. Raises `UsageError` for a network that
-    the framework does not have, `WeightsError` for arrays that do not fit.
+    `safetensors` and `state-dict` (.pth) have the names of the network's module, the others those of their frameworks,
+    in a .pth file, or in safetensors if the path has that suffix. Raises `UsageError` for a network that the framework
+    does not have, `WeightsError` for arrays that do not fit.
     """
     if form == "darknet":
-        darknet.write(path, network, weights.arrays, weights.header)
+        darknet.write(path, layered(network), weights.arrays, weights.header)
     elif form == "safetensors":
         safetensors_file.write(path, network, weights.arrays, weights.header)
     else:
@@ -43,12 +49,29 @@ def write(path: Path, form: Form, network: Network, weights: Weights) -> None:
         if form == "state-dict":
             tensors: dict[str, NDArray[Any]] = dict(safetensors_file.state(network, weights.arrays))
             tensors |= {name: np.zeros((), np.int64) for name in counters(network)}
+        elif form == "mmdetection":
+            tensors = _mmdetections(network, weights)
         else:
-            tensors = framework_state(network, weights.arrays, form)
+            tensors = framework_state(layered(network), weights.arrays, form)
         if path.suffix == SUFFIXES["safetensors"]:
             safetensors_file.save(path, tensors, {"network": network.name})
         else:
             _save(path, tensors)
+
+
+def _mmdetections(network: Architecture, weights: Weights) -> dict[str, NDArray[Any]]:
+    """A YOLOX's state dict in mmdetection; `UsageError` for any other network."""
+    if not isinstance(network, ModuleNetwork):
+        raise UsageError(
+            "usage.not-mmdetections",
+            "mmdetection's names are known of YOLOX alone",
+            expected="a YOLOX or a cspdarknet",
+            found=network.name,
+            remedy="Use --to state-dict",
+        )
+    named: dict[str, NDArray[Any]] = dict(safetensors_file.state(network, weights.arrays))
+    named |= {name: np.zeros((), np.int64) for name in counters(network)}
+    return {to_mmdetection(name, network.detects): array for name, array in named.items()}
 
 
 def _save(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:

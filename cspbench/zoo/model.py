@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from cspbench.claims.models import Classes, Confidence, Definition, Engine, PublishedFile
 from cspbench.network.builder import Builder
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.zoo.detector_protocol import DetectorProtocol
 
@@ -19,7 +21,8 @@ class Model:
     """A model of the catalogue; the head of `tables/models.toml` describes the fields."""
 
     name: str
-    build: Callable[[], Network]
+    architecture: Callable[[], Architecture]
+    """Builds the network, whatever kind it is."""
     definition: Definition
     source: str
     confidence: Confidence = "certain"
@@ -34,8 +37,17 @@ class Model:
     warnings: tuple[str, ...] = ()
     """What a user has to know of how a cfg file was read."""
 
+    @property
+    def of_layers(self) -> bool:
+        """Whether the network is a list of Darknet's layers."""
+        return isinstance(self.architecture(), Network)
 
-BUILDERS: dict[str, Callable[[], Network]] = {}
+    def build(self) -> Network:
+        """The network as a list of Darknet's layers; raises `UsageError` for a torch module of its own."""
+        return layered(self.architecture())
+
+
+BUILDERS: dict[str, Callable[[], Architecture]] = {}
 """Registered builders by model name."""
 PROTOCOLS: dict[str, DetectorProtocol] = {}
 """Protocols of detectors that are not Darknet's, by model name."""
@@ -56,11 +68,20 @@ def register(
             append(b, *arguments, **keywords)
             return b.network()
 
-        if name in BUILDERS:
-            raise ValueError(f"duplicate model {name}")
-        BUILDERS[name] = build
+        _add(name, build)
         if detector_protocol is not None:
             PROTOCOLS[name] = detector_protocol
         return append
 
     return decorate
+
+
+def register_module(network: ModuleNetwork) -> None:
+    """Register a network that is a torch module of its own, under its name."""
+    _add(network.name, lambda: network)
+
+
+def _add(name: str, build: Callable[[], Architecture]) -> None:
+    if name in BUILDERS:
+        raise ValueError(f"duplicate model {name}")
+    BUILDERS[name] = build

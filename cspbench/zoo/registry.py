@@ -12,7 +12,7 @@ from cspbench.claims import models, own, tables
 from cspbench.claims.model import Row
 from cspbench.errors import TableError
 from cspbench.network import cfg
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.zoo import names
 from cspbench.zoo.model import BUILDERS, PROTOCOLS, Model
 from cspbench.zoo.own import own_models, values
@@ -70,9 +70,14 @@ def of_file(path: str | Path) -> Model:
     return Model(reading.network.name, lambda: reading.network, "file", str(path), warnings=reading.warnings)
 
 
-def entry_of(network: Network) -> Model | None:
+def entry_of(network: Architecture) -> Model | None:
     """The catalogue's entry of a network; None for a network of a user's file, whatever its name."""
     return None if network.places else MODELS.get(network.name)
+
+
+def names_of_layered() -> list[str]:
+    """The names of the models that are lists of Darknet's layers."""
+    return [name for name, model in MODELS.items() if model.of_layers]
 
 
 def provenance(name: str) -> str:

@@ -117,7 +117,7 @@ def test_a_sound_folder_has_no_faults(example: Path) -> None:
         ("small-nets.csv", "darknet,narrow", "darknet,narow", "tables.unknown-model", "small-nets.csv, line 3"),
         ("small-nets.csv", "(-100%),darknet,", "(-100%),darkent,", "tables.unknown-base", "small-nets.csv, line 3"),
         ("small-nets.csv", "planned", "narrow", "tables.duplicate-id", "small-nets.csv, line 4"),
-        ("tables.toml", '"BFLOPs"]', '"GFLOPs"]', "tables.incomplete", "tables.toml, line 7"),
+        ("tables.toml", '"BFLOPs"]', '"MFLOPs"]', "tables.incomplete", "tables.toml, line 7"),
         (
             "tables.toml",
             'split = "val"',

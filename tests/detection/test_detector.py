@@ -27,7 +27,9 @@ from cspbench.zoo import registry
 
 README = detection_preset("readme")
 QUOTED = ["snet49-thundernet", "snet146-thundernet", "pelee-304", "refinedetlite"]
-DARKNETS = [name for name, model in registry.MODELS.items() if name not in QUOTED and model.build().detections]
+DARKNETS = [
+    name for name in registry.names_of_layered() if name not in QUOTED and registry.MODELS[name].build().detections
+]
 
 
 def detector(name: str, size: tuple[int, int] | None = None) -> tuple[Network, Detector]:

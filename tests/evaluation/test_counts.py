@@ -66,14 +66,14 @@ def test_a_broken_definition_is_off_and_unexplained(monkeypatch: pytest.MonkeyPa
         layers[1] = replace(layers[1], size=1, padding=0)  # type: ignore[call-arg]
         return replace(network, layers=tuple(layers))
 
-    subject = counts.Countable(row, replace(model, build=broken), None)
+    subject = counts.Countable(row, replace(model, architecture=broken), None)
     (result,) = of_subjects([subject])
     # a 3x3 from 32 to 64 made 1x1 loses 8/9 of its 18432 weights: 27.59M
     assert result.counted.params.count == 27605856 - 16384
     # nothing is claimed of another network than the catalogue's
     assert {cell.note for cell in result.report.cells.values()} == {"the network has changed since"}
     # and in the catalogue it is off
-    monkeypatch.setitem(registry.MODELS, "csdarknet53", replace(model, build=broken))
+    monkeypatch.setitem(registry.MODELS, "csdarknet53", replace(model, architecture=broken))
     monkeypatch.setattr(protocol, "_digest", protocol._digest.__wrapped__)
     monkeypatch.setattr(explain_counts, "_ledger", explain_counts._ledger.__wrapped__)
     (result,) = of_subjects([subject])
@@ -197,7 +197,7 @@ def test_every_model_builds_under_its_name_and_counts_alike_twice() -> None:
 
 def test_every_catalogue_entry_and_row_fits() -> None:
     for name, model in registry.MODELS.items():
-        assert model.build().name == name
+        assert model.architecture().name == name
         assert set(model.namesakes) <= set(registry.MODELS)
     named = {row.model for table in tables.load_all() for row in table.rows if row.model}
     assert named <= set(registry.MODELS)

@@ -97,6 +97,18 @@ def classes(order: str, predictions: str) -> dict[str, Any]:
     }
 
 
+def yolox_keys(folder: Path) -> dict[str, Any]:
+    """By network the number of its state dict's entries, and the sha256 of their names and shapes, a line each."""
+    keys = {}
+    for path in sorted(folder.glob("keys-*.json")):
+        name, listed = path.stem.removeprefix("keys-"), json.loads(path.read_text("utf-8"))
+        if name.startswith("mmdet-"):
+            name, listed = f"mmdetection/{name.removeprefix('mmdet-')}, sorted", sorted(listed)
+        lines = "".join(f"{key} {'x'.join(map(str, shape))}\n" for key, shape in listed)
+        keys[name] = {"entries": len(listed), "sha256": hashlib.sha256(lines.encode()).hexdigest()}
+    return keys
+
+
 def everything(shared: Path) -> dict[str, Any]:
     """Name and content of every JSON file here."""
     order = (shared / "reference" / "imagenet-darknet-order.txt").read_text("utf-8")
@@ -106,6 +118,7 @@ def everything(shared: Path) -> dict[str, Any]:
         "documents.json": asdict(documents.read(shared / "seeds").digests()),
         "sizes.json": sizes((shared / "spec" / "models.md").read_text("utf-8")),
         "classes.json": classes(order, predictions),
+        "yolox_keys.json": yolox_keys(shared / "golden" / "yolox"),
     }
 
 

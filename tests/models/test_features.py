@@ -11,7 +11,7 @@ from refusals import refuses
 import cspbench
 from cspbench.models.features import levels
 from cspbench.network import cfg
-from cspbench.zoo.registry import MODELS, model
+from cspbench.zoo.registry import MODELS, model, names_of_layered
 from cspbench.zoo.timm_import import import_timm
 
 
@@ -35,7 +35,7 @@ def test_branches_that_go_deeper_are_no_levels() -> None:
 
 
 def test_every_model_that_has_levels_has_them_in_order() -> None:
-    for entry in MODELS.values():
+    for entry in (MODELS[name] for name in names_of_layered()):
         if entry.detector_protocol is None:
             result = levels(entry.build())
             assert [level.index for level in result] == sorted(level.index for level in result)

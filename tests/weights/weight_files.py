@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.arrays import Array
 
 # the networks that the tests of the layers draw
@@ -38,7 +38,7 @@ def save(folder: Path, data: bytes, name: str = "net.weights") -> Path:
     return path
 
 
-def random_arrays(network: Network, seed: int = 0) -> tuple[dict[str, Array], ...]:
+def random_arrays(network: Architecture, seed: int = 0) -> tuple[dict[str, Array], ...]:
     """Arrays that fit, with positive variances."""
     generator = np.random.default_rng(seed)
     arrays: list[dict[str, Array]] = []

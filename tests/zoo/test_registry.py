@@ -13,7 +13,7 @@ from cspbench.claims.models import Confidence, Definition
 from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.detector_protocol import DetectorProtocol, HardNms, SoftNms
 from cspbench.zoo.model import Model
-from cspbench.zoo.registry import MODELS, matching, model, provenance
+from cspbench.zoo.registry import MODELS, matching, model, names_of_layered, provenance
 
 
 def test_every_model_by_its_name() -> None:
@@ -107,7 +107,7 @@ def test_a_detector_that_is_not_darknets_says_how_it_is_used() -> None:
     """One with a [yolo] or [region] head is used as Darknet uses it."""
     from cspbench.network.layers import Region, Yolo
 
-    for each in MODELS.values():
+    for each in (MODELS[name] for name in names_of_layered()):
         network = each.build()
         heads = [network.layers[index] for index in network.detections]
         foreign = bool(heads) and not any(isinstance(head, Yolo | Region) for head in heads)

@@ -14,7 +14,7 @@ from cspbench.cli.choices import Format
 from cspbench.report.formats import Block, Column, Table, flat_csv, latex_tables, markdown, table
 
 if TYPE_CHECKING:
-    from cspbench.network.network import Network
+    from cspbench.network.modular.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def print_blocks(blocks: Sequence[Block], style: Style) -> None:
         typer.echo((latex_tables if style.form is Format.LATEX else markdown)(blocks), nl=False)
 
 
-def print_ledgers(networks: Sequence[Network], style: Style) -> None:
+def print_ledgers(networks: Sequence[Architecture], style: Style) -> None:
     """Print the layers of networks."""
     from cspbench.report.tables.network import blocks, ledger_text
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cspbench.network.counting import COUNTINGS
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.report.formats import Block, Column, Paragraph, Table, flat_csv, latex
 
 COLUMNS = (
@@ -27,7 +27,7 @@ def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def ledger(network: Network) -> list[dict[str, Any]]:
+def ledger(network: Architecture) -> list[dict[str, Any]]:
     """One object per layer; output as (channels, height, width); operations of one image by counting."""
     lines = []
     for index, layer in enumerate(network.layers):
@@ -48,7 +48,7 @@ def ledger(network: Network) -> list[dict[str, Any]]:
     return lines
 
 
-def _texts(network: Network, thousands: str = ",") -> list[list[str]]:
+def _texts(network: Architecture, thousands: str = ",") -> list[list[str]]:
     """A row of texts per layer; `thousands` separates groups of digits."""
     rows = []
     for line in ledger(network):
@@ -60,12 +60,12 @@ def _texts(network: Network, thousands: str = ",") -> list[list[str]]:
     return rows
 
 
-def totals(network: Network) -> dict[str, int]:
+def totals(network: Architecture) -> dict[str, int]:
     """Operations under every counting, from the layer list."""
     return {name: rule.total(network, network.operations) for name, rule in COUNTINGS.items()}
 
 
-def blocks(networks: Sequence[Network]) -> list[Block]:
+def blocks(networks: Sequence[Architecture]) -> list[Block]:
     """The ledgers of some networks."""
     parts: list[Block] = []
     for network in networks:
@@ -74,7 +74,7 @@ def blocks(networks: Sequence[Network]) -> list[Block]:
     return parts
 
 
-def ledger_text(networks: Sequence[Network], form: str) -> str:
+def ledger_text(networks: Sequence[Architecture], form: str) -> str:
     """The ledgers of some networks as json, csv or latex."""
     if form == "json":
         data = [

@@ -1,0 +1,24 @@
+"""Which generation of YOLOX weights belong to, by the size of the numbers that their first convolution expects.
+
+Source: spec, section 0. The pixels of the first generation had a deviation of about 1, those of the second have one of
+58, so that its first convolution, with batch norm folded into it, has 58 times smaller weights: the largest filter of
+the published YOLOX-Nano has a norm of 15.6 in the first generation and of 0.263 in the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cspbench.zoo.yolox.designs import EPSILON
+
+Array = NDArray[np.float32]
+BOUNDARY = 2.0
+"""The geometric mean of both norms."""
+
+
+def normalised(weight: Array, scale: Array, variance: Array) -> bool:
+    """Whether a first convolution and its batch norm expect normalised pixels, as the first generation's do."""
+    norms = np.sqrt(np.square(weight.astype(np.float64)).sum(axis=(1, 2, 3)))
+    folded = norms * np.abs(scale) / np.sqrt(variance.astype(np.float64) + EPSILON)
+    return bool(folded.max() > BOUNDARY)
