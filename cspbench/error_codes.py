@@ -339,6 +339,7 @@ CODES = {
     "usage.own-size": "The detector runs only at its own input size.",
     "usage.partial-without-network": "--partial was given without a network.",
     "usage.path": "A path is empty, or in the home folder of an unknown user.",
+    "usage.preset-of-other-heads": "The preset is for detectors with other heads than the network's.",
     "usage.run-without-data": "The run does not record where its dataset is.",
     "usage.sample-and-data": "The sample and a dataset were given together.",
     "usage.save-part": "A part of the report was requested together with --save.",

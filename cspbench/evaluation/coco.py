@@ -25,7 +25,7 @@ from cspbench.evaluation.detection_data import ClassNames, categories, in_use, k
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of, thresholds_of
+from cspbench.evaluation.scoring import ScoringOptions, Thresholds, output_of, protocol_of, thresholds_of
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -215,9 +215,11 @@ def detect(
     last, protocol = last_layer(identity), protocol_of(run)
     if ids is None:
         ids = categories(source, last.classes, names_of(run), identity.user_file, SILENT)
+    exact, most = output_of(run)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, ids, reach)
-    return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
+        thresholds, kind = options.thresholds, options.nms_kind
+        collected = collect(run.shards, source, thresholds, kind, last, protocol, ids, reach, exact=exact)
+    return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine, most)
 
 
 def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: Listener) -> Threshold:
