@@ -29,10 +29,13 @@ from cspbench.evaluation.scoring import ScoringOptions, Thresholds, output_of, p
 from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
+from cspbench.network.modular.architecture import Architecture
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, record_names, run_path
 from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
+from cspbench.zoo import registry
 
 if TYPE_CHECKING:
     from cspbench.detection.detector import Detector
@@ -49,12 +52,12 @@ class DetectionResult(ScoredRun):
 
 
 def evaluate_coco(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     data: str | Path | CocoSource,
     *,
     weights: str | Path | None = None,
     ema: bool | None = None,
-    preset: str | DetectionPreset = "readme",
+    preset: str | DetectionPreset | None = None,
     nms: Thresholds | None = None,
     nms_kind: str | None = None,
     conf: float | None = None,
@@ -77,7 +80,8 @@ def evaluate_coco(
     """Evaluate a detector as Darknet did, and store the run in `store`; one forward pass serves every threshold.
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
-    (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
+    (`cspbench.inference.description.Description`). `preset` is by default that of the model's weights. `nms` are
+    thresholds, the preset's own by default; `limit` draws
     "100" or "5%" of the images with `seed`; `ema` and `retrained` are those of `evaluate_imagenet`. A quoted
     detector uses only its own protocol. None in all processes of torchrun but the first.
 
@@ -89,7 +93,9 @@ def evaluate_coco(
     from cspbench.detection.detector import detector_of
 
     runs, execution = argument_path("store", store), execution or Execution()
-    preset = detection_preset(preset) if isinstance(preset, str) else preset
+    if preset is None or isinstance(preset, str):
+        # an unknown preset is reported before an unusable file
+        preset = detection_preset(preset or default_preset(model))
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
     subject = replace(subject_of(model, weights, size, ema), retrained=retrained)
@@ -129,6 +135,12 @@ def evaluate_coco(
         return None
     run = record_names(run, settings.names)
     return score_detector(run, source, options, execution, listener, ids)
+
+
+def default_preset(model: str | Architecture | Described) -> str:
+    """The name of the preset that a model's weights need, else that of Darknet when its tables were published."""
+    network = registry.model(model).architecture() if isinstance(model, str) else model
+    return (network.preset if isinstance(network, Network | ModuleNetwork) else None) or "readme"
 
 
 def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:

@@ -96,8 +96,7 @@ def _class_cost(raw: Tensor, classes: Tensor) -> Tensor:
 def _cheapest(cost: Tensor, overlap: Tensor) -> Tensor:
     """Whether each truth takes each candidate (M, P): as many of the lowest cost as the sum of its largest IoUs."""
     largest = overlap.topk(min(LARGEST, overlap.shape[1]), dim=1).values
-    # an IoU may round to above 1
-    wanted = largest.sum(1).int().clamp(min=1, max=overlap.shape[1])
+    wanted = largest.sum(1).int().clamp(min=1)
     order = cost.argsort(dim=1, stable=True)
     matched = torch.zeros_like(cost, dtype=torch.bool)
     return matched.scatter_(1, order, torch.arange(cost.shape[1], device=cost.device) < wanted[:, None])
