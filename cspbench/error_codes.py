@@ -363,6 +363,7 @@ CODES = {
     "usage.training-precision": "A training in half precision (fp16) was requested.",
     "usage.two-countings": "Two counting rules for the same metric were requested.",
     "usage.two-networks": "Both --cfg and a model name were given.",
+    "usage.undecoded-head": "The boxes of a detector have a form that nobody published how to read.",
     "usage.undefined-network": "The row has no network definition.",
     "usage.unknown-class-order": "The class order is unknown.",
     "usage.unknown-counting": "The counting is unknown.",

@@ -26,16 +26,13 @@ from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
 from cspbench.evaluation.scoring import ScoringOptions, Thresholds, output_of, protocol_of, thresholds_of
-from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.evaluation.subject import Subject, default_preset, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
 from cspbench.network.modular.architecture import Architecture
-from cspbench.network.modular.network import ModuleNetwork
-from cspbench.network.network import Network
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, record_names, run_path
 from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
-from cspbench.zoo import registry
 
 if TYPE_CHECKING:
     from cspbench.detection.detector import Detector
@@ -135,12 +132,6 @@ def evaluate_coco(
         return None
     run = record_names(run, settings.names)
     return score_detector(run, source, options, execution, listener, ids)
-
-
-def default_preset(model: str | Architecture | Described) -> str:
-    """The name of the preset that a model's weights need, else that of Darknet when its tables were published."""
-    network = registry.model(model).architecture() if isinstance(model, str) else model
-    return (network.preset if isinstance(network, Network | ModuleNetwork) else None) or "readme"
 
 
 def _identity(subject: Subject, detector: Detector, source: CocoSource, precision: Any) -> CocoIdentity:

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cspbench.errors import UsageError, brief, printable
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
 from cspbench.network import canonical
+from cspbench.network.layers import Yolox
 from cspbench.network.modular.architecture import Architecture, layered
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network, digest
@@ -84,6 +85,16 @@ def subject_of(
             remedy="Load the weights into the module, and leave both out",
         )
     return _of_module(model)
+
+
+def default_preset(model: str | Architecture | Described) -> str:
+    """The name of the preset that a model's weights need, else that of Darknet when its tables were published."""
+    network = registry.model(model).architecture() if isinstance(model, str) else model
+    if isinstance(network, Network | ModuleNetwork):
+        return network.preset or "readme"
+    heads = description_of(cast("Described", network)).heads
+    # one of create_model says which weights it has
+    return getattr(network, "preset", "yolox") if heads and isinstance(heads[-1], Yolox) else "readme"
 
 
 def weight_file(network: Architecture, weights: str | Path | None) -> Path | None:
