@@ -62,8 +62,9 @@ def section(quick: bool) -> str:
         if engine == PORT:
             from faster_coco_eval import COCO, COCOeval_faster
 
-            curves = by_library(truth, detections, COCO, COCOeval_faster)
-            results[engine] = AveragePrecision(PORT, dict(sorted(truth.categories.items())), *curves)
+            curves, recalls = by_library(truth, detections, COCO, COCOeval_faster)
+            categories = dict(sorted(truth.categories.items()))
+            results[engine] = AveragePrecision(PORT, categories, curves[..., -1], recalls)
         else:
             results[engine] = average_precision(truth, detections, engine)
         _ = results[engine].stats

@@ -92,6 +92,7 @@ def eval_coco(
 
     listener = terminal()
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
+    # refuses unusable options before anything is read; without --preset each model has its own
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     pixels = arguments.parse_size(size)
@@ -104,8 +105,9 @@ def eval_coco(
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
     given = [option for option, value in values.items() if value is not None]
     selection.check_own_protocol(selected.models, given, listener)
-    about: dict[str, Any] = {"nms": scoring.thresholds, "bootstrap": scoring.bootstrap, "per_class": per_class}
-    about |= {"preset": protocol, "ema": ema, "engine": engine, "store": run, "execution": how, "listener": listener}
+    about: dict[str, Any] = {"nms": nms, "nms_kind": nms_kind, "conf": conf, "decoder": decoder, "preset": preset}
+    about |= {"bootstrap": scoring.bootstrap, "per_class": per_class, "ema": ema, "engine": engine}
+    about |= {"store": run, "execution": how, "listener": listener}
     about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
     evaluate = partial(evaluate_coco, data=source, **about)
     evaluations = [

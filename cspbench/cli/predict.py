@@ -68,7 +68,7 @@ def predict(
     nothing = not (images or model or cfg or weights)
     selected = sample() if nothing else chosen(model, network, cfg, weights)
     pictures = _pictures(images or [], selected)
-    if form is choices.PredictionFormat.COCO and not selected.network.detections:
+    if form is choices.PredictionFormat.COCO and not selected.network.detects:
         raise UsageError(
             "usage.coco-of-classes",
             "COCO's result format is for boxes",

@@ -1,7 +1,9 @@
-"""Everything between a COCO image and its detections that changes AP, named after the version of Darknet.
+"""Everything between a COCO image and its detections that changes AP, named after the version of the original program.
 
 Source: the specification's section 0 (history), b.1 (resizing), b.3 (NMS), b.4 (image ids), b.7 (the original engine).
-`readme` is Darknet from November 2019 to April 2020, `head` is today's Darknet.
+`readme` is Darknet from November 2019 to April 2020, `head` is today's Darknet. Of YOLOX (spec yolox 0, c): `yolox` is
+what its weights since August 2021 were trained and evaluated with, `yolox-legacy` the same for the first weights, and
+`mmdet` is mmdetection, which computes AP50, AP75 and the APs by area from up to 1000 detections of an image and class.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
 
 NmsKind = Literal["default", "greedy", "diou"]
+Resize = Literal["darknet", "yolox", "mmdet"]
 IdRule = Literal["basename", "underscore"]
 
 NMS_KINDS: tuple[NmsKind, ...] = ("default", "greedy", "diou")
 CFG_NAMES = {"greedynms": "greedy", "diounms": "diou"}
 """Their names in a cfg, where these differ."""
-_RECORDED = frozenset(("name", "conf", "nms", "nms_kind", "decoder", "letterbox", "image_id", "epsilon"))
+_RECORDED = frozenset(("name", "conf", "nms", "nms_kind", "decoder", "letterbox", "image_id", "epsilon", "resize"))
 """The fields that records always have, as in `cspbench.data.presets`; must not change."""
 
 
@@ -47,9 +50,13 @@ class DetectionPreset:
 
     name: str
     conf: float
-    """Objectness, and objectness times class probability, must exceed this threshold (float32, strictly)."""
+    """Objectness, and objectness times class probability, must exceed this threshold (float32, strictly); with YOLOX's
+    resizes the product must reach it.
+    """
     nms: float
-    """A box is suppressed if its overlap with a better box of its class exceeds this threshold, strictly."""
+    """A box is suppressed if its overlap with a better box of its class exceeds this threshold, strictly; in float32,
+    but with YOLOX's resizes the threshold is the double.
+    """
     nms_kind: NmsKind | Literal["cfg"]
     """The measure of overlap: `default` IoU, `greedy` IoU - (d2/c2)^0.6, `diou` IoU - (d2/c2)^beta_nms, `cfg` that of
     the nms_kind= of the network's last detection layer.
@@ -61,13 +68,21 @@ class DetectionPreset:
     """Do so where the cfg has [net] letter_box=1, which Darknet has heeded since 2020-05-08. Records name the outcome
     alone, in `letterbox`.
     """
-    image_id: IdRule = "underscore"
+    image_id: IdRule | None = "underscore"
     """How Darknet reads a COCO id from a file name: the number at its start (`basename`), or after the last underscore
     of the path, if any (`underscore`). cspbench takes ids from the annotations; an evaluation reports images for which
-    the rule gives another id.
+    the rule gives another id. None: the original takes ids from the annotations, too.
     """
     epsilon: Epsilon = Epsilon.INSIDE_1E5
     """The epsilon of batch normalisation."""
+    resize: Resize = "darknet"
+    """`darknet`: floats from 0 to 1, red first. `yolox`: 8-bit pixels as OpenCV resizes them, in the top left corner of
+    grey 114, as floats from 0 to 255, blue first; `mmdet`: so with sides that are rounded, not cut, to whole pixels.
+    """
+    normalised: bool = False
+    """Values of `yolox` are instead shares of 255, red first, minus ImageNet's mean, divided by its deviation."""
+    most: int = 100
+    """Detections of an image and class that all APs but AP itself are of, which is of 100."""
 
     def __post_init__(self) -> None:
         check_share("--conf", self.conf)
@@ -78,12 +93,22 @@ class DetectionPreset:
     def prepare(
         self, image: NDArray[np.uint8], size: tuple[int, int], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """The network's input, float32 (C, height, width) in [0, 1], from pixels, uint8 (H, W, C).
+        """The network's input, float32 (C, height, width), from pixels, uint8 (H, W, C), red first.
 
         `size` is (height, width). The result is written to `out`, if given.
         """
         height, width = size
-        return (resize.letterbox if self.letterbox else resize.resize_image)(image, width, height, out)
+        if self.resize == "darknet":
+            return (resize.letterbox if self.letterbox else resize.resize_image)(image, width, height, out)
+        from cspbench.data import opencv
+
+        pixels = opencv.letterbox(image, width, height, self.resize == "mmdet")
+        return opencv.planes(pixels, self.normalised, out)
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is YOLOX's: thresholds are compared as doubles, and nothing is rounded or clipped for a file."""
+        return self.resize != "darknet"
 
     def for_network(self, letter_box: bool) -> DetectionPreset:
         """The preset for a network whose cfg has `letter_box`."""
@@ -116,15 +141,25 @@ class DetectionPreset:
 
     def as_json(self) -> dict[str, Any]:
         """The fields that identify a run: all but `cfg_letterbox`, and those newer than `_RECORDED` at a default."""
-        fields = without_new_defaults(replace(self, cfg_letterbox=False), _RECORDED)
-        return {**fields, "resize": "darknet"}
+        return without_new_defaults(replace(self, cfg_letterbox=False), _RECORDED)
 
     def forward_json(self) -> dict[str, Any]:
-        """The fields that change the stored candidates: all but NMS and image ids, which are applied later."""
-        after = ("name", "nms", "nms_kind", "image_id")
+        """The fields that change the stored candidates: all but NMS, image ids and AP's limit, which come later."""
+        after = ("name", "nms", "nms_kind", "image_id", "most")
         return {name: value for name, value in self.as_json().items() if name not in after}
 
 
+_YOLOX = DetectionPreset(
+    "yolox",
+    conf=0.001,
+    nms=0.65,
+    nms_kind="default",
+    decoder="opencv",
+    letterbox=True,
+    image_id=None,
+    epsilon=Epsilon.INSIDE_1E3,
+    resize="yolox",
+)
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -136,6 +171,9 @@ PRESETS = {
         DetectionPreset(
             "pjreddie", conf=0.005, nms=0.45, nms_kind="default", letterbox=True, epsilon=Epsilon.OUTSIDE_1E6
         ),
+        _YOLOX,
+        replace(_YOLOX, name="yolox-legacy", normalised=True),
+        replace(_YOLOX, name="mmdet", resize="mmdet", most=1000),
     )
 }
 

@@ -11,9 +11,10 @@ import numpy as np
 from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.data.coco.source import CocoSource
 from cspbench.detection.ap.average_precision import AveragePrecision, average_precision
-from cspbench.detection.ap.matching import Detections
+from cspbench.detection.ap.matching import MOST, Detections
 from cspbench.detection.candidates import shards
 from cspbench.detection.class_names import by_order
+from cspbench.detection.decode_yolox import limit
 from cspbench.detection.detections import detections
 from cspbench.detection.nms import criterion, nms_many
 from cspbench.detection.soft_nms import suppress
@@ -60,15 +61,19 @@ def collect(
     protocol: DetectorProtocol | None = None,
     categories: Sequence[int] | None = None,
     step: Callable[[int], None] = lambda done: None,
+    *,
+    exact: bool = False,
 ) -> Collected:
     """Apply the detector's NMS to a run's candidates at every threshold, a shard at a time.
 
     `last` is the network's last box layer, which defines the classes and the kind of NMS. A quoted detector uses the
     NMS of its `protocol`; then `thresholds` has one entry, for the record. `categories` are the ids of the categories
-    of the network's classes, by default in ascending order. `step` receives the number of images done.
+    of the network's classes, by default in ascending order. `exact` is that of the preset. `step` receives the number
+    of images done.
     Image ids are those of the annotations. Raises `DatasetError`, `RunError`, `IncompleteRunError`.
     """
     by = criterion(kind, last)
+    limits = [limit(threshold) for threshold in thresholds] if exact else thresholds
     if categories is None:
         categories = by_order(categories_of(source), last.classes, str(source.annotations.path))
     parts: list[list[Detections]] = [[] for _ in thresholds]
@@ -81,7 +86,7 @@ def collect(
             images = [suppress(image, protocol.nms) for image in images]
             masks = [[np.ones(len(image), np.bool_) for image in images] for _ in thresholds]
         else:
-            masks = nms_many(images, thresholds, by)
+            masks = nms_many(images, limits, by)
         pictures = [source.images[index] for index in arrays["index"].tolist()]
         ids = [picture.id for picture in pictures]
         extents, readable = arrays["extent"].tolist(), arrays["ok"].tolist()
@@ -89,7 +94,7 @@ def collect(
         both = zip(extents, annotated, readable, strict=True)
         resized += sum(ok and all(other) and one != other for one, other, ok in both)
         for part, mask in zip(parts, masks, strict=True):
-            part.append(detections(images, mask, extents, ids, categories))
+            part.append(detections(images, mask, extents, ids, categories, exact=exact))
         bad += [key for key, ok in zip(arrays["key"].tolist(), readable, strict=True) if not ok]
         digest.update(arrays["checksum"].astype("<u4").tobytes())
         give_back()
@@ -100,10 +105,10 @@ def collect(
 
 
 def evaluated(
-    collected: Collected, thresholds: Sequence[float], truth: GroundTruth | None, engine: str
+    collected: Collected, thresholds: Sequence[float], truth: GroundTruth | None, engine: str, most: int = MOST
 ) -> list[AtThreshold]:
-    """The AP at every threshold, computed by an engine."""
+    """The AP at every threshold, computed by an engine from at most so many detections of an image and class."""
     return [
-        AtThreshold(nms, detected, average_precision(truth, detected, engine) if truth is not None else None)
+        AtThreshold(nms, detected, average_precision(truth, detected, engine, most) if truth is not None else None)
         for nms, detected in zip(thresholds, collected.detections, strict=True)
     ]

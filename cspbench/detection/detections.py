@@ -1,7 +1,7 @@
 """Candidates after NMS as COCO detections, with the same numbers as in Darknet's JSON (spec b.4).
 
 Darknet prints six decimals. `%f` rounds the exact value of a float to the nearest millionth, and so does `detections`:
-the metrics are those of the file, with or without a file.
+the metrics are those of the file, with or without a file. YOLOX's evaluation neither rounds nor clips (spec yolox c).
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def detections(
     extents: Sequence[tuple[int, int]] | NDArray[np.int32],
     image_ids: Sequence[int] | NDArray[np.int64],
     category_ids: Sequence[int],
+    *,
+    exact: bool = False,
 ) -> Detections:
     """The remaining candidates of each image, in the order of Darknet's file: int64 ids, float64 boxes and scores.
 
-    `keep` are the masks from `nms_many` for one threshold, `extents` the images' (width, height) in pixels. Raises
-    `DefinitionError` for a class without a category id.
+    `keep` are the masks from `nms_many` for one threshold, `extents` the images' (width, height) in pixels. `exact`
+    has boxes and scores as they are, and the best first. Raises `DefinitionError` for a class without a category id.
     """
     parts = [
-        _of_image(image, mask, (int(width), int(height)))
+        _best_first(image, mask) if exact else _of_image(image, mask, (int(width), int(height)))
         for image, mask, (width, height) in zip(images, keep, extents, strict=True)
     ]
     counts = [len(boxes) for _, boxes, _ in parts]
@@ -46,11 +48,12 @@ def detections(
             found=str(int(categories.max()) + 1),
             remedy="Use a network for this data set",
         )
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes, _ in parts)])
+    scores = np.concatenate([np.zeros(0, np.float32), *(scores for _, _, scores in parts)])
     return Detections(
         np.repeat(np.asarray(image_ids, np.int64), counts),
         np.asarray(category_ids, np.int64).take(categories),
-        six_decimals(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes, _ in parts)])),
-        six_decimals(np.concatenate([np.zeros(0, np.float32), *(scores for _, _, scores in parts)])),
+        *((values.astype(np.float64) if exact else six_decimals(values)) for values in (boxes, scores)),
     )
 
 
@@ -95,6 +98,16 @@ def _of_image(
     """Categories, boxes and scores of the remaining candidates, with the categories of a box together."""
     rows = in_file_order(image, keep)
     return image.category[rows], clipped(image.boxes, extent)[image.box[rows]], image.score[rows]
+
+
+def _best_first(image: Candidates, keep: Mask) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+    """The same, whole boxes by descending score; equal scores in their order."""
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(-image.score[rows], kind="stable")]
+    boxes = image.boxes[image.box[rows]]
+    half = boxes[:, 2:] / np.float32(2)
+    low, high = boxes[:, :2] - half, boxes[:, :2] + half
+    return image.category[rows], np.concatenate((low, high - low), 1), image.score[rows]
 
 
 def in_file_order(image: Candidates, keep: Mask) -> NDArray[np.intp]:

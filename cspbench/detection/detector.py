@@ -1,4 +1,4 @@
-"""The interface of all detectors, Darknet's and the quoted ones: from an image's pixels to its detections.
+"""The interface of all detectors, Darknet's, YOLOX's and the quoted ones: from an image's pixels to its detections.
 
     detector = detector_of(describe(network), detection_preset("readme"))
     module = load(to_module(network), network, weights, Epsilon(detector.epsilon))
@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from cspbench.data.decode import decode
-from cspbench.data.detection_presets import DetectionPreset
+from cspbench.data.detection_presets import PRESETS, DetectionPreset
+from cspbench.data.opencv import letterbox_extent, letterbox_ratio
 from cspbench.data.resize import extent
-from cspbench.detection import decode_anchors, decode_yolo
+from cspbench.detection import decode_anchors, decode_yolo, decode_yolox
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.nms import criterion, nms
 from cspbench.detection.soft_nms import suppress
 from cspbench.errors import UsageError
 from cspbench.inference.description import Description, input_channels
-from cspbench.network.layers import Detection
+from cspbench.network.layers import Detection, Yolox
 from cspbench.zoo.detector_protocol import DetectorProtocol
 
 Floats = NDArray[np.float32]
@@ -104,6 +105,45 @@ class DarknetDetector(Detector):
 
 
 @dataclass(frozen=True)
+class YoloxDetector(Detector):
+    """YOLOX under one of its presets.
+
+    Megvii's code suppresses in pixels of the input and divides the boxes afterwards, mmdetection divides first. As IoU
+    is the same in both, but for its last bit, boxes are divided first here, as `Candidates` says.
+    """
+
+    rules: DetectionPreset
+
+    def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
+        return self.rules.prepare(image, self.size, out)
+
+    def candidates(
+        self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
+    ) -> list[Candidates]:
+        (raw,), head = outputs, self.heads[-1]
+        assert isinstance(head, Yolox)
+        at = decode_yolox.points(self.size, head.strides)
+        return decode_yolox.decode(raw, at, self.rules.conf, [self._scale(extent) for extent in extents], names)
+
+    def _scale(self, extent: tuple[int, int]) -> tuple[float, float] | None:
+        """Pixels of the input for one of an image of `extent` (width, height), along both axes."""
+        rounded = self.rules.resize == "mmdet"
+        inner = letterbox_extent(self.size, extent, rounded)
+        if not all(inner):
+            return None
+        ratio = letterbox_ratio(self.size, extent)
+        return (inner[0] / extent[0], inner[1] / extent[1]) if rounded else (ratio, ratio)
+
+    def suppress(self, image: Candidates) -> Candidates:
+        by = criterion(self.rules.nms_kind, self.heads[-1])
+        mask = nms(image, decode_yolox.limit(self.rules.nms), by)
+        return Candidates(image.boxes, image.box[mask], image.category[mask], image.score[mask])
+
+    def forward_json(self) -> dict[str, Any]:
+        return self.rules.forward_json()
+
+
+@dataclass(frozen=True)
 class QuotedDetector(Detector):
     """A detector of another paper under its authors' protocol."""
 
@@ -138,7 +178,7 @@ def detector_of(
 ) -> Detector:
     """The detector of a module under a preset; a quoted detector has a protocol instead, and ignores the preset.
 
-    Raises `UsageError` for a classifier, and for an input that is neither RGB nor grey.
+    Raises `UsageError` for a classifier, for an input that is neither RGB nor grey, and for a preset of other heads.
     """
     if not description.heads:
         raise UsageError(
@@ -151,7 +191,17 @@ def detector_of(
     channels = description.input[0]
     if channels != 3 and (channels != 1 or protocol is not None):
         raise input_channels(description, "1 or 3")
-    if protocol is None:
-        preset = preset.for_network(description.letter_box)
-        return DarknetDetector(description.heads, description.size, preset, channels)
-    return QuotedDetector(description.heads, description.size, protocol)
+    if protocol is not None:
+        return QuotedDetector(description.heads, description.size, protocol)
+    yolox = isinstance(description.heads[-1], Yolox)
+    if preset.exact is not yolox:
+        raise UsageError(
+            "usage.preset-of-other-heads",
+            f"preset {preset.name} is not for the boxes of {description.name}",
+            expected=", ".join(name for name, other in PRESETS.items() if other.exact is yolox),
+            found=preset.name,
+            remedy="Choose another --preset, or leave it out",
+        )
+    if yolox:
+        return YoloxDetector(description.heads, description.size, preset)
+    return DarknetDetector(description.heads, description.size, preset.for_network(description.letter_box), channels)

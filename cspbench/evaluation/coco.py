@@ -25,11 +25,11 @@ from cspbench.evaluation.detection_data import ClassNames, categories, in_use, k
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.part import part_of
 from cspbench.evaluation.runner import ScoredRun, run_or_resume, store_metrics
-from cspbench.evaluation.scoring import ScoringOptions, Thresholds, protocol_of, thresholds_of
-from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.evaluation.scoring import ScoringOptions, Thresholds, output_of, protocol_of, thresholds_of
+from cspbench.evaluation.subject import Subject, default_preset, subject_of
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, record_names, run_path
 from cspbench.results.schema import CocoIdentity, Data, DetectionMetrics, DetectionSettings, LastLayer, Threshold
@@ -49,12 +49,12 @@ class DetectionResult(ScoredRun):
 
 
 def evaluate_coco(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     data: str | Path | CocoSource,
     *,
     weights: str | Path | None = None,
     ema: bool | None = None,
-    preset: str | DetectionPreset = "readme",
+    preset: str | DetectionPreset | None = None,
     nms: Thresholds | None = None,
     nms_kind: str | None = None,
     conf: float | None = None,
@@ -77,7 +77,8 @@ def evaluate_coco(
     """Evaluate a detector as Darknet did, and store the run in `store`; one forward pass serves every threshold.
 
     `model` is a catalogue's name, a `Network` with its weight file, or an `nn.Module` that describes itself
-    (`cspbench.inference.description.Description`). `nms` are thresholds, the preset's own by default; `limit` draws
+    (`cspbench.inference.description.Description`). `preset` is by default that of the model's weights. `nms` are
+    thresholds, the preset's own by default; `limit` draws
     "100" or "5%" of the images with `seed`; `ema` and `retrained` are those of `evaluate_imagenet`. A quoted
     detector uses only its own protocol. None in all processes of torchrun but the first.
 
@@ -89,7 +90,9 @@ def evaluate_coco(
     from cspbench.detection.detector import detector_of
 
     runs, execution = argument_path("store", store), execution or Execution()
-    preset = detection_preset(preset) if isinstance(preset, str) else preset
+    if preset is None or isinstance(preset, str):
+        # an unknown preset is reported before an unusable file
+        preset = detection_preset(preset or default_preset(model))
     preset = preset.overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     options = ScoringOptions(thresholds_of(nms, preset), preset.nms_kind, engine, bootstrap, per_class, darknet_map)
     subject = replace(subject_of(model, weights, size, ema), retrained=retrained)
@@ -215,9 +218,11 @@ def detect(
     last, protocol = last_layer(identity), protocol_of(run)
     if ids is None:
         ids = categories(source, last.classes, names_of(run), identity.user_file, SILENT)
+    exact, most = output_of(run)
     with listener.progress("suppressing", run.samples) as reach:
-        collected = collect(run.shards, source, options.thresholds, options.nms_kind, last, protocol, ids, reach)
-    return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine)
+        thresholds, kind = options.thresholds, options.nms_kind
+        collected = collect(run.shards, source, thresholds, kind, last, protocol, ids, reach, exact=exact)
+    return collected, evaluated(collected, options.thresholds, source.ground_truth, options.engine, most)
 
 
 def threshold_of(at: AtThreshold, kind: str, options: ScoringOptions, listener: Listener) -> Threshold:

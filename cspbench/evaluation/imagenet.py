@@ -25,7 +25,7 @@ from cspbench.evaluation.subject import Subject, subject_of
 from cspbench.inference import footprint
 from cspbench.inference.description import Described, input_channels
 from cspbench.io import argument_path
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
@@ -46,7 +46,7 @@ class ClassificationResult(ScoredRun):
 
 
 def evaluate_imagenet(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     data: str | Path | Source,
     *,
     weights: str | Path | None = None,
@@ -171,7 +171,7 @@ def score_classifier(run: RunDirectory) -> ClassificationMetrics:
     )
 
 
-def check_outputs(network: Network | None, classes: str) -> None:
+def check_outputs(network: Architecture | None, classes: str) -> None:
     """Raise `DatasetError` unless a network has as many outputs as the data has classes; a module's are not known."""
     if network is None or not network.layers:
         return
@@ -202,7 +202,7 @@ def check_classes(model: str, source: Source, classes: str | None) -> None:
 
 
 def explain_imagenet(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     data: Source,
     *,
     weights: str | Path | None = None,

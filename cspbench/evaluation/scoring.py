@@ -9,6 +9,7 @@ from typing import Any
 from cspbench.claims.model import unknown
 from cspbench.data.detection_presets import CFG_NAMES, DetectionPreset
 from cspbench.detection.ap.average_precision import DEFAULT_ENGINE, ENGINES
+from cspbench.detection.ap.matching import MOST
 from cspbench.errors import CspbenchError, UsageError
 from cspbench.evaluation.darknet_map import MapOptions
 from cspbench.results import runs
@@ -77,6 +78,13 @@ def one_threshold(thresholds: Sequence[float]) -> float:
         found=", ".join(map(str, thresholds)),
         remedy="Name one: --nms 0.6",
     )
+
+
+def output_of(run: RunDirectory) -> tuple[bool, int]:
+    """Whether thresholds and boxes of a run are `exact`, and the `most` detections of an image and class."""
+    settings, identity = run.record.settings, run.identity
+    assert settings is not None
+    return identity.preset.get("resize", "darknet") != "darknet", settings.fields.get("most", MOST)
 
 
 def options_of(

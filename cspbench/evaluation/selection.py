@@ -12,7 +12,7 @@ from cspbench.claims import tables
 from cspbench.errors import CspbenchError, UsageError, WeightsError
 from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.distributed import rank
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.weights.catalogue import VARIABLE, find, wanted
 from cspbench.zoo import registry
 from cspbench.zoo.model import Model
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 class Selected:
     """A network with its weight file."""
 
-    network: Network
+    network: Architecture
     file: Path
 
     @property
@@ -48,7 +48,7 @@ class Selection:
     without: tuple[str, ...] = ()
 
 
-def of_file(network: Network, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
+def of_file(network: Architecture, weights: Path | None, patterns: Sequence[str], task: Task) -> Selection:
     """The selection of a user's cfg file, which requires its weight file and excludes `patterns`."""
     if weights is None:
         raise cfg_without_weights(network.name)
@@ -74,7 +74,7 @@ def of_models(
             table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
         ]
         names = {row.model for table in of_task for row in table.rows}
-        models = [model for name, model in registry.MODELS.items() if name in names and model.of_layers]
+        models = [model for name, model in registry.MODELS.items() if name in names and _evaluated(model, task)]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "usage.one-model",
@@ -99,13 +99,13 @@ def of_models(
         if file is None:
             without.append(model.name)
         else:
-            selected.append(Selected(model.build(), file))
+            selected.append(Selected(model.architecture(), file))
     if not selected:
         raise no_weights(without)
     return Selection(tuple(selected), tuple(without))
 
 
-def sizes_of(network: Network) -> list[tuple[int, int] | None]:
+def sizes_of(network: Architecture) -> list[tuple[int, int] | None]:
     """The input sizes (height, width) of a detector's published rows; [None], the network's own, without rows.
 
     A user's file always keeps its size.
@@ -156,19 +156,25 @@ def evaluate_all(
 
 def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
-    suitable = [model for model in models if model.of_layers and _task_of(model.build()) == task]
+    suitable = [model for model in models if _evaluated(model, task)]
     named = {model.name for model in registry.matching(text for text in patterns if not is_pattern(text))}
     for model in models:
         if not suitable or model.name in named:
-            _check_task(model.build(), task)
+            _check_task(model.architecture() if task == "coco" else model.build(), task)
     return suitable
 
 
-def _task_of(network: Network) -> Task:
-    return "coco" if network.detections else "imagenet"
+def _evaluated(model: Model, task: Task) -> bool:
+    """Whether a model is of the task; a classifier that is a torch module has no preset to be evaluated by."""
+    network = model.architecture()
+    return _task_of(network) == task and (task == "coco" or model.of_layers)
 
 
-def _check_task(network: Network, task: Task) -> None:
+def _task_of(network: Architecture) -> Task:
+    return "coco" if network.detects else "imagenet"
+
+
+def _check_task(network: Architecture, task: Task) -> None:
     kinds, own = {"imagenet": "a classifier", "coco": "a detector"}, _task_of(network)
     if own != task:
         raise UsageError(

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cspbench.errors import UsageError, brief, printable
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
 from cspbench.network import canonical
+from cspbench.network.layers import Yolox
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network, digest
 from cspbench.weights.catalogue import find
 from cspbench.weights.opening import open_weights
@@ -36,7 +39,7 @@ class Subject:
     weights_file: str | None
     """The sha256 of the weight file."""
     build: Callable[[str], nn.Module]
-    network: Network | None = None
+    network: Architecture | None = None
     user_file: bool = False
     detector_protocol: DetectorProtocol | None = None
     """The protocol of a quoted detector."""
@@ -57,7 +60,7 @@ class Subject:
 
 
 def subject_of(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
     ema: bool | None = None,
@@ -71,9 +74,9 @@ def subject_of(
     """
     if isinstance(model, str):
         entry = registry.model(model)
-        subject = _of_network(entry.build(), weights, size, ema)
+        subject = _of_network(entry.architecture(), weights, size, ema)
         return replace(subject, said=(*(f"warning: {line}" for line in entry.warnings), *subject.said))
-    if isinstance(model, Network):
+    if isinstance(model, Network | ModuleNetwork):
         return _of_network(model, weights, size, ema)
     if weights is not None or size is not None:
         raise UsageError(
@@ -84,7 +87,17 @@ def subject_of(
     return _of_module(model)
 
 
-def weight_file(network: Network, weights: str | Path | None) -> Path | None:
+def default_preset(model: str | Architecture | Described) -> str:
+    """The name of the preset that a model's weights need, else that of Darknet when its tables were published."""
+    network = registry.model(model).architecture() if isinstance(model, str) else model
+    if isinstance(network, Network | ModuleNetwork):
+        return network.preset or "readme"
+    heads = description_of(cast("Described", network)).heads
+    # one of create_model says which weights it has
+    return getattr(network, "preset", "yolox") if heads and isinstance(heads[-1], Yolox) else "readme"
+
+
+def weight_file(network: Architecture, weights: str | Path | None) -> Path | None:
     """The weight file of a network: the named one, else (or for "published") a catalogue model's, if there is one."""
     if weights not in (None, "published"):
         return argument_path("weights", weights)
@@ -93,7 +106,7 @@ def weight_file(network: Network, weights: str | Path | None) -> Path | None:
 
 
 def _of_network(
-    network: Network, weights: str | Path | None, size: tuple[int, int] | None, ema: bool | None
+    network: Architecture, weights: str | Path | None, size: tuple[int, int] | None, ema: bool | None
 ) -> Subject:
     entry, file = registry.entry_of(network), weight_file(network, weights)
     detector_protocol = entry.detector_protocol if entry else None
@@ -114,7 +127,10 @@ def _of_network(
                 remedy="Leave out the size: its anchors and steps belong to its input",
             )
         network = network.resized(*size)
-    network.check_evaluable()
+    if isinstance(network, Network):
+        network.check_evaluable()
+    elif not network.detects:
+        layered(network)  # refuses: no preset says how its images were prepared
     opened = open_weights(file, network, ema=ema)
 
     def build(epsilon: str) -> nn.Module:
@@ -122,7 +138,9 @@ def _of_network(
         from cspbench.network.module import to_module
         from cspbench.weights.loading import load
 
-        return load(to_module(network), network, opened, Epsilon(epsilon))
+        if isinstance(network, ModuleNetwork):
+            return load(network.design.module().eval(), network, opened, Epsilon(epsilon))
+        return load(to_module(layered(network)), network, opened, Epsilon(epsilon))
 
     return Subject(
         describe(network),

@@ -16,7 +16,9 @@ from cspbench.export.boxes import Boxes, check_decodable, corners
 from cspbench.export.sizes import step, strides
 from cspbench.export.suppression import Suppressed, check_kind
 from cspbench.network.layers import Proposals
+from cspbench.network.modular.architecture import layered
 from cspbench.network.module import fold_batch_norm
+from cspbench.network.network import Network
 
 IMAGES = "images"
 """The name of the input."""
@@ -69,7 +71,7 @@ def graph_of(
     subject: Subject, epsilon: str, *, decode: bool, nms: DetectionPreset | None, dynamic: bool, folded: bool = True
 ) -> Graph:
     """The graph of a subject; `nms` is the preset whose thresholds it has inside. Raises `UsageError`."""
-    description, network = subject.description, subject.network
+    description, network = subject.description, _layered(subject)
     module = subject.build(epsilon)
     if network is None:
         module = copy.deepcopy(module).cpu()
@@ -117,9 +119,14 @@ def check_graph(subject: Subject, *, decode: bool, nms: DetectionPreset | None) 
         check_kind(nms, heads[-1])
 
 
+def _layered(subject: Subject) -> Network | None:
+    """Its list of layers; None for a user's module. Raises `UsageError` for a module of the catalogue."""
+    return None if subject.network is None else layered(subject.network)
+
+
 def _own(subject: Subject, count: int) -> dict[str, str]:
     """The names of a network's own outputs."""
-    description, network = subject.description, subject.network
+    description, network = subject.description, _layered(subject)
     if description.heads:
         indices = network.detections if network is not None else range(count)
         return {

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cspbench.errors import UsageError
-from cspbench.network.layers import Detection, Softmax
-from cspbench.network.network import Network
+from cspbench.network.layers import Detection, Softmax, Yolox
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,26 @@ def input_channels(description: Description, expected: str) -> UsageError:
     )
 
 
-def describe(network: Network) -> Description:
-    """The description of a network of Darknet's layers."""
+def describe(architecture: Architecture) -> Description:
+    """The description of a network; raises `UsageError` for a detector whose boxes cannot be decoded."""
+    if isinstance(architecture, ModuleNetwork):
+        return _of_module(architecture)
+    network = layered(architecture)
     heads = tuple(layer for layer in network.layers if isinstance(layer, Detection))
     softmax = isinstance(network.layers[-1], Softmax)
     return Description(network.name, network.input, heads, softmax, letter_box=network.letter_box)
+
+
+def _of_module(network: ModuleNetwork) -> Description:
+    design = network.design
+    if not design.detects:
+        return Description(network.name, network.input)
+    if not design.one_box:
+        raise UsageError(
+            "usage.undecoded-head",
+            f"the boxes of {network.name} have anchors that nobody published",
+            expected="a YOLOX with one box at each point",
+            remedy="Evaluate another network; `cspbench params` counts this one",
+        )
+    head = Yolox(sources=(-1,), classes=design.classes, strides=design.strides)
+    return Description(network.name, network.input, (head,))

@@ -8,11 +8,19 @@ from math import prod
 
 from cspbench.errors import CspbenchError, IncompleteRunError, UsageError
 from cspbench.network.layers import Convolution, MaxPool
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 
 GIB = 1 << 30
 LIMIT = 2 * GIB
 """Bytes of simultaneously live maps of one image; no network of the catalogue needs 0.1 GiB at 608x608."""
+
+
+def _least_bytes(network: ModuleNetwork) -> int:
+    """The bytes of float32 maps that a torch module's largest part reads and writes."""
+    parts = ([*network.inputs(index), network.shape(index)] for index in range(len(network.layers)))
+    return 4 * max(sum(map(prod, shapes)) for shapes in parts)
 
 
 def live_bytes(network: Network) -> int:
@@ -43,9 +51,9 @@ def live_bytes(network: Network) -> int:
     return 4 * peak
 
 
-def check(network: Network) -> None:
+def check(network: Architecture) -> None:
     """Raise `UsageError` for a network whose maps are too large: a short cfg can ask for any amount of memory."""
-    needed = live_bytes(network)
+    needed = _least_bytes(network) if isinstance(network, ModuleNetwork) else live_bytes(layered(network))
     if needed > LIMIT:
         raise UsageError(
             "usage.too-much-memory",

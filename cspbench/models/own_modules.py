@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cspbench.errors import UsageError
-from cspbench.inference.description import Description
+from cspbench.inference.description import Description, describe
 from cspbench.models.meta import meta_of
 from cspbench.models.sources import Source
 from cspbench.network.epsilon import Epsilon
@@ -37,7 +37,7 @@ def check_levels(network: ModuleNetwork, features_only: bool) -> None:
 def module_of(network: ModuleNetwork, source: Source | None, epsilon: Epsilon, entry: Model | None) -> Module:
     """The module, its arrays drawn, or loaded from the source where it has them.
 
-    `description` is a classifier's alone: a detector's outputs are raw numbers, see `cspbench.zoo.yolox.heads`.
+    `description` is that of its evaluation; a detector whose boxes have anchors has none.
     """
     from cspbench.weights.loading import extract, load
 
@@ -54,4 +54,6 @@ def module_of(network: ModuleNetwork, source: Source | None, epsilon: Epsilon, e
     module.preset, module.definition = module.meta.preset, module.meta.definition
     if not network.detects:
         module.description = Description(network.name, network.input, classes="sorted" if entry else None)
+    elif network.design.one_box:
+        module.description = describe(network)
     return module.train(source is None)

@@ -15,11 +15,11 @@ from cspbench.errors import UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.evaluation.imagenet import chosen_classes, chosen_preset
 from cspbench.evaluation.scoring import Thresholds, one_threshold, thresholds_of
-from cspbench.evaluation.subject import Subject, subject_of
+from cspbench.evaluation.subject import Subject, default_preset, subject_of
 from cspbench.inference import footprint
 from cspbench.inference.description import Described, input_channels
 from cspbench.inference.engine import Engine, choose_device, prepare
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.prediction.class_names import labels_of_classifier, labels_of_detector
 from cspbench.prediction.predictor import BoxPredictor, ClassPredictor, Predictor
 from cspbench.weights import recognition
@@ -30,7 +30,7 @@ TOPK = 5
 
 
 def predictor_of(
-    model: str | Network | Described,
+    model: str | Architecture | Described,
     *,
     weights: str | Path | None = None,
     ema: bool | None = None,
@@ -64,7 +64,9 @@ def predictor_of(
         if protocol is not None:
             _check_own_protocol(subject, {"preset": preset, "nms": nms, "nms-kind": nms_kind, "decoder": decoder})
         threshold = None if conf == "preset" else CONF if conf is None else conf
-        rules = detection_preset(preset or "readme").overridden(threshold, nms_kind=nms_kind, decoder=decoder)
+        rules = detection_preset(preset or default_preset(model)).overridden(
+            threshold, nms_kind=nms_kind, decoder=decoder
+        )
         rules = replace(rules, nms=one_threshold(thresholds_of(nms, rules)))
         if protocol is None:
             _note(rules.letter_box_warning(subject.name, subject.description.letter_box), listener)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cspbench.errors import BadImageError, UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.inference.description import Described
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.prediction.pictures import pictures_of
 from cspbench.prediction.predictions import Classified, Detected
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: str | Network | Described | Predictor,
+    model: str | Architecture | Described | Predictor,
     images: Picturable | Sequence[Picturable],
     *,
     weights: str | Path | None = None,
@@ -85,7 +85,9 @@ def predict(
     return results
 
 
-def inference_model(model: str | Network | Described | Predictor, image: Picturable, **options: Any) -> dict[str, Any]:
+def inference_model(
+    model: str | Architecture | Described | Predictor, image: Picturable, **options: Any
+) -> dict[str, Any]:
     """A classifier's prediction for one image: `pred_label`, `pred_class`, `pred_score`, `pred_scores`.
 
     As mmpretrain's function of this name. `options` are those of `predict`. Raises `UsageError` for a detector, and for

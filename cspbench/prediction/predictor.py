@@ -19,7 +19,7 @@ from cspbench.data.decode import Decoder
 from cspbench.data.presets import ClassificationPreset
 from cspbench.data.resize import extent
 from cspbench.detection.detections import detections
-from cspbench.detection.detector import Detector
+from cspbench.detection.detector import Detector, YoloxDetector
 from cspbench.errors import BadImageError
 from cspbench.evaluation.subject import Subject
 from cspbench.inference.engine import Engine
@@ -147,7 +147,8 @@ class BoxPredictor(Predictor):
         survivors = [self.detector.suppress(image) for image in every]
         above = [image.score > np.float32(self.conf) for image in survivors]
         classes = range(len(self.labels.names))
-        flat = detections(survivors, above, extents, range(len(names)), classes)
+        exact = isinstance(self.detector, YoloxDetector)
+        flat = detections(survivors, above, extents, range(len(names)), classes, exact=exact)
         columns = zip(flat.image_ids, flat.category_ids, flat.boxes.tolist(), flat.scores.tolist(), strict=True)
         boxes: list[list[DetectedBox]] = [[] for _ in names]
         for image, label, bbox, score in columns:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cspbench.errors import UsageError, WeightsError
 from cspbench.evaluation import selection
 from cspbench.network import cfg as cfg_files
-from cspbench.network.network import Network
+from cspbench.network.modular.architecture import Architecture
 from cspbench.sample.place import Kind
 from cspbench.weights.catalogue import VARIABLE, file_names, find, folder_of_weights, model_of, shipped
 from cspbench.zoo import registry
@@ -23,7 +23,7 @@ SAMPLE = "sample-csp-detector"
 class Chosen:
     """A network with its weight file."""
 
-    network: Network
+    network: Architecture
     weights: Path
     beside: tuple[Path, ...] = ()
     """The user's files, beside which the names of the classes may be."""
@@ -33,10 +33,10 @@ class Chosen:
         """The kind of picture that a bundled net is for; None for any other network."""
         if self.network.places or shipped(self.network.name) is None:
             return None
-        return "detection" if self.network.detections else "classification"
+        return "detection" if self.network.detects else "classification"
 
 
-def chosen(model: str | None, network: Network | None, cfg: Path | None, weights: Path | None) -> Chosen:
+def chosen(model: str | None, network: Architecture | None, cfg: Path | None, weights: Path | None) -> Chosen:
     """The network to predict with: the `network` of the file `cfg`, or a model by its name, or that of its weights.
 
     Raises `UsageError` where none is named or one has no weights.
@@ -49,7 +49,7 @@ def chosen(model: str | None, network: Network | None, cfg: Path | None, weights
         file = weights or find(entry)
         if file is None:
             raise selection.no_weights([entry.name], "`cspbench predict` alone shows a bundled net")
-        return Chosen(entry.build(), file)
+        return Chosen(entry.architecture(), file)
     if weights is None:
         raise _no_model()
     return _of_weights(weights)
@@ -63,7 +63,7 @@ def sample() -> Chosen:
 def _of_weights(weights: Path) -> Chosen:
     """The model that a file's size or name identifies, else the network of the .cfg beside it."""
     try:
-        return Chosen(model_of(weights)[0].build(), weights)
+        return Chosen(model_of(weights)[0].architecture(), weights)
     except WeightsError:
         beside = weights.with_suffix(".cfg")
         if not beside.is_file():
@@ -71,8 +71,8 @@ def _of_weights(weights: Path) -> Chosen:
         return Chosen(cfg_files.read(beside).network, weights, (beside, weights))
 
 
-def _task(network: Network) -> selection.Task:
-    return "coco" if network.detections else "imagenet"
+def _task(network: Architecture) -> selection.Task:
+    return "coco" if network.detects else "imagenet"
 
 
 def _no_model() -> UsageError:

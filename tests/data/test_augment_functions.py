@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from cspbench.data import opencv
 from cspbench.data.augment import blur, colour, crop, window
 from cspbench.data.augment.crop import Margins
 from cspbench.data.augment.draws import Counter, Recorded, uniform
@@ -154,7 +155,7 @@ def test_what_a_crop_has_outside_is_the_mean_colour() -> None:
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30))
 def test_a_resize_is_bilinear_with_half_pixel_centres(height: int, width: int, down: int, across: int) -> None:
     image = picture(height, width, height * 31 + width)
-    made = crop.resize(image, across, down)
+    made = opencv.resize(image, across, down)
     planes = torch.from_numpy(image).permute(2, 0, 1)[None].double()
     exact = torch.nn.functional.interpolate(planes, (down, across), mode="bilinear", align_corners=False)[0]
     assert made.shape == (down, across, 3)

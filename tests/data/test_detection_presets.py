@@ -23,13 +23,23 @@ def test_the_constants() -> None:
         "head": (0.001, 0.6, "cfg", False, "basename", "inside-1e-5", "stb"),
         "letterbox": (0.005, 0.45, "default", True, "underscore", "inside-1e-5", "stb"),
         "pjreddie": (0.005, 0.45, "default", True, "underscore", "outside-1e-6", "stb"),
+        "yolox": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
+        "yolox-legacy": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
+        "mmdet": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
     }
     assert {
         name: (each.conf, each.nms, each.nms_kind, each.letterbox, each.image_id, each.epsilon, each.decoder)
         for name, each in PRESETS.items()
     } == table
+    assert {name: (each.resize, each.normalised, each.most) for name, each in PRESETS.items() if each.exact} == {
+        "yolox": ("yolox", False, 100),
+        "yolox-legacy": ("yolox", True, 100),
+        "mmdet": ("mmdet", False, 1000),
+    }
+    assert {each.resize for each in PRESETS.values() if not each.exact} == {"darknet"}
     assert detection_preset("head") is PRESETS["head"]
-    with refuses("usage.unknown-preset", expected="one of readme, head, letterbox, pjreddie", found="x"):
+    known = "one of readme, head, letterbox, pjreddie, yolox, yolox-legacy, mmdet"
+    with refuses("usage.unknown-preset", expected=known, found="x"):
         detection_preset("x")
 
 
@@ -99,9 +109,10 @@ def test_what_the_candidates_depend_on_is_part_of_the_forward() -> None:
     """Neither its name nor what comes after the network: NMS and how ids are read."""
     base = PRESETS["readme"]
     after: list[dict[str, Any]] = [{"name": "other"}, {"nms": 0.7}, {"nms_kind": "diou"}, {"image_id": "basename"}]
-    for change in after:
+    for change in (*after, {"most": 1000}):
         assert replace(base, **change).forward_json() == base.forward_json()
     before: list[dict[str, Any]] = [{"conf": 0.1}, {"letterbox": True}, {"epsilon": "outside-1e-6"}]
+    before += [{"resize": "yolox"}, {"normalised": True}]
     for change in before:
         assert replace(base, **change).forward_json() != base.forward_json()
     assert replace(base, nms=0.7).as_json() != base.as_json()
@@ -110,8 +121,12 @@ def test_what_the_candidates_depend_on_is_part_of_the_forward() -> None:
 def test_everything_is_written_down() -> None:
     written = PRESETS["head"].as_json()
     assert json.loads(json.dumps(written)) == written
-    # a run records the letterbox that follows from the cfg
-    assert set(DetectionPreset.__dataclass_fields__) - {"cfg_letterbox"} <= set(written)
+    # a run records the letterbox that follows from the cfg, and what is newer only where it is not at its default
+    newer = {"normalised": True, "most": 1000}
+    assert set(DetectionPreset.__dataclass_fields__) - {"cfg_letterbox", *newer} == set(written)
+    for field, value in newer.items():
+        change: dict[str, Any] = {field: value}
+        assert replace(PRESETS["head"], **change).as_json() == {**written, **change}
     # one forward pass serves every suppression
     assert PRESETS["readme"].forward_json() == PRESETS["readme"].overridden(nms=0.7, nms_kind="greedy").forward_json()
     assert PRESETS["readme"].forward_json() != PRESETS["readme"].overridden(conf=0.1).forward_json()

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from refusals import refuses
 
 from cspbench.data.coco.annotations import GroundTruth
 from cspbench.data.coco.source import open_coco
-from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision
+from cspbench.detection.ap.average_precision import ENGINES, METRICS, as_percent, average_precision, by_library
 from cspbench.detection.ap.matching import Detections
 
 GOLDEN = {
@@ -50,14 +52,17 @@ def detections(found: Sequence[Sequence[float]]) -> Detections:
     return Detections(rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2:6], rows[:, 6])
 
 
-def same(one: GroundTruth, other: Detections) -> None:
+def same(one: GroundTruth, other: Detections, most: int = 100) -> None:
     """Assert that the engines agree in every float."""
-    results = {engine: average_precision(one, other, engine) for engine in ENGINES}
+    results = {engine: average_precision(one, other, engine, most) for engine in ENGINES}
     referee, ours = (results[engine] for engine in ("pycocotools", "cspbench"))
     assert ours.stats.tolist() == referee.stats.tolist()
     assert ours.precision.tolist() == referee.precision.tolist()
     assert ours.recall.tolist() == referee.recall.tolist()
     assert ours.per_class() == referee.per_class()
+    assert (ours.first is None) is (referee.first is None) is (most == 100)
+    if ours.first is not None and referee.first is not None:
+        assert ours.first.tolist() == referee.first.tolist()
 
 
 def golden(shared: Path, name: str) -> Detections:
@@ -87,9 +92,8 @@ def test_the_engines_agree(objects: list[Any], found: list[Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_crowded_images_agree(seed: int) -> None:
-    # more than 100 detections of a category in an image, up to 20 objects, areas of every range
+def crowded(seed: int) -> tuple[GroundTruth, Detections]:
+    """More than 100 detections of a category in an image, up to 20 objects, areas of every range."""
     rng = np.random.default_rng(seed)
     boxes = np.column_stack((rng.uniform(0, 200, (40, 2)), np.exp(rng.uniform(2, 5.5, (40, 2)))))
     objects = [(1 + place % 2, 1 + place % 3 % 2, *box, rng.random() < 0.1) for place, box in enumerate(boxes)]
@@ -99,7 +103,43 @@ def test_crowded_images_agree(seed: int) -> None:
         for category in (1, 2)
         for _ in range(150)
     ]
-    same(truth(objects), detections(result))
+    return truth(objects), detections(result)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("most", [100, 120, 1000])
+def test_crowded_images_agree(seed: int, most: int) -> None:
+    same(*crowded(seed), most)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_maximum_of_1000_is_mmdetections(seed: int) -> None:
+    """It hands pycocotools 100, 300 and 1000, and takes the summary as it comes."""
+    ground, found = crowded(seed)
+
+    class Summarised(COCOeval):  # type: ignore[misc]
+        def accumulate(self) -> None:
+            self.params.maxDets = [100, 300, 1000]
+            super().accumulate()
+            self.summarize()
+            self.params.maxDets = [1, 10, 100, 1000]
+            summaries.append(self.stats)
+            super().accumulate()
+
+        def evaluate(self) -> None:
+            self.params.maxDets = [100, 300, 1000]
+            super().evaluate()
+
+    summaries: list[Any] = []
+    by_library(ground, found, COCO, Summarised, 1000)
+    stats = average_precision(ground, found, most=1000).stats
+    assert stats[:6].tolist() == summaries[0][:6].tolist()
+    assert stats[9:].tolist() == summaries[0][9:].tolist()
+    assert stats[8] == summaries[0][6]  # AR of 100
+    usual = average_precision(ground, found).stats
+    assert (stats[0], stats[6:9].tolist()) == (usual[0], usual[6:9].tolist())
+    assert (stats[1:6] >= usual[1:6]).all()
+    assert (stats[1:6] > usual[1:6]).any()
 
 
 @pytest.mark.reference("golden/eval", "data/coco-mini")

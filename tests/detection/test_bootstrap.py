@@ -238,3 +238,30 @@ def test_what_cannot_be_resampled() -> None:
     part = average_precision(fewer, Detections(*(column[inside] for column in detections)))
     with refuses("detections.different-images", found="12 and 5 images"):
         paired(average_precision(truth, detections), part)
+
+
+def test_ap_alone_is_of_the_best_hundred() -> None:
+    """With one image every draw is the set itself."""
+    box = np.array([[10.0, 10, 50, 50]])
+    own = GroundTruth(
+        image_ids=np.array([1]),
+        categories={1: "a"},
+        images=np.array([1]),
+        category_ids=np.array([1]),
+        boxes=box,
+        areas=np.array([2500.0]),
+        crowd=np.array([False]),
+    )
+    # the only hit is the 120th detection
+    boxes = np.repeat([[100.0, 100, 5, 5]], 120, 0)
+    boxes[119] = box
+    found = Detections(np.full(120, 1), np.full(120, 1), boxes, np.linspace(1, 0.5, 120))
+    result = average_precision(own, found, most=1000)
+    percent = 100 / 120
+    assert result.stats[:6].tolist() == pytest.approx([0, percent / 100, percent / 100, -1, 1, -1])
+    assert intervals(result, draws=3) == {
+        **dict.fromkeys(("aps", "apl")),
+        "ap": (0, 0),
+        **dict.fromkeys(("ap50", "ap75"), pytest.approx((percent, percent))),
+        "apm": pytest.approx((100, 100)),
+    }

@@ -200,7 +200,9 @@ def reference_runs(shared: Path) -> dict[str, Detections]:
         by = criterion(preset.nms_kind, layers[-1])
         (keep,) = nms_many(images, [threshold or preset.nms], by)
         assert (by == PLAIN) == (name != "head")
-        result[run] = detections(images, keep, extents, [image_id(each, preset.image_id) for each in names], IDS)
+        result[run] = detections(
+            images, keep, extents, [image_id(each, preset.image_id or "basename") for each in names], IDS
+        )
     return result
 
 

@@ -21,7 +21,7 @@ from golden import documents, layer_lists, rule
 HERE = Path(__file__).parent
 MADE = (".x", ".out", ".crop", "bilateral17", "gauss15", "gauss17")
 """Ends of the names of what is computed from the rest of the arrays."""
-TRAINING = HERE / "training"
+TRAINING, YOLOX = HERE / "training", HERE / "yolox"
 SAMPLES = 48
 """Of an array of training that are kept."""
 
@@ -70,6 +70,13 @@ def training(path: Path, loss_layers: Collection[int]) -> dict[str, Any]:
 def thinned(array: Any) -> Any:
     """At most 48 values of an array, the first and each n-th after it."""
     return array.ravel()[:: -(-array.size // SAMPLES)]
+
+
+def yolox(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The cases of SimOTA, without the boxes that follow from raw outputs, and of postprocessing, by file name."""
+    for path in [*sorted(folder.glob("simota-*.npz")), folder / "postprocess.npz"]:
+        with np.load(path) as arrays:
+            yield path.name, {key: arrays[key] for key in arrays.files if key != "decoded"}
 
 
 def layers(reference: Path) -> dict[str, str]:
@@ -153,6 +160,11 @@ def training_cfg(path: Path) -> str:
 if __name__ == "__main__":
     shared = Path(sys.argv[1])
     write_training(shared / "golden" / "training")
+    YOLOX.mkdir(exist_ok=True)
+    for name, content in yolox(shared / "golden" / "yolox"):
+        np.savez_compressed(YOLOX / name, **content)
+    schedule = json.loads((shared / "golden" / "yolox" / "schedule.json").read_text("utf-8"))
+    (YOLOX / "schedule.json").write_text(json.dumps(schedule) + "\n", encoding="utf-8")
     rule.FORWARD.mkdir(exist_ok=True)
     for case in sorted((shared / "golden" / "forward").glob("*.npz")):
         np.savez_compressed(rule.FORWARD / case.name, **forward(case))

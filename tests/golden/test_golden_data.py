@@ -57,6 +57,21 @@ def test_the_training_cases_are_the_references(shared: Path) -> None:
     assert kept == expected
 
 
+@pytest.mark.reference("golden/yolox")
+def test_the_yolox_cases_are_the_references(shared: Path) -> None:
+    names = set()
+    for name, expected in make.yolox(shared / "golden" / "yolox"):
+        with np.load(make.YOLOX / name) as kept:
+            assert set(kept.files) == expected.keys()
+            for key, array in expected.items():
+                np.testing.assert_array_equal(kept[key], array)
+        names.add(name)
+    assert {path.name for path in make.YOLOX.glob("*.npz")} == {*names, "opencv.npz"}
+    folders = (make.YOLOX, shared / "golden" / "yolox")
+    kept, expected = (json.loads((each / "schedule.json").read_text("utf-8")) for each in folders)
+    assert kept == expected
+
+
 @pytest.mark.reference("golden/golden.py")
 def test_the_rule_is_the_references(shared: Path) -> None:
     # that the weights of all cases are the original's is checked by sha256 whenever they are drawn

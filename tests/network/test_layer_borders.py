@@ -34,6 +34,7 @@ from cspbench.network.layers import (
     Softmax,
     Upsample,
     Yolo,
+    Yolox,
 )
 
 LAST = (-1,)
@@ -76,6 +77,7 @@ BOUNDS: dict[str, tuple[Make, int, int]] = {
     "multibox classes": (lambda n: MultiBox(sources=LAST, classes=n, anchors=ANCHORS), 1, 65_536),
     "refinebox classes": (lambda n: RefineBox(sources=LAST, classes=n, anchors=ANCHORS), 1, 65_536),
     "roibox classes": (lambda n: RoiBox(sources=LAST, classes=n), 1, 65_536),
+    "yolox classes": (lambda n: Yolox(sources=LAST, classes=n), 1, 65_536),
     "proposals stride": (lambda n: Proposals(sources=PAIR, anchors=ANCHORS, stride=n), 1, INT),
     "proposals considered": (lambda n: Proposals(sources=PAIR, anchors=ANCHORS, considered=n), 1, INT),
     "proposals count": (lambda n: Proposals(sources=PAIR, anchors=ANCHORS, count=n), 1, INT),

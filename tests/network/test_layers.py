@@ -44,6 +44,7 @@ from cspbench.network.layers import (
     Upsample,
     Yolo,
     YoloV1,
+    Yolox,
 )
 from cspbench.network.network import Network
 from cspbench.network.operations import Operations
@@ -336,6 +337,7 @@ CASES: dict[str, tuple[Layer, list[Shape], Shape, Operations]] = {
         Operations(),
     ),
     "roibox": (RoiBox(sources=LAST, classes=20), [(29, 50, 1)], (29, 50, 1), Operations()),  # 20 + 1 + 4 + 4
+    "yolox": (Yolox(sources=LAST, classes=20), [(25, 84, 1)], (25, 84, 1), Operations()),  # 4 + 1 + 20
 }
 
 

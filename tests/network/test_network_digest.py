@@ -44,6 +44,7 @@ from cspbench.network.layers import (
     Upsample,
     Yolo,
     YoloV1,
+    Yolox,
 )
 from cspbench.network.network import Network, digest
 
@@ -124,6 +125,7 @@ CHANGES: list[tuple[Layer, Shape, dict[str, Any]]] = [
     (Resize(sources=PAIR), (2, 4, 6), {"sources": (1, 2), "bilinear": True}),
     (RoiAlign(sources=PAIR, bins=1), (4, 4, 1), {"sources": (1, 2), "bins": 2, "stride": 8, "samples": 3}),
     (RoiBox(sources=(2,), classes=1), (10, 4, 1), {"sources": (1,), "variances": (0.1, 0.1)}),
+    (Yolox(sources=(2,), classes=1), (6, 4, 1), {"sources": (1,), "strides": (8, 16)}),
     (Route(sources=PAIR, groups=2), (4, 4, 6), {"sources": (1, 2), "groups": 4, "group_id": 1}),
     (Sam(sources=PAIR), (2, 4, 6), {"sources": (1, 2), "activation": "relu"}),
     (ScaleChannels(sources=PAIR), (1, 1, 1), {"sources": (1, 2), "activation": "relu", "per_pixel": True}),
@@ -189,7 +191,7 @@ def test_no_setting_is_left_out() -> None:
                 "anchors",
             }  # one alone does not fit the layer before; it has no anchors
         assert missing <= (
-            {"sources"} if kind is Proposals else {"classes"} | ({"anchors"} if kind is RoiBox else set())
+            {"sources"} if kind is Proposals else {"classes"} | ({"anchors"} if kind in (RoiBox, Yolox) else set())
         )
 
 
@@ -200,9 +202,17 @@ def test_what_is_counted_only_makes_another_network() -> None:
 
 
 def test_the_number_of_classes_and_of_anchors_makes_another_network() -> None:
-    for kind, per_anchor in ((Yolo, 5), (GaussianYolo, 9), (Region, 5), (MultiBox, 5), (RefineBox, 11), (RoiBox, 9)):
+    for kind, per_anchor in (
+        (Yolo, 5),
+        (GaussianYolo, 9),
+        (Region, 5),
+        (MultiBox, 5),
+        (RefineBox, 11),
+        (RoiBox, 9),
+        (Yolox, 5),
+    ):
         variants: list[tuple[int, Any]] = [(1, ONE), (2, ONE), (1, ONE * 2)]
-        if kind is RoiBox:  # its boxes are proposals
+        if kind in (RoiBox, Yolox):  # their boxes are proposals, and points
             variants = [(1, ()), (2, ())]
         made = set()
         for classes, anchors in variants:

@@ -65,6 +65,15 @@ def distort_8bit(image: Pixels, hue: float, saturation: float, exposure: float) 
     """
     if hue == 0 and saturation == exposure == 1:
         return image
+    degrees, strength, value = to_hsv(image)
+    degrees.add_(179 * hue).round_().clamp_(0, 255)
+    strength.mul_(saturation).round_().clamp_(0, 255)
+    value.mul_(exposure).round_().clamp_(0, 255)
+    return from_hsv(degrees, strength, value)
+
+
+def to_hsv(image: Pixels) -> tuple[Tensor, Tensor, Tensor]:
+    """Hue in 180 steps, saturation and value (H, W) of RGB uint8 (H, W, 3) as OpenCV has them: levels as floats."""
     planes = torch.from_numpy(image).permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
     value, spread = planes.amax(0), planes.amin(0)
     torch.sub(value, spread, out=spread)
@@ -73,11 +82,13 @@ def distort_8bit(image: Pixels, hue: float, saturation: float, exposure: float) 
     difference, sector = _sectors(planes, value)
     degrees = _divided(difference.addcmul_(sector, spread), spread, 30)
     degrees.add_(torch.lt(degrees, 0, out=sector), alpha=180)
-    degrees.add_(179 * hue).round_().clamp_(0, 255)
-    strength.mul_(saturation).round_().clamp_(0, 255)
-    value.mul_(exposure).round_().clamp_(0, 255)
+    return degrees, strength, value
+
+
+def from_hsv(degrees: Tensor, strength: Tensor, value: Tensor) -> Pixels:
+    """The way back, to RGB uint8 (H, W, 3); the levels are changed in place."""
     degrees.mul_(6 / 180)
-    degrees.sub_(torch.ge(degrees, 6, out=sector), alpha=6)
+    degrees.sub_(torch.ge(degrees, 6).float(), alpha=6)
     # the way back ends in whole levels by leaving the fractions out
     colours = _from_hue(degrees, strength.mul_(1 / 255), value.mul_(1 / 255)).mul_(255).clamp_(0, 255)
     return colours.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cspbench.detection.ap.average_precision import METRICS, AveragePrecision
-from cspbench.detection.ap.matching import AREAS, Array, Matches
+from cspbench.detection.ap.matching import AREAS, MOST, Array, Matches, best
 from cspbench.detection.ap.precision import AreaEvents, events, precision
 from cspbench.errors import DatasetError
 
@@ -113,7 +113,7 @@ def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[
     generator = np.random.default_rng(seed)
     images = len(sides[0].image_ids)
     categories = len(sides[0].category_ids)
-    hits = [[events(side, area) for area in range(len(AREAS))] for side in sides]
+    hits = [[events(best(side, MOST), 0), *(events(side, area) for area in range(len(AREAS)))] for side in sides]
     for done in range(1, draws + 1):
         weights = np.bincount(generator.integers(0, images, images), minlength=images)
         yield [_metrics(areas, weights, categories) for areas in hits]
@@ -121,8 +121,12 @@ def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[
 
 
 def _metrics(areas: list[AreaEvents], weights: Array, categories: int) -> list[float]:
-    whole, *sizes = (precision(area, weights, categories) for area in areas)
-    return [_mean(values) for values in (whole, whole[0], whole[5], *sizes)]
+    """From the hits of the best 100 detections, and by area those of all that were matched."""
+    first, *others = areas
+    whole, *sizes = (precision(area, weights, categories) for area in others)
+    same = len(first.images) == len(others[0].images) and len(first.inside) == len(others[0].inside)
+    best = whole if same else precision(first, weights, categories)
+    return [_mean(values) for values in (best, whole[0], whole[5], *sizes)]
 
 
 def _mean(values: Array) -> float:

@@ -1,6 +1,6 @@
 """COCO's greedy matching of detections and objects, for all images, categories and thresholds at once.
 
-The rule (pycocotools' COCOeval.evaluateImg): in each image and category the 100 best detections are matched in
+The rule (pycocotools' COCOeval.evaluateImg): in each image and category the best detections are matched in
 descending order of score, each with the free object of the highest IoU, if that is at least the threshold; among equal
 IoUs with the last object. An object is matched once, a crowd any number of times. Ignored objects (crowds, and those
 outside the area range) are matched only if no other object is possible, and such a detection is ignored. So is an
@@ -26,7 +26,7 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREAS = (("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10))
 """(A,) area ranges in pixels, both ends included."""
 MOST = 100
-"""Detections per image and category that are evaluated."""
+"""Detections per image and category that COCO evaluates."""
 HIT, IGNORED = 1, 2
 """States of a detection; 0 is unmatched."""
 
@@ -100,8 +100,8 @@ def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, A
     return images, categories, boxes, scores
 
 
-def match(truth: GroundTruth, detections: Detections) -> Matches:
-    """Match detections with the ground truth. Raises `DatasetError`."""
+def match(truth: GroundTruth, detections: Detections, most: int = MOST) -> Matches:
+    """Match the `most` best detections of each image and category with the ground truth. Raises `DatasetError`."""
     image_indices, category_indices, boxes, scores = indexed(truth, detections)
     category_ids = np.array(sorted(truth.categories), np.int64)
     categories = len(category_ids)
@@ -110,7 +110,7 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
     pair = pair[order]
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     ranks = np.arange(len(pair)) - np.repeat(first, np.diff(first, append=len(pair)))
-    order, pair, ranks = (column[ranks < MOST] for column in (order, pair, ranks))
+    order, pair, ranks = (column[ranks < most] for column in (order, pair, ranks))
     boxes = boxes[order]
     areas = boxes[:, 2] * boxes[:, 3]
 
@@ -139,6 +139,24 @@ def match(truth: GroundTruth, detections: Detections) -> Matches:
         partners=partners[sequence],
         rows=order[final],
         annotations=objects,
+    )
+
+
+def best(matches: Matches, most: int) -> Matches:
+    """The matches of the `most` best detections of each image and category: later ones take nothing from them."""
+    early = matches.ranks < most
+    if early.all():
+        return matches
+    place, hit = np.cumsum(early) - 1, early[matches.hits]
+    return matches._replace(
+        images=matches.images[early],
+        ranks=matches.ranks[early],
+        starts=np.concatenate(([0], np.cumsum(early)))[matches.starts],
+        inside=matches.inside[:, early],
+        hits=place[matches.hits[hit]],
+        states=matches.states[hit],
+        partners=matches.partners[hit],
+        rows=matches.rows[early],
     )
 
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cspbench.detection.ap.matching import AREAS, HIT, THRESHOLDS, Array, Matches
+from cspbench.detection.ap.matching import AREAS, HIT, MOST, THRESHOLDS, Array, Matches
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """(R,) recalls at which precision is evaluated."""
-CAPS = (1, 10, 100)
+CAPS = (1, 10, MOST)
 """(M,) maximum detections per image and category for recall."""
 
 
@@ -106,16 +106,22 @@ def precision(area: AreaEvents, weights: Array, kinds: int) -> Array:
     return best
 
 
-def recall(matches: Matches) -> Array:
-    """Recall (T, K, A, M) of all images; -1 for categories without objects."""
+def caps(most: int) -> tuple[int, ...]:
+    """COCO's maximum detections, and `most` after them where it is another."""
+    return CAPS if most == MOST else (*CAPS, most)
+
+
+def recall(matches: Matches, most: int = MOST) -> Array:
+    """Recall (T, K, A, M) of all images at the `caps`; -1 for categories without objects."""
     kinds = len(matches.category_ids)
     category = np.searchsorted(matches.starts, matches.hits, "right") - 1
     ranks = matches.ranks[matches.hits]
-    recalls = np.full((len(THRESHOLDS), kinds, len(AREAS), len(CAPS)), -1.0)
+    limits = caps(most)
+    recalls = np.full((len(THRESHOLDS), kinds, len(AREAS), len(limits)), -1.0)
     for area in range(len(AREAS)):
         objects = np.bincount(matches.objects[1, matches.counted[area]], minlength=kinds)
         defined = objects > 0
-        for index, cap in enumerate(CAPS):
+        for index, cap in enumerate(limits):
             for threshold in range(len(THRESHOLDS)):
                 hit = (matches.states[:, area, threshold] == HIT) & (ranks < cap)
                 hits = np.bincount(category[hit], minlength=kinds)

@@ -16,6 +16,7 @@ from cspbench.network.layers.heads import (
     Softmax,
     Yolo,
     YoloV1,
+    Yolox,
 )
 from cspbench.network.layers.joining import Route, Sam, ScaleChannels, Shortcut
 from cspbench.network.layers.local import Local, ResponseNorm

@@ -240,3 +240,25 @@ class RoiBox(Detection):
 
     def describe(self) -> str:
         return f"{self.classes} classes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yolox(Detection):
+    """The head of YOLOX (arXiv 2107.08430): one box at each point of each level; no anchors, and a cfg cannot say it.
+
+    It has no map: its rows, x, y, width, height, objectness and classes of a point each, are those of all levels.
+    """
+
+    section: ClassVar[str] = "yolox"
+    strides: tuple[int, ...] = (8, 16, 32)
+    """Pixels between the points of each level, in the order of the rows."""
+
+    def __post_init__(self) -> None:
+        check_range("classes", self.classes, 2**16)
+
+    @property
+    def used(self) -> int:
+        return 1
+
+    def describe(self) -> str:
+        return f"{self.classes} classes"

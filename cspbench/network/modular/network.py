@@ -30,6 +30,10 @@ class Design(Protocol):
     detects: ClassVar[bool]
 
     @property
+    def one_box(self) -> bool:
+        """Whether a detector predicts one box at each point, without anchors."""
+
+    @property
     def classes(self) -> int: ...
 
     def module(self) -> nn.Module:

@@ -25,6 +25,7 @@ class YoloxDesign:
     kind: ClassVar[str] = "yolox"
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = True
+    one_box: ClassVar[bool] = True
     channels: int
     depth: int
     separable: bool = False
@@ -58,6 +59,10 @@ class YoloxDarknetDesign:
     """3x3 convolutions before the objectness that a network without NMS has in addition."""
     classes: int = 80
 
+    @property
+    def one_box(self) -> bool:
+        return self.anchors == 1
+
     def module(self) -> nn.Module:
         """(N, 3, H, W) to (N, boxes, 5 + classes); `heads` describes a row."""
         from cspbench.zoo.yolox.darknet import WIDTHS, Darknet53, FeaturePyramid
@@ -80,6 +85,7 @@ class CspClassifierDesign:
     kind: ClassVar[str] = "csp-classifier"
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = False
+    one_box: ClassVar[bool] = False
     channels: int
     depth: int
     separable: bool = False

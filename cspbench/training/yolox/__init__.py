@@ -1,0 +1,1 @@
+"""YOLOX's training: SimOTA, its losses, schedule, average and arrays (spec yolox d)."""

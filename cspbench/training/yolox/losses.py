@@ -1,0 +1,73 @@
+"""YOLOX's losses of a batch; gradients are autograd's (spec yolox d.2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cspbench.detection.decode_yolox import OBJECTNESS
+from cspbench.training.yolox import boxes
+from cspbench.training.yolox.assignment import assign, truths_of
+from cspbench.training.yolox.rules import Rules
+
+BOX_WEIGHT = 5.0
+
+
+class Losses(NamedTuple):
+    """Scalars of a batch; all but the last are divided by the number of positives, at least 1."""
+
+    total: Tensor
+    """The sum of the next four: what is differentiated."""
+    box: Tensor
+    """1 - IoU squared, times its weight."""
+    objectness: Tensor
+    classes: Tensor
+    l1: Tensor
+    """0 unless it is on."""
+    positives: float
+    """The divisor for each truth of the batch, as the original prints it."""
+
+
+def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules, *, l1: bool = False) -> Losses:
+    """The losses of raw outputs (N, A, 5 + classes) at the points (A, 3) for labels (N, L, 5), see `truths_of`.
+
+    `l1` adds the distance of the raw box values from the truths', as the last epochs do.
+    """
+    raw = raw.float()
+    count, predicted = 0, boxes.decode(raw, at)
+    present = torch.zeros_like(raw[..., OBJECTNESS])
+    image, point, true, overlap = [], [], [], []
+    for number, of_image in enumerate(labels):
+        truths = truths_of(of_image)
+        count += len(truths)
+        assigned = assign(raw[number], truths, at, rules)
+        present[number, assigned.point] = 1
+        image.append(torch.full_like(assigned.point, number))
+        point.append(assigned.point)
+        true.append(truths[assigned.truth])
+        overlap.append(assigned.overlap)
+    where = torch.cat(image), torch.cat(point)
+    truth, positives = torch.cat(true), len(where[0])
+    own = raw[where]
+    aim = functional.one_hot(truth[:, 0].long(), raw.shape[2] - OBJECTNESS - 1) * torch.cat(overlap)[:, None]
+    divisor = max(positives, 1)
+    box = BOX_WEIGHT * (1 - _overlap(predicted[where], truth[:, 1:]).square()).sum() / divisor
+    objectness = _entropy(raw[..., OBJECTNESS], present) / divisor
+    classes = _entropy(own[:, OBJECTNESS + 1 :], aim) / divisor
+    distance = (own[:, :OBJECTNESS] - boxes.encode(truth[:, 1:], at[where[1]])).abs().sum() / divisor
+    distance = distance if l1 else torch.zeros_like(distance)
+    total = box + objectness + classes + distance
+    return Losses(total, box, objectness, classes, distance, divisor / max(count, 1))
+
+
+def _overlap(one: Tensor, other: Tensor) -> Tensor:
+    """The IoU (P,) of each pair of boxes (P, 4)."""
+    common = boxes.shared(one, other)
+    return common / (one[:, 2:].prod(1) + other[:, 2:].prod(1) - common + 1e-16)
+
+
+def _entropy(logits: Tensor, aim: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, aim, reduction="sum")
