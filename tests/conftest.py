@@ -59,8 +59,6 @@ REFERENCES = {
     "weights/tiny.weights": "a trained classifier",
     "weights/yolo-fastest-1.1.weights": "a trained detector",
     "weights/yolov3-tiny.weights": "the published detector YOLOv3-tiny",
-    "weights/yolox-nano-legacy.safetensors": "the first published YOLOX-Nano",
-    "weights/yolox-nano.safetensors": "the published YOLOX-Nano",
 }
 """What a test may need that no clone can hold, by its place in the folder of references."""
 

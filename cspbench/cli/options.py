@@ -86,7 +86,9 @@ NumOption = Annotated[int, typer.Option("--num", "--num-of-clusters", metavar="N
 ClassifierPresetOption = Annotated[
     ClassifierPreset | None, typer.Option("--preset", help="The preset; by default the model's own.")
 ]
-DetectorPresetOption = Annotated[DetectorPreset | None, typer.Option("--preset", help="The preset [default: readme]")]
+DetectorPresetOption = Annotated[
+    DetectorPreset | None, typer.Option("--preset", help="The preset [default: the model's, or readme]")
+]
 DecoderOption = Annotated[
     Decoder | None,
     typer.Option(

@@ -61,6 +61,7 @@ class Toy:
     kind: ClassVar[str] = "toy"
     strides: ClassVar[tuple[int, ...]] = (2,)
     detects: ClassVar[bool] = False
+    one_box: ClassVar[bool] = False
     classes: int = 4
     extra: str = ""
 

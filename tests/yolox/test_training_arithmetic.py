@@ -20,7 +20,7 @@ def test_the_original_rates() -> None:
     schedule = Schedule(1000)
     assert len(RECORD["lr"]) == 17
     for iterations, rate in RECORD["lr"]:
-        assert schedule.after(iterations) == pytest.approx(rate, rel=1e-12)
+        assert schedule.after(iterations) == pytest.approx(rate, rel=1e-12, abs=0)
 
 
 def test_rates_by_hand() -> None:
@@ -42,7 +42,7 @@ def test_the_last_epochs_begin_one_before_the_lowest_rate() -> None:
 def test_the_original_decay() -> None:
     assert len(RECORD["ema"]) == 8
     for update, share in RECORD["ema"]:
-        assert decay(update) == pytest.approx(share, rel=1e-12)
+        assert decay(update) == pytest.approx(share, rel=1e-12, abs=0)
 
 
 def test_the_average_is_of_all_arrays_but_counters() -> None:
