@@ -9,8 +9,8 @@ from typing import Any
 CLASSIFIER = "a1b2c34a28ac107ff53aae8015451ee75ce1cbd24f5e1542f41fe4feecf3f045"
 DETECTOR = "843f7a7c074ef55bf90cbf072686b2a1e7fcab3e372dd6bfec53175735da1a27"
 """sha256 of the sample's layers as schema 1 wrote them down, from results that were stored then."""
-CLASSIFIER_FILE = "79fc0800d58f9e7dcd66976d064e80e450649a9800acece302cd639d9ba3f62c"
-DETECTOR_FILE = "bfac2d5d6fdd262e68c3365ab42ae9f7e23bec260bcb0db6e681163fa23cd1ff"
+CLASSIFIER_FILE = "061bf2f23087234cdfd4978f91a2da95989f9e35c4cb486811223cf9691cf8dc"
+DETECTOR_FILE = "f409576ae2da6995daeb7aefc0177469d917537df315fe8167ee707a59159b80"
 """sha256 of the sample's weight files."""
 
 WHO: dict[str, Any] = {
