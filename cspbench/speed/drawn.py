@@ -126,7 +126,7 @@ def _move_objectness(module: nn.Module, distance: float) -> None:
     """Move the objectness of a YOLOX."""
     for name, parameter in module.named_parameters():
         if ".obj_preds." in name and name.endswith(".bias"):
-            parameter -= distance
+            parameter.sub_(distance)
 
 
 def _scores(head: object) -> tuple[list[int], int]:
