@@ -51,9 +51,14 @@ def live_bytes(network: Network) -> int:
     return 4 * peak
 
 
+def least_bytes(network: Architecture) -> int:
+    """The bytes of float32 maps of one image that a forward pass needs at least; of a torch module less is known."""
+    return _least_bytes(network) if isinstance(network, ModuleNetwork) else live_bytes(layered(network))
+
+
 def check(network: Architecture) -> None:
     """Raise `UsageError` for a network whose maps are too large: a short cfg can ask for any amount of memory."""
-    needed = _least_bytes(network) if isinstance(network, ModuleNetwork) else live_bytes(layered(network))
+    needed = least_bytes(network)
     if needed > LIMIT:
         raise UsageError(
             "usage.too-much-memory",

@@ -8,14 +8,18 @@ scores are moved until as many boxes pass the threshold as of a trained one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from cspbench.detection.decode_yolox import OBJECTNESS
 from cspbench.inference.footprint import enough_memory
 from cspbench.models.initialisation import initialise
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.layers import Detection, MultiBox, RefineBox, Region, RoiBox, Yolo
+from cspbench.network.modular.architecture import Architecture, layered
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
 from cspbench.weights.catalogue import find
@@ -36,7 +40,7 @@ Counter = Callable[[Outputs], int]
 """The number of candidates in the outputs of one image."""
 
 
-def module_of(network: Network, epsilon: str, pixels: Tensor, candidates: Counter) -> tuple[nn.Module, str]:
+def module_of(network: Architecture, epsilon: str, pixels: Tensor, candidates: Counter) -> tuple[nn.Module, str]:
     """The module, and its weights: the digest of the published arrays, or `drawn`.
 
     `pixels` (2, C, H, W) are what drawn batch norms take their statistics from; `candidates` is asked of a detector.
@@ -45,18 +49,26 @@ def module_of(network: Network, epsilon: str, pixels: Tensor, candidates: Counte
     entry = registry.entry_of(network)
     file = find(entry) if entry else None
     with enough_memory(f"the weights of {network.name}"):
-        module = to_module(network)
         if file is not None:
             weights = open_weights(file, network)
-            return load(module, network, weights, Epsilon(epsilon)), f"arrays:{weights.digest}"
+            return load(_built(network), network, weights, Epsilon(epsilon)).eval(), f"arrays:{weights.digest}"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            initialise(module)
+            module = _built(network)
+            if not isinstance(network, ModuleNetwork):
+                initialise(module)
         outputs = _settled(module, pixels)
-        if network.detections:
-            _spread_scores(module, network, outputs)
-            _move_scores(module, network, _distance(network, outputs, candidates))
+        if isinstance(network, ModuleNetwork):
+            if network.detects and network.design.one_box:
+                _move_objectness(module, _distance(_lower_objectness, outputs, candidates))
+        elif (of_layers := layered(network)).detections:
+            _spread_scores(module, of_layers, outputs)
+            _move_scores(module, of_layers, _distance(partial(_lower, of_layers), outputs, candidates))
     return module.eval(), DRAWN
+
+
+def _built(network: Architecture) -> nn.Module:
+    return network.design.module() if isinstance(network, ModuleNetwork) else to_module(layered(network))
 
 
 @torch.no_grad()
@@ -86,18 +98,35 @@ def _spread_scores(module: nn.Module, network: Network, outputs: Outputs) -> Non
                 parameter.mul_(factor)
 
 
-def _distance(network: Network, outputs: Outputs, candidates: Counter) -> float:
-    """How far scores must fall so that at most `CANDIDATES` boxes are left, as a difference of logits."""
-    heads = [network.layers[index] for index in network.detections]
+def _distance(lower: Callable[[Outputs, float], None], outputs: Outputs, candidates: Counter) -> float:
+    """How far `lower` must move scores so that at most `CANDIDATES` boxes are left, as a difference of logits."""
     low, high = -FARTHEST, FARTHEST
     for _ in range(STEPS):
         middle = (low + high) / 2
         moved = tuple(output.clone() for output in outputs)
-        for output, head in zip(moved, heads, strict=True):
-            channels, sign = _scores(head)
-            output[:, channels] += sign * middle
+        lower(moved, middle)
         low, high = (middle, high) if candidates(moved) > CANDIDATES else (low, middle)
     return high
+
+
+def _lower(network: Network, outputs: Outputs, distance: float) -> None:
+    """Lower the scores in the outputs of a network of layers."""
+    for output, index in zip(outputs, network.detections, strict=True):
+        channels, sign = _scores(network.layers[index])
+        output[:, channels] += sign * distance
+
+
+def _lower_objectness(outputs: Outputs, distance: float) -> None:
+    """Lower the objectness in the outputs of a YOLOX."""
+    outputs[0][..., OBJECTNESS] -= distance
+
+
+@torch.no_grad()
+def _move_objectness(module: nn.Module, distance: float) -> None:
+    """Move the objectness of a YOLOX."""
+    for name, parameter in module.named_parameters():
+        if ".obj_preds." in name and name.endswith(".bias"):
+            parameter.sub_(distance)
 
 
 def _scores(head: object) -> tuple[list[int], int]:

@@ -112,7 +112,7 @@ class Ready:
     def batch_of(self, count: int) -> Tensor:
         """So many images on the device; raises `IncompleteRunError` if that memory is not there."""
         share = DTYPES[self.setting.precision].itemsize / 4
-        needed, free = share * count * footprint.live_bytes(self.subject.network), memory.free(self.device)
+        needed, free = share * count * footprint.least_bytes(self.subject.network), memory.free(self.device)
         if free is not None and needed > free:
             found = f"at least {needed / footprint.GIB:.1f} GiB for its maps, {free / footprint.GIB:.1f} GiB are free"
             raise too_large(self.subject, count, found)

@@ -10,6 +10,7 @@ from cspbench.claims.frame_rates import of_row
 from cspbench.claims.model import Table
 from cspbench.errors import UsageError
 from cspbench.inference import footprint
+from cspbench.network.modular.architecture import Architecture
 from cspbench.network.network import Network
 from cspbench.zoo.detector_protocol import DetectorProtocol
 from cspbench.zoo.model import Model
@@ -23,7 +24,7 @@ Size = tuple[int, int]
 class Subject:
     """A network at an input size."""
 
-    network: Network
+    network: Architecture
     definition: str
     """The kind of its definition, or `file` for a user's."""
     protocol: DetectorProtocol | None = None
@@ -73,7 +74,7 @@ def of_models(models: Sequence[Model], size: Size | None) -> Group:
 
 
 def _subject(model: Model, size: Size | None) -> Subject:
-    network = model.build()
+    network = model.architecture()
     if size is not None and size != network.input[1:]:
         if model.detector_protocol is not None:
             raise UsageError(
@@ -84,6 +85,7 @@ def _subject(model: Model, size: Size | None) -> Subject:
                 remedy="Leave out the size: its anchors and steps belong to its input",
             )
         network = network.resized(*size)
-    network.check_evaluable()
+    if isinstance(network, Network):
+        network.check_evaluable()
     footprint.check(network)
     return Subject(network, model.definition, model.detector_protocol)

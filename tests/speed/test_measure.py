@@ -124,7 +124,7 @@ def test_no_batch_is_tried_that_would_take_too_long(subject: Subject, monkeypatc
 
 def test_memory_bounds_the_best_batch(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     one = rates(monkeypatch, subject, lambda batch: 1.0 + batch / 1000)
-    monkeypatch.setattr(memory, "free", lambda device: 5 * footprint.live_bytes(subject.network))
+    monkeypatch.setattr(memory, "free", lambda device: 5 * footprint.least_bytes(subject.network))
     one.use_best(1e9)
     assert one.batch == 4
 
@@ -150,7 +150,7 @@ def test_a_readings_parts(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_batch_that_does_not_fit(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: footprint.live_bytes(subject.network))
+    monkeypatch.setattr(memory, "free", lambda device: footprint.least_bytes(subject.network))
     ready.ready(subject, Setting(batch=1), CPU, jpeg(), 1.0)
     ready.ready(subject, Setting("bf16", batch=2), CPU, jpeg(), 1.0)  # half as much
     with refuses("memory.batch-too-large", where="sample-csp-classifier", expected="memory for a batch of 2"):

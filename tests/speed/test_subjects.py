@@ -14,7 +14,8 @@ from cspbench.zoo import registry
 
 def test_every_row_with_a_frame_rate_is_timed_beside_those_of_its_table() -> None:
     groups = of_tables(tables.load_all())
-    assert [group.name for group in groups] == ["coco-headline", "coco-gpu", "coco-cpu", "coco-necks", "timm"]
+    layered = ["coco-headline", "coco-gpu", "coco-cpu", "coco-necks", "timm"]
+    assert [group.name for group in groups] == [*layered, "yolox-roadmap", "yolox-state-of-the-art"]
     by_name = {group.name: [(each.name, each.network.input[1:]) for each in group.subjects] for group in groups}
     assert by_name["coco-cpu"][:3] == [
         ("yolov3-tiny", (416, 416)),
@@ -26,6 +27,8 @@ def test_every_row_with_a_frame_rate_is_timed_beside_those_of_its_table() -> Non
         ("csresnext50-panet-spp-original-optimal", (512, 512)),
         ("csresnext50-panet-spp-original-optimal", (608, 608)),
     ]
+    steps = ("yolox-darknet53-coupled", "yolox-darknet53-anchors", "yolox-darknet53-legacy", "yolox-darknet53-nms-free")
+    assert by_name["yolox-roadmap"] == [(step, (640, 640)) for step in steps]
     assert by_name["timm"] == [("timm/cspdarknet53", (256, 256))]
     assert [len(names) for names in by_name.values()] == [len(set(names)) for names in by_name.values()]
 
