@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": (
         "cspbench export csresnext50 --out csresnext50.onnx --check",
         "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
+        "cspbench export yolox-s --weights cspdarknet-s.pth --to yolox-backbone --fold-pixels imagenet --out s.pth",
     ),
     "speed": (
         "cspbench speed --table coco-cpu",

@@ -19,7 +19,7 @@ PANELS = {
         *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (
-        *("--to", "--decode", "--dynamic", "--check"),
+        *("--to", "--decode", "--dynamic", "--prefix", "--fold-pixels", "--check"),
         *(
             "--format",
             "--wide",
